@@ -1,0 +1,52 @@
+# segcompile: `make demo` from a paper's table to a trained network; `make test`; `make check`; `make bench`.
+# PIP_ARGS reaches every pip install, e.g. PIP_ARGS="--index-url ..." for an index with CPU builds of torch.
+
+PYTHON ?= python3
+PIP_ARGS ?=
+DEMO_STEPS ?= 500
+BIN := .venv/bin
+DEMO := build/demo
+GENERATED := dilated_large unet blue_marble
+
+.PHONY: setup demo test test-long check bench generated clean
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml backends/torch/pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit('segcompile needs Python 3.11 or newer') if sys.version_info < (3, 11) else 0"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]' -e backends/torch
+	touch $@
+
+demo: setup
+	$(BIN)/segcompile rf specs/dilated_large.yaml
+	$(BIN)/segcompile build specs/dilated_large.yaml --backend torch --out $(DEMO)/dilated_large
+	$(BIN)/segcompile build specs/blue_marble.yaml --backend torch --out $(DEMO)/blue_marble
+	$(BIN)/python demo/blue_marble.py $(DEMO)/data
+	rm -rf $(DEMO)/run
+	$(BIN)/python $(DEMO)/blue_marble/train.py --list $(DEMO)/data/train.txt --steps $(DEMO_STEPS) --out $(DEMO)/run
+	$(BIN)/python $(DEMO)/blue_marble/evaluate.py --list $(DEMO)/data/val.txt --weights $(DEMO)/run/last.pt
+	$(BIN)/python $(DEMO)/blue_marble/predict.py --weights $(DEMO)/run/last.pt $(DEMO)/data/scene.png --out $(DEMO)/pictures
+	@echo "look at $(DEMO)/pictures/scene_overlay.png"
+
+test: setup
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/segcompile check specs/*.yaml
+	for model in $(GENERATED); do $(BIN)/segcompile build $$model --backend torch --check || exit 1; done
+
+generated: setup
+	for model in $(GENERATED); do $(BIN)/segcompile build $$model --backend torch || exit 1; done
+
+bench: setup
+	$(BIN)/python benchmarks/cost.py
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,16 @@
+"""The PyTorch backend of segcompile. Emission never imports torch."""
+
+from __future__ import annotations
+
+from segcompile.backend import API_VERSION, Backend
+from segcompile_torch.folder import emit, refuses
+from segcompile_torch.rules import RULES
+
+BACKEND = Backend(
+    name="torch",
+    summary="standalone PyTorch: model, training, evaluation, prediction, weights",
+    api_version=API_VERSION,
+    ops=frozenset(RULES),
+    refuses=refuses,
+    emit=emit,
+)

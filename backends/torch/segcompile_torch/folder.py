@@ -1,0 +1,146 @@
+"""The folder that a spec becomes: model.py, and the harness around it."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import asdict
+from importlib.resources import files
+from typing import Any
+
+from segcompile.backend import BuildRequest, BuildResult
+from segcompile.emit import WIDTH, environment, view_model
+from segcompile.emit.bodies import Statement
+from segcompile.emit.classes import Class, ModelView
+from segcompile.emit.geometry import harness_geometry
+from segcompile.graph import Graph
+from segcompile.ops import Crop, Deconv, Init, Join, Op
+from segcompile_torch import initialisation
+from segcompile_torch.rules import TORCH
+
+_INDENT = 8  # of a statement in forward
+_ALWAYS = ("weights.py", "requirements.txt")
+_HARNESS = ("data.py", "metrics.py", "train.py", "evaluate.py", "predict.py", "README.md")
+
+
+def refuses(op: Op) -> str | None:
+    """What PyTorch cannot do of an op that has a rule."""
+    if isinstance(op, Deconv) and op.dilation != (1, 1) and max(op.output_pad) >= max(op.stride):
+        return "output_pad must be smaller than the stride"
+    return None
+
+
+def emit(request: BuildRequest) -> BuildResult:
+    """Every file of `generated/<model>/torch/`. A network that is not from an image to maps has no harness."""
+    env = environment(files("segcompile_torch") / "templates", files("segcompile") / "harness")
+    view = view_model(request.graph, request.facts, request.class_name, _input_names(request.graph), TORCH)
+    found = {"model.py": env.get_template("model.py.jinja").render(_model_context(request, view))}
+    geometry = harness_geometry(request.graph, request.facts)
+    context = _harness_context(request)
+    if geometry is not None:
+        context |= asdict(geometry)
+    for name in (*_ALWAYS, *(_HARNESS if geometry is not None else ())):
+        found[name] = env.get_template(f"{name}.jinja").render(context)
+    return BuildResult(found)
+
+
+def _input_names(graph: Graph) -> dict[str, str]:
+    """An only input is an image, or the feature maps of another network; several keep their names."""
+    if len(graph.inputs) > 1:
+        return {name: name for name in graph.inputs}
+    ((name, shape),) = graph.inputs.items()
+    return {name: name if name != "input" else "image" if shape.channels <= 4 else "features"}
+
+
+def _harness_context(request: BuildRequest) -> dict[str, Any]:
+    first = next(iter(request.graph.outputs.values()))
+    return {
+        "model": request.model,
+        "class_name": request.class_name,
+        "about": request.about or f"The network {request.model}.",
+        "spec": request.spec,
+        "channels": next(iter(request.graph.inputs.values())).channels,
+        "classes": request.facts[first].shape.channels,
+        "heads": tuple(request.graph.outputs),
+        "training": request.training,
+    }
+
+
+def _model_context(request: BuildRequest, view: ModelView) -> dict[str, Any]:
+    graph = request.graph
+    inits = {node.op.init.scheme for node in graph.nodes if isinstance(getattr(node.op, "init", None), Init)}  # type: ignore[attr-defined]
+    joins = {node.op.align for node in graph.nodes if isinstance(node.op, Join)}
+    return {
+        "spec": request.spec,
+        "about": request.about or f"The network {request.model}.",
+        "cite": _cite(request),
+        "sizes": _sizes(graph),
+        "heads": tuple(graph.outputs),
+        "classes": [_print_class(found, graph, found is view.model) for found in view.classes],
+        "init_lines": initialisation.statements(graph, view.paths),
+        "init_names": initialisation.explain(graph),
+        "identity": "identity" in inits,
+        "bilinear": "bilinear" in inits,
+        "center_crop": "center_crop" in joins,
+        "center_pad": "pad" in joins,
+        "crop": any(isinstance(node.op, Crop) for node in graph.nodes),
+        "torch": _uses(view, "torch."),
+        "functional": _uses(view, "F."),
+    }
+
+
+def _uses(view: ModelView, prefix: str) -> bool:
+    return any(prefix in statement.code for found in view.classes for statement in found.statements)
+
+
+def _sizes(graph: Graph) -> str:
+    """For which input the sizes in comments hold."""
+    parts = [" x ".join(str(size) for size in shape.size) for shape in graph.inputs.values()]
+    return f"a {parts[0]} input" if len(parts) == 1 else f"inputs of {' and '.join(parts)}"
+
+
+def _cite(request: BuildRequest) -> str:
+    words = {"arxiv": "arXiv {}", "doi": "doi {}", "table": "table {}", "url": "{}"}
+    return ", ".join(words[key].format(value) for key, value in request.cite.items() if key in words)
+
+
+def _print_class(found: Class, graph: Graph, is_model: bool) -> dict[str, Any]:
+    """A class as strings: what the template loops over."""
+    returns = found.returns
+    if is_model and len(returns) > 1:
+        pairs = ", ".join(f'"{head}": {name}' for head, name in zip(graph.outputs, returns, strict=True))
+        result, annotation = f"{{{pairs}}}", "dict[str, Tensor]"
+    else:
+        result = ", ".join(returns)
+        annotation = "Tensor" if len(returns) == 1 else f"tuple[{', '.join(['Tensor'] * len(returns))}]"
+    return {
+        "name": found.name,
+        "title": found.title,
+        "parameters": "".join(f", {name}: int" for name in found.parameters),
+        "members": [f"self.{attribute} = {code}" for attribute, code in found.members],
+        "arguments": "".join(f", {name}: Tensor" for name in found.arguments),
+        "statements": _aligned(found.statements),
+        "aligned": any(statement.comment for statement in found.statements),
+        "result": result,
+        "returns": annotation,
+        "is_model": is_model,
+    }
+
+
+def _aligned(statements: tuple[Statement, ...]) -> list[str]:
+    """`target = code  # comment`, the comments under one another; above the line where they would not fit behind it."""
+    codes = [f"{s.target}{': Tensor' if s.declares else ''} = {s.code}" for s in statements]
+    comments = _columns([s.comment for s in statements])
+    room = WIDTH - _INDENT - 4 - max(map(len, comments), default=0)
+    width = max((len(code) for code in codes if len(code) <= room), default=0)
+    lines = []
+    for code, comment in zip(codes, comments, strict=True):
+        fits = len(code) <= room
+        lines += [f"# {comment}"] if comment and not fits else []
+        lines.append(f"{code:<{width}}  # {comment}" if comment and fits else code)
+    return lines
+
+
+def _columns(rows: list[tuple[str, ...]]) -> list[str]:
+    """The comments as text, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in itertools.zip_longest(*rows, fillvalue="")]
+    return ["   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]

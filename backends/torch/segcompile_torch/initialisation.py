@@ -1,0 +1,99 @@
+"""The spec's initialisation as the statements of `reset_parameters`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from segcompile.graph import Graph, Node
+from segcompile.ops import Conv, Deconv, Init, Linear
+
+_MODULE = {Conv: "nn.Conv2d", Deconv: "nn.ConvTranspose2d", Linear: "nn.Linear"}
+
+
+def statements(graph: Graph, paths: Mapping[str, str]) -> list[str]:
+    """The lines of `reset_parameters`, indented from its body on; [] for a network without such weights.
+
+    The commonest initialisation is a loop over all modules; the others follow, a layer or a whole scope at a time.
+    """
+    weighted = [node for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear)]
+    if not weighted:
+        return []
+    groups: dict[Init, list[Node]] = {}
+    for node in weighted:
+        groups.setdefault(_init(node), []).append(node)
+    anywhere = [init for init in groups if init.scheme not in ("identity", "bilinear")] or list(groups)
+    usual = max(anywhere, key=lambda init: len(groups[init]))
+    biased = any(getattr(node.op, "bias", False) for node in weighted)
+    lines = _loop("self.modules()", weighted, usual, biased)
+    for init, nodes in groups.items():
+        if init != usual:
+            lines += _exception(init, nodes, weighted, paths)
+    return lines + _frozen(weighted, paths)
+
+
+def _init(node: Node) -> Init:
+    init = node.op.init  # type: ignore[attr-defined]  # Conv, Deconv and Linear have one
+    assert isinstance(init, Init)
+    return init
+
+
+def _kinds(nodes: list[Node]) -> str:
+    return " | ".join(name for kind, name in _MODULE.items() if any(type(node.op) is kind for node in nodes))
+
+
+def _loop(modules: str, nodes: list[Node], init: Init, biased: bool) -> list[str]:
+    lines = [f"for module in {modules}:", f"    if isinstance(module, {_kinds(nodes)}):"]
+    lines.append(f"        {fill('module.weight', init)}")
+    if biased:
+        lines += ["        if module.bias is not None:", "            nn.init.zeros_(module.bias)"]
+    return lines
+
+
+def _exception(init: Init, nodes: list[Node], weighted: list[Node], paths: Mapping[str, str]) -> list[str]:
+    scope = _whole_scope(nodes, weighted, paths)
+    if scope is not None:
+        return _loop(f"self.{scope}.modules()", nodes, init, False)
+    if len(nodes) == 1:
+        return [fill(f"self.{paths[nodes[0].name]}.weight", init)]
+    layers = [f"self.{paths[node.name]}" for node in nodes]
+    joined = ", ".join(layers)
+    if len(joined) < 80:
+        return [f"for layer in ({joined}):", f"    {fill('layer.weight', init)}"]
+    return ["for layer in (", *(f"    {layer}," for layer in layers), "):", f"    {fill('layer.weight', init)}"]
+
+
+def _whole_scope(nodes: list[Node], weighted: list[Node], paths: Mapping[str, str]) -> str | None:
+    """The scope that holds these layers and no others, if there is one."""
+    mine = {paths[node.name] for node in nodes}
+    scope = paths[nodes[0].name].rpartition(".")[0]
+    while scope:
+        inside = {paths[node.name] for node in weighted if paths[node.name].startswith(f"{scope}.")}
+        if inside == mine:
+            return scope
+        scope = scope.rpartition(".")[0]
+    return None
+
+
+def _frozen(weighted: list[Node], paths: Mapping[str, str]) -> list[str]:
+    return [f"self.{paths[node.name]}.requires_grad_(False)" for node in weighted if getattr(node.op, "frozen", False)]
+
+
+def fill(weight: str, init: Init) -> str:
+    """The call that fills one weight."""
+    if init.scheme == "identity":
+        groups = "" if init.groups is None else f", groups={init.groups}"
+        return f"identity_({weight}{groups}{'' if init.std is None else f', std={init.std:g}'})"
+    if init.scheme == "normal":
+        return f"nn.init.normal_({weight}, std={init.std:g})"
+    function = {"he": "nn.init.kaiming_normal_", "xavier": "nn.init.xavier_uniform_", "zeros": "nn.init.zeros_"}
+    return f"{function.get(init.scheme, 'bilinear_')}({weight})"
+
+
+def explain(graph: Graph) -> str:
+    """The first line of reset_parameters' docstring: which initialisations, by the papers' names."""
+    schemes = dict.fromkeys(_init(node).scheme for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear))
+    words = {
+        "identity": "identity (Yu & Koltun, 2016)", "bilinear": "bilinear upsampling (Long et al., 2015)",
+        "he": "He et al. (2015)", "xavier": "Glorot & Bengio (2010)", "zeros": "zeros", "normal": "gaussian",
+    }  # fmt: skip
+    return ", ".join(words[scheme] for scheme in schemes)

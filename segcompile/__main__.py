@@ -1,0 +1,5 @@
+"""`python -m segcompile`."""
+
+from segcompile.cli import main
+
+main()

@@ -1,0 +1,68 @@
+"""Everything the analyses found about a graph, in one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from segcompile.analysis.alignment import Place, place_nodes
+from segcompile.analysis.receptive_field import Fields, trace_fields
+from segcompile.errors import Findings
+from segcompile.graph import Graph
+from segcompile.ops import Crop, Parameter, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """Of one node: shape, receptive fields and coordinate maps (height, width), trained tensors, cost."""
+
+    shape: Shape
+    fields: Fields
+    place: Place
+    parameters: tuple[Parameter, ...]
+    macs: int | None
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.count for parameter in self.parameters)
+
+    @property
+    def weight_count(self) -> int:
+        """Parameters without biases."""
+        return sum(parameter.count for parameter in self.parameters if not parameter.is_bias)
+
+    @property
+    def receptive_field(self) -> tuple[int | None, int | None]:
+        """Extent in input pixels, (height, width)."""
+        return self.fields[0].size, self.fields[1].size
+
+
+Facts = Mapping[str, NodeFacts]  # node name -> what is true of it; inputs are not in it
+
+
+def analyse(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Facts:
+    """The facts of every node of a graph whose crops are resolved and whose shapes are known."""
+    fields = trace_fields(graph, shapes)
+    places = place_nodes(graph, shapes, findings)
+    facts = {}
+    for node in graph.nodes:
+        inputs = [shapes[name] for name in node.inputs]
+        shape = shapes[node.name]
+        parameters = node.op.parameters(inputs)
+        facts[node.name] = NodeFacts(shape, fields[node.name], places[node.name], parameters, node.op.macs(inputs, shape))
+    _warn_no_effect(graph, shapes, findings)
+    return facts
+
+
+def _warn_no_effect(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> None:
+    """SC409: numbers in the spec that change nothing."""
+    for node in graph.nodes:
+        kernel = getattr(node.op, "kernel", None)
+        dilation = getattr(node.op, "dilation", None)
+        if kernel and dilation and any(k == 1 and d > 1 for k, d in zip(kernel, dilation, strict=True)):
+            message = f"{node.layer}: a dilation of {dilation[0]} changes nothing on a {kernel[0]}x{kernel[1]} kernel"
+            findings.add("SC409", message, node.origin.at("dilation"), help="dilation 1, or a larger kernel")
+        if isinstance(node.op, Crop) and node.op.offset == (0, 0):
+            source, reference = (shapes[name].size for name in node.inputs)
+            if source == reference:
+                findings.add("SC409", f"{node.layer} cuts nothing off: both have {shapes[node.name]}", node.origin.span)

@@ -1,0 +1,148 @@
+"""The contract between the compiler and a backend, and how backends are found.
+
+A backend is a distribution of its own. It names one `Backend` value in its entry points:
+
+    [project.entry-points."segcompile.backends"]
+    torch = "segcompile_torch:BACKEND"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from segcompile.analysis.facts import Facts
+from segcompile.errors import CODES, Diagnostic, Findings, did_you_mean, fail
+from segcompile.graph import Graph
+from segcompile.language.training import Training
+from segcompile.ops import Op
+
+API_VERSION = 1
+GROUP = "segcompile.backends"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """All that a backend gets: no path, no clock, no environment."""
+
+    model: str  # the spec's name, with the variant: "dilated_context_large"
+    class_name: str  # its CamelCase
+    spec: str  # the spec's file name, for headers
+    about: str
+    cite: Mapping[str, str]
+    graph: Graph
+    facts: Facts
+    training: Training
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """Relative path -> text of every file, and what there is to say about them."""
+
+    files: Mapping[str, str]
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A target. `emit` is pure: the same request gives the same result, and nothing is written or imported."""
+
+    name: str
+    summary: str  # one line for `segcompile list`
+    api_version: int
+    ops: frozenset[type[Op]]  # what it can emit
+    refuses: Callable[[Op], str | None]  # why one op with these attributes cannot be emitted, or None
+    emit: Callable[[BuildRequest], BuildResult]
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Backend name -> entry point. Raises SegcompileError (SC605) where two distributions claim one name."""
+    found: dict[str, EntryPoint] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        other = found.get(point.name)
+        if other is not None and other.value != point.value:
+            message = f"two backends are called `{point.name}`: {other.value} and {point.value}"
+            raise fail("SC605", message, help="uninstall one of the two distributions")
+        found[point.name] = point
+    return found
+
+
+def load_backend(name: str) -> Backend:
+    """The backend of that name.
+
+    Raises SegcompileError: SC601 unknown, SC602 its import failed (with the cause), SC603 made for another API,
+    SC605 two distributions claim the name.
+    """
+    points = installed()
+    if name not in points:
+        known = ", ".join(points) or "none"
+        help = did_you_mean(name, points) or f"pip install segcompile-{name}"
+        raise fail("SC601", f"there is no backend `{name}`; installed: {known}", help=help)
+    point = points[name]
+    try:
+        backend = point.load()
+    except Exception as cause:  # whatever a plugin's import does, the user must see it
+        message = f"backend `{name}` ({point.value}) cannot be loaded: {type(cause).__name__}: {cause}"
+        raise fail("SC602", message, help="repair or uninstall its distribution") from cause
+    if not isinstance(backend, Backend):
+        message = f"backend `{name}`: {point.value} is a {type(backend).__name__}, not a segcompile.backend.Backend"
+        raise fail("SC602", message, help="repair or uninstall its distribution")
+    if backend.api_version != API_VERSION:
+        message = f"backend `{name}` is made for API {backend.api_version}; this segcompile has API {API_VERSION}"
+        raise fail("SC603", message, help="install matching versions of segcompile and the backend")
+    return backend
+
+
+def check_capabilities(backend: Backend, graph: Graph, findings: Findings) -> None:
+    """SC604 for every layer that the backend cannot emit, all at once and before emission."""
+    for node in graph.nodes:
+        if type(node.op) not in backend.ops:
+            reason: str | None = f"no rule for {node.op.title}"
+        else:
+            reason = backend.refuses(node.op)
+        if reason is not None:
+            message = f"backend `{backend.name}` cannot emit {node.layer}: {reason}"
+            findings.add("SC604", message, node.origin.span, labels=node.origin.calls)
+
+
+def run_backend(backend: Backend, request: BuildRequest) -> BuildResult:
+    """Emit twice, compare, and check what came out.
+
+    Raises SegcompileError: SC604 before emission, SC606 for paths or Python that no folder may hold, SC607 where
+    the two results differ.
+    """
+    findings = Findings()
+    check_capabilities(backend, request.graph, findings)
+    findings.stop_on_errors()
+    first, second = backend.emit(request), backend.emit(request)
+    if dict(first.files) != dict(second.files):
+        different = sorted(
+            path for path in {*first.files, *second.files} if first.files.get(path) != second.files.get(path)
+        )
+        raise fail("SC607", f"backend `{backend.name}` wrote `{different[0]}` differently the second time")
+    for path, text in sorted(first.files.items()):
+        problem = _problem(path, text)
+        if problem is not None:
+            raise fail("SC606", f"backend `{backend.name}` wrote `{path}`: {problem}")
+    assert all(diagnostic.code in CODES.values() for diagnostic in first.diagnostics)
+    return first
+
+
+def _problem(path: str, text: str) -> str | None:
+    """What is wrong with one emitted file, or None."""
+    parts = path.split("/")
+    if path.startswith("/") or "\\" in path or any(part in ("", ".", "..") for part in parts):
+        return "the path leaves the output folder"
+    if parts[0].startswith("."):
+        return "hidden files are the host's"
+    if not text.endswith("\n") or any(line != line.rstrip() for line in text.splitlines()):
+        return "the text has trailing spaces or no final newline"
+    if path.endswith(".py"):
+        try:
+            compile(text, path, "exec", dont_inherit=True)
+        except SyntaxError as error:
+            return f"not Python: {error.msg} in line {error.lineno}"
+    return None

@@ -1,0 +1,299 @@
+"""The command line: click, and nothing that another room could do."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from segcompile import __version__
+from segcompile.compiler import Compiled, compile_spec, find_spec
+from segcompile.errors import CODES, Findings, SegcompileError, did_you_mean
+from segcompile.language.derive import variants_of
+from segcompile.library import bundled, locate
+from segcompile.ops import ALL_OPS, kinds
+from segcompile.report import as_json, render_one, render_text
+from segcompile.tables import list_table, rf_json, rf_table
+
+CLEAN, DIAGNOSTICS, DRIFT, BACKEND, INTERNAL = 0, 1, 3, 4, 70
+
+spec_argument = click.argument("spec")
+variant_option = click.option("--variant", help="One of the spec's variants.")
+set_option = click.option("--set", "settings", multiple=True, metavar="NAME=N", help="Override a parameter, e.g. C=19.")
+format_option = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to report."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="segcompile")
+def cli() -> None:
+    """From a paper's architecture table to checked, standalone code.
+
+    SPEC is a YAML file, or the name of a bundled spec (`segcompile list`).
+    """
+
+
+@cli.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@variant_option
+@set_option
+@format_option
+def check(specs: tuple[str, ...], variant: str | None, settings: tuple[str, ...], form: str) -> int:
+    """Check specs: structure, shapes, and every number the paper claims. All variants unless one is named."""
+    overrides = _overrides(settings)
+    reports = [_check_one(spec, variant, overrides) for spec in specs]
+    failed = any(findings.has_errors for _, findings in reports)
+    if form == "json":
+        entries = [
+            {
+                "spec": title,
+                "ok": not findings.has_errors,
+                "diagnostics": [as_json(found) for found in findings.diagnostics],
+            }
+            for title, findings in reports
+        ]
+        click.echo(json.dumps({"specs": entries}, indent=2))
+    else:
+        for title, findings in reports:
+            if findings.diagnostics:
+                click.echo(render_text(findings.diagnostics) + "\n")
+            if not findings.has_errors:
+                click.echo(f"ok  {title}")
+    return DIAGNOSTICS if failed else CLEAN
+
+
+def _check_one(spec: str, variant: str | None, overrides: dict[str, int]) -> tuple[str, Findings]:
+    """Every variant of one spec, with the findings that they share reported once."""
+    findings = Findings()
+    title = spec
+    try:
+        path = find_spec(spec)
+        variants = variants_of(path, locate, spec if path == Path(spec) else None) if variant is None else ()
+        for chosen in variants or (variant,):
+            part = Findings()
+            try:
+                compiled = compile_spec(path, part, variant=chosen, overrides=overrides)
+                title = _title(spec, compiled, variants)
+            except SegcompileError as error:
+                part = Findings(list(error.diagnostics))
+            told = {render_one(found) for found in findings.diagnostics}
+            findings.diagnostics += [found for found in part.diagnostics if render_one(found) not in told]
+    except SegcompileError as error:
+        findings.diagnostics += error.diagnostics
+    return title, findings
+
+
+def _title(spec: str, compiled: Compiled, variants: tuple[str, ...]) -> str:
+    """`specs/x.yaml: 8 layers, 11 claims hold`."""
+    layers, claims = len(compiled.graph.layers), len(compiled.verdicts)
+    shown = f" ({', '.join(variants)})" if variants else ""
+    hold = f"{claims} claims hold" if claims != 1 else "1 claim holds"
+    return f"{spec}{shown}: {layers} layers, {hold if claims else 'no claims'}"
+
+
+@cli.command()
+@spec_argument
+@variant_option
+@set_option
+@format_option
+def rf(spec: str, variant: str | None, settings: tuple[str, ...], form: str) -> int:
+    """Print the architecture with the receptive field of every layer, beside what the paper claims."""
+    findings = Findings()
+    compiled = None
+    try:
+        compiled = compile_spec(find_spec(spec), findings, variant=variant, overrides=_overrides(settings))
+    except SegcompileError as error:
+        findings = Findings(list(error.diagnostics))
+    if form == "json":
+        click.echo(json.dumps(rf_json(compiled, variant, findings.diagnostics), indent=2))
+    else:
+        if compiled is not None:
+            click.echo(rf_table(compiled))
+        if findings.diagnostics:
+            click.echo(("\n" if compiled else "") + render_text(findings.diagnostics), err=compiled is None)
+    return DIAGNOSTICS if findings.has_errors else CLEAN
+
+
+@cli.command()
+@spec_argument
+@click.option("--backend", required=True, help="What to build for, e.g. torch.")
+@variant_option
+@set_option
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to write (default: generated/MODEL/BACKEND).")
+@click.option(
+    "--check", "only_check", is_flag=True, help="Write nothing; exit 3 if the folder is not what would be written."
+)
+@click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
+@click.option("--force", is_flag=True, help="Overwrite files that were edited by hand or are not ours.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; list what would be written.")
+@format_option
+def build(
+    spec: str, backend: str, variant: str | None, settings: tuple[str, ...], out: Path | None,
+    only_check: bool, diff: bool, force: bool, dry_run: bool, form: str,
+) -> int:  # fmt: skip
+    """Write the standalone code of a spec."""
+    # Templates, plugins and hashing: 0.1 s of start-up that `check` and `rf` should not pay.
+    from segcompile.backend import load_backend, run_backend
+    from segcompile.build import request_for
+    from segcompile.writer import drift, plan, refusals, unified_diff, write
+
+    findings = Findings()
+    report: dict[str, Any] = {"spec": spec, "backend": backend}
+    try:
+        path, overrides = find_spec(spec), _overrides(settings)
+        compiled = compile_spec(path, findings, variant=variant, overrides=overrides)
+        findings.stop_on_errors()
+        target = load_backend(backend)
+        result = run_backend(target, request_for(compiled, path))
+        findings.diagnostics += result.diagnostics
+        folder = out if out is not None else Path("generated") / compiled.model / backend
+        manifest = {"spec": path.name, "variant": variant, "set": overrides, "backend": backend, "version": __version__}
+        planned = plan(folder, result.files, manifest)
+        report |= {"folder": str(folder), "files": sorted(result.files)}
+        if only_check:
+            drift(planned, findings)
+        elif diff:
+            report["diff"] = unified_diff(planned, result.files)
+        else:
+            if not force:
+                refusals(planned, findings)
+            findings.stop_on_errors()
+            if not dry_run:
+                write(planned, result.files, manifest)
+        report |= {
+            "new": planned.new,
+            "changed": planned.changed,
+            "orphans": planned.orphans,
+            "unchanged": planned.unchanged,
+        }
+    except SegcompileError as error:
+        earlier = [found for found in findings.diagnostics if found not in error.diagnostics]
+        findings = Findings([*earlier, *error.diagnostics])
+    _print_build(report, findings, form, dry_run or diff or only_check)
+    return _build_status(findings, only_check)
+
+
+def _build_status(findings: Findings, only_check: bool) -> int:
+    codes = {found.code.code for found in findings.diagnostics if found.is_error}
+    if only_check and codes and all(code.startswith("SC7") for code in codes):
+        return DRIFT
+    if any(code.startswith("SC6") and code != "SC604" for code in codes):
+        return BACKEND
+    return DIAGNOSTICS if codes else CLEAN
+
+
+def _print_build(report: dict[str, Any], findings: Findings, form: str, unwritten: bool) -> None:
+    if form == "json":
+        click.echo(json.dumps({**report, "diagnostics": [as_json(found) for found in findings.diagnostics]}, indent=2))
+        return
+    if findings.diagnostics:
+        click.echo(render_text(findings.diagnostics), err=True)
+    if findings.has_errors:
+        return
+    if "diff" in report:
+        click.echo(report["diff"], nl=False)
+        return
+    verb = "would write" if unwritten else "wrote"
+    for word, mark in (("new", "+"), ("changed", "~"), ("orphans", "-")):
+        for name in report[word]:
+            click.echo(f"  {mark} {name}")
+    count = len({*report["new"], *report["changed"]} & {*report["files"]})
+    click.echo(
+        f"{report['folder']}: {verb} {count} of {len(report['files'])} files"
+        if count
+        else f"{report['folder']}: up to date"
+    )
+
+
+@cli.command("list")
+@format_option
+def list_(form: str) -> int:
+    """List the bundled specs, the installed backends and the ops."""
+    from segcompile.backend import installed  # as in `build`
+
+    specs = bundled()
+    backends = {name: point.value for name, point in installed().items()}
+    ops = [(op.spelling, ", ".join(kinds(op)), op.summary) for op in ALL_OPS]
+    if form == "json":
+        data = {
+            "specs": sorted(specs), "backends": backends,
+            "ops": [{"op": op, "kinds": kind, "summary": text} for op, kind, text in ops],
+        }  # fmt: skip
+        click.echo(json.dumps(data, indent=2))
+        return CLEAN
+    click.echo(list_table(specs, backends, ops))
+    return CLEAN
+
+
+@cli.command()
+@click.argument("code", metavar="CODE")
+def explain(code: str) -> int:
+    """Explain a diagnostic, e.g. SC401."""
+    from segcompile.explain import page  # as in `build`
+
+    text = page(code)
+    if text is None:
+        help = did_you_mean(code.upper(), CODES) or f"codes go from {min(CODES)} to {max(CODES)}"
+        click.echo(f"there is no diagnostic `{code}`; {help}", err=True)
+        return 2
+    click.echo(text.rstrip())
+    return CLEAN
+
+
+@cli.command()
+def schema() -> int:
+    """Print the JSON Schema of a spec file, for editors."""
+    from segcompile.language.schema import Spec
+
+    click.echo(json.dumps(Spec.model_json_schema(), indent=2))
+    return CLEAN
+
+
+def _overrides(settings: tuple[str, ...]) -> dict[str, int]:
+    """`C=19` -> {"C": 19}."""
+    found: dict[str, int] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name.isidentifier() or not value.strip().lstrip("-").isdigit() or len(value) > 18:
+            raise click.BadParameter(f"`{setting}` is not NAME=INTEGER", param_hint="--set")
+        found[name] = int(value)
+    return found
+
+
+def main() -> None:
+    """Run the command line; exit codes: 0 clean, 1 diagnostics, 2 usage, 3 drift, 4 backend failure, 70 internal error."""
+    sys.exit(_guarded(lambda: cli.main(standalone_mode=False)))
+
+
+def _guarded(run: Callable[[], Any]) -> int:
+    try:
+        status = run()
+        return status if isinstance(status, int) else CLEAN
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        click.echo("stopped", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SegcompileError as error:
+        click.echo(render_text(error.diagnostics), err=True)
+        backend = any(found.code.code.startswith("SC6") for found in error.diagnostics)
+        return BACKEND if backend else DIAGNOSTICS
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader is gone: `segcompile rf x | head`
+        return CLEAN
+    except Exception as error:
+        message = f"internal error: {type(error).__name__}: {error}\nThis is a bug of segcompile, not of your spec."
+        click.echo(f"{message} SEGCOMPILE_TRACEBACK=1 shows where.", err=True)
+        if os.environ.get("SEGCOMPILE_TRACEBACK"):
+            traceback.print_exc()
+        return INTERNAL

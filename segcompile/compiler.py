@@ -1,0 +1,96 @@
+"""The pipeline, on one screen.
+
+spec file -> document -> flat layers -> graph -> graph with its crops resolved -> facts -> verdicts -> files
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from segcompile.analysis.claims import Verdict, check_claims
+from segcompile.analysis.facts import Facts, analyse
+from segcompile.analysis.shapes import infer_shapes
+from segcompile.errors import Findings, SegcompileError, did_you_mean, fail
+from segcompile.graph import Graph
+from segcompile.language.derive import Document, read_document
+from segcompile.language.expand import Expansion, expand
+from segcompile.language.lint import warn_unused_parameters
+from segcompile.library import bundled, locate
+from segcompile.lower import lower
+from segcompile.passes.derive_crops import derive_crops
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """A spec that was understood: its graph, what is true of it, and what its claims are worth."""
+
+    document: Document
+    expansion: Expansion
+    graph: Graph
+    facts: Facts
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def model(self) -> str:
+        return self.document.model
+
+
+def find_spec(spec: str) -> Path:
+    """The file that `spec` names: a path, or a bundled spec. Raises SegcompileError (SC009)."""
+    path = Path(spec)
+    if path.exists() or path.suffix:
+        return path
+    known = bundled()
+    if spec in known:
+        return known[spec]
+    help = did_you_mean(spec, known) or "`segcompile list` shows the bundled specs"
+    raise fail("SC009", f"there is no file and no bundled spec `{spec}`", help=help)
+
+
+def compile_spec(
+    path: Path,
+    findings: Findings,
+    *,
+    variant: str | None = None,
+    overrides: Mapping[str, int] | None = None,
+    name: str | None = None,
+) -> Compiled:
+    """Read, check and analyse one spec. Warnings and false claims go to `findings`.
+
+    Raises SegcompileError with everything found so far once a step cannot hand on a value; false claims do not stop.
+    """
+    document = read_document(path, variant, locate, findings, name)
+    warn_unused_parameters(document, findings)
+    return _compile(document, overrides or {}, findings)
+
+
+def _compile(document: Document, overrides: Mapping[str, int], findings: Findings) -> Compiled:
+    expansion = expand(document, overrides, locate, findings)
+    graph = lower(expansion, findings)
+    shapes = infer_shapes(graph, findings)
+    findings.stop_on_errors()
+    graph = derive_crops(graph, shapes, findings)
+    shapes = infer_shapes(graph, findings)
+    findings.stop_on_errors()
+    facts = analyse(graph, shapes, findings)
+    verdicts = check_claims(expansion, graph, facts, findings)
+    _check_used(expansion, findings)
+    return Compiled(document, expansion, graph, facts, verdicts)
+
+
+def _check_used(expansion: Expansion, findings: Findings) -> None:
+    """A used spec keeps its own promises: it is compiled alone, with the parameters it was given."""
+    seen: set[tuple[Path, str | None, tuple[tuple[str, object], ...]]] = set()
+    for use in expansion.uses:
+        key = (use.document.path, use.document.variant, tuple(use.values.items()))
+        if key not in seen:
+            seen.add(key)
+            alone = Findings()
+            values = {name: value for name, value in use.values.items() if isinstance(value, int)}
+            try:
+                _compile(use.document, values, alone)
+            except SegcompileError:
+                pass  # the same errors as below: a step stopped on them
+            findings.diagnostics += [found for found in alone.diagnostics if found.is_error]

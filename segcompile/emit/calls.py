@@ -1,0 +1,54 @@
+"""What a backend says about an op: how its module is constructed, and how it is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from segcompile.ops import Op, Shape
+
+WIDTH = 110  # of a line of generated code
+
+Argument = int | float | str | bool | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A constructor call whose integers are still integers, so that classes can be compared and shared.
+
+    `names` are the roles of the positional arguments, for the class that makes arguments of them.
+    """
+
+    function: str
+    positional: tuple[Argument, ...] = ()
+    keywords: tuple[tuple[str, Argument], ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def slots(self) -> tuple[Argument, ...]:
+        """Every argument's value, in order."""
+        return (*self.positional, *(value for _, value in self.keywords))
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What each argument is called."""
+        return (*self.names, *(key for key, _ in self.keywords))
+
+    def text(self, slots: Sequence[str] | None = None) -> str:
+        """The call, with `slots` printed in the place of its arguments."""
+        printed = [str(slot) for slot in self.slots] if slots is None else list(slots)
+        plain = printed[: len(self.positional)]
+        named = [f"{key}={slot}" for (key, _), slot in zip(self.keywords, printed[len(plain) :], strict=True)]
+        return f"{self.function}({', '.join([*plain, *named])})"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How one framework writes an op.
+
+    `member` is the constructor of an op's module, or None for an op without one. `apply` is the expression of the op:
+    (op, how its module is reached: `self.conv1`, its inputs' expressions, their shapes, its output's shape) -> code.
+    """
+
+    member: Callable[[Op, Sequence[Shape]], Call | None]
+    apply: Callable[[Op, str, Sequence[str], Sequence[Shape], Shape], str]

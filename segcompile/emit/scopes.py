@@ -1,0 +1,78 @@
+"""The spec's named scopes as a tree: what is written where, and what crosses a scope's border."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from segcompile.graph import Graph, Node, Scope
+
+Item = tuple[Node, ...] | str  # what a scope holds: a layer's nodes, or the name of a scope in it
+ROOT = ""
+
+
+def enclosing(scope: str) -> Iterator[str]:
+    """A scope and those around it, innermost first; the model itself is not among them."""
+    while scope:
+        yield scope
+        scope = scope.rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class ScopeTree:
+    """The scopes of a graph. The model itself is the scope `ROOT`."""
+
+    graph: Graph
+
+    @cached_property
+    def scopes(self) -> dict[str, Scope]:
+        return {scope.name: scope for scope in self.graph.scopes}
+
+    @cached_property
+    def home(self) -> dict[str, str]:
+        """Node or input -> the innermost scope it is written in; a join stands in the scope of its branches."""
+        found = dict.fromkeys(self.graph.inputs, ROOT)
+        for node in self.graph.nodes:
+            found[node.name] = next((name for name in enclosing(node.layer) if name in self.scopes), ROOT)
+        return found
+
+    @cached_property
+    def items(self) -> dict[str, list[Item]]:
+        """Scope -> its layers and inner scopes, in order."""
+        found: dict[str, list[Item]] = {name: [] for name in (ROOT, *self.scopes)}
+        placed: set[str] = set()
+        for nodes in self.graph.layers.values():
+            inner: Item = nodes
+            for name in (*(s for s in enclosing(self.home[nodes[0].name]) if s in self.scopes), ROOT):
+                if isinstance(inner, str):
+                    if inner in placed:
+                        break
+                    placed.add(inner)
+                found[name].append(inner)
+                inner = name
+        return found
+
+    @cached_property
+    def results(self) -> dict[str, list[str]]:
+        """Scope -> its nodes that are read outside it, in order; of the root, the model's outputs."""
+        found: dict[str, dict[str, None]] = {name: {} for name in self.scopes}
+        leaving = set(self.graph.outputs.values())
+        for node in self.graph.nodes:
+            readers = {self.home[reader.name] for reader in self.graph.consumers[node.name]}
+            readers |= {ROOT} if node.name in leaving else set()
+            for scope in enclosing(self.home[node.name]):
+                if scope in self.scopes and any(scope not in enclosing(reader) for reader in readers):
+                    found[scope][node.name] = None
+        return {ROOT: list(self.graph.outputs.values())} | {scope: list(nodes) for scope, nodes in found.items()}
+
+    def deepest_first(self) -> list[list[str]]:
+        """The scopes by depth, so that each level is written after those inside it."""
+        depths = sorted({name.count(".") for name in self.scopes}, reverse=True)
+        return [[name for name in self.scopes if name.count(".") == depth] for depth in depths]
+
+    def short_name(self, value: str) -> str:
+        """What a person would call a value: its layer, or the scope whose only result it is."""
+        node = self.graph.by_name[value]
+        outermost = [name for name in enclosing(self.home[value]) if self.results.get(name) == [value]]
+        return (outermost[-1] if outermost else node.layer).rpartition(".")[2]

@@ -1,0 +1,29 @@
+"""The one Jinja environment: templates only loop and print, and a missing value is an error."""
+
+from __future__ import annotations
+
+from importlib.resources.abc import Traversable
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+
+def environment(*folders: Traversable) -> Environment:
+    """An environment over template folders; the first one that has a name wins."""
+
+    def load(name: str) -> str | None:
+        found = (folder / name for folder in folders)
+        return next((template.read_text(encoding="utf-8") for template in found if template.is_file()), None)
+
+    return Environment(
+        loader=FunctionLoader(load),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+
+
+def camel(name: str) -> str:
+    """`dilated_large` -> `DilatedLarge`."""
+    return "".join(part[:1].upper() + part[1:] for part in name.replace(".", "_").split("_") if part)

@@ -1,0 +1,195 @@
+"""What can be wrong with a spec, a graph, a backend or a folder, and where.
+
+Every room reports through these values; none of them prints. `report.py` renders them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceText:
+    """A file as it was read: its name as the user wrote it, and its lines."""
+
+    name: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of one line of a source; line and column count from 1, `length` in characters."""
+
+    source: SourceText
+    line: int
+    column: int
+    length: int
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A second place that explains the first one."""
+
+    span: Span
+    text: str
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A stable code, the words that name it, and how grave it is."""
+
+    code: str
+    slug: str
+    severity: Severity = Severity.ERROR
+
+
+def _table(*rows: tuple[str, str] | tuple[str, str, Severity]) -> dict[str, Code]:
+    return {row[0]: Code(*row) for row in rows}
+
+
+_WARNING = Severity.WARNING
+
+CODES: dict[str, Code] = _table(
+    ("SC001", "yaml-syntax"),
+    ("SC002", "duplicate-key"),
+    ("SC003", "unknown-key"),
+    ("SC004", "wrong-type"),
+    ("SC005", "ambiguous-scalar"),
+    ("SC006", "unsupported-version"),
+    ("SC007", "table-length-mismatch"),
+    ("SC008", "missing-column"),
+    ("SC009", "unreadable-file"),
+    ("SC010", "not-yet"),
+    ("SC101", "unknown-parameter"),
+    ("SC102", "unknown-layer"),
+    ("SC103", "duplicate-layer"),
+    ("SC104", "bad-expression"),
+    ("SC105", "not-positive-integer"),
+    ("SC106", "unused-parameter", _WARNING),
+    ("SC107", "block-arguments"),
+    ("SC108", "recursive-block"),
+    ("SC109", "unknown-op"),
+    ("SC110", "unknown-variant"),
+    ("SC111", "expansion-limit"),
+    ("SC201", "cycle"),
+    ("SC202", "unreachable-layer", _WARNING),
+    ("SC203", "no-output"),
+    ("SC204", "arity"),
+    ("SC205", "forward-reference"),
+    ("SC301", "channel-mismatch"),
+    ("SC302", "join-size-mismatch"),
+    ("SC303", "empty-output"),
+    ("SC304", "size-constraint"),
+    ("SC305", "crop-scale-mismatch"),
+    ("SC306", "crop-negative"),
+    ("SC307", "crop-non-integer"),
+    ("SC308", "groups-indivisible"),
+    ("SC309", "rounding-dependent", _WARNING),
+    ("SC310", "linear-on-symbolic-size"),
+    ("SC311", "misaligned-join", _WARNING),
+    ("SC401", "receptive-field"),
+    ("SC402", "stride"),
+    ("SC403", "size"),
+    ("SC404", "offset"),
+    ("SC405", "count"),
+    ("SC406", "claim-unprovable"),
+    ("SC408", "field-exceeds-input", _WARNING),
+    ("SC409", "no-effect", _WARNING),
+    ("SC501", "base-not-found"),
+    ("SC505", "base-cycle"),
+    ("SC601", "unknown-backend"),
+    ("SC602", "plugin-load-failed"),
+    ("SC603", "api-version"),
+    ("SC604", "unsupported-feature"),
+    ("SC605", "plugin-conflict"),
+    ("SC606", "invalid-output"),
+    ("SC607", "nondeterministic-output"),
+    ("SC701", "drift"),
+    ("SC702", "hand-edited"),
+    ("SC703", "orphan"),
+    ("SC704", "foreign-file"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding: a code, one sentence that quotes the value, where it is, and what to do about it."""
+
+    code: Code
+    message: str
+    span: Span | None = None
+    labels: tuple[Label, ...] = ()
+    help: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_error(self) -> bool:
+        return self.code.severity is Severity.ERROR
+
+
+class SegcompileError(Exception):
+    """Raised by a step that cannot hand on a value; carries every diagnostic found so far."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("; ".join(f"{d.code.code} {d.message}" for d in self.diagnostics))
+
+
+@dataclass(slots=True)
+class Findings:
+    """The list that the steps of one run append to; `stop_on_errors` ends a step that must not go on."""
+
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        span: Span | None = None,
+        *,
+        labels: Iterable[Label] = (),
+        help: str | None = None,
+        notes: Iterable[str] = (),
+    ) -> None:
+        """Append a diagnostic; the code fixes its severity. Raises KeyError for a code not in the table."""
+        self.diagnostics.append(Diagnostic(CODES[code], message, span, tuple(labels), help, tuple(notes)))
+
+    @property
+    def has_errors(self) -> bool:
+        return any(diagnostic.is_error for diagnostic in self.diagnostics)
+
+    def stop_on_errors(self) -> None:
+        """Raise SegcompileError if any error was found."""
+        if self.has_errors:
+            raise SegcompileError(self.diagnostics)
+
+
+def fail(
+    code: str,
+    message: str,
+    span: Span | None = None,
+    *,
+    labels: Iterable[Label] = (),
+    help: str | None = None,
+    notes: Iterable[str] = (),
+) -> SegcompileError:
+    """The exception for one finding that makes going on pointless: `raise fail(...)`."""
+    return SegcompileError([Diagnostic(CODES[code], message, span, tuple(labels), help, tuple(notes))])
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """The help line for a misspelt word, or None when nothing known is near."""
+    from difflib import get_close_matches  # only on the way to an error: keeps the cold start short
+
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean `{near[0]}`?" if near else None

@@ -1,0 +1,25 @@
+"""Warnings about the text of a spec rather than about its network."""
+
+from __future__ import annotations
+
+from segcompile.errors import Findings
+from segcompile.language.derive import Document
+from segcompile.language.expressions import names_in
+from segcompile.source import Scalar, scalars
+
+
+def warn_unused_parameters(document: Document, findings: Findings) -> None:
+    """SC106 for a parameter that no value, name or claim of the spec mentions."""
+    section = document.section("params")
+    if section is None:
+        return
+    used: set[str] = set()
+    for key, node in document.root.entries.values():
+        if key.text not in ("params", "about", "model", "cite"):
+            for scalar in scalars(node):
+                used |= names_in(scalar.text)
+    for _, node in section.entries.values():
+        used |= names_in(node.text) if isinstance(node, Scalar) else set()
+    for key, _ in section.entries.values():
+        if key.text not in used:
+            findings.add("SC106", f"nothing uses parameter `{key.text}`", key.span, help="remove it, or use it")

@@ -1,0 +1,172 @@
+"""The shape of a spec file: which keys there are and what kind of thing stands under each (pydantic, JSON Schema).
+
+Scalars are still text here; what they mean is read where they are used. `validate` turns pydantic's findings into
+diagnostics at the user's keys.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from segcompile.errors import Findings, Span, did_you_mean
+from segcompile.source import Mapping, Node, Scalar, Sequence, describe
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Scalars = str | list[str]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Cite(_Part):
+    """Where the network was published."""
+
+    arxiv: str | None = None
+    doi: str | None = None
+    table: str | None = None
+    url: str | None = None
+
+
+class Block(_Part):
+    """A named, parameterised list of layers."""
+
+    args: list[Name] = []
+    layers: list[Any]
+
+
+class Stage(_Part):
+    """How to train: the paper's regime."""
+
+    loss: Literal["cross_entropy"] | dict[Literal["cross_entropy"], dict[Literal["ignore"], str]] = "cross_entropy"
+    optimizer: Literal["sgd", "adamw"] | dict[Literal["sgd", "adamw"], dict[Literal["momentum", "weight_decay"], str]] = "sgd"
+    schedule: Literal["fixed", "step", "poly"] | dict[Literal["step", "poly"], str | dict[Literal["every", "gamma"], str]] = "poly"
+    lr: str | None = None
+    batch: str | None = None
+    steps: str | None = None
+    double_bias: str | None = None
+    input_padding: Any = None
+    stages: list[dict[str, Any]] | None = None
+
+
+class Spec(_Part):
+    """A segcompile spec, version 1."""
+
+    segcompile: str
+    model: ModelName
+    about: str = ""
+    cite: Cite | None = None
+    params: dict[Name, str] = {}
+    input: dict[Name, Any] | None = None
+    variants: list[Name] = []
+    defaults: dict[str, dict[str, Any]] = {}
+    blocks: dict[Name, Block] = {}
+    table: dict[str, Scalars] | None = None
+    layers: list[Any] | None = None
+    base: str | None = None
+    variant: str | None = None
+    transform: list[dict[str, Any]] | None = None
+    init: str | dict[str, Any] | None = None
+    outputs: dict[Name, str] = {}
+    claims: dict[str, Any] = {}
+    training: Stage | None = None
+
+    @model_validator(mode="after")
+    def _one_network(self) -> Spec:
+        if (self.table is None) == (self.layers is None):
+            both = self.table is not None
+            raise ValueError("a spec has a `table` or `layers`, not both" if both else "a spec needs `layers`, a `table` or a `base`")
+        if self.input is None:
+            raise ValueError("a spec needs an `input`, for example {channels: 3, size: 500}")
+        return self
+
+
+def plain(node: Node) -> Any:
+    """The tree as dicts, lists and strings."""
+    if isinstance(node, Scalar):
+        return node.text
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    return {key: plain(value) for key, (_, value) in node.entries.items()}
+
+
+_SHALLOW = ("layers", "table", "claims", "transform")  # checked where they are read, cell by cell
+
+
+def validate(root: Mapping, findings: Findings) -> None:
+    """Hold a document (base merged in, variant chosen) against the schema; SC003 and SC004 go to `findings`."""
+    data = {
+        key: _outline(value) if key in _SHALLOW else plain(value) for key, (_, value) in root.entries.items()
+    }
+    try:
+        Spec.model_validate(data)
+    except ValidationError as error:
+        reported: set[int] = set()
+        for item in error.errors(include_url=False, include_context=False):
+            _report(root, item["loc"], item["type"], item["msg"], findings, reported)
+
+
+def _outline(node: Node) -> Any:
+    """Just the outermost kind, so that 10,000 layers are not copied to be told that they are a list."""
+    if isinstance(node, Scalar):
+        return node.text
+    return [] if isinstance(node, Sequence) else {}
+
+
+def _report(root: Mapping, loc: tuple[int | str, ...], kind: str, message: str, findings: Findings, seen: set[int]) -> None:
+    """One pydantic error at the node that `loc` leads to; several errors of one node are one diagnostic."""
+    node, key, path = _find(root, loc)
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    where = f"`{path[-1]}`" if path else "a spec"
+    if kind == "extra_forbidden" and key is not None:
+        owner = {1: Spec, 2: {"cite": Cite, "training": Stage}.get(path[0], Block)}.get(len(path), Block)
+        help = did_you_mean(key.text, owner.model_fields)
+        findings.add("SC003", f"there is no key `{key.text}` here", key.span, help=help)
+    elif kind == "missing":
+        findings.add("SC004", f"`{loc[-1]}` is missing", node.span, help=_MISSING.get(str(loc[-1])))
+    elif kind == "value_error":
+        findings.add("SC004", message.removeprefix("Value error, "), _start(root))
+    elif kind == "string_pattern_mismatch" and isinstance(node, Scalar):
+        pattern = "a-z, 0-9 and _" if path == ["model"] else "letters, digits and _"
+        findings.add("SC004", f"{where}: `{node.text}` is not a name of {pattern}, a letter first", node.span)
+    else:
+        findings.add("SC004", f"{where} cannot be {describe(node)}", node.span, help=_EXPECTED.get(path[0] if path else ""))
+
+
+_MISSING = {"segcompile": "a spec starts with `segcompile: 1`", "model": "for example `model: my_network`"}
+_EXPECTED = {
+    "params": "params are named integers: {C: 21}",
+    "input": "for example {channels: 3, size: 500}",
+    "variants": "a list of names: [basic, large]",
+    "defaults": "op -> attributes: {conv: {kernel: 3, pad: same}}",
+    "blocks": "name -> {args: [...], layers: [...]}",
+    "table": "a table has a row a line: `dilation: [1, 1, 2, 4]`",
+    "layers": "a list of layers: `- conv1: {conv: 64, kernel: 3}`",
+    "outputs": "head -> layer: {score: upscore}",
+    "claims": "layer -> what the paper says of it: {fc7: {receptive_field: 404}}",
+    "training": "see `training` in docs/language.md",
+}
+
+
+def _find(root: Mapping, loc: tuple[int | str, ...]) -> tuple[Node, Scalar | None, list[str]]:
+    """The node at the end of `loc`, as far as it leads; the key it stands under; the keys on the way."""
+    node: Node = root
+    key: Scalar | None = None
+    path: list[str] = []
+    for part in loc:
+        if isinstance(node, Mapping) and isinstance(part, str) and part in node.entries:
+            key, node = node.entries[part]
+            path.append(part)
+        elif isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
+            node = node.items[part]
+    return node, key, path
+
+
+def _start(root: Mapping) -> Span:
+    first = next(iter(root.entries.values()), None)
+    return first[0].span if first else root.span

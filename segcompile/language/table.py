@@ -1,0 +1,126 @@
+"""A paper's architecture table -> layers, and a claim for every cell of a row that claims something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
+
+from segcompile.errors import Findings, Label, did_you_mean
+from segcompile.language.values import read_flag
+from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
+from segcompile.source import Mapping, Node, Scalar, Sequence, describe
+
+_PAPER_NAMES = {"convolution": "kernel", "truncation": "act", "output_channels": "main", "channels": "main"}
+CLAIM_ROWS = ("receptive_field", "size", "margin", "parameters")
+_ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields) | {"from", "norm", "act", "drop", "main", "op", "layer"}
+_EMPTY = ("-", "–", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The same network as `layers:` would say it, and the claims: (layer, what, cell)."""
+
+    layers: Sequence
+    claims: tuple[tuple[str, str, Node], ...]
+
+
+def read_table(table: Mapping, findings: Findings) -> Table:
+    """Adds SC003 for an unknown row, SC007 for a row of another length, SC008 for what a layer lacks."""
+    rows = _rows(table, findings)
+    width = _width(table, rows, findings)
+    findings.stop_on_errors()
+    layers: list[Node] = []
+    claims: list[tuple[str, str, Node]] = []
+    for column in range(width):
+        cells = {name: _cell(row, column) for name, row in rows.items()}
+        cells = {name: cell for name, cell in cells.items() if not _is_empty(cell)}
+        name = _layer_name(cells.pop("layer", None), column, table)
+        claims += [(name.text, key, cells.pop(key)) for key in CLAIM_ROWS if key in cells]
+        layer = _layer(name, cells, findings)
+        if layer is not None:
+            layers.append(layer)
+    return Table(Sequence(tuple(layers), table.span), tuple(claims))
+
+
+def _rows(table: Mapping, findings: Findings) -> dict[str, Node]:
+    """Row name in our words -> the row."""
+    rows: dict[str, Node] = {}
+    for key, value in table.entries.values():
+        written = key.text.replace(" ", "_")
+        name = _PAPER_NAMES.get(written, written)
+        if name not in _ATTRIBUTES and name not in CLAIM_ROWS:
+            known = [*_PAPER_NAMES, *sorted(_ATTRIBUTES), *CLAIM_ROWS]
+            findings.add("SC003", f"a table has no row `{key.text}`", key.span, help=did_you_mean(written, known))
+        elif name in rows:
+            findings.add("SC002", f"`{key.text}` says the same row a second time", key.span, help="keep one of them")
+        elif isinstance(value, Mapping):
+            findings.add("SC004", f"row `{key.text}` is a list of cells, not a mapping", value.span, help="are these `variants`?")
+        else:
+            rows[name] = value
+    return rows
+
+
+def _width(table: Mapping, rows: MappingOf[str, Node], findings: Findings) -> int:
+    """How many columns there are: what most of the rows agree on."""
+    lists = {name: row for name, row in rows.items() if isinstance(row, Sequence)}
+    if not lists:
+        findings.add("SC007", "a table needs at least one row with a list of cells", table.span)
+        return 0
+    lengths = [len(row.items) for row in lists.values()]
+    width = max(lengths, key=lambda length: (lengths.count(length), length))
+    agreed = next(row for row in lists.values() if len(row.items) == width)
+    for name, row in lists.items():
+        if len(row.items) != width:
+            message = f"row `{name.replace('_', ' ')}` has {len(row.items)} cells; the table has {width} columns"
+            findings.add("SC007", message, row.span, labels=[Label(agreed.span, f"{width} cells here")])
+    return width
+
+
+def _cell(row: Node, column: int) -> Node:
+    return row.items[column] if isinstance(row, Sequence) else row
+
+
+def _is_empty(cell: Node) -> bool:
+    return isinstance(cell, Scalar) and not cell.quoted and cell.text in _EMPTY
+
+
+def _layer_name(cell: Node | None, column: int, table: Mapping) -> Scalar:
+    """A number n in the `layer` row names layer<n>; without that row the columns are numbered."""
+    if not isinstance(cell, Scalar):
+        return Scalar(f"layer{column + 1}", table.span if cell is None else cell.span)
+    return Scalar(f"layer{cell.text}" if cell.text.isdigit() else cell.text, cell.span)
+
+
+def _layer(name: Scalar, cells: dict[str, Node], findings: Findings) -> Mapping | None:
+    """One column as `- name: {op: main, attribute: value}`."""
+    op = _op(cells.pop("op", None), name)
+    kind = cells.pop("kind", None)
+    main = cells.pop("main", None) or kind
+    if " " in op.text.strip():  # `max pool`, `pool max`: the main argument beside the op
+        words = op.text.split()
+        spelling = next((word for word in words if word in SPELLINGS), words[0])
+        rest = " ".join(word for word in words if word != spelling)
+        op, main = Scalar(spelling, op.span), main or Scalar(rest, op.span)
+    if main is None:
+        row = "kind" if BY_KIND.get(op.text) else "output channels"
+        findings.add("SC008", f"{name.text} has no `{row}`", name.span, help=f"add a row `{row}` to the table")
+        return None
+    if not isinstance(main, Scalar):
+        findings.add("SC004", f"a cell is one value, not {describe(main)}", main.span)
+        return None
+    entries: dict[str, tuple[Scalar, Node]] = {op.text: (op, main)}
+    for attribute, cell in cells.items():
+        value = _truncation(cell) if attribute == "act" else cell
+        entries[attribute] = (Scalar(attribute, cell.span), value)
+    return Mapping({name.text: (name, Mapping(entries, name.span))}, name.span)
+
+
+def _op(cell: Node | None, name: Scalar) -> Scalar:
+    return cell if isinstance(cell, Scalar) else Scalar("conv", name.span)
+
+
+def _truncation(cell: Node) -> Node:
+    """Truncation is max(., 0): `yes` is a ReLU, `no` is nothing; any activation's own name is one too."""
+    if isinstance(cell, Scalar) and cell.text in ("yes", "Yes", "true", "True", "no", "No", "false", "False"):
+        return Scalar("relu" if read_flag(cell, {}) else "none", cell.span)
+    return cell

@@ -1,0 +1,87 @@
+"""The training regime of a spec: one stage, handed to the harness as its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from segcompile.errors import fail
+from segcompile.language.derive import Document
+from segcompile.language.values import Values, read_flag, read_natural, read_number, read_option, read_positive, read_word
+from segcompile.source import Mapping, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a training run starts from; the defaults are the harness's own."""
+
+    optimizer: str = "sgd"
+    lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = "poly"
+    power: float = 0.9  # of poly: lr * (1 - step / steps) ** power
+    step_size: int = 1000  # of step: lr * gamma ** (step // step_size)
+    gamma: float = 0.1
+    batch: int = 8
+    steps: int = 1000
+    ignore: int = 255  # the label that no pixel is trained or judged on
+    double_bias: bool = False  # biases learn at twice the rate and do not decay, as in Caffe's networks
+
+
+def read_training(document: Document, values: Values) -> Training:
+    """The document's `training`. Raises SegcompileError (SC004, SC010 for what a later version will do)."""
+    section = document.section("training")
+    found: dict[str, Any] = {}
+    for key, node in section.entries.values() if section else ():
+        if key.text in ("stages", "input_padding"):
+            raise fail("SC010", f"`{key.text}` is not yet understood", key.span, help="say one stage: lr, batch, steps")
+        found |= _READERS[key.text](node, values)
+    return Training(**found)
+
+
+def _loss(node: Node, values: Values) -> dict[str, Any]:
+    word, options = read_option(node)
+    read_word(word, ("cross_entropy",))
+    return _options(options, {"ignore": ("ignore", read_natural)}, values)
+
+
+def _optimizer(node: Node, values: Values) -> dict[str, Any]:
+    word, options = read_option(node)
+    name = read_word(word, ("sgd", "adamw"))
+    known = {"momentum": ("momentum", read_number), "weight_decay": ("weight_decay", read_number)}
+    return {"optimizer": name, **_options(options, known, values)}
+
+
+def _schedule(node: Node, values: Values) -> dict[str, Any]:
+    word, options = read_option(node)
+    name = read_word(word, ("fixed", "step", "poly"))
+    if options is not None and not isinstance(options, Mapping):
+        short = {"poly": ("power", read_number), "step": ("step_size", read_positive)}
+        if name not in short:
+            raise fail("SC004", "a fixed rate takes no value", options.span)
+        key, read = short[name]
+        return {"schedule": name, key: read(options, values)}
+    return {"schedule": name, **_options(options, {"every": ("step_size", read_positive), "gamma": ("gamma", read_number)}, values)}
+
+
+def _options(node: Node | None, known: dict[str, tuple[str, Callable[[Node, Values], Any]]], values: Values) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in node.entries.values() if isinstance(node, Mapping) else ():
+        if key.text not in known:
+            raise fail("SC003", f"there is no option `{key.text}` here", key.span, help=f"known: {', '.join(known)}")
+        name, read = known[key.text]
+        found[name] = read(value, values)
+    return found
+
+
+_READERS: dict[str, Callable[[Node, Values], dict[str, Any]]] = {
+    "loss": _loss,
+    "optimizer": _optimizer,
+    "schedule": _schedule,
+    "lr": lambda node, values: {"lr": read_number(node, values)},
+    "batch": lambda node, values: {"batch": read_positive(node, values)},
+    "steps": lambda node, values: {"steps": read_positive(node, values)},
+    "double_bias": lambda node, values: {"double_bias": read_flag(node, values)},
+}

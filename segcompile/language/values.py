@@ -1,0 +1,219 @@
+"""From a scalar's text to a value, by what the place where it stands asks for. Each reader raises SegcompileError."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from segcompile.errors import Span, did_you_mean, fail
+from segcompile.language.expressions import BadExpression, evaluate
+from segcompile.ops import Init, Reads
+from segcompile.source import Mapping as MappingNode
+from segcompile.source import Node, Scalar, Sequence, describe
+
+Values = Mapping[str, int | str]  # parameters, arguments and loop variables in scope
+
+_AMBIGUOUS = re.compile(r"0\d+|0[xob]\w*|\d+(:\d+)+|\d+(_\d+)+|~|null|Null|NULL|")
+_FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_PAIR = re.compile(r"(\d+)\s*[x×]\s*(\d+)")
+_YES, _NO = ("yes", "Yes", "true", "True"), ("no", "No", "false", "False")
+
+
+def read_integer(node: Node, values: Values) -> int:
+    """An integer expression."""
+    scalar = _scalar(node, "an integer")
+    if not scalar.quoted and _AMBIGUOUS.fullmatch(scalar.text):
+        message = f"{describe(scalar)} can be read in more than one way" if scalar.text else "a value is missing here"
+        raise fail("SC005", message, scalar.span, help="write a plain decimal integer")
+    if _FLOAT.fullmatch(scalar.text) and not scalar.text.lstrip("+-").isdigit():
+        raise fail("SC004", f"an integer is due here, not `{scalar.text}`", scalar.span)
+    if scalar.text in (*_YES, *_NO):
+        raise fail("SC004", f"an integer is due here, not `{scalar.text}`", scalar.span)
+    try:
+        return evaluate(scalar.text, values)
+    except BadExpression as bad:
+        known = [name for name, value in values.items() if isinstance(value, int)]
+        help = None
+        if bad.name is not None:
+            help = did_you_mean(bad.name, known) or (f"known here: {', '.join(sorted(known))}" if known else "add it to `params`")
+        raise fail(bad.code, bad.message, _part(scalar, bad.start, bad.length), help=help) from None
+
+
+def read_positive(node: Node, values: Values) -> int:
+    """A positive integer."""
+    value = read_integer(node, values)
+    if value < 1:
+        raise fail("SC105", f"a positive integer is due here, not {_shown(node, value)}", node.span)
+    return value
+
+
+def read_natural(node: Node, values: Values) -> int:
+    """A non-negative integer."""
+    value = read_integer(node, values)
+    if value < 0:
+        raise fail("SC105", f"a non-negative integer is due here, not {_shown(node, value)}", node.span)
+    return value
+
+
+def read_pair(node: Node, values: Values, one: Callable[[Node, Values], int] = read_positive) -> tuple[int, int]:
+    """`3`, `3x3`, `1x7` (height by width) or [height, width]."""
+    if isinstance(node, Scalar):
+        match = _PAIR.fullmatch(node.text)
+        if match is not None:
+            parts = [Scalar(text, node.span) for text in match.groups()]
+            return one(parts[0], values), one(parts[1], values)
+        if "stride_h" in values:
+            return one(node, _own(values, "stride_h")), one(node, _own(values, "stride_w"))
+        value = one(node, values)
+        return value, value
+    if isinstance(node, Sequence) and len(node.items) == 2:
+        return one(node.items[0], _own(values, "stride_h")), one(node.items[1], _own(values, "stride_w"))
+    raise fail("SC004", f"one value or [height, width] is due here, not {describe(node)}", node.span)
+
+
+def _own(values: Values, key: str) -> Values:
+    """The scope in which `stride` is the layer's own, along one axis."""
+    return {**values, "stride": values[key]} if key in values else values
+
+
+def read_padding(node: Node, values: Values) -> str | tuple[int, int, int, int]:
+    """`same`, a size, [height, width] or [top, bottom, left, right]."""
+    if isinstance(node, Scalar) and node.text == "same":
+        return "same"
+    if isinstance(node, Sequence) and len(node.items) == 4:
+        top, bottom, left, right = (read_natural(item, values) for item in node.items)
+        return top, bottom, left, right
+    height, width = read_pair(node, values, read_natural)
+    return height, height, width, width
+
+
+def read_flag(node: Node, values: Values) -> bool:
+    """yes or no (true, false)."""
+    scalar = _scalar(node, "yes or no")
+    if scalar.text in _YES:
+        return True
+    if scalar.text in _NO:
+        return False
+    raise fail("SC004", f"yes or no is due here, not {describe(node)}", node.span)
+
+
+def read_number(node: Node, values: Values) -> float:
+    """A decimal number (`1e-3`) or an integer expression."""
+    scalar = _scalar(node, "a number")
+    if _FLOAT.fullmatch(scalar.text):
+        value = float(scalar.text)
+        if math.isinf(value):
+            raise fail("SC004", f"`{scalar.text}` is too large", scalar.span)
+        return value
+    return float(read_integer(node, values))
+
+
+def read_numbers(node: Node, values: Values) -> tuple[float, ...]:
+    """A list of numbers."""
+    if not isinstance(node, Sequence):
+        raise fail("SC004", f"a list of numbers is due here, not {describe(node)}", node.span)
+    return tuple(read_number(item, values) for item in node.items)
+
+
+def read_word(node: Node, choices: tuple[str, ...]) -> str:
+    """One of `choices`."""
+    scalar = _scalar(node, "a word")
+    if scalar.text not in choices:
+        help = did_you_mean(scalar.text, choices)
+        raise fail("SC004", f"one of {', '.join(choices)} is due here, not {describe(node)}", node.span, help=help)
+    return scalar.text
+
+
+def read_option(node: Node) -> tuple[Scalar, Node | None]:
+    """A word, alone or with options as a one-key mapping: `batch`, `{batch: {eps: 1e-3}}`, `{normal: 0.001}`."""
+    if isinstance(node, Scalar):
+        return node, None
+    if isinstance(node, MappingNode) and len(node.entries) == 1:
+        ((word, options),) = node.entries.values()
+        return word, options
+    raise fail("SC004", f"a word, or one word with its options, is due here, not {describe(node)}", node.span)
+
+
+_INIT_OPTION = {"normal": "std", "identity": "groups"}  # what `{scheme: value}` says
+
+
+def read_init(node: Node, values: Values) -> Init:
+    """`zeros`, `{normal: 0.001}`, `{identity: {groups: C}}`, ..."""
+    word, options = read_option(node)
+    schemes = ("identity", "bilinear", "zeros", "normal", "he", "xavier")
+    scheme = read_word(word, schemes)
+    given: dict[str, Any] = {}
+    if isinstance(options, MappingNode):
+        for key, value in options.entries.values():
+            if key.text not in ("groups", "std") or (scheme == "normal" and key.text == "groups"):
+                raise fail("SC003", f"{scheme} initialisation has no option `{key.text}`", key.span)
+            given[key.text] = read_positive(value, values) if key.text == "groups" else read_number(value, values)
+    elif options is not None:
+        if scheme not in _INIT_OPTION:
+            raise fail("SC004", f"{scheme} initialisation takes no value", options.span)
+        name = _INIT_OPTION[scheme]
+        given[name] = read_positive(options, values) if name == "groups" else read_number(options, values)
+    if scheme == "normal" and "std" not in given:
+        raise fail("SC004", "a gaussian needs its standard deviation", word.span, help="`init: {normal: 0.01}`")
+    if given and scheme not in _INIT_OPTION:
+        raise fail("SC004", f"{scheme} initialisation takes no options", word.span)
+    if given.get("std", 0) < 0:
+        raise fail("SC004", "a standard deviation is not negative", word.span)
+    return Init(scheme=scheme, **given)  # type: ignore[arg-type]  # read_word has checked the literal
+
+
+READERS: Mapping[Reads, Callable[[Node, Values], Any]] = {
+    Reads.POSITIVE: read_positive,
+    Reads.NATURAL: read_natural,
+    Reads.NUMBER: read_number,
+    Reads.NUMBERS: read_numbers,
+    Reads.PAIR: read_pair,
+    Reads.NATURAL_PAIR: lambda node, values: read_pair(node, values, read_natural),
+    Reads.PADDING: read_padding,
+    Reads.FLAG: read_flag,
+    Reads.INIT: read_init,
+}
+
+
+def read_name(node: Node, values: Values, what: str = "a name") -> str:
+    """A name, with `{expression}` filled in from the scope: `enc{d}`, `conv{s}_{i}`."""
+    scalar = _scalar(node, what)
+    return format_name(scalar, values)
+
+
+def format_name(scalar: Scalar, values: Values) -> str:
+    """The text of a scalar with its `{...}` replaced. Raises SegcompileError (SC101, SC104)."""
+
+    def fill(match: re.Match[str]) -> str:
+        inner = match.group(1)
+        if isinstance(values.get(inner), str):
+            return str(values[inner])
+        try:
+            return str(evaluate(inner, values))
+        except BadExpression as bad:
+            help = did_you_mean(bad.name, values) if bad.name else None
+            raise fail(bad.code, bad.message, _part(scalar, match.start(1), len(inner)), help=help) from None
+
+    return re.sub(r"\{([^{}]*)\}", fill, scalar.text)
+
+
+def _scalar(node: Node, what: str) -> Scalar:
+    if not isinstance(node, Scalar):
+        raise fail("SC004", f"{what} is due here, not {describe(node)}", node.span)
+    return node
+
+
+def _part(scalar: Scalar, start: int, length: int) -> Span:
+    """The span of a part of a scalar's text."""
+    span = scalar.span
+    shift = start + (1 if scalar.quoted else 0)
+    if shift + length > span.length:  # escapes or folded lines: the text is not what stands in the file
+        return span
+    return Span(span.source, span.line, span.column + shift, max(1, length))
+
+
+def _shown(node: Node, value: int) -> str:
+    text = node.text if isinstance(node, Scalar) else str(value)
+    return f"{value}" if text == str(value) else f"`{text}` = {value}"

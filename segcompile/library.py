@@ -1,0 +1,26 @@
+"""Where specs are found: beside the spec that names them, and in the collection that comes with segcompile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+_COLLECTIONS = (_PACKAGE / "specs", _PACKAGE.parent / "specs")  # in a wheel, and in a checkout
+
+
+def bundled() -> dict[str, Path]:
+    """Name -> file of every spec that comes with segcompile."""
+    for folder in _COLLECTIONS:
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {}
+
+
+def locate(written: str, folder: Path) -> Path | None:
+    """The file that a `base` or `use` names: beside the spec (in `folder`), otherwise a bundled one."""
+    if "\0" in written:
+        return None
+    beside = folder / written
+    if beside.is_file():
+        return beside
+    return bundled().get(written.removesuffix(".yaml")) if "/" not in written else None

@@ -1,0 +1,70 @@
+"""The ops: one class each, listed here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from segcompile.ops.base import (
+    AXES,
+    HEIGHT,
+    IDENTITY,
+    WIDTH,
+    Init,
+    Op,
+    Parameter,
+    Reads,
+    Refusal,
+    Shape,
+    Window,
+)
+from segcompile.ops.convolution import Conv, Deconv, Linear
+from segcompile.ops.joins import Add, Concat, Join, Mul
+from segcompile.ops.normalization import BatchNorm
+from segcompile.ops.pointwise import Activation, Dropout, LeakyRelu, PRelu, Scale, Softmax
+from segcompile.ops.pooling import GlobalPool, Pool
+from segcompile.ops.resampling import Crop, Pad, Resize
+from segcompile.ops.size import AnySize, Size, Undecidable
+
+ALL_OPS: tuple[type[Op], ...] = (
+    Conv,
+    Deconv,
+    Linear,
+    Pool,
+    GlobalPool,
+    Add,
+    Mul,
+    Concat,
+    Crop,
+    Pad,
+    Resize,
+    BatchNorm,
+    Activation,
+    LeakyRelu,
+    PRelu,
+    Dropout,
+    Scale,
+    Softmax,
+)
+
+
+def kinds(op: type[Op]) -> tuple[str, ...]:
+    """The words that choose this class among those of one spelling (`pool: max`); () if the spelling is enough."""
+    if op.main != "kind":
+        return ()
+    return get_args(op.model_fields["kind"].annotation)
+
+
+SPELLINGS: frozenset[str] = frozenset(op.spelling for op in ALL_OPS)
+
+BY_KIND: dict[str, dict[str, type[Op]]] = {
+    spelling: {kind: op for op in ALL_OPS if op.spelling == spelling for kind in kinds(op)} for spelling in SPELLINGS
+}
+
+BY_SPELLING: dict[str, type[Op]] = {op.spelling: op for op in ALL_OPS if not kinds(op)}
+
+__all__ = [
+    "ALL_OPS", "AXES", "BY_KIND", "BY_SPELLING", "HEIGHT", "IDENTITY", "SPELLINGS", "WIDTH",
+    "Activation", "Add", "AnySize", "BatchNorm", "Concat", "Conv", "Crop", "Deconv", "Dropout", "GlobalPool",
+    "Init", "Join", "LeakyRelu", "Linear", "Mul", "Op", "PRelu", "Pad", "Parameter", "Pool", "Reads", "Refusal",
+    "Resize", "Scale", "Shape", "Size", "Softmax", "Undecidable", "Window", "kinds",
+]  # fmt: skip

@@ -1,0 +1,190 @@
+"""What every op is: attributes, a window per axis and input, an output shape, parameters and a cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from segcompile.ops.size import AnySize, Size
+
+HEIGHT, WIDTH = 0, 1
+AXES = (HEIGHT, WIDTH)
+
+
+class Reads(Enum):
+    """How the text of an attribute is read: a scalar is typed by where it stands, not by how it looks."""
+
+    POSITIVE = "a positive integer"
+    NATURAL = "a non-negative integer"
+    NUMBER = "a number"
+    NUMBERS = "a list of numbers"
+    PAIR = "a positive integer, `3x3`, or a [height, width] pair"
+    NATURAL_PAIR = "a non-negative integer or a [height, width] pair"
+    PADDING = "`same`, a size, [height, width] or [top, bottom, left, right]"
+    FLAG = "yes or no"
+    WORD = "a word"
+    INIT = "an initialisation"
+
+
+Positive = Annotated[int, Field(ge=1), Reads.POSITIVE]
+Number = Annotated[float, Reads.NUMBER]
+Flag = Annotated[bool, Reads.FLAG]
+Pair = Annotated[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]], Reads.PAIR]
+NaturalPair = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], Reads.NATURAL_PAIR]
+OptionalPair = Annotated[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None, Reads.PAIR]
+OptionalOffset = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None, Reads.NATURAL_PAIR]
+Natural = Annotated[int, Field(ge=0)]
+Padding = Annotated[Literal["same"] | tuple[Natural, Natural, Natural, Natural], Reads.PADDING]
+PadMode = Annotated[Literal["zero", "reflect", "edge"], Reads.WORD]
+
+
+class Init(BaseModel):
+    """How a weight starts. Biases start at zero.
+
+    identity — Yu & Koltun (2016), equations 4 and 5, for `groups` feature maps, noise of `std` elsewhere;
+    bilinear — upsampling by interpolation, Long et al. (2015), section 3.3; zeros; normal — gaussian, `std`;
+    he — He et al. (2015), equation 10, fan in; xavier — Glorot & Bengio (2010), equation 16.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    scheme: Literal["identity", "bilinear", "zeros", "normal", "he", "xavier"] = "he"
+    groups: Annotated[int, Field(ge=1)] | None = None
+    std: Annotated[float, Field(ge=0)] | None = None
+
+
+Initialiser = Annotated[Init, Reads.INIT]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Channels and the two spatial sizes, without the batch; `size` is () for a vector."""
+
+    channels: int
+    size: tuple[Size, ...] = ()
+
+    def __str__(self) -> str:
+        return " x ".join(str(part) for part in (self.channels, *self.size))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The input indices i that output index p reads along one axis:
+
+        upsample * i = stride * p + dilation * t - offset,   t = 0 .. taps - 1,   i an integer.
+
+    Convolution and pooling have upsample 1; transposed convolution has stride 1 and upsamples by its stride.
+    """
+
+    taps: int = 1
+    stride: int = 1
+    dilation: int = 1
+    offset: int = 0
+    upsample: int = 1
+
+
+IDENTITY = Window()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A trained tensor of an op, in PyTorch's layout."""
+
+    name: str
+    shape: tuple[int, ...]
+    init: Init
+    frozen: bool = False
+
+    @property
+    def count(self) -> int:
+        total = 1
+        for extent in self.shape:
+            total *= extent
+        return total
+
+    @property
+    def is_bias(self) -> bool:
+        return self.name == "bias"
+
+
+class Refusal(Exception):
+    """An op cannot take these inputs. `attribute` names what to point at; None points at the layer."""
+
+    def __init__(self, code: str, message: str, attribute: str | None = None, help: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.attribute, self.help = code, message, attribute, help
+
+
+class Op(BaseModel):
+    """Everything that is true of an op, for any backend and any analysis."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    spelling: ClassVar[str]  # the key in a spec
+    main: ClassVar[str | None] = None  # the attribute that the key's value fills; None: the value names inputs
+    summary: ClassVar[str]  # one line for `segcompile list`
+    least_inputs: ClassVar[int] = 1
+    most_inputs: ClassVar[int | None] = 1  # None: any number
+    lends_size: ClassVar[bool] = False  # the second input, if any, is read for its size only
+    whole_image: ClassVar[bool] = False  # every output depends on every input position
+    spatial: ClassVar[bool] = False  # needs an input with height and width
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        """The output shape. Raises Refusal (SC3xx), or Undecidable where a symbolic size has no closed form."""
+        return shapes[0]
+
+    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
+        """What an output reads of input `index`, given the inputs' `sizes` along `axis`; None: not its values."""
+        return IDENTITY
+
+    def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+        """The trained tensors."""
+        return ()
+
+    def macs(self, shapes: Sequence[Shape], output: Shape) -> int | None:
+        """Multiply-accumulates of one image's forward pass; None where a size is symbolic."""
+        return 0
+
+    @property
+    def title(self) -> str:
+        """The op as a table shows it."""
+        return self.spelling
+
+    @classmethod
+    def reads(cls, attribute: str) -> Reads:
+        """How the text of `attribute` is read."""
+        return next(item for item in cls.model_fields[attribute].metadata if isinstance(item, Reads))
+
+    def explicit(self) -> dict[str, Any]:
+        """The attributes that differ from their defaults, for tables and messages."""
+        return {name: value for name, value in self if value != type(self).model_fields[name].default}
+
+
+def product(*factors: Size) -> int | None:
+    """The product, or None as soon as a factor is symbolic."""
+    total = 1
+    for factor in factors:
+        if isinstance(factor, AnySize):
+            return None
+        total *= factor
+    return total
+
+
+def same_pads(kernel: int, dilation: int) -> tuple[int, int]:
+    """The padding that gives ceil(size / stride) outputs; an odd one goes after."""
+    total = dilation * (kernel - 1)
+    return total // 2, total - total // 2
+
+
+def axis_pads(pad: tuple[int, int, int, int], axis: int) -> tuple[int, int]:
+    """(before, after) of [top, bottom, left, right]."""
+    return pad[2 * axis], pad[2 * axis + 1]
+
+
+def require_size(size: Size, what: str, attribute: str | None, help: str | None = None) -> None:
+    """Refuse (SC303) an output without pixels; a symbolic size passes."""
+    if isinstance(size, int) and size < 1:
+        raise Refusal("SC303", what, attribute, help)

@@ -1,0 +1,200 @@
+"""Convolution, transposed convolution, and the fully connected layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from segcompile.ops.base import (
+    AXES,
+    Flag,
+    Init,
+    Initialiser,
+    NaturalPair,
+    Op,
+    Padding,
+    PadMode,
+    Pair,
+    Parameter,
+    Positive,
+    Refusal,
+    Shape,
+    Window,
+    axis_pads,
+    product,
+    require_size,
+    same_pads,
+)
+from segcompile.ops.size import AnySize, Size
+
+ZEROS = Init(scheme="zeros")
+
+
+def check_groups(channels: int, groups: int, side: str) -> None:
+    """Refuse (SC308) groups that do not divide the channels of one side."""
+    if channels % groups:
+        raise Refusal("SC308", f"{channels} {side} channels cannot be split into {groups} groups", "groups")
+
+
+def check_init(init: Init, kernel: tuple[int, int], channels_in: int, channels_out: int, groups: int) -> None:
+    """Refuse an initialisation that this weight cannot have."""
+    if init.scheme == "identity":
+        maps = init.groups or channels_in
+        if kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
+            raise Refusal("SC301", f"identity needs a kernel with a centre; {kernel[0]}x{kernel[1]} has none", "init")
+        if groups > 1:
+            raise Refusal("SC308", "identity initialisation is defined for groups: 1", "groups")
+        for channels in (channels_in, channels_out):
+            if channels % maps:
+                raise Refusal("SC308", f"identity over {maps} maps needs a multiple of {maps} channels, not {channels}", "init")
+    if init.scheme == "bilinear" and channels_in != channels_out:
+        message = f"bilinear upsampling keeps the channels: {channels_in} in, {channels_out} out"
+        raise Refusal("SC301", message, "channels", f"channels {channels_in}, or another init")
+
+
+class Conv(Op):
+    """Convolution (cross-correlation), possibly strided, dilated or grouped."""
+
+    spelling: ClassVar[str] = "conv"
+    main: ClassVar[str] = "channels"
+    summary: ClassVar[str] = "convolution: kernel, stride, dilation, pad, mode, groups, bias, init, frozen"
+    spatial: ClassVar[bool] = True
+
+    channels: Positive
+    kernel: Pair
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pad: Padding = (0, 0, 0, 0)
+    mode: PadMode = "zero"
+    groups: Positive = 1
+    bias: Flag = True
+    init: Initialiser = Init()
+    frozen: Flag = False
+
+    def pads(self, axis: int) -> tuple[int, int]:
+        """Padding (before, after) along `axis`, `same` resolved."""
+        if self.pad == "same":
+            return same_pads(self.kernel[axis], self.dilation[axis])
+        return axis_pads(self.pad, axis)
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        (source,) = shapes
+        check_groups(source.channels, self.groups, "input")
+        check_groups(self.channels, self.groups, "output")
+        check_init(self.init, self.kernel, source.channels, self.channels, self.groups)
+        return Shape(self.channels, tuple(self._extent(axis, source.size[axis]) for axis in AXES))
+
+    def _extent(self, axis: int, size: Size) -> Size:
+        before, after = self.pads(axis)
+        span = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+        if self.mode == "reflect" and isinstance(size, int) and max(before, after) >= size:
+            raise Refusal("SC303", f"{size} pixels cannot be reflected over {max(before, after)}", "pad")
+        extent = (size + (before + after - span)) // self.stride[axis] + 1
+        message = f"{size} pixels with padding {before} + {after} hold no window of {span}"
+        require_size(extent, message, "kernel", f"the input needs at least {span - before - after} pixels here")
+        return extent
+
+    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+        return Window(self.kernel[axis], self.stride[axis], self.dilation[axis], self.pads(axis)[0])
+
+    def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+        weight = (self.channels, shapes[0].channels // self.groups, *self.kernel)
+        found = (Parameter("weight", weight, self.init, self.frozen),)
+        return (*found, Parameter("bias", (self.channels,), ZEROS, self.frozen)) if self.bias else found
+
+    def macs(self, shapes: Sequence[Shape], output: Shape) -> int | None:
+        return product(output.channels, *output.size, shapes[0].channels // self.groups, *self.kernel)
+
+
+class Deconv(Op):
+    """Transposed convolution: the papers' deconvolution, or backwards convolution, layer."""
+
+    spelling: ClassVar[str] = "deconv"
+    main: ClassVar[str] = "channels"
+    summary: ClassVar[str] = "transposed convolution: kernel, stride, pad, output_pad, dilation, groups, bias, init, frozen"
+    spatial: ClassVar[bool] = True
+
+    channels: Positive
+    kernel: Pair
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pad: Padding = (0, 0, 0, 0)
+    output_pad: NaturalPair = (0, 0)
+    groups: Positive = 1
+    bias: Flag = True
+    init: Initialiser = Init()
+    frozen: Flag = False
+
+    def pads(self, axis: int) -> tuple[int, int]:
+        """What is cut (before, after) of the full output; `same` makes the output stride times as large."""
+        if self.pad != "same":
+            return axis_pads(self.pad, axis)
+        total = self.dilation[axis] * (self.kernel[axis] - 1) + 1 - self.stride[axis]
+        if total < 0:
+            message = f"a kernel of {self.kernel[axis]} cannot fill a stride of {self.stride[axis]}"
+            raise Refusal("SC303", message, "kernel", f"a kernel of at least {self.stride[axis]}, or pad: 0")
+        return total // 2, total - total // 2
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        (source,) = shapes
+        check_groups(source.channels, self.groups, "input")
+        check_groups(self.channels, self.groups, "output")
+        check_init(self.init, self.kernel, source.channels, self.channels, 1)
+        for axis in AXES:
+            if self.output_pad[axis] >= max(self.stride[axis], self.dilation[axis]):
+                message = f"output_pad {self.output_pad[axis]} must be smaller than the stride or the dilation"
+                raise Refusal("SC303", message, "output_pad")
+        return Shape(self.channels, tuple(self._extent(axis, source.size[axis]) for axis in AXES))
+
+    def _extent(self, axis: int, size: Size) -> Size:
+        before, after = self.pads(axis)
+        span = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+        extent = (size - 1) * self.stride[axis] + (span + self.output_pad[axis] - before - after)
+        require_size(extent, f"padding {before} + {after} leaves nothing of {size} pixels", "pad")
+        return extent
+
+    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+        # Output p gets weight t of input i where p = stride*i + dilation*t - pad; the taps are read backwards.
+        offset = self.dilation[axis] * (self.kernel[axis] - 1) - self.pads(axis)[0]
+        return Window(self.kernel[axis], 1, self.dilation[axis], offset, upsample=self.stride[axis])
+
+    def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+        weight = (shapes[0].channels, self.channels // self.groups, *self.kernel)
+        found = (Parameter("weight", weight, self.init, self.frozen),)
+        return (*found, Parameter("bias", (self.channels,), ZEROS, self.frozen)) if self.bias else found
+
+    def macs(self, shapes: Sequence[Shape], output: Shape) -> int | None:
+        return product(shapes[0].channels, *shapes[0].size, self.channels // self.groups, *self.kernel)
+
+
+class Linear(Op):
+    """Fully connected layer over the whole feature map, flattened channel by channel, row by row."""
+
+    spelling: ClassVar[str] = "linear"
+    main: ClassVar[str] = "features"
+    summary: ClassVar[str] = "fully connected: bias, init, frozen"
+    whole_image: ClassVar[bool] = True
+
+    features: Positive
+    bias: Flag = True
+    init: Initialiser = Init()
+    frozen: Flag = False
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        if any(isinstance(size, AnySize) for size in shapes[0].size):
+            message = f"a fully connected layer needs a fixed input, not {shapes[0]}"
+            raise Refusal("SC310", message, "features", "give the input a size, or make it a convolution")
+        if self.init.scheme in ("identity", "bilinear"):
+            raise Refusal("SC301", f"{self.init.scheme} initialisation is for convolutions", "init")
+        return Shape(self.features)
+
+    def window(self, axis: int, sizes: Sequence[Size], index: int) -> None:
+        return None
+
+    def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+        weight = (self.features, product(shapes[0].channels, *shapes[0].size) or 0)
+        found = (Parameter("weight", weight, self.init, self.frozen),)
+        return (*found, Parameter("bias", (self.features,), ZEROS, self.frozen)) if self.bias else found
+
+    def macs(self, shapes: Sequence[Shape], output: Shape) -> int | None:
+        return product(self.features, shapes[0].channels, *shapes[0].size)

@@ -1,0 +1,86 @@
+"""Ops that keep the grid: activations, dropout, scale, softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from segcompile.ops.base import Init, Number, Op, Parameter, Reads, Shape
+
+
+class Activation(Op):
+    """A function of each value."""
+
+    spelling: ClassVar[str] = "act"
+    main: ClassVar[str] = "kind"
+    summary: ClassVar[str] = "activation"
+
+    kind: Annotated[Literal["relu", "relu6", "elu", "sigmoid", "tanh", "gelu", "silu"], Reads.WORD]
+
+    @property
+    def title(self) -> str:
+        return self.kind
+
+
+class LeakyRelu(Op):
+    """max(x, slope * x)."""
+
+    spelling: ClassVar[str] = "act"
+    main: ClassVar[str] = "kind"
+    summary: ClassVar[str] = "leaky ReLU: slope"
+
+    kind: Annotated[Literal["leaky_relu"], Reads.WORD] = "leaky_relu"
+    slope: Annotated[float, Field(ge=0, lt=1), Reads.NUMBER] = 0.01
+
+    @property
+    def title(self) -> str:
+        return self.kind
+
+
+class PRelu(Op):
+    """max(x, a * x) with a trained `a` a channel, He et al. (2015); starts at 0.25."""
+
+    spelling: ClassVar[str] = "act"
+    main: ClassVar[str] = "kind"
+    summary: ClassVar[str] = "parametric ReLU, one slope a channel"
+
+    kind: Annotated[Literal["prelu"], Reads.WORD] = "prelu"
+
+    @property
+    def title(self) -> str:
+        return self.kind
+
+    def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+        return (Parameter("weight", (shapes[0].channels,), Init(scheme="zeros")),)
+
+
+class Dropout(Op):
+    """Zeroes each value with probability `rate` in training and scales the rest."""
+
+    spelling: ClassVar[str] = "dropout"
+    main: ClassVar[str] = "rate"
+    summary: ClassVar[str] = "dropout"
+
+    rate: Annotated[float, Field(ge=0, lt=1), Reads.NUMBER]
+
+
+class Scale(Op):
+    """Times a constant."""
+
+    spelling: ClassVar[str] = "scale"
+    main: ClassVar[str] = "factor"
+    summary: ClassVar[str] = "times a constant"
+
+    factor: Number
+
+
+class Softmax(Op):
+    """Probabilities over the channels of each pixel."""
+
+    spelling: ClassVar[str] = "softmax"
+    main: ClassVar[str] = "over"
+    summary: ClassVar[str] = "probabilities over the channels"
+
+    over: Annotated[Literal["channels"], Reads.WORD] = "channels"

@@ -1,0 +1,149 @@
+"""Renders the harness beside a small stand-in model, and imports it as a user's folder of modules."""
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jinja2
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = [ROOT / "segcompile/harness", ROOT / "backends/torch/segcompile_torch/templates"]
+FILES = ["data.py", "metrics.py", "train.py", "evaluate.py", "predict.py", "weights.py", "requirements.txt", "README.md"]
+MODULES = ["data", "metrics", "model", "weights", "predict", "evaluate", "train"]
+
+TRAINING = {
+    "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005, "schedule": "poly", "power": 0.9,
+    "step_size": 1000, "gamma": 0.1, "batch": 4, "steps": 20, "ignore": 255, "double_bias": True,
+}  # fmt: skip
+VARIABLES = {
+    "model": "stand_in", "class_name": "StandIn", "about": "A stand-in.", "spec": "stand_in.yaml",
+    "channels": 3, "classes": 3, "size": (16, 16), "output": (16, 16), "stride": (1, 1), "offset": (0, 0),
+    "multiple": (1, 1), "heads": ("output",),
+}  # fmt: skip
+
+# Same padding, with dropout and batch norm, whose states an exact resume must restore.
+SAME = """
+from torch import Tensor, nn
+
+class StandIn(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2), nn.Conv2d(8, 3, 1)
+        )
+"""
+
+# Scores that are the red, green and blue under the output pixel: one tap of a convolution without padding.
+TAP = """
+import torch
+from torch import Tensor, nn
+
+class StandIn(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tap = nn.Conv2d(3, 3, {kernel}, stride={stride}, bias=False)
+        nn.init.zeros_(self.tap.weight)
+        with torch.no_grad():
+            for c in range(3):
+                self.tap.weight[c, c, {offset}, {offset}] = 1
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.tap(image)
+"""
+
+
+def render(folder: Path, network: str = SAME, **changes: Any) -> Path:
+    """The harness in a folder, with this network as model.py. Changes are to VARIABLES, and to TRAINING in `training`."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    training = SimpleNamespace(**{**TRAINING, **changes.pop("training", {})})
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        text = environment.get_template(f"{name}.jinja").render({**VARIABLES, **changes, "training": training})
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "model.py").write_text(network, encoding="utf-8")
+    return folder
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """This folder first on the path, and none of its modules left behind."""
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in MODULES:
+            sys.modules.pop(name, None)
+
+
+def imported(folder: Path) -> SimpleNamespace:
+    with alone(folder):
+        return SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES}, folder=folder)
+
+
+def tap_variables(kernel: int, stride: int, offset: int) -> dict[str, Any]:
+    """The variables and the model of TAP."""
+    size = kernel + 7 * stride
+    return {
+        "network": TAP.format(kernel=kernel, stride=stride, offset=offset), "size": (size, size), "output": (8, 8),
+        "stride": (stride, stride), "offset": (offset, offset), "multiple": (stride, stride),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def rendered() -> Callable[..., Path]:
+    return render
+
+
+@pytest.fixture(scope="session")
+def harness(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """The harness of the model SAME."""
+    return imported(render(tmp_path_factory.mktemp("same")))
+
+
+@pytest.fixture(scope="session")
+def tap(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int, int], SimpleNamespace]:
+    """The harness of TAP with a kernel, stride and offset."""
+
+    def build(kernel: int, stride: int, offset: int) -> SimpleNamespace:
+        variables = tap_variables(kernel, stride, offset)
+        return imported(render(tmp_path_factory.mktemp("tap"), **variables))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def special(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNamespace]:
+    """The harness with other variables."""
+    return lambda **changes: imported(render(tmp_path_factory.mktemp("special"), **changes))
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Six 20 x 24 pairs in images/ and masks/, with list.txt: the mask is the brightest colour, 255 in a corner."""
+    rng = np.random.default_rng(0)
+    lines = []
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for i in range(6):
+        mask = np.repeat(np.repeat(rng.integers(0, 3, (5, 6)), 4, 0), 4, 1).astype(np.uint8)
+        image = (np.eye(3)[mask] * 200 + rng.integers(0, 40, (20, 24, 3))).astype(np.uint8)
+        mask[:2, :2] = 255
+        Image.fromarray(image).save(tmp_path / f"images/{i}.png")
+        Image.fromarray(mask).save(tmp_path / f"masks/{i}.png")
+        lines.append(f"images/{i}.png masks/{i}.png\n")
+    (tmp_path / "list.txt").write_text("".join(lines))
+    return tmp_path

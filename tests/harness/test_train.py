@@ -1,0 +1,242 @@
+"""Training: it learns, resumes exactly, and says clearly what is wrong."""
+
+import json
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+
+def run(harness: SimpleNamespace, dataset: Path, out: str, *flags: str) -> int:
+    """train.py's exit status on the whole data set, with 20 steps unless the flags say otherwise."""
+    arguments = ["--list", str(dataset / "list.txt"), "--out", str(dataset / out), "--device", "cpu", *flags]
+    return harness.train.main(arguments)
+
+
+def parameters(dataset: Path, out: str) -> dict[str, torch.Tensor]:
+    return torch.load(dataset / out / "last.pt", weights_only=True)["model"]
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def log(dataset: Path, out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (dataset / out / "log.jsonl").read_text().splitlines()]
+
+
+def interrupt_at(harness: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """As if the user pressed Ctrl-C while batch `step` is read."""
+    read = harness.data.Batches.__getitem__
+
+    def interrupted(batches: Any, index: int) -> Any:
+        if index == step:
+            signal.raise_signal(signal.SIGINT)
+        return read(batches, index)
+
+    monkeypatch.setattr(harness.data.Batches, "__getitem__", interrupted)
+
+
+def test_learning_lowers_the_loss(
+    harness: SimpleNamespace, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    val = str(dataset / "list.txt")
+    assert run(harness, dataset, "a", "--steps", "60", "--val", val, "--val-every", "30", "--lr", "0.03") == 0
+    lines = log(dataset, "a")
+    losses = [line for line in lines if "loss" in line]
+    assert [line["step"] for line in losses] == [10, 20, 30, 40, 50, 60]
+    assert set(losses[0]) == {"step", "loss", "lr", "seconds"}
+    assert losses[-1]["loss"] < 0.5 * losses[0]["loss"]
+    metrics = [line for line in lines if "mean_iu" in line]
+    assert [line["step"] for line in metrics] == [30, 60]
+    assert metrics[-1]["mean_iu"] > 0.9
+    printed = capsys.readouterr().out
+    assert harness.evaluate.main(["--weights", str(dataset / "a/last.pt"), "--list", val]) == 0
+    assert capsys.readouterr().out == printed, "evaluate.py prints what training ended with"
+
+
+@pytest.mark.parametrize("flags", [[], ["--optimizer", "adamw", "--lr", "0.01", "--scale", "0.5", "2"]])
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
+    harness: SimpleNamespace, dataset: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], flags: list[str],
+) -> None:  # fmt: skip
+    assert run(harness, dataset, "whole", *flags) == 0
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        interrupt_at(harness, patch, 12)
+        assert run(harness, dataset, "parts", *flags) == 130
+    last = dataset / "parts/last.pt"
+    assert capsys.readouterr().out == f"\ninterrupted after step 13; go on with --resume {last}\n"
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert not same(parameters(dataset, "whole"), parameters(dataset, "parts"))
+    assert run(harness, dataset, "parts", *flags, "--resume", str(last)) == 0
+    assert same(parameters(dataset, "whole"), parameters(dataset, "parts"))
+    expected = [(line["step"], line["loss"], line["lr"]) for line in log(dataset, "whole")]
+    assert [(line["step"], line["loss"], line["lr"]) for line in log(dataset, "parts")] == expected
+
+
+def test_a_run_resumed_from_an_earlier_checkpoint_forgets_the_later_log(
+    harness: SimpleNamespace, dataset: Path
+) -> None:
+    assert run(harness, dataset, "a", "--steps", "10", "--schedule", "fixed") == 0
+    checkpoint = (dataset / "a/last.pt").read_bytes()
+    resume = ["--resume", str(dataset / "a/last.pt"), "--schedule", "fixed"]
+    assert run(harness, dataset, "a", "--steps", "30", *resume) == 0
+    (dataset / "a/last.pt").write_bytes(checkpoint)
+    assert run(harness, dataset, "a", "--steps", "20", *resume) == 0
+    assert [line["step"] for line in log(dataset, "a")] == [10, 20]
+
+
+def test_the_result_does_not_depend_on_workers(harness: SimpleNamespace, dataset: Path) -> None:
+    for workers in ("0", "2"):
+        assert run(harness, dataset, workers, "--workers", workers, "--steps", "6", "--scale", "0.5", "1.5") == 0
+    assert same(parameters(dataset, "0"), parameters(dataset, "2"))
+
+
+def test_seeds_differ(harness: SimpleNamespace, dataset: Path) -> None:
+    for seed in ("1", "2"):
+        assert run(harness, dataset, seed, "--seed", seed, "--steps", "2") == 0
+    assert not same(parameters(dataset, "1"), parameters(dataset, "2"))
+
+
+def test_speed_flags(harness: SimpleNamespace, dataset: Path) -> None:
+    assert run(harness, dataset, "a", "--bf16", "--channels-last", "--steps", "5") == 0
+    assert run(harness, dataset, "b", "--images", str(dataset / "images"), "--masks", str(dataset / "masks")) == 1
+    folders = ["--images", str(dataset / "images"), "--masks", str(dataset / "masks")]
+    assert harness.train.main([*folders, "--out", str(dataset / "c"), "--steps", "2"]) == 0
+
+
+def test_no_labelled_pixel_gives_zero_loss_and_gradient(harness: SimpleNamespace) -> None:
+    scores = torch.zeros(2, 3, 4, 4, requires_grad=True)
+    loss = harness.train.loss_of(scores, torch.full((2, 4, 4), 255), 255)
+    loss.backward()
+    assert loss.item() == 0 and scores.grad is not None and not scores.grad.any()
+
+
+def test_loss_is_the_mean_over_labelled_pixels(harness: SimpleNamespace) -> None:
+    scores, labels = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
+    labels[0, :2] = 255
+    expected = torch.nn.functional.cross_entropy(scores, labels, ignore_index=255)
+    torch.testing.assert_close(harness.train.loss_of(scores, labels, 255), expected)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("fixed", [0.1, 0.1, 0.1]),
+        ("step", [0.1, 0.05, 0.025]),
+        ("poly", [0.1, 0.1 * 0.75**0.9, 0.1 * 0.5**0.9]),
+    ],
+)
+def test_schedules(harness: SimpleNamespace, schedule: str, rates: list[float]) -> None:
+    flags = ["--out", "x", "--steps", "20", "--step-size", "5", "--gamma", "0.5", "--schedule", schedule]
+    arguments = harness.train.arguments_of(flags)
+    assert [harness.train.learning_rate(step, arguments) for step in (0, 5, 10)] == pytest.approx(rates)
+
+
+def test_biases_have_a_doubled_rate_and_no_decay(harness: SimpleNamespace) -> None:
+    model = harness.model.StandIn()
+    model[0].weight.requires_grad = False
+    for flag, counts in (("--double-bias", [2, 3]), ("--no-double-bias", [5, 0])):
+        arguments = harness.train.arguments_of(["--out", "x", flag])
+        groups = harness.train.optimizer_of(model, arguments).param_groups
+        assert [len(group["params"]) for group in groups] == counts
+        assert [(group["factor"], group["weight_decay"]) for group in groups] == [(1.0, 0.0005), (2.0, 0.0)]
+
+
+def test_labels_are_those_under_the_output(tap: Any, dataset: Path) -> None:
+    for kernel, stride, offset in ((9, 1, 4), (8, 4, 3)):
+        harness = tap(kernel, stride, offset)
+        # The tap's scores are the colours, and the brightest colour is the label: evaluation must find every one,
+        # and training has next to nothing to learn.
+        out = f"{kernel}{stride}{offset}"
+        flags = ["--lr", "0", "--steps", "4", "--log-every", "1", "--no-mirror"]
+        assert run(harness, dataset, out, *flags, "--val", str(dataset / "list.txt")) == 0
+        lines = log(dataset, out)
+        assert max(line["loss"] for line in lines if "loss" in line) < 0.25
+        # Four-pixel blocks are sampled exactly, and in between bilinear scores may err.
+        assert lines[-1]["pixel_accuracy"] > (0.999 if stride == 1 else 0.6)
+
+
+def test_crop_is_rounded_up_to_a_legal_size(
+    special: Any, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness = special(multiple=(8, 4))
+    arguments = harness.train.arguments_of(["--out", "x", "--crop", "18"])
+    assert arguments.crop == [24, 20]
+    assert capsys.readouterr().out == "--crop 18 18: rounded up to 24 20, which the network takes\n"
+    assert harness.train.arguments_of(["--out", "x", "--crop", "24", "12"]).crop == [24, 12]
+    assert capsys.readouterr().out == ""
+
+
+def test_init_starts_from_weights(harness: SimpleNamespace, dataset: Path) -> None:
+    harness.weights.save(dataset / "w.safetensors", harness.model.StandIn().state_dict())
+    assert run(harness, dataset, "a", "--init", str(dataset / "w.safetensors"), "--lr", "0", "--steps", "1") == 0
+    given = harness.model.StandIn()
+    harness.weights.load(dataset / "w.safetensors", given)
+    assert torch.equal(parameters(dataset, "a")["0.weight"], given[0].weight)
+
+
+def test_errors_are_one_line_and_write_nothing(
+    harness: SimpleNamespace, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def error(out: str, *flags: str) -> str:
+        assert run(harness, dataset, out, *flags) == 1
+        assert not (dataset / out / "last.pt").exists() or out == "a"
+        assert not (dataset / out).exists() or out in "ab"
+        return capsys.readouterr().err
+
+    last = dataset / "a/last.pt"
+    assert run(harness, dataset, "a", "--steps", "2") == 0
+    capsys.readouterr()
+    earlier = f"error: {last}: is an earlier run's; go on with --resume {last}, or choose another --out\n"
+    assert error("a") == earlier
+    assert error("b", "--resume", str(last), "--steps", "2") == (
+        f"error: {last}: has done 2 steps; ask for more with --steps\n"
+    )
+    assert error("b", "--resume", str(last), "--lr", "0.2") == (
+        f"error: {last}: --lr was 0.1 and is now 0.2; resume with what it was, or start anew with --init\n"
+    )
+    harness.weights.save(dataset / "w.pt", harness.model.StandIn().state_dict())
+    assert error("b", "--resume", str(dataset / "w.pt")) == (
+        f"error: {dataset}/w.pt: holds weights and no run to resume; start a run from them with --init\n"
+    )
+    assert error("b", "--val", str(dataset / "none.txt")) == f"error: {dataset}/none.txt: no such file\n"
+    assert error("b", "--images", "x") == "error: give either --list, or both --images and --masks\n"
+    if not torch.cuda.is_available():
+        assert error("b", "--device", "cuda") == "error: --device cuda: there is no CUDA device\n"
+    assert error("b", "--lr", "1e30", "--steps", "10").startswith("error: the loss of step 10 is nan; try a lower --lr")
+    for path in (dataset / "masks").iterdir():
+        Image.fromarray(np.full((20, 24), 7, np.uint8)).save(path)
+    text = error("c")
+    assert text.startswith(f"error: {dataset}/masks/")
+    assert text.endswith("label 7 (row 0, column 0) is neither a class, 0 to 2, nor the ignored label, 255\n")
+
+
+def test_a_bad_file_in_the_middle_keeps_what_was_learnt(
+    harness: SimpleNamespace, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = harness.data.shuffled(0, 0, 6)
+    bad = dataset / f"images/{order[5]}.png"
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[:200])
+    for workers in ("0", "1"):
+        flags = ["--batch", "1", "--steps", "8", "--workers", workers]
+        assert run(harness, dataset, workers, *flags) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {bad}: cannot be read: ") and error.count("\n") == 1
+    bad.write_bytes(whole)
+    assert run(harness, dataset, "0", "--batch", "1", "--steps", "8", "--resume", str(dataset / "0/last.pt")) == 0
+    assert run(harness, dataset, "whole", "--batch", "1", "--steps", "8") == 0
+    assert same(parameters(dataset, "0"), parameters(dataset, "whole"))
+
+
+@pytest.mark.parametrize("flags", [["--steps", "0"], ["--scale", "2", "1"], ["--crop", "1", "2", "3"], ["--seed", "-1"]])
+def test_impossible_flags_are_usage_errors(harness: SimpleNamespace, flags: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        harness.train.arguments_of(["--out", "x", *flags])

@@ -1,0 +1,105 @@
+"""Weights, both ways, and from files that cannot be trusted."""
+
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+
+def message(harness: SimpleNamespace, path: Path) -> str:
+    with pytest.raises(harness.data.InputError) as caught:
+        harness.weights.load(path, harness.model.StandIn())
+    return str(caught.value)
+
+
+def test_export_and_import_keep_every_bit(harness: SimpleNamespace, tmp_path: Path) -> None:
+    main, model = harness.weights.main, harness.model.StandIn().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters())
+    harness.weights.save_checkpoint(tmp_path / "a.pt", model, optimizer, 1, {})
+    assert main(["export", str(tmp_path / "a.pt"), str(tmp_path / "b.safetensors")]) == 0
+    assert main(["import", str(tmp_path / "b.safetensors"), str(tmp_path / "c.pt")]) == 0
+    there = safetensors.torch.load_file(tmp_path / "b.safetensors")
+    back = torch.load(tmp_path / "c.pt", weights_only=True)["model"]
+    expected = model.state_dict()
+    assert list(back) == list(expected) and set(there) == set(expected)
+    for name, tensor in expected.items():
+        assert tensor.dtype == there[name].dtype == back[name].dtype
+        assert torch.equal(tensor, there[name]) and torch.equal(tensor, back[name])
+
+
+def test_a_bare_state_dict_loads(harness: SimpleNamespace, tmp_path: Path) -> None:
+    a, b = harness.model.StandIn(), harness.model.StandIn()
+    torch.save(a.state_dict(), tmp_path / "a.pt")
+    harness.weights.load(tmp_path / "a.pt", b)
+    assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def test_every_tensor_that_does_not_fit_is_named_in_one_error(harness: SimpleNamespace, tmp_path: Path) -> None:
+    path, model = tmp_path / "x.safetensors", harness.model.StandIn()
+    tensors = model.state_dict()
+    del tensors["0.bias"], tensors["4.weight"]
+    tensors["fc.weight"] = torch.zeros(2)
+    tensors["0.weight"] = torch.zeros(8, 3, 1, 1)
+    tensors["4.bias"] = torch.zeros(3, dtype=torch.complex64)
+    safetensors.torch.save_file(tensors, path)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(harness.data.InputError) as caught:
+        harness.weights.load(path, model)
+    assert str(caught.value) == (
+        f"{path}: does not fit StandIn: missing: 0.bias, 4.weight; unexpected: fc.weight; "
+        "misshapen: 0.weight float32[8, 3, 1, 1] (not float32[8, 3, 3, 3]), 4.bias complex64[3] (not float32[3])"
+    )
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+class Hostile:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ("raise SystemExit('executed')",)
+
+
+def test_hostile_and_damaged_files_get_one_line(harness: SimpleNamespace, tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    damaged = f"{path}: cannot be read: it is damaged, or no file of weights"
+    assert message(harness, path) == f"{path}: no such file"
+    for content in (b"", b"text", pickle.dumps(Hostile()), pickle.dumps({"model": Hostile()})):
+        path.write_bytes(content)
+        assert message(harness, path) == damaged
+    for value in ([1, 2], {"model": [1]}, {"model": {"0.weight": 3}}, torch.zeros(2)):
+        torch.save(value, path)
+        assert message(harness, path) == damaged
+    torch.save(Hostile(), path)
+    assert message(harness, path) == damaged
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_whatever_bytes_come_in_an_input_error_comes_out(
+    harness: SimpleNamespace, tmp_path: Path, suffix: str
+) -> None:
+    path, model, rng = tmp_path / f"x{suffix}", harness.model.StandIn(), np.random.default_rng(0)
+    harness.weights.save(path, model.state_dict())
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    for _ in range(100):
+        damaged = whole[: rng.integers(0, whole.size + 1)].copy()
+        if damaged.size:
+            damaged[rng.integers(0, damaged.size, 5)] = rng.integers(0, 256, 5)
+        path.write_bytes(damaged.tobytes())
+        try:
+            harness.weights.load(path, model)
+        except harness.data.InputError as error:
+            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+
+
+def test_command_line_errors(
+    harness: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert harness.weights.main(["export", "a.pt", str(tmp_path / "b.pt")]) == 1
+    assert harness.weights.main(["import", str(tmp_path / "a.safetensors"), str(tmp_path / "b.pt")]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path}/b.pt: the name of a safetensors file ends in .safetensors\n"
+        f"error: {tmp_path}/a.safetensors: no such file\n"
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,267 @@
+"""The command line as users and scripts see it: output, files, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from segcompile import cli as module
+from segcompile.cli import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+LARGE = str(ROOT / "specs/dilated_large.yaml")
+CONTEXT = str(ROOT / "specs/dilated_context.yaml")
+
+
+def run(*arguments: str) -> tuple[int, Result]:
+    """Exit code and output, as `main` would have it."""
+    result = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    status = result.return_value if isinstance(result.return_value, int) else result.exit_code
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        status = module._guarded(lambda: (_ for _ in ()).throw(result.exception))  # type: ignore[arg-type]
+    return status, result
+
+
+def shell(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "segcompile", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment})
+
+
+# --- check -----------------------------------------------------------------------------------------------------------
+
+
+def test_check_passes_every_bundled_spec() -> None:
+    status, result = run("check", *(str(path) for path in sorted((ROOT / "specs").glob("*.yaml"))))
+    assert status == 0, result.output
+    assert all(line.startswith("ok  ") for line in result.output.splitlines())
+
+
+def test_check_covers_every_variant_and_reports_a_shared_mistake_once(tmp_path: Path) -> None:
+    text = Path(CONTEXT).read_text(encoding="utf-8")
+    spec = tmp_path / "wrong.yaml"
+    spec.write_text(text.replace("8,    16,     1,", "8,     8,     1,"), encoding="utf-8")
+    status, result = run("check", str(spec))
+    assert status == 1
+    assert result.output.count("error[SC401") == 1
+    spec.write_text(text.replace("32C,     C]", "31C,     C]"), encoding="utf-8")  # only in `large`
+    assert run("check", str(spec))[0] == 1
+    assert run("check", str(spec), "--variant", "basic")[0] == 0
+
+
+def test_check_json_is_complete_when_a_spec_fails(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("", encoding="utf-8")
+    status, result = run("check", LARGE, str(tmp_path / "empty.yaml"), "--format", "json")
+    found = json.loads(result.output)["specs"]
+    assert status == 1
+    assert [entry["ok"] for entry in found] == [True, False]
+    assert found[1]["diagnostics"][0]["code"] == "SC001"
+
+
+@pytest.mark.parametrize("settings", ["C", "C=", "C=x", "=3", "C=1.5", "1C=3"])
+def test_a_setting_that_is_not_name_equals_integer_is_a_usage_error(settings: str) -> None:
+    assert run("check", LARGE, "--set", settings)[0] == 2
+
+
+def test_set_overrides_a_parameter_and_refuses_an_unknown_one() -> None:
+    assert run("check", LARGE, "--set", "C=19")[0] == 0
+    status, result = run("check", LARGE, "--set", "K=19")
+    assert status == 1
+    assert "`dilated_large` has no parameter `K`" in result.output
+
+
+# --- rf --------------------------------------------------------------------------------------------------------------
+
+
+def test_rf_json_has_what_the_documentation_promises() -> None:
+    status, result = run("rf", LARGE, "--format", "json")
+    data = json.loads(result.output)
+    assert status == 0
+    assert set(data) >= {"model", "variant", "inputs", "layers", "outputs", "totals", "diagnostics"}
+    assert data["inputs"] == {"input": {"channels": 21, "size": [64, 64]}}
+    first = data["layers"][0]
+    expected = {
+        "name": "layer1", "op": "conv", "inputs": ["input"], "shape": [42, 64, 64], "kernel": [3, 3], "dilation": [1, 1],
+        "receptive_field": [3, 3], "stride": [1, 1], "parameters": 7980, "macs": 32514048,
+        "claims": {"receptive_field": {"claimed": [3, 3], "computed": [3, 3], "ok": True}},
+    }  # fmt: skip
+    assert {key: first[key] for key in expected} == expected
+    output = data["outputs"]["layer8"]
+    assert output["phases"] == [{"phase": [0, 0], "receptive_field": [67, 67], "start": [-33, -33]}]
+    assert data["totals"] == {"parameters": 6803139, "macs": 27857313792, "layers": 8}
+
+
+def test_rf_json_never_rounds_a_stride() -> None:
+    data = json.loads(run("rf", str(ROOT / "specs/unet.yaml"), "--format", "json")[1].output)
+    assert {layer["name"]: layer["stride"] for layer in data["layers"]}["up3"] == [8, 8]
+    output = data["outputs"]["logits"]
+    sizes = [tuple(phase["receptive_field"]) for phase in output["phases"]]
+    assert (len(sizes), sizes.count((188, 188)), sizes.count((204, 204))) == (256, 16, 144)
+
+
+def test_rf_shows_the_table_and_a_cross_beside_a_false_claim(tmp_path: Path) -> None:
+    text = Path(CONTEXT).read_text(encoding="utf-8")
+    (tmp_path / "x.yaml").write_text(text.replace("33x33", "35x35"), encoding="utf-8")
+    status, result = run("rf", str(tmp_path / "x.yaml"), "--variant", "basic")
+    assert status == 1
+    assert "35 ✗" in result.output
+    assert "10/11 ✓" in result.output
+
+
+def test_rf_json_of_a_broken_spec_is_whole_json(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("segcompile: 1\nmodel: x\nlayers: [{conv: }]\n", encoding="utf-8")
+    status, result = run("rf", str(tmp_path / "x.yaml"), "--format", "json")
+    data = json.loads(result.output)
+    assert status == 1
+    assert data["layers"] == []
+    assert data["diagnostics"]
+
+
+# --- build -----------------------------------------------------------------------------------------------------------
+
+
+def test_build_says_what_it_wrote_and_then_that_all_is_up_to_date(tmp_path: Path) -> None:
+    out = str(tmp_path / "x")
+    status, result = run("build", LARGE, "--backend", "torch", "--out", out)
+    assert status == 0
+    assert "wrote 9 of 9 files" in result.output
+    status, result = run("build", LARGE, "--backend", "torch", "--out", out)
+    assert (status, result.output) == (0, f"{out}: up to date\n")
+
+
+def test_build_check_exits_3_on_drift_and_0_without(tmp_path: Path) -> None:
+    out = str(tmp_path / "x")
+    assert run("build", LARGE, "--backend", "torch", "--out", out, "--check")[0] == 3
+    assert not (tmp_path / "x").exists()
+    run("build", LARGE, "--backend", "torch", "--out", out)
+    assert run("build", LARGE, "--backend", "torch", "--out", out, "--check")[0] == 0
+    assert run("build", LARGE, "--backend", "torch", "--out", out, "--set", "C=19", "--check")[0] == 3
+
+
+def test_build_refuses_to_overwrite_a_hand_edited_file_unless_forced(tmp_path: Path) -> None:
+    out = tmp_path / "x"
+    run("build", LARGE, "--backend", "torch", "--out", str(out))
+    (out / "model.py").write_text("mine\n", encoding="utf-8")
+    status, result = run("build", LARGE, "--backend", "torch", "--out", str(out), "--set", "C=19")
+    assert status == 1
+    assert "SC702 hand-edited" in result.stderr
+    assert (out / "model.py").read_text(encoding="utf-8") == "mine\n"
+    assert run("build", LARGE, "--backend", "torch", "--out", str(out), "--force")[0] == 0
+    assert "class DilatedLarge" in (out / "model.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("flag", ["--dry-run", "--diff", "--check"])
+def test_flags_that_only_look_write_nothing(tmp_path: Path, flag: str) -> None:
+    run("build", LARGE, "--backend", "torch", "--out", str(tmp_path / "x"), flag)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_build_of_a_variant_is_named_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("build", CONTEXT, "--backend", "torch", "--variant", "large")[0] == 0
+    assert "class DilatedContextLarge" in Path("generated/dilated_context_large/torch/model.py").read_text(
+        encoding="utf-8"
+    )
+    status, result = run("build", CONTEXT, "--backend", "torch")
+    assert (status, "--variant basic or --variant large" in result.stderr) == (1, True)
+
+
+def test_a_false_claim_stops_the_build_before_anything_is_written(tmp_path: Path) -> None:
+    text = Path(CONTEXT).read_text(encoding="utf-8")
+    (tmp_path / "x.yaml").write_text(text.replace("33x33", "35x35"), encoding="utf-8")
+    arguments = (
+        "build",
+        str(tmp_path / "x.yaml"),
+        "--variant",
+        "basic",
+        "--backend",
+        "torch",
+        "--out",
+        str(tmp_path / "out"),
+    )
+    assert run(*arguments)[0] == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_backend_exits_4(tmp_path: Path) -> None:
+    status, result = run("build", LARGE, "--backend", "troch", "--out", str(tmp_path / "x"))
+    assert status == 4
+    assert "did you mean `torch`?" in result.stderr
+
+
+def test_build_json_names_the_files(tmp_path: Path) -> None:
+    status, result = run("build", LARGE, "--backend", "torch", "--out", str(tmp_path / "x"), "--format", "json")
+    assert (status, "model.py" in json.loads(result.output)["files"]) == (0, True)
+
+
+def test_two_builds_are_byte_identical_in_any_directory_hash_seed_and_locale(tmp_path: Path) -> None:
+    found = []
+    for index, (seed, locale) in enumerate([("0", "C"), ("4242", "C.UTF-8")]):
+        place = tmp_path / f"place{index}"
+        place.mkdir()
+        done = shell("build", LARGE, "--backend", "torch", "--out", "x", cwd=place, PYTHONHASHSEED=seed, LC_ALL=locale)
+        assert done.returncode == 0, done.stderr
+        found.append({path.name: path.read_bytes() for path in (place / "x").iterdir()})
+    assert found[0] == found[1]
+
+
+# --- list, explain, schema, main ---------------------------------------------------------------------------------------
+
+
+def test_list_names_specs_backends_and_ops() -> None:
+    status, result = run("list")
+    assert status == 0
+    assert all(word in result.output for word in ("dilated_large", "torch", "deconv"))
+    data = json.loads(run("list", "--format", "json")[1].output)
+    assert "unet" in data["specs"]
+
+
+def test_a_bundled_spec_can_be_named() -> None:
+    assert run("check", "dilated_large")[0] == 0
+    status, result = run("check", "dilated_lrge")
+    assert (status, "did you mean `dilated_large`?" in result.output) == (1, True)
+
+
+def test_explain_prints_a_page_or_says_what_there_is() -> None:
+    status, result = run("explain", "sc401")
+    assert (status, result.output.startswith("# SC401 receptive-field")) == (0, True)
+    assert run("explain", "SC999")[0] == 2
+
+
+def test_schema_is_json_schema() -> None:
+    assert json.loads(run("schema")[1].output)["properties"]["segcompile"]
+
+
+def test_main_turns_what_nobody_expected_into_exit_70(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> int:
+        raise RuntimeError("boom")
+
+    assert module._guarded(broken) == 70
+    assert "internal error: RuntimeError: boom" in capsys.readouterr().err
+
+
+def test_usage_errors_exit_2(tmp_path: Path) -> None:
+    done = shell("check", cwd=tmp_path)
+    assert (done.returncode, "Missing argument" in done.stderr) == (2, True)
+
+
+def test_emission_imports_neither_torch_nor_jax(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "class No:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        assert name.split('.')[0] not in ('torch', 'jax', 'numpy'), name\n"
+        "sys.meta_path.insert(0, No())\n"
+        f"sys.argv = ['segcompile', 'build', {LARGE!r}, '--backend', 'torch', '--out', 'x']\n"
+        "from segcompile.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

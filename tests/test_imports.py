@@ -1,0 +1,170 @@
+"""The layering of the house: which room must never import which. Read from the sources; nothing is imported."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Files that match `files` (and not `but`) never import `never`, at the top or inside a function."""
+
+    files: str
+    never: tuple[str, ...]
+    why: str
+    but: tuple[str, ...] = ()
+
+
+RULES = (
+    Rule("segcompile/*", ("torch*", "jax*", "flax"), "the core knows no framework"),
+    Rule("segcompile/*", ("segcompile_*",), "backends are found by entry point"),
+    Rule("segcompile/*", ("numpy",), "a light core", but=("segcompile/analysis/coverage*", "segcompile/testing/*")),
+    Rule("*", ("ruamel", "yaml"), "YAML is read in one file", but=("segcompile/source.py",)),
+    Rule("*", ("networkx",), "graph algorithms are called in one file", but=("segcompile/graph.py",)),
+    Rule("*", ("click",), "the command line is one file", but=("segcompile/cli.py",)),
+    Rule("segcompile/*", ("jinja2",), "templates are printed in one room", but=("segcompile/emit*",)),
+    Rule("segcompile/errors.py", ("segcompile",), "it comes first"),
+    Rule("segcompile/ops/*", ("segcompile.language", "segcompile.graph"), "an op knows no network"),
+    Rule(
+        "segcompile/analysis/*",
+        ("segcompile.passes", "segcompile.emit", "segcompile.backend"),
+        "an analysis only looks",
+    ),
+    Rule("segcompile/passes/*", ("segcompile.emit",), "a pass knows no target"),
+    Rule("*", ("segcompile.cli",), "the command line is the last room", but=("segcompile/__main__.py",)),
+    Rule("backends/*", ("segcompile_*",), "a backend stands alone"),
+    Rule("backends/*", ("torch*", "jax*", "flax"), "emission needs no framework"),
+    Rule("generated/*", ("segcompile", "segcompile_*"), "generated code is standalone"),
+    Rule("generated/*/torch/*", ("jax*", "flax"), "one framework a folder"),
+    Rule("generated/*/jax/*", ("torch*",), "one framework a folder"),
+)
+
+
+def violations(sources: Mapping[str, str], rules: tuple[Rule, ...] = RULES) -> list[str]:
+    """`path:line: module: why` for every import in `sources` (path -> Python text) that a rule forbids, and every
+    `__init__.py` that would make a package called `backends`."""
+    found = [f"{path}: a package here can shadow the framework" for path in sources if _shadows(path)]
+    for path, text in sources.items():
+        for line, module in _imports(path, text):
+            found += [f"{path}:{line}: {module}: {rule.why}" for rule in rules if _forbids(rule, path, module)]
+    return found
+
+
+def _shadows(path: str) -> bool:
+    return re.fullmatch(r"backends/([^/]+/)?__init__\.py", path) is not None
+
+
+def _forbids(rule: Rule, path: str, module: str) -> bool:
+    parts = path.split("/")
+    if parts[0] == "backends" and module.partition(".")[0] == f"segcompile_{parts[1]}":
+        return False  # its own package
+    if not fnmatch(path, rule.files) or any(fnmatch(path, place) for place in rule.but):
+        return False
+    return any(fnmatch(module, never) or fnmatch(module, f"{never}.*") for never in rule.never)
+
+
+def _imports(path: str, text: str) -> Iterator[tuple[int, str]]:
+    """(line, absolute name) of all that a file imports, also by `__import__` and `import_module`."""
+    for node in ast.walk(ast.parse(text, path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = path.removesuffix(".py").split("/")[: -node.level] if node.level else []
+            module = ".".join([*package, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{module}.{name.name}") for name in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("__import__", "import_module"):
+                yield node.lineno, str(node.args[0].value)
+
+
+def test_the_house_keeps_its_rules() -> None:
+    files = [path for room in ("segcompile", "backends", "generated") for path in (ROOT / room).rglob("*.py")]
+    sources = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(files)}
+    assert len(sources) > 20
+    assert violations(sources) == []
+
+
+PLANTED = [
+    ("segcompile/emit/x.py", "import torch", "torch: the core knows no framework"),
+    ("segcompile/x.py", "import torch.nn as nn", "torch.nn: the core knows no framework"),
+    ("segcompile/x.py", "def f():\n    from jax import numpy", "jax.numpy: the core knows no framework"),
+    ("segcompile/x.py", "__import__('torchvision')", "torchvision: the core knows no framework"),
+    ("segcompile/x.py", "import segcompile_torch.rules", "segcompile_torch.rules: backends are found by entry point"),
+    ("segcompile/x.py", "import_module('segcompile_torch')", "segcompile_torch: backends are found by entry point"),
+    ("segcompile/ops/x.py", "import numpy as np", "numpy: a light core"),
+    ("segcompile/x.py", "from numpy import array", "numpy.array: a light core"),
+    ("segcompile/analysis/shapes.py", "import numpy", "numpy: a light core"),
+    ("segcompile/language/x.py", "from ruamel.yaml import YAML", "ruamel.yaml.YAML: YAML is read in one file"),
+    ("backends/torch/segcompile_torch/x.py", "import yaml", "yaml: YAML is read in one file"),
+    ("segcompile/passes/x.py", "import networkx", "networkx: graph algorithms are called in one file"),
+    ("segcompile/compiler.py", "import click", "click: the command line is one file"),
+    ("segcompile/writer.py", "import jinja2", "jinja2: templates are printed in one room"),
+    ("segcompile/errors.py", "from segcompile.source import load", "segcompile.source.load: it comes first"),
+    ("segcompile/ops/x.py", "from segcompile.graph import Graph", "segcompile.graph.Graph: an op knows no network"),
+    ("segcompile/ops/x.py", "from ..language import table", "segcompile.language.table: an op knows no network"),
+    ("segcompile/ops/x.py", "from segcompile import graph", "segcompile.graph: an op knows no network"),
+    ("segcompile/analysis/x.py", "import segcompile.passes.y", "segcompile.passes.y: an analysis only looks"),
+    ("segcompile/analysis/x.py", "from segcompile import emit", "segcompile.emit: an analysis only looks"),
+    ("segcompile/analysis/x.py", "from .. import backend", "segcompile.backend: an analysis only looks"),
+    ("segcompile/passes/x.py", "import segcompile.emit", "segcompile.emit: a pass knows no target"),
+    ("segcompile/x.py", "from segcompile.cli import main", "segcompile.cli.main: the command line is the last room"),
+    ("segcompile/x.py", "from .cli import main", "segcompile.cli.main: the command line is the last room"),
+    ("backends/jax/segcompile_jax/x.py", "import segcompile.cli", "segcompile.cli: the command line is the last room"),
+    ("backends/jax/segcompile_jax/x.py", "import segcompile_torch", "segcompile_torch: a backend stands alone"),
+    ("backends/torch/segcompile_torch/x.py", "import torch", "torch: emission needs no framework"),
+    ("generated/unet/torch/model.py", "import segcompile", "segcompile: generated code is standalone"),
+    ("generated/unet/torch/model.py", "import segcompile_torch", "segcompile_torch: generated code is standalone"),
+    ("generated/unet/torch/train.py", "import jax", "jax: one framework a folder"),
+    ("generated/unet/jax/train.py", "import torch", "torch: one framework a folder"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "text", "violation"), PLANTED, ids=[f"{row[0]}: {row[1]}" for row in PLANTED])
+def test_a_planted_violation_is_found(path: str, text: str, violation: str) -> None:
+    line = text.count("\n") + 1
+    assert violations({path: text}) == [f"{path}:{line}: {violation}"]
+
+
+def test_every_rule_catches_one_of_the_planted_violations() -> None:
+    for rule in RULES:
+        assert any(violations({path: text}, (rule,)) for path, text, _ in PLANTED), rule
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("segcompile/source.py", "from ruamel.yaml import YAML"),
+        ("segcompile/graph.py", "import networkx"),
+        ("segcompile/cli.py", "import click"),
+        ("segcompile/__main__.py", "from segcompile.cli import main"),
+        ("segcompile/emit/templates.py", "import jinja2"),
+        ("segcompile/analysis/coverage.py", "import numpy"),
+        ("segcompile/testing/kit.py", "import numpy"),
+        ("segcompile/ops/conv.py", "from segcompile.ops.base import Op\nfrom .base import Op"),
+        ("segcompile/x.py", "torch = 'import torch'"),
+        (
+            "backends/torch/segcompile_torch/x.py",
+            "import jinja2\nfrom segcompile_torch import rules\nfrom . import rules",
+        ),
+        ("generated/unet/torch/model.py", "import torch\nfrom torch import nn"),
+        ("generated/unet/jax/model.py", "import jax.numpy as jnp"),
+    ],
+)
+def test_what_a_room_may_do_is_not_a_violation(path: str, text: str) -> None:
+    assert violations({path: text}) == []
+
+
+@pytest.mark.parametrize("path", ["backends/__init__.py", "backends/torch/__init__.py"])
+def test_a_package_that_would_shadow_the_framework_is_found(path: str) -> None:
+    assert violations({path: ""}) == [f"{path}: a package here can shadow the framework"]
+    assert violations({"backends/torch/segcompile_torch/__init__.py": ""}) == []

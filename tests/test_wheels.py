@@ -1,0 +1,71 @@
+"""A stranger's machine: the wheels alone, in a new virtual environment, outside any checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run([str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of a fresh environment that holds the two wheels and what they ask for."""
+    place = tmp_path_factory.mktemp("stranger")
+    for source in (ROOT, ROOT / "backends" / "torch"):
+        run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", place / "wheels", source, cwd=place)
+    wheels = sorted((place / "wheels").glob("*.whl"))
+    assert [wheel.name.split("-")[0] for wheel in wheels] == ["segcompile", "segcompile_torch"]
+    venv.create(place / "env", with_pip=True)
+    binaries = place / "env" / "bin"
+    pip = (binaries / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt")
+    run(*pip, *wheels, cwd=place)
+    return binaries
+
+
+def test_wheels_install_without_torch_and_list_the_bundled_specs(stranger: Path, tmp_path: Path) -> None:
+    assert "dilated_large" in run(stranger / "segcompile", "list", cwd=tmp_path)
+    run(stranger / "segcompile", "check", "dilated_large", "unet", "aspp", "blue_marble", cwd=tmp_path)
+    absent = "import importlib.util as u; print([n for n in ('torch', 'jax', 'numpy') if u.find_spec(n)])"
+    assert run(stranger / "python", "-c", absent, cwd=tmp_path) == "[]\n"
+
+
+def test_a_stranger_builds_by_name_and_trains_a_step(stranger: Path, tmp_path: Path) -> None:
+    run(stranger / "segcompile", "build", "dilated_large", "--backend", "torch", cwd=tmp_path)
+    assert (tmp_path / "generated/dilated_large/torch/model.py").is_file()
+    run(stranger / "segcompile", "build", "blue_marble", "--backend", "torch", "--out", "bm", cwd=tmp_path)
+    folder = tmp_path / "bm"
+    pip = (stranger / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt")
+    run(*pip, "-r", folder / "requirements.txt", cwd=tmp_path)
+    run(
+        stranger / "python",
+        "-m",
+        "pip",
+        "uninstall",
+        "--yes",
+        "--quiet",
+        "segcompile",
+        "segcompile-torch",
+        cwd=tmp_path,
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    Image.fromarray((pixels[..., 0] // 128).astype(np.uint8)).save(tmp_path / "mask.png")
+    (tmp_path / "list.txt").write_text("image.png mask.png\n", encoding="utf-8")
+    train = (stranger / "python", folder / "train.py", "--list", "list.txt", "--steps", "1", "--batch", "1")
+    run(*train, "--crop", "64", "--out", "run", cwd=tmp_path)
+    assert (tmp_path / "run" / "last.pt").is_file()

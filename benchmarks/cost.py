@@ -44,7 +44,10 @@ def long_spec(layers: int) -> str:
     ]  # fmt: skip
     for index in range(1, layers // 4):
         lines += [f"  - a{index}: {{conv: 8}}", f"  - b{index}: {{conv: 8, dilation: {index % 7 + 1}}}"]
-        lines += [f"  - c{index}: {{conv: 8, kernel: 1, act: none}}", f"  - r{index}: {{add: [c{index}, r{index - 1}]}}"]
+        lines += [
+            f"  - c{index}: {{conv: 8, kernel: 1, act: none}}",
+            f"  - r{index}: {{add: [c{index}, r{index - 1}]}}",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -52,13 +55,21 @@ def main() -> None:
     print(f"{platform.machine()}, Python {platform.python_version()}; CPU seconds, medians of {RUNS} alternated runs")
     check = ("-m", "segcompile", "check", str(ROOT / "specs" / "dilated_large.yaml"))
     ours, libraries = alternated(check, ("-c", "import pydantic, click"), RUNS)
-    print(f"check dilated_large   {ours:6.2f} s   {ours / libraries:5.1f} x `import pydantic, click` ({libraries:.2f} s)")
+    print(
+        f"check dilated_large   {ours:6.2f} s   {ours / libraries:5.1f} x `import pydantic, click` ({libraries:.2f} s)"
+    )
     with tempfile.TemporaryDirectory() as folder:
         small, large = Path(folder) / "small.yaml", Path(folder) / "large.yaml"
         small.write_text(long_spec(1_000), encoding="utf-8")
         large.write_text(long_spec(10_000), encoding="utf-8")
-        for name, tail in (("check", ()), ("rf", ()), ("build", ("--backend", "torch", "--dry-run", "--out", folder + "/x"))):
-            a, b = alternated(("-m", "segcompile", name, str(small), *tail), ("-m", "segcompile", name, str(large), *tail), 3)
+        for name, tail in (
+            ("check", ()),
+            ("rf", ()),
+            ("build", ("--backend", "torch", "--dry-run", "--out", folder + "/x")),
+        ):
+            a, b = alternated(
+                ("-m", "segcompile", name, str(small), *tail), ("-m", "segcompile", name, str(large), *tail), 3
+            )
             print(f"{name:<8} 1,000 layers {a:6.2f} s   10,000 layers {b:6.2f} s   {b / a:5.1f} x")
 
 

@@ -1,4 +1,4 @@
-"""Cuts NASA's Blue Marble into image and mask tiles: 0 ocean, 1 land, 2 lake.
+"""Cuts NASA's Blue Marble into image and mask tiles: 0 ocean, 1 land, 2 lake, 255 not counted.
 
     python demo/blue_marble.py OUT
 
@@ -29,6 +29,12 @@ PER_DEGREE = WIDTH / 360
 # forest, the great lakes of Africa, and the southern ocean. No pixel of it is in a training tile.
 WEST, EAST = 12, 44
 NORTH, SOUTH = 74, -54  # beyond, the image is mostly ice
+# The image paints the Caspian's bed as it paints the oceans', and leaves the other lakes dark; the mask calls all of
+# them lakes. So the Caspian is not counted.
+CASPIAN = (46, 47.5, 55, 36)  # west, north, east, south, as SCENE
+IGNORE = 255
+# Lakes are half a percent of the world: tiles with more than LAKES of them are listed LAKE_REPEATS times.
+LAKES, LAKE_REPEATS = 0.005, 10
 SCENE = (12, 46, 44, -14)  # west, north, east, south: from the Black Sea to Lake Malawi
 
 
@@ -45,6 +51,10 @@ def package_file(name: str) -> Path:
     return next(Path(str(file.locate())) for file in files if file.name == name)
 
 
+def box(west: float, north: float, east: float, south: float) -> tuple[slice, slice]:
+    return slice(row(north), row(south)), slice(column(west), column(east))
+
+
 def read_globe() -> tuple[Map, Map]:
     """The image (2700, 5400, 3) and its mask (2700, 5400), north up, from 180 W."""
     image = np.array(Image.open(package_file("bmng.jpg")).convert("RGB"))
@@ -52,10 +62,13 @@ def read_globe() -> tuple[Map, Map]:
     mask = np.frombuffer(raw, np.uint8).reshape(4320, 8640)[::-1]  # the file starts at the south pole
     rows = ((np.arange(HEIGHT) + 0.5) * mask.shape[0] / HEIGHT).astype(int)
     columns = ((np.arange(WIDTH) + 0.5) * mask.shape[1] / WIDTH).astype(int)
-    return image, mask[np.ix_(rows, columns)]
+    mask = mask[np.ix_(rows, columns)]
+    caspian = mask[box(*CASPIAN)]
+    caspian[caspian == 2] = IGNORE
+    return image, mask
 
 
-def write_tiles(out: Path, name: str, globe: tuple[Map, Map], columns: list[int]) -> int:
+def write_tiles(out: Path, name: str, globe: tuple[Map, Map], columns: list[int], lake_repeats: int = 1) -> int:
     """Writes the tiles that start at these columns and are not all ocean; returns how many there are."""
     image, mask = globe
     lines = []
@@ -69,9 +82,10 @@ def write_tiles(out: Path, name: str, globe: tuple[Map, Map], columns: list[int]
             file = f"x{left:04d}_y{top:04d}.png"
             Image.fromarray(image[part]).save(out / name / file, compress_level=1)
             Image.fromarray(mask[part]).save(out / f"{name}_masks" / file)
-            lines.append(f"{name}/{file} {name}_masks/{file}\n")
+            repeats = lake_repeats if (mask[part] == 2).mean() > LAKES else 1
+            lines += repeats * [f"{name}/{file} {name}_masks/{file}\n"]
     (out / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
-    return len(lines)
+    return len(set(lines))
 
 
 def main() -> None:
@@ -80,12 +94,12 @@ def main() -> None:
     west, east = column(WEST), column(EAST)
     training = [*range(0, west - TILE + 1, TILE), *range(east, WIDTH - TILE + 1, TILE)]
     held_out = list(range(west, east - TILE + 1, TILE))
-    count = write_tiles(out, "train", (image, mask), training)
+    count = write_tiles(out, "train", (image, mask), training, LAKE_REPEATS)
     held = write_tiles(out, "val", (image, mask), held_out)
-    left, top, right, bottom = (f(x) for f, x in zip((column, row, column, row), SCENE, strict=True))
-    Image.fromarray(image[top:bottom, left:right]).save(out / "scene.png")
-    Image.fromarray(mask[top:bottom, left:right]).save(out / "scene_mask.png")
-    print(f"{out}: {count} training tiles, {held} held-out tiles, a scene of {bottom - top} x {right - left}")
+    scene = mask[box(*SCENE)]
+    Image.fromarray(image[box(*SCENE)]).save(out / "scene.png")
+    Image.fromarray(scene).save(out / "scene_mask.png")
+    print(f"{out}: {count} training tiles, {held} held-out tiles, a scene of {scene.shape[0]} x {scene.shape[1]}")
 
 
 if __name__ == "__main__":

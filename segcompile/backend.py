@@ -11,16 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from segcompile.analysis.facts import Facts
-from segcompile.errors import CODES, Diagnostic, Findings, did_you_mean, fail
+from segcompile.errors import Diagnostic, Findings, did_you_mean, fail
 from segcompile.graph import Graph
 from segcompile.language.training import Training
 from segcompile.ops import Op
 
 API_VERSION = 1
 GROUP = "segcompile.backends"
+
+In = TypeVar("In")
+Out = TypeVar("Out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +102,8 @@ def load_backend(name: str) -> Backend:
 def check_capabilities(backend: Backend, graph: Graph, findings: Findings) -> None:
     """SC604 for every layer that the backend cannot emit, all at once and before emission."""
     for node in graph.nodes:
-        if type(node.op) not in backend.ops:
-            reason: str | None = f"no rule for {node.op.title}"
-        else:
-            reason = backend.refuses(node.op)
+        known = type(node.op) in backend.ops
+        reason = _guarded(backend, backend.refuses, node.op) if known else f"no rule for {node.op.title}"
         if reason is not None:
             message = f"backend `{backend.name}` cannot emit {node.layer}: {reason}"
             findings.add("SC604", message, node.origin.span, labels=node.origin.calls)
@@ -111,38 +112,52 @@ def check_capabilities(backend: Backend, graph: Graph, findings: Findings) -> No
 def run_backend(backend: Backend, request: BuildRequest) -> BuildResult:
     """Emit twice, compare, and check what came out.
 
-    Raises SegcompileError: SC604 before emission, SC606 for paths or Python that no folder may hold, SC607 where
-    the two results differ.
+    Raises SegcompileError: SC602 where the backend's own code fails, SC604 before emission, SC606 for paths or texts
+    that no folder may hold, SC607 where the two results differ.
     """
     findings = Findings()
     check_capabilities(backend, request.graph, findings)
     findings.stop_on_errors()
-    first, second = backend.emit(request), backend.emit(request)
+    first, second = _guarded(backend, backend.emit, request), _guarded(backend, backend.emit, request)
+    if not isinstance(first, BuildResult) or not isinstance(second, BuildResult):
+        raise fail("SC606", f"backend `{backend.name}` gave a {type(first).__name__}, not a BuildResult")
     if dict(first.files) != dict(second.files):
-        different = sorted(
-            path for path in {*first.files, *second.files} if first.files.get(path) != second.files.get(path)
-        )
-        raise fail("SC607", f"backend `{backend.name}` wrote `{different[0]}` differently the second time")
+        paths = sorted({*first.files, *second.files})
+        different = next(path for path in paths if first.files.get(path) != second.files.get(path))
+        raise fail("SC607", f"backend `{backend.name}` wrote `{different}` differently the second time")
     for path, text in sorted(first.files.items()):
-        problem = _problem(path, text)
+        problem = _problem(path, text, first.files)
         if problem is not None:
             raise fail("SC606", f"backend `{backend.name}` wrote `{path}`: {problem}")
-    assert all(diagnostic.code in CODES.values() for diagnostic in first.diagnostics)
     return first
 
 
-def _problem(path: str, text: str) -> str | None:
+def _guarded(backend: Backend, function: Callable[[In], Out], argument: In) -> Out:
+    """The function's result; whatever a plugin raises becomes SC602 with the cause."""
+    try:
+        return function(argument)
+    except Exception as cause:
+        message = f"backend `{backend.name}` failed: {type(cause).__name__}: {cause}"
+        raise fail("SC602", message, help="this is a bug of the backend, not of your spec") from cause
+
+
+def _problem(path: str, text: str, files: Mapping[str, str]) -> str | None:
     """What is wrong with one emitted file, or None."""
     parts = path.split("/")
-    if path.startswith("/") or "\\" in path or any(part in ("", ".", "..") for part in parts):
+    if "\\" in path or not path.isprintable() or any(part in ("", ".", "..") for part in parts):
         return "the path leaves the output folder"
     if parts[0].startswith("."):
         return "hidden files are the host's"
-    if not text.endswith("\n") or any(line != line.rstrip() for line in text.splitlines()):
+    if any(other != path and (other.startswith(f"{path}/") or other.lower() == path.lower()) for other in files):
+        return "another file stands in its place"
+    if not text.endswith("\n") or any(line != line.rstrip() for line in text.split("\n")):
         return "the text has trailing spaces or no final newline"
-    if path.endswith(".py"):
-        try:
+    try:
+        text.encode("utf-8")
+        if path.endswith(".py"):
             compile(text, path, "exec", dont_inherit=True)
-        except SyntaxError as error:
-            return f"not Python: {error.msg} in line {error.lineno}"
+    except SyntaxError as error:
+        return f"not Python: {error.msg} in line {error.lineno}"
+    except (UnicodeEncodeError, ValueError, RecursionError, MemoryError) as error:
+        return f"not text that Python reads: {type(error).__name__}"
     return None

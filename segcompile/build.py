@@ -1,19 +1,73 @@
-"""A compiled spec -> what a backend is asked to build."""
+"""A spec -> the files of a folder, and what writing them would change there."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from segcompile.backend import BuildRequest
-from segcompile.compiler import Compiled
+from segcompile import __version__
+from segcompile.backend import BuildRequest, load_backend, run_backend
+from segcompile.compiler import Compiled, compile_spec
 from segcompile.emit.templates import camel
+from segcompile.errors import Findings
 from segcompile.language.training import read_training
 from segcompile.source import Scalar
+from segcompile.writer import MANIFEST, Plan, plan
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a backend made of a spec, not yet written; `plan` compares it with the folder."""
+
+    files: Mapping[str, str]
+    manifest: Mapping[str, Any]
+    plan: Plan
+
+    def report(self) -> dict[str, Any]:
+        """What a person or a program is told of it; a forced build overwrites what was edited by hand, too."""
+        overwritten = {*self.plan.changed, *self.plan.hand_edited, *self.plan.foreign} & {*self.files}
+        return {
+            "folder": str(self.plan.folder),
+            "files": sorted(self.files),
+            "new": [path for path in self.plan.new if path != MANIFEST],
+            "changed": sorted(overwritten),
+            "removed": [path for path in self.plan.orphans if path not in self.plan.hand_edited],
+        }
+
+
+def prepare(
+    path: Path,
+    backend: str,
+    variant: str | None,
+    overrides: Mapping[str, int],
+    folder: Path | None,
+    findings: Findings,
+) -> Built:
+    """Compile the spec in `path` and emit it; nothing is written. `folder` is generated/MODEL/BACKEND unless given.
+
+    Raises SegcompileError for a spec with errors, false claims among them, and for what goes wrong in the backend.
+    """
+    compiled = compile_spec(path, findings, variant=variant, overrides=overrides)
+    findings.stop_on_errors()
+    result = run_backend(load_backend(backend), request_for(compiled, path))
+    findings.diagnostics += result.diagnostics
+    findings.stop_on_errors()
+    manifest = {
+        "spec": path.name,
+        "variant": variant,
+        "set": dict(overrides),
+        "backend": backend,
+        "version": __version__,
+    }
+    folder = folder if folder is not None else Path("generated") / compiled.model / backend
+    return Built(result.files, manifest, plan(folder, result.files, manifest))
 
 
 def request_for(compiled: Compiled, path: Path) -> BuildRequest:
-    """The request for a spec read from `path`, of which only the file's name is told. Raises SegcompileError (SC0xx)."""
+    """The request for a spec read from `path`, of which only the file's name is told. Raises SegcompileError."""
     about = compiled.document.root.get("about")
     cite = compiled.document.section("cite")
     return BuildRequest(

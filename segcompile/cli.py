@@ -15,11 +15,12 @@ import click
 from segcompile import __version__
 from segcompile.compiler import Compiled, compile_spec, find_spec
 from segcompile.errors import CODES, Findings, SegcompileError, did_you_mean
+from segcompile.json_view import rf_json
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
 from segcompile.ops import ALL_OPS, kinds
 from segcompile.report import as_json, render_one, render_text
-from segcompile.tables import list_table, rf_json, rf_table
+from segcompile.tables import list_table, rf_table
 
 CLEAN, DIAGNOSTICS, DRIFT, BACKEND, INTERNAL = 0, 1, 3, 4, 70
 
@@ -82,7 +83,7 @@ def _check_one(spec: str, variant: str | None, overrides: dict[str, int]) -> tup
                 compiled = compile_spec(path, part, variant=chosen, overrides=overrides)
                 title = _title(spec, compiled, variants)
             except SegcompileError as error:
-                part = Findings(list(error.diagnostics))
+                part.absorb(error)
             told = {render_one(found) for found in findings.diagnostics}
             findings.diagnostics += [found for found in part.diagnostics if render_one(found) not in told]
     except SegcompileError as error:
@@ -110,7 +111,7 @@ def rf(spec: str, variant: str | None, settings: tuple[str, ...], form: str) -> 
     try:
         compiled = compile_spec(find_spec(spec), findings, variant=variant, overrides=_overrides(settings))
     except SegcompileError as error:
-        findings = Findings(list(error.diagnostics))
+        findings.absorb(error)
     if form == "json":
         click.echo(json.dumps(rf_json(compiled, variant, findings.diagnostics), indent=2))
     else:
@@ -140,42 +141,26 @@ def build(
 ) -> int:  # fmt: skip
     """Write the standalone code of a spec."""
     # Templates, plugins and hashing: 0.1 s of start-up that `check` and `rf` should not pay.
-    from segcompile.backend import load_backend, run_backend
-    from segcompile.build import request_for
-    from segcompile.writer import drift, plan, refusals, unified_diff, write
+    from segcompile.build import prepare
+    from segcompile.writer import drift, refusals, unified_diff, write
 
     findings = Findings()
     report: dict[str, Any] = {"spec": spec, "backend": backend}
     try:
-        path, overrides = find_spec(spec), _overrides(settings)
-        compiled = compile_spec(path, findings, variant=variant, overrides=overrides)
-        findings.stop_on_errors()
-        target = load_backend(backend)
-        result = run_backend(target, request_for(compiled, path))
-        findings.diagnostics += result.diagnostics
-        folder = out if out is not None else Path("generated") / compiled.model / backend
-        manifest = {"spec": path.name, "variant": variant, "set": overrides, "backend": backend, "version": __version__}
-        planned = plan(folder, result.files, manifest)
-        report |= {"folder": str(folder), "files": sorted(result.files)}
+        built = prepare(find_spec(spec), backend, variant, _overrides(settings), out, findings)
+        report |= built.report()
         if only_check:
-            drift(planned, findings)
+            drift(built.plan, findings)
         elif diff:
-            report["diff"] = unified_diff(planned, result.files)
+            report["diff"] = unified_diff(built.plan, built.files)
         else:
             if not force:
-                refusals(planned, findings)
+                refusals(built.plan, findings)
             findings.stop_on_errors()
             if not dry_run:
-                write(planned, result.files, manifest)
-        report |= {
-            "new": planned.new,
-            "changed": planned.changed,
-            "orphans": planned.orphans,
-            "unchanged": planned.unchanged,
-        }
+                write(built.plan, built.files, built.manifest)
     except SegcompileError as error:
-        earlier = [found for found in findings.diagnostics if found not in error.diagnostics]
-        findings = Findings([*earlier, *error.diagnostics])
+        findings.absorb(error)
     _print_build(report, findings, form, dry_run or diff or only_check)
     return _build_status(findings, only_check)
 
@@ -200,16 +185,12 @@ def _print_build(report: dict[str, Any], findings: Findings, form: str, unwritte
     if "diff" in report:
         click.echo(report["diff"], nl=False)
         return
-    verb = "would write" if unwritten else "wrote"
-    for word, mark in (("new", "+"), ("changed", "~"), ("orphans", "-")):
+    for word, mark in (("new", "+"), ("changed", "~"), ("removed", "-")):
         for name in report[word]:
             click.echo(f"  {mark} {name}")
-    count = len({*report["new"], *report["changed"]} & {*report["files"]})
-    click.echo(
-        f"{report['folder']}: {verb} {count} of {len(report['files'])} files"
-        if count
-        else f"{report['folder']}: up to date"
-    )
+    verb, count = "would write" if unwritten else "wrote", len(report["new"]) + len(report["changed"])
+    what = f"{verb} {count} of {len(report['files'])} files" if count or report["removed"] else "up to date"
+    click.echo(f"{report['folder']}: {what}")
 
 
 @cli.command("list")
@@ -268,7 +249,7 @@ def _overrides(settings: tuple[str, ...]) -> dict[str, int]:
 
 
 def main() -> None:
-    """Run the command line; exit codes: 0 clean, 1 diagnostics, 2 usage, 3 drift, 4 backend failure, 70 internal error."""
+    """Run the command line: 0 clean, 1 diagnostics, 2 usage, 3 drift, 4 backend failure, 70 internal error."""
     sys.exit(_guarded(lambda: cli.main(standalone_mode=False)))
 
 

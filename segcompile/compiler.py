@@ -5,15 +5,16 @@ spec file -> document -> flat layers -> graph -> graph with its crops resolved -
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from segcompile.analysis.claims import Verdict, check_claims
 from segcompile.analysis.facts import Facts, analyse
 from segcompile.analysis.shapes import infer_shapes
 from segcompile.errors import Findings, SegcompileError, did_you_mean, fail
-from segcompile.graph import Graph
+from segcompile.graph import Graph, Node
 from segcompile.language.derive import Document, read_document
 from segcompile.language.expand import Expansion, expand
 from segcompile.language.lint import warn_unused_parameters
@@ -22,7 +23,7 @@ from segcompile.lower import lower
 from segcompile.passes.derive_crops import derive_crops
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Compiled:
     """A spec that was understood: its graph, what is true of it, and what its claims are worth."""
 
@@ -35,6 +36,22 @@ class Compiled:
     @property
     def model(self) -> str:
         return self.document.model
+
+    @cached_property
+    def verdicts_by_layer(self) -> Mapping[str, tuple[Verdict, ...]]:
+        """Layer -> the verdicts on what is claimed of it, under whatever name."""
+        found: dict[str, tuple[Verdict, ...]] = {}
+        for verdict in self.verdicts:
+            layer = self.expansion.results.get(verdict.layer or "")
+            if layer is not None:
+                found[layer] = (*found.get(layer, ()), verdict)
+        return found
+
+    def cost(self, nodes: Iterable[Node]) -> tuple[int, int | None]:
+        """Parameters and multiply-accumulates of some nodes together; no MACs where a size is symbolic."""
+        facts = [self.facts[node.name] for node in nodes]
+        macs = [fact.macs for fact in facts if fact.macs is not None]
+        return sum(fact.parameter_count for fact in facts), sum(macs) if len(macs) == len(facts) else None
 
 
 def find_spec(spec: str) -> Path:
@@ -91,6 +108,6 @@ def _check_used(expansion: Expansion, findings: Findings) -> None:
             values = {name: value for name, value in use.values.items() if isinstance(value, int)}
             try:
                 _compile(use.document, values, alone)
-            except SegcompileError:
-                pass  # the same errors as below: a step stopped on them
+            except SegcompileError as error:
+                alone.absorb(error)
             findings.diagnostics += [found for found in alone.diagnostics if found.is_error]

@@ -164,6 +164,10 @@ class Findings:
         """Append a diagnostic; the code fixes its severity. Raises KeyError for a code not in the table."""
         self.diagnostics.append(Diagnostic(CODES[code], message, span, tuple(labels), help, tuple(notes)))
 
+    def absorb(self, error: SegcompileError) -> None:
+        """Append what an exception carries, as far as it is not here already."""
+        self.diagnostics += [found for found in error.diagnostics if found not in self.diagnostics]
+
     @property
     def has_errors(self) -> bool:
         return any(diagnostic.is_error for diagnostic in self.diagnostics)

@@ -18,7 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from segcompile.errors import Label, SegcompileError, SourceText, Span, fail
 
 MAX_BYTES = 4 * 1024 * 1024  # a spec of 10,000 layers has about 1 MB
-MAX_VALUES = 200_000  # and about 130,000 keys and values; what takes seconds to read is no spec
+MAX_VALUES = 400_000  # and about 130,000 keys and values; what takes seconds to read is no spec
 MAX_DEPTH = 32
 _LINE_BREAK = re.compile("\r\n|[\n\r]")
 _TEXT = "\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"

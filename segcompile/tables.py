@@ -1,21 +1,15 @@
-"""What `segcompile rf` and `segcompile list` print, as text and as JSON."""
+"""What `segcompile rf` and `segcompile list` print as text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from segcompile.analysis.claims import Verdict, show
 from segcompile.analysis.facts import NodeFacts
-from segcompile.analysis.receptive_field import Field
 from segcompile.compiler import Compiled
-from segcompile.errors import Diagnostic
 from segcompile.graph import Node
 from segcompile.ops import Shape
-from segcompile.ops.size import AnySize
-from segcompile.report import as_json
 
 _HEAD = ("layer", "op", "shape", "kernel", "dilation", "stride", "receptive field", "claimed", "parameters", "MACs")
 _LEFT = (0, 1, 2, 7)  # columns of words; the others are numbers
@@ -23,37 +17,20 @@ _LEFT = (0, 1, 2, 7)  # columns of words; the others are numbers
 
 def rf_table(compiled: Compiled) -> str:
     """The architecture, a row a layer. `stride` is in input pixels per step."""
-    rows = [
-        ("input" if name == "input" else name, "", str(shape), "", "", "1", "1", "", "", "")
-        for name, shape in compiled.graph.inputs.items()
-    ]
+    inputs = compiled.graph.inputs
+    rows = [("input" if len(inputs) == 1 else name, *_input_cells(shape)) for name, shape in inputs.items()]
     rows += [_row(nodes, compiled) for nodes in compiled.graph.layers.values()]
-    total = _totals(compiled)
-    macs = total["macs"]
-    foot = (
-        "total",
-        "",
-        "",
-        "",
-        "",
-        "",
-        "",
-        _tally(compiled.verdicts),
-        f"{total['parameters']:,}",
-        _short(macs) if macs is not None else "",
-    )
+    parameters, macs = compiled.cost(compiled.graph.nodes)
+    foot = ("total", *[""] * 6, _tally(compiled.verdicts), f"{parameters:,}", _short(macs))
     widths = [max(len(row[column]) for row in (_HEAD, *rows, foot)) for column in range(len(_HEAD))]
     rule = "  ".join("─" * width for width in widths)
-    lines = [
-        compiled.model,
-        "",
-        _line(_HEAD, widths),
-        rule,
-        *(_line(row, widths) for row in rows),
-        rule,
-        _line(foot, widths),
-    ]
+    lines = [compiled.model, "", _line(_HEAD, widths), rule, *(_line(row, widths) for row in rows), rule]
+    lines.append(_line(foot, widths))
     return "\n".join([*lines, *_other_claims(compiled)])
+
+
+def _input_cells(shape: Shape) -> tuple[str, ...]:
+    return "", str(shape), "", "", "1", "1", "", "", ""
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
@@ -67,8 +44,7 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 def _row(nodes: tuple[Node, ...], compiled: Compiled) -> tuple[str, ...]:
     main, result = nodes[0], compiled.facts[nodes[-1].name]
     carried = "".join(f" + {node.op.title}" for node in nodes[1:])
-    parameters = sum(compiled.facts[node.name].parameter_count for node in nodes)
-    macs = _sum(compiled.facts[node.name].macs for node in nodes)
+    parameters, macs = compiled.cost(nodes)
     return (
         main.layer,
         main.op.title + carried,
@@ -79,7 +55,7 @@ def _row(nodes: tuple[Node, ...], compiled: Compiled) -> tuple[str, ...]:
         field_text(result),
         _claimed(main.layer, compiled),
         f"{parameters:,}" if parameters else "",
-        _short(macs) if macs else "",
+        _short(macs),
     )
 
 
@@ -103,8 +79,8 @@ def field_text(found: NodeFacts) -> str:
 
 def _claimed(layer: str, compiled: Compiled) -> str:
     """The receptive field that the paper claims of this layer, with a tick or a cross."""
-    for verdict in compiled.verdicts:
-        if verdict.what == "receptive_field" and compiled.expansion.results.get(verdict.layer or "") == layer:
+    for verdict in compiled.verdicts_by_layer.get(layer, ()):
+        if verdict.what == "receptive_field":
             return f"{show(verdict.claimed)} {'✓' if verdict.ok else '✗'}"
     return ""
 
@@ -126,155 +102,12 @@ def _other_claims(compiled: Compiled) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _short(macs: int) -> str:
+def _short(macs: int | None) -> str:
+    """`27.9 G`; nothing where there is nothing to count, or where a size is symbolic."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if macs >= size:
+        if macs is not None and macs >= size:
             return f"{macs / size:,.1f} {unit}"
-    return str(macs)
-
-
-def _sum(values: Any) -> int | None:
-    found = list(values)
-    return None if None in found else sum(found)
-
-
-def _totals(compiled: Compiled) -> dict[str, Any]:
-    facts = compiled.facts.values()
-    return {
-        "parameters": sum(fact.parameter_count for fact in facts),
-        "macs": _sum(fact.macs for fact in facts),
-        "layers": len(compiled.graph.layers),
-    }
-
-
-# --- JSON ------------------------------------------------------------------------------------------------------------
-
-
-def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
-    """The whole analysis; complete also when the spec could not be compiled."""
-    found = [as_json(diagnostic) for diagnostic in diagnostics]
-    if compiled is None:
-        empty: dict[str, Any] = {"model": None, "variant": variant, "inputs": {}, "layers": [], "outputs": {}}
-        return {
-            **empty,
-            "totals": {"parameters": None, "macs": None, "layers": None},
-            "claims": [],
-            "diagnostics": found,
-        }
-    graph = compiled.graph
-    return {
-        "model": compiled.model,
-        "variant": variant,
-        "inputs": {name: {"channels": shape.channels, "size": _sizes(shape)} for name, shape in graph.inputs.items()},
-        "layers": [_layer_json(nodes, compiled) for nodes in graph.layers.values()],
-        "outputs": _outputs_json(compiled),
-        "totals": _totals(compiled),
-        "claims": [
-            _verdict_json(verdict)
-            for verdict in compiled.verdicts
-            if verdict.layer is None or verdict.layer == "output"
-        ],
-        "diagnostics": found,
-    }
-
-
-def _outputs_json(compiled: Compiled) -> dict[str, Any]:
-    """Layer -> what comes out, with the heads that name it."""
-    found: dict[str, Any] = {}
-    for head, name in compiled.graph.outputs.items():
-        layer = compiled.graph.by_name[name].layer if name in compiled.graph.by_name else name
-        entry = found.setdefault(layer, {**_output_json(compiled.facts[name]), "heads": []})
-        entry["heads"].append(head)
-    return found
-
-
-def _layer_json(nodes: tuple[Node, ...], compiled: Compiled) -> dict[str, Any]:
-    main, result = nodes[0], compiled.facts[nodes[-1].name]
-    layer: dict[str, Any] = {
-        "name": main.layer,
-        "op": main.op.spelling,
-        "inputs": [_layer_name(name, compiled) for name in main.inputs],
-        "carries": [node.op.title for node in nodes[1:]],
-        "shape": _shape(result.shape),
-    }
-    for name in ("kernel", "dilation", "offset"):
-        value = getattr(main.op, name, None)
-        if value is not None:
-            layer[name] = list(value)
-    layer |= {
-        **_field_json(result),
-        "parameters": sum(compiled.facts[node.name].parameter_count for node in nodes),
-        "macs": _sum(compiled.facts[node.name].macs for node in nodes),
-        "claims": {
-            verdict.what: _verdict_json(verdict)
-            for verdict in compiled.verdicts
-            if verdict.layer is not None and compiled.expansion.results.get(verdict.layer) == main.layer
-        },
-    }
-    return layer
-
-
-def _layer_name(node: str, compiled: Compiled) -> str:
-    return compiled.graph.by_name[node].layer if node in compiled.graph.by_name else node
-
-
-def _field_json(found: NodeFacts) -> dict[str, Any]:
-    height, width = found.receptive_field
-    whole = any(field.whole for field in found.fields)
-    field = {"receptive_field": None if height is None or width is None or whole else [height, width]}
-    strides = [number(axis.stride) for axis in found.fields]
-    extra = {"whole_image": True} if whole else {}
-    return {**field, **extra, "stride": None if None in strides else strides}
-
-
-def _output_json(found: NodeFacts) -> dict[str, Any]:
-    return {"shape": _shape(found.shape), **_field_json(found), "phases": _phases(*found.fields)}
-
-
-def _phases(height: Field, width: Field) -> list[dict[str, Any]]:
-    """The field of every pair of phases, or [] where there is no table."""
-    if None in (height.step, width.step) or height.whole or width.whole:
-        return []
-    found = []
-    for y in range(height.period):
-        for x in range(width.period):
-            rows, columns = height.interval(y), width.interval(x)
-            entry: dict[str, Any] = {"phase": [y, x], "receptive_field": [0, 0], "start": None}
-            if rows is not None and columns is not None:
-                entry["receptive_field"] = [rows[1] - rows[0] + 1, columns[1] - columns[0] + 1]
-                entry["start"] = [rows[0], columns[0]]
-            found.append(entry)
-    return found
-
-
-def _shape(shape: Shape) -> list[Any]:
-    return [shape.channels, *_sizes(shape)]
-
-
-def _sizes(shape: Shape) -> list[Any]:
-    return [str(size) if isinstance(size, AnySize) else size for size in shape.size]
-
-
-def number(value: Fraction | int | AnySize | None) -> int | float | str | None:
-    """A number as JSON has it; a ratio that a float cannot hold is text."""
-    if isinstance(value, AnySize):
-        return str(value)
-    if not isinstance(value, Fraction):
-        return value
-    if value.denominator == 1:
-        return int(value)
-    return float(value) if Fraction(float(value)) == value else str(value)
-
-
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
-    def plain(pair: Any) -> Any:
-        if pair is None:
-            return None
-        single = verdict.layer is None or verdict.what in ("channels", "parameters")
-        return number(pair[0]) if single else [number(value) for value in pair]
-
-    about = {"of": verdict.layer or "network", "what": verdict.what} if verdict.layer in (None, "output") else {}
-    return {**about, "claimed": plain(verdict.claimed), "computed": plain(verdict.computed), "ok": verdict.ok}
+    return str(macs or "")
 
 
 def list_table(specs: Mapping[str, Path], backends: Mapping[str, str], ops: Sequence[tuple[str, str, str]]) -> str:

@@ -176,9 +176,9 @@ def _recorded(folder: Path) -> dict[str, str]:
     if _hash_on_disk(folder, MANIFEST) in (None, _NOT_A_FILE):
         return {}
     with (folder / MANIFEST).open("rb") as file:
-        data = file.read(_MAX_MANIFEST + 1)
+        data = file.read(_MAX_MANIFEST)  # a longer one loses its end, and so is not JSON
     try:
-        files = json.loads(data)["files"] if len(data) <= _MAX_MANIFEST else None
+        files = json.loads(data)["files"]
     except (ValueError, LookupError, TypeError, RecursionError):  # not JSON, no `files`, no mapping, too deep
         return {}
     if not isinstance(files, dict) or not all(_is_ours(path) and isinstance(files[path], str) for path in files):

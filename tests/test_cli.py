@@ -86,8 +86,8 @@ def test_rf_json_has_what_the_documentation_promises() -> None:
     assert data["inputs"] == {"input": {"channels": 21, "size": [64, 64]}}
     first = data["layers"][0]
     expected = {
-        "name": "layer1", "op": "conv", "inputs": ["input"], "shape": [42, 64, 64], "kernel": [3, 3], "dilation": [1, 1],
-        "receptive_field": [3, 3], "stride": [1, 1], "parameters": 7980, "macs": 32514048,
+        "name": "layer1", "op": "conv", "inputs": ["input"], "shape": [42, 64, 64], "kernel": [3, 3],
+        "dilation": [1, 1], "receptive_field": [3, 3], "stride": [1, 1], "parameters": 7980, "macs": 32514048,
         "claims": {"receptive_field": {"claimed": [3, 3], "computed": [3, 3], "ok": True}},
     }  # fmt: skip
     assert {key: first[key] for key in expected} == expected
@@ -210,7 +210,7 @@ def test_two_builds_are_byte_identical_in_any_directory_hash_seed_and_locale(tmp
     assert found[0] == found[1]
 
 
-# --- list, explain, schema, main ---------------------------------------------------------------------------------------
+# --- list, explain, schema, main -------------------------------------------------------------------------------------
 
 
 def test_list_names_specs_backends_and_ops() -> None:

@@ -1,4 +1,4 @@
-"""The README's blocks are true: its spec is the file it names, its commands print what it shows, its code is emitted."""
+"""The README is true: its spec is the file it names, its commands print what it shows, its code is emitted."""
 
 from __future__ import annotations
 

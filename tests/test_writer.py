@@ -395,6 +395,7 @@ def test_a_failed_replace_leaves_the_folder_as_it_was(
 ) -> None:
     build(tmp_path / "out", {"a.py": "a = 1\n", "b.py": "b = 1\n", "old/c.py": "c = 1\n", "old.py": ""})
     (tmp_path / "out" / "runs").mkdir()
+    os.utime(tmp_path / "out" / "a.py", (1, 1))
     before = tree(tmp_path)
     wanted = {"a.py": "a = 2\n", "b.py": "b = 2\n", "deep/er/new.py": "n = 1\n", "z.py": ""}
     monkeypatch.setattr(os, "replace", FailOnce(nth, OSError(errno.ENOSPC, "No space left on device")))
@@ -402,6 +403,7 @@ def test_a_failed_replace_leaves_the_folder_as_it_was(
         "error[SC009 unreadable-file]: `out` cannot be written: No space left on device"
     )
     assert tree(tmp_path) == before
+    assert (tmp_path / "out" / "a.py").stat().st_mtime == 1
     build(tmp_path / "out", wanted)
     assert texts(tmp_path / "out") == wanted
 
@@ -463,6 +465,36 @@ def test_another_build_that_is_faster_is_built_upon(tmp_path: Path, monkeypatch:
     write(slow, FILES, ABOUT)
     assert texts(tmp_path / "out") == FILES
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_the_user_makes_meanwhile_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = plan(tmp_path / "out", FILES, ABOUT)
+    real = os.replace
+
+    def overtaken(source: Any, target: Any) -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "model.py").write_text("mine = 1\n")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", overtaken)
+    with pytest.raises(SegcompileError, match=r"SC704 .*model\.py. was not written by segcompile"):
+        write(slow, FILES, ABOUT)
+    assert tree(tmp_path) == {"out": "/", "out/model.py": "mine = 1\n"}
+
+
+def test_the_manifest_is_replaced_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(tmp_path / "out")
+    real, names = os.replace, []
+
+    def spy(source: Any, target: Any) -> None:
+        names.append(Path(target).name if Path(target).parent == tmp_path / "out" else f"away: {Path(source).name}")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", spy)
+    build(tmp_path / "out", {"zoo.py": "", "model.py": "x = 3\n"})
+    assert names == ["away: README.md", "away: data.py", "zoo.py", "model.py", MANIFEST]
 
 
 def test_builds_at_the_same_time_leave_one_whole_folder(tmp_path: Path) -> None:

@@ -15,7 +15,16 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = [ROOT / "segcompile/harness", ROOT / "backends/torch/segcompile_torch/templates"]
-FILES = ["data.py", "metrics.py", "train.py", "evaluate.py", "predict.py", "weights.py", "requirements.txt", "README.md"]
+FILES = [
+    "data.py",
+    "metrics.py",
+    "train.py",
+    "evaluate.py",
+    "predict.py",
+    "weights.py",
+    "requirements.txt",
+    "README.md",
+]
 MODULES = ["data", "metrics", "model", "weights", "predict", "evaluate", "train"]
 
 TRAINING = {
@@ -59,7 +68,7 @@ class StandIn(nn.Module):
 
 
 def render(folder: Path, network: str = SAME, **changes: Any) -> Path:
-    """The harness in a folder, with this network as model.py. Changes are to VARIABLES, and to TRAINING in `training`."""
+    """The harness in a folder, with this model.py. Changes are to VARIABLES, and to TRAINING in `training`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,

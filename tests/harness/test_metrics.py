@@ -39,7 +39,9 @@ def test_nothing_labelled_has_no_metrics(harness: SimpleNamespace) -> None:
 
 def test_table(harness: SimpleNamespace) -> None:
     text = harness.metrics.table(harness.metrics.metrics(np.array([[3, 1, 0], [2, 4, 0], [0, 0, 0]])))
-    assert text == """\
+    assert (
+        text
+        == """\
 class      pixels accuracy      IU
     0           4   75.00   50.00
     1           6   66.67   57.14
@@ -49,3 +51,4 @@ pixel accuracy           70.00
 mean accuracy            70.83
 mean IU                  53.57
 frequency weighted IU    54.29"""
+    )

@@ -87,9 +87,7 @@ def test_no_prediction_overwrites_another_or_an_image(
     assert not out.exists()
 
 
-def test_bad_input(
-    harness: SimpleNamespace, saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_input(harness: SimpleNamespace, saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main, out = harness.predict.main, str(tmp_path / "out")
     (tmp_path / "x.png").write_bytes(b"")
     assert main([str(tmp_path / "x.png"), "--weights", str(saved), "--out", out]) == 1

@@ -41,7 +41,15 @@ def test_rendered_python_passes_ruff(rendered: Callable[..., Path], tmp_path: Pa
 
 def test_rendered_python_is_strictly_typed(rendered: Callable[..., Path], tmp_path: Path) -> None:
     folder = rendered(tmp_path / "x")
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(Path(__file__).parents[2] / ".mypy_cache"), "."]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--cache-dir",
+        str(Path(__file__).parents[2] / ".mypy_cache"),
+        ".",
+    ]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
 

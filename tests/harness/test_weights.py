@@ -76,9 +76,7 @@ def test_hostile_and_damaged_files_get_one_line(harness: SimpleNamespace, tmp_pa
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_whatever_bytes_come_in_an_input_error_comes_out(
-    harness: SimpleNamespace, tmp_path: Path, suffix: str
-) -> None:
+def test_whatever_bytes_come_in_an_input_error_comes_out(harness: SimpleNamespace, tmp_path: Path, suffix: str) -> None:
     path, model, rng = tmp_path / f"x{suffix}", harness.model.StandIn(), np.random.default_rng(0)
     harness.weights.save(path, model.state_dict())
     whole = np.frombuffer(path.read_bytes(), np.uint8)
@@ -93,9 +91,7 @@ def test_whatever_bytes_come_in_an_input_error_comes_out(
             assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
 
 
-def test_command_line_errors(
-    harness: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_line_errors(harness: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert harness.weights.main(["export", "a.pt", str(tmp_path / "b.pt")]) == 1
     assert harness.weights.main(["import", str(tmp_path / "a.safetensors"), str(tmp_path / "b.pt")]) == 1
     assert capsys.readouterr().err == (

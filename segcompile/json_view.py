@@ -1,0 +1,144 @@
+"""What `segcompile rf --format json` prints: the whole analysis as plain data (see docs/language.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from segcompile.analysis.claims import Verdict
+from segcompile.analysis.facts import NodeFacts
+from segcompile.analysis.receptive_field import Field
+from segcompile.compiler import Compiled
+from segcompile.errors import Diagnostic
+from segcompile.graph import Node
+from segcompile.ops import Shape
+from segcompile.ops.size import AnySize
+from segcompile.report import as_json
+
+
+def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
+    """The whole analysis; complete also when the spec could not be compiled."""
+    found = [as_json(diagnostic) for diagnostic in diagnostics]
+    if compiled is None:
+        empty: dict[str, Any] = {"model": None, "variant": variant, "inputs": {}, "layers": [], "outputs": {}}
+        return {
+            **empty,
+            "totals": {"parameters": None, "macs": None, "layers": None},
+            "claims": [],
+            "diagnostics": found,
+        }
+    graph = compiled.graph
+    return {
+        "model": compiled.model,
+        "variant": variant,
+        "inputs": {name: {"channels": shape.channels, "size": _sizes(shape)} for name, shape in graph.inputs.items()},
+        "layers": [_layer_json(nodes, compiled) for nodes in graph.layers.values()],
+        "outputs": _outputs_json(compiled),
+        "totals": {**_cost(graph.nodes, compiled), "layers": len(graph.layers)},
+        "claims": [
+            _verdict_json(verdict)
+            for verdict in compiled.verdicts
+            if verdict.layer is None or verdict.layer == "output"
+        ],
+        "diagnostics": found,
+    }
+
+
+def _cost(nodes: tuple[Node, ...], compiled: Compiled) -> dict[str, Any]:
+    parameters, macs = compiled.cost(nodes)
+    return {"parameters": parameters, "macs": macs}
+
+
+def _outputs_json(compiled: Compiled) -> dict[str, Any]:
+    """Layer -> what comes out, with the heads that name it."""
+    found: dict[str, Any] = {}
+    for head, name in compiled.graph.outputs.items():
+        layer = compiled.graph.by_name[name].layer if name in compiled.graph.by_name else name
+        entry = found.setdefault(layer, {**_output_json(compiled.facts[name]), "heads": []})
+        entry["heads"].append(head)
+    return found
+
+
+def _layer_json(nodes: tuple[Node, ...], compiled: Compiled) -> dict[str, Any]:
+    main, result = nodes[0], compiled.facts[nodes[-1].name]
+    layer: dict[str, Any] = {
+        "name": main.layer,
+        "op": main.op.spelling,
+        "inputs": [_layer_name(name, compiled) for name in main.inputs],
+        "carries": [node.op.title for node in nodes[1:]],
+        "shape": _shape(result.shape),
+    }
+    for name in ("kernel", "dilation", "offset"):
+        value = getattr(main.op, name, None)
+        if value is not None:
+            layer[name] = list(value)
+    layer |= {
+        **_field_json(result),
+        **_cost(nodes, compiled),
+        "claims": {verdict.what: _verdict_json(verdict) for verdict in compiled.verdicts_by_layer.get(main.layer, ())},
+    }
+    return layer
+
+
+def _layer_name(node: str, compiled: Compiled) -> str:
+    return compiled.graph.by_name[node].layer if node in compiled.graph.by_name else node
+
+
+def _field_json(found: NodeFacts) -> dict[str, Any]:
+    height, width = found.receptive_field
+    whole = any(field.whole for field in found.fields)
+    field = {"receptive_field": None if height is None or width is None or whole else [height, width]}
+    strides = [number(axis.stride) for axis in found.fields]
+    extra = {"whole_image": True} if whole else {}
+    return {**field, **extra, "stride": None if None in strides else strides}
+
+
+def _output_json(found: NodeFacts) -> dict[str, Any]:
+    return {"shape": _shape(found.shape), **_field_json(found), "phases": _phases(*found.fields)}
+
+
+def _phases(height: Field, width: Field) -> list[dict[str, Any]]:
+    """The field of every pair of phases, or [] where there is no table."""
+    if None in (height.step, width.step) or height.whole or width.whole:
+        return []
+    found = []
+    for y in range(height.period):
+        for x in range(width.period):
+            rows, columns = height.interval(y), width.interval(x)
+            entry: dict[str, Any] = {"phase": [y, x], "receptive_field": [0, 0], "start": None}
+            if rows is not None and columns is not None:
+                entry["receptive_field"] = [rows[1] - rows[0] + 1, columns[1] - columns[0] + 1]
+                entry["start"] = [rows[0], columns[0]]
+            found.append(entry)
+    return found
+
+
+def _shape(shape: Shape) -> list[Any]:
+    return [shape.channels, *_sizes(shape)]
+
+
+def _sizes(shape: Shape) -> list[Any]:
+    return [str(size) if isinstance(size, AnySize) else size for size in shape.size]
+
+
+def number(value: Fraction | int | AnySize | None) -> int | float | str | None:
+    """A number as JSON has it; a ratio that a float cannot hold is text."""
+    if isinstance(value, AnySize):
+        return str(value)
+    if not isinstance(value, Fraction):
+        return value
+    if value.denominator == 1:
+        return int(value)
+    return float(value) if Fraction(float(value)) == value else str(value)
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+    def plain(pair: Any) -> Any:
+        if pair is None:
+            return None
+        single = verdict.layer is None or verdict.what in ("channels", "parameters")
+        return number(pair[0]) if single else [number(value) for value in pair]
+
+    about = {"of": verdict.layer or "network", "what": verdict.what} if verdict.layer in (None, "output") else {}
+    return {**about, "claimed": plain(verdict.claimed), "computed": plain(verdict.computed), "ok": verdict.ok}

@@ -1,0 +1,172 @@
+"""Calls of blocks and of other specs: what is called, with which arguments, and what is in scope inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from segcompile.errors import Findings, Label, SegcompileError, did_you_mean, fail
+from segcompile.language.attributes import CARRIED, COMMON
+from segcompile.language.derive import Document, Locate, read_document
+from segcompile.language.items import list_under
+from segcompile.language.place import Place, with_labels
+from segcompile.language.sections import check_overrides, read_defaults, read_inputs, read_network, read_parameters
+from segcompile.language.table import Table
+from segcompile.language.values import Values, read_integer, read_integer_or_name
+from segcompile.ops import Shape
+from segcompile.source import Mapping as MappingNode
+from segcompile.source import Node, Scalar, Sequence, describe
+
+MAX_DEPTH = 32  # blocks in blocks, specs in specs
+
+
+def read_target(key: str, body: MappingNode, place: Place) -> Scalar:
+    """The name of the block or spec that a body calls."""
+    target = body.entries[key][1]
+    if not isinstance(target, Scalar):
+        raise fail("SC004", f"`{key}` takes a name, not {describe(target)}", target.span)
+    for part in CARRIED:
+        if part in body.entries:
+            raise fail("SC003", f"a {key} carries no `{part}`", body.key(part).span, help="give it to a layer inside")
+    if len(place.calls) >= MAX_DEPTH:
+        raise fail("SC111", f"blocks and specs are nested more than {MAX_DEPTH} deep", target.span)
+    return target
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockCall:
+    """A block's layers, the arguments it is called with, and the place its layers stand in but for their names."""
+
+    layers: Sequence
+    arguments: dict[str, int | str]
+    inside: Place
+
+
+def read_block(target: Scalar, body: MappingNode, place: Place) -> BlockCall:
+    """The block that a body calls. Raises SegcompileError (SC102, SC107, SC108)."""
+    blocks = place.document.section("blocks")
+    found = blocks.get(target.text) if blocks else None
+    if blocks is None or not isinstance(found, MappingNode):
+        known = blocks.entries if blocks else {}
+        help = did_you_mean(target.text, known) or (f"blocks: {', '.join(known)}" if known else "the spec has no `blocks`")
+        raise fail("SC102", f"there is no block `{target.text}`", target.span, help=help)
+    if target.text in place.blocks:
+        chain = " -> ".join((*place.blocks, target.text))
+        help = "to stack a block, call it with `repeat`"
+        raise fail("SC108", f"block `{target.text}` contains itself: {chain}", target.span, help=help)
+    arguments = _arguments(target, blocks.key(target.text), found, body, place)
+    inside = replace(
+        place,
+        values={**place.defaults.values, **arguments},
+        calls=(*place.calls, Label(target.span, f"in block `{target.text}`, called here")),
+        blocks=(*place.blocks, target.text),
+    )
+    return BlockCall(list_under(found, "layers"), arguments, inside)
+
+
+def _arguments(
+    target: Scalar, declared: Scalar, block: MappingNode, body: MappingNode, place: Place
+) -> dict[str, int | str]:
+    """The values of a block's arguments: integers where they can be evaluated, otherwise names."""
+    args = block.get("args")
+    wanted = [item.text for item in args.items if isinstance(item, Scalar)] if isinstance(args, Sequence) else []
+    given = {key: node for key, (_, node) in body.entries.items() if key not in ("block", "repeat", "from")}
+    labels = [Label(args.span if args is not None else declared.span, "declared here")]
+    for name in given:
+        if name not in wanted:
+            help = did_you_mean(name, wanted) or (f"it has {', '.join(wanted)}" if wanted else "it has none")
+            message = f"block `{target.text}` has no argument `{name}`"
+            raise fail("SC107", message, body.key(name).span, labels=labels, help=help)
+    missing = [name for name in wanted if name not in given]
+    if missing:
+        message = f"block `{target.text}` needs {', '.join(f'`{name}`' for name in missing)}"
+        rest = "".join(f", {name}: ..." for name in wanted)
+        raise fail("SC107", message, target.span, labels=labels, help=f"{{block: {target.text}{rest}}}")
+    return {name: _argument(given[name], place.values) for name in wanted}
+
+
+def _argument(node: Node, values: Values) -> int | str:
+    if not isinstance(node, Scalar):
+        raise fail("SC107", f"an argument is an integer or a name, not {describe(node)}", node.span)
+    return read_integer_or_name(node, values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpecCall:
+    """A spec used as a layer: its document, parameters, layers and input, and the place inside but for its names."""
+
+    document: Document
+    values: dict[str, int | str]
+    network: Table
+    input: str
+    takes: Shape
+    inside: Place
+
+
+@dataclass(slots=True)
+class Library:
+    """The specs that one expansion uses; each is read once."""
+
+    locate: Locate
+    documents: dict[tuple[Path, str | None], Document] = field(default_factory=dict)
+
+    def read(self, target: Scalar, body: MappingNode, place: Place) -> SpecCall:
+        """The spec that a body uses. Raises SegcompileError for all that is wrong with it, labelled with the call."""
+        path = self._path(target, place)
+        try:
+            document = self._document(path, target, body, place)
+            return _read_spec(document, target, body, place, path)
+        except SegcompileError as error:
+            call = (Label(target.span, "used here"),)
+            raise SegcompileError(with_labels(found, call) for found in error.diagnostics) from None
+
+    def _path(self, target: Scalar, place: Place) -> Path:
+        path = self.locate(target.text, place.document.path.parent)
+        if path is None:
+            help = "the name of a file beside this one, or of a bundled spec (`segcompile list`)"
+            raise fail("SC501", f"there is no spec `{target.text}` to use", target.span, help=help)
+        if path.resolve() in place.specs:
+            raise fail("SC108", f"`{target.text}` contains itself through `use`", target.span, help="use another spec")
+        return path
+
+    def _document(self, path: Path, target: Scalar, body: MappingNode, place: Place) -> Document:
+        variant = body.get("variant")
+        if variant is not None and not isinstance(variant, Scalar):
+            raise fail("SC004", f"`variant` is a name, not {describe(variant)}", variant.span)
+        key = (path, variant.text if variant is not None else None)
+        if key not in self.documents:
+            chooser = variant.span if variant is not None else target.span
+            shown = _neighbour(path, place.document)
+            self.documents[key] = read_document(path, key[1], self.locate, Findings(), shown, chooser)
+        return self.documents[key]
+
+
+def _neighbour(path: Path, document: Document) -> str | None:
+    """Messages call a spec beside this one as they call this one; any other by its path."""
+    if path.parent != document.path.parent:
+        return None
+    folder = document.root.span.source.name.rpartition("/")[0]
+    return f"{folder}/{path.name}" if folder else path.name
+
+
+def _read_spec(document: Document, target: Scalar, body: MappingNode, place: Place, path: Path) -> SpecCall:
+    findings = Findings()
+    given = {k: pair for k, pair in body.entries.items() if k not in ("use", "variant", *COMMON)}
+    check_overrides(document, {name: word.span for name, (word, _) in given.items()})
+    values = read_parameters(document, _overrides(given, place.values), findings)
+    inputs = read_inputs(document, values)
+    if len(inputs) > 1:
+        message = f"`{target.text}` has {len(inputs)} inputs; a used spec takes one"
+        raise fail("SC204", message, target.span, help="use a spec with one input")
+    network = read_network(document, findings)
+    defaults = read_defaults(document, values)
+    findings.stop_on_errors()
+    ((name, takes),) = inputs.items()
+    calls = (*place.calls, Label(target.span, f"in `{target.text}`, used here"))
+    inside = Place(document, values, defaults, calls=calls, specs=(*place.specs, path.resolve()))
+    return SpecCall(document, values, network, name, takes, inside)
+
+
+def _overrides(given: Mapping[str, tuple[Scalar, Node]], values: Values) -> dict[str, int]:
+    return {name: read_integer(node, values) for name, (_, node) in given.items()}

@@ -1,0 +1,262 @@
+"""Lists of layers written out: names made absolute, blocks, loops, used specs and inline branches unfolded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from segcompile.errors import Findings, SegcompileError, Span, fail
+from segcompile.graph import Origin, Scope
+from segcompile.language.attributes import CALLS, Read, read_carried, read_op
+from segcompile.language.calls import Library, read_block, read_target
+from segcompile.language.flat import Layer, Use
+from segcompile.language.items import body_op, list_under, split, turns
+from segcompile.language.names import Names
+from segcompile.language.place import Place
+from segcompile.language.sections import read_outputs
+from segcompile.language.values import is_name, read_name, read_positive
+from segcompile.ops import Op
+from segcompile.source import Mapping, Node, Scalar, Sequence, describe
+
+MAX_LAYERS = 50_000
+MAX_STEPS = 200_000  # entries read, with or without a layer in them
+MAX_ERRORS = 100
+_JOINS = ("add", "mul", "concat")
+
+
+class Stop(Exception):
+    """Expansion cannot go on: it is too large, or there are too many mistakes. The reason is in the findings."""
+
+
+@dataclass(slots=True)
+class Expander:
+    """Fills `layers`, `scopes` and `uses`, in the order of the data."""
+
+    library: Library
+    findings: Findings
+    names: Names = field(default_factory=Names)
+    layers: list[Layer] = field(default_factory=list)
+    scopes: list[Scope] = field(default_factory=list)
+    uses: list[Use] = field(default_factory=list)
+    steps: int = 0
+    told: set[tuple[str, Span | None]] = field(default_factory=set)
+
+    def expand_list(self, items: Sequence, place: Place, above: str) -> str:
+        """Write out a list of layers; returns the name of the last one's result.
+
+        Goes on behind a mistake, so that one run shows them all. Raises Stop.
+        """
+        for item in items.items:
+            self._step(item.span)
+            try:
+                above = self._item(item, place, above)
+            except SegcompileError as error:
+                self._report(error, place)
+                above = self._give_up(item, place, above)
+        return above
+
+    def _item(self, item: Node, place: Place, above: str) -> str:
+        if isinstance(item, Mapping) and "for" in item.entries:
+            for inside in self._turns(item, place):
+                above = self.expand_list(list_under(item, "layers"), inside, above)
+            return above
+        name, body = split(item)
+        if isinstance(body, Mapping):
+            return self._repeated(name, body, place, above)
+        assert name is not None  # `split` gives a list a name
+        return self._chain(name, body, place, above)
+
+    def _turns(self, item: Mapping, place: Place) -> Iterator[Place]:
+        for variables in turns(item, place.values):
+            self._step(item.span)
+            yield place.where(**variables)
+
+    def _repeated(self, name: Scalar | None, body: Mapping, place: Place, above: str) -> str:
+        """One layer, or a stack of them. `from` is where a stack starts, unless it says `{i}`."""
+        key = body_op(name, body)
+        start = body.get("from")
+        if start is not None and key in _JOINS:
+            raise fail("SC003", f"`{key}` names its inputs itself", body.key("from").span, help=f"`{key}: [a, b]`")
+        repeat = body.get("repeat")
+        times = read_positive(repeat, place.values) if repeat is not None else 1
+        if times > 1 and name is not None and "{" not in name.text:
+            help = f'`"{name.text}{{i}}"`; i counts from 1'
+            raise fail("SC103", f"`{name.text}` would be made {times} times", name.span, help=help)
+        own = isinstance(start, Scalar) and "{" in start.text
+        for i in range(1, times + 1):
+            inside = place.where(i=i) if repeat is not None else place
+            self._step((repeat or body).span)
+            above = self._layer(key, name, body, inside, above, start if i == 1 or own else None)
+        return above
+
+    # --- one layer -------------------------------------------------------------------------------------------------
+
+    def _layer(self, key: str, name: Scalar | None, body: Mapping, place: Place, above: str, start: Node | None) -> str:
+        written = read_name(name, place.values) if name is not None else ""
+        reader = place.prefix + (written or key)
+        above = self.names.read(start, place, reader) if start is not None else above
+        if key in CALLS:
+            call = self._block if key == "block" else self._use
+            return call(name, body, place, above)
+        span = name.span if name is not None else body.key(key).span
+        absolute = self.names.declare(written or self.names.free(key, place), place, span)
+        inputs, factor = self._inputs(key, body.entries[key][1], absolute, place, above)
+        read = read_op(key, body, place.defaults, place.values, factor)
+        carried = read_carried(key, body, place.defaults, place.values)
+        _check_arity(key, read.op, inputs, body)
+        self._append(absolute, read, inputs, carried, span, place)
+        return absolute
+
+    def _append(
+        self, name: str, read: Read, inputs: tuple[str, ...], carried: list[tuple[str, Read]], span: Span, place: Place
+    ) -> None:
+        calls = place.calls_of(span)
+        parts = [(part, own.spans.get("kind", span), own) for part, own in carried]
+        spans = {**read.spans, **{part: at for part, at, _ in parts}}
+        self.layers.append(
+            Layer(
+                name,
+                read.op,
+                inputs,
+                tuple((part, own.op) for part, _, own in parts),
+                Origin(span, spans, calls),
+                tuple(Origin(at, own.spans, calls) for _, at, own in parts),
+            )
+        )
+        self.names.results[name] = name
+
+    # --- inputs ----------------------------------------------------------------------------------------------------
+
+    def _inputs(self, key: str, main: Node, name: str, place: Place, above: str) -> tuple[tuple[str, ...], bool]:
+        """What the layer reads; True if a resize's main argument is a factor."""
+        if key in _JOINS:
+            return self._branches(key, main, name, place, above), False
+        if key == "crop":
+            return (above, self.names.read(main, place, name)), False
+        if key == "resize":
+            if isinstance(main, Scalar) and self._is_reference(main, place):
+                return (above, self.names.read(main, place, name)), False
+            return (above,), True
+        return (above,), False
+
+    def _is_reference(self, main: Scalar, place: Place) -> bool:
+        """Whether `resize: word` names a layer; otherwise the word is a factor."""
+        name = place.spelled(main)
+        if self.names.find(name, place) is not None:
+            return True
+        return is_name(name) and not isinstance(place.values.get(name), int)
+
+    def _branches(self, key: str, main: Node, name: str, place: Place, above: str) -> tuple[str, ...]:
+        """The inputs of a join: names, or layers written out in place, each branch starting from `above`.
+
+        Branches that are written out stand in a scope of the join's own name, in which `input` is what enters it.
+        """
+        if not isinstance(main, Sequence):
+            message = f"`{key}` takes a list of layers, not {describe(main)}"
+            raise fail("SC004", message, main.span, help=f"`{key}: [a, b]`")
+        if all(isinstance(item, Scalar) for item in main.items):
+            self._step(main.span, len(main.items))
+            return tuple(self.names.read(item, place, name) for item in main.items)
+        title = place.nested_title(name)
+        self.scopes.append(Scope(name, title))
+        return tuple(self._each_branch(main, name, place.scope(name, title, above), above))
+
+    def _each_branch(self, main: Sequence, name: str, inside: Place, above: str) -> Iterator[str]:
+        for item in main.items:
+            self._step(item.span)
+            if isinstance(item, Scalar):
+                yield self.names.read(item, inside, name)
+            elif isinstance(item, Mapping) and "for" in item.entries:
+                for turn in self._turns(item, inside):
+                    yield self.expand_list(list_under(item, "layers"), turn, above)
+            else:
+                branch = item if isinstance(item, Sequence) else Sequence((item,), item.span)
+                yield self.expand_list(branch, inside, above)
+
+    def _chain(self, name: Scalar, body: Sequence, place: Place, above: str) -> str:
+        """`image: [{pool: global_avg}, {conv: W}]`: layers one behind the other, under one name."""
+        absolute = self.names.declare(read_name(name, place.values), place, name.span)
+        title = place.nested_title(absolute)
+        self.scopes.append(Scope(absolute, title))
+        result = self.expand_list(body, place.scope(absolute, title, above), above)
+        return self._finish(absolute, result)
+
+    # --- calls -----------------------------------------------------------------------------------------------------
+
+    def _block(self, name: Scalar | None, body: Mapping, place: Place, above: str) -> str:
+        """A block's layers: in a scope of their own if the call has a name, in the caller's if not."""
+        target = read_target("block", body, place)
+        call = read_block(target, body, place)
+        if name is None:
+            return self.expand_list(call.layers, call.inside.entered(above), above)
+        absolute = self.names.declare(read_name(name, place.values), place, name.span)
+        integers = {key: value for key, value in call.arguments.items() if isinstance(value, int)}
+        self.scopes.append(Scope(absolute, target.text, integers))
+        result = self.expand_list(call.layers, call.inside.scope(absolute, target.text, above), above)
+        return self._finish(absolute, result)
+
+    def _use(self, name: Scalar | None, body: Mapping, place: Place, above: str) -> str:
+        """A whole spec as one layer; what is inside sees nothing outside it."""
+        target = read_target("use", body, place)
+        if name is None:
+            raise fail("SC004", "a used spec needs a name", target.span, help=f"`- name: {{use: {target.text}}}`")
+        call = self.library.read(target, body, place)
+        absolute = self.names.declare(read_name(name, place.values), place, name.span)
+        self.uses.append(Use(call.document, call.values, target.span, above, call.takes))
+        integers = {key: value for key, value in call.values.items() if isinstance(value, int)}
+        self.scopes.append(Scope(absolute, call.document.model, integers))
+        inside = call.inside.scope(absolute, call.document.model, above).grounded()
+        if call.input != "input":
+            self.names.results[inside.prefix + call.input] = above
+        result = self.expand_list(call.network.layers, inside, above)
+        heads = read_outputs(call.document, self.names, inside, result, self.findings)
+        if len(heads) > 1:
+            raise fail("SC204", f"`{target.text}` has {len(heads)} outputs; a layer has one result", target.span)
+        return self._finish(absolute, next(iter(heads.values()), result))
+
+    def _finish(self, absolute: str, result: str) -> str:
+        self.names.results[absolute] = result
+        return result
+
+    # --- limits and mistakes ---------------------------------------------------------------------------------------
+
+    def _step(self, span: Span, count: int = 1) -> None:
+        self.steps += count
+        if self.steps > MAX_STEPS or len(self.layers) > MAX_LAYERS:
+            self.findings.add(
+                "SC111",
+                f"the spec expands to more than {MAX_LAYERS:,} layers",
+                span,
+                help="is a `repeat` or a `for` too large?",
+            )
+            raise Stop
+
+    def _report(self, error: SegcompileError, place: Place) -> None:
+        """Add what went wrong, once for each place in the files however often it is expanded."""
+        for found in place.explained(error):
+            if (found.code.code, found.span) not in self.told:
+                self.told.add((found.code.code, found.span))
+                self.findings.diagnostics.append(found)
+        if len(self.told) >= MAX_ERRORS:
+            raise Stop
+
+    def _give_up(self, item: Node, place: Place, above: str) -> str:
+        """What stands for an entry that could not be read, so that those who refer to it are not blamed."""
+        try:
+            name, body = split(item)
+            absolute = place.prefix + read_name(name, place.values) if name is not None else None
+        except SegcompileError:
+            absolute = body = None
+        if absolute is None or (isinstance(body, Mapping) and "repeat" in body.entries):
+            self.names.hidden = True  # which names it would have made is not known
+        if absolute is None:
+            return above
+        self.names.give_up(absolute, item.span)
+        return absolute
+
+
+def _check_arity(key: str, op: Op, inputs: tuple[str, ...], body: Mapping) -> None:
+    if len(inputs) < op.least_inputs:
+        message = f"{key} joins at least {op.least_inputs} layers, not {len(inputs)}"
+        raise fail("SC204", message, body.entries[key][1].span, help=f"`{key}: [a, b]`")
+

@@ -1,0 +1,99 @@
+"""The entries of a list of layers, taken apart; nothing is looked up here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from segcompile.errors import did_you_mean, fail
+from segcompile.language.attributes import CALLS, COMMON, op_key
+from segcompile.language.values import Values, read_integer_or_name
+from segcompile.ops import ALL_OPS, SPELLINGS
+from segcompile.source import Mapping, Node, Scalar, Sequence, describe
+
+NOT_YET = ("unpool", "pixel_shuffle")
+_ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields)
+
+
+def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
+    """A list entry as (name, body): `name: {...}`, `name: [...]`, or a body without a name."""
+    if not isinstance(item, Mapping) or not item.entries:
+        message = f"a layer is a mapping, not {describe(item)}"
+        raise fail("SC004", message, item.span, help="`- name: {conv: 64, kernel: 3}`")
+    if len(item.entries) > 1:
+        return None, item
+    ((key, value),) = item.entries.values()
+    if isinstance(value, Mapping) and key.text not in CALLS and (key.text not in SPELLINGS or op_key(value)):
+        return key, value
+    if isinstance(value, Sequence) and key.text not in SPELLINGS:
+        return key, value
+    if key.text not in SPELLINGS and key.text not in (*CALLS, "drop"):
+        message = f"layer `{key.text}` is {describe(value)}; it must say an op"
+        help = did_you_mean(key.text, SPELLINGS) or f"`{key.text}: {{conv: 64, kernel: 3}}`"
+        raise fail("SC109", message, value.span if isinstance(value, Scalar) and value.text else key.span, help=help)
+    return None, item
+
+
+def body_op(name: Scalar | None, body: Mapping) -> str:
+    """The key of a layer's body that says its op. Raises SegcompileError (SC003, SC010, SC109) if none does."""
+    key = op_key(body)
+    if key is not None:
+        return key
+    if name is None:
+        _refuse_indentation(body)
+    odd = [word for word, _ in body.entries.values() if word.text not in _ATTRIBUTES and word.text not in COMMON]
+    if not odd:
+        at = name if name is not None else next(iter(body.entries.values()))[0]
+        raise fail("SC109", f"`{at.text}` says no op", at.span, help="`name: {conv: 64, kernel: 3}`")
+    word = odd[0]
+    if word.text in NOT_YET:
+        raise fail("SC010", f"`{word.text}` is not yet understood", word.span, help="a later version will know it")
+    help = did_you_mean(word.text, SPELLINGS) or f"ops: {', '.join(sorted(SPELLINGS))}"
+    raise fail("SC109", f"there is no op `{word.text}`", word.span, help=help)
+
+
+def _refuse_indentation(item: Mapping) -> None:
+    """`- conv1: {conv: 64}` with an attribute on the next line, beside the name instead of below it."""
+    named = [key for key, value in item.entries.values() if isinstance(value, Mapping) and op_key(value)]
+    for key, _ in item.entries.values():
+        if named and key is not named[0]:
+            message = f"`{key.text}` stands beside layer `{named[0].text}`, not in it"
+            raise fail("SC003", message, key.span, help="put it inside the braces, or indent it below the name")
+
+
+def turns(item: Mapping, values: Values) -> Iterator[dict[str, int | str]]:
+    """The variables of each turn of `for: {d: [0, 1, 2]}`; several run side by side."""
+    only(item, ("for", "layers"))
+    loop = item.get("for")
+    if not isinstance(loop, Mapping) or not loop.entries:
+        raise fail("SC004", "`for` names a variable and its values", item.key("for").span, help="`for: {d: [0, 1, 2]}`")
+    columns: dict[str, list[int | str]] = {}
+    for key, listed in loop.entries.values():
+        if not isinstance(listed, Sequence):
+            message = f"`{key.text}` runs over a list, not {describe(listed)}"
+            raise fail("SC004", message, listed.span, help=f"`for: {{{key.text}: [0, 1, 2]}}`")
+        columns[key.text] = [read_integer_or_name(value, values) for value in listed.items]
+        first = next(iter(columns))
+        if len(columns[key.text]) != len(columns[first]):
+            message = f"`{key.text}` has {len(columns[key.text])} values, `{first}` has {len(columns[first])}"
+            raise fail("SC007", message, listed.span, help="several variables run side by side, one value each a turn")
+    for index in range(len(next(iter(columns.values())))):
+        yield {name: column[index] for name, column in columns.items()}
+
+
+def list_under(mapping: Mapping, key: str) -> Sequence:
+    """The list of layers under `key`. Raises SegcompileError (SC004) for anything else."""
+    found = mapping.get(key)
+    if isinstance(found, Sequence):
+        return found
+    help = "`- name: {conv: 64, kernel: 3}`"
+    if found is None:
+        raise fail("SC004", f"`{key}` is missing: a list of layers", mapping.span, help=help)
+    raise fail("SC004", f"`{key}` is a list of layers, not {describe(found)}", found.span, help=help)
+
+
+def only(mapping: Mapping, keys: tuple[str, ...]) -> None:
+    """Refuse (SC003) a key that is none of `keys`."""
+    for key, _ in mapping.entries.values():
+        if key.text not in keys:
+            help = did_you_mean(key.text, keys) or f"known: {', '.join(keys)}"
+            raise fail("SC003", f"there is no key `{key.text}` here", key.span, help=help)

@@ -1,0 +1,166 @@
+"""Which names a network has, what they mean, and the references that are still open.
+
+A name is declared where its layer begins and finished when the result is known; only finished names can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from keyword import iskeyword
+
+from segcompile.errors import Diagnostic, Findings, Label, Span, did_you_mean, fail
+from segcompile.graph import find_cycles
+from segcompile.language.place import Place, with_labels
+from segcompile.source import Node, Scalar, brief, describe
+
+LONGEST = 200  # characters of an absolute name
+_HELPED = 20  # so many unknown names get a "did you mean": looking for near ones takes time
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Open:
+    """A reference to a name that was not finished when `reader` asked for it."""
+
+    reader: str
+    name: str
+    span: Span
+    place: Place
+
+
+@dataclass(slots=True)
+class Names:
+    """All absolute names of one expansion."""
+
+    declared: dict[str, Span] = field(default_factory=dict)
+    results: dict[str, str] = field(default_factory=dict)  # finished name -> the layer whose result it means
+    open: list[Open] = field(default_factory=list)
+    hidden: bool = False  # a call or loop failed that would have made names: unknown ones are no news
+    broken: set[str] = field(default_factory=set)  # layers that could not be read, and what is inside them
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def free(self, key: str, place: Place) -> str:
+        """A name for a layer without one: its op's, with a number where that is taken."""
+        while True:
+            count = self.counts[place.prefix + key] = self.counts.get(place.prefix + key, 0) + 1
+            name = key if count == 1 else f"{key}{count}"
+            if place.prefix + name not in self.declared:
+                return name
+
+    def declare(self, written: str, place: Place, span: Span) -> str:
+        """The absolute name; refuses one that exists (SC103) or that no framework can hold (SC004)."""
+        if not written.isidentifier() or not written.isascii() or iskeyword(written):
+            why = "Python keeps this word" if iskeyword(written) else "letters, digits and _, a letter first"
+            raise fail("SC004", f"`{brief(written)}` cannot be a layer's name", span, help=why)
+        absolute = place.prefix + written
+        if len(absolute) > LONGEST:
+            raise fail("SC111", f"the name `{brief(absolute)}` has more than {LONGEST} characters", span)
+        if written == "input":
+            raise fail("SC103", "`input` is what enters; no layer can be called so", span, help="give it another name")
+        if absolute in self.declared or absolute in self.results:
+            labels = [Label(self.declared[absolute], "first made here")] if absolute in self.declared else []
+            what = "a layer" if labels else "an input"
+            help = "give it another name"
+            raise fail("SC103", f"there is already {what} `{absolute}`", span, labels=labels, help=help)
+        self.declared[absolute] = span
+        return absolute
+
+    def give_up(self, absolute: str, span: Span) -> None:
+        """Make the name of a layer that could not be read known, so that those who refer to it are not blamed."""
+        self.declared.setdefault(absolute, span)
+        self.results.setdefault(absolute, absolute)
+        self.broken.add(absolute)
+
+    def find(self, name: str, place: Place) -> str | None:
+        """The layer that `name` means: looked up in this scope first, then outwards to the spec's own."""
+        if name == "input" and place.input:
+            return place.input
+        for prefix in _outwards(place):
+            found = self.results.get(prefix + name)
+            if found is not None:
+                return found
+        return None
+
+    def read(self, node: Node, place: Place, reader: str) -> str:
+        """The layer that a reference means; where it is not known yet, the name, for `settle` to report."""
+        if not isinstance(node, Scalar):
+            raise fail("SC004", f"a layer's name is due here, not {describe(node)}", node.span)
+        name = place.spelled(node)
+        found = self.find(name, place)
+        if found is None:
+            self.open.append(Open(reader, name, node.span, place))
+        return found if found is not None else name
+
+    def is_lost(self, name: str, place: Place) -> bool:
+        """True if `name` may well have been meant to exist: what would have made it could not be read."""
+        if self.hidden:
+            return True
+        parts = name.split(".")
+        heads = [".".join(parts[:count]) for count in range(1, len(parts))]
+        return any(prefix + head in self.broken for head in heads for prefix in _outwards(place))
+
+    def settle(self, reads: Iterable[tuple[str, str]], findings: Findings) -> None:
+        """Report the open references, now that every name is known: SC102, SC201 or SC205.
+
+        `reads`: (reader, layer) of all references that were found.
+        """
+        if not self.open:
+            return
+        later = [(reference, self.find(reference.name, reference.place)) for reference in self.open]
+        edges = [(reference.reader, found) for reference, found in later if found is not None]
+        cycles = {name: cycle for cycle in find_cycles([*reads, *edges]) for name in cycle.members}
+        told: set[int] = set()
+        unknown = 0
+        for reference, found in later:
+            cycle = cycles.get(found) if found is not None else None
+            if found is None:
+                if not self.is_lost(reference.name, reference.place):
+                    unknown += 1
+                    _add(findings, reference, _unknown(reference, self.results if unknown <= _HELPED else {}))
+            elif cycle is not None and reference.reader in cycle.members:
+                if id(cycle) not in told:
+                    told.add(id(cycle))
+                    _add(findings, reference, _cyclic(reference, found, cycle.path))
+            else:
+                _add(findings, reference, _early(reference, self.declared.get(found)))
+
+
+def _outwards(place: Place) -> Iterator[str]:
+    """The prefixes under which a bare name may stand, innermost first."""
+    prefix = place.prefix
+    while True:
+        yield prefix
+        if prefix == place.floor:
+            return
+        outer = prefix[:-1].rpartition(".")[0]
+        prefix = f"{outer}." if outer else ""
+
+
+def _add(findings: Findings, reference: Open, diagnostic: Diagnostic) -> None:
+    findings.diagnostics.append(with_labels(diagnostic, reference.place.calls_of(reference.span)))
+
+
+def _unknown(reference: Open, known: Mapping[str, str]) -> Diagnostic:
+    message = f"there is no layer `{brief(reference.name)}`"
+    help = _nearest(reference.name, [*known, "input"], reference.place)
+    return fail("SC102", message, reference.span, help=help).diagnostics[0]
+
+
+def _nearest(name: str, known: list[str], place: Place) -> str | None:
+    """A near name, as it would be written in this place."""
+    local = [word.removeprefix(place.prefix) for word in known if word.startswith(place.floor) or word == "input"]
+    return did_you_mean(name, local[-1000:])
+
+
+def _cyclic(reference: Open, later: str, path: tuple[str, ...]) -> Diagnostic:
+    start = path.index(later) if later in path else 0
+    around = " -> ".join((*path[start:], *path[:start], path[start]))
+    message = f"`{reference.name}` depends on itself: {around}"
+    return fail("SC201", message, reference.span, help="one of these must read another layer").diagnostics[0]
+
+
+def _early(reference: Open, made: Span | None) -> Diagnostic:
+    labels = [Label(made, "made here")] if made is not None else []
+    message = f"`{reference.name}` is made later than it is used"
+    help = "move it up: layers stand in the order of the data"
+    return fail("SC205", message, reference.span, labels=labels, help=help).diagnostics[0]

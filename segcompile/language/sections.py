@@ -1,0 +1,161 @@
+"""The sections of a document that are no layers: params, input, defaults, outputs and claims.
+
+Each reader goes on after a mistake and adds all that it finds to `findings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from segcompile.errors import Findings, SegcompileError, SourceText, Span, did_you_mean, fail
+from segcompile.language.attributes import Defaults, check_defaults
+from segcompile.language.derive import Document
+from segcompile.language.flat import Claim
+from segcompile.language.items import list_under, only
+from segcompile.language.names import Names
+from segcompile.language.place import Place
+from segcompile.language.table import Table, read_table
+from segcompile.language.values import Values, read_integer, read_positive
+from segcompile.ops import Shape
+from segcompile.ops.size import AnySize
+from segcompile.source import Mapping as MappingNode
+from segcompile.source import Node, Scalar, Sequence, describe
+
+NETWORK_CLAIMS = ("parameters", "weights", "count")
+_STAND_IN = 64  # the value of a parameter that could not be read, so that those who use it are not blamed
+
+
+@contextmanager
+def collecting(findings: Findings, place: Place) -> Iterator[None]:
+    """What goes wrong inside is added to `findings`, and the reader goes on behind it."""
+    try:
+        yield
+    except SegcompileError as error:
+        findings.diagnostics += place.explained(error)
+
+
+def read_parameters(document: Document, given: Mapping[str, int], findings: Findings) -> dict[str, int | str]:
+    """The value of every parameter, overridden by `given`; one may read those above it."""
+    values: dict[str, int | str] = {}
+    section = document.section("params")
+    for key, node in section.entries.values() if section else ():
+        values[key.text] = given.get(key.text, _STAND_IN)
+        if key.text not in given:
+            with collecting(findings, Place(document, values, Defaults())):
+                above = {name: value for name, value in values.items() if name != key.text}
+                values[key.text] = read_integer(node, above)
+    return values
+
+
+def check_overrides(document: Document, given: Mapping[str, Span]) -> None:
+    """Refuse (SC101) a value for a parameter that the document does not have."""
+    section = document.section("params")
+    known = section.entries if section else {}
+    for name, span in given.items():
+        if name not in known:
+            help = did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else "it has none")
+            raise fail("SC101", f"`{document.model}` has no parameter `{name}`", span, help=help)
+
+
+def settings(overrides: Mapping[str, int]) -> dict[str, Span]:
+    """Where `--set NAME=N` stands, as a text to point into."""
+    return {
+        name: Span(SourceText("--set", (f"{name}={value}",)), 1, 1, len(name)) for name, value in overrides.items()
+    }
+
+
+def read_inputs(document: Document, values: Values) -> dict[str, Shape]:
+    """Name -> shape of everything that enters the network; a single unnamed one is `input`."""
+    section = document.section("input")
+    if section is None or not section.entries:
+        span = section.span if section is not None else document.root.span
+        raise fail("SC004", "the input needs `channels` and `size`", span, help="{channels: 3, size: any}")
+    if "channels" in section.entries or "size" in section.entries:
+        return {"input": _input(section, values)}
+    found = {}
+    for key, node in section.entries.values():
+        if not isinstance(node, MappingNode):
+            message = f"input `{key.text}` is {{channels, size}}, not {describe(node)}"
+            raise fail("SC004", message, node.span, help=f"{{{key.text}: {{channels: 3, size: any}}}}")
+        found[key.text] = _input(node, values)
+    return found
+
+
+def _input(section: MappingNode, values: Values) -> Shape:
+    only(section, ("channels", "size"))
+    channels, size = section.get("channels"), section.get("size")
+    if channels is None or size is None:
+        missing = "channels" if channels is None else "size"
+        raise fail("SC004", f"the input needs `{missing}`", section.span, help="for example {channels: 3, size: any}")
+    count = read_positive(channels, values)
+    pair = size.items if isinstance(size, Sequence) else (size, size)
+    if len(pair) != 2:
+        raise fail("SC004", "a size is one number, [height, width], or any", size.span)
+    return Shape(count, (_size(pair[0], "H", values), _size(pair[1], "W", values)))
+
+
+def _size(node: Node, symbol: str, values: Values) -> int | AnySize:
+    return AnySize(symbol) if isinstance(node, Scalar) and node.text == "any" else read_positive(node, values)
+
+
+def read_defaults(document: Document, values: Values) -> Defaults:
+    """The document's `defaults` and `init`; what stands there means the parameters, wherever it is used."""
+    section = document.section("defaults")
+    check_defaults(section)
+    by_op = {key.text: node for key, node in section.entries.values() if isinstance(node, MappingNode)} if section else {}
+    return Defaults(by_op, document.root.get("init"), values)
+
+
+def read_network(document: Document, findings: Findings) -> Table:
+    """The document's layers, a table turned into layers; raises SegcompileError if there is no such list."""
+    table = document.section("table")
+    if table is not None:
+        return read_table(table, findings)
+    return Table(list_under(document.root, "layers"), ())
+
+
+def read_outputs(document: Document, names: Names, place: Place, last: str, findings: Findings) -> dict[str, str]:
+    """Head -> layer; without `outputs` the last layer is the `output`."""
+    section = document.section("outputs")
+    if section is None or not section.entries:
+        return {"output": last}
+    found = {}
+    for key, node in section.entries.values():
+        with collecting(findings, place):
+            if not isinstance(node, Scalar):
+                raise fail("SC004", f"output `{key.text}` is a layer's name, not {describe(node)}", node.span)
+            name = place.spelled(node)
+            layer = names.find(name, place)
+            if layer is not None:
+                found[key.text] = layer
+            elif not names.is_lost(name, place):
+                known = [word.removeprefix(place.prefix) for word in names.results if word.startswith(place.prefix)]
+                help = did_you_mean(name, known[:1000])
+                raise fail("SC102", f"there is no layer `{name}` for output `{key.text}`", node.span, help=help)
+    return found
+
+
+def read_claims(document: Document, cells: tuple[tuple[str, str, Node], ...], names: Names, place: Place, findings: Findings) -> tuple[Claim, ...]:
+    """The table's claims and those under `claims`, with the layers they speak of."""
+    found = [Claim(layer, what, node, node.span) for layer, what, node in cells if layer in names.results]
+    section = document.section("claims")
+    for key, node in section.entries.values() if section else ():
+        with collecting(findings, place):
+            found += _claims_of(key, node, names, place)
+    return tuple(found)
+
+
+def _claims_of(key: Scalar, node: Node, names: Names, place: Place) -> list[Claim]:
+    if key.text in NETWORK_CLAIMS and key.text not in names.results:
+        return [Claim(None, key.text, node, node.span)]
+    if key.text not in names.results and key.text != "output":
+        if names.is_lost(key.text, place):
+            return []
+        known = [*list(names.results)[:1000], "output", *NETWORK_CLAIMS]
+        message = f"there is no layer `{key.text}` to claim this of"
+        raise fail("SC102", message, key.span, help=did_you_mean(key.text, known))
+    if not isinstance(node, MappingNode):
+        message = f"a claim of a layer is {{what: value}}, not {describe(node)}"
+        raise fail("SC004", message, node.span, help=f"{key.text}: {{size: 66}}")
+    return [Claim(key.text, what.text, value, what.span) for what, value in node.entries.values()]

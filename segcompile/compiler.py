@@ -13,13 +13,15 @@ from pathlib import Path
 from segcompile.analysis.claims import Verdict, check_claims
 from segcompile.analysis.facts import Facts, analyse
 from segcompile.analysis.shapes import infer_shapes
-from segcompile.errors import Findings, SegcompileError, did_you_mean, fail
+from segcompile.errors import Findings, Label, SegcompileError, did_you_mean, fail
 from segcompile.graph import Graph, Node
 from segcompile.language.derive import Document, read_document
-from segcompile.language.expand import Expansion, expand
+from segcompile.language.expand import Expansion, Use, expand
 from segcompile.language.lint import warn_unused_parameters
+from segcompile.language.place import with_labels
 from segcompile.library import bundled, locate
 from segcompile.lower import lower
+from segcompile.ops import Shape
 from segcompile.passes.derive_crops import derive_crops
 
 
@@ -79,8 +81,9 @@ def compile_spec(
     Raises SegcompileError with everything found so far once a step cannot hand on a value; false claims do not stop.
     """
     document = read_document(path, variant, locate, findings, name)
+    compiled = _compile(document, overrides or {}, findings)
     warn_unused_parameters(document, findings)
-    return _compile(document, overrides or {}, findings)
+    return compiled
 
 
 def _compile(document: Document, overrides: Mapping[str, int], findings: Findings) -> Compiled:
@@ -93,21 +96,37 @@ def _compile(document: Document, overrides: Mapping[str, int], findings: Finding
     findings.stop_on_errors()
     facts = analyse(graph, shapes, findings)
     verdicts = check_claims(expansion, graph, facts, findings)
-    _check_used(expansion, findings)
+    findings.diagnostics[:] = [with_labels(found, document.derivation(found.span)) for found in findings.diagnostics]
+    _check_used(expansion, graph, shapes, findings)
     return Compiled(document, expansion, graph, facts, verdicts)
 
 
-def _check_used(expansion: Expansion, findings: Findings) -> None:
-    """A used spec keeps its own promises: it is compiled alone, with the parameters it was given."""
+def _check_used(expansion: Expansion, graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> None:
+    """A used spec keeps its own promises: it gets the channels it asks for, and it is compiled alone, with the
+    parameters it was given."""
     seen: set[tuple[Path, str | None, tuple[tuple[str, object], ...]]] = set()
     for use in expansion.uses:
+        _check_channels(use, graph, shapes, findings)
         key = (use.document.path, use.document.variant, tuple(use.values.items()))
         if key not in seen:
             seen.add(key)
-            alone = Findings()
-            values = {name: value for name, value in use.values.items() if isinstance(value, int)}
-            try:
-                _compile(use.document, values, alone)
-            except SegcompileError as error:
-                alone.absorb(error)
-            findings.diagnostics += [found for found in alone.diagnostics if found.is_error]
+            _compile_alone(use, findings)
+
+
+def _check_channels(use: Use, graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> None:
+    source = graph.layers[use.source][-1].name if use.source in graph.layers else use.source
+    if source in shapes and shapes[source].channels != use.takes.channels:
+        have, want = shapes[source].channels, use.takes.channels
+        message = f"`{use.document.model}` takes {want} channels, and `{use.source}` has {have}"
+        findings.add("SC301", message, use.call, help="give it the parameter that sets its input's channels")
+
+
+def _compile_alone(use: Use, findings: Findings) -> None:
+    alone = Findings()
+    values = {name: value for name, value in use.values.items() if isinstance(value, int)}
+    try:
+        _compile(use.document, values, alone)
+    except SegcompileError as error:
+        alone.absorb(error)
+    call = (Label(use.call, "used here"),)
+    findings.diagnostics += [with_labels(found, call) for found in alone.diagnostics if found.is_error]

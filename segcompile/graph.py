@@ -127,12 +127,23 @@ class Graph:
         return graph
 
 
-def find_cycle(edges: Iterable[tuple[str, str]]) -> list[str] | None:
-    """The names around one cycle of a reference graph, or None."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Cycle:
+    """Names that all depend on each other, and one way around among them."""
+
+    members: frozenset[str]
+    path: tuple[str, ...]
+
+
+def find_cycles(edges: Iterable[tuple[str, str]]) -> list[Cycle]:
+    """The cycles of a reference graph, (reader, read) pairs: one for each group of names that depend on each other."""
     import networkx  # as above; reached only when a reference points forward
 
     graph: networkx.DiGraph[str] = networkx.DiGraph(list(edges))
-    try:
-        return [edge[0] for edge in networkx.find_cycle(graph)]
-    except networkx.NetworkXNoCycle:
-        return None
+    found = []
+    for members in networkx.strongly_connected_components(graph):
+        some = next(iter(members))
+        if len(members) > 1 or graph.has_edge(some, some):
+            around = networkx.find_cycle(graph.subgraph(members))
+            found.append(Cycle(frozenset(members), tuple(edge[0] for edge in around)))
+    return found

@@ -18,9 +18,14 @@ def bundled() -> dict[str, Path]:
 
 def locate(written: str, folder: Path) -> Path | None:
     """The file that a `base` or `use` names: beside the spec (in `folder`), otherwise a bundled one."""
-    if "\0" in written:
-        return None
     beside = folder / written
-    if beside.is_file():
+    if _is_file(beside):
         return beside
     return bundled().get(written.removesuffix(".yaml")) if "/" not in written else None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have, a folder that may not be read
+        return False

@@ -25,21 +25,24 @@ class Coordinates:
         return Coordinates(step * window.stride, self.shift + step * centre)
 
 
+LARGEST = 2**63  # a map of larger numbers is that of no image
+
 Place = tuple[Coordinates | None, Coordinates | None]  # height and width; None where the whole image is mixed
 
-_START: Place = (Coordinates(Fraction(1), Fraction(0)), Coordinates(Fraction(1), Fraction(0)))
+START: Place = (Coordinates(Fraction(1), Fraction(0)), Coordinates(Fraction(1), Fraction(0)))
 
 
 def place_nodes(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> dict[str, Place]:
     """Node or input name -> its coordinate maps. A join takes the map of its first input that has one; where
     another input lies elsewhere, SC311 warns."""
-    places: dict[str, Place] = {name: _START for name in graph.inputs}
+    places: dict[str, Place] = dict.fromkeys(graph.inputs, START)
     for node in graph.nodes:
-        places[node.name] = _place(node, shapes, places, findings)
+        places[node.name] = place_node(node, shapes, places, findings)
     return places
 
 
-def _place(node: Node, shapes: Mapping[str, Shape], places: Mapping[str, Place], findings: Findings) -> Place:
+def place_node(node: Node, shapes: Mapping[str, Shape], places: Mapping[str, Place], findings: Findings) -> Place:
+    """The maps of one node, given those of its inputs. Adds SC311 where its inputs do not lie over one another."""
     first, second = (_along(node, axis, shapes, places) for axis in AXES)
     apart = [found for found in (first, second) if len(set(found)) > 1]
     if apart:
@@ -65,5 +68,7 @@ def _along(node: Node, axis: int, shapes: Mapping[str, Shape], places: Mapping[s
         except Undecidable:
             window = None
         if window is not None and before is not None:
-            found.append(before.behind(window))
+            after = before.behind(window)
+            if max(abs(after.shift.numerator), after.scale.numerator, after.scale.denominator) < LARGEST:
+                found.append(after)
     return found

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from segcompile.analysis.alignment import Place, place_nodes
 from segcompile.analysis.receptive_field import Fields, trace_fields
+from segcompile.analysis.warn import warn_field_exceeds, warn_no_effect
 from segcompile.errors import Findings
 from segcompile.graph import Graph
-from segcompile.ops import Crop, Parameter, Shape
+from segcompile.ops import Parameter, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +50,8 @@ def analyse(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Fa
         inputs = [shapes[name] for name in node.inputs]
         shape = shapes[node.name]
         parameters = node.op.parameters(inputs)
-        facts[node.name] = NodeFacts(shape, fields[node.name], places[node.name], parameters, node.op.macs(inputs, shape))
-    _warn_no_effect(graph, shapes, findings)
+        macs = node.op.macs(inputs, shape)
+        facts[node.name] = NodeFacts(shape, fields[node.name], places[node.name], parameters, macs)
+    warn_no_effect(graph, shapes, findings)
+    warn_field_exceeds(graph, fields, findings)
     return facts
-
-
-def _warn_no_effect(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> None:
-    """SC409: numbers in the spec that change nothing."""
-    for node in graph.nodes:
-        kernel = getattr(node.op, "kernel", None)
-        dilation = getattr(node.op, "dilation", None)
-        if kernel and dilation and any(k == 1 and d > 1 for k, d in zip(kernel, dilation, strict=True)):
-            message = f"{node.layer}: a dilation of {dilation[0]} changes nothing on a {kernel[0]}x{kernel[1]} kernel"
-            findings.add("SC409", message, node.origin.at("dilation"), help="dilation 1, or a larger kernel")
-        if isinstance(node.op, Crop) and node.op.offset == (0, 0):
-            source, reference = (shapes[name].size for name in node.inputs)
-            if source == reference:
-                findings.add("SC409", f"{node.layer} cuts nothing off: both have {shapes[node.name]}", node.origin.span)

@@ -38,7 +38,9 @@ class Field:
         """The largest extent over all phases, in input pixels; None where there is no table or for the whole image."""
         if self.whole or self.step is None:
             return None
-        return max((h - l + 1 for l, h in zip(self.low, self.high, strict=True) if l is not None and h is not None), default=0)
+        return max(
+            (h - l + 1 for l, h in zip(self.low, self.high, strict=True) if l is not None and h is not None), default=0
+        )
 
     @property
     def stride(self) -> Fraction | None:
@@ -59,6 +61,8 @@ class Field:
             return self
         if window == IDENTITY:
             return self
+        if self._is_beyond(window):
+            return _WHOLE if self.whole else _UNEVEN
         if self.period == 1 and window.upsample == 1 and self.low[0] is not None and self.high[0] is not None:
             reach = window.dilation * (window.taps - 1)
             low = self.low[0] - self.step * window.offset
@@ -70,11 +74,21 @@ class Field:
         found = [self._union(window, phase) for phase in range(period)]
         return _minimal(period, self.step * (shift // self.period), found, self.whole)
 
+    def _is_beyond(self, window: Window) -> bool:
+        """Whether the table behind `window` would be larger than any network's: no answer, rather than no end."""
+        step = abs(self.step or 0) * (window.stride + window.dilation * window.taps + abs(window.offset))
+        turn = window.upsample * self.period
+        work = turn // gcd(window.stride, turn) * min(window.taps, 2 * self.period)
+        return step >= LARGEST or turn > MAX_PERIOD or work > MAX_WORK
+
     def _union(self, window: Window, p: int) -> tuple[int | None, int | None]:
         """The hull of the fields of all indices that output p reads."""
         start = window.stride * p - window.offset
-        every = window.upsample // gcd(window.dilation, window.upsample)
-        first = next((t for t in range(every) if (start + window.dilation * t) % window.upsample == 0), window.taps)
+        common = gcd(window.dilation, window.upsample)
+        every = window.upsample // common
+        if start % common:
+            return None, None
+        first = -start // common * pow(window.dilation // common, -1, every) % every  # the first t that falls on an i
         taps = range(first, window.taps, every)
         if not taps:
             return None, None
@@ -85,6 +99,10 @@ class Field:
         highs = [interval[1] for interval in seen if interval is not None]
         return min(lows, default=None), max(highs, default=None)
 
+
+MAX_PERIOD = 2**13  # phases of a table
+MAX_WORK = 2**20  # intervals looked at for one table
+LARGEST = 2**63  # input pixels
 
 _WHOLE = Field(1, None, (None,), (None,), True)
 _UNEVEN = Field(1, None, (None,), (None,), False)
@@ -134,6 +152,8 @@ def join(fields: Sequence[Field]) -> Field:
     if len({field.stride for field in tables}) != 1 or any(not f.whole and f.step is None for f in fields):
         return _WHOLE if whole else _UNEVEN
     period = lcm(*(field.period for field in tables))
+    if period > MAX_PERIOD:
+        return _WHOLE if whole else _UNEVEN
     stride = tables[0].stride
     assert stride is not None
     found: list[tuple[int | None, int | None]] = []
@@ -146,7 +166,11 @@ def join(fields: Sequence[Field]) -> Field:
 def _minimal(period: int, step: int, table: list[tuple[int | None, int | None]], whole: bool) -> Field:
     """The same table with the smallest period that repeats it."""
     for shorter in range(1, period):
-        if period % shorter == 0 and step * shorter % period == 0 and _repeats(table, shorter, step * shorter // period):
+        if (
+            period % shorter == 0
+            and step * shorter % period == 0
+            and _repeats(table, shorter, step * shorter // period)
+        ):
             table, step, period = table[:shorter], step * shorter // period, shorter
             break
     return Field(period, step, tuple(low for low, _ in table), tuple(high for _, high in table), whole)

@@ -7,16 +7,10 @@ from dataclasses import dataclass, field
 
 from segcompile.analysis.facts import Facts, NodeFacts
 from segcompile.emit.calls import WIDTH, Argument, Call, Rules
+from segcompile.emit.names import Names
 from segcompile.emit.scopes import ROOT, Item, ScopeTree
 from segcompile.graph import Node
 from segcompile.ops import Shape
-
-_RESERVED = frozenset(
-    "forward train eval half float double type to cpu cuda apply modules children parameters buffers training bfloat16 "
-    "compile share_memory zero_grad requires_grad_ state_dict load_state_dict register_buffer reset_parameters add_module "
-    "and as assert async await break class continue def del elif else except finally for from global if import in is "
-    "lambda nonlocal not or pass raise return try while with yield None True False self".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +38,13 @@ class Body:
     """A scope while it is written; values are node names, variables what the code calls them."""
 
     scope: str
-    arguments: list[str] = field(default_factory=list)  # values from outside, in the order of forward's arguments
-    results: list[str] = field(default_factory=list)  # values used outside
+    arguments: list[str]  # values from outside, in the order of forward's arguments
+    results: list[str]  # values used outside
+    names: Names  # of variables
+    attributes: Names
     variables: dict[str, str] = field(default_factory=dict)
     members: list[Member] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
-    taken_names: set[str] = field(default_factory=lambda: {*_RESERVED, "x", "y"})
-    taken_attributes: set[str] = field(default_factory=lambda: set(_RESERVED))
 
     @property
     def argument_names(self) -> tuple[str, ...]:
@@ -92,7 +86,9 @@ class BodyWriter:
         steps = [_Step(item, *self._ends(item)) for item in self.tree.items[scope]]
         made = {value for step in steps for value in step.makes}
         outer = dict.fromkeys(value for step in steps for value in step.reads if value not in made)
-        body = Body(scope, list(self.inputs) if scope == ROOT else list(outer), self.tree.results[scope])
+        names, attributes = Names({*self.rules.names, "x", "y"}), Names(self.rules.attributes)
+        arguments = list(self.inputs) if scope == ROOT else list(outer)
+        body = Body(scope, arguments, self.tree.results[scope], names, attributes)
         self._name_values(steps, body)
         unborn = {*body.result_names} - {*body.argument_names}
         for step in steps:
@@ -100,7 +96,8 @@ class BodyWriter:
             comment = describe(self.facts[step.makes[-1]]) if with_sizes else ()
             parts = self._scope_call(step, body) if isinstance(step.item, str) else self._layer(step.item, body, target)
             for index, code in enumerate(parts):
-                body.statements.append(Statement(target, code, comment if index == len(parts) - 1 else (), target in unborn))
+                told = comment if index == len(parts) - 1 else ()
+                body.statements.append(Statement(target, code, told, target in unborn))
                 unborn.discard(target)
         return body
 
@@ -116,26 +113,23 @@ class BodyWriter:
         last = {value: index for index, step in enumerate(steps) for value in step.reads}
         last |= dict.fromkeys(body.results, len(steps))
         for index, value in enumerate(body.arguments):
-            if body.scope == ROOT:
-                body.variables[value] = self.inputs[value]
-            else:
-                body.variables[value] = "x" if index == 0 else self._free_name(value, body)
+            name = self._name(value, body)
+            body.variables[value] = "x" if index == 0 and body.scope != ROOT else name
         read_again = body.scope != ROOT and bool(body.arguments) and last.get(body.arguments[0], 0) > 0
         straight = "y" if read_again else "x"
         for index, step in enumerate(steps):
             for value in step.makes:
                 passing = len(step.makes) == 1 and last.get(value, 0) <= index + 1
-                body.variables[value] = straight if passing else self._free_name(value, body)
+                body.variables[value] = straight if passing else self._name(value, body)
 
-    def _free_name(self, value: str, body: Body) -> str:
-        name = self.inputs[value] if value in self.inputs else self.tree.short_name(value)
-        return _free(name, body.taken_names)
+    def _name(self, value: str, body: Body) -> str:
+        return body.names.new(self.inputs[value] if value in self.inputs else self.tree.short_name(value))
 
     # --- code ------------------------------------------------------------------------------------------------------
 
     def _scope_call(self, step: _Step, body: Body) -> list[str]:
         assert isinstance(step.item, str)
-        attribute = _free(step.item.rpartition(".")[2], body.taken_attributes)
+        attribute = body.attributes.new(step.item.rpartition(".")[2])
         body.members.append(Member(attribute, self.calls[step.item], scope=step.item))
         return [f"self.{attribute}({', '.join(body.variables[value] for value in step.reads)})"]
 
@@ -161,17 +155,9 @@ class BodyWriter:
         if call is None:
             return ""
         name = node.layer.rpartition(".")[2]
-        attribute = _free(name if node.role == "main" else f"{name}_{node.role}", body.taken_attributes)
+        attribute = body.attributes.new(name if node.role == "main" else f"{name}_{node.role}")
         body.members.append(Member(attribute, call, node))
         return f"self.{attribute}"
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """The name, with a `_` behind it as often as it takes to be new; it is taken from now on."""
-    while name in taken:
-        name += "_"
-    taken.add(name)
-    return name
 
 
 def describe(found: NodeFacts) -> tuple[str, ...]:

@@ -44,11 +44,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How one framework writes an op.
+    """How one framework writes an op, and the words that it keeps for itself.
 
     `member` is the constructor of an op's module, or None for an op without one. `apply` is the expression of the op:
     (op, how its module is reached: `self.conv1`, its inputs' expressions, their shapes, its output's shape) -> code.
+    No layer may be called as one of `attributes` in a module, no variable as one of `names` in the generated file,
+    no class as one of `classes`.
     """
 
     member: Callable[[Op, Sequence[Shape]], Call | None]
     apply: Callable[[Op, str, Sequence[str], Sequence[Shape], Shape], str]
+    attributes: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    classes: frozenset[str] = frozenset()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from keyword import iskeyword
 
 from segcompile.analysis.facts import Facts
 from segcompile.emit.bodies import Body, BodyWriter, Statement
 from segcompile.emit.calls import Argument, Call, Rules
+from segcompile.emit.names import Names
 from segcompile.emit.scopes import ROOT, ScopeTree
 from segcompile.emit.templates import camel
-from segcompile.graph import Graph
+from segcompile.graph import Graph, Scope
 
 Column = tuple[Argument, ...]  # one constructor argument, over all instances of a class
+Parameters = tuple[tuple[str, Argument], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Class:
 
     name: str
     title: str  # the block's, spec's or join's name
-    parameters: tuple[str, ...]  # integers, of the constructor
+    parameters: Parameters  # of the constructor: name, and a value it takes
     members: tuple[tuple[str, str], ...]  # attribute, code
     arguments: tuple[str, ...]  # of forward
     statements: tuple[Statement, ...]
@@ -50,20 +53,27 @@ def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str,
     classes: list[Class] = []
     writer = BodyWriter(tree, facts, rules, inputs, bodies, calls)
     times = Counter(scope.title for scope in graph.scopes)
+    taken = {*rules.classes, class_name}
     for level in tree.deepest_first():
         for name in level:
             bodies[name] = writer.write(name, with_sizes=times[tree.scopes[name].title] == 1)
         for names in _alike(level, bodies, tree):
-            made, instances = _share(names, bodies, tree, {found.name for found in classes} | {class_name})
-            classes.append(made)
-            calls.update(instances)
+            shared = _Shared(names, bodies, tree, rules, _class_name(tree.scopes[names[0]], taken))
+            classes.append(shared.printed())
+            calls.update(shared.instances())
     root = writer.write(ROOT, with_sizes=True)
     members = tuple((member.attribute, member.call.text()) for member in root.members)
     classes.append(_class(class_name, class_name, (), members, root))
     return ModelView(tuple(classes), _paths(root, bodies, ""))
 
 
-def _class(name: str, title: str, parameters: tuple[str, ...], members: tuple[tuple[str, str], ...], body: Body) -> Class:
+def _class(
+    name: str,
+    title: str,
+    parameters: Parameters,
+    members: tuple[tuple[str, str], ...],
+    body: Body,
+) -> Class:
     return Class(name, title, parameters, members, body.argument_names, tuple(body.statements), body.result_names)
 
 
@@ -77,53 +87,68 @@ def _alike(level: list[str], bodies: Mapping[str, Body], tree: ScopeTree) -> lis
 
 def _signature(body: Body) -> object:
     """What scopes that share a class have in common: everything but integers in constructor calls."""
-    members = tuple(
-        (member.attribute, member.call.function, member.call.roles, getattr(member.node and member.node.op, "frozen", False))
-        for member in body.members
-    )
+    members = tuple((member.attribute, member.call.function, member.call.roles) for member in body.members)
     fixed = tuple(slot if isinstance(slot, str | bool | float) else type(slot) for slot in body.slots)
     statements = tuple((statement.target, statement.code) for statement in body.statements)
     return members, fixed, statements, body.argument_names, body.result_names
 
 
-def _share(names: list[str], bodies: Mapping[str, Body], tree: ScopeTree, taken: set[str]) -> tuple[Class, dict[str, Call]]:
-    """The class of scopes that are alike, and how each of them is constructed."""
-    first = bodies[names[0]]
-    columns: list[Column] = list(zip(*(bodies[name].slots for name in names), strict=True))
-    parameters = _parameters(columns, names, first, tree)
-    printed = iter([parameters.get(column, str(column[0])) for column in columns])
-    members = tuple((member.attribute, member.call.text([next(printed) for _ in member.call.slots])) for member in first.members)
-    class_name = _free(tree.scopes[names[0]].title, names[0], taken)
-    order = tuple(parameters.values())
-    made = _class(class_name, tree.scopes[names[0]].title, order, members, first)
-    instances = {
-        name: Call(class_name, tuple(column[index] for column in parameters), (), order) for index, name in enumerate(names)
-    }
-    return made, instances
+@dataclass(frozen=True)
+class _Shared:
+    """Scopes that are alike, and the class that they share."""
+
+    scopes: list[str]
+    bodies: Mapping[str, Body]
+    tree: ScopeTree
+    rules: Rules
+    name: str
+
+    @property
+    def first(self) -> Body:
+        return self.bodies[self.scopes[0]]
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """Each constructor argument of each member, over the scopes."""
+        return list(zip(*(self.bodies[name].slots for name in self.scopes), strict=True))
+
+    @cached_property
+    def parameters(self) -> dict[Column, str]:
+        """The arguments that differ between the scopes -> their names: the block's own, or the member's role."""
+        roles = [role for member in self.first.members for role in member.call.roles]
+        given = [self.tree.scopes[name].arguments for name in self.scopes]
+        names = Names({*self.rules.names, *(member.call.function for member in self.first.members), "self"})
+        found: dict[Column, str] = {}
+        for column, role in zip(self.columns, roles, strict=True):
+            if column not in found and any(value != column[0] for value in column):
+                own = (key for key in given[0] if tuple(arguments.get(key) for arguments in given) == column)
+                found[column] = names.new(next(own, role))
+        return found
+
+    def printed(self) -> Class:
+        """The class itself."""
+        slots = iter([self.parameters.get(column, str(column[0])) for column in self.columns])
+        calls = [(member.attribute, member.call) for member in self.first.members]
+        members = tuple((attribute, call.text([next(slots) for _ in call.slots])) for attribute, call in calls)
+        parameters = tuple((name, column[0]) for column, name in self.parameters.items())
+        return _class(self.name, self.tree.scopes[self.scopes[0]].title, parameters, members, self.first)
+
+    def instances(self) -> dict[str, Call]:
+        """How each scope is constructed."""
+        names, columns = tuple(self.parameters.values()), tuple(self.parameters)
+        return {
+            scope: Call(self.name, tuple(column[index] for column in columns), (), names)
+            for index, scope in enumerate(self.scopes)
+        }
 
 
-def _parameters(columns: list[Column], names: list[str], first: Body, tree: ScopeTree) -> dict[Column, str]:
-    """The arguments that differ between the instances -> their names: the block's own argument, or the member's role."""
-    roles = [role for member in first.members for role in member.call.roles]
-    given = [tree.scopes[name].arguments for name in names]
-    found: dict[Column, str] = {}
-    for column, role in zip(columns, roles, strict=True):
-        if column in found or all(value == column[0] for value in column):
-            continue
-        own = [key for key in given[0] if tuple(arguments.get(key) for arguments in given) == column]
-        name, count = (own[0] if own else role), 1
-        while (name if count == 1 else f"{name}{count}") in found.values():
-            count += 1
-        found[column] = name if count == 1 else f"{name}{count}"
-    return found
-
-
-def _free(title: str, scope: str, taken: set[str]) -> str:
-    """A class name: the block's or spec's, else the scope's, else with a number."""
-    for name in (camel(title), camel(scope), f"{camel(title)}Block"):
-        if name not in taken:
-            return name
-    return next(name for count in itertools.count(2) if (name := f"{camel(title)}{count}") not in taken)
+def _class_name(scope: Scope, taken: set[str]) -> str:
+    """The block's or spec's name as a class, else the scope's, else with a number; it is taken from now on."""
+    block = camel(scope.title) or "Block"
+    tried = (block, camel(scope.name), f"{block}Block", *(f"{block}{count}" for count in range(2, len(taken) + 3)))
+    name = next(name for name in tried if name.isidentifier() and not iskeyword(name) and name not in taken)
+    taken.add(name)
+    return name
 
 
 def _paths(body: Body, bodies: Mapping[str, Body], prefix: str) -> dict[str, str]:

@@ -40,33 +40,28 @@ def harness_geometry(graph: Graph, facts: Facts) -> Geometry | None:
     maps = [place for place in places if place is not None and place.scale.denominator == 1]
     if len(sizes) != 2 or len(maps) != 2:
         return None
-    multiple = tuple(_multiple(facts, axis) for axis in AXES)
-    size = tuple(_concrete(source.size[axis], multiple[axis]) for axis in AXES)
-    output = tuple(_at(sizes[axis], size[axis]) for axis in AXES)
-    return Geometry(
-        _two(size), _two(output), _two(int(place.scale) for place in maps), _two(_offset(place) for place in maps), _two(multiple)
-    )
+    height, width = (_axis(axis, source.size[axis], sizes[axis], maps[axis], facts) for axis in AXES)
+    return Geometry(*zip(height, width, strict=True))
 
 
-def _offset(place: Coordinates) -> int:
-    """The first of the input pixels that output 0 stands for: they lie around the centre of its field."""
-    return floor(place.shift - Fraction(place.scale - 1, 2))
+def _axis(axis: int, source: Size, output: Size, place: Coordinates, facts: Facts) -> tuple[int, int, int, int, int]:
+    """Size, output, stride, offset and multiple along one axis."""
+    multiple, stride = _multiple(facts, axis), int(place.scale)
+    size = source if isinstance(source, int) else -(-_LEAST_FREE_SIZE // multiple) * multiple
+    extent = output.at(size) if isinstance(output, AnySize) else output
+    return size, extent, stride, _offset(place, size - stride * extent), multiple
+
+
+def _offset(place: Coordinates, most: int) -> int:
+    """The first of the input pixels that output 0 stands for: they lie around the centre of its field.
+
+    Labels end where the image ends: an offset that would leave it (a padded network whose maps are half a pixel off)
+    is brought back, between 0 and `most`.
+    """
+    return max(0, min(floor(place.shift - Fraction(place.scale - 1, 2)), most))
 
 
 def _multiple(facts: Facts, axis: int) -> int:
     """Steps of the input size that keep every layer's size whole: the least common multiple of all strides."""
     scales = [place.scale for fact in facts.values() if (place := fact.place[axis]) is not None]
     return lcm(1, *(scale.numerator for scale in scales if scale > 0))
-
-
-def _concrete(size: Size, multiple: int) -> int:
-    return size if isinstance(size, int) else -(-_LEAST_FREE_SIZE // multiple) * multiple
-
-
-def _at(size: Size, source: int) -> int:
-    return size.at(source) if isinstance(size, AnySize) else size
-
-
-def _two(values: object) -> tuple[int, int]:
-    first, second = values  # type: ignore[misc]  # both callers hand over exactly two
-    return first, second

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from segcompile.errors import Span, did_you_mean, fail
+from segcompile.errors import Diagnostic, SegcompileError, Span, did_you_mean, fail
 from segcompile.language.values import READERS, Values, read_number, read_option, read_pair, read_word
-from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Init, Op, Reads
+from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
 from segcompile.source import Mapping, Node, Scalar, describe
 
 CARRIED = ("norm", "act", "drop")  # applied in this order
 CALLS = ("block", "use")
 COMMON = ("from", "repeat", *CARRIED)  # what any layer may say beside its op's attributes
+_NOT_YET = ("instance", "group", "lrn")
 _INPUTS = {"add": 2, "mul": 2, "concat": 2, "crop": 1, "resize": 1}  # ops whose main argument names layers
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What the spec says for all layers: `defaults`, op by op, and the network's `init`."""
+    """What the spec says for all layers: `defaults`, op by op, and the network's `init`.
 
-    by_op: MappingOf[str, Mapping]
-    init: Node | None
+    `values` are the spec's parameters: what stands here means them, whatever a block calls its arguments.
+    """
+
+    by_op: MappingOf[str, Mapping] = field(default_factory=dict)
+    init: Node | None = None
+    values: Values = field(default_factory=dict)
 
 
 def op_key(body: Mapping) -> str | None:
     """The key that says which op a body is: an op, a call, or norm/act/drop standing alone. None if there is none."""
-    found = [key for key in body.entries if key in SPELLINGS and key not in CARRIED or key in CALLS]
+    found = [key for key in body.entries if key in CALLS or (key in SPELLINGS and key not in CARRIED)]
     if len(found) > 1:  # `pad` is an op and an attribute of some
         found = [key for key in found if not any(key in _attributes(other) for other in found if other != key)] or found
     if found:
@@ -43,17 +48,29 @@ def _attributes(spelling: str) -> set[str]:
 
 
 def check_defaults(defaults: Mapping | None) -> None:
-    """Refuse `defaults` for an op (SC109) or attribute (SC003) that does not exist."""
+    """Refuse `defaults` for ops (SC109) or attributes (SC003) that do not exist; names all of them."""
+    wrong: list[Diagnostic] = []
     for key, attributes in defaults.entries.values() if defaults else ():
-        if key.text not in SPELLINGS:
-            raise fail("SC109", f"there is no op `{key.text}`", key.span, help=did_you_mean(key.text, SPELLINGS))
-        if not isinstance(attributes, Mapping):
-            raise fail("SC004", f"defaults of `{key.text}` are attributes, not {describe(attributes)}", attributes.span)
-        known = {*_attributes(key.text), *CARRIED}
-        for name, _ in attributes.entries.values():
-            if name.text not in known:
-                help = did_you_mean(name.text, known)
-                raise fail("SC003", f"{key.text} has no attribute `{name.text}`", name.span, help=help)
+        try:
+            _check_default(key, attributes)
+        except SegcompileError as error:
+            wrong += error.diagnostics
+    if wrong:
+        raise SegcompileError(wrong)
+
+
+def _check_default(key: Scalar, attributes: Node) -> None:
+    if key.text not in SPELLINGS:
+        help = did_you_mean(key.text, SPELLINGS) or f"ops: {', '.join(sorted(SPELLINGS))}"
+        raise fail("SC109", f"there is no op `{key.text}`", key.span, help=help)
+    if not isinstance(attributes, Mapping):
+        message = f"defaults of `{key.text}` are attributes, not {describe(attributes)}"
+        raise fail("SC004", message, attributes.span, help=f"{{{key.text}: {{...: ...}}}}")
+    known = {*_attributes(key.text), *CARRIED}
+    for name, _ in attributes.entries.values():
+        if name.text not in known:
+            help = did_you_mean(name.text, known) or f"it has {', '.join(sorted(known))}"
+            raise fail("SC003", f"{key.text} has no attribute `{name.text}`", name.span, help=help)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +81,53 @@ class Read:
     spans: MappingOf[str, Span]
 
 
+_Given = dict[str, tuple[Node, Values]]  # attribute -> what is written for it, and what the names in it mean
+
+
 def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, factor: bool = False) -> Read:
     """The op under `key`. `factor`: the main argument of a resize is a number, not a reference.
 
     Raises SegcompileError: SC003 unknown attribute, SC004/SC105 wrong value, SC008 missing one, SC109 no such op.
     """
     main = body.entries[key][1]
-    if key in CARRIED and key != "drop":
-        return _read_kind(key, main, values)
-    if key == "drop":
-        return Read(_build(BY_SPELLING["dropout"], {"rate": read_number(main, values)}, {"rate": main.span}, body), {"rate": main.span})
+    if key in CARRIED:
+        _refuse_others(key, body)
+        return _read_carried_op(key, main, defaults, values)
     kind = BY_KIND[key]
     op = kind[read_word(main, tuple(kind))] if kind else BY_SPELLING[key]
-    given = _given(op, key, body, defaults)
+    given = _given(op, key, body, defaults, values)
     if op.main is not None and (op.spelling not in _INPUTS or factor):
-        given[op.main] = main
+        given = {op.main: (main, values), **{name: pair for name, pair in given.items() if name != op.main}}
     if "init" in op.model_fields and "init" not in given and defaults.init is not None:
-        given["init"] = defaults.init
-    spans = {name: node.span for name, node in given.items()}
-    return Read(_build(op, _values(op, given, values), spans, body), spans)
+        given["init"] = defaults.init, defaults.values
+    spans = {name: node.span for name, (node, _) in given.items()}
+    return Read(_build(op, _values(op, given), spans, body), spans)
 
 
-def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults) -> dict[str, Node]:
-    """Attribute -> what is written for it: in the body, else in the defaults where this op has such an attribute."""
+def _refuse_others(key: str, body: Mapping) -> None:
+    """norm, act and drop standing alone have no attributes: their options belong to the word."""
+    for name, (word, _) in body.entries.items():
+        if name not in COMMON and name != key:
+            raise fail(
+                "SC003", f"{key} has no attribute `{name}`", word.span, help=f"`{key}: {{...: {{{name}: ...}}}}`"
+            )
+
+
+def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Values) -> _Given:
+    """What the body says, over what the defaults say where this op has such an attribute."""
     shared = defaults.by_op.get(key)
-    given = {name: node for name, (_, node) in shared.entries.items() if name in op.model_fields} if shared else {}
+    entries = shared.entries.items() if shared else ()
+    given = {name: (node, defaults.values) for name, (_, node) in entries if name in op.model_fields}
     for name, (word, node) in body.entries.items():
         if name == key or name in COMMON:
             continue
+        if name in SPELLINGS and name not in op.model_fields:
+            message = f"a layer has one op, and this one has `{key}` and `{name}`"
+            raise fail("SC003", message, word.span, help=f"a layer of its own: `- {{{name}: ...}}`")
         if name not in op.model_fields:
-            known = [*op.model_fields, *COMMON]
-            raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=did_you_mean(name, known) or _known(op))
-        given[name] = node
+            help = did_you_mean(name, [*op.model_fields, *COMMON]) or _known(op)
+            raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
+        given[name] = node, values
     return given
 
 
@@ -104,21 +136,29 @@ def _known(op: type[Op]) -> str:
     return f"it has {', '.join(names)}" if names else "it has none"
 
 
-def _values(op: type[Op], given: MappingOf[str, Node], values: Values) -> dict[str, Any]:
+def _values(op: type[Op], given: _Given) -> dict[str, Any]:
     """The value of each attribute; the stride first, because the others may read it (`kernel: 2*stride`)."""
-    scope = dict(values)
-    if "stride" in op.model_fields:
-        stride = read_pair(given["stride"], values) if "stride" in given else (1, 1)
-        scope = {**values, "stride": stride[0], "stride_h": stride[0], "stride_w": stride[1]}
     found: dict[str, Any] = {}
-    for name, node in given.items():
-        if name == "stride":
-            found[name] = stride
-        elif op.reads(name) is Reads.WORD:
-            found[name] = read_word(node, get_args(op.model_fields[name].annotation))
-        else:
-            found[name] = READERS[op.reads(name)](node, scope)
+    own: dict[str, int | str] = {}
+    if "stride" in op.model_fields:
+        height, width = read_pair(*given["stride"]) if "stride" in given else (1, 1)
+        own = {"stride": height, "stride_h": height, "stride_w": width}
+    wrong: list[Diagnostic] = []
+    for name, (node, values) in given.items():
+        try:
+            found[name] = (height, width) if name == "stride" else _value(op, name, node, {**values, **own})
+        except SegcompileError as error:
+            wrong += error.diagnostics
+    if wrong:
+        raise SegcompileError(wrong)
     return found
+
+
+def _value(op: type[Op], name: str, node: Node, values: Values) -> Any:
+    reads = op.reads(name)
+    if reads is Reads.WORD:
+        return read_word(node, get_args(op.model_fields[name].annotation))
+    return READERS[reads](node, values)
 
 
 def _build(op: type[Op], found: dict[str, Any], spans: MappingOf[str, Span], body: Mapping) -> Op:
@@ -129,33 +169,61 @@ def _build(op: type[Op], found: dict[str, Any], spans: MappingOf[str, Span], bod
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0])
         if first["type"] == "missing":
-            raise fail("SC008", f"{op.spelling} needs `{name}`", body.span, help=f"`{name}: ...` here or in `defaults`") from None
+            raise fail(
+                "SC008", f"{op.spelling} needs `{name}`", body.span, help=f"`{name}: ...` here or in `defaults`"
+            ) from None
         message = f"{name} {found.get(name)}: {first['msg'][:1].lower()}{first['msg'][1:]}"
         raise fail("SC004", message, spans.get(name, body.span)) from None
 
 
-def _read_kind(key: str, node: Node, values: Values) -> Read:
-    """`norm: batch`, `norm: {batch: {eps: 1e-3}}`, `act: {leaky_relu: 0.1}`."""
+def _read_carried_op(key: str, node: Node, defaults: Defaults, values: Values) -> Read:
+    """`drop: 0.5`, `norm: batch`, `norm: {batch: {eps: 1e-3}}`, `act: {leaky_relu: 0.1}`."""
+    if key == "drop":
+        spans = {"rate": node.span}
+        return Read(
+            _build(BY_SPELLING["dropout"], {"rate": read_number(node, values)}, spans, _nothing(node.span)), spans
+        )
     word, options = read_option(node)
     op = BY_KIND[key].get(word.text)
     if op is None:
-        known = [*BY_KIND[key], "none"]
-        help = did_you_mean(word.text, known) or f"known: {', '.join(known)}"
-        raise fail("SC109", f"there is no {key} `{word.text}`", word.span, help=help)
-    given: dict[str, Node] = {}
+        raise _no_kind(key, word)
+    shared = defaults.by_op.get(key)
     free = [name for name in op.model_fields if name != "kind"]
-    if isinstance(options, Mapping):
-        for name, (written, value) in options.entries.items():
-            if name not in free:
-                raise fail("SC003", f"{word.text} has no option `{name}`", written.span, help=did_you_mean(name, free))
-            given[name] = value
-    elif options is not None:
-        if not free:
-            raise fail("SC004", f"{word.text} takes no value", options.span)
-        given[free[0]] = options
-    spans = {"kind": word.span, **{name: value.span for name, value in given.items()}}
-    body = Mapping({}, word.span)
-    return Read(_build(op, {"kind": word.text, **_values(op, given, values)}, spans, body), spans)
+    given = {name: (n, defaults.values) for name, (_, n) in shared.entries.items() if name in free} if shared else {}
+    given |= _options(word, options, free, values)
+    spans = {"kind": word.span, **{name: value.span for name, (value, _) in given.items()}}
+    return Read(_build(op, {"kind": word.text, **_values(op, given)}, spans, _nothing(word.span)), spans)
+
+
+def _nothing(span: Span) -> Mapping:
+    """The body of an op that was written as one word."""
+    return Mapping({}, span)
+
+
+def _no_kind(key: str, word: Scalar) -> SegcompileError:
+    if word.text in _NOT_YET:
+        return fail(
+            "SC010", f"{key} `{word.text}` is not yet understood", word.span, help="a later version will know it"
+        )
+    if word.text == "none":
+        return fail("SC004", f"a layer that is only `{key}: none` does nothing", word.span, help="remove it")
+    help = did_you_mean(word.text, [*BY_KIND[key], "none"]) or f"known: {', '.join(BY_KIND[key])}"
+    return fail("SC109", f"there is no {key} `{word.text}`", word.span, help=help)
+
+
+def _options(word: Scalar, options: Node | None, free: list[str], values: Values) -> _Given:
+    """The options of a norm or activation, by name, or the only one by its value."""
+    if options is None:
+        return {}
+    if not free:
+        raise fail("SC004", f"{word.text} takes no value", options.span, help=f"`{word.text}` alone")
+    if not isinstance(options, Mapping):
+        return {free[0]: (options, values)}
+    for name, (written, _) in options.entries.items():
+        if name not in free:
+            help = did_you_mean(name, free) or f"it has {', '.join(free)}"
+            raise fail("SC003", f"{word.text} has no option `{name}`", written.span, help=help)
+    return {name: (value, values) for name, (_, value) in options.entries.items()}
 
 
 def read_carried(key: str, body: Mapping, defaults: Defaults, values: Values) -> list[tuple[str, Read]]:
@@ -163,16 +231,9 @@ def read_carried(key: str, body: Mapping, defaults: Defaults, values: Values) ->
     shared = defaults.by_op.get(key)
     found = []
     for name in CARRIED:
-        node = body.get(name) if name != key else None
-        if node is None and name != key and shared is not None:
-            node = shared.get(name)
-        if node is None or (isinstance(node, Scalar) and node.text == "none"):
-            continue
-        alone = Mapping({name: (Scalar(name, node.span), node)}, node.span)
-        found.append((name, read_op(name, alone, defaults, values)))
+        node, scope = body.get(name), values
+        if node is None and shared is not None:
+            node, scope = shared.get(name), defaults.values
+        if name != key and node is not None and not (isinstance(node, Scalar) and node.text == "none"):
+            found.append((name, _read_carried_op(name, node, defaults, scope)))
     return found
-
-
-def default_init() -> Init:
-    """The initialisation of a weight for which the spec names none."""
-    return Init()

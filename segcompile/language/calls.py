@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segcompile.errors import Findings, Label, SegcompileError, did_you_mean, fail
-from segcompile.language.attributes import CARRIED, COMMON
+from segcompile.language.attributes import CARRIED, COMMON, check_defaults
 from segcompile.language.derive import Document, Locate, read_document
 from segcompile.language.items import list_under
 from segcompile.language.place import Place, with_labels
@@ -49,7 +49,9 @@ def read_block(target: Scalar, body: MappingNode, place: Place) -> BlockCall:
     found = blocks.get(target.text) if blocks else None
     if blocks is None or not isinstance(found, MappingNode):
         known = blocks.entries if blocks else {}
-        help = did_you_mean(target.text, known) or (f"blocks: {', '.join(known)}" if known else "the spec has no `blocks`")
+        help = did_you_mean(target.text, known) or (
+            f"blocks: {', '.join(known)}" if known else "the spec has no `blocks`"
+        )
         raise fail("SC102", f"there is no block `{target.text}`", target.span, help=help)
     if target.text in place.blocks:
         chain = " -> ".join((*place.blocks, target.text))
@@ -160,11 +162,11 @@ def _read_spec(document: Document, target: Scalar, body: MappingNode, place: Pla
         message = f"`{target.text}` has {len(inputs)} inputs; a used spec takes one"
         raise fail("SC204", message, target.span, help="use a spec with one input")
     network = read_network(document, findings)
-    defaults = read_defaults(document, values)
+    check_defaults(document.section("defaults"))
     findings.stop_on_errors()
     ((name, takes),) = inputs.items()
     calls = (*place.calls, Label(target.span, f"in `{target.text}`, used here"))
-    inside = Place(document, values, defaults, calls=calls, specs=(*place.specs, path.resolve()))
+    inside = Place(document, values, read_defaults(document, values), calls=calls, specs=(*place.specs, path.resolve()))
     return SpecCall(document, values, network, name, takes, inside)
 
 

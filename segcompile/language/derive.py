@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segcompile.errors import Findings, SegcompileError, did_you_mean, fail
-from segcompile.language.schema import validate
-from segcompile.source import Mapping, Node, Scalar, Sequence, load
+from segcompile.errors import Findings, Label, SegcompileError, SourceText, Span, fail
+from segcompile.language.schema import refuse_later, validate
+from segcompile.language.variants import Choice, choose
+from segcompile.source import Mapping, Node, Scalar, Sequence, describe, load
 
 VERSION = "1"
 _MERGED = ("params", "input", "blocks", "defaults", "claims", "cite")  # a derived spec adds to these, key by key
 _DEEP = ("defaults", "claims")  # and to these one level further down
-_OWN = ("base", "variant", "variants", "transform")  # never handed on
+_OWN = ("model", "base", "variant", "variants", "transform")  # never handed on
+MAX_BASES = 16
 
 Locate = Callable[[str, Path], Path | None]  # how `base` and `use` find a file: (as written, the folder of the spec)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """One spec, complete: no base, no variants left in it. `variant` is the one chosen on the command line."""
+    """One spec, complete: no base, no variants left in it. `variant` is the one chosen by whoever asked for it.
+
+    `bases`: the text of each base -> the `base` value, in the spec derived from it, that named it.
+    """
 
     path: Path
     root: Mapping
     variant: str | None
+    bases: MappingOf[SourceText, Span] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
@@ -37,6 +44,19 @@ class Document:
         """The mapping under a top-level key, or None."""
         found = self.root.get(key)
         return found if isinstance(found, Mapping) else None
+
+    def derivation(self, span: Span | None) -> tuple[Label, ...]:
+        """The `base` lines that lead from this spec to the file of `span`; none if it is this spec's own."""
+        return derivation(self.bases, span)
+
+
+def derivation(bases: MappingOf[SourceText, Span], span: Span | None) -> tuple[Label, ...]:
+    """The `base` lines that led to the file of `span`, the nearest first."""
+    found: list[Label] = []
+    while span is not None and span.source in bases:
+        span = bases[span.source]
+        found.append(Label(span, "in the base named here"))
+    return tuple(found)
 
 
 def variants_of(path: Path, locate: Locate, name: str | None = None, seen: tuple[Path, ...] = ()) -> tuple[str, ...]:
@@ -52,39 +72,83 @@ def variants_of(path: Path, locate: Locate, name: str | None = None, seen: tuple
     return ()
 
 
-def read_document(path: Path, variant: str | None, locate: Locate, findings: Findings, name: str | None = None) -> Document:
-    """The document in `path`. Raises SegcompileError for all that is wrong with its outline (SC0xx, SC110, SC5xx)."""
-    root = _merged(path, name, variant, locate, ())
-    validate(root, findings)
-    findings.stop_on_errors()
-    return Document(path, root, variant)
+def read_document(
+    path: Path,
+    variant: str | None,
+    locate: Locate,
+    findings: Findings,
+    name: str | None = None,
+    chooser: Span | None = None,
+) -> Document:
+    """The document in `path`; messages call it `name`. `chooser`: where another spec chose the variant, or should have.
+
+    Raises SegcompileError for all that is wrong with its outline (SC0xx, SC110, SC5xx).
+    """
+    reader = _Reader(locate)
+    root = reader.read(path, name, Choice(variant, chooser), ())
+    refused = Findings()
+    validate(root, refused)
+    refuse_later(root, refused)
+    for found in refused.diagnostics:
+        labels = derivation(reader.bases, found.span)
+        findings.diagnostics.append(replace(found, labels=(*found.labels, *labels)))
+    if refused.has_errors:
+        raise SegcompileError(findings.diagnostics)
+    return Document(path, root, variant, reader.bases)
 
 
-def _merged(path: Path, name: str | None, variant: str | None, locate: Locate, chain: tuple[Path, ...]) -> Mapping:
-    root = load(path, name)
-    _check_version(root)
-    base = root.get("base")
-    if base is None:
-        return _choose(root, variant)
-    if not isinstance(base, Scalar):
-        raise fail("SC004", "`base` is the name of a spec file", base.span)
-    own = root.get("variant")
-    if isinstance(own, Scalar):
-        if variant is not None:
-            raise fail("SC110", f"this spec has no variant `{variant}`: it is `{own.text}` of its base", own.span)
-        variant = own.text
-    return _merge(_base(path, base, variant, locate, chain), root)
+@dataclass(slots=True)
+class _Reader:
+    """Reads a spec and its bases, merged; `bases` remembers who named whom."""
 
+    locate: Locate
+    bases: dict[SourceText, Span] = field(default_factory=dict)
 
-def _base(path: Path, base: Scalar, variant: str | None, locate: Locate, chain: tuple[Path, ...]) -> Mapping:
-    found = locate(base.text, path.parent)
-    if found is None:
-        raise fail("SC501", f"there is no spec `{base.text}` to derive from", base.span, help="beside this file, or a bundled spec")
-    if found.resolve() in (path.resolve(), *chain):
-        raise fail("SC505", f"`{base.text}` is derived from this spec itself", base.span)
-    if len(chain) >= 16:
-        raise fail("SC505", "bases are nested more than 16 deep", base.span)
-    return _merged(found, _shown(found, path, base), variant, locate, (*chain, path.resolve()))
+    def read(self, path: Path, name: str | None, choice: Choice, chain: tuple[Path, ...]) -> Mapping:
+        root = load(path, name)
+        _check_version(root)
+        own, base = root.get("variant"), root.get("base")
+        if "variants" in root.entries:
+            root = choose(root, choice)
+        if base is None:
+            if own is not None:
+                message = "`variant` chooses one of a base's variants, and there is no `base`"
+                raise fail("SC003", message, root.key("variant").span, help="remove it, or name the `base`")
+            return choose(root, choice) if "variants" not in root.entries else root
+        if not isinstance(base, Scalar):
+            raise fail("SC004", f"`base` is the name of a spec file, not {describe(base)}", base.span)
+        own = root.get("variant")  # by now that of the chosen variant
+        if own is not None and not isinstance(own, Scalar):
+            raise fail("SC004", f"`variant` is a name, not {describe(own)}", own.span)
+        if own is not None:
+            if choice.variant is not None and "variants" not in root.entries:
+                message = f"there is no variant `{choice.variant}`: this spec is variant `{own.text}` of its base"
+                raise fail("SC110", message, choice.span or own.span)
+            choice = Choice(own.text, own.span)
+        elif "variants" in root.entries:
+            choice = Choice(None, base.span)
+        return _merge(self._base(path, base, choice, chain), root)
+
+    def _base(self, path: Path, base: Scalar, choice: Choice, chain: tuple[Path, ...]) -> Mapping:
+        found = self.locate(base.text, path.parent)
+        if found is None:
+            help = "the name of a file beside this one, or of a bundled spec (`segcompile list`)"
+            raise fail("SC501", f"there is no spec `{base.text}` to derive from", base.span, help=help)
+        if found.resolve() in (path.resolve(), *chain):
+            help = "the first of a chain of bases has its own layers"
+            raise fail("SC505", f"`{base.text}` is derived from this spec itself", base.span, help=help)
+        if len(chain) >= MAX_BASES:
+            raise fail("SC505", f"bases are nested more than {MAX_BASES} deep", base.span)
+        try:
+            root = self.read(found, _shown(found, path, base), choice, (*chain, path.resolve()))
+        except SegcompileError as error:
+            named = Label(base.span, "in the base named here")
+            raise SegcompileError(
+                found if found.span == base.span else replace(found, labels=(*found.labels, named))
+                for found in error.diagnostics
+            ) from None
+        self.bases[root.span.source] = base.span
+        return root
 
 
 def _shown(found: Path, path: Path, base: Scalar) -> str | None:
@@ -100,42 +164,16 @@ def _check_version(root: Mapping) -> None:
     if version is None:
         first = next(iter(root.entries.values()), None)
         span = first[0].span if first else root.span
-        raise fail("SC006", "this is no segcompile spec: `segcompile: 1` is missing", span, help="a spec starts with `segcompile: 1`")
+        raise fail(
+            "SC006",
+            "this is no segcompile spec: `segcompile: 1` is missing",
+            span,
+            help="a spec starts with `segcompile: 1`",
+        )
     if not isinstance(version, Scalar) or version.text != VERSION:
         text = version.text if isinstance(version, Scalar) else "..."
         help = f"this segcompile reads version {VERSION}"
         raise fail("SC006", f"the spec language has no version `{text}`", version.span, help=help)
-
-
-def _choose(root: Mapping, variant: str | None) -> Mapping:
-    """The document with every mapping from variants to values replaced by the chosen value."""
-    given = root.get("variants")
-    names = [item.text for item in given.items if isinstance(item, Scalar)] if isinstance(given, Sequence) else []
-    if variant is not None and variant not in names:
-        span = given.span if given is not None else root.span
-        known = f"it has {', '.join(names)}" if names else "it has none"
-        raise fail("SC110", f"there is no variant `{variant}`; {known}", span, help=did_you_mean(variant, names))
-    if names and variant is None:
-        assert given is not None
-        raise fail("SC110", "which variant?", given.span, help=" or ".join(f"--variant {name}" for name in names))
-    if variant is None:
-        return root
-    chosen = _select(root, frozenset(names), variant)
-    assert isinstance(chosen, Mapping)
-    return chosen
-
-
-def _select(node: Node, names: frozenset[str], variant: str) -> Node:
-    if isinstance(node, Sequence):
-        return Sequence(tuple(_select(item, names, variant) for item in node.items), node.span)
-    if isinstance(node, Scalar):
-        return node
-    if node.entries and names.issuperset(node.entries):
-        value = node.get(variant)
-        if value is None:
-            raise fail("SC110", f"variant `{variant}` has no value here", node.span, help=f"add `{variant}: ...`")
-        return _select(value, names, variant)
-    return Mapping({name: (key, _select(value, names, variant)) for name, (key, value) in node.entries.items()}, node.span)
 
 
 def _merge(base: Mapping, own: Mapping) -> Mapping:
@@ -146,7 +184,9 @@ def _merge(base: Mapping, own: Mapping) -> Mapping:
     network = [key for key in ("table", "layers") if key in own.entries]
     if network:
         key = own.key(network[0])
-        raise fail("SC004", f"a spec has a `base` or `{key.text}`, not both", key.span, help="edit the base with `transform`")
+        raise fail(
+            "SC004", f"a spec has a `base` or `{key.text}`, not both", key.span, help="edit the base with `transform`"
+        )
     entries = {key: pair for key, pair in base.entries.items() if key not in _OWN}
     if "transform" in own.entries:
         entries.pop("claims", None)

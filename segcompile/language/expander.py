@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from segcompile.errors import Findings, SegcompileError, Span, fail
+from segcompile.errors import SegcompileError, Span, fail
 from segcompile.graph import Origin, Scope
 from segcompile.language.attributes import CALLS, Read, read_carried, read_op
 from segcompile.language.calls import Library, read_block, read_target
 from segcompile.language.flat import Layer, Use
 from segcompile.language.items import body_op, list_under, split, turns
+from segcompile.language.ledger import MAX_LAYERS, Ledger
 from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.language.sections import read_outputs
@@ -18,14 +19,7 @@ from segcompile.language.values import is_name, read_name, read_positive
 from segcompile.ops import Op
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
-MAX_LAYERS = 50_000
-MAX_STEPS = 200_000  # entries read, with or without a layer in them
-MAX_ERRORS = 100
 _JOINS = ("add", "mul", "concat")
-
-
-class Stop(Exception):
-    """Expansion cannot go on: it is too large, or there are too many mistakes. The reason is in the findings."""
 
 
 @dataclass(slots=True)
@@ -33,13 +27,11 @@ class Expander:
     """Fills `layers`, `scopes` and `uses`, in the order of the data."""
 
     library: Library
-    findings: Findings
+    ledger: Ledger
     names: Names = field(default_factory=Names)
     layers: list[Layer] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
-    steps: int = 0
-    told: set[tuple[str, Span | None]] = field(default_factory=set)
 
     def expand_list(self, items: Sequence, place: Place, above: str) -> str:
         """Write out a list of layers; returns the name of the last one's result.
@@ -47,11 +39,11 @@ class Expander:
         Goes on behind a mistake, so that one run shows them all. Raises Stop.
         """
         for item in items.items:
-            self._step(item.span)
+            self.ledger.step(item.span)
             try:
                 above = self._item(item, place, above)
             except SegcompileError as error:
-                self._report(error, place)
+                self.ledger.report(error, place)
                 above = self._give_up(item, place, above)
         return above
 
@@ -68,7 +60,7 @@ class Expander:
 
     def _turns(self, item: Mapping, place: Place) -> Iterator[Place]:
         for variables in turns(item, place.values):
-            self._step(item.span)
+            self.ledger.step(item.span)
             yield place.where(**variables)
 
     def _repeated(self, name: Scalar | None, body: Mapping, place: Place, above: str) -> str:
@@ -79,13 +71,15 @@ class Expander:
             raise fail("SC003", f"`{key}` names its inputs itself", body.key("from").span, help=f"`{key}: [a, b]`")
         repeat = body.get("repeat")
         times = read_positive(repeat, place.values) if repeat is not None else 1
+        if repeat is not None and times > MAX_LAYERS:
+            self.ledger.too_large(f"more than {MAX_LAYERS:,} layers", repeat.span)
         if times > 1 and name is not None and "{" not in name.text:
             help = f'`"{name.text}{{i}}"`; i counts from 1'
             raise fail("SC103", f"`{name.text}` would be made {times} times", name.span, help=help)
         own = isinstance(start, Scalar) and "{" in start.text
         for i in range(1, times + 1):
             inside = place.where(i=i) if repeat is not None else place
-            self._step((repeat or body).span)
+            self.ledger.step((repeat or body).span)
             above = self._layer(key, name, body, inside, above, start if i == 1 or own else None)
         return above
 
@@ -124,6 +118,7 @@ class Expander:
             )
         )
         self.names.results[name] = name
+        self.ledger.add_layer(span)
 
     # --- inputs ----------------------------------------------------------------------------------------------------
 
@@ -155,7 +150,7 @@ class Expander:
             message = f"`{key}` takes a list of layers, not {describe(main)}"
             raise fail("SC004", message, main.span, help=f"`{key}: [a, b]`")
         if all(isinstance(item, Scalar) for item in main.items):
-            self._step(main.span, len(main.items))
+            self.ledger.step(main.span, len(main.items))
             return tuple(self.names.read(item, place, name) for item in main.items)
         title = place.nested_title(name)
         self.scopes.append(Scope(name, title))
@@ -163,7 +158,7 @@ class Expander:
 
     def _each_branch(self, main: Sequence, name: str, inside: Place, above: str) -> Iterator[str]:
         for item in main.items:
-            self._step(item.span)
+            self.ledger.step(item.span)
             if isinstance(item, Scalar):
                 yield self.names.read(item, inside, name)
             elif isinstance(item, Mapping) and "for" in item.entries:
@@ -209,7 +204,7 @@ class Expander:
         if call.input != "input":
             self.names.results[inside.prefix + call.input] = above
         result = self.expand_list(call.network.layers, inside, above)
-        heads = read_outputs(call.document, self.names, inside, result, self.findings)
+        heads = read_outputs(call.document, self.names, inside, result, self.ledger.findings)
         if len(heads) > 1:
             raise fail("SC204", f"`{target.text}` has {len(heads)} outputs; a layer has one result", target.span)
         return self._finish(absolute, next(iter(heads.values()), result))
@@ -217,28 +212,6 @@ class Expander:
     def _finish(self, absolute: str, result: str) -> str:
         self.names.results[absolute] = result
         return result
-
-    # --- limits and mistakes ---------------------------------------------------------------------------------------
-
-    def _step(self, span: Span, count: int = 1) -> None:
-        self.steps += count
-        if self.steps > MAX_STEPS or len(self.layers) > MAX_LAYERS:
-            self.findings.add(
-                "SC111",
-                f"the spec expands to more than {MAX_LAYERS:,} layers",
-                span,
-                help="is a `repeat` or a `for` too large?",
-            )
-            raise Stop
-
-    def _report(self, error: SegcompileError, place: Place) -> None:
-        """Add what went wrong, once for each place in the files however often it is expanded."""
-        for found in place.explained(error):
-            if (found.code.code, found.span) not in self.told:
-                self.told.add((found.code.code, found.span))
-                self.findings.diagnostics.append(found)
-        if len(self.told) >= MAX_ERRORS:
-            raise Stop
 
     def _give_up(self, item: Node, place: Place, above: str) -> str:
         """What stands for an entry that could not be read, so that those who refer to it are not blamed."""
@@ -259,4 +232,3 @@ def _check_arity(key: str, op: Op, inputs: tuple[str, ...], body: Mapping) -> No
     if len(inputs) < op.least_inputs:
         message = f"{key} joins at least {op.least_inputs} layers, not {len(inputs)}"
         raise fail("SC204", message, body.entries[key][1].span, help=f"`{key}: [a, b]`")
-

@@ -1,11 +1,11 @@
 """Integer expressions as papers write them: `2C`, `W*2**d`, `(n-1)//2`. No eval; every step is bounded.
 
-    sum     = product { (+ | -) product }
-    product = factor { (* | // | %) factor }
-    factor  = - factor | implicit
-    implicit = power [ implicit ]          a number before a name or a parenthesis: 2C, 3(k-1)
-    power   = atom [ ** factor ]
-    atom    = integer | name | ( sum )
+sum     = product { (+ | -) product }
+product = factor { (* | // | %) factor }
+factor  = - factor | implicit
+implicit = power [ implicit ]          a number before a name or a parenthesis: 2C, 3(k-1)
+power   = atom [ ** factor ]
+atom    = integer | name | ( sum )
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_TOKEN = re.compile(r"\s*(?:(\d+)|([A-Za-z_][A-Za-z0-9_]*)|(\*\*|//|[-+*%()]))")
+_TOKEN = re.compile(r"\s*(?:([0-9]+)|([A-Za-z_][A-Za-z0-9_]*)|(\*\*|//|[-+*%()]))")
 _LARGEST = 2**63
-_LONGEST = 200  # characters; also bounds how deep parentheses nest
+_LONGEST = 200  # characters
+_DEEPEST = 20  # signs, powers and parentheses inside each other
 
 
 class BadExpression(Exception):
@@ -43,6 +44,7 @@ class _Parser:
         self.text, self.values = text, values
         self.tokens = self._tokens()
         self.at = 0
+        self.depth = 0
 
     def _tokens(self) -> list[tuple[str, int]]:
         tokens, end, text = [], 0, self.text.rstrip()
@@ -94,14 +96,22 @@ class _Parser:
             other = self._factor()
             if sign != "*" and other == 0:
                 raise BadExpression("SC104", "division by zero", start, len(sign))
-            value = self._bounded(value * other if sign == "*" else value // other if sign == "//" else value % other, start)
+            value = self._bounded(
+                value * other if sign == "*" else value // other if sign == "//" else value % other, start
+            )
         return value
 
     def _factor(self) -> int:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise BadExpression("SC104", f"an expression nested more than {_DEEPEST} deep", 0, len(self.text))
         if self._peek() == "-":
             self._take()
-            return -self._factor()
-        return self._implicit()
+            value = -self._factor()
+        else:
+            value = self._implicit()
+        self.depth -= 1
+        return value
 
     def _implicit(self) -> int:
         number = self._peek() is not None and str(self._peek()).isdigit()
@@ -128,6 +138,8 @@ class _Parser:
             return self._bounded(int(token), start)
         if token == "(":
             value = self._sum()
+            if self._peek() is None:
+                raise BadExpression("SC104", "this parenthesis is never closed", start)
             closing, end = self._take()
             if closing != ")":
                 raise BadExpression("SC104", f"`)` is due before `{closing}`", end, len(closing))

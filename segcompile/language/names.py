@@ -5,11 +5,11 @@ A name is declared where its layer begins and finished when the result is known;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
-from segcompile.errors import Diagnostic, Findings, Label, Span, did_you_mean, fail
+from segcompile.errors import Diagnostic, Findings, Label, SegcompileError, Span, did_you_mean, fail
 from segcompile.graph import find_cycles
 from segcompile.language.place import Place, with_labels
 from segcompile.source import Node, Scalar, brief, describe
@@ -37,6 +37,7 @@ class Names:
     open: list[Open] = field(default_factory=list)
     hidden: bool = False  # a call or loop failed that would have made names: unknown ones are no news
     broken: set[str] = field(default_factory=set)  # layers that could not be read, and what is inside them
+    helped: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
     def free(self, key: str, place: Place) -> str:
@@ -58,12 +59,19 @@ class Names:
         if written == "input":
             raise fail("SC103", "`input` is what enters; no layer can be called so", span, help="give it another name")
         if absolute in self.declared or absolute in self.results:
-            labels = [Label(self.declared[absolute], "first made here")] if absolute in self.declared else []
-            what = "a layer" if labels else "an input"
-            help = "give it another name"
-            raise fail("SC103", f"there is already {what} `{absolute}`", span, labels=labels, help=help)
+            raise self._taken(absolute, span)
         self.declared[absolute] = span
         return absolute
+
+    def _taken(self, absolute: str, span: Span) -> SegcompileError:
+        first = self.declared.get(absolute)
+        if first == span:
+            help = "put `{i}`, a loop's variable or an argument into it, or name the call of the block"
+            return fail("SC103", f"this makes a layer `{absolute}` a second time", span, help=help)
+        labels = [Label(first, "first made here")] if first is not None else []
+        what = "a layer" if labels else "an input"
+        help = "give it another name"
+        return fail("SC103", f"there is already {what} `{absolute}`", span, labels=labels, help=help)
 
     def give_up(self, absolute: str, span: Span) -> None:
         """Make the name of a layer that could not be read known, so that those who refer to it are not blamed."""
@@ -91,6 +99,14 @@ class Names:
             self.open.append(Open(reader, name, node.span, place))
         return found if found is not None else name
 
+    def nearest(self, name: str, place: Place) -> str | None:
+        """The help for an unknown name: a near one, as it would be written in this place."""
+        self.helped += 1
+        if self.helped > _HELPED:
+            return None
+        local = [word.removeprefix(place.prefix) for word in self.results if word.startswith(place.floor)]
+        return did_you_mean(name, [*local[-1000:], "input"])
+
     def is_lost(self, name: str, place: Place) -> bool:
         """True if `name` may well have been meant to exist: what would have made it could not be read."""
         if self.hidden:
@@ -109,14 +125,15 @@ class Names:
         later = [(reference, self.find(reference.name, reference.place)) for reference in self.open]
         edges = [(reference.reader, found) for reference, found in later if found is not None]
         cycles = {name: cycle for cycle in find_cycles([*reads, *edges]) for name in cycle.members}
-        told: set[int] = set()
-        unknown = 0
+        told: set[object] = set()
         for reference, found in later:
+            if reference.span in told:  # the same words, in another instance of their block
+                continue
+            told.add(reference.span)
             cycle = cycles.get(found) if found is not None else None
             if found is None:
                 if not self.is_lost(reference.name, reference.place):
-                    unknown += 1
-                    _add(findings, reference, _unknown(reference, self.results if unknown <= _HELPED else {}))
+                    _add(findings, reference, _unknown(reference, self.nearest(reference.name, reference.place)))
             elif cycle is not None and reference.reader in cycle.members:
                 if id(cycle) not in told:
                     told.add(id(cycle))
@@ -140,16 +157,9 @@ def _add(findings: Findings, reference: Open, diagnostic: Diagnostic) -> None:
     findings.diagnostics.append(with_labels(diagnostic, reference.place.calls_of(reference.span)))
 
 
-def _unknown(reference: Open, known: Mapping[str, str]) -> Diagnostic:
+def _unknown(reference: Open, help: str | None) -> Diagnostic:
     message = f"there is no layer `{brief(reference.name)}`"
-    help = _nearest(reference.name, [*known, "input"], reference.place)
     return fail("SC102", message, reference.span, help=help).diagnostics[0]
-
-
-def _nearest(name: str, known: list[str], place: Place) -> str | None:
-    """A near name, as it would be written in this place."""
-    local = [word.removeprefix(place.prefix) for word in known if word.startswith(place.floor) or word == "input"]
-    return did_you_mean(name, local[-1000:])
 
 
 def _cyclic(reference: Open, later: str, path: tuple[str, ...]) -> Diagnostic:

@@ -52,13 +52,13 @@ class Place:
         argument = self.values.get(scalar.text)
         return argument if isinstance(argument, str) else format_name(scalar, self.values)
 
-    def calls_of(self, span: Span) -> tuple[Label, ...]:
+    def calls_of(self, span: Span | None) -> tuple[Label, ...]:
         """The way to `span`: the calls that led here, and the `base` lines that led to its file."""
         return (*self.calls, *self.document.derivation(span))
 
     def explained(self, error: SegcompileError) -> list[Diagnostic]:
         """The error's findings, each with the way to its place."""
-        return [with_labels(found, self.calls_of(found.span) if found.span else ()) for found in error.diagnostics]
+        return [with_labels(found, self.calls_of(found.span)) for found in error.diagnostics]
 
 
 def with_labels(diagnostic: Diagnostic, labels: tuple[Label, ...]) -> Diagnostic:

@@ -14,7 +14,7 @@ from segcompile.errors import Findings, Span, did_you_mean
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Scalars = str | list[str]
 
 
@@ -34,7 +34,7 @@ class Cite(_Part):
 class Block(_Part):
     """A named, parameterised list of layers."""
 
-    args: list[Name] = []
+    args: Annotated[list[Name], Field(max_length=64)] = []
     layers: list[Any]
 
 
@@ -42,8 +42,12 @@ class Stage(_Part):
     """How to train: the paper's regime."""
 
     loss: Literal["cross_entropy"] | dict[Literal["cross_entropy"], dict[Literal["ignore"], str]] = "cross_entropy"
-    optimizer: Literal["sgd", "adamw"] | dict[Literal["sgd", "adamw"], dict[Literal["momentum", "weight_decay"], str]] = "sgd"
-    schedule: Literal["fixed", "step", "poly"] | dict[Literal["step", "poly"], str | dict[Literal["every", "gamma"], str]] = "poly"
+    optimizer: (
+        Literal["sgd", "adamw"] | dict[Literal["sgd", "adamw"], dict[Literal["momentum", "weight_decay"], str]]
+    ) = "sgd"
+    schedule: (
+        Literal["fixed", "step", "poly"] | dict[Literal["step", "poly"], str | dict[Literal["every", "gamma"], str]]
+    ) = "poly"
     lr: str | None = None
     batch: str | None = None
     steps: str | None = None
@@ -59,7 +63,7 @@ class Spec(_Part):
     model: ModelName
     about: str = ""
     cite: Cite | None = None
-    params: dict[Name, str] = {}
+    params: Annotated[dict[Name, str], Field(max_length=256)] = {}
     input: dict[Name, Any] | None = None
     variants: list[Name] = []
     defaults: dict[str, dict[str, Any]] = {}
@@ -78,7 +82,9 @@ class Spec(_Part):
     def _one_network(self) -> Spec:
         if (self.table is None) == (self.layers is None):
             both = self.table is not None
-            raise ValueError("a spec has a `table` or `layers`, not both" if both else "a spec needs `layers`, a `table` or a `base`")
+            raise ValueError(
+                "a spec has a `table` or `layers`, not both" if both else "a spec needs `layers`, a `table` or a `base`"
+            )
         if self.input is None:
             raise ValueError("a spec needs an `input`, for example {channels: 3, size: 500}")
         return self
@@ -98,15 +104,27 @@ _SHALLOW = ("layers", "table", "claims", "transform")  # checked where they are 
 
 def validate(root: Mapping, findings: Findings) -> None:
     """Hold a document (base merged in, variant chosen) against the schema; SC003 and SC004 go to `findings`."""
-    data = {
-        key: _outline(value) if key in _SHALLOW else plain(value) for key, (_, value) in root.entries.items()
-    }
+    data = {key: _outline(value) if key in _SHALLOW else plain(value) for key, (_, value) in root.entries.items()}
     try:
         Spec.model_validate(data)
     except ValidationError as error:
         reported: set[int] = set()
         for item in error.errors(include_url=False, include_context=False):
             _report(root, item["loc"], item["type"], item["msg"], findings, reported)
+
+
+def refuse_later(root: Mapping, findings: Findings) -> None:
+    """SC010 for what is in the language and not yet in this version."""
+    training = root.get("training")
+    places: list[tuple[Mapping, str, str | None]] = [(root, "transform", "a later version will know it")]
+    if isinstance(training, Mapping):
+        places += [
+            (training, "stages", "say one stage: lr, batch, steps"),
+            (training, "input_padding", "a later version will know it"),
+        ]
+    for section, key, help in places:
+        if key in section.entries:
+            findings.add("SC010", f"`{key}` is not yet understood", section.key(key).span, help=help)
 
 
 def _outline(node: Node) -> Any:
@@ -116,28 +134,47 @@ def _outline(node: Node) -> Any:
     return [] if isinstance(node, Sequence) else {}
 
 
-def _report(root: Mapping, loc: tuple[int | str, ...], kind: str, message: str, findings: Findings, seen: set[int]) -> None:
+def _report(
+    root: Mapping, loc: tuple[int | str, ...], kind: str, message: str, findings: Findings, seen: set[int]
+) -> None:
     """One pydantic error at the node that `loc` leads to; several errors of one node are one diagnostic."""
     node, key, path = _find(root, loc)
+    if path[:1] == ["training"] and len(path) > 1 and path[1] in _READ_LATER:
+        return
+    if loc and loc[-1] == "[key]" and key is not None:
+        node = key
     if id(node) in seen:
         return
     seen.add(id(node))
     where = f"`{path[-1]}`" if path else "a spec"
     if kind == "extra_forbidden" and key is not None:
-        owner = {1: Spec, 2: {"cite": Cite, "training": Stage}.get(path[0], Block)}.get(len(path), Block)
-        help = did_you_mean(key.text, owner.model_fields)
-        findings.add("SC003", f"there is no key `{key.text}` here", key.span, help=help)
+        known = _owner(path).model_fields
+        near = did_you_mean(key.text, known) or f"known: {', '.join(known)}"
+        findings.add("SC003", f"there is no key `{key.text}` here", key.span, help=near)
     elif kind == "missing":
-        findings.add("SC004", f"`{loc[-1]}` is missing", node.span, help=_MISSING.get(str(loc[-1])))
+        span = node.span if key is None else key.span
+        findings.add("SC004", f"`{loc[-1]}` is missing", span, help=_MISSING.get(str(loc[-1])))
     elif kind == "value_error":
         findings.add("SC004", message.removeprefix("Value error, "), _start(root))
+    elif kind == "too_long":
+        findings.add("SC004", f"{where} has more entries than a spec can use", key.span if key else node.span)
     elif kind == "string_pattern_mismatch" and isinstance(node, Scalar):
         pattern = "a-z, 0-9 and _" if path == ["model"] else "letters, digits and _"
-        findings.add("SC004", f"{where}: `{node.text}` is not a name of {pattern}, a letter first", node.span)
+        findings.add("SC004", f"{describe(node)} cannot be a name: {pattern}, a letter first", node.span)
     else:
-        findings.add("SC004", f"{where} cannot be {describe(node)}", node.span, help=_EXPECTED.get(path[0] if path else ""))
+        expected = _EXPECTED.get(path[0] if path else "")
+        findings.add("SC004", f"{where} cannot be {describe(node)}", node.span, help=expected)
 
 
+def _owner(path: list[str]) -> type[_Part]:
+    """The part of the schema that should know the key at the end of `path`."""
+    if len(path) == 1:
+        return Spec
+    owners: dict[str, type[_Part]] = {"cite": Cite, "training": Stage}
+    return owners.get(path[0], Block)
+
+
+_READ_LATER = ("loss", "optimizer", "schedule")  # read_training says what is wrong with them
 _MISSING = {"segcompile": "a spec starts with `segcompile: 1`", "model": "for example `model: my_network`"}
 _EXPECTED = {
     "params": "params are named integers: {C: 21}",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from segcompile.errors import Findings, SegcompileError, SourceText, Span, did_you_mean, fail
-from segcompile.language.attributes import Defaults, check_defaults
+from segcompile.language.attributes import Defaults
 from segcompile.language.derive import Document
 from segcompile.language.flat import Claim
 from segcompile.language.items import list_under, only
@@ -60,9 +60,7 @@ def check_overrides(document: Document, given: Mapping[str, Span]) -> None:
 
 def settings(overrides: Mapping[str, int]) -> dict[str, Span]:
     """Where `--set NAME=N` stands, as a text to point into."""
-    return {
-        name: Span(SourceText("--set", (f"{name}={value}",)), 1, 1, len(name)) for name, value in overrides.items()
-    }
+    return {name: Span(SourceText("--set", (f"{name}={value}",)), 1, 1, len(name)) for name, value in overrides.items()}
 
 
 def read_inputs(document: Document, values: Values) -> dict[str, Shape]:
@@ -100,10 +98,14 @@ def _size(node: Node, symbol: str, values: Values) -> int | AnySize:
 
 
 def read_defaults(document: Document, values: Values) -> Defaults:
-    """The document's `defaults` and `init`; what stands there means the parameters, wherever it is used."""
+    """The document's `defaults` and `init`; what stands there means the parameters, wherever it is used.
+
+    `check_defaults` says what is wrong with them.
+    """
     section = document.section("defaults")
-    check_defaults(section)
-    by_op = {key.text: node for key, node in section.entries.values() if isinstance(node, MappingNode)} if section else {}
+    by_op = (
+        {key.text: node for key, node in section.entries.values() if isinstance(node, MappingNode)} if section else {}
+    )
     return Defaults(by_op, document.root.get("init"), values)
 
 
@@ -112,7 +114,7 @@ def read_network(document: Document, findings: Findings) -> Table:
     table = document.section("table")
     if table is not None:
         return read_table(table, findings)
-    return Table(list_under(document.root, "layers"), ())
+    return Table(list_under(document.root, "layers"))
 
 
 def read_outputs(document: Document, names: Names, place: Place, last: str, findings: Findings) -> dict[str, str]:
@@ -130,13 +132,14 @@ def read_outputs(document: Document, names: Names, place: Place, last: str, find
             if layer is not None:
                 found[key.text] = layer
             elif not names.is_lost(name, place):
-                known = [word.removeprefix(place.prefix) for word in names.results if word.startswith(place.prefix)]
-                help = did_you_mean(name, known[:1000])
+                help = names.nearest(name, place)
                 raise fail("SC102", f"there is no layer `{name}` for output `{key.text}`", node.span, help=help)
     return found
 
 
-def read_claims(document: Document, cells: tuple[tuple[str, str, Node], ...], names: Names, place: Place, findings: Findings) -> tuple[Claim, ...]:
+def read_claims(
+    document: Document, cells: tuple[tuple[str, str, Node], ...], names: Names, place: Place, findings: Findings
+) -> tuple[Claim, ...]:
     """The table's claims and those under `claims`, with the layers they speak of."""
     found = [Claim(layer, what, node, node.span) for layer, what, node in cells if layer in names.results]
     section = document.section("claims")
@@ -152,9 +155,8 @@ def _claims_of(key: Scalar, node: Node, names: Names, place: Place) -> list[Clai
     if key.text not in names.results and key.text != "output":
         if names.is_lost(key.text, place):
             return []
-        known = [*list(names.results)[:1000], "output", *NETWORK_CLAIMS]
         message = f"there is no layer `{key.text}` to claim this of"
-        raise fail("SC102", message, key.span, help=did_you_mean(key.text, known))
+        raise fail("SC102", message, key.span, help=names.nearest(key.text, place))
     if not isinstance(node, MappingNode):
         message = f"a claim of a layer is {{what: value}}, not {describe(node)}"
         raise fail("SC004", message, node.span, help=f"{key.text}: {{size: 66}}")

@@ -5,58 +5,85 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 
-from segcompile.errors import Findings, Label, did_you_mean
+from segcompile.errors import Findings, Label, Span, did_you_mean
 from segcompile.language.values import read_flag
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
-from segcompile.source import Mapping, Node, Scalar, Sequence, describe
+from segcompile.source import Mapping, Node, Scalar, Sequence
 
 _PAPER_NAMES = {"convolution": "kernel", "truncation": "act", "output_channels": "main", "channels": "main"}
 CLAIM_ROWS = ("receptive_field", "size", "margin", "parameters")
-_ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields) | {"from", "norm", "act", "drop", "main", "op", "layer"}
+_ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields) | {
+    "from",
+    "norm",
+    "act",
+    "drop",
+    "main",
+    "op",
+    "layer",
+}
 _EMPTY = ("-", "–", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The same network as `layers:` would say it, and the claims: (layer, what, cell)."""
+    """The same network as `layers:` would say it, and the claims: (layer, what, cell).
+
+    `whole` is False if a column could not be read, so that its layer is missing.
+    """
 
     layers: Sequence
-    claims: tuple[tuple[str, str, Node], ...]
+    claims: tuple[tuple[str, str, Node], ...] = ()
+    whole: bool = True
 
 
 def read_table(table: Mapping, findings: Findings) -> Table:
-    """Adds SC003 for an unknown row, SC007 for a row of another length, SC008 for what a layer lacks."""
-    rows = _rows(table, findings)
-    width = _width(table, rows, findings)
-    findings.stop_on_errors()
+    """Adds SC004 or SC008 for a column that is no layer.
+
+    Raises SegcompileError for a table whose outline is wrong: SC002, SC003 and SC004 for a row, SC007 for its length.
+    """
+    outline = Findings()
+    rows = _rows(table, outline)
+    width = _width(table, rows, outline)
+    outline.stop_on_errors()
     layers: list[Node] = []
     claims: list[tuple[str, str, Node]] = []
     for column in range(width):
-        cells = {name: _cell(row, column) for name, row in rows.items()}
-        cells = {name: cell for name, cell in cells.items() if not _is_empty(cell)}
-        name = _layer_name(cells.pop("layer", None), column, table)
+        every = {name: _cell(row, column) for name, row in rows.items()}
+        cells = {name: cell for name, cell in every.items() if not _is_empty(cell)}
+        name = _layer_name(cells.pop("layer", None), column, next(iter(every.values())).span)
         claims += [(name.text, key, cells.pop(key)) for key in CLAIM_ROWS if key in cells]
-        layer = _layer(name, cells, findings)
+        layer = _layer(name, cells, every, findings)
         if layer is not None:
             layers.append(layer)
-    return Table(Sequence(tuple(layers), table.span), tuple(claims))
+    return Table(Sequence(tuple(layers), table.span), tuple(claims), len(layers) == width)
 
 
 def _rows(table: Mapping, findings: Findings) -> dict[str, Node]:
     """Row name in our words -> the row."""
     rows: dict[str, Node] = {}
+    written_as: dict[str, Scalar] = {}
     for key, value in table.entries.values():
         written = key.text.replace(" ", "_")
         name = _PAPER_NAMES.get(written, written)
         if name not in _ATTRIBUTES and name not in CLAIM_ROWS:
             known = [*_PAPER_NAMES, *sorted(_ATTRIBUTES), *CLAIM_ROWS]
-            findings.add("SC003", f"a table has no row `{key.text}`", key.span, help=did_you_mean(written, known))
+            findings.add(
+                "SC003",
+                f"a table has no row `{key.text}`",
+                key.span,
+                help=did_you_mean(written, known) or "any attribute of an op is a row",
+            )
         elif name in rows:
-            findings.add("SC002", f"`{key.text}` says the same row a second time", key.span, help="keep one of them")
+            labels = [Label(written_as[name].span, "first written here")]
+            message = f"`{key.text}` says the same row a second time"
+            findings.add("SC002", message, key.span, labels=labels, help="keep one of them")
         elif isinstance(value, Mapping):
-            findings.add("SC004", f"row `{key.text}` is a list of cells, not a mapping", value.span, help="are these `variants`?")
+            findings.add(
+                "SC004", f"row `{key.text}` is a list of cells, not a mapping", value.span, help="are these `variants`?"
+            )
         else:
             rows[name] = value
+            written_as[name] = key
     return rows
 
 
@@ -84,15 +111,15 @@ def _is_empty(cell: Node) -> bool:
     return isinstance(cell, Scalar) and not cell.quoted and cell.text in _EMPTY
 
 
-def _layer_name(cell: Node | None, column: int, table: Mapping) -> Scalar:
+def _layer_name(cell: Node | None, column: int, span: Span) -> Scalar:
     """A number n in the `layer` row names layer<n>; without that row the columns are numbered."""
     if not isinstance(cell, Scalar):
-        return Scalar(f"layer{column + 1}", table.span if cell is None else cell.span)
-    return Scalar(f"layer{cell.text}" if cell.text.isdigit() else cell.text, cell.span)
+        return Scalar(f"layer{column + 1}", span if cell is None else cell.span)
+    return Scalar(f"layer{cell.text}" if cell.text.isascii() and cell.text.isdigit() else cell.text, cell.span)
 
 
-def _layer(name: Scalar, cells: dict[str, Node], findings: Findings) -> Mapping | None:
-    """One column as `- name: {op: main, attribute: value}`."""
+def _layer(name: Scalar, cells: dict[str, Node], every: dict[str, Node], findings: Findings) -> Mapping | None:
+    """One column as `- name: {op: main, attribute: value}`; `every` has its empty cells as well."""
     op = _op(cells.pop("op", None), name)
     kind = cells.pop("kind", None)
     main = cells.pop("main", None) or kind
@@ -103,10 +130,9 @@ def _layer(name: Scalar, cells: dict[str, Node], findings: Findings) -> Mapping 
         op, main = Scalar(spelling, op.span), main or Scalar(rest, op.span)
     if main is None:
         row = "kind" if BY_KIND.get(op.text) else "output channels"
-        findings.add("SC008", f"{name.text} has no `{row}`", name.span, help=f"add a row `{row}` to the table")
-        return None
-    if not isinstance(main, Scalar):
-        findings.add("SC004", f"a cell is one value, not {describe(main)}", main.span)
+        empty = every.get("main") or every.get("kind")
+        help = "fill this cell" if empty is not None else f"add a row `{row}` to the table"
+        findings.add("SC008", f"{name.text} has no `{row}`", (empty or name).span, help=help)
         return None
     entries: dict[str, tuple[Scalar, Node]] = {op.text: (op, main)}
     for attribute, cell in cells.items():

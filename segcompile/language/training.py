@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from typing import Any
 
-from segcompile.errors import fail
+from segcompile.errors import Diagnostic, SegcompileError, did_you_mean, fail
 from segcompile.language.derive import Document
-from segcompile.language.values import Values, read_flag, read_natural, read_number, read_option, read_positive, read_word
-from segcompile.source import Mapping, Node
+from segcompile.language.values import (
+    Values,
+    read_flag,
+    read_natural,
+    read_number,
+    read_option,
+    read_positive,
+    read_word,
+)
+from segcompile.source import Mapping, Node, describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +40,17 @@ class Training:
 
 
 def read_training(document: Document, values: Values) -> Training:
-    """The document's `training`. Raises SegcompileError (SC004, SC010 for what a later version will do)."""
+    """The document's `training`. Raises SegcompileError (SC003, SC004) with all that is wrong in it."""
     section = document.section("training")
     found: dict[str, Any] = {}
+    wrong: list[Diagnostic] = []
     for key, node in section.entries.values() if section else ():
-        if key.text in ("stages", "input_padding"):
-            raise fail("SC010", f"`{key.text}` is not yet understood", key.span, help="say one stage: lr, batch, steps")
-        found |= _READERS[key.text](node, values)
+        try:
+            found |= _READERS[key.text](node, values)
+        except SegcompileError as error:
+            wrong += error.diagnostics
+    if wrong:
+        raise SegcompileError(wrong)
     return Training(**found)
 
 
@@ -63,24 +76,39 @@ def _schedule(node: Node, values: Values) -> dict[str, Any]:
             raise fail("SC004", "a fixed rate takes no value", options.span)
         key, read = short[name]
         return {"schedule": name, key: read(options, values)}
-    return {"schedule": name, **_options(options, {"every": ("step_size", read_positive), "gamma": ("gamma", read_number)}, values)}
+    return {
+        "schedule": name,
+        **_options(options, {"every": ("step_size", read_positive), "gamma": ("gamma", read_number)}, values),
+    }
 
 
-def _options(node: Node | None, known: dict[str, tuple[str, Callable[[Node, Values], Any]]], values: Values) -> dict[str, Any]:
+def _options(
+    node: Node | None, known: MappingOf[str, tuple[str, Callable[[Node, Values], Any]]], values: Values
+) -> dict[str, Any]:
+    if node is not None and not isinstance(node, Mapping):
+        raise fail("SC004", f"options are {{name: value}}, not {describe(node)}", node.span, help=", ".join(known))
     found: dict[str, Any] = {}
-    for key, value in node.entries.values() if isinstance(node, Mapping) else ():
+    for key, value in node.entries.values() if node is not None else ():
         if key.text not in known:
-            raise fail("SC003", f"there is no option `{key.text}` here", key.span, help=f"known: {', '.join(known)}")
+            help = did_you_mean(key.text, known) or f"known: {', '.join(known)}"
+            raise fail("SC003", f"there is no option `{key.text}` here", key.span, help=help)
         name, read = known[key.text]
         found[name] = read(value, values)
     return found
+
+
+def _rate(node: Node, values: Values) -> float:
+    rate = read_number(node, values)
+    if rate <= 0:
+        raise fail("SC004", f"a learning rate is positive, not {describe(node)}", node.span)
+    return rate
 
 
 _READERS: dict[str, Callable[[Node, Values], dict[str, Any]]] = {
     "loss": _loss,
     "optimizer": _optimizer,
     "schedule": _schedule,
-    "lr": lambda node, values: {"lr": read_number(node, values)},
+    "lr": lambda node, values: {"lr": _rate(node, values)},
     "batch": lambda node, values: {"batch": read_positive(node, values)},
     "steps": lambda node, values: {"steps": read_positive(node, values)},
     "double_bias": lambda node, values: {"double_bias": read_flag(node, values)},

@@ -7,17 +7,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from segcompile.errors import Span, did_you_mean, fail
+from segcompile.errors import SegcompileError, Span, did_you_mean, fail
 from segcompile.language.expressions import BadExpression, evaluate
 from segcompile.ops import Init, Reads
 from segcompile.source import Mapping as MappingNode
-from segcompile.source import Node, Scalar, Sequence, describe
+from segcompile.source import Node, Scalar, Sequence, brief, describe
 
 Values = Mapping[str, int | str]  # parameters, arguments and loop variables in scope
 
-_AMBIGUOUS = re.compile(r"0\d+|0[xob]\w*|\d+(:\d+)+|\d+(_\d+)+|~|null|Null|NULL|")
-_FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_PAIR = re.compile(r"(\d+)\s*[x×]\s*(\d+)")
+_AMBIGUOUS = re.compile(r"0[0-9]+|0[xob]\w*|[0-9]+(:[0-9]+)+|[0-9]+(_[0-9]+)+|~|null|Null|NULL|")
+_FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_PAIR = re.compile(r"([0-9]+)\s*[x×]\s*([0-9]+)")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_SIDES = ("stride_h", "stride_w")  # the own stride of a layer, along each axis
 _YES, _NO = ("yes", "Yes", "true", "True"), ("no", "No", "false", "False")
 
 
@@ -27,18 +29,46 @@ def read_integer(node: Node, values: Values) -> int:
     if not scalar.quoted and _AMBIGUOUS.fullmatch(scalar.text):
         message = f"{describe(scalar)} can be read in more than one way" if scalar.text else "a value is missing here"
         raise fail("SC005", message, scalar.span, help="write a plain decimal integer")
-    if _FLOAT.fullmatch(scalar.text) and not scalar.text.lstrip("+-").isdigit():
+    fraction = _FLOAT.fullmatch(scalar.text) and not scalar.text.lstrip("+-").isdigit()
+    if fraction or scalar.text in (*_YES, *_NO):
         raise fail("SC004", f"an integer is due here, not `{scalar.text}`", scalar.span)
-    if scalar.text in (*_YES, *_NO):
-        raise fail("SC004", f"an integer is due here, not `{scalar.text}`", scalar.span)
+    if _PAIR.fullmatch(scalar.text):
+        raise fail("SC004", f"one integer is due here, not `{scalar.text}`", scalar.span)
     try:
         return evaluate(scalar.text, values)
     except BadExpression as bad:
-        known = [name for name, value in values.items() if isinstance(value, int)]
-        help = None
-        if bad.name is not None:
-            help = did_you_mean(bad.name, known) or (f"known here: {', '.join(sorted(known))}" if known else "add it to `params`")
-        raise fail(bad.code, bad.message, _part(scalar, bad.start, bad.length), help=help) from None
+        raise _bad(bad, scalar, values) from None
+
+
+def _bad(bad: BadExpression, scalar: Scalar, values: Values, shift: int = 0) -> SegcompileError:
+    """What is wrong in an expression that starts `shift` characters into a scalar."""
+    span = _part(scalar, shift + bad.start, bad.length)
+    if bad.name is None:
+        help = "integers only: `//` divides and rounds down" if bad.message.startswith("`/`") else None
+        return fail(bad.code, bad.message, span, help=help)
+    if bad.name in values:
+        message = f"`{bad.name}` is the name `{brief(str(values[bad.name]))}` here, not an integer"
+        return fail("SC101", message, span, help="give it an integer, or correct the parameter that was meant")
+    known = [name for name, value in values.items() if isinstance(value, int) and name not in _SIDES]
+    listed = f"known here: {', '.join(sorted(known)[:20])}" if known else "add it to `params`"
+    return fail(bad.code, bad.message, span, help=did_you_mean(bad.name, known) or listed)
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` could name a layer: words joined by dots."""
+    return _NAME.fullmatch(text) is not None
+
+
+def read_integer_or_name(node: Node, values: Values) -> int | str:
+    """What a block's argument or a loop variable may be: an integer where it can be evaluated, else a name."""
+    scalar = _scalar(node, "an integer or a name")
+    passed = values.get(scalar.text)
+    if isinstance(passed, str):
+        return passed
+    name = format_name(scalar, values)
+    if is_name(name) and name not in values:
+        return name
+    return read_integer(scalar, values)
 
 
 def read_positive(node: Node, values: Values) -> int:
@@ -61,7 +91,7 @@ def read_pair(node: Node, values: Values, one: Callable[[Node, Values], int] = r
     """`3`, `3x3`, `1x7` (height by width) or [height, width]."""
     if isinstance(node, Scalar):
         match = _PAIR.fullmatch(node.text)
-        if match is not None:
+        if match is not None and not _AMBIGUOUS.fullmatch(node.text):
             parts = [Scalar(text, node.span) for text in match.groups()]
             return one(parts[0], values), one(parts[1], values)
         if "stride_h" in values:
@@ -70,7 +100,11 @@ def read_pair(node: Node, values: Values, one: Callable[[Node, Values], int] = r
         return value, value
     if isinstance(node, Sequence) and len(node.items) == 2:
         return one(node.items[0], _own(values, "stride_h")), one(node.items[1], _own(values, "stride_w"))
-    raise fail("SC004", f"one value or [height, width] is due here, not {describe(node)}", node.span)
+    raise fail("SC004", f"one value or [height, width] is due here, not {_counted(node)}", node.span)
+
+
+def _counted(node: Node) -> str:
+    return f"a list of {len(node.items)}" if isinstance(node, Sequence) else describe(node)
 
 
 def _own(values: Values, key: str) -> Values:
@@ -139,6 +173,11 @@ def read_option(node: Node) -> tuple[Scalar, Node | None]:
 _INIT_OPTION = {"normal": "std", "identity": "groups"}  # what `{scheme: value}` says
 
 
+def _init_help(scheme: str) -> str:
+    option = _INIT_OPTION.get(scheme)
+    return f"`init: {{{scheme}: {{{option}: ...}}}}`" if option else f"`init: {scheme}`"
+
+
 def read_init(node: Node, values: Values) -> Init:
     """`zeros`, `{normal: 0.001}`, `{identity: {groups: C}}`, ..."""
     word, options = read_option(node)
@@ -148,7 +187,9 @@ def read_init(node: Node, values: Values) -> Init:
     if isinstance(options, MappingNode):
         for key, value in options.entries.values():
             if key.text not in ("groups", "std") or (scheme == "normal" and key.text == "groups"):
-                raise fail("SC003", f"{scheme} initialisation has no option `{key.text}`", key.span)
+                raise fail(
+                    "SC003", f"{scheme} initialisation has no option `{key.text}`", key.span, help=_init_help(scheme)
+                )
             given[key.text] = read_positive(value, values) if key.text == "groups" else read_number(value, values)
     elif options is not None:
         if scheme not in _INIT_OPTION:
@@ -193,8 +234,7 @@ def format_name(scalar: Scalar, values: Values) -> str:
         try:
             return str(evaluate(inner, values))
         except BadExpression as bad:
-            help = did_you_mean(bad.name, values) if bad.name else None
-            raise fail(bad.code, bad.message, _part(scalar, match.start(1), len(inner)), help=help) from None
+            raise _bad(bad, scalar, values, match.start(1)) from None
 
     return re.sub(r"\{([^{}]*)\}", fill, scalar.text)
 

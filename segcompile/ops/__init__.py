@@ -17,8 +17,9 @@ from segcompile.ops.base import (
     Shape,
     Window,
 )
-from segcompile.ops.convolution import Conv, Deconv, Linear
+from segcompile.ops.convolution import Conv, Deconv
 from segcompile.ops.joins import Add, Concat, Join, Mul
+from segcompile.ops.linear import Linear
 from segcompile.ops.normalization import BatchNorm
 from segcompile.ops.pointwise import Activation, Dropout, LeakyRelu, PRelu, Scale, Softmax
 from segcompile.ops.pooling import GlobalPool, Pool

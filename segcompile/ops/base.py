@@ -57,6 +57,7 @@ class Init(BaseModel):
 
 
 Initialiser = Annotated[Init, Reads.INIT]
+ZEROS = Init(scheme="zeros")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Convolution, transposed convolution, and the fully connected layer."""
+"""Convolution and transposed convolution."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from segcompile.ops.base import (
     AXES,
+    ZEROS,
     Flag,
     Init,
     Initialiser,
@@ -25,9 +26,7 @@ from segcompile.ops.base import (
     require_size,
     same_pads,
 )
-from segcompile.ops.size import AnySize, Size
-
-ZEROS = Init(scheme="zeros")
+from segcompile.ops.size import Size
 
 
 def check_groups(channels: int, groups: int, side: str) -> None:
@@ -37,16 +36,18 @@ def check_groups(channels: int, groups: int, side: str) -> None:
 
 
 def check_init(init: Init, kernel: tuple[int, int], channels_in: int, channels_out: int, groups: int) -> None:
-    """Refuse an initialisation that this weight cannot have."""
+    """Refuse an initialisation that this weight cannot have, at the number that stands in its way."""
     if init.scheme == "identity":
         maps = init.groups or channels_in
         if kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
-            raise Refusal("SC301", f"identity needs a kernel with a centre; {kernel[0]}x{kernel[1]} has none", "init")
+            message = f"identity needs a kernel with a centre; {kernel[0]}x{kernel[1]} has none"
+            raise Refusal("SC301", message, "kernel", "an odd kernel, or another init")
         if groups > 1:
             raise Refusal("SC308", "identity initialisation is defined for groups: 1", "groups")
-        for channels in (channels_in, channels_out):
+        for channels, attribute in ((channels_in, "init"), (channels_out, "channels")):
             if channels % maps:
-                raise Refusal("SC308", f"identity over {maps} maps needs a multiple of {maps} channels, not {channels}", "init")
+                message = f"identity over {maps} maps needs a multiple of {maps} channels, not {channels}"
+                raise Refusal("SC308", message, attribute)
     if init.scheme == "bilinear" and channels_in != channels_out:
         message = f"bilinear upsampling keeps the channels: {channels_in} in, {channels_out} out"
         raise Refusal("SC301", message, "channels", f"channels {channels_in}, or another init")
@@ -111,7 +112,9 @@ class Deconv(Op):
 
     spelling: ClassVar[str] = "deconv"
     main: ClassVar[str] = "channels"
-    summary: ClassVar[str] = "transposed convolution: kernel, stride, pad, output_pad, dilation, groups, bias, init, frozen"
+    summary: ClassVar[str] = (
+        "transposed convolution: kernel, stride, pad, output_pad, dilation, groups, bias, init, frozen"
+    )
     spatial: ClassVar[bool] = True
 
     channels: Positive
@@ -165,36 +168,3 @@ class Deconv(Op):
 
     def macs(self, shapes: Sequence[Shape], output: Shape) -> int | None:
         return product(shapes[0].channels, *shapes[0].size, self.channels // self.groups, *self.kernel)
-
-
-class Linear(Op):
-    """Fully connected layer over the whole feature map, flattened channel by channel, row by row."""
-
-    spelling: ClassVar[str] = "linear"
-    main: ClassVar[str] = "features"
-    summary: ClassVar[str] = "fully connected: bias, init, frozen"
-    whole_image: ClassVar[bool] = True
-
-    features: Positive
-    bias: Flag = True
-    init: Initialiser = Init()
-    frozen: Flag = False
-
-    def output(self, shapes: Sequence[Shape]) -> Shape:
-        if any(isinstance(size, AnySize) for size in shapes[0].size):
-            message = f"a fully connected layer needs a fixed input, not {shapes[0]}"
-            raise Refusal("SC310", message, "features", "give the input a size, or make it a convolution")
-        if self.init.scheme in ("identity", "bilinear"):
-            raise Refusal("SC301", f"{self.init.scheme} initialisation is for convolutions", "init")
-        return Shape(self.features)
-
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> None:
-        return None
-
-    def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
-        weight = (self.features, product(shapes[0].channels, *shapes[0].size) or 0)
-        found = (Parameter("weight", weight, self.init, self.frozen),)
-        return (*found, Parameter("bias", (self.features,), ZEROS, self.frozen)) if self.bias else found
-
-    def macs(self, shapes: Sequence[Shape], output: Shape) -> int | None:
-        return product(self.features, shapes[0].channels, *shapes[0].size)

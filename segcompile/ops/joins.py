@@ -6,9 +6,16 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from segcompile.ops.base import IDENTITY, Number, Op, Reads, Refusal, Shape, Window
-from segcompile.ops.size import AnySize, Size, Undecidable
+from segcompile.ops.size import Size, Undecidable, difference
 
 Align = Annotated[Literal["none", "center_crop", "pad"], Reads.WORD]
+
+
+_REMEDY = "`align: center_crop` or `align: pad`, a crop, or an input size that all strides divide"
+
+
+class _Apart(Exception):
+    """Sizes differ, and nothing says what to do about it."""
 
 
 class Join(Op):
@@ -24,42 +31,35 @@ class Join(Op):
         ranks = {len(shape.size) for shape in shapes}
         if len(ranks) > 1:
             raise Refusal("SC302", "a vector cannot be joined with a feature map")
-        return tuple(self._common([shape.size[axis] for shape in shapes], shapes) for axis in range(ranks.pop()))
+        try:
+            common = tuple(self._common([shape.size[axis] for shape in shapes]) for axis in range(ranks.pop()))
+        except Undecidable:
+            message = f"which of {_listed(shapes)} is smaller depends on the image"
+            raise Refusal("SC302", message, "align", "give the input a size") from None
+        except _Apart:
+            raise Refusal("SC302", f"the inputs differ in size: {_listed(shapes)}", None, _REMEDY) from None
+        if all(shape.size != common for shape in shapes):
+            message = f"no input fits into all others: {_listed(shapes)}"
+            raise Refusal("SC302", message, "align", "crop or pad them one by one before")
+        return common
 
-    def _common(self, sizes: Sequence[Size], shapes: Sequence[Shape]) -> Size:
+    def _common(self, sizes: Sequence[Size]) -> Size:
         if all(size == sizes[0] for size in sizes):
             return sizes[0]
-        listed = " and ".join(str(shape) for shape in shapes)
         if self.align == "none":
-            raise Refusal("SC302", f"the inputs differ in size: {listed}", None, _remedy(sizes))
-        smallest = largest = sizes[0]
-        try:
-            for size in sizes[1:]:
-                smallest = size if _less(size, smallest) else smallest
-                largest = size if _less(largest, size) else largest
-        except Undecidable:
-            message = f"which of {listed} is smaller depends on the image"
-            raise Refusal("SC302", message, "align", "give the input a size") from None
-        return smallest if self.align == "center_crop" else largest
+            raise _Apart
+        gaps = [difference(size, sizes[0]) for size in sizes]
+        return sizes[gaps.index(min(gaps) if self.align == "center_crop" else max(gaps))]
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         if self.align == "none" or all(size == sizes[index] for size in sizes):
             return IDENTITY
-        common = self._common(sizes, [Shape(1, (size,)) for size in sizes])
-        difference = sizes[index] - common if isinstance(sizes[index], int) else sizes[index] - common
-        assert isinstance(difference, int)
-        return Window(offset=-(difference // 2) if difference >= 0 else (-difference) // 2)
+        surplus = difference(sizes[index], self._common(sizes))  # cropped if positive, padded if negative
+        return Window(offset=-(surplus // 2) if surplus >= 0 else -surplus // 2)
 
 
-def _less(a: Size, b: Size) -> bool:
-    difference = a - b if isinstance(a, AnySize) or isinstance(b, int) else -1 * (b - a)  # type: ignore[operator]
-    if isinstance(difference, AnySize):
-        raise Undecidable(f"{a} < {b}")
-    return difference < 0
-
-
-def _remedy(sizes: Sequence[Size]) -> str:
-    return "`align: center_crop` or `align: pad`, a crop, or an input size that all strides divide"
+def _listed(shapes: Sequence[Shape]) -> str:
+    return " and ".join(str(shape) for shape in shapes)
 
 
 class Concat(Join):
@@ -77,7 +77,8 @@ class _Elementwise(Join):
         channels = {shape.channels for shape in shapes}
         if len(channels) > 1:
             listed = " and ".join(str(shape.channels) for shape in shapes)
-            raise Refusal("SC301", f"the inputs differ in channels: {listed}", None, "a 1x1 convolution makes them equal")
+            help = "a 1x1 convolution makes them equal"
+            raise Refusal("SC301", f"the inputs differ in channels: {listed}", None, help)
         return Shape(channels.pop(), self.joined(shapes))
 
 

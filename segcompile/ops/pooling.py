@@ -59,9 +59,9 @@ class Pool(Op):
             raise Refusal("SC303", f"a padding of {max(before, after)} is more than half the kernel of {kernel}", "pad")
         extra = stride - 1 if self.round == "ceil" else 0
         extent = (size + (before + after - kernel + extra)) // stride + 1
-        if self.round == "ceil" and before + stride > kernel:  # else the last window starts inside the image
+        if self.round == "ceil" and after + stride > kernel:  # else the last window starts inside the image
             if isinstance(extent, AnySize) or isinstance(size, AnySize):
-                raise Undecidable(f"pooling {size} with padding {before}")
+                raise Undecidable(f"pooling {size} with padding {after}")
             if (extent - 1) * stride >= size + before:
                 extent -= 1
         require_size(extent, f"{size} pixels with padding {before} + {after} hold no window of {kernel}", "kernel")

@@ -21,7 +21,7 @@ from segcompile.ops.base import (
     axis_pads,
     require_size,
 )
-from segcompile.ops.size import AnySize, Size, Undecidable
+from segcompile.ops.size import AnySize, Size, Undecidable, difference
 
 
 class Crop(Op):
@@ -42,10 +42,10 @@ class Crop(Op):
             have, want = source.size[axis], reference.size[axis]
             offset = self.offset[axis] if self.offset else 0
             try:
-                rest = have - want if isinstance(have, AnySize) or isinstance(want, int) else None
+                rest = difference(have, want)
             except Undecidable:
-                rest = None
-            if isinstance(rest, int) and rest < offset:
+                continue
+            if rest < offset:
                 message = f"{have} pixels from offset {offset} do not cover the reference's {want}"
                 raise Refusal("SC302", message, None, "pad the input, or crop another layer")
         return Shape(source.channels, reference.size)
@@ -144,8 +144,8 @@ class Resize(Op):
 
 def _symbolic_ratio(have: AnySize, want: AnySize) -> tuple[int, int]:
     """The ratio of two symbolic sizes that is the same for every image, or Undecidable."""
-    if have.symbol == want.symbol and not (have.plus or want.plus or have.add or want.add):
-        if have.down == want.down:
-            common = gcd(have.up, want.up)
-            return have.up // common, want.up // common
+    same = have.symbol == want.symbol and have.down == want.down
+    if same and not (have.plus or want.plus or have.add or want.add):
+        common = gcd(have.up, want.up)
+        return have.up // common, want.up // common
     raise Undecidable(f"resizing {have} to {want}")

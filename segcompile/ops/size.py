@@ -27,12 +27,8 @@ class AnySize:
     def __add__(self, other: int) -> AnySize:
         return self._normal(self.up, self.add, self.down, self.plus + other)
 
-    def __sub__(self, other: Size) -> Size:
-        if isinstance(other, int):
-            return self + -other
-        if (self.symbol, self.up, self.add, self.down) == (other.symbol, other.up, other.add, other.down):
-            return self.plus - other.plus
-        raise Undecidable(f"{self} - {other}")
+    def __sub__(self, other: int) -> AnySize:
+        return self + -other
 
     def __mul__(self, factor: int) -> AnySize:
         return self._normal(self.up * factor, self.add, self.down, self.plus * factor)
@@ -58,3 +54,12 @@ class AnySize:
 
 
 Size = int | AnySize
+
+
+def difference(a: Size, b: Size) -> int:
+    """a - b, where that is the same number for every image. Raises Undecidable."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a - b
+    if isinstance(a, AnySize) and isinstance(b, AnySize) and a - a.plus == b - b.plus:
+        return a.plus - b.plus
+    raise Undecidable(f"({a}) - ({b})")

@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.resources import files
 from typing import Any
 
 from segcompile.backend import BuildRequest, BuildResult
-from segcompile.emit import WIDTH, environment, view_model
+from segcompile.emit import WIDTH, Argument, environment, view_model
 from segcompile.emit.bodies import Statement
 from segcompile.emit.classes import Class, ModelView
 from segcompile.emit.geometry import harness_geometry
+from segcompile.emit.names import Names
 from segcompile.graph import Graph
-from segcompile.ops import Crop, Deconv, Init, Join, Op
+from segcompile.ops import AXES, Conv, Crop, Deconv, Join, Linear, Op, Pool
 from segcompile_torch import initialisation
+from segcompile_torch.reserved import CLASSES, NAMES
 from segcompile_torch.rules import TORCH
 
 _INDENT = 8  # of a statement in forward
-_ALWAYS = ("weights.py", "requirements.txt")
-_HARNESS = ("data.py", "metrics.py", "train.py", "evaluate.py", "predict.py", "README.md")
+_ALWAYS = ("requirements.txt",)
+_HARNESS = ("weights.py", "data.py", "metrics.py", "train.py", "evaluate.py", "predict.py", "README.md")
 
 
 def refuses(op: Op) -> str | None:
     """What PyTorch cannot do of an op that has a rule."""
-    if isinstance(op, Deconv) and op.dilation != (1, 1) and max(op.output_pad) >= max(op.stride):
-        return "output_pad must be smaller than the stride"
+    if isinstance(op, Pool) and op.round == "ceil" and any(_starts_in_padding(op, axis) for axis in AXES):
+        return "PyTorch cannot round up over unequal padding; a pad layer before it can, with `round: floor`"
     return None
+
+
+def _starts_in_padding(op: Pool, axis: int) -> bool:
+    """Whether a last window could start behind the image, where PyTorch would keep it and Caffe drops it."""
+    before, after = op.pads(axis)
+    return before != after and after + op.steps[axis] > op.kernel[axis]
 
 
 def emit(request: BuildRequest) -> BuildResult:
     """Every file of `generated/<model>/torch/`. A network that is not from an image to maps has no harness."""
     env = environment(files("segcompile_torch") / "templates", files("segcompile") / "harness")
+    if request.class_name in CLASSES:  # a model called `f` or `tensor`
+        request = replace(request, class_name=f"{request.class_name}Net")
     view = view_model(request.graph, request.facts, request.class_name, _input_names(request.graph), TORCH)
     found = {"model.py": env.get_template("model.py.jinja").render(_model_context(request, view))}
     geometry = harness_geometry(request.graph, request.facts)
@@ -44,9 +54,10 @@ def emit(request: BuildRequest) -> BuildResult:
 
 
 def _input_names(graph: Graph) -> dict[str, str]:
-    """An only input is an image, or the feature maps of another network; several keep their names."""
+    """An only input is an image, or the feature maps of another network; several keep their names where they can."""
     if len(graph.inputs) > 1:
-        return {name: name for name in graph.inputs}
+        names = Names({*NAMES, "x"})
+        return {name: names.new(name) for name in graph.inputs}
     ((name, shape),) = graph.inputs.items()
     return {name: name if name != "input" else "image" if shape.channels <= 4 else "features"}
 
@@ -67,7 +78,7 @@ def _harness_context(request: BuildRequest) -> dict[str, Any]:
 
 def _model_context(request: BuildRequest, view: ModelView) -> dict[str, Any]:
     graph = request.graph
-    inits = {node.op.init.scheme for node in graph.nodes if isinstance(getattr(node.op, "init", None), Init)}  # type: ignore[attr-defined]
+    inits = {node.op.init.scheme for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear)}
     joins = {node.op.align for node in graph.nodes if isinstance(node.op, Join)}
     return {
         "spec": request.spec,
@@ -76,7 +87,7 @@ def _model_context(request: BuildRequest, view: ModelView) -> dict[str, Any]:
         "sizes": _sizes(graph),
         "heads": tuple(graph.outputs),
         "classes": [_print_class(found, graph, found is view.model) for found in view.classes],
-        "init_lines": initialisation.statements(graph, view.paths),
+        "init_lines": initialisation.statements(graph, request.facts, view.paths),
         "init_names": initialisation.explain(graph),
         "identity": "identity" in inits,
         "bilinear": "bilinear" in inits,
@@ -115,7 +126,7 @@ def _print_class(found: Class, graph: Graph, is_model: bool) -> dict[str, Any]:
     return {
         "name": found.name,
         "title": found.title,
-        "parameters": "".join(f", {name}: int" for name in found.parameters),
+        "parameters": "".join(f", {name}: {_annotation(value)}" for name, value in found.parameters),
         "members": [f"self.{attribute} = {code}" for attribute, code in found.members],
         "arguments": "".join(f", {name}: Tensor" for name in found.arguments),
         "statements": _aligned(found.statements),
@@ -124,6 +135,11 @@ def _print_class(found: Class, graph: Graph, is_model: bool) -> dict[str, Any]:
         "returns": annotation,
         "is_model": is_model,
     }
+
+
+def _annotation(value: Argument) -> str:
+    """The type of a constructor's argument: an integer, or a (height, width) pair of them."""
+    return "tuple[int, int]" if isinstance(value, tuple) else "int"
 
 
 def _aligned(statements: tuple[Statement, ...]) -> list[str]:

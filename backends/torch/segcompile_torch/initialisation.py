@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from segcompile.analysis.facts import Facts
 from segcompile.graph import Graph, Node
-from segcompile.ops import Conv, Deconv, Init, Linear
+from segcompile.ops import Conv, Deconv, Init, Linear, Op
 
-_MODULE = {Conv: "nn.Conv2d", Deconv: "nn.ConvTranspose2d", Linear: "nn.Linear"}
+_MODULE: dict[type[Op], str] = {Conv: "nn.Conv2d", Deconv: "nn.ConvTranspose2d", Linear: "nn.Linear"}
 
 
-def statements(graph: Graph, paths: Mapping[str, str]) -> list[str]:
+def statements(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[str]:
     """The lines of `reset_parameters`, indented from its body on; [] for a network without such weights.
 
     The commonest initialisation is a loop over all modules; the others follow, a layer or a whole scope at a time.
@@ -20,7 +21,7 @@ def statements(graph: Graph, paths: Mapping[str, str]) -> list[str]:
         return []
     groups: dict[Init, list[Node]] = {}
     for node in weighted:
-        groups.setdefault(_init(node), []).append(node)
+        groups.setdefault(_init(node, facts), []).append(node)
     anywhere = [init for init in groups if init.scheme not in ("identity", "bilinear")] or list(groups)
     usual = max(anywhere, key=lambda init: len(groups[init]))
     biased = any(getattr(node.op, "bias", False) for node in weighted)
@@ -31,9 +32,12 @@ def statements(graph: Graph, paths: Mapping[str, str]) -> list[str]:
     return lines + _frozen(weighted, paths)
 
 
-def _init(node: Node) -> Init:
-    init = node.op.init  # type: ignore[attr-defined]  # Conv, Deconv and Linear have one
-    assert isinstance(init, Init)
+def _init(node: Node, facts: Facts) -> Init:
+    """The layer's initialisation; an identity of unsaid groups passes on as many maps as enter."""
+    assert isinstance(node.op, Conv | Deconv | Linear)
+    init = node.op.init
+    if init.scheme == "identity" and init.groups is None:
+        return init.model_copy(update={"groups": facts[node.name].parameters[0].shape[1]})
     return init
 
 
@@ -53,13 +57,19 @@ def _exception(init: Init, nodes: list[Node], weighted: list[Node], paths: Mappi
     scope = _whole_scope(nodes, weighted, paths)
     if scope is not None:
         return _loop(f"self.{scope}.modules()", nodes, init, False)
-    if len(nodes) == 1:
-        return [fill(f"self.{paths[nodes[0].name]}.weight", init)]
-    layers = [f"self.{paths[node.name]}" for node in nodes]
-    joined = ", ".join(layers)
-    if len(joined) < 80:
-        return [f"for layer in ({joined}):", f"    {fill('layer.weight', init)}"]
-    return ["for layer in (", *(f"    {layer}," for layer in layers), "):", f"    {fill('layer.weight', init)}"]
+    kinds = [(kind, [node for node in nodes if type(node.op) is kind]) for kind in _MODULE]
+    return [line for kind, some in kinds for line in _each([f"self.{paths[node.name]}" for node in some], kind, init)]
+
+
+def _each(layers: list[str], kind: type[Op], init: Init) -> list[str]:
+    """The statements for some layers of one kind; a variable has one type in all loops."""
+    if len(layers) <= 1:
+        return [fill(f"{layer}.weight", init) for layer in layers]
+    name, joined = kind.spelling, ", ".join(layers)
+    head = [f"for {name} in ({joined}):"]
+    if len(joined) > 79:
+        head = [f"for {name} in (", *(f"    {layer}," for layer in layers), "):"]
+    return [*head, f"    {fill(f'{name}.weight', init)}"]
 
 
 def _whole_scope(nodes: list[Node], weighted: list[Node], paths: Mapping[str, str]) -> str | None:
@@ -82,16 +92,16 @@ def fill(weight: str, init: Init) -> str:
     """The call that fills one weight."""
     if init.scheme == "identity":
         groups = "" if init.groups is None else f", groups={init.groups}"
-        return f"identity_({weight}{groups}{'' if init.std is None else f', std={init.std:g}'})"
+        return f"identity_({weight}{groups}{'' if init.std is None else f', std={init.std!r}'})"
     if init.scheme == "normal":
-        return f"nn.init.normal_({weight}, std={init.std:g})"
+        return f"nn.init.normal_({weight}, std={init.std!r})"
     function = {"he": "nn.init.kaiming_normal_", "xavier": "nn.init.xavier_uniform_", "zeros": "nn.init.zeros_"}
     return f"{function.get(init.scheme, 'bilinear_')}({weight})"
 
 
 def explain(graph: Graph) -> str:
     """The first line of reset_parameters' docstring: which initialisations, by the papers' names."""
-    schemes = dict.fromkeys(_init(node).scheme for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear))
+    schemes = dict.fromkeys(node.op.init.scheme for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear))
     words = {
         "identity": "identity (Yu & Koltun, 2016)", "bilinear": "bilinear upsampling (Long et al., 2015)",
         "he": "He et al. (2015)", "xavier": "Glorot & Bengio (2010)", "zeros": "zeros", "normal": "gaussian",

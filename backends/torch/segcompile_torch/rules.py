@@ -30,6 +30,7 @@ from segcompile.ops import (
     Shape,
     Softmax,
 )
+from segcompile_torch.reserved import ATTRIBUTES, CLASSES, NAMES
 
 Apply = Callable[[Any, str, Sequence[str], Sequence[Shape], Shape], str]
 MakeMember = Callable[[Any, Sequence[Shape]], Call]
@@ -177,7 +178,7 @@ def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Sha
 def _add(op: Add, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     terms = _aligned(op, inputs, shapes, output)
     if op.weights:
-        terms = [f"{weight:g} * {term}" for weight, term in zip(op.weights, terms, strict=True)]
+        terms = [f"{_number(weight)} * {term}" for weight, term in zip(op.weights, terms, strict=True)]
     return " + ".join(terms)
 
 
@@ -209,6 +210,15 @@ def _prelu(op: PRelu, shapes: Sequence[Shape]) -> Call:
     return Call("nn.PReLU", (shapes[0].channels,), (), ("channels",))
 
 
+def _dropout(op: Dropout, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return f"F.dropout({inputs[0]}, {_number(op.rate)}, self.training)"
+
+
+def _number(value: float) -> str:
+    """The shortest text that means exactly this number."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e6 else repr(value)
+
+
 def _factor(text: str) -> str:
     """An expression that can be multiplied without changing its meaning."""
     return f"({text})" if " + " in text else text
@@ -228,10 +238,10 @@ RULES: dict[type[Op], Rule] = {
     Resize: Rule(_resize),
     BatchNorm: Rule(_apply_member, _batch_norm),
     Activation: Rule(_activation),
-    LeakyRelu: Rule(lambda op, member, inputs, shapes, output: f"F.leaky_relu({inputs[0]}, {op.slope:g})"),
+    LeakyRelu: Rule(lambda op, member, inputs, shapes, output: f"F.leaky_relu({inputs[0]}, {_number(op.slope)})"),
     PRelu: Rule(_apply_member, _prelu),
-    Dropout: Rule(lambda op, member, inputs, shapes, output: f"F.dropout({inputs[0]}, {op.rate:g}, self.training)"),
-    Scale: Rule(lambda op, member, inputs, shapes, output: f"{op.factor:g} * {_factor(inputs[0])}"),
+    Dropout: Rule(_dropout),
+    Scale: Rule(lambda op, member, inputs, shapes, output: f"{_number(op.factor)} * {_factor(inputs[0])}"),
     Softmax: Rule(lambda op, member, inputs, shapes, output: f"F.softmax({inputs[0]}, 1)"),
 }
 
@@ -245,4 +255,4 @@ def _apply_of(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape
     return RULES[type(op)].apply(op, member, inputs, shapes, output)
 
 
-TORCH = Rules(_member_of, _apply_of)
+TORCH = Rules(_member_of, _apply_of, ATTRIBUTES, NAMES, CLASSES)

@@ -1,0 +1,67 @@
+"""What a claim is worth: a verdict, and the network that claims are held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from segcompile.analysis.facts import Facts
+from segcompile.analysis.shapes import infer_shapes
+from segcompile.errors import Findings, Span
+from segcompile.graph import Graph, Node
+from segcompile.language.flat import Expansion
+from segcompile.ops import Shape, Size
+
+Value = Size | Fraction | None
+Pair = tuple[Value, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One claim: of which layer (None: the network), what, what was claimed and what is so.
+
+    Both are (height, width), or twice the same number for what has no axes. `computed` is None where it cannot be
+    decided; `value` is the number in the file.
+    """
+
+    layer: str | None
+    what: str
+    claimed: Pair
+    computed: Pair | None
+    value: Span
+
+    @property
+    def ok(self) -> bool:
+        return self.computed == self.claimed
+
+
+def show(pair: Pair) -> str:
+    """`67`, or `67x65` where height and width differ."""
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The network that claims speak of, as the spec has it and as it was found to be."""
+
+    expansion: Expansion
+    graph: Graph
+    facts: Facts
+    _elsewhere: dict[tuple[int, int], dict[str, Shape]] = field(default_factory=dict)
+
+    def nodes_of(self, layer: str | None) -> tuple[Node, ...]:
+        """The nodes of the layer that a claim calls so; () for the network, and for what no output needs.
+
+        `output` is the first output, unless a layer has that name.
+        """
+        name = self.expansion.results.get(layer or "")
+        if name is None and layer == "output":
+            name = next(iter(self.expansion.outputs.values()))
+        return self.graph.layers.get(name or "", ())
+
+    def shapes_at(self, size: tuple[int, int]) -> dict[str, Shape]:
+        """The shapes that inputs of another (height, width) give; what an op refuses is missing."""
+        if size not in self._elsewhere:
+            inputs = {name: Shape(shape.channels, size) for name, shape in self.graph.inputs.items()}
+            self._elsewhere[size] = infer_shapes(self.graph, Findings(), inputs)
+        return self._elsewhere[size]

@@ -1,0 +1,53 @@
+"""What is allowed, and probably not meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from segcompile.analysis.receptive_field import Fields
+from segcompile.errors import Findings
+from segcompile.graph import Graph, Node
+from segcompile.ops import AXES, Conv, Crop, Deconv, Shape
+
+
+def warn_no_effect(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> None:
+    """SC409: numbers in the spec that change nothing."""
+    for node in graph.nodes:
+        if isinstance(node.op, Conv | Deconv) and _dilates_nothing(node.op):
+            kernel, dilation = (f"{pair[0]}x{pair[1]}" for pair in (node.op.kernel, node.op.dilation))
+            dilation = str(node.op.dilation[0]) if node.op.dilation[0] == node.op.dilation[1] else dilation
+            message = f"{node.layer}: a dilation of {dilation} changes nothing on a {kernel} kernel"
+            span, labels = node.origin.at("dilation"), node.origin.calls
+            findings.add("SC409", message, span, labels=labels, help="dilation 1, or a larger kernel")
+        if isinstance(node.op, Crop) and node.op.offset == (0, 0):
+            source, reference = (shapes[name].size for name in node.inputs)
+            if source == reference:
+                message = f"{node.layer} cuts nothing off: both have {shapes[node.name]}"
+                findings.add("SC409", message, node.origin.span, labels=node.origin.calls)
+
+
+def _dilates_nothing(op: Conv | Deconv) -> bool:
+    """A dilation that is written, and stands along no axis at more than one tap."""
+    dilated = [kernel for kernel, dilation in zip(op.kernel, op.dilation, strict=True) if dilation > 1]
+    return bool(dilated) and all(kernel == 1 for kernel in dilated)
+
+
+def warn_field_exceeds(graph: Graph, fields: Mapping[str, Fields], findings: Findings) -> None:
+    """SC408, once an axis, for the first layer of which a part of the field can never lie on the input.
+
+    A field whose middle lies on an image of n pixels reaches over at most n - 1 of them to either side: 2 n - 1.
+    """
+    said: list[Node] = []
+    for axis in AXES:
+        sizes = [shape.size[axis] for shape in graph.inputs.values() if shape.size]
+        known = [size for size in sizes if isinstance(size, int)]
+        if not known or len(known) < len(sizes):
+            continue
+        most = 2 * max(known) - 1
+        found = ((node, fields[node.name][axis].size or 0) for node in graph.nodes)
+        node, size = next((pair for pair in found if pair[1] > most), (None, 0))
+        if node is not None and node not in said:
+            said.append(node)
+            message = f"{node.layer} sees {size} pixels; an input of {max(known)} never holds all of them"
+            help = f"an input of at least {size // 2 + 1} pixels, or smaller dilations and strides"
+            findings.add("SC408", message, node.origin.span, labels=node.origin.calls, help=help)

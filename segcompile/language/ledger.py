@@ -1,0 +1,54 @@
+"""How far an expansion has come, and what went wrong on the way: it ends, whatever the spec says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from segcompile.errors import Findings, SegcompileError, Span
+from segcompile.language.place import Place
+
+MAX_LAYERS = 50_000
+MAX_STEPS = 200_000  # entries read, with or without a layer in them
+MAX_ERRORS = 100
+
+
+class Stop(Exception):
+    """Expansion cannot go on: it is too large, or there are too many mistakes. The reason is in the findings."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The findings of one expansion, and how much it has read and made."""
+
+    findings: Findings
+    steps: int = 0
+    layers: int = 0
+    muted: frozenset[str] = frozenset()  # codes that would only follow from what is already known
+    told: set[tuple[str, Span | None]] = field(default_factory=set)
+
+    def step(self, span: Span, count: int = 1) -> None:
+        """Count what was read at `span`. Raises Stop."""
+        self.steps += count
+        if self.steps > MAX_STEPS:
+            self.too_large(f"more than {MAX_STEPS:,} entries", span)
+
+    def add_layer(self, span: Span) -> None:
+        """Count a layer. Raises Stop."""
+        self.layers += 1
+        if self.layers > MAX_LAYERS:
+            self.too_large(f"more than {MAX_LAYERS:,} layers", span)
+
+    def too_large(self, what: str, span: Span) -> NoReturn:
+        """Say that the spec expands to `what`. Raises Stop."""
+        self.findings.add("SC111", f"the spec expands to {what}", span, help="is a `repeat` or a `for` too large?")
+        raise Stop
+
+    def report(self, error: SegcompileError, place: Place) -> None:
+        """Add what went wrong, once for each place in the files however often it is expanded. Raises Stop."""
+        for found in place.explained(error):
+            if found.code.code not in self.muted and (found.code.code, found.span) not in self.told:
+                self.told.add((found.code.code, found.span))
+                self.findings.diagnostics.append(found)
+        if len(self.told) >= MAX_ERRORS:
+            raise Stop

@@ -1,0 +1,54 @@
+"""Variants: every mapping from variants to values gives way to the value of the one that was chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from segcompile.errors import Label, Span, did_you_mean, fail
+from segcompile.source import Mapping, Node, Scalar, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The variant that was chosen, and where; `span` None is the command line."""
+
+    variant: str | None
+    span: Span | None
+
+
+def choose(root: Mapping, choice: Choice) -> Mapping:
+    """The document with every mapping from variants to values replaced by the chosen value."""
+    given, variant = root.get("variants"), choice.variant
+    names = [item.text for item in given.items if isinstance(item, Scalar)] if isinstance(given, Sequence) else []
+    labels = [Label(given.span, "its variants")] if given is not None and choice.span is not None else []
+    if variant is not None and variant not in names:
+        span = choice.span or (given.span if given is not None else root.span)
+        known = f"it has {', '.join(names)}" if names else "it has none"
+        help = did_you_mean(variant, names)
+        raise fail("SC110", f"there is no variant `{variant}`; {known}", span, labels=labels, help=help)
+    if names and variant is None:
+        assert given is not None
+        how = "--variant {}" if choice.span is None else "`variant: {}`"
+        help = " or ".join(how.format(name) for name in names)
+        message = "the spec has variants, and none is chosen"
+        raise fail("SC110", message, choice.span or given.span, labels=labels, help=help)
+    if variant is None:
+        return root
+    chosen = _select(root, frozenset(names), variant)
+    assert isinstance(chosen, Mapping)
+    return chosen
+
+
+def _select(node: Node, names: frozenset[str], variant: str) -> Node:
+    if isinstance(node, Sequence):
+        return Sequence(tuple(_select(item, names, variant) for item in node.items), node.span)
+    if isinstance(node, Scalar):
+        return node
+    if node.entries and names.issuperset(node.entries):
+        value = node.get(variant)
+        if value is None:
+            raise fail("SC110", f"variant `{variant}` has no value here", node.span, help=f"add `{variant}: ...`")
+        return _select(value, names, variant)
+    return Mapping(
+        {name: (key, _select(value, names, variant)) for name, (key, value) in node.entries.items()}, node.span
+    )

@@ -1,0 +1,42 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from segcompile.ops.base import ZEROS, Flag, Init, Initialiser, Op, Parameter, Positive, Refusal, Shape, product
+from segcompile.ops.size import AnySize, Size
+
+
+class Linear(Op):
+    """Fully connected layer over the whole feature map, flattened channel by channel, row by row."""
+
+    spelling: ClassVar[str] = "linear"
+    main: ClassVar[str] = "features"
+    summary: ClassVar[str] = "fully connected: bias, init, frozen"
+    whole_image: ClassVar[bool] = True
+
+    features: Positive
+    bias: Flag = True
+    init: Initialiser = Init()
+    frozen: Flag = False
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        if any(isinstance(size, AnySize) for size in shapes[0].size):
+            message = f"a fully connected layer needs a fixed input, not {shapes[0]}"
+            raise Refusal("SC310", message, "features", "give the input a size, or make it a convolution")
+        if self.init.scheme in ("identity", "bilinear"):
+            raise Refusal("SC301", f"{self.init.scheme} initialisation is for convolutions", "init")
+        return Shape(self.features)
+
+    def window(self, axis: int, sizes: Sequence[Size], index: int) -> None:
+        return None
+
+    def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+        weight = (self.features, product(shapes[0].channels, *shapes[0].size) or 0)
+        found = (Parameter("weight", weight, self.init, self.frozen),)
+        return (*found, Parameter("bias", (self.features,), ZEROS, self.frozen)) if self.bias else found
+
+    def macs(self, shapes: Sequence[Shape], output: Shape) -> int | None:
+        return product(self.features, shapes[0].channels, *shapes[0].size)

@@ -1,0 +1,191 @@
+"""Hypothesis strategies: single ops with any attributes, and small networks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from segcompile.graph import Graph, Node
+from segcompile.ops import (
+    Activation,
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    Crop,
+    Deconv,
+    Dropout,
+    GlobalPool,
+    LeakyRelu,
+    Mul,
+    Op,
+    Pad,
+    Pool,
+    PRelu,
+    Refusal,
+    Resize,
+    Scale,
+    Shape,
+)
+
+CHANNELS = 4  # of most tensors: divisible by 1, 2 and 4 groups
+LARGEST = 96  # pixels along an axis of any tensor in a drawn graph
+
+
+def pairs(low: int, high: int) -> SearchStrategy[tuple[int, int]]:
+    """(height, width), each between two bounds."""
+    return st.tuples(st.integers(low, high), st.integers(low, high))
+
+
+def sides(most: int) -> SearchStrategy[tuple[int, int, int, int]]:
+    """(top, bottom, left, right), unequal more often than not."""
+    return st.tuples(*(st.integers(0, most) for _ in range(4)))
+
+
+def convs() -> SearchStrategy[Conv]:
+    """Any convolution to CHANNELS channels."""
+    return st.builds(
+        Conv,
+        channels=st.just(CHANNELS),
+        kernel=pairs(1, 5),
+        stride=pairs(1, 3),
+        dilation=pairs(1, 3),
+        pad=st.just("same") | sides(3),
+        mode=st.sampled_from(["zero", "zero", "reflect", "edge"]),
+        groups=st.sampled_from([1, 2, 4]),
+        bias=st.booleans(),
+    )
+
+
+@st.composite
+def deconvs(draw: DrawFn) -> Deconv:
+    """Any transposed convolution to CHANNELS channels: output_pad is below the stride or the dilation."""
+    stride, dilation = draw(pairs(1, 4)), draw(pairs(1, 2))
+    most = [max(axis) - 1 for axis in zip(stride, dilation, strict=True)]
+    strategy = st.builds(
+        Deconv,
+        channels=st.just(CHANNELS),
+        kernel=pairs(1, 6),
+        stride=st.just(stride),
+        dilation=st.just(dilation),
+        pad=st.just("same") | sides(2),
+        output_pad=st.tuples(st.integers(0, most[0]), st.integers(0, most[1])),
+        groups=st.sampled_from([1, 2, 4]),
+        bias=st.booleans(),
+    )
+    return draw(strategy)
+
+
+@st.composite
+def pools(draw: DrawFn) -> Pool:
+    """Any pooling over a window; rounding up only where both sides are padded alike."""
+    kernel = draw(pairs(1, 4))
+    (top, bottom), (left, right) = (draw(pairs(0, extent // 2)) for extent in kernel)
+    rounding = draw(st.sampled_from(["floor", "ceil"]))
+    pad = (
+        st.just((top, top, left, left)) if rounding == "ceil" else st.just("same") | st.just((top, bottom, left, right))
+    )
+    kinds, stride = st.sampled_from(["max", "avg"]), st.none() | pairs(1, 4)
+    return draw(st.builds(Pool, kind=kinds, kernel=st.just(kernel), stride=stride, pad=pad, round=st.just(rounding)))
+
+
+def resizes(by_factor: bool = True) -> SearchStrategy[Resize]:
+    """Interpolation, by a factor or to a reference."""
+    factor = pairs(1, 3) if by_factor else st.none()
+    nearest = st.builds(Resize, factor=factor, mode=st.just("nearest"))
+    return nearest | st.builds(Resize, factor=factor, mode=st.just("bilinear"), align_corners=st.booleans())
+
+
+def pads() -> SearchStrategy[Pad]:
+    """Padding of any mode."""
+    return st.builds(Pad, amount=sides(3), mode=st.sampled_from(["zero", "reflect", "edge"]))
+
+
+def pointwise() -> SearchStrategy[Op]:
+    """Ops that keep the grid and whose linear part is positive."""
+    return st.one_of(
+        st.builds(Activation, kind=st.sampled_from(["relu", "relu6", "elu", "sigmoid", "tanh", "gelu", "silu"])),
+        st.builds(LeakyRelu, slope=st.sampled_from([0.0, 0.1, 0.25])),
+        st.builds(PRelu),
+        st.builds(BatchNorm, eps=st.sampled_from([1e-5, 1e-3])),
+        st.builds(Dropout, rate=st.sampled_from([0.0, 0.5])),
+        st.builds(Scale, factor=st.floats(0.1, 3)),
+    )
+
+
+def unary_ops() -> SearchStrategy[Op]:
+    """Any op of one tensor that gives a map; those that move the grid are drawn more often."""
+    moving: list[SearchStrategy[Any]] = [convs(), convs(), deconvs(), pools(), resizes(), pads()]
+    return st.one_of(*moving, pointwise())
+
+
+@dataclass
+class _Growing:
+    """A graph while it is drawn."""
+
+    draw: DrawFn
+    shapes: dict[str, Shape]
+    nodes: list[Node] = field(default_factory=list)
+
+    def add(self, op: Op, inputs: Sequence[str]) -> bool:
+        """Append a node, unless the op refuses its inputs or the tensor would be too large."""
+        try:
+            shape = op.output([self.shapes[name] for name in inputs])
+        except Refusal:
+            return False
+        if any(not isinstance(size, int) or size > LARGEST for size in shape.size):
+            return False
+        name = f"n{len(self.nodes)}"
+        self.nodes.append(Node(name, op, tuple(inputs), name))
+        self.shapes[name] = shape
+        return True
+
+    def any_tensor(self) -> str:
+        """The latest tensor more often than not."""
+        names = list(self.shapes)
+        return names[-1] if self.draw(st.integers(0, 2)) else self.draw(st.sampled_from(names))
+
+    def step(self) -> None:
+        """One op more: of one tensor, or of two."""
+        if len(self.shapes) > 1 and self.draw(st.integers(0, 2)) == 0:
+            self.add(self._binary(), [self.any_tensor(), self.draw(st.sampled_from(list(self.shapes)))])
+        else:
+            op = GlobalPool(kind="global_avg") if self.draw(st.integers(0, 25)) == 25 else self.draw(unary_ops())
+            self.add(op, [self.any_tensor()])
+
+    def _binary(self) -> Op:
+        align = st.sampled_from(["none", "center_crop", "center_crop", "pad"])
+        joins: list[SearchStrategy[Op]] = [
+            st.builds(Add, align=align, weights=st.sampled_from([(), (0.5, 2.0)])),
+            st.builds(Mul, align=align),
+            st.builds(Concat, align=align),
+            st.builds(Crop, offset=pairs(0, 3)),
+            resizes(by_factor=False),
+        ]
+        return self.draw(st.one_of(joins))
+
+
+@st.composite
+def graphs(draw: DrawFn, most: int = 8, low: int = 16, high: int = 40) -> Graph:
+    """A network of up to `most` ops on one image of low .. high pixels, with branches; every layer is an output.
+
+    Crops carry explicit offsets. Nothing bounds how strides combine: branches may meet at unequal strides.
+    """
+    height, width = draw(pairs(low, high))
+    growing = _Growing(draw, {"input": Shape(CHANNELS, (height, width))})
+    for _ in range(draw(st.integers(1, most))):
+        growing.step()
+    if not growing.nodes:
+        growing.add(Activation(kind="relu"), ["input"])
+    outputs = {f"out_{node.name}": node.name for node in growing.nodes}
+    return Graph("net", {"input": Shape(CHANNELS, (height, width))}, tuple(growing.nodes), outputs).verify()
+
+
+def graph_of(op: Op, *sizes: tuple[int, int], channels: int = CHANNELS) -> Graph:
+    """One op on inputs of these (height, width)."""
+    inputs = {f"in{index}": Shape(channels, size) for index, size in enumerate(sizes)}
+    return Graph("net", inputs, (Node("layer", op, tuple(inputs), "layer"),), {"output": "layer"}).verify()

@@ -1,0 +1,121 @@
+"""What the analyses warn about and refuse: fields beyond the input, numbers without effect, crops, joins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segcompile.compiler import compile_spec
+from segcompile.errors import Findings, SegcompileError
+
+
+def found(folder: Path, layers: str, size: str = "64") -> list[tuple[str, str]]:
+    """(code, message) of each finding of a network on 4 channels."""
+    path = folder / "net.yaml"
+    path.write_text(f"segcompile: 1\nmodel: net\ninput: {{channels: 4, size: {size}}}\nlayers:\n{layers}")
+    findings = Findings()
+    try:
+        compile_spec(path, findings)
+    except SegcompileError as error:
+        findings.absorb(error)
+    return [(item.code.code, item.message) for item in findings.diagnostics]
+
+
+def codes(folder: Path, layers: str, size: str = "64") -> list[str]:
+    return [code for code, _ in found(folder, layers, size)]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "size", "expected"),
+    [
+        ("67", "64", []),
+        ("127", "64", []),
+        ("129", "64", ["SC408"]),
+        ("129", "[65, 64]", ["SC408"]),
+        ("1x129", "[64, 65]", []),
+        ("129", "any", []),
+    ],
+)
+def test_a_field_may_be_2_n_minus_1_pixels_and_no_more(
+    tmp_path: Path, kernel: str, size: str, expected: list[str]
+) -> None:
+    assert codes(tmp_path, f"  - a: {{conv: 1, kernel: {kernel}, pad: same}}\n", size) == expected
+
+
+@pytest.mark.parametrize(
+    ("kernel", "dilation", "expected"),
+    [("1", "2", ["SC409"]), ("1x3", "2", []), ("1x3", "2x1", ["SC409"]), ("3x1", "2x1", []), ("3", "2", [])],
+)
+def test_a_dilation_that_changes_nothing_is_warned_about(
+    tmp_path: Path, kernel: str, dilation: str, expected: list[str]
+) -> None:
+    layers = f"  - a: {{conv: 1, kernel: {kernel}, dilation: {dilation}, pad: same}}\n"
+    assert codes(tmp_path, layers) == expected
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ("  - a: {conv: 4, kernel: 3}\n  - b: {crop: a, from: input}\n", []),
+        ("  - p: {pool: max, kernel: 2}\n  - b: {crop: p, from: input}\n", ["SC305"]),
+        ("  - a: {conv: 4, kernel: 2}\n  - b: {crop: a, from: input}\n", ["SC307"]),
+        ("  - a: {conv: 4, kernel: 1, pad: [3, 0, 3, 0]}\n  - b: {conv: 4, kernel: 5}\n  - c: {crop: b, from: input}\n",
+         ["SC306"]),
+        ("  - g: {pool: global_avg}\n  - b: {resize: input}\n  - c: {crop: input}\n", ["SC305"]),
+    ],
+)  # fmt: skip
+def test_a_crop_that_cannot_be_aligned_says_so_once(tmp_path: Path, layers: str, expected: list[str]) -> None:
+    assert codes(tmp_path, layers) == expected
+
+
+def test_maps_that_all_lie_on_one_pixel_cannot_be_cropped_over_each_other(tmp_path: Path) -> None:
+    layers = (
+        "  - a: {conv: 4, kernel: 64}\n  - r: {resize: input, align_corners: yes}\n  - c: {crop: r, from: input}\n"
+        "  - d: {crop: c, from: r}\n"
+    )
+    assert set(codes(tmp_path, layers)) <= {"SC305", "SC202"}
+
+
+def test_crops_behind_crops_are_derived_in_one_sweep(tmp_path: Path) -> None:
+    layers = "".join(
+        f"  - c{i}: {{conv: 4, kernel: 3}}\n  - r{i}: {{crop: c{i}, from: {'input' if i == 0 else f'r{i - 1}'}}}\n"
+        f"  - s{i}: {{add: [c{i}, r{i}]}}\n"
+        for i in range(6)
+    )
+    assert found(tmp_path, layers) == []
+
+
+def test_joins_where_neither_input_fits_into_the_other_are_refused(tmp_path: Path) -> None:
+    layers = (
+        "  - a: {conv: 4, kernel: 3x1}\n  - b: {conv: 4, kernel: 1x3, from: input}\n"
+        "  - c: {add: [a, b], align: center_crop}\n"
+    )
+    assert [code for code, _ in found(tmp_path, layers)] == ["SC302"]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        "  - a: {pool: max, kernel: 1, stride: 3, round: ceil}\n",
+        "  - a: {pool: max, kernel: 2}\n  - b: {deconv: 4, kernel: 2, stride: 2}\n  - c: {add: [b, input]}\n",
+        "  - a: {pool: max, kernel: 2}\n  - b: {deconv: 4, kernel: 2, stride: 2}\n"
+        "  - c: {add: [b, input], align: center_crop}\n",
+        "  - a: {pool: max, kernel: 3}\n  - b: {deconv: 4, kernel: 2, stride: 2}\n  - c: {pool: max, kernel: 3}\n",
+        "  - a: {linear: 4}\n",
+    ],
+)
+def test_what_cannot_be_said_for_any_size_is_a_diagnostic(tmp_path: Path, layers: str) -> None:
+    assert set(codes(tmp_path, layers, "any")) <= {"SC302", "SC310"} and codes(tmp_path, layers, "any")
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        "  - a: {conv: 4, kernel: 3, stride: 2}\n  - b: {resize: input}\n",
+        "  - a: {conv: 4, kernel: 3, stride: 2}\n  - b: {resize: input, align_corners: yes}\n",
+        "  - a: {pool: global_avg}\n  - b: {resize: input}\n  - c: {concat: [b, input]}\n",
+    ],
+)
+def test_a_field_that_depends_on_the_size_is_left_open(tmp_path: Path, layers: str) -> None:
+    assert found(tmp_path, layers, "any") == []

@@ -1,0 +1,118 @@
+"""The initial weights that the papers describe, in the emitted models."""
+
+from __future__ import annotations
+
+from math import sqrt
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+SPEC = "segcompile: 1\nmodel: net\ninput: {{channels: {channels}, size: 24}}\nlayers:\n  - layer: {{{layer}}}\n"
+
+
+def net_of(nets: SimpleNamespace, folder: Path, layer: str, channels: int = 4):
+    path = folder / "net.yaml"
+    path.write_text(SPEC.format(layer=layer, channels=channels))
+    return nets.emitted(nets.compiled(path).graph)
+
+
+def context(nets: SimpleNamespace, folder: Path, variant: str, init: str):
+    text = (nets.root / "specs/dilated_context.yaml").read_text()
+    path = folder / "context.yaml"
+    path.write_text(text.replace("init: {identity: {groups: C}}", init).replace("C: 21", "C: 3"))
+    return nets.emitted(nets.compiled(path, variant=variant).graph)
+
+
+def test_identity_of_basic_gives_a_non_negative_input_back_exactly(nets: SimpleNamespace, tmp_path: Path) -> None:
+    net = context(nets, tmp_path, "basic", "init: {identity: {groups: C}}")
+    (image,) = net.inputs()
+    assert net.outputs(image)["output"].equal(image)
+
+
+def test_identity_of_large_without_noise_gives_it_back_equation_5(nets: SimpleNamespace, tmp_path: Path) -> None:
+    net = context(nets, tmp_path, "large", "init: {identity: {groups: C, std: 0}}")
+    (image,) = net.inputs()
+    assert float((net.outputs(image)["output"] - image).detach().abs().max()) < 1e-6
+
+
+def test_identity_of_large_has_noise_of_001_over_the_width(nets: SimpleNamespace, tmp_path: Path) -> None:
+    weight = context(nets, tmp_path, "large", "init: {identity: {groups: C}}").model.layer6.weight.detach()
+    corner = weight[:, :, 0, 0]
+    assert float(corner.std()) == pytest.approx(0.01 / 32, rel=0.1) and abs(float(corner.mean())) < 1e-4
+
+
+def test_identity_without_groups_passes_all_maps_on(nets: SimpleNamespace, tmp_path: Path) -> None:
+    net = net_of(nets, tmp_path, "conv: 8, kernel: 3, pad: same, init: {identity: {std: 0}}")
+    (image,) = net.inputs()
+    assert net.outputs(image)["output"].allclose(image.repeat_interleave(2, 1) / 2)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 8])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_bilinear_deconvolution_interpolates(nets: SimpleNamespace, tmp_path: Path, factor: int, groups: int) -> None:
+    import torch.nn.functional as F
+
+    kernel = 2 * factor - factor % 2
+    pad = (kernel - factor) // 2 if (kernel - factor) % 2 == 0 else 0
+    layer = f"deconv: 4, kernel: {kernel}, stride: {factor}, pad: {pad}, groups: {groups}, bias: no, init: bilinear"
+    net = net_of(nets, tmp_path, layer)
+    (image,) = net.inputs()
+    found, wanted = net.outputs(image)["output"], F.interpolate(image, scale_factor=factor, mode="bilinear")
+    edge = 2 * factor
+    assert found.shape == wanted.shape
+    assert found[..., edge:-edge, edge:-edge].allclose(wanted[..., edge:-edge, edge:-edge], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("init", "variance"),
+    [("he", 2 / (64 * 9)), ("xavier", 2 / (64 * 9 + 64 * 9)), ("{normal: 0.003}", 0.003**2), ("zeros", 0.0)],
+)
+def test_moments(nets: SimpleNamespace, tmp_path: Path, init: str, variance: float) -> None:
+    net = net_of(nets, tmp_path, f"conv: 64, kernel: 3, init: {init}", channels=64)
+    weight, bias = (value.detach() for value in net.model.layer.parameters())
+    assert float(weight.std()) == pytest.approx(sqrt(variance), rel=0.02)
+    assert abs(float(weight.mean())) <= 0.02 * sqrt(variance)
+    assert not bias.any()
+
+
+def test_a_standard_deviation_is_written_in_full(nets: SimpleNamespace, tmp_path: Path) -> None:
+    assert "std=0.0012345678" in net_of(nets, tmp_path, "conv: 4, kernel: 3, init: {normal: 0.0012345678}").source
+
+
+def test_frozen_parameters_are_not_trained(nets: SimpleNamespace, tmp_path: Path) -> None:
+    net = net_of(nets, tmp_path, "deconv: 4, kernel: 4, stride: 2, init: bilinear, frozen: yes")
+    assert [value.requires_grad for value in net.model.parameters()] == [False, False]
+    trained = nets.emitted(nets.slim(nets.compiled("unet.yaml").graph))
+    assert all(value.requires_grad for value in trained.model.parameters())
+
+
+def test_a_seed_gives_the_same_weights_again(nets: SimpleNamespace) -> None:
+    import torch
+
+    module = nets.emitted(nets.slim(nets.compiled("unet.yaml").graph)).module
+    states = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        states.append(module.Net().state_dict())
+    assert all(value.equal(states[1][name]) for name, value in states[0].items())
+    assert any(not value.equal(states[2][name]) for name, value in states[0].items())
+
+
+def test_each_layer_gets_its_own_initialisation_also_inside_scopes(nets: SimpleNamespace, tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text("""segcompile: 1
+model: net
+input: {channels: 4, size: 24}
+defaults: {conv: {kernel: 3, pad: same}}
+blocks:
+  pair: {args: [w], layers: [a: {conv: w, init: zeros}, b: {conv: w, init: {normal: 0.5}}]}
+layers:
+  - one: {block: pair, w: 4}
+  - two: {block: pair, w: 8}
+  - head: {conv: 8, init: {identity: {std: 0}}}
+""")
+    model = nets.emitted(nets.compiled(path).graph).model
+    for scope in (model.one, model.two):
+        assert not scope.a.weight.any() and 0.4 < float(scope.b.weight.detach().std()) < 0.6
+    assert float(model.head.weight.detach().sum()) == 8

@@ -1,0 +1,239 @@
+"""What tests of many rooms share: compiled specs, the PyTorch models they become, and fields measured by gradient."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from segcompile.analysis.facts import Facts, analyse
+from segcompile.analysis.shapes import infer_shapes
+from segcompile.backend import BuildRequest
+from segcompile.compiler import Compiled, compile_spec
+from segcompile.errors import Findings
+from segcompile.graph import Graph, Node
+from segcompile.language.training import Training
+from segcompile.ops import AXES, BatchNorm, Conv, Deconv, Init, Linear, Resize, Shape
+from segcompile.passes.derive_crops import derive_crops
+
+ROOT = Path(__file__).parents[1]
+_LINEAR = ("relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh")
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """A graph, what is said of it, and the module that the torch backend made of it."""
+
+    graph: Graph
+    shapes: Mapping[str, Shape]
+    facts: Facts
+    source: str
+    module: ModuleType
+
+    @cached_property
+    def model(self) -> Any:
+        """The model in float64 and evaluation mode."""
+        return self.module.Net().double().eval()
+
+    def inputs(self, seed: int = 0) -> list[Any]:
+        """A positive random batch of one for each input."""
+        import torch
+
+        generator = torch.Generator().manual_seed(seed)
+        extents = [(1, shape.channels, *shape.size) for shape in self.graph.inputs.values()]
+        return [torch.rand(*extent, dtype=torch.float64, generator=generator) + 0.5 for extent in extents]
+
+    def outputs(self, *inputs: Any) -> dict[str, Any]:
+        """Head -> tensor."""
+        found = self.model(*(inputs or self.inputs()))
+        return found if isinstance(found, dict) else {next(iter(self.graph.outputs)): found}
+
+    def made_linear(self) -> Emitted:
+        """The same model with positive weights, without activations, and with means for maxima."""
+        import torch
+
+        functional = SimpleNamespace(**vars(torch.nn.functional))
+        for name in _LINEAR:
+            setattr(functional, name, lambda x, *rest, **named: x)
+        functional.max_pool2d = torch.nn.functional.avg_pool2d
+        functional.adaptive_max_pool2d = torch.nn.functional.adaptive_avg_pool2d
+        functional.pad = _pad
+        names = SimpleNamespace(**{**vars(torch), "sigmoid": lambda x: x, "tanh": lambda x: x})
+        vars(self.module).update(F=functional, torch=names)
+        generator = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for value in self.model.parameters():
+                value.copy_(torch.rand(value.shape, generator=generator, dtype=value.dtype) + 0.5)
+        return self
+
+    def interior(self, node: str, axis: int, index: int) -> bool:
+        """Whether output `index` of a node reads no padding anywhere on the way."""
+        needed: dict[str, tuple[int, int]] = {node: (index, index)}
+        for step in reversed(self.graph.nodes):
+            if step.name not in needed:
+                continue
+            low, high = needed[step.name]
+            sizes = [self.shapes[name].size[axis] for name in step.inputs]
+            if low < 0 or high >= self.shapes[step.name].size[axis]:
+                return False
+            for position, name in enumerate(step.inputs):
+                window = step.op.window(axis, sizes, position)
+                if window is None:
+                    continue
+                first = -(-(window.stride * low - window.offset) // window.upsample)
+                last = (window.stride * high - window.offset + window.dilation * (window.taps - 1)) // window.upsample
+                had = needed.get(name, (first, last))
+                needed[name] = min(had[0], first), max(had[1], last)
+        return all(
+            needed[name][0] >= 0 and needed[name][1] < shape.size[axis]
+            for name, shape in self.graph.inputs.items()
+            if name in needed
+        )
+
+    def central(self, node: str, axis: int, phase: int, period: int) -> int | None:
+        """The interior output index of a phase that is nearest to the middle."""
+        size = self.shapes[node].size[axis]
+        candidates = sorted(range(phase % period, size, period), key=lambda index: abs(2 * index - size))
+        return next((index for index in candidates if self.interior(node, axis, index)), None)
+
+
+def _pad(x: Any, pads: Any, mode: str = "constant", value: float = 0) -> Any:
+    import torch
+
+    return torch.nn.functional.pad(x, pads, mode)  # -inf around a maximum is nothing around a mean
+
+
+def compiled(spec: str | Path, **options: Any) -> Compiled:
+    """A spec, in a file or as a bundled file's name, that must be right."""
+    findings = Findings()
+    found = compile_spec(ROOT / "specs" / spec if isinstance(spec, str) else spec, findings, **options)
+    findings.stop_on_errors()
+    return found
+
+
+def slim(graph: Graph, channels: int = 2) -> Graph:
+    """The graph with so few channels everywhere: the same geometry, cheaper."""
+
+    def thin(node: Node) -> Node:
+        changes: dict[str, Any] = {}
+        if isinstance(node.op, Conv | Deconv):
+            groups = channels if node.op.groups > 1 else 1
+            changes = {"channels": channels, "groups": groups, "init": Init(), "frozen": False}
+        elif isinstance(node.op, Linear):
+            changes = {"features": channels}
+        return replace(node, op=node.op.model_copy(update=changes))
+
+    inputs = {name: Shape(channels, shape.size) for name, shape in graph.inputs.items()}
+    return replace(graph, inputs=inputs, nodes=tuple(thin(node) for node in graph.nodes))
+
+
+def sized(graph: Graph, height: int, width: int) -> Graph:
+    """The graph for images of another size."""
+    return replace(graph, inputs={name: Shape(shape.channels, (height, width)) for name, shape in graph.inputs.items()})
+
+
+def every_layer(graph: Graph) -> Graph:
+    """The graph with every layer as an output."""
+    outputs = {name.replace(".", "_") + "_out": nodes[-1].name for name, nodes in graph.layers.items()}
+    return replace(graph, outputs=outputs)
+
+
+def source_of(graph: Graph, facts: Facts, about: str = "") -> dict[str, str]:
+    """The files that the torch backend makes of a graph, as a model called `net`."""
+    from segcompile_torch import BACKEND
+
+    return dict(BACKEND.emit(BuildRequest("net", "Net", "net.yaml", about, {}, graph, facts, Training())).files)
+
+
+def load(source: str, name: str = "emitted_model") -> ModuleType:
+    """A generated model.py as a module that nothing else knows."""
+    module = ModuleType(name)
+    module.__file__ = f"<{name}>"
+    exec(compile(source, module.__file__, "exec"), vars(module))
+    return module
+
+
+def emitted(graph: Graph) -> Emitted:
+    """The torch model of a graph. Raises SegcompileError where its shapes do not fit."""
+    findings = Findings()
+    shapes = infer_shapes(graph, findings)
+    findings.stop_on_errors()
+    graph = derive_crops(graph, shapes, findings)
+    shapes = infer_shapes(graph, findings)
+    findings.stop_on_errors()
+    facts = analyse(graph, shapes, findings)
+    source = source_of(graph, facts)["model.py"]
+    return Emitted(graph, shapes, facts, source, load(source))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One gradient: of which node's output (y, x), and along each axis the first and last index it reaches."""
+
+    node: str
+    position: tuple[int, int]
+    hulls: tuple[tuple[int, int] | None, tuple[int, int] | None]
+
+
+def measure(
+    net: Emitted, results: Mapping[str, Any], inputs: list[Any], head: str, position: tuple[int, int]
+) -> Measured:
+    """The hull of the inputs (over all of them) that reach one output position of a head."""
+    import torch
+
+    gradients = torch.autograd.grad(
+        results[head][0, :, position[0], position[1]].sum(), inputs, retain_graph=True, allow_unused=True
+    )
+    total = sum(gradient.abs().sum((0, 1)) for gradient in gradients if gradient is not None)
+    # Interpolation weights are rounded: what should be 0 may be 1e-16 of its neighbour.
+    least = 1e-12 * float(total.max()) if any(isinstance(node.op, Resize) for node in net.graph.nodes) else 0.0
+    hulls = []
+    for axis in AXES:
+        where = (total > least).any(1 - axis).nonzero().flatten()
+        hulls.append((int(where[0]), int(where[-1])) if len(where) else None)
+    return Measured(net.graph.outputs[head], position, (hulls[0], hulls[1]))
+
+
+def probes(net: Emitted, node: str, most: int | None = None) -> Iterator[tuple[int, int]]:
+    """Output positions that see no padding, one for every phase of either axis, or for `most` phases spread out."""
+    height, width = net.facts[node].fields
+    period = max(height.period, width.period)
+    step = 1 if most is None else max(1, -(-period // most)) | 1  # odd: even and odd phases take turns
+    for phase in range(0, period, step):
+        y, x = (net.central(node, axis, phase, field.period) for axis, field in enumerate((height, width)))
+        if y is not None and x is not None:
+            yield y, x
+
+
+def check_fields(net: Emitted, most: int | None = None) -> int:
+    """Assert that every phase (or at least `most` or so) of every head has the field that a gradient measures; the
+    number of phases measured."""
+    inputs = [value.requires_grad_() for value in net.inputs()]
+    results = net.outputs(*inputs)
+    count = 0
+    for head, node in net.graph.outputs.items():
+        fields = net.facts[node].fields
+        known = all(field.step is not None and not field.whole for field in fields)
+        for position in probes(net, node, most) if known else ():
+            found = measure(net, results, inputs, head, position)
+            said = tuple(field.interval(index) for field, index in zip(fields, position, strict=True))
+            said = (None, None) if None in said else said  # an output that sees nothing along one axis sees nothing
+            assert found.hulls == said, f"{node} at {position}: measured {found.hulls}, analysed {said}\n{net.source}"
+            count += 1
+    return count
+
+
+@pytest.fixture(scope="session")
+def nets() -> SimpleNamespace:
+    """The functions of this file, for tests in any folder."""
+    sys.dont_write_bytecode = True
+    functions: list[Callable[..., Any]] = [
+        compiled, slim, sized, every_layer, source_of, load, emitted, measure, probes, check_fields,
+    ]  # fmt: skip
+    return SimpleNamespace(**{function.__name__: function for function in functions}, root=ROOT, batch_norm=BatchNorm)

@@ -1,0 +1,240 @@
+"""Emitted models compute what the spec says, whatever its layers are called and however it is cut into scopes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from segcompile.graph import Graph, Node
+
+HEAD = (
+    "segcompile: 1\nmodel: net\ninput: {channels: 4, size: 16}\ndefaults: {conv: {kernel: 3, pad: same, act: relu}}\n"
+)
+
+
+def built(nets: SimpleNamespace, folder: Path, text: str):
+    path = folder / "net.yaml"
+    path.write_text(text if text.startswith("segcompile") else HEAD + text)
+    return nets.emitted(nets.compiled(path).graph)
+
+
+def flat(graph: Graph) -> Graph:
+    """The same network without scopes: every layer on the model itself, under a plain name."""
+    names = {node.name: node.name.replace(".", "_") for node in graph.nodes} | {name: name for name in graph.inputs}
+    nodes = tuple(
+        Node(names[node.name], node.op, tuple(names[name] for name in node.inputs), node.layer.replace(".", "_"))
+        for node in graph.nodes
+    )
+    return Graph(graph.model, graph.inputs, nodes, {head: names[name] for head, name in graph.outputs.items()})
+
+
+def check_against_flat(nets: SimpleNamespace, net) -> None:
+    """The model equals the one written flat, with the weights copied in the order of the analysis."""
+    import torch
+
+    plain = nets.emitted(flat(net.graph))
+    ours, theirs = dict(net.model.named_parameters()), dict(plain.model.named_parameters())
+    assert len(ours) == len(theirs)
+    buffers = dict(net.model.named_buffers())
+    order = [node for node in net.graph.nodes if net.facts[node.name].parameters]
+    from segcompile_torch.rules import TORCH
+
+    from segcompile.emit import view_model
+
+    inputs = {name: name for name in net.graph.inputs}
+    paths = view_model(net.graph, net.facts, "Net", inputs, TORCH).paths
+    flat_paths = view_model(plain.graph, plain.facts, "Net", inputs, TORCH).paths
+    with torch.no_grad():
+        for node in order:
+            for parameter in net.facts[node.name].parameters:
+                here = ours[f"{paths[node.name]}.{parameter.name}"]
+                here.copy_(torch.randn_like(here) * 0.3)
+                assert tuple(here.shape) == parameter.shape or here.numel() == parameter.count
+                theirs[f"{flat_paths[node.name.replace('.', '_')]}.{parameter.name}"].copy_(here)
+    assert buffers.keys() == dict(net.model.named_buffers()).keys()
+    found, wanted = net.outputs(), plain.outputs()
+    assert found.keys() == wanted.keys()
+    for head in found:
+        assert found[head].equal(wanted[head]), f"{head}\n{net.source}\n{plain.source}"
+
+
+SCOPED = {
+    "a join inside a repeated block": """
+blocks:
+  residual: {args: [w], layers: [c1: {conv: w}, c2: {conv: w, act: none}, sum: {add: [c2, input], act: relu}]}
+layers:
+  - "res{i}": {block: residual, w: 4, repeat: 3}
+  - head: {conv: 2, act: none}
+""",
+    "a layer inside a scope is read from outside": """
+blocks:
+  pair: {args: [w], layers: [conv1: {conv: w}, conv2: {conv: w}]}
+layers:
+  - enc0: {block: pair, w: 4}
+  - enc1: {block: pair, w: 6}
+  - both: {concat: [enc0.conv1, enc1.conv1, enc1]}
+  - head: {conv: 2, act: none}
+""",
+    "a scope reads what another one made inside": """
+blocks:
+  pair: {args: [w, tap], layers: [conv1: {conv: w}, mix: {concat: [conv1, tap]}, conv2: {conv: w}]}
+layers:
+  - stem: {conv: 4}
+  - a: {block: pair, w: 4, tap: stem}
+  - b: {block: pair, w: 6, tap: a.conv1}
+  - head: {conv: 2, act: none}
+""",
+    "blocks that differ in more than integers": """
+blocks:
+  plain: {args: [k, p], layers: [c1: {conv: 4, kernel: k, pad: p}, c2: {conv: 4, norm: batch, act: prelu}]}
+layers:
+  - a: {block: plain, k: 3, p: 1}
+  - b: {block: plain, k: 1, p: 0}
+  - head: {conv: 2, act: none}
+""",
+    "kernels that are pairs": """
+blocks:
+  thin: {args: [h, w], layers: [c1: {conv: 4, kernel: [h, w], pad: same}]}
+layers:
+  - a: {block: thin, h: 1, w: 3}
+  - b: {block: thin, h: 3, w: 1}
+  - head: {conv: 2, act: none}
+""",
+    "branches inside a block": """
+blocks:
+  split:
+    args: [w]
+    layers:
+      - mix:
+          concat:
+            - b1: {conv: w, kernel: 1}
+            - b2: [{conv: w}, {conv: w, dilation: 2}]
+            - pooled: [{pool: global_avg}, {conv: w, kernel: 1}, {resize: input}]
+      - out: {conv: w, norm: batch}
+layers:
+  - one: {block: split, w: 4}
+  - two: {block: split, w: 6}
+  - head: {conv: 2, act: none}
+""",
+    "a scaled sum": """
+layers:
+  - a: {conv: 4}
+  - b: {conv: 4}
+  - sum: {add: [a, b], weights: [0.5, -0.123456789]}
+  - scaled: {scale: 0.333333333333}
+  - head: {mul: [scaled, a]}
+""",
+    "nested blocks": """
+blocks:
+  inner: {args: [w], layers: [c: {conv: w}, d: {conv: w}]}
+  outer:
+    args: [w]
+    layers: [first: {block: inner, w: w}, second: {block: inner, w: 2w}, join: {concat: [first, second]}]
+layers:
+  - x1: {block: outer, w: 3}
+  - x2: {block: outer, w: 5}
+  - head: {conv: 2, act: none}
+""",
+}
+
+
+@pytest.mark.parametrize("case", SCOPED)
+def test_a_model_with_scopes_equals_the_same_model_written_flat(
+    nets: SimpleNamespace, tmp_path: Path, case: str
+) -> None:
+    check_against_flat(nets, built(nets, tmp_path, SCOPED[case]))
+
+
+@pytest.mark.parametrize("spec", ["unet.yaml", "aspp.yaml", "blue_marble.yaml"])
+def test_a_papers_model_equals_the_same_model_written_flat(nets: SimpleNamespace, spec: str) -> None:
+    graph = nets.slim(nets.compiled(spec).graph)
+    size = {"unet.yaml": 204, "aspp.yaml": 33, "blue_marble.yaml": 40}[spec]
+    check_against_flat(nets, nets.emitted(nets.sized(graph, size, size)))
+
+
+def test_scopes_that_differ_in_integers_share_a_class_and_others_do_not(nets: SimpleNamespace, tmp_path: Path) -> None:
+    shared = built(nets, tmp_path, SCOPED["nested blocks"]).source
+    assert shared.count("(nn.Module)") == 3
+    text = SCOPED["a layer inside a scope is read from outside"].replace("enc0.conv1, ", "")
+    assert built(nets, tmp_path, text).source.count("(nn.Module)") == 3  # one gives two tensors, one only its last
+
+
+NAMES = [
+    "train", "forward", "x", "y", "self_", "conv1_norm", "conv1", "torch", "F", "nn", "Tensor", "crop", "center_crop",
+    "parameters", "modules", "module", "type", "half", "_modules", "__init__", "_x", "image", "features", "super",
+    "dict", "match", "case", "print", "training", "T_destination", "xpu", "call_super_init", "dump_patches",
+    "reset_parameters",
+]  # fmt: skip
+
+
+def test_any_name_of_a_layer_gives_a_working_model(nets: SimpleNamespace, tmp_path: Path) -> None:
+    layers = "".join(f"  - {name}: {{conv: 4, norm: batch}}\n" for name in NAMES)
+    cut = "  - cut: {crop: input, from: torch, offset: 0}\n"
+    joined = f"  - join: {{concat: [{', '.join(NAMES)}, cut]}}\n  - end: {{add: [join, join]}}\n"
+    net = built(nets, tmp_path, f"layers:\n{layers}{cut}{joined}")
+    check_against_flat(nets, net)
+    assert net.model.train().training and not net.model.eval().training
+
+
+@pytest.mark.parametrize("name", ["self", "nn", "class_", "w", "Wide", "torch", "in_channels"])
+def test_any_name_of_a_blocks_argument_gives_a_working_model(nets: SimpleNamespace, tmp_path: Path, name: str) -> None:
+    text = f"""
+blocks:
+  wide: {{args: [{name}], layers: [c: {{conv: "{name}"}}, d: {{conv: "2*{name}"}}]}}
+layers:
+  - one: {{block: wide, {name}: 3}}
+  - two: {{block: wide, {name}: 5}}
+"""
+    check_against_flat(nets, built(nets, tmp_path, text))
+
+
+@pytest.mark.parametrize("block", ["tensor", "f", "none", "true", "net", "module", "sequential", "_", "a_b"])
+def test_any_name_of_a_block_gives_a_working_model(nets: SimpleNamespace, tmp_path: Path, block: str) -> None:
+    text = f"""
+blocks:
+  "{block}": {{args: [w], layers: [c: {{conv: w}}, d: {{conv: w, act: none}}]}}
+layers:
+  - one: {{block: "{block}", w: 3}}
+  - two: {{block: "{block}", w: 5}}
+"""
+    check_against_flat(nets, built(nets, tmp_path, text))
+
+
+def test_several_outputs_are_a_dict_and_several_inputs_arguments(nets: SimpleNamespace, tmp_path: Path) -> None:
+    text = """segcompile: 1
+model: net
+input: {x: {channels: 3, size: 16}, self: {channels: 2, size: 16}, torch: {channels: 1, size: 16}}
+defaults: {conv: {kernel: 3, pad: same}}
+layers:
+  - a: {conv: 4, from: x}
+  - b: {conv: 4, from: self}
+  - c: {conv: 4, from: torch}
+  - sum: {add: [a, b, c]}
+  - late: {concat: [sum, x]}
+outputs: {main: late, aux: a, again: a}
+"""
+    net = built(nets, tmp_path, text)
+    found = net.outputs()
+    assert list(found) == ["main", "aux", "again"] and found["aux"].equal(found["again"])
+    check_against_flat(nets, net)
+
+
+def test_an_input_read_late_is_not_overwritten(nets: SimpleNamespace, tmp_path: Path) -> None:
+    text = "layers:\n  - features: {conv: 4}\n  - a: {conv: 4}\n  - b: {add: [features, a]}\n"
+    text += "  - c: {concat: [b, input, features]}\n"
+    check_against_flat(nets, built(nets, tmp_path, text))
+
+
+def test_a_model_called_f_or_tensor_is_a_module(nets: SimpleNamespace, tmp_path: Path) -> None:
+    from segcompile_torch import BACKEND
+
+    from segcompile.build import request_for
+
+    for name in ("f", "tensor", "none", "true"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(HEAD.replace("model: net", f"model: {name}") + "layers:\n  - a: {conv: 2}\n")
+        source = BACKEND.emit(request_for(nets.compiled(path), path)).files["model.py"]
+        module = nets.load(source)
+        assert getattr(module, f"{name.capitalize()}Net")()

@@ -1,0 +1,40 @@
+"""Integer expressions, as papers write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from segcompile.language.expressions import BadExpression, evaluate
+
+VALUES = {"C": 3, "W": 64, "d": 2, "tap": "pool4"}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("7", 7), ("C", 3), ("2C", 6), ("2 C", 6), ("2C**2", 18), ("(2C)**2", 36), ("W//2C", 10), ("W*2**d", 256),
+        ("16W", 1024), ("2**d**C", 256), ("-C", -3), ("-C**2", -9), ("2*-C", -6), ("W%10", 4), ("10-4-3", 3),
+        ("100//5//2", 10), ("3(C-1)", 6), ("2(3)", 6), ("15422*C**2", 138798), (" 1 + 2 ", 3), ("0", 0),
+        ("(((1)))", 1), ("-7//2", -4), ("2C+1", 7), ("2C*2", 12), ("--3", 3),
+    ],
+)  # fmt: skip
+def test_it_has_this_value(text: str, value: int) -> None:
+    assert evaluate(text, VALUES) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "SC104"), ("2*", "SC104"), ("(C", "SC104"), ("C)", "SC104"), ("C/2", "SC104"), ("1.5", "SC104"),
+        ("C C", "SC104"), ("C(2)", "SC104"), ("1 2", "SC104"), ("C//0", "SC104"), ("C%0", "SC104"), ("2**-1", "SC104"),
+        ("2**65", "SC104"), ("2**64", "SC104"), ("9" * 30, "SC104"), ("1+" * 150 + "1", "SC104"), ("²", "SC104"),
+        ("(" * 90 + "1" + ")" * 90, "SC104"), ("-" * 150 + "1", "SC104"), ("2**" * 60 + "1", "SC104"),
+        ("X", "SC101"), ("2X", "SC101"), ("tap", "SC101"), ("C2", "SC101"), ("__import__", "SC101"),
+        ("C.real", "SC104"),
+    ],
+)  # fmt: skip
+def test_it_is_refused(text: str, code: str) -> None:
+    with pytest.raises(BadExpression) as caught:
+        evaluate(text, VALUES)
+    assert caught.value.code == code
+    assert 0 <= caught.value.start <= len(text)

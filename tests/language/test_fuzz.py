@@ -1,0 +1,84 @@
+"""Whatever a spec says, compiling it returns or reports, soon: never another exception."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from segcompile.compiler import compile_spec
+from segcompile.errors import Findings, SegcompileError
+from segcompile.report import as_json, render_text
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [*sorted((ROOT / "specs").glob("*.yaml")), *sorted((ROOT / "tests/data/invalid").glob("*.yaml"))]
+TEXTS = [path.read_text() for path in SOURCES]
+WORDS = sorted({word for text in TEXTS for word in re.findall(r"[\w.{}*+-]+", text)})
+ODD = [
+    "~", "", "010", "1_000", "0x10", "1e400", "-1", "0", "1", "2", "7", "99999999999999999999", "2**62",
+    "10**9", "65536", "4097", "yes", "{}", "[]", "[[]]", "a.b", "{i}", "\"{i}\"", "\"{\"", "\"{}\"", "\"{-1}\"",
+    "é", "日本", "../x", "x/y.yaml", ".", "same", "any", "none", "input", "output", "3x3", "3x", "1/2", "1/0",
+    "2C", "C**64", "dilated_context.yaml", "net.yaml", "unet", "norm", "act", "block", "use", "for", "from",
+    "repeat", "[3, 3]", "[1, 2, 3, 4]", "{conv: 3, kernel: 1}", "[input, input]", "concat", "!!int 3", "&a",
+    "*a", "'", "|", ">", "? x", "- - -", "\x7f", "\u2028", "nan", "inf", ".5", "1.", "- x", "a: b: c",
+]  # fmt: skip
+LIMIT_S = 10  # on a busy machine; alone the slowest takes about 2 s
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    """A spec of ours with a few words or lines replaced, dropped, doubled or swapped."""
+    text = draw(st.sampled_from(TEXTS))
+    for _ in range(draw(st.integers(1, 5))):
+        if draw(st.booleans()):
+            words = list(re.finditer(r"[^\s:,\[\]{}#]+", text)) or list(re.finditer(".", text))
+            match = words[draw(st.integers(0, len(words) - 1))]
+            new = draw(st.one_of(st.sampled_from(ODD), st.sampled_from(WORDS), st.text(max_size=5)))
+            text = text[: match.start()] + new + text[match.end() :]
+        else:
+            lines = text.splitlines()
+            i, j = (draw(st.integers(0, len(lines) - 1)) for _ in range(2))
+            kind = draw(st.sampled_from(["drop", "double", "swap", "indent", "other"]))
+            if kind == "drop":
+                del lines[i]
+            elif kind == "double":
+                lines.insert(j, lines[i])
+            elif kind == "swap":
+                lines[i], lines[j] = lines[j], lines[i]
+            elif kind == "indent":
+                lines[i] = "  " + lines[i]
+            else:
+                other = draw(st.sampled_from(TEXTS)).splitlines()
+                lines.insert(i, draw(st.sampled_from(other)))
+            text = "\n".join(lines) + "\n"
+        text = text or "x"
+    return text
+
+
+def outcome(path: Path, variant: str | None = None) -> str:
+    """All that is said; fails where compiling does neither return nor report, or takes too long."""
+    findings = Findings()
+    start = time.process_time()
+    try:
+        compile_spec(path, findings, variant=variant, name=path.name)
+    except SegcompileError as error:
+        assert any(found.is_error for found in error.diagnostics)
+        findings = Findings(list(error.diagnostics))
+    assert time.process_time() - start < LIMIT_S, path.read_text()
+    for found in findings.diagnostics:
+        assert as_json(found)
+    return render_text(findings.diagnostics)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mutated(), st.sampled_from([None, None, "basic", "large", "small"]))
+def test_a_mutated_spec_compiles_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, text: str, variant: str | None
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "net.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    outcome(path, variant)

@@ -1,0 +1,52 @@
+"""What is said of each invalid spec in tests/data/invalid, word for word.
+
+`python tests/language/test_invalid.py` writes the texts anew, to be read before they are committed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segcompile.compiler import compile_spec
+from segcompile.errors import CODES, Findings, SegcompileError
+from segcompile.report import render_text
+
+FOLDER = Path(__file__).parents[1] / "data" / "invalid"
+SPECS = sorted(FOLDER.glob("*.yaml"))
+VARIANT = {"SC110_no_value": "small", "SC110_unknown": "huge"}
+OF_A_SPEC = [code for code in CODES if code < "SC6"]
+NEVER_RAISED = {"SC009"}  # see test_source
+
+
+def report(path: Path) -> str:
+    """All that is said of a spec, in the names of its own folder."""
+    findings = Findings()
+    try:
+        compile_spec(path, findings, variant=VARIANT.get(path.stem), name=path.name)
+    except SegcompileError as error:
+        findings = Findings(list(error.diagnostics))
+    text = render_text(findings.diagnostics) + "\n"
+    return text.replace(f"{FOLDER}/", "").replace(f"{FOLDER.parents[2] / 'specs'}/", "specs/")
+
+
+@pytest.mark.parametrize("path", SPECS, ids=[path.stem for path in SPECS])
+def test_the_report_is_this(path: Path) -> None:
+    assert report(path) == path.with_suffix(".txt").read_text()
+
+
+@pytest.mark.parametrize("path", SPECS, ids=[path.stem for path in SPECS])
+def test_the_report_has_the_code_that_the_file_is_named_after(path: Path) -> None:
+    code = path.stem.partition("_")[0]
+    assert code in report(path) or not code.startswith("SC")
+
+
+@pytest.mark.parametrize("code", [code for code in OF_A_SPEC if code not in NEVER_RAISED])
+def test_every_code_has_a_spec_that_gets_it(code: str) -> None:
+    assert any(f"[{code} " in report(path) for path in SPECS)
+
+
+if __name__ == "__main__":
+    for spec in SPECS:
+        spec.with_suffix(".txt").write_text(report(spec))

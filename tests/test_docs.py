@@ -1,0 +1,288 @@
+"""The documentation is true: its specs compile, its tables are what the code says, its links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from segcompile import source
+from segcompile.build import request_for
+from segcompile.compiler import compile_spec
+from segcompile.errors import Findings
+from segcompile.language import calls, derive, expander, schema
+from segcompile.language.derive import variants_of
+from segcompile.language.sections import NETWORK_CLAIMS
+from segcompile.language.training import Training
+from segcompile.library import locate
+from segcompile.ops import ALL_OPS, SPELLINGS, Init, Op, Reads, kinds
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+LANGUAGE = (ROOT / "docs/language.md").read_text(encoding="utf-8")
+_HIDDEN = (".venv", "build", "dist", "node_modules")
+PAGES = [
+    path
+    for path in sorted(ROOT.rglob("*.md"))
+    if not any(part in _HIDDEN or part.startswith(".") for part in path.relative_to(ROOT).parts)
+]
+
+
+def blocks(kind: str, page: str = LANGUAGE) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+
+
+def section(title: str) -> str:
+    """The text under `## title`."""
+    return LANGUAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def code(text: str) -> list[str]:
+    """What stands between backticks."""
+    return [span.replace("\\|", "|") for span in re.findall(r"`([^`]+)`", text)]
+
+
+def rows(title: str) -> list[list[str]]:
+    """The cells of every table under `## title`, without the heads."""
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [row for row, below in zip(cells, [*cells[1:], [""]], strict=True) if "---" not in row[0] + below[0]]
+
+
+# --- specs
+
+
+@pytest.mark.parametrize("text", blocks("yaml"), ids=lambda text: re.search(r"model: (\w+)", text)[1])
+def test_a_spec_on_the_page_compiles_without_a_finding(text: str, tmp_path: Path) -> None:
+    assert text.startswith("segcompile: 1\n"), "a part of a spec is marked ```yaml fragment"
+    path = tmp_path / "spec.yaml"
+    path.write_text(text, encoding="utf-8")
+    for variant in variants_of(path, locate) or (None,):
+        findings = Findings()
+        compiled = compile_spec(path, findings, variant=variant)
+        assert findings.diagnostics == []
+        assert compiled.verdicts or "claims" not in text
+
+
+@pytest.mark.parametrize("text", blocks("yaml fragment"), ids=lambda text: text.split("\n")[0])
+def test_a_fragment_on_the_page_is_part_of_a_spec(text: str) -> None:
+    indented = "".join(f"  {line}\n" for line in text.splitlines())
+    root = source.parse(f"part:\n{indented}", "fragment")
+    part = root.get("part")
+    if isinstance(part, source.Mapping):
+        assert set(part.entries) <= set(schema.Spec.model_fields)
+
+
+def test_the_first_spec_has_15_lines() -> None:
+    assert len(blocks("yaml")[0].splitlines()) == 15
+
+
+# --- tables
+
+
+def written(value: Any) -> str:
+    """A default as the page writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return str(value[0]) if value else "none"
+    if isinstance(value, Init):
+        return value.scheme
+    return str(value)
+
+
+ABSENT = {"stride": "kernel", "offset": "derived"}  # what an attribute is that the spec leaves out
+
+
+def expected(op: type[Op]) -> set[str]:
+    """The attributes column of an op's row: `kernel`, `stride: 1`, `mode: zero|reflect|edge`."""
+    found = set()
+    for name, info in op.model_fields.items():
+        if name == op.main:
+            continue
+        if info.is_required():
+            found.add(name)
+        elif op.reads(name) is Reads.WORD:
+            others = [word for word in get_args(info.annotation) if word != info.default]
+            found.add(f"{name}: {'|'.join([info.default, *others])}")
+        elif isinstance(info.default, float):
+            found.add(f"{name}: {info.default:g}".replace("e-0", "e-"))
+        else:
+            found.add(f"{name}: {ABSENT[name] if info.default is None else written(info.default)}")
+    return found
+
+
+def row_of(op: type[Op]) -> list[str]:
+    words = kinds(op)
+    first = f"{op.spelling}: {words[0]}" if words else f"{op.spelling}: "
+    found = [row for row in rows("Ops") if any(span.startswith(first) for span in code(row[0]))]
+    assert len(found) == 1, f"docs/language.md has {len(found)} rows for `{first}`"
+    return found[0]
+
+
+@pytest.mark.parametrize("op", ALL_OPS, ids=lambda op: op.__name__)
+def test_the_row_of_an_op_has_its_kinds_its_attributes_and_their_defaults(op: type[Op]) -> None:
+    heads, attributes, does = row_of(op)
+    assert does
+    assert set(code(attributes)) == expected(op)
+    if kinds(op):
+        assert set(code(heads)) == {f"{op.spelling}: {word}" for word in kinds(op)}
+    elif op.main is not None:
+        choices = get_args(op.model_fields[op.main].annotation) if op.reads(op.main) is Reads.WORD else (op.main,)
+        assert {f"{op.spelling}: {choice}" for choice in choices} <= set(code(heads))
+
+
+def test_the_table_of_ops_has_no_other_rows() -> None:
+    heads = [span.partition(":")[0] for row in rows("Ops") for span in code(row[0])]
+    assert set(heads) == SPELLINGS
+    assert len(rows("Ops")) == len(ALL_OPS)
+
+
+def test_the_table_of_keys_has_every_key_of_a_spec() -> None:
+    assert {span for row in rows("Keys") for span in code(row[0])} == set(schema.Spec.model_fields)
+
+
+def test_the_table_of_initialisations_has_every_scheme() -> None:
+    schemes = {re.sub(r"[{}]", "", span).partition(":")[0] for row in rows("Initialisation") for span in code(row[0])}
+    assert schemes == set(get_args(Init.model_fields["scheme"].annotation))
+
+
+def test_the_training_on_the_page_is_the_default(tmp_path: Path) -> None:
+    fragment = next(text for text in blocks("yaml fragment") if text.startswith("training:"))
+    keys = {match[1] for match in re.finditer(r"^  (\w+):", fragment, re.MULTILINE)}
+    assert keys == set(schema.Stage.model_fields) - {"stages", "input_padding"}
+    path = tmp_path / "spec.yaml"
+    text = re.sub(r"^training: .*\n", "", blocks("yaml")[0], flags=re.MULTILINE) + fragment
+    path.write_text(text, encoding="utf-8")
+    assert request_for(compile_spec(path, Findings()), path).training == Training()
+
+
+def test_the_limits_on_the_page_are_the_limits() -> None:
+    text = " ".join(section("Limits").split())
+    assert f"{source.MAX_BYTES // 1024**2} MiB and {source.MAX_VALUES:,} keys" in text
+    assert f"nested {source.MAX_DEPTH} deep" in text
+    assert f"{expander.MAX_LAYERS:,} layers" in text
+    assert f"nest {calls.MAX_DEPTH} deep, bases {derive.MAX_BASES}." in text
+
+
+def test_the_tables_of_claims_have_every_claim(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    layer = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 8}\nlayers: [c: {conv: 3, kernel: 1}]\n"
+    path.write_text(f"{layer}claims: {{c: {{nonsense: 1}}}}\n")
+    findings = Findings()
+    compile_spec(path, findings)
+    known = (findings.diagnostics[0].help or "").removeprefix("known: ").split(", ")
+    documented = {span for row in rows("Claims") for span in code(row[0])}
+    assert documented == {*known, *NETWORK_CLAIMS, "output"}
+
+
+@pytest.mark.parametrize("kind", ["Ops", "Norms"])
+def test_what_is_not_there_yet_is_not_there(kind: str) -> None:
+    line = next(line for line in section("Not there yet").splitlines() if line.startswith(f"- {kind}:"))
+    known = SPELLINGS if kind == "Ops" else {word for op in ALL_OPS if op.spelling == "norm" for word in kinds(op)}
+    assert code(line) and not known & {*code(line)}
+
+
+# --- the examples of CONTRIBUTING.md
+
+TEST_IMPORTS = """\
+import pytest
+from pathlib import Path
+from segcompile.backend import load_backend, run_backend
+from segcompile.build import request_for
+from segcompile.compiler import compile_spec
+from segcompile.errors import Findings, SegcompileError
+from segcompile.report import render_text
+"""
+
+
+def example(start: str) -> str:
+    """The one Python block of CONTRIBUTING.md that starts so."""
+    (found,) = [text for text in blocks("python", CONTRIBUTING) if text.startswith(start)]
+    return found
+
+
+def edit(path: Path, *changes: tuple[str, str], end: str = "") -> None:
+    """Replace the first of each old text, and add `end`."""
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text, f"{path.name} has no {old!r} to change"
+        text = text.replace(old, new, 1)
+    path.write_text(f"{text}\n\n{end}", encoding="utf-8")
+
+
+def test_the_examples_of_contributing_work_in_a_copy_of_the_repository(tmp_path: Path) -> None:
+    """The op and the diagnostic are put where the page says; then the tests that the page gives them pass."""
+    core, torch = tmp_path / "segcompile", tmp_path / "segcompile_torch"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "segcompile", core, ignore=ignored)
+    shutil.copytree(ROOT / "backends/torch/segcompile_torch", torch, ignore=ignored)
+    edit(
+        core / "ops/resampling.py",
+        ("    PadMode,\n", "    PadMode,\n    Positive,\n"),
+        end=example("class PixelShuffle"),
+    )
+    imported = ("import Crop, Pad, Resize", "import Crop, Pad, PixelShuffle, Resize")
+    edit(core / "ops/__init__.py", imported, ("...] = (\n", "...] = (\n    PixelShuffle,\n"))
+    edit(torch / "rules.py", end=f"from segcompile.ops import PixelShuffle\n\n\n{example('def _pixel_shuffle')}")
+    edit(core / "errors.py", ('    ("SC201"', f'    {example("(")}    ("SC201"'))
+    edit(core / "language/lint.py", end=example("def warn_unused_blocks"))
+    call = "    warn_unused_parameters(document, findings)\n"
+    both = ("import warn_unused_parameters", "import warn_unused_blocks, warn_unused_parameters")
+    edit(core / "compiler.py", both, (call, call + call.replace("parameters", "blocks")))
+    for name, start in (("test_pixel_shuffle.py", "SPEC"), ("test_lint.py", "UNUSED_BLOCK")):
+        (tmp_path / name).write_text(f"{TEST_IMPORTS}\n{example(start)}", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "."]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout
+    assert "3 passed" in run.stdout
+
+
+def test_the_backend_that_contributing_shows_is_the_one_in_the_tests() -> None:
+    folder = ROOT / "tests/data/third_party_backend"
+    module = (folder / "segcompile_outline/__init__.py").read_text(encoding="utf-8")
+    assert example("BACKEND") in module
+    assert f"in {len(module.splitlines())} lines" in CONTRIBUTING
+    assert blocks("toml", CONTRIBUTING)[0] in (folder / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_every_file_that_contributing_names_exists() -> None:
+    made = {"segcompile/explain/SC112.md", "tests/test_pixel_shuffle.py", "tests/test_lint.py"}  # by its examples
+    prose = without_code(CONTRIBUTING)
+    named = {path for path in code(prose) if re.fullmatch(r"[\w./]+/[\w./]*|[\w./]+\.(py|md|toml)", path)} - made
+    rooms = (ROOT, ROOT / "segcompile")
+    assert named
+    assert [path for path in sorted(named) if not any((room / path).exists() for room in rooms)] == []
+
+
+# --- links
+
+
+def without_code(page: str) -> str:
+    return re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page: str) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    titles = re.findall(r"^#+ (.*)$", without_code(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(page: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text(encoding="utf-8"))):
+        if re.match(r"https?://|mailto:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        other = page.parent / name if name else page
+        if not other.exists() or (anchor and anchor not in anchors(other.read_text(encoding="utf-8"))):
+            broken.append(target)
+    assert broken == []

@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 PIP_ARGS ?=
-DEMO_STEPS ?= 500
+DEMO_STEPS ?= 1200
 BIN := .venv/bin
 DEMO := build/demo
 GENERATED := dilated_large unet blue_marble

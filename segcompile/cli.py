@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -250,6 +251,7 @@ def _overrides(settings: tuple[str, ...]) -> dict[str, int]:
 
 def main() -> None:
     """Run the command line: 0 clean, 1 diagnostics, 2 usage, 3 drift, 4 backend failure, 70 internal error."""
+    gc.disable()  # one short run whose values all live to its end: collecting would only look at them again and again
     sys.exit(_guarded(lambda: cli.main(standalone_mode=False)))
 
 

@@ -13,7 +13,7 @@ SPECS = [
     ("dilated_context.yaml", "large", 81, 8),
     ("dilated_basic.yaml", None, 81, 8),
     ("dilated_large.yaml", None, 81, 8),
-    ("blue_marble.yaml", None, 300, 12),
+    ("blue_marble.yaml", None, 300, 11),
     ("aspp.yaml", None, 49, 4),
     ("unet.yaml", None, 236, 31),
     ("valid/residual_example.yaml", None, 31, 10),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from segcompile.analysis.facts import Facts, NodeFacts
+from segcompile.analysis.verdicts import show
 from segcompile.emit.calls import WIDTH, Argument, Call, Rules
 from segcompile.emit.names import Names
 from segcompile.emit.scopes import ROOT, Item, ScopeTree
@@ -166,11 +167,7 @@ def describe(found: NodeFacts) -> tuple[str, ...]:
     height, width = found.fields
     if not found.shape.size:
         return (shape,)
-    stride = "" if height.stride is None or width.stride is None else f"stride {_pair(height.stride, width.stride)}"
+    stride = "" if height.stride is None or width.stride is None else f"stride {show((height.stride, width.stride))}"
     if height.whole or width.whole:
         return shape, stride, "rf whole image"
-    return shape, stride, "" if height.size is None or width.size is None else f"rf {_pair(height.size, width.size)}"
-
-
-def _pair(height: object, width: object) -> str:
-    return str(height) if height == width else f"{height}x{width}"
+    return shape, stride, "" if height.size is None or width.size is None else f"rf {show((height.size, width.size))}"

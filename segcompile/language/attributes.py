@@ -17,7 +17,8 @@ CARRIED = ("norm", "act", "drop")  # applied in this order
 CALLS = ("block", "use")
 COMMON = ("from", "repeat", *CARRIED)  # what any layer may say beside its op's attributes
 _NOT_YET = ("instance", "group", "lrn")
-_INPUTS = {"add": 2, "mul": 2, "concat": 2, "crop": 1, "resize": 1}  # ops whose main argument names layers
+JOINS = ("add", "mul", "concat")
+_NAMES_LAYERS = (*JOINS, "crop", "resize")  # ops whose main argument is no attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, factor:
     kind = BY_KIND[key]
     op = kind[read_word(main, tuple(kind))] if kind else BY_SPELLING[key]
     given = _given(op, key, body, defaults, values)
-    if op.main is not None and (op.spelling not in _INPUTS or factor):
+    if op.main is not None and (op.spelling not in _NAMES_LAYERS or factor):
         given = {op.main: (main, values), **{name: pair for name, pair in given.items() if name != op.main}}
     if "init" in op.model_fields and "init" not in given and defaults.init is not None:
         given["init"] = defaults.init, defaults.values

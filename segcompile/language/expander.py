@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from segcompile.errors import SegcompileError, Span, fail
 from segcompile.graph import Origin, Scope
-from segcompile.language.attributes import CALLS, Read, read_carried, read_op
+from segcompile.language.attributes import CALLS, JOINS, Read, read_carried, read_op
 from segcompile.language.calls import Library, read_block, read_target
 from segcompile.language.flat import Layer, Use
 from segcompile.language.items import body_op, list_under, split, turns
@@ -18,8 +18,6 @@ from segcompile.language.sections import read_outputs
 from segcompile.language.values import is_name, read_name, read_positive
 from segcompile.ops import Op
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
-
-_JOINS = ("add", "mul", "concat")
 
 
 @dataclass(slots=True)
@@ -67,7 +65,7 @@ class Expander:
         """One layer, or a stack of them. `from` is where a stack starts, unless it says `{i}`."""
         key = body_op(name, body)
         start = body.get("from")
-        if start is not None and key in _JOINS:
+        if start is not None and key in JOINS:
             raise fail("SC003", f"`{key}` names its inputs itself", body.key("from").span, help=f"`{key}: [a, b]`")
         repeat = body.get("repeat")
         times = read_positive(repeat, place.values) if repeat is not None else 1
@@ -124,7 +122,7 @@ class Expander:
 
     def _inputs(self, key: str, main: Node, name: str, place: Place, above: str) -> tuple[tuple[str, ...], bool]:
         """What the layer reads; True if a resize's main argument is a factor."""
-        if key in _JOINS:
+        if key in JOINS:
             return self._branches(key, main, name, place, above), False
         if key == "crop":
             return (above, self.names.read(main, place, name)), False

@@ -91,19 +91,9 @@ def _frozen(weighted: list[Node], paths: Mapping[str, str]) -> list[str]:
 def fill(weight: str, init: Init) -> str:
     """The call that fills one weight."""
     if init.scheme == "identity":
-        groups = "" if init.groups is None else f", groups={init.groups}"
-        return f"identity_({weight}{groups}{'' if init.std is None else f', std={init.std!r}'})"
+        std = "" if init.std is None else f", std={init.std!r}"
+        return f"identity_({weight}, groups={init.groups}{std})"
     if init.scheme == "normal":
         return f"nn.init.normal_({weight}, std={init.std!r})"
     function = {"he": "nn.init.kaiming_normal_", "xavier": "nn.init.xavier_uniform_", "zeros": "nn.init.zeros_"}
     return f"{function.get(init.scheme, 'bilinear_')}({weight})"
-
-
-def explain(graph: Graph) -> str:
-    """The first line of reset_parameters' docstring: which initialisations, by the papers' names."""
-    schemes = dict.fromkeys(node.op.init.scheme for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear))
-    words = {
-        "identity": "identity (Yu & Koltun, 2016)", "bilinear": "bilinear upsampling (Long et al., 2015)",
-        "he": "He et al. (2015)", "xavier": "Glorot & Bengio (2010)", "zeros": "zeros", "normal": "gaussian",
-    }  # fmt: skip
-    return ", ".join(words[scheme] for scheme in schemes)

@@ -39,7 +39,7 @@ def alternated(first: tuple[str, ...], second: tuple[str, ...], runs: int) -> tu
 def long_spec(layers: int) -> str:
     """A network of that many layers: residual blocks, so that names, scopes and joins count too."""
     lines = [
-        "segcompile: 1", "model: long", "input: {channels: 8, size: 64}",
+        "segcompile: 1", "model: long", "input: {channels: 8, size: 32768}",
         "defaults: {conv: {kernel: 3, pad: same, act: relu}}", "layers:", "  - r0: {conv: 8}",
     ]  # fmt: skip
     for index in range(1, layers // 4):

@@ -222,7 +222,8 @@ def check_fields(net: Emitted, most: int | None = None) -> int:
         known = all(field.step is not None and not field.whole for field in fields)
         for position in probes(net, node, most) if known else ():
             found = measure(net, results, inputs, head, position)
-            said = tuple(field.interval(index) for field, index in zip(fields, position, strict=True))
+            seen = [field.at(index) for field, index in zip(fields, position, strict=True)]
+            said = tuple(None if item is None else (item.low, item.high) for item in seen)
             said = (None, None) if None in said else said  # an output that sees nothing along one axis sees nothing
             assert found.hulls == said, f"{node} at {position}: measured {found.hulls}, analysed {said}\n{net.source}"
             count += 1

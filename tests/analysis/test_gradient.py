@@ -64,7 +64,7 @@ def test_behind_a_whole_image_op_every_input_pixel_counts(nets: SimpleNamespace)
     whole = [head for head, node in net.graph.outputs.items() if net.facts[node].fields[0].whole]
     assert len(whole) == 6
     for head in whole:
-        assert nets.measure(net, results, inputs, head, (0, 0)).hulls == ((0, 32), (0, 32)), head
+        assert (nets.measure(net, results, inputs, head, (0, 0)) > 0).all(), head
 
 
 def extents(nets: SimpleNamespace, spec: str, layer: str) -> Counter[int]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from segcompile.analysis.facts import Facts, NodeFacts
+from segcompile.analysis.pairs import Pair
 from segcompile.analysis.slips import explain_slip, first_slips
-from segcompile.analysis.verdicts import Pair, Subject, Verdict, show
+from segcompile.analysis.verdicts import Subject, Verdict
 from segcompile.errors import Findings, SegcompileError, did_you_mean, fail
 from segcompile.graph import Graph, Node
 from segcompile.language.flat import Claim, Expansion
@@ -17,7 +18,7 @@ from segcompile.source import Mapping as MappingNode
 from segcompile.source import Node as SpecNode
 from segcompile.source import Scalar
 
-__all__ = ["Verdict", "check_claims", "show"]
+__all__ = ["Verdict", "check_claims"]
 
 _OF_LAYERS = ("receptive_field", "stride", "margin", "offset", "size", "channels", "kernel", "dilation", "parameters")
 

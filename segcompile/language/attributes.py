@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from segcompile.errors import Diagnostic, SegcompileError, Span, did_you_mean, fail
-from segcompile.language.values import READERS, Values, read_number, read_option, read_pair, read_word
+from segcompile.language.values import READERS, Values, read_number, read_option, read_pair, read_word, with_stride
 from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
 from segcompile.source import Mapping, Node, Scalar, describe
 
@@ -140,14 +140,13 @@ def _known(op: type[Op]) -> str:
 def _values(op: type[Op], given: _Given) -> dict[str, Any]:
     """The value of each attribute; the stride first, because the others may read it (`kernel: 2*stride`)."""
     found: dict[str, Any] = {}
-    own: dict[str, int | str] = {}
-    if "stride" in op.model_fields:
-        height, width = read_pair(*given["stride"]) if "stride" in given else (1, 1)
-        own = {"stride": height, "stride_h": height, "stride_w": width}
+    strided = "stride" in op.model_fields
+    stride = read_pair(*given["stride"]) if strided and "stride" in given else (1, 1)
     wrong: list[Diagnostic] = []
     for name, (node, values) in given.items():
+        scope = with_stride(values, stride) if strided else values
         try:
-            found[name] = (height, width) if name == "stride" else _value(op, name, node, {**values, **own})
+            found[name] = stride if name == "stride" else _value(op, name, node, scope)
         except SegcompileError as error:
             wrong += error.diagnostics
     if wrong:

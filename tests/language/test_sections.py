@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from segcompile.language.training import read_training
+
 TABLE = """
 params: {{C: 21}}
 table:
@@ -155,6 +157,36 @@ def test_stride_in_a_claim_is_that_of_the_layers_own_op(bench: Any, layer: str, 
 )
 def test_a_false_claim_does_not(bench: Any, claim: str, error: str) -> None:
     assert bench.errors(NETWORK.format(claim=claim)) == [error]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "fields"),
+    [
+        ("fixed", {"schedule": "fixed"}),
+        ("poly", {"schedule": "poly", "power": 0.9}),
+        ("{poly: 0.8}", {"schedule": "poly", "power": 0.8}),
+        ("{poly: {power: 0.8}}", {"schedule": "poly", "power": 0.8}),
+        ("{step: 50}", {"schedule": "step", "step_size": 50, "gamma": 0.1}),
+        ("{step: {every: 50, gamma: 0.5}}", {"schedule": "step", "step_size": 50, "gamma": 0.5}),
+    ],
+)
+def test_a_schedule_says_its_option_by_name_or_alone(bench: Any, schedule: str, fields: dict[str, object]) -> None:
+    compiled = bench.compile(f"layers: [a: {{conv: 8, kernel: 3}}]\ntraining: {{schedule: {schedule}}}")
+    training = read_training(compiled.document, compiled.expansion.values)
+    assert {name: getattr(training, name) for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("schedule", "error"),
+    [
+        ("{poly: {gamma: 0.5}}", "SC003 there is no option `gamma` here"),
+        ("{step: {power: 0.5}}", "SC003 there is no option `power` here"),
+        ("{fixed: {every: 5}}", "SC004 a fixed rate takes no value"),
+        ("{poly: [0.5]}", "SC004 a number is due here, not a list"),
+    ],
+)
+def test_a_schedule_has_no_other_option(bench: Any, schedule: str, error: str) -> None:
+    assert bench.errors(f"layers: [a: {{conv: 8, kernel: 3}}]\ntraining: {{schedule: {schedule}}}") == [error]
 
 
 VARIANTS = """

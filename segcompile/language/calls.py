@@ -162,7 +162,7 @@ def _read_spec(document: Document, target: Scalar, body: MappingNode, place: Pla
         message = f"`{target.text}` has {len(inputs)} inputs; a used spec takes one"
         raise fail("SC204", message, target.span, help="use a spec with one input")
     network = read_network(document, findings)
-    check_defaults(document.section("defaults"))
+    check_defaults(document.section("defaults"), values)
     findings.stop_on_errors()
     ((name, takes),) = inputs.items()
     calls = (*place.calls, Label(target.span, f"in `{target.text}`, used here"))

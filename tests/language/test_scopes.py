@@ -274,7 +274,7 @@ def test_scopes_carry_the_title_and_the_integers_they_were_made_with(bench: Any)
             ["SC108 block `b` contains itself: b -> b"],
         ),
         ("layers: [u: {use: net.yaml}]", ["SC108 `net.yaml` contains itself through `use`"]),
-        ("layers: [u: {use: .}]", ["SC501 there is no spec `.` to use"]),
+        ("layers: [u: {use: .}]", ["SC501 `.` is a directory, not a spec to use"]),
         ("layers: [u: {use: ''}]", ["SC501 there is no spec `` to use"]),
         ("layers: [u: {use: [a]}]", ["SC004 `use` takes a name, not a list"]),
     ],

@@ -46,7 +46,9 @@ class Stage(_Part):
         Literal["sgd", "adamw"] | dict[Literal["sgd", "adamw"], dict[Literal["momentum", "weight_decay"], str]]
     ) = "sgd"
     schedule: (
-        Literal["fixed", "step", "poly"] | dict[Literal["step", "poly"], str | dict[Literal["every", "gamma"], str]]
+        Literal["fixed", "step", "poly"]
+        | dict[Literal["step"], str | dict[Literal["every", "gamma"], str]]
+        | dict[Literal["poly"], str | dict[Literal["power"], str]]
     ) = "poly"
     lr: str | None = None
     batch: str | None = None

@@ -174,7 +174,7 @@ def slim(graph: Graph, channels: int = 2) -> Graph:
 
 
 def skeleton(graph: Graph) -> Graph:
-    """The graph with one channel everywhere and nothing but its ways through: concatenation and products become sums."""
+    """The graph with one channel everywhere and nothing but its ways through: joins become sums."""
 
     def bare(node: Node) -> Node:
         if isinstance(node.op, Concat | Mul | Add):

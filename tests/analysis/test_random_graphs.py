@@ -12,7 +12,12 @@ from segcompile.analysis.coverage.path_counts import count_paths
 from segcompile.graph import Graph
 from segcompile.testing.strategies import graphs
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=(Phase.explicit, Phase.generate))
+SETTINGS = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),  # shrinking a network of emitted code takes longer than reading it
+)
 
 
 def check(nets: SimpleNamespace, graph: Graph) -> None:

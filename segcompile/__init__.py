@@ -2,4 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segcompile.fields import ReceptiveField, receptive_field
+
 __version__ = "0.1.0"
+__all__ = ["ReceptiveField", "__version__", "receptive_field"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, imported when they are asked for: the command line starts without them."""
+    if name in __all__:
+        from segcompile import fields
+
+        return getattr(fields, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

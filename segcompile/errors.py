@@ -104,6 +104,7 @@ CODES: dict[str, Code] = _table(
     ("SC407", "gridding", _WARNING),
     ("SC408", "field-exceeds-input", _WARNING),
     ("SC409", "no-effect", _WARNING),
+    ("SC410", "field-request"),
     ("SC501", "base-not-found"),
     ("SC505", "base-cycle"),
     ("SC601", "unknown-backend"),

@@ -45,18 +45,24 @@ class PathCounts:
         """Whether every count is the very integer."""
         return self.exponent == 0 and float(self.counts.max()) <= EXACT
 
-    def radius(self, share: float) -> float:
-        """The least r such that the square of pixels not further than r, along either axis, from the centre of mass
-        (rounded to half a pixel) holds `share` (0 .. 1) of all paths."""
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The input position, (row, column), of the centre of mass, to half a pixel."""
         import numpy
 
         rows, columns = self.counts.sum(1), self.counts.sum(0)
-        total = rows.sum()
-        distances = [
-            numpy.abs(2 * numpy.arange(len(part)) - round(2 * float(part @ numpy.arange(len(part)) / total)))
-            for part in (rows, columns)
-        ]  # in half pixels
-        farther = numpy.maximum(distances[0][:, None], distances[1][None, :])
+        y, x = (round(2 * float(part @ numpy.arange(len(part)) / part.sum())) / 2 for part in (rows, columns))
+        return self.top + y, self.left + x
+
+    def radius(self, share: float) -> float:
+        """The least r such that the square of pixels not further than r, along either axis, from the centre of mass
+        holds `share` (0 .. 1) of all paths."""
+        import numpy
+
+        y, x = self.centre
+        rows = numpy.abs(self.top + numpy.arange(self.counts.shape[0]) - y)
+        columns = numpy.abs(self.left + numpy.arange(self.counts.shape[1]) - x)
+        farther = (2 * numpy.maximum(rows[:, None], columns[None, :])).astype(int)  # in half pixels
         held = numpy.cumsum(numpy.bincount(farther.ravel(), self.counts.ravel()))
         return float(numpy.searchsorted(held, share * held[-1] * (1 - 1e-12))) / 2
 

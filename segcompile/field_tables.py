@@ -105,26 +105,24 @@ def _picture(found: Coverage) -> list[str]:
     height, width = found.size
     if found.fill == 1 or width > WIDTH or height > 2 * WIDTH:
         return []
-    top, left = found.region.rows.low, found.region.columns.low
-    grid = [[0] * width for _ in range(height + height % 2)]
-    for row, first, last in found.region.runs():
-        grid[row - top][first - left : last - left + 1] = [1] * (last - first + 1)
+    grid = found.region.mask().astype(int).tolist()
+    grid += [[0] * width] * (height % 2)
     pairs = zip(grid[::2], grid[1::2], strict=True)
     return ["", *("".join(_BLOCKS[2 * a + b] for a, b in zip(*pair, strict=True)).rstrip() for pair in pairs)]
 
 
 def why_text(layer: LayerField, phase: Phase | None) -> str:
     """For each side of the field, the path that reaches it and what each layer on it adds."""
-    told: dict[str, list[str]] = {}
+    ends: dict[str, list[str]] = {}  # a path -> where it leads
     for direction in DIRECTIONS:
         path = layer.why(direction, phase)
         if path:
-            told.setdefault(_chain(layer, path), []).append(direction)
-    if not told:
+            ends.setdefault(_chain(steps_of(layer, path)), []).append(f"{direction} {path[0].index}")
+    if not ends:
         return f"{layer.name}: its field has no ends"
     y, x = phase or layer.widest_phase
-    head = f"{layer.name} at phase {y},{x} (pixels that each layer adds on that side of the centre)"
-    return "\n\n".join([head, *(f"{' and '.join(sides)}: {text}" for text, sides in told.items())])
+    head = f"{layer.name} at phase {y},{x}: who reaches which input pixel, and how many pixels each layer adds"
+    return "\n\n".join([head, *(f"{', '.join(sides)}\n{text}" for text, sides in ends.items())])
 
 
 def steps_of(layer: LayerField, path: Iterable[Adds]) -> list[tuple[str, int, Fraction | None]]:
@@ -137,10 +135,9 @@ def steps_of(layer: LayerField, path: Iterable[Adds]) -> list[tuple[str, int, Fr
     return [(name, index, pixels) for name, (index, pixels) in steps.items()]
 
 
-def _chain(layer: LayerField, path: tuple[Adds, ...]) -> str:
-    steps = steps_of(layer, path)
-    total = sum((pixels for _, _, pixels in steps if pixels is not None), Fraction(0))
+def _chain(steps: list[tuple[str, int, Fraction | None]]) -> str:
+    """`input -> conv1 +1 -> conv2 +1`, on lines of WIDTH."""
     parts = [f"{name} {float(pixels):+g}" if pixels else name for name, _, pixels in steps]
-    words = f"{float(total):g} pixels, to input pixel {steps[0][1]}: "
-    text = words + " ".join(f"-> {part}".replace(" ", _TIED) if number else part for number, part in enumerate(parts))
-    return textwrap.fill(text, WIDTH - 16, subsequent_indent="    ", break_long_words=False).replace(_TIED, " ")
+    text = " ".join(f"-> {part}".replace(" ", _TIED) if number else part for number, part in enumerate(parts))
+    wrapped = textwrap.fill(text, WIDTH, break_long_words=False, initial_indent="  ", subsequent_indent="    ")
+    return wrapped.replace(_TIED, " ")

@@ -145,8 +145,7 @@ class LayerField:
     @property
     def widest_phase(self) -> Phase:
         """The first phase, along each axis, that has the largest field."""
-        height, width = (_widest(axis) for axis in self.fields)
-        return height, width
+        return self.fields[0].widest, self.fields[1].widest
 
     def coverage(self, phase: Phase = (0, 0)) -> Coverage:
         """Every input pixel (of all inputs together) that an output of this phase sees. Raises SegcompileError
@@ -292,8 +291,3 @@ def _data_dependent(graph: Graph) -> frozenset[str]:
 
 def _pair(height: T | None, width: T | None) -> tuple[T, T] | None:
     return None if height is None or width is None else (height, width)
-
-
-def _widest(axis: Field) -> int:
-    widths = [found.width if found is not None else 0 for found in axis.sets]
-    return widths.index(max(widths)) if widths else 0

@@ -16,7 +16,13 @@ from segcompile.fields import LayerField, Phase, ReceptiveField
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_STYLE: Any = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "segcompile"}
+_STYLE: Any = {
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "segcompile",
+    "svg.fonttype": "none",
+}
 _INK, _SQUARES = "#1f4e79", ("#111111", "#555555", "#999999")
 
 
@@ -26,7 +32,7 @@ def plot(view: ReceptiveField, layer: LayerField, phase: Phase, file: Path) -> N
     Raises SegcompileError (SC410) for another suffix, without matplotlib, or where a field cannot be listed.
     """
     if file.suffix not in (".png", ".svg"):
-        raise fail("SC410", f"`{file.name}` is neither a .png nor a .svg file")
+        raise fail("SC410", f"`{file.name}` is neither a .png nor a .svg file", help=f"{file.stem}.svg, for example")
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -39,7 +45,10 @@ def plot(view: ReceptiveField, layer: LayerField, phase: Phase, file: Path) -> N
         _draw_coverage(covered, layer, phase)
         _draw_paths(paths, layer, phase)
         metadata = {"Date": None} if file.suffix == ".svg" else {"Software": None}
-        figure.savefig(file, dpi=200, metadata=metadata)
+        try:
+            figure.savefig(file, dpi=200, metadata=metadata)
+        except OSError as error:
+            raise fail("SC009", f"cannot write `{file}`: {error.strerror}") from None
 
 
 def _draw_growth(axes: Axes, view: ReceptiveField, layer: LayerField) -> None:
@@ -61,15 +70,10 @@ def _draw_growth(axes: Axes, view: ReceptiveField, layer: LayerField) -> None:
 
 
 def _draw_coverage(axes: Axes, layer: LayerField, phase: Phase) -> None:
-    import numpy
-
     found = layer.coverage(phase)
     rows, columns = found.region.rows, found.region.columns
-    seen = numpy.zeros((rows.width, columns.width))
-    for row, first, last in found.region.runs():
-        seen[row - rows.low, first - columns.low : last - columns.low + 1] = 1
     y, x = layer.middle(phase)
-    _show(axes, seen, rows.low + y, columns.low + x, cmap="Blues", vmin=0, vmax=1.4)
+    _show(axes, found.region.mask(), rows.low + y, columns.low + x, cmap="Blues", vmin=0, vmax=1.4)
     _frame(axes, layer)
     axes.set_title(f"{layer.name} sees {found.count:,} pixels ({float(found.fill):.0%})", loc="left")
 

@@ -71,11 +71,14 @@ def _fractions(found: NodeFacts) -> str:
 
 
 def field_text(found: NodeFacts) -> str:
-    """`67`, `67x35`, or why there is no number."""
+    """`67`, `67x35`, `13 (7)` where 7 of the 13 are seen, or why there is no number."""
     if any(field.whole for field in found.fields):
         return "whole image"
     height, width = found.receptive_field
-    return "varies" if height is None or width is None else show((height, width))
+    if height is None or width is None:
+        return "varies"
+    touched = tuple(field.touched for field in found.fields)
+    return show((height, width)) + (f" ({show((touched[0], touched[1]))})" if touched != (height, width) else "")
 
 
 def _claimed(layer: str, compiled: Compiled) -> str:

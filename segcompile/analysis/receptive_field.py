@@ -51,6 +51,17 @@ class Field:
         return max((found.width for found in self.sets if found is not None), default=0) if self.sets else None
 
     @property
+    def widest(self) -> int:
+        """The first phase of the largest extent."""
+        return max(range(len(self.sets)), key=lambda phase: seen.width if (seen := self.sets[phase]) else 0, default=0)
+
+    @property
+    def touched(self) -> int | None:
+        """Indices that the widest phase sees: fewer than `size` where there are holes."""
+        seen = self.sets[self.widest] if self.sets else None
+        return None if self.whole or not self.sets else seen.count if seen is not None else 0
+
+    @property
     def stride(self) -> Fraction | None:
         """Input pixels per output step; None where steps differ."""
         return None if self.step is None else Fraction(self.step, self.period)

@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from segcompile.analysis.index_set import IndexSet, read_by, union
 from segcompile.ops import Window
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
 
 Product = tuple[IndexSet, IndexSet]  # rows, columns
 
@@ -63,6 +68,15 @@ class Region:
             for first, last in rows.runs():
                 for row in range(first, last + 1):
                     yield from ((row, start, end) for start, end in stretches)
+
+    def mask(self) -> NDArray[numpy.bool_]:
+        """The smallest rectangle around the cells, true where there is one; [0, 0] is (rows.low, columns.low)."""
+        import numpy
+
+        found = numpy.zeros((self.rows.width, self.columns.width), dtype=bool)
+        for row, first, last in self.runs():
+            found[row - self.rows.low, first - self.columns.low : last - self.columns.low + 1] = True
+        return found
 
     def read_by(self, height: Window, width: Window) -> Region | None:
         """The cells of a tensor that these cells of the next one read."""

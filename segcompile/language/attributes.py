@@ -16,7 +16,6 @@ from segcompile.source import Mapping, Node, Scalar, describe
 CARRIED = ("norm", "act", "drop")  # applied in this order
 CALLS = ("block", "use")
 COMMON = ("from", "repeat", *CARRIED)  # what any layer may say beside its op's attributes
-_NOT_YET = ("instance", "group", "lrn")
 JOINS = ("add", "mul", "concat")
 _NAMES_LAYERS = (*JOINS, "crop", "resize")  # ops whose main argument is no attribute
 
@@ -170,9 +169,9 @@ def _build(op: type[Op], found: dict[str, Any], spans: MappingOf[str, Span], bod
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0])
         if first["type"] == "missing":
-            raise fail(
-                "SC008", f"{op.spelling} needs `{name}`", body.span, help=f"`{name}: ...` here or in `defaults`"
-            ) from None
+            word = found.get("kind") if op.spelling in CARRIED else None
+            help = f"`{op.spelling}: {{{word}: {{{name}: ...}}}}`" if word else f"`{name}: ...` here or in `defaults`"
+            raise fail("SC008", f"{word or op.spelling} needs `{name}`", body.span, help=help) from None
         message = f"{name} {found.get(name)}: {first['msg'][:1].lower()}{first['msg'][1:]}"
         raise fail("SC004", message, spans.get(name, body.span)) from None
 
@@ -202,10 +201,6 @@ def _nothing(span: Span) -> Mapping:
 
 
 def _no_kind(key: str, word: Scalar) -> SegcompileError:
-    if word.text in _NOT_YET:
-        return fail(
-            "SC010", f"{key} `{word.text}` is not yet understood", word.span, help="a later version will know it"
-        )
     if word.text == "none":
         return fail("SC004", f"a layer that is only `{key}: none` does nothing", word.span, help="remove it")
     help = did_you_mean(word.text, [*BY_KIND[key], "none"]) or f"known: {', '.join(BY_KIND[key])}"

@@ -10,7 +10,7 @@ from segcompile.language.values import Values, read_integer_or_name
 from segcompile.ops import ALL_OPS, SPELLINGS
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
-NOT_YET = ("unpool", "pixel_shuffle")
+NOT_YET = ("unpool",)
 _ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields)
 
 

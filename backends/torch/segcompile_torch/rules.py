@@ -17,15 +17,19 @@ from segcompile.ops import (
     Deconv,
     Dropout,
     GlobalPool,
+    GroupNorm,
+    InstanceNorm,
     Join,
     LeakyRelu,
     Linear,
     Mul,
     Op,
     Pad,
+    PixelShuffle,
     Pool,
     PRelu,
     Resize,
+    ResponseNorm,
     Scale,
     Shape,
     Softmax,
@@ -156,6 +160,10 @@ def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Sha
     return f'F.interpolate({inputs[0]}, {to}, mode="{op.mode}"{corners})'
 
 
+def _pixel_shuffle(op: PixelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return f"F.pixel_shuffle({inputs[0]}, {op.factor})"
+
+
 # --- joins -----------------------------------------------------------------------------------------------------------
 
 
@@ -198,12 +206,27 @@ def _apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[S
 
 
 def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
-    told: list[tuple[str, Argument]] = []
-    if op.eps != 1e-5:
-        told.append(("eps", op.eps))
-    if op.momentum != 0.1:
-        told.append(("momentum", op.momentum))
-    return Call(f"nn.BatchNorm{2 if shapes[0].size else 1}d", (shapes[0].channels,), tuple(told), ("channels",))
+    momentum = (("momentum", op.momentum),) if op.momentum != 0.1 else ()
+    told = (*_eps(op), *momentum)
+    return Call(f"nn.BatchNorm{2 if shapes[0].size else 1}d", (shapes[0].channels,), told, ("channels",))
+
+
+def _eps(op: BatchNorm | InstanceNorm | GroupNorm) -> tuple[tuple[str, Argument], ...]:
+    return (("eps", op.eps),) if op.eps != 1e-5 else ()
+
+
+def _instance_norm(op: InstanceNorm, shapes: Sequence[Shape]) -> Call:
+    return Call("nn.InstanceNorm2d", (shapes[0].channels,), (*_eps(op), ("affine", True)), ("channels",))
+
+
+def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
+    return Call("nn.GroupNorm", (op.groups, shapes[0].channels), _eps(op), ("groups", "channels"))
+
+
+def _response_norm(op: ResponseNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    usual = {"alpha": 1e-4, "beta": 0.75, "k": 1.0}
+    told = [f", {name}={_number(getattr(op, name))}" for name, value in usual.items() if getattr(op, name) != value]
+    return f"F.local_response_norm({inputs[0]}, {op.size}{''.join(told)})"
 
 
 def _prelu(op: PRelu, shapes: Sequence[Shape]) -> Call:
@@ -236,7 +259,11 @@ RULES: dict[type[Op], Rule] = {
     Crop: Rule(_crop),
     Pad: Rule(_pad),
     Resize: Rule(_resize),
+    PixelShuffle: Rule(_pixel_shuffle),
     BatchNorm: Rule(_apply_member, _batch_norm),
+    InstanceNorm: Rule(_apply_member, _instance_norm),
+    GroupNorm: Rule(_apply_member, _group_norm),
+    ResponseNorm: Rule(_response_norm),
     Activation: Rule(_activation),
     LeakyRelu: Rule(lambda op, member, inputs, shapes, output: f"F.leaky_relu({inputs[0]}, {_number(op.slope)})"),
     PRelu: Rule(_apply_member, _prelu),

@@ -23,7 +23,10 @@ from segcompile.ops import AXES, BatchNorm, Conv, Deconv, Init, Linear, Resize, 
 from segcompile.passes.derive_crops import derive_crops
 
 ROOT = Path(__file__).parents[1]
-_LINEAR = ("relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh")
+_LINEAR = (
+    "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",
+    "local_response_norm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

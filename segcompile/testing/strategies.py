@@ -20,16 +20,22 @@ from segcompile.ops import (
     Deconv,
     Dropout,
     GlobalPool,
+    GroupNorm,
+    InstanceNorm,
     LeakyRelu,
     Mul,
     Op,
     Pad,
+    PixelShuffle,
     Pool,
     PRelu,
     Refusal,
     Resize,
+    ResponseNorm,
     Scale,
     Shape,
+    Softmax,
+    kinds,
 )
 
 CHANNELS = 4  # of most tensors: divisible by 1, 2 and 4 groups
@@ -105,22 +111,46 @@ def pads() -> SearchStrategy[Pad]:
     return st.builds(Pad, amount=sides(3), mode=st.sampled_from(["zero", "reflect", "edge"]))
 
 
-def pointwise() -> SearchStrategy[Op]:
-    """Ops that keep the grid and whose linear part is positive."""
-    return st.one_of(
-        st.builds(Activation, kind=st.sampled_from(["relu", "relu6", "elu", "sigmoid", "tanh", "gelu", "silu"])),
-        st.builds(LeakyRelu, slope=st.sampled_from([0.0, 0.1, 0.25])),
-        st.builds(PRelu),
-        st.builds(BatchNorm, eps=st.sampled_from([1e-5, 1e-3])),
-        st.builds(Dropout, rate=st.sampled_from([0.0, 0.5])),
-        st.builds(Scale, factor=st.floats(0.1, 3)),
-    )
+EPSILON = st.sampled_from([1e-5, 1e-3])
+
+POINTWISE: dict[type[Op], SearchStrategy[Any]] = {
+    Activation: st.builds(Activation, kind=st.sampled_from(kinds(Activation))),
+    LeakyRelu: st.builds(LeakyRelu, slope=st.sampled_from([0.0, 0.1, 0.25])),
+    PRelu: st.builds(PRelu),
+    BatchNorm: st.builds(BatchNorm, eps=EPSILON, momentum=st.sampled_from([0.1, 0.01])),
+    ResponseNorm: st.builds(ResponseNorm, size=st.integers(1, 6), alpha=st.floats(0, 2), k=st.floats(0.5, 2)),
+    Dropout: st.builds(Dropout, rate=st.sampled_from([0.0, 0.5])),
+    Scale: st.builds(Scale, factor=st.floats(0.1, 3)),
+    Softmax: st.builds(Softmax),
+}
+"""Ops that keep the grid and whose linear part is positive."""
+
+MIXING: dict[type[Op], SearchStrategy[Any]] = {
+    GlobalPool: st.builds(GlobalPool, kind=st.sampled_from(kinds(GlobalPool))),
+    InstanceNorm: st.builds(InstanceNorm, eps=EPSILON),
+    GroupNorm: st.builds(GroupNorm, groups=st.sampled_from([1, 2, 4]), eps=EPSILON),
+}
+"""Ops of a map that mix the whole image and give a map."""
+
+
+def pixel_shuffles() -> SearchStrategy[PixelShuffle]:
+    """Those that CHANNELS channels allow."""
+    return st.builds(PixelShuffle, factor=st.sampled_from([1, 2, 2, 2]))
 
 
 def unary_ops() -> SearchStrategy[Op]:
     """Any op of one tensor that gives a map; those that move the grid are drawn more often."""
-    moving: list[SearchStrategy[Any]] = [convs(), convs(), deconvs(), pools(), resizes(), pads()]
-    return st.one_of(*moving, pointwise())
+    moving: list[SearchStrategy[Any]] = [convs(), convs(), deconvs(), pools(), resizes(), pads(), pixel_shuffles()]
+    return st.one_of(*moving, st.one_of(*POINTWISE.values()))
+
+
+def joins() -> SearchStrategy[Op]:
+    """Any op that joins two tensors."""
+    align = st.sampled_from(["none", "center_crop", "center_crop", "pad"])
+    weights = st.sampled_from([(), (0.5, 2.0)])
+    return st.one_of(
+        st.builds(Add, align=align, weights=weights), st.builds(Mul, align=align), st.builds(Concat, align=align)
+    )
 
 
 @dataclass
@@ -154,19 +184,11 @@ class _Growing:
         if len(self.shapes) > 1 and self.draw(st.integers(0, 2)) == 0:
             self.add(self._binary(), [self.any_tensor(), self.draw(st.sampled_from(list(self.shapes)))])
         else:
-            op = GlobalPool(kind="global_avg") if self.draw(st.integers(0, 25)) == 25 else self.draw(unary_ops())
-            self.add(op, [self.any_tensor()])
+            mixes = self.draw(st.integers(0, 25)) == 25
+            self.add(self.draw(st.one_of(*MIXING.values()) if mixes else unary_ops()), [self.any_tensor()])
 
     def _binary(self) -> Op:
-        align = st.sampled_from(["none", "center_crop", "center_crop", "pad"])
-        joins: list[SearchStrategy[Op]] = [
-            st.builds(Add, align=align, weights=st.sampled_from([(), (0.5, 2.0)])),
-            st.builds(Mul, align=align),
-            st.builds(Concat, align=align),
-            st.builds(Crop, offset=pairs(0, 3)),
-            resizes(by_factor=False),
-        ]
-        return self.draw(st.one_of(joins))
+        return self.draw(st.one_of(joins(), st.builds(Crop, offset=pairs(0, 3)), resizes(by_factor=False)))
 
 
 @st.composite

@@ -64,7 +64,7 @@ class Emitted:
         functional = SimpleNamespace(**vars(torch.nn.functional))
         for name in _LINEAR:
             setattr(functional, name, lambda x, *rest, **named: x)
-        functional.max_pool2d = torch.nn.functional.avg_pool2d
+        functional.max_pool2d, functional.max_unpool2d = _mean_pool, _spread
         functional.adaptive_max_pool2d = torch.nn.functional.adaptive_avg_pool2d
         functional.pad = _pad
         names = SimpleNamespace(**{**vars(torch), "sigmoid": lambda x: x, "tanh": lambda x: x})
@@ -110,6 +110,24 @@ def _pad(x: Any, pads: Any, mode: str = "constant", value: float = 0) -> Any:
     import torch
 
     return torch.nn.functional.pad(x, pads, mode)  # -inf around a maximum is nothing around a mean
+
+
+def _mean_pool(x: Any, *arguments: Any, return_indices: bool = False, **named: Any) -> Any:
+    """Means for maxima. They stand for the switches, too: those depend on all that was compared."""
+    import torch
+
+    means = torch.nn.functional.avg_pool2d(x, *arguments, **named)
+    return (means, means) if return_indices else means
+
+
+def _spread(x: Any, switches: Any, kernel: Any, stride: Any = None, padding: Any = (0, 0), *, output_size: Any) -> Any:
+    """All that an unpooling may give: each value, and all that decided where it goes, on the whole of its window."""
+    import torch
+
+    weight = torch.ones(x.shape[1], 1, *kernel, dtype=x.dtype)
+    full = torch.nn.functional.conv_transpose2d(x + switches, weight, stride=stride or kernel, groups=x.shape[1])
+    (top, left), (height, width), found = padding, output_size, full.shape
+    return torch.nn.functional.pad(full, (-left, left + width - found[3], -top, top + height - found[2]))
 
 
 def compiled(spec: str | Path, **options: Any) -> Compiled:

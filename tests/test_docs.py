@@ -182,13 +182,6 @@ def test_the_tables_of_claims_have_every_claim(tmp_path: Path) -> None:
     assert documented == {*known, *NETWORK_CLAIMS, "output"}
 
 
-@pytest.mark.parametrize("kind", ["Ops"])
-def test_what_is_not_there_yet_is_not_there(kind: str) -> None:
-    line = next(line for line in section("Not there yet").splitlines() if line.startswith(f"- {kind}:"))
-    known = SPELLINGS if kind == "Ops" else {word for op in ALL_OPS if op.spelling == "norm" for word in kinds(op)}
-    assert code(line) and not known & {*code(line)}
-
-
 # --- the examples of CONTRIBUTING.md
 
 TEST_IMPORTS = """\

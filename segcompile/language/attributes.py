@@ -17,7 +17,7 @@ CARRIED = ("norm", "act", "drop")  # applied in this order
 CALLS = ("block", "use")
 COMMON = ("from", "repeat", *CARRIED)  # what any layer may say beside its op's attributes
 JOINS = ("add", "mul", "concat")
-_NAMES_LAYERS = (*JOINS, "crop", "resize")  # ops whose main argument is no attribute
+_NAMES_LAYERS = (*JOINS, "crop", "resize", "unpool")  # ops whose main argument is no attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,9 @@ def op_key(body: Mapping) -> str | None:
 
 
 def _attributes(spelling: str) -> set[str]:
+    """What a layer or the defaults may say of an op beside its main argument."""
     classes = [BY_SPELLING[spelling]] if spelling in BY_SPELLING else list(BY_KIND.get(spelling, {}).values())
-    return {name for op in classes for name in op.model_fields}
+    return {name for op in classes for name in op.model_fields if name != op.main}
 
 
 def check_defaults(defaults: Mapping | None) -> None:
@@ -85,7 +86,7 @@ _Given = dict[str, tuple[Node, Values]]  # attribute -> what is written for it, 
 
 
 def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, factor: bool = False) -> Read:
-    """The op under `key`. `factor`: the main argument of a resize is a number, not a reference.
+    """The op under `key`; an unpool does not know its pool yet. `factor`: the main argument of a resize is a number.
 
     Raises SegcompileError: SC003 unknown attribute, SC004/SC105 wrong value, SC008 missing one, SC109 no such op.
     """
@@ -97,10 +98,11 @@ def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, factor:
     op = kind[read_word(main, tuple(kind))] if kind else BY_SPELLING[key]
     given = _given(op, key, body, defaults, values)
     if op.main is not None and (op.spelling not in _NAMES_LAYERS or factor):
-        given = {op.main: (main, values), **{name: pair for name, pair in given.items() if name != op.main}}
+        given = {op.main: (main, values), **given}
     if "init" in op.model_fields and "init" not in given and defaults.init is not None:
         given["init"] = defaults.init, defaults.values
-    spans = {name: node.span for name, (node, _) in given.items()}
+    spans = {op.main: main.span} if op.main is not None else {}
+    spans |= {name: node.span for name, (node, _) in given.items()}
     return Read(_build(op, _values(op, given), spans, body), spans)
 
 
@@ -117,15 +119,18 @@ def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Va
     """What the body says, over what the defaults say where this op has such an attribute."""
     shared = defaults.by_op.get(key)
     entries = shared.entries.items() if shared else ()
-    given = {name: (node, defaults.values) for name, (_, node) in entries if name in op.model_fields}
+    free = [name for name in op.model_fields if name != op.main]
+    given = {name: (node, defaults.values) for name, (_, node) in entries if name in free}
     for name, (word, node) in body.entries.items():
         if name == key or name in COMMON:
             continue
-        if name in SPELLINGS and name not in op.model_fields:
+        if name == op.main:
+            raise fail("SC003", f"`{name}` is what `{key}` itself says", word.span, help=f"`{key}: ...` alone")
+        if name in SPELLINGS and name not in free:
             message = f"a layer has one op, and this one has `{key}` and `{name}`"
             raise fail("SC003", message, word.span, help=f"a layer of its own: `- {{{name}: ...}}`")
-        if name not in op.model_fields:
-            help = did_you_mean(name, [*op.model_fields, *COMMON]) or _known(op)
+        if name not in free:
+            help = did_you_mean(name, [*free, *COMMON]) or _known(op)
             raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
         given[name] = node, values
     return given

@@ -22,7 +22,7 @@ from segcompile.ops.joins import Add, Concat, Join, Mul
 from segcompile.ops.linear import Linear
 from segcompile.ops.normalization import BatchNorm, GroupNorm, InstanceNorm, ResponseNorm
 from segcompile.ops.pointwise import Activation, Dropout, LeakyRelu, PRelu, Scale, Softmax
-from segcompile.ops.pooling import GlobalPool, Pool
+from segcompile.ops.pooling import GlobalPool, Pool, Unpool
 from segcompile.ops.resampling import Crop, Pad, Resize
 from segcompile.ops.shuffling import PixelShuffle
 from segcompile.ops.size import AnySize, Size, Undecidable
@@ -33,6 +33,7 @@ ALL_OPS: tuple[type[Op], ...] = (
     Linear,
     Pool,
     GlobalPool,
+    Unpool,
     Add,
     Mul,
     Concat,
@@ -73,5 +74,5 @@ __all__ = [
     "Activation", "Add", "AnySize", "BatchNorm", "Concat", "Conv", "Crop", "Deconv", "Dropout", "GlobalPool",
     "GroupNorm", "Init", "InstanceNorm", "Join", "LeakyRelu", "Linear", "Mul", "Op", "PRelu", "Pad", "Parameter",
     "PixelShuffle", "Pool", "Reads", "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Softmax",
-    "Undecidable", "Window", "kinds",
+    "Undecidable", "Unpool", "Window", "kinds",
 ]  # fmt: skip

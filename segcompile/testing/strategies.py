@@ -35,6 +35,7 @@ from segcompile.ops import (
     Scale,
     Shape,
     Softmax,
+    Unpool,
     kinds,
 )
 
@@ -97,6 +98,18 @@ def pools(draw: DrawFn) -> Pool:
     )
     kinds, stride = st.sampled_from(["max", "avg"]), st.none() | pairs(1, 4)
     return draw(st.builds(Pool, kind=kinds, kernel=st.just(kernel), stride=stride, pad=pad, round=st.just(rounding)))
+
+
+@st.composite
+def unpools(draw: DrawFn) -> Unpool:
+    """The unpooling of any max pool whose windows do not overlap."""
+    kernel, gap = draw(pairs(1, 3)), draw(pairs(0, 1))
+    pad_h, pad_w = (draw(st.integers(0, extent // 2)) for extent in kernel)
+    stride = (kernel[0] + gap[0], kernel[1] + gap[1]) if any(gap) else None
+    rounding = st.sampled_from(["floor", "ceil"])
+    geometry = {"kernel": kernel, "stride": stride, "pad": (pad_h, pad_h, pad_w, pad_w)}
+    pool = st.builds(Pool, kind=st.just("max"), round=rounding, **{name: st.just(v) for name, v in geometry.items()})
+    return Unpool(pool_layer=draw(pool))
 
 
 def resizes(by_factor: bool = True) -> SearchStrategy[Resize]:
@@ -179,9 +192,22 @@ class _Growing:
         names = list(self.shapes)
         return names[-1] if self.draw(st.integers(0, 2)) else self.draw(st.sampled_from(names))
 
+    def pool_and_unpool(self) -> None:
+        """A max pool and, behind up to two ops that may keep its size, its unpooling."""
+        op, before = self.draw(unpools()), self.any_tensor()
+        if not self.add(op.pool, [before]):
+            return
+        pool = self.nodes[-1].name
+        for _ in range(self.draw(st.integers(0, 2))):
+            self.step()
+        fitting = [name for name, shape in self.shapes.items() if shape == self.shapes[pool]]
+        self.add(op, [self.draw(st.sampled_from(fitting)), pool, before])
+
     def step(self) -> None:
         """One op more: of one tensor, or of two."""
-        if len(self.shapes) > 1 and self.draw(st.integers(0, 2)) == 0:
+        if self.draw(st.integers(0, 9)) == 9:
+            self.pool_and_unpool()
+        elif len(self.shapes) > 1 and self.draw(st.integers(0, 2)) == 0:
             self.add(self._binary(), [self.any_tensor(), self.draw(st.sampled_from(list(self.shapes)))])
         else:
             mixes = self.draw(st.integers(0, 25)) == 25
@@ -205,6 +231,13 @@ def graphs(draw: DrawFn, most: int = 8, low: int = 16, high: int = 40) -> Graph:
         growing.add(Activation(kind="relu"), ["input"])
     outputs = {f"out_{node.name}": node.name for node in growing.nodes}
     return Graph("net", {"input": Shape(CHANNELS, (height, width))}, tuple(growing.nodes), outputs).verify()
+
+
+def unpooled(op: Unpool, size: tuple[int, int]) -> Graph:
+    """The unpooling of one input, of which another one of this (height, width) has been pooled."""
+    image = Shape(CHANNELS, size)
+    nodes = (Node("pool", op.pool, ("in1",), "pool"), Node("layer", op, ("in0", "pool", "in1"), "layer"))
+    return Graph("net", {"in0": op.pool.output([image]), "in1": image}, nodes, {"output": "layer"}).verify()
 
 
 def graph_of(op: Op, *sizes: tuple[int, int], channels: int = CHANNELS) -> Graph:

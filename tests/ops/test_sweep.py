@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -29,6 +30,7 @@ from segcompile.ops import (
     Resize,
     Size,
     Undecidable,
+    Unpool,
 )
 from segcompile.ops.size import AnySize, difference
 from segcompile.testing import strategies
@@ -52,6 +54,7 @@ GRAPHS: dict[type[Op], SearchStrategy[Graph]] = {
     Linear: st.builds(graph_of, st.builds(Linear, features=st.integers(1, 5), bias=st.booleans()), sizes),
     Pool: st.builds(graph_of, strategies.pools(), sizes),
     Pad: st.builds(graph_of, strategies.pads(), sizes),
+    Unpool: st.builds(strategies.unpooled, strategies.unpools(), sizes),
     PixelShuffle: st.builds(graph_of, strategies.pixel_shuffles(), sizes),
     Resize: st.builds(graph_of, strategies.resizes(), sizes) | joined(strategies.resizes(by_factor=False)),
     Crop: joined(st.builds(Crop, offset=st.tuples(st.integers(0, 4), st.integers(0, 4)))),
@@ -82,8 +85,12 @@ def test_shape_parameters_and_window_of_an_op_are_those_of_the_emitted_code(nets
         assert tuple(value.shape[1:]) == (shape.channels, *shape.size), net.source
         found = {name.rpartition(".")[2]: tuple(value.shape) for name, value in net.model.named_parameters()}
         assert found == {parameter.name: parameter.shape for parameter in net.facts["layer"].parameters}
-        for index in range(len(graph.inputs)):
-            check_whole(net.made_linear()) if kind.whole_image else check_sets(net.made_linear(), index)
+        net.made_linear()
+        for index, name in enumerate(graph.by_name["layer"].inputs):
+            if kind.whole_image:
+                check_whole(net)
+            elif name == f"in{index}":
+                check_sets(net, index)
 
     holds()
 
@@ -109,8 +116,8 @@ def at(op: Op, i: int, size: Size) -> int | None:
 
 
 def check_sets(net, index: int = 0) -> None:
-    """Each output of a one-op network reads, along each axis, what the window says, at the border too."""
-    (node,) = net.graph.nodes
+    """Each output of the layer reads, along each axis, what the window says, at the border too."""
+    node = net.graph.by_name["layer"]
     extents = [net.shapes[name].size for name in node.inputs]
     inputs = [value.requires_grad_() for value in net.inputs()]
     (result,) = net.outputs(*inputs).values()
@@ -142,6 +149,35 @@ def check_whole(net) -> None:
     for pixel in pixels[[0, len(pixels) // 2, -1]]:
         (gradient,) = torch.autograd.grad(pixel, inputs[0], retain_graph=True)
         assert bool((gradient.abs().sum((0, 1)) > 1e-9).all()), net.source
+
+
+@SETTINGS
+@given(op=strategies.unpools(), size=st.tuples(st.integers(4, 7), st.integers(4, 7)))
+def test_an_unpool_reads_over_many_images_all_that_its_windows_say_and_no_more(nets, op: Unpool, size) -> None:
+    """Values decide, so no single image shows it. Of the map by gradient, of what was pooled by changing a pixel."""
+    import torch
+
+    net = nets.emitted(strategies.unpooled(op, size))
+    cells, image = (shape.size for shape in net.graph.inputs.values())
+    said = [[pooled(op, axis, cells[axis], image[axis], p) for p in range(image[axis])] for axis in AXES]
+    values, before = (torch.rand(60, *part.shape[1:], dtype=part.dtype) + 0.5 for part in net.inputs())
+    (result,) = net.outputs(values.requires_grad_(), before).values()
+    for y, x in itertools.product(range(image[0]), range(image[1])):
+        (gradient,) = torch.autograd.grad(result[:, :, y, x].sum(), values, retain_graph=True)
+        read = {tuple(cell) for cell in gradient.sum((0, 1)).nonzero().tolist()}
+        assert read == set(itertools.product(said[0][y][0], said[1][x][0])), f"{op} at {y}, {x}"
+        other = before.clone()
+        other[:, :, y, x] += 1  # the largest anywhere
+        changed = (net.outputs(values, other)["output"] != result).any(0).any(0)
+        compared = set(itertools.product(said[0][y][1], said[1][x][1]))
+        assert {tuple(p) for p in changed.nonzero().tolist()} == (compared if len(compared) > 1 else set()), f"{op}"
+
+
+def pooled(op: Unpool, axis: int, cells: int, size: int, p: int) -> tuple[set[int], set[int]]:
+    """Along one axis, the cells that output p may receive from, and the pixels that were compared for these."""
+    from_map, from_pool = (indices(op, axis, [cells, cells, size], index, p) for index in (0, 1))
+    assert from_map == from_pool and not indices(op, axis, [cells, cells, size], 2, p)
+    return from_map, {i for cell in from_pool for i in indices(op.pool, axis, [size], 0, cell)}
 
 
 @SETTINGS
@@ -231,9 +267,11 @@ def test_a_difference_that_is_stated_holds_for_every_image(first, second: int) -
         assert a.at(size) - (a + second).at(size) == gap
 
 
+SIZED = st.one_of(strategies.convs(), strategies.deconvs(), strategies.pools(), strategies.pixel_shuffles())
+
+
 @settings(SETTINGS, max_examples=80)
-@given(ops=st.lists(st.one_of(strategies.convs(), strategies.deconvs(), strategies.pools()), min_size=1, max_size=5),
-       size=st.integers(20, 60))  # fmt: skip
+@given(ops=st.lists(SIZED, min_size=1, max_size=5), size=st.integers(20, 60))
 def test_shapes_of_any_size_are_those_of_each_size(ops: list[Op], size: int) -> None:
     from segcompile.ops import Refusal, Shape
 

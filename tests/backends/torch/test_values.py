@@ -76,6 +76,22 @@ def test_alexnets_own_alpha_is_five_times_as_large(nets: SimpleNamespace, tmp_pa
         assert found[:, c].allclose(image[:, c] / (2 + 1e-4 * squares) ** 0.75)
 
 
+def test_group_norm_takes_a_vector(nets: SimpleNamespace, tmp_path: Path) -> None:
+    net, image, found = run(nets, tmp_path, "  - fc: {linear: 6, norm: {group: 3}}\n")
+    features = net.model.fc(image.flatten(1)).detach().reshape(1, 3, 2)
+    assert found.allclose(normalised(features, (2,), 1e-5).reshape(1, 6))
+
+
+@pytest.mark.parametrize("norm", ["instance", "{group: 2}"])
+def test_what_mixes_the_whole_image_can_still_be_cropped_to_its_place(
+    nets: SimpleNamespace, tmp_path: Path, norm: str
+) -> None:
+    layers = f"  - c: {{conv: 8, kernel: 3, pad: 2, norm: {norm}}}\n  - cut: {{crop: input}}\n"
+    net, image, found = run(nets, tmp_path, layers)
+    assert net.graph.by_name["cut"].op.offset == (1, 1)
+    assert found.shape == image.shape and all(field.whole for field in net.facts["cut"].fields)
+
+
 def test_softmax_prelu_product_and_weighted_sum(nets: SimpleNamespace, tmp_path: Path) -> None:
     _, image, found = run(nets, tmp_path, "  - s: {softmax: channels}\n")
     assert found.allclose(image.exp() / image.exp().sum(1, keepdim=True))

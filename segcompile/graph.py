@@ -77,15 +77,6 @@ class Graph:
             found.setdefault(node.layer, []).append(node)
         return {name: tuple(nodes) for name, nodes in found.items()}
 
-    @cached_property
-    def consumers(self) -> Mapping[str, tuple[Node, ...]]:
-        """Node or input name -> the nodes that read it, in order."""
-        found: dict[str, list[Node]] = {name: [] for name in (*self.inputs, *self.by_name)}
-        for node in self.nodes:
-            for source in dict.fromkeys(node.inputs):
-                found[source].append(node)
-        return {name: tuple(nodes) for name, nodes in found.items()}
-
     def verify(self) -> Graph:
         """This graph, if every invariant holds: unique names, inputs before their readers, arity, known outputs."""
         seen = set(self.inputs)

@@ -119,6 +119,7 @@ def list_table(specs: Mapping[str, Path], backends: Mapping[str, str], ops: Sequ
     lines = ["specs", *(f"  {name}" for name in specs), "", "backends"]
     lines += [f"  {name:<12}{value}" for name, value in backends.items()] or ["  none: pip install segcompile-torch"]
     lines += ["", "ops"]
+    width = max(len(op) for op, _, _ in ops) + 2
     for op, kind, summary in ops:
-        lines.append(f"  {op:<9}{summary}" + (f" ({kind})" if kind else ""))
+        lines.append(f"  {op:<{width}}{summary}" + (f" ({kind})" if kind else ""))
     return "\n".join(lines)

@@ -25,7 +25,10 @@ from segcompile.ops import Add, BatchNorm, Concat, Conv, Deconv, Init, Linear, M
 from segcompile.passes.derive_crops import derive_crops
 
 ROOT = Path(__file__).parents[1]
-_LINEAR = ("relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh")
+_LINEAR = (
+    "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",
+    "local_response_norm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Emitted:
         functional = SimpleNamespace(**vars(torch.nn.functional))
         for name in _LINEAR:
             setattr(functional, name, lambda x, *rest, **named: x)
-        functional.max_pool2d = torch.nn.functional.avg_pool2d
+        functional.max_pool2d, functional.max_unpool2d = _mean_pool, _spread
         functional.adaptive_max_pool2d = torch.nn.functional.adaptive_avg_pool2d
         functional.pad = _pad
         names = SimpleNamespace(**{**vars(torch), "sigmoid": lambda x: x, "tanh": lambda x: x})
@@ -147,6 +150,24 @@ def _sum_interpolate(x: Any, *size: Any, **named: Any) -> Any:
         return (spread.amax(2 - axis) > 1e-9).to(x.dtype).T  # (outputs, inputs)
 
     return ones(0) @ x @ ones(1).T
+
+
+def _mean_pool(x: Any, *arguments: Any, return_indices: bool = False, **named: Any) -> Any:
+    """Means for maxima. They stand for the switches, too: those depend on all that was compared."""
+    import torch
+
+    means = torch.nn.functional.avg_pool2d(x, *arguments, **named)
+    return (means, means) if return_indices else means
+
+
+def _spread(x: Any, switches: Any, kernel: Any, stride: Any = None, padding: Any = (0, 0), *, output_size: Any) -> Any:
+    """All that an unpooling may give: each value, and all that decided where it goes, on the whole of its window."""
+    import torch
+
+    weight = torch.ones(x.shape[1], 1, *kernel, dtype=x.dtype)
+    full = torch.nn.functional.conv_transpose2d(x + switches, weight, stride=stride or kernel, groups=x.shape[1])
+    (top, left), (height, width), found = padding, output_size, full.shape
+    return torch.nn.functional.pad(full, (-left, left + width - found[3], -top, top + height - found[2]))
 
 
 def compiled(spec: str | Path, **options: Any) -> Compiled:

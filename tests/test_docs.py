@@ -183,13 +183,6 @@ def test_the_tables_of_claims_have_every_claim(tmp_path: Path) -> None:
     assert documented == {*known, *NETWORK_CLAIMS, "output"}
 
 
-@pytest.mark.parametrize("kind", ["Ops", "Norms"])
-def test_what_is_not_there_yet_is_not_there(kind: str) -> None:
-    line = next(line for line in section("Not there yet").splitlines() if line.startswith(f"- {kind}:"))
-    known = SPELLINGS if kind == "Ops" else {word for op in ALL_OPS if op.spelling == "norm" for word in kinds(op)}
-    assert code(line) and not known & {*code(line)}
-
-
 # --- the examples of CONTRIBUTING.md
 
 TEST_IMPORTS = """\
@@ -224,20 +217,16 @@ def test_the_examples_of_contributing_work_in_a_copy_of_the_repository(tmp_path:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "segcompile", core, ignore=ignored)
     shutil.copytree(ROOT / "backends/torch/segcompile_torch", torch, ignore=ignored)
-    edit(
-        core / "ops/resampling.py",
-        ("    PadMode,\n", "    PadMode,\n    Positive,\n"),
-        end=example("class PixelShuffle"),
-    )
-    imported = ("import Crop, Pad, Resize", "import Crop, Pad, PixelShuffle, Resize")
-    edit(core / "ops/__init__.py", imported, ("...] = (\n", "...] = (\n    PixelShuffle,\n"))
-    edit(torch / "rules.py", end=f"from segcompile.ops import PixelShuffle\n\n\n{example('def _pixel_shuffle')}")
+    edit(core / "ops/shuffling.py", end=example("class SpaceToDepth"))
+    imported = ("import PixelShuffle", "import PixelShuffle, SpaceToDepth")
+    edit(core / "ops/__init__.py", imported, ("...] = (\n", "...] = (\n    SpaceToDepth,\n"))
+    edit(torch / "rules.py", end=f"from segcompile.ops import SpaceToDepth\n\n\n{example('def _space_to_depth')}")
     edit(core / "errors.py", ('    ("SC201"', f'    {example("(")}    ("SC201"'))
     edit(core / "language/lint.py", end=example("def warn_unused_blocks"))
     call = "    warn_unused_parameters(document, findings)\n"
     both = ("import warn_unused_parameters", "import warn_unused_blocks, warn_unused_parameters")
     edit(core / "compiler.py", both, (call, call + call.replace("parameters", "blocks")))
-    for name, start in (("test_pixel_shuffle.py", "SPEC"), ("test_lint.py", "UNUSED_BLOCK")):
+    for name, start in (("test_space_to_depth.py", "SPEC"), ("test_lint.py", "UNUSED_BLOCK")):
         (tmp_path / name).write_text(f"{TEST_IMPORTS}\n{example(start)}", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "."]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -255,7 +244,7 @@ def test_the_backend_that_contributing_shows_is_the_one_in_the_tests() -> None:
 
 
 def test_every_file_that_contributing_names_exists() -> None:
-    made = {"segcompile/explain/SC112.md", "tests/test_pixel_shuffle.py", "tests/test_lint.py"}  # by its examples
+    made = {"segcompile/explain/SC112.md", "tests/test_space_to_depth.py", "tests/test_lint.py"}  # by its examples
     prose = without_code(CONTRIBUTING)
     named = {path for path in code(prose) if re.fullmatch(r"[\w./]+/[\w./]*|[\w./]+\.(py|md|toml)", path)} - made
     rooms = (ROOT, ROOT / "segcompile")

@@ -66,5 +66,5 @@ def _input_labels(graph: Graph, node: Node) -> list[Label]:
     """For a join, where its inputs come from."""
     if len(node.inputs) < 2:
         return []
-    sources = [graph.by_name[name] for name in node.inputs if name in graph.by_name]
+    sources = [graph.by_name[name] for name in dict.fromkeys(node.inputs) if name in graph.by_name]
     return [Label(source.origin.span, source.layer) for source in sources if source.origin.span is not None]

@@ -9,7 +9,7 @@ from segcompile.analysis.facts import Facts, NodeFacts
 from segcompile.analysis.pairs import show
 from segcompile.emit.calls import WIDTH, Argument, Call, Rules
 from segcompile.emit.names import Names
-from segcompile.emit.scopes import ROOT, Item, ScopeTree
+from segcompile.emit.scopes import ROOT, Item, ScopeTree, is_switches, node_of
 from segcompile.graph import Node
 from segcompile.ops import Shape
 
@@ -69,6 +69,11 @@ class _Step:
     reads: list[str]
     makes: list[str]
 
+    @property
+    def result(self) -> str:
+        """The node that its line speaks of: of the last result, or of the pool whose switches are all that it makes."""
+        return next((value for value in reversed(self.makes) if not is_switches(value)), node_of(self.makes[-1]))
+
 
 @dataclass(frozen=True, slots=True)
 class BodyWriter:
@@ -93,19 +98,20 @@ class BodyWriter:
         self._name_values(steps, body)
         unborn = {*body.result_names} - {*body.argument_names}
         for step in steps:
-            target = ", ".join(body.variables[value] for value in step.makes)
-            comment = describe(self.facts[step.makes[-1]]) if with_sizes else ()
-            parts = self._scope_call(step, body) if isinstance(step.item, str) else self._layer(step.item, body, target)
-            for index, code in enumerate(parts):
+            comment = describe(self.facts[step.result]) if with_sizes else ()
+            parts = self._scope_call(step, body) if isinstance(step.item, str) else self._layer(step, step.item, body)
+            for index, (target, code) in enumerate(parts):
                 told = comment if index == len(parts) - 1 else ()
                 body.statements.append(Statement(target, code, told, target in unborn))
                 unborn.discard(target)
         return body
 
     def _ends(self, item: Item) -> tuple[list[str], list[str]]:
+        """What a layer or scope reads, and what it makes; a layer's result first, then its pool's switches."""
         if isinstance(item, str):
             return self.inner[item].arguments, self.inner[item].results
-        return list(dict.fromkeys(item[0].inputs)), [item[-1].name]
+        switches = [value for value in self.tree.made(item[0]) if is_switches(value)]
+        return list(dict.fromkeys(self.tree.reads(item[0]))), [item[-1].name, *switches]
 
     # --- names -----------------------------------------------------------------------------------------------------
 
@@ -114,41 +120,54 @@ class BodyWriter:
         last = {value: index for index, step in enumerate(steps) for value in step.reads}
         last |= dict.fromkeys(body.results, len(steps))
         for index, value in enumerate(body.arguments):
-            name = self._name(value, body)
-            body.variables[value] = "x" if index == 0 and body.scope != ROOT else name
+            body.variables[value] = "x" if index == 0 and body.scope != ROOT else self._name(value, body)
         read_again = body.scope != ROOT and bool(body.arguments) and last.get(body.arguments[0], 0) > 0
         straight = "y" if read_again else "x"
         for index, step in enumerate(steps):
             for value in step.makes:
-                passing = len(step.makes) == 1 and last.get(value, 0) <= index + 1
-                body.variables[value] = straight if passing else self._name(value, body)
+                if value not in last:  # a pool of which only the switches are read
+                    body.variables[value] = "_"
+                elif len(step.makes) == 1 and last[value] <= index + 1:
+                    body.variables[value] = straight
+                else:
+                    body.variables[value] = self._name(value, body)
 
     def _name(self, value: str, body: Body) -> str:
-        return body.names.new(self.inputs[value] if value in self.inputs else self.tree.short_name(value))
+        return body.names.new(self.inputs[value] if value in self.inputs else self.tree.short_name(value, body.scope))
 
     # --- code ------------------------------------------------------------------------------------------------------
 
-    def _scope_call(self, step: _Step, body: Body) -> list[str]:
+    def _scope_call(self, step: _Step, body: Body) -> list[tuple[str, str]]:
         assert isinstance(step.item, str)
         attribute = body.attributes.new(step.item.rpartition(".")[2])
         body.members.append(Member(attribute, self.calls[step.item], scope=step.item))
-        return [f"self.{attribute}({', '.join(body.variables[value] for value in step.reads)})"]
+        code = f"self.{attribute}({', '.join(body.variables[value] for value in step.reads)})"
+        return [(", ".join(body.variables[value] for value in step.makes), code)]
 
-    def _layer(self, nodes: tuple[Node, ...], body: Body, target: str) -> list[str]:
-        """A layer's statements: one expression, or more where that would not fit a line."""
-        parts: list[str] = []
-        inputs = [body.variables[name] for name in nodes[0].inputs]
+    def _layer(self, step: _Step, nodes: tuple[Node, ...], body: Body) -> list[tuple[str, str]]:
+        """A layer's statements, (target, expression): one, or more where that would not fit a line.
+
+        A pool that also gives its switches is a statement of its own.
+        """
+        parts: list[tuple[str, str]] = []
+        target, *switches = (body.variables[value] for value in step.makes)
+        inputs = [body.variables[value] for value in self.tree.reads(nodes[0])]
         for node in nodes:
-            shapes = [self._shape(name) for name in node.inputs]
+            shapes = [self._shape(value) for value in self.tree.reads(node)]
             member, output = self._member(node, shapes, body), self.facts[node.name].shape
-            code = self.rules.apply(node.op, member, inputs, shapes, output)
-            if len(code) > WIDTH - 16 - len(target) and node is not nodes[0]:
-                parts.append(inputs[0])
+            switched = self.rules.switched if switches and node is nodes[0] else None
+            code = (switched or self.rules.apply)(node.op, member, inputs, shapes, output)
+            if switched is not None:
+                parts.append((", ".join([target, *switches]), code))
+                code = target
+            elif len(code) > WIDTH - 16 - len(target) and node is not nodes[0]:
+                parts.append((target, inputs[0]))
                 code = self.rules.apply(node.op, member, [target], shapes, output)
             inputs = [code]
-        return [*parts, *inputs]
+        return parts if switches and len(nodes) == 1 else [*parts, (target, inputs[0])]
 
-    def _shape(self, name: str) -> Shape:
+    def _shape(self, value: str) -> Shape:
+        name = node_of(value)
         return self.tree.graph.inputs[name] if name in self.tree.graph.inputs else self.facts[name].shape
 
     def _member(self, node: Node, shapes: list[Shape], body: Body) -> str:

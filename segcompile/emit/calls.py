@@ -48,6 +48,8 @@ class Rules:
 
     `member` is the constructor of an op's module, or None for an op without one. `apply` is the expression of the op:
     (op, how its module is reached: `self.conv1`, its inputs' expressions, their shapes, its output's shape) -> code.
+    `switched` is that of a max pool that also gives its switches, where its maxima are: code of two values. Without it
+    an unpool gets no switches, but finds the maxima anew in its last input.
     No layer may be called as one of `attributes` in a module, no variable as one of `names` in the generated file,
     no class as one of `classes`.
     """
@@ -57,3 +59,4 @@ class Rules:
     attributes: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     classes: frozenset[str] = frozenset()
+    switched: Callable[[Op, str, Sequence[str], Sequence[Shape], Shape], str] | None = None

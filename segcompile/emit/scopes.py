@@ -1,4 +1,7 @@
-"""The spec's named scopes as a tree: what is written where, and what crosses a scope's border."""
+"""The spec's named scopes as a tree: what is written where, and what crosses a scope's border.
+
+What crosses is a value: a node's result under the node's name, or the switches of a max pool under `switches_of`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,21 @@ from segcompile.graph import Graph, Node, Scope
 
 Item = tuple[Node, ...] | str  # what a scope holds: a layer's nodes, or the name of a scope in it
 ROOT = ""
+_SWITCHES = ":switches"
+
+
+def switches_of(pool: str) -> str:
+    """The value that says where a pool's maxima are."""
+    return f"{pool}{_SWITCHES}"
+
+
+def is_switches(value: str) -> bool:
+    return value.endswith(_SWITCHES)
+
+
+def node_of(value: str) -> str:
+    """The node that makes a value."""
+    return value.removesuffix(_SWITCHES)
 
 
 def enclosing(scope: str) -> Iterator[str]:
@@ -24,6 +42,26 @@ class ScopeTree:
     """The scopes of a graph. The model itself is the scope `ROOT`."""
 
     graph: Graph
+    with_switches: bool  # whether the framework's pools can give theirs
+
+    def reads(self, node: Node) -> tuple[str, ...]:
+        """The values that a node reads, in the order of its inputs; no switches where there are none."""
+        found = [switches_of(name) if index == node.op.switches else name for index, name in enumerate(node.inputs)]
+        return tuple(value for value in found if self.with_switches or not is_switches(value))
+
+    @cached_property
+    def readers(self) -> dict[str, list[Node]]:
+        """Value -> the nodes that read it; all values that anything reads are in it."""
+        found: dict[str, list[Node]] = {}
+        for node in self.graph.nodes:
+            for value in self.reads(node):
+                found.setdefault(value, []).append(node)
+        return found
+
+    def made(self, node: Node) -> tuple[str, ...]:
+        """The values that a node makes: its result, and its switches if anything reads them."""
+        switches = switches_of(node.name)
+        return (node.name, switches) if switches in self.readers else (node.name,)
 
     @cached_property
     def scopes(self) -> dict[str, Scope]:
@@ -55,15 +93,16 @@ class ScopeTree:
 
     @cached_property
     def results(self) -> dict[str, list[str]]:
-        """Scope -> its nodes that are read outside it, in order; of the root, the model's outputs."""
+        """Scope -> its values that are read outside it, in order; of the root, the model's outputs."""
         found: dict[str, dict[str, None]] = {name: {} for name in self.scopes}
         leaving = set(self.graph.outputs.values())
         for node in self.graph.nodes:
-            readers = {self.home[reader.name] for reader in self.graph.consumers[node.name]}
-            readers |= {ROOT} if node.name in leaving else set()
-            for scope in enclosing(self.home[node.name]):
-                if scope in self.scopes and any(scope not in enclosing(reader) for reader in readers):
-                    found[scope][node.name] = None
+            for value in self.made(node):
+                readers = {self.home[reader.name] for reader in self.readers.get(value, ())}
+                readers |= {ROOT} if value in leaving else set()
+                for scope in enclosing(self.home[node.name]):
+                    if scope in self.scopes and any(scope not in enclosing(reader) for reader in readers):
+                        found[scope][value] = None
         return {ROOT: list(self.graph.outputs.values())} | {scope: list(nodes) for scope, nodes in found.items()}
 
     def deepest_first(self) -> list[list[str]]:
@@ -71,8 +110,19 @@ class ScopeTree:
         depths = sorted({name.count(".") for name in self.scopes}, reverse=True)
         return [[name for name in self.scopes if name.count(".") == depth] for depth in depths]
 
-    def short_name(self, value: str) -> str:
-        """What a person would call a value: its layer, or the scope whose only result it is."""
-        node = self.graph.by_name[value]
-        outermost = [name for name in enclosing(self.home[value]) if self.results.get(name) == [value]]
-        return (outermost[-1] if outermost else node.layer).rpartition(".")[2]
+    def short_name(self, value: str, scope: str) -> str:
+        """What a person would call a value in a scope: its layer, or the scope in there whose only result it is.
+
+        Switches have no other name in a scope that they enter, so that decoders can share a class.
+        """
+        node = self.graph.by_name[node_of(value)]
+        home = [name for name in enclosing(self.home[node.name]) if name not in enclosing(scope)]
+        outermost = [name for name in home if self._is_only(value, name)]
+        short = (outermost[-1] if outermost else node.layer).rpartition(".")[2]
+        if not is_switches(value):
+            return short
+        return f"{short}_indices" if scope in (ROOT, *enclosing(self.home[node.name])) else "indices"
+
+    def _is_only(self, value: str, scope: str) -> bool:
+        results = self.results.get(scope, ())
+        return [other for other in results if is_switches(other) == is_switches(value)] == [value]

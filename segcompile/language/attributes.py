@@ -17,9 +17,8 @@ from segcompile.source import Mapping, Node, Scalar, describe, scalars
 CARRIED = ("norm", "act", "drop")  # applied in this order
 CALLS = ("block", "use")
 COMMON = ("from", "repeat", *CARRIED)  # what any layer may say beside its op's attributes
-_NOT_YET = ("instance", "group", "lrn")
 JOINS = ("add", "mul", "concat")
-_NAMES_LAYERS = (*JOINS, "crop", "resize")  # ops whose main argument is no attribute
+_NAMES_LAYERS = (*JOINS, "crop", "resize", "unpool")  # ops whose main argument is no attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,8 @@ def _classes(spelling: str) -> list[type[Op]]:
 
 
 def _attributes(spelling: str) -> set[str]:
-    return {name for op in _classes(spelling) for name in op.model_fields}
+    """What a layer or the defaults may say of an op beside its main argument."""
+    return {name for op in _classes(spelling) for name in op.model_fields if name != op.main}
 
 
 def check_defaults(defaults: Mapping | None, values: Values) -> None:
@@ -60,14 +60,14 @@ def check_defaults(defaults: Mapping | None, values: Values) -> None:
     wrong: list[Diagnostic] = []
     for key, attributes in defaults.entries.values() if defaults else ():
         try:
-            wrong += _wrong_values(key.text, _known(key, attributes), values)
+            wrong += _wrong_values(key.text, _existing(key, attributes), values)
         except SegcompileError as error:
             wrong += error.diagnostics
     if wrong:
         raise SegcompileError(wrong)
 
 
-def _known(key: Scalar, attributes: Node) -> Mapping:
+def _existing(key: Scalar, attributes: Node) -> Mapping:
     """The defaults of one op, if there are such an op and such attributes."""
     if key.text not in SPELLINGS:
         help = did_you_mean(key.text, SPELLINGS) or f"ops: {', '.join(sorted(SPELLINGS))}"
@@ -124,7 +124,7 @@ _Given = dict[str, tuple[Node, Values]]  # attribute -> what is written for it, 
 
 
 def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, factor: bool = False) -> Read:
-    """The op under `key`. `factor`: the main argument of a resize is a number, not a reference.
+    """The op under `key`; an unpool does not know its pool yet. `factor`: the main argument of a resize is a number.
 
     Raises SegcompileError: SC003 unknown attribute, SC004/SC105 wrong value, SC008 missing one, SC109 no such op.
     """
@@ -136,10 +136,11 @@ def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, factor:
     op = kind[read_word(main, tuple(kind))] if kind else BY_SPELLING[key]
     given = _given(op, key, body, defaults, values)
     if op.main is not None and (op.spelling not in _NAMES_LAYERS or factor):
-        given = {op.main: (main, values), **{name: pair for name, pair in given.items() if name != op.main}}
+        given = {op.main: (main, values), **given}
     if "init" in op.model_fields and "init" not in given and defaults.init is not None:
         given["init"] = defaults.init, defaults.values
-    spans = {name: node.span for name, (node, _) in given.items()}
+    spans = {op.main: main.span} if op.main is not None else {}
+    spans |= {name: node.span for name, (node, _) in given.items()}
     return Read(_build(op, _values(op, given), spans, body.span), spans)
 
 
@@ -156,15 +157,18 @@ def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Va
     """What the body says, over what the defaults say where this op has such an attribute."""
     shared = defaults.by_op.get(key)
     entries = shared.entries.items() if shared else ()
-    given = {name: (node, defaults.values) for name, (_, node) in entries if name in op.model_fields}
+    free = [name for name in op.model_fields if name != op.main]
+    given = {name: (node, defaults.values) for name, (_, node) in entries if name in free}
     for name, (word, node) in body.entries.items():
         if name == key or name in COMMON:
             continue
-        if name in SPELLINGS and name not in op.model_fields:
+        if name == op.main:
+            raise fail("SC003", f"`{name}` is what `{key}` itself says", word.span, help=f"`{key}: ...` alone")
+        if name in SPELLINGS and name not in free:
             message = f"a layer has one op, and this one has `{key}` and `{name}`"
             raise fail("SC003", message, word.span, help=f"a layer of its own: `- {{{name}: ...}}`")
-        if name not in op.model_fields:
-            help = did_you_mean(name, [*op.model_fields, *COMMON]) or _listed(op)
+        if name not in free:
+            help = did_you_mean(name, [*free, *COMMON]) or _known(op)
             raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
         given[name] = node, values
     return given
@@ -207,8 +211,9 @@ def _build(op: type[Op], found: dict[str, Any], spans: MappingOf[str, Span], at:
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0])
         if first["type"] == "missing":
-            help = f"`{name}: ...` here or in `defaults`"
-            raise fail("SC008", f"{op.spelling} needs `{name}`", at, help=help) from None
+            word = found.get("kind") if op.spelling in CARRIED else None
+            help = f"`{op.spelling}: {{{word}: {{{name}: ...}}}}`" if word else f"`{name}: ...` here or in `defaults`"
+            raise fail("SC008", f"{word or op.spelling} needs `{name}`", at, help=help) from None
         raise _objection(name, found.get(name), first["msg"], spans.get(name, at)) from None
 
 
@@ -235,10 +240,6 @@ def _read_carried_op(key: str, node: Node, defaults: Defaults, values: Values) -
 
 
 def _no_kind(key: str, word: Scalar) -> SegcompileError:
-    if word.text in _NOT_YET:
-        return fail(
-            "SC010", f"{key} `{word.text}` is not yet understood", word.span, help="a later version will know it"
-        )
     if word.text == "none":
         return fail("SC004", f"a layer that is only `{key}: none` does nothing", word.span, help="remove it")
     help = did_you_mean(word.text, [*BY_KIND[key], "none"]) or f"known: {', '.join(BY_KIND[key])}"

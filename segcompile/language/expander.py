@@ -124,7 +124,7 @@ class Expander:
         """What the layer reads; True if a resize's main argument is a factor."""
         if key in JOINS:
             return self._branches(key, main, name, place, above), False
-        if key == "crop":
+        if key in ("crop", "unpool"):
             return (above, self.names.read(main, place, name)), False
         if key == "resize":
             if isinstance(main, Scalar) and self._is_reference(main, place):
@@ -227,6 +227,6 @@ class Expander:
 
 
 def _check_arity(key: str, op: Op, inputs: tuple[str, ...], body: Mapping) -> None:
-    if len(inputs) < op.least_inputs:
+    if key in JOINS and len(inputs) < op.least_inputs:
         message = f"{key} joins at least {op.least_inputs} layers, not {len(inputs)}"
         raise fail("SC204", message, body.entries[key][1].span, help=f"`{key}: [a, b]`")

@@ -10,7 +10,6 @@ from segcompile.language.values import Values, read_integer_or_name
 from segcompile.ops import ALL_OPS, SPELLINGS
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
-NOT_YET = ("unpool", "pixel_shuffle")
 _ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields)
 
 
@@ -45,8 +44,6 @@ def body_op(name: Scalar | None, body: Mapping) -> str:
         at = name if name is not None else next(iter(body.entries.values()))[0]
         raise fail("SC109", f"`{at.text}` says no op", at.span, help="`name: {conv: 64, kernel: 3}`")
     word = odd[0]
-    if word.text in NOT_YET:
-        raise fail("SC010", f"`{word.text}` is not yet understood", word.span, help="a later version will know it")
     help = did_you_mean(word.text, SPELLINGS) or f"ops: {', '.join(sorted(SPELLINGS))}"
     raise fail("SC109", f"there is no op `{word.text}`", word.span, help=help)
 

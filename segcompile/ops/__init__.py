@@ -20,10 +20,11 @@ from segcompile.ops.base import (
 from segcompile.ops.convolution import Conv, Deconv
 from segcompile.ops.joins import Add, Concat, Join, Mul
 from segcompile.ops.linear import Linear
-from segcompile.ops.normalization import BatchNorm
+from segcompile.ops.normalization import BatchNorm, GroupNorm, InstanceNorm, ResponseNorm
 from segcompile.ops.pointwise import Activation, Dropout, LeakyRelu, PRelu, Scale, Softmax
-from segcompile.ops.pooling import GlobalPool, Pool
+from segcompile.ops.pooling import GlobalPool, Pool, Unpool
 from segcompile.ops.resampling import Crop, Pad, Resize
+from segcompile.ops.shuffling import PixelShuffle
 from segcompile.ops.size import AnySize, Size, Undecidable
 
 ALL_OPS: tuple[type[Op], ...] = (
@@ -32,13 +33,18 @@ ALL_OPS: tuple[type[Op], ...] = (
     Linear,
     Pool,
     GlobalPool,
+    Unpool,
     Add,
     Mul,
     Concat,
     Crop,
     Pad,
     Resize,
+    PixelShuffle,
     BatchNorm,
+    InstanceNorm,
+    GroupNorm,
+    ResponseNorm,
     Activation,
     LeakyRelu,
     PRelu,
@@ -66,6 +72,7 @@ BY_SPELLING: dict[str, type[Op]] = {op.spelling: op for op in ALL_OPS if not kin
 __all__ = [
     "ALL_OPS", "AXES", "BY_KIND", "BY_SPELLING", "HEIGHT", "IDENTITY", "SPELLINGS", "WIDTH",
     "Activation", "Add", "AnySize", "BatchNorm", "Concat", "Conv", "Crop", "Deconv", "Dropout", "GlobalPool",
-    "Init", "Join", "LeakyRelu", "Linear", "Mul", "Op", "PRelu", "Pad", "Parameter", "Pool", "Reads", "Refusal",
-    "Resize", "Scale", "Shape", "Size", "Softmax", "Undecidable", "Window", "kinds",
+    "GroupNorm", "Init", "InstanceNorm", "Join", "LeakyRelu", "Linear", "Mul", "Op", "PRelu", "Pad", "Parameter",
+    "PixelShuffle", "Pool", "Reads", "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Softmax",
+    "Undecidable", "Unpool", "Window", "kinds",
 ]  # fmt: skip

@@ -28,6 +28,7 @@ class Reads(Enum):
     FLAG = "yes or no"
     WORD = "a word"
     INIT = "an initialisation"
+    LAYER = "a layer's name"
 
 
 Positive = Annotated[int, Field(ge=1), Reads.POSITIVE]
@@ -130,7 +131,9 @@ class Op(BaseModel):
     least_inputs: ClassVar[int] = 1
     most_inputs: ClassVar[int | None] = 1  # None: any number
     lends_size: ClassVar[bool] = False  # the second input, if any, is read for its size only
+    switches: ClassVar[int | None] = None  # the input of which it reads where the maxima were, and no values
     whole_image: ClassVar[bool] = False  # every output depends on every input position
+    data_dependent: ClassVar[bool] = False  # the values decide which part of its window an output reads: a bound
     spatial: ClassVar[bool] = False  # needs an input with height and width
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
@@ -138,7 +141,10 @@ class Op(BaseModel):
         return shapes[0]
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
-        """What an output reads of input `index`, given the inputs' `sizes` along `axis`; None: not its values."""
+        """What an output reads of input `index`, given the inputs' `sizes` along `axis`; None: not its values.
+
+        Of a whole-image op that keeps the grid, the place that an output lies over.
+        """
         return IDENTITY
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:

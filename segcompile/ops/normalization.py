@@ -7,9 +7,24 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from segcompile.ops.base import Init, Op, Parameter, Reads, Shape
+from segcompile.ops.base import Init, Number, Op, Parameter, Positive, Reads, Refusal, Shape
+from segcompile.ops.convolution import check_groups
+from segcompile.ops.size import Size
 
 _ONES_THEN_ZEROS = Init(scheme="zeros")  # scales start at one and shifts at zero, in every framework
+
+Eps = Annotated[float, Field(gt=0), Reads.NUMBER]
+
+
+def _scale_and_shift(channels: int) -> tuple[Parameter, ...]:
+    return Parameter("weight", (channels,), _ONES_THEN_ZEROS), Parameter("bias", (channels,), _ONES_THEN_ZEROS)
+
+
+def _check_many(extents: Sequence[Size], what: str) -> None:
+    """Refuse (SC303) to normalise a single value: it is its own mean."""
+    if all(extent == 1 for extent in extents):
+        message = f"nothing is left by the {what}: it is its own mean"
+        raise Refusal("SC303", message, "kind", "`norm: none` here, or another norm")
 
 
 class BatchNorm(Op):
@@ -20,7 +35,7 @@ class BatchNorm(Op):
     summary: ClassVar[str] = "batch normalisation: eps, momentum (share of the new batch)"
 
     kind: Annotated[Literal["batch"], Reads.WORD] = "batch"
-    eps: Annotated[float, Field(gt=0), Reads.NUMBER] = 1e-5
+    eps: Eps = 1e-5
     momentum: Annotated[float, Field(gt=0, le=1), Reads.NUMBER] = 0.1
 
     @property
@@ -28,5 +43,81 @@ class BatchNorm(Op):
         return "batch norm"
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
-        shape = (shapes[0].channels,)
-        return Parameter("weight", shape, _ONES_THEN_ZEROS), Parameter("bias", shape, _ONES_THEN_ZEROS)
+        return _scale_and_shift(shapes[0].channels)
+
+
+class InstanceNorm(Op):
+    """Each channel of each image by its own mean and variance, Ulyanov et al. (2016), in training and evaluation alike.
+
+    It mixes the whole image and keeps the grid: its window says where its outputs lie.
+    """
+
+    spelling: ClassVar[str] = "norm"
+    main: ClassVar[str] = "kind"
+    summary: ClassVar[str] = "instance normalisation: eps"
+    spatial: ClassVar[bool] = True
+    whole_image: ClassVar[bool] = True
+
+    kind: Annotated[Literal["instance"], Reads.WORD] = "instance"
+    eps: Eps = 1e-5
+
+    @property
+    def title(self) -> str:
+        return "instance norm"
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        _check_many(shapes[0].size, "instance norm of one pixel")
+        return shapes[0]
+
+    def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+        return _scale_and_shift(shapes[0].channels)
+
+
+class GroupNorm(Op):
+    """Each group of channels of each image by its own mean and variance, Wu & He (2018). It keeps the grid, as
+    instance norm does."""
+
+    spelling: ClassVar[str] = "norm"
+    main: ClassVar[str] = "kind"
+    summary: ClassVar[str] = "group normalisation: groups, eps"
+    whole_image: ClassVar[bool] = True
+
+    kind: Annotated[Literal["group"], Reads.WORD] = "group"
+    groups: Positive
+    eps: Eps = 1e-5
+
+    @property
+    def title(self) -> str:
+        return "group norm"
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        check_groups(shapes[0].channels, self.groups, "input")
+        _check_many((shapes[0].channels // self.groups, *shapes[0].size), "group norm of one value")
+        return shapes[0]
+
+    def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+        return _scale_and_shift(shapes[0].channels)
+
+
+class ResponseNorm(Op):
+    """Local response normalisation over `size` neighbouring channels, Krizhevsky et al. (2012), section 3.3:
+
+        x / (k + alpha / size * sum of the neighbours' x²) ** beta
+
+    as Caffe and PyTorch have it. The paper does not divide by the size: its 1e-4 over 5 channels is an alpha of 5e-4.
+    """
+
+    spelling: ClassVar[str] = "norm"
+    main: ClassVar[str] = "kind"
+    summary: ClassVar[str] = "local response normalisation: size, alpha, beta, k"
+    spatial: ClassVar[bool] = True
+
+    kind: Annotated[Literal["lrn"], Reads.WORD] = "lrn"
+    size: Positive = 5
+    alpha: Annotated[float, Field(ge=0), Reads.NUMBER] = 1e-4
+    beta: Number = 0.75
+    k: Annotated[float, Field(gt=0), Reads.NUMBER] = 1.0
+
+    @property
+    def title(self) -> str:
+        return self.kind

@@ -1,4 +1,4 @@
-"""Pooling over a window, and over the whole image."""
+"""Pooling over a window, undone, and over the whole image."""
 
 from __future__ import annotations
 
@@ -69,6 +69,57 @@ class Pool(Op):
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.steps[axis], 1, self.pads(axis)[0])
+
+
+class Unpool(Op):
+    """Max pooling undone: each value goes back to where its pool found the maximum, Noh et al. (2015), section 3.2.1.
+
+    It reads the map, the pool, and what the pool read, whose size it gives back. Output p can only receive from the
+    cells whose pooling window holds p. Which of them it does is decided by the values that the pool compared there:
+    the window of the pool is that of the map, and both are bounds.
+    """
+
+    spelling: ClassVar[str] = "unpool"
+    main: ClassVar[str] = "pool_layer"
+    summary: ClassVar[str] = "a max pooling undone: values back to where its maxima were"
+    least_inputs: ClassVar[int] = 3
+    most_inputs: ClassVar[int | None] = 3
+    switches: ClassVar[int | None] = 1
+    data_dependent: ClassVar[bool] = True
+    spatial: ClassVar[bool] = True
+
+    pool_layer: Annotated[Pool | None, Reads.LAYER] = None  # a spec says its name; `lower` fills in its op
+
+    @property
+    def pool(self) -> Pool:
+        """What is undone."""
+        assert self.pool_layer is not None
+        return self.pool_layer
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """The pool's."""
+        return self.pool.kernel
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        source, pooled, before = shapes
+        if any(kernel > stride for kernel, stride in zip(self.kernel, self.pool.steps, strict=True)):
+            kernel, stride = ("x".join(map(str, pair)) for pair in (self.kernel, self.pool.steps))
+            message = f"windows of {kernel} overlap at a stride of {stride}: two values may go back to one place"
+            raise Refusal("SC004", message, "pool_layer", "a pool whose stride is not smaller than its kernel")
+        if source.channels != pooled.channels:
+            message = f"{source.channels} channels come in, and {pooled.channels} were pooled"
+            raise Refusal("SC301", message, "pool_layer", "a 1x1 convolution makes them equal")
+        if source.size != pooled.size:
+            message = f"{source} comes in, and the pool gave {pooled}"
+            raise Refusal("SC302", message, "pool_layer", "unpool where the map has the size of that pool's result")
+        return Shape(source.channels, before.size)
+
+    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
+        if index == 2:
+            return None
+        kernel = self.kernel[axis]  # p = stride * i + t - pad, the taps read backwards, as of a Deconv
+        return Window(kernel, offset=kernel - 1 - self.pool.pads(axis)[0], upsample=self.pool.steps[axis])
 
 
 class GlobalPool(Op):

@@ -20,16 +20,23 @@ from segcompile.ops import (
     Deconv,
     Dropout,
     GlobalPool,
+    GroupNorm,
+    InstanceNorm,
     LeakyRelu,
     Mul,
     Op,
     Pad,
+    PixelShuffle,
     Pool,
     PRelu,
     Refusal,
     Resize,
+    ResponseNorm,
     Scale,
     Shape,
+    Softmax,
+    Unpool,
+    kinds,
 )
 
 CHANNELS = 4  # of most tensors: divisible by 1, 2 and 4 groups
@@ -93,6 +100,18 @@ def pools(draw: DrawFn) -> Pool:
     return draw(st.builds(Pool, kind=kinds, kernel=st.just(kernel), stride=stride, pad=pad, round=st.just(rounding)))
 
 
+@st.composite
+def unpools(draw: DrawFn) -> Unpool:
+    """The unpooling of any max pool whose windows do not overlap."""
+    kernel, gap = draw(pairs(1, 3)), draw(pairs(0, 1))
+    pad_h, pad_w = (draw(st.integers(0, extent // 2)) for extent in kernel)
+    stride = (kernel[0] + gap[0], kernel[1] + gap[1]) if any(gap) else None
+    rounding = st.sampled_from(["floor", "ceil"])
+    geometry = {"kernel": kernel, "stride": stride, "pad": (pad_h, pad_h, pad_w, pad_w)}
+    pool = st.builds(Pool, kind=st.just("max"), round=rounding, **{name: st.just(v) for name, v in geometry.items()})
+    return Unpool(pool_layer=draw(pool))
+
+
 def resizes(by_factor: bool = True) -> SearchStrategy[Resize]:
     """Interpolation, by a factor or to a reference."""
     factor = pairs(1, 3) if by_factor else st.none()
@@ -105,22 +124,46 @@ def pads() -> SearchStrategy[Pad]:
     return st.builds(Pad, amount=sides(3), mode=st.sampled_from(["zero", "reflect", "edge"]))
 
 
-def pointwise() -> SearchStrategy[Op]:
-    """Ops that keep the grid and whose linear part is positive."""
-    return st.one_of(
-        st.builds(Activation, kind=st.sampled_from(["relu", "relu6", "elu", "sigmoid", "tanh", "gelu", "silu"])),
-        st.builds(LeakyRelu, slope=st.sampled_from([0.0, 0.1, 0.25])),
-        st.builds(PRelu),
-        st.builds(BatchNorm, eps=st.sampled_from([1e-5, 1e-3])),
-        st.builds(Dropout, rate=st.sampled_from([0.0, 0.5])),
-        st.builds(Scale, factor=st.floats(0.1, 3)),
-    )
+EPSILON = st.sampled_from([1e-5, 1e-3])
+
+POINTWISE: dict[type[Op], SearchStrategy[Any]] = {
+    Activation: st.builds(Activation, kind=st.sampled_from(kinds(Activation))),
+    LeakyRelu: st.builds(LeakyRelu, slope=st.sampled_from([0.0, 0.1, 0.25])),
+    PRelu: st.builds(PRelu),
+    BatchNorm: st.builds(BatchNorm, eps=EPSILON, momentum=st.sampled_from([0.1, 0.01])),
+    ResponseNorm: st.builds(ResponseNorm, size=st.integers(1, 6), alpha=st.floats(0, 2), k=st.floats(0.5, 2)),
+    Dropout: st.builds(Dropout, rate=st.sampled_from([0.0, 0.5])),
+    Scale: st.builds(Scale, factor=st.floats(0.1, 3)),
+    Softmax: st.builds(Softmax),
+}
+"""Ops that keep the grid and whose linear part is positive."""
+
+MIXING: dict[type[Op], SearchStrategy[Any]] = {
+    GlobalPool: st.builds(GlobalPool, kind=st.sampled_from(kinds(GlobalPool))),
+    InstanceNorm: st.builds(InstanceNorm, eps=EPSILON),
+    GroupNorm: st.builds(GroupNorm, groups=st.sampled_from([1, 2, 4]), eps=EPSILON),
+}
+"""Ops of a map that mix the whole image and give a map."""
+
+
+def pixel_shuffles() -> SearchStrategy[PixelShuffle]:
+    """Those that CHANNELS channels allow."""
+    return st.builds(PixelShuffle, factor=st.sampled_from([1, 2, 2, 2]))
 
 
 def unary_ops() -> SearchStrategy[Op]:
     """Any op of one tensor that gives a map; those that move the grid are drawn more often."""
-    moving: list[SearchStrategy[Any]] = [convs(), convs(), deconvs(), pools(), resizes(), pads()]
-    return st.one_of(*moving, pointwise())
+    moving: list[SearchStrategy[Any]] = [convs(), convs(), deconvs(), pools(), resizes(), pads(), pixel_shuffles()]
+    return st.one_of(*moving, st.one_of(*POINTWISE.values()))
+
+
+def joins() -> SearchStrategy[Op]:
+    """Any op that joins two tensors."""
+    align = st.sampled_from(["none", "center_crop", "center_crop", "pad"])
+    weights = st.sampled_from([(), (0.5, 2.0)])
+    return st.one_of(
+        st.builds(Add, align=align, weights=weights), st.builds(Mul, align=align), st.builds(Concat, align=align)
+    )
 
 
 @dataclass
@@ -149,24 +192,29 @@ class _Growing:
         names = list(self.shapes)
         return names[-1] if self.draw(st.integers(0, 2)) else self.draw(st.sampled_from(names))
 
+    def pool_and_unpool(self) -> None:
+        """A max pool and, behind up to two ops that may keep its size, its unpooling."""
+        op, before = self.draw(unpools()), self.any_tensor()
+        if not self.add(op.pool, [before]):
+            return
+        pool = self.nodes[-1].name
+        for _ in range(self.draw(st.integers(0, 2))):
+            self.step()
+        fitting = [name for name, shape in self.shapes.items() if shape == self.shapes[pool]]
+        self.add(op, [self.draw(st.sampled_from(fitting)), pool, before])
+
     def step(self) -> None:
         """One op more: of one tensor, or of two."""
-        if len(self.shapes) > 1 and self.draw(st.integers(0, 2)) == 0:
+        if self.draw(st.integers(0, 9)) == 9:
+            self.pool_and_unpool()
+        elif len(self.shapes) > 1 and self.draw(st.integers(0, 2)) == 0:
             self.add(self._binary(), [self.any_tensor(), self.draw(st.sampled_from(list(self.shapes)))])
         else:
-            op = GlobalPool(kind="global_avg") if self.draw(st.integers(0, 25)) == 25 else self.draw(unary_ops())
-            self.add(op, [self.any_tensor()])
+            mixes = self.draw(st.integers(0, 25)) == 25
+            self.add(self.draw(st.one_of(*MIXING.values()) if mixes else unary_ops()), [self.any_tensor()])
 
     def _binary(self) -> Op:
-        align = st.sampled_from(["none", "center_crop", "center_crop", "pad"])
-        joins: list[SearchStrategy[Op]] = [
-            st.builds(Add, align=align, weights=st.sampled_from([(), (0.5, 2.0)])),
-            st.builds(Mul, align=align),
-            st.builds(Concat, align=align),
-            st.builds(Crop, offset=pairs(0, 3)),
-            resizes(by_factor=False),
-        ]
-        return self.draw(st.one_of(joins))
+        return self.draw(st.one_of(joins(), st.builds(Crop, offset=pairs(0, 3)), resizes(by_factor=False)))
 
 
 @st.composite
@@ -183,6 +231,13 @@ def graphs(draw: DrawFn, most: int = 8, low: int = 16, high: int = 40) -> Graph:
         growing.add(Activation(kind="relu"), ["input"])
     outputs = {f"out_{node.name}": node.name for node in growing.nodes}
     return Graph("net", {"input": Shape(CHANNELS, (height, width))}, tuple(growing.nodes), outputs).verify()
+
+
+def unpooled(op: Unpool, size: tuple[int, int]) -> Graph:
+    """The unpooling of one input, of which another one of this (height, width) has been pooled."""
+    image = Shape(CHANNELS, size)
+    nodes = (Node("pool", op.pool, ("in1",), "pool"), Node("layer", op, ("in0", "pool", "in1"), "layer"))
+    return Graph("net", {"in0": op.pool.output([image]), "in1": image}, nodes, {"output": "layer"}).verify()
 
 
 def graph_of(op: Op, *sizes: tuple[int, int], channels: int = CHANNELS) -> Graph:

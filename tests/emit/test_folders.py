@@ -37,6 +37,9 @@ layers:
   - up: {deconv: 4, kernel: 5, stride: 2, pad: [1, 2, 0, 1], init: xavier}
   - small: {crop: stem, offset: 1}
   - scaled: {scale: 0.3333333333}
+  - least: {pool: max, kernel: 2, norm: {group: 2}, drop: 0.1}
+  - most: {unpool: least, norm: {instance: {eps: 1e-3}}}
+  - shuffled: {pixel_shuffle: 2, norm: {lrn: {alpha: 5e-4, k: 2}}}
   - head: {conv: 2, act: none, norm: none, init: {normal: 0.0001}}
 outputs: {main: head, aux: a.c}
 """

@@ -126,6 +126,47 @@ layers:
   - scaled: {scale: 0.333333333333}
   - head: {mul: [scaled, a]}
 """,
+    "encoders and decoders that share the switches of their pools": """
+blocks:
+  enc: {args: [w], layers: [a: {conv: w}, b: {conv: w}, pool: {pool: max, kernel: 2}]}
+  dec: {args: [w, p], layers: [up: {unpool: p}, a: {conv: w}]}
+layers:
+  - enc1: {block: enc, w: 4}
+  - enc2: {block: enc, w: 6}
+  - enc3: {block: enc, w: 8}
+  - dec3: {block: dec, p: enc3, w: 6}
+  - dec2: {block: dec, p: enc2, w: 4}
+  - dec1: {block: dec, p: enc1, w: 4}
+  - head: {conv: 2, act: none}
+""",
+    "a pool that carries something, is read twice and undone twice, in a block and outside": """
+blocks:
+  down: {args: [w], layers: [c: {conv: w}, p: {pool: max, kernel: 2, norm: batch, act: elu, drop: 0.5}, d: {conv: w}]}
+layers:
+  - a: {block: down, w: 4}
+  - b: {add: [a, a.p]}
+  - image: {unpool: a.p}
+  - first: {pool: max, kernel: 2, from: input}
+  - again: {unpool: a.p}
+  - other: {unpool: first, from: first}
+  - head: {add: [image, again, other, input]}
+""",
+    "a pool of which only the places of its maxima are read": """
+layers:
+  - a: {conv: 4}
+  - p: {pool: max, kernel: [2, 3], stride: 3}
+  - half: {pool: avg, kernel: [2, 3], stride: 3, from: a}
+  - up: {unpool: p, from: half}
+""",
+    "a pool undone inside the block that pools, under a pool of the same name": """
+blocks:
+  hourglass: {args: [w], layers: [c: {conv: w}, p: {pool: max, kernel: 2}, i: {conv: w}, u: {unpool: p}]}
+layers:
+  - p: {pool: max, kernel: 2}
+  - one: {block: hourglass, w: 4}
+  - two: {block: hourglass, w: 4}
+  - u: {unpool: p}
+""",
     "nested blocks": """
 blocks:
   inner: {args: [w], layers: [c: {conv: w}, d: {conv: w}]}

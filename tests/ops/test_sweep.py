@@ -2,108 +2,196 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
 
 from segcompile.errors import SegcompileError
-from segcompile.ops import ALL_OPS, AXES, Add, Concat, Crop, Linear, Op, Resize, Size, Undecidable
+from segcompile.graph import Graph
+from segcompile.ops import (
+    ALL_OPS,
+    AXES,
+    HEIGHT,
+    Add,
+    Concat,
+    Conv,
+    Crop,
+    Deconv,
+    Linear,
+    Mul,
+    Op,
+    Pad,
+    PixelShuffle,
+    Pool,
+    Resize,
+    Size,
+    Undecidable,
+    Unpool,
+)
 from segcompile.ops.size import AnySize, difference
 from segcompile.testing import strategies
+from segcompile.testing.strategies import MIXING, POINTWISE, graph_of
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=15)
 sizes = st.tuples(st.integers(4, 11), st.integers(4, 11))
-KINDS = {
-    "conv": strategies.convs(), "deconv": strategies.deconvs(), "pool": strategies.pools(), "pad": strategies.pads(),
-    "resize": strategies.resizes(), "pointwise": strategies.pointwise(),
-}  # fmt: skip
+ALIGN = st.sampled_from(["none", "center_crop", "pad"])
 
 
-def indices(op: Op, axis: int, extents: list[Size], index: int, p: int) -> set[int]:
-    """The input indices that the window of an op names for output p, border or not."""
-    window = op.window(axis, extents, index)
-    if window is None:
-        return set()
-    sums = (window.stride * p + window.dilation * t - window.offset for t in range(window.taps))
-    return {total // window.upsample for total in sums if total % window.upsample == 0}
+@st.composite
+def joined(draw: DrawFn, op: SearchStrategy[Op]) -> Graph:
+    """An op of two tensors, which have one size or two."""
+    first = draw(sizes)
+    return graph_of(draw(op), first, draw(st.just(first) | sizes))
 
 
-def check_sets(net, index: int = 0) -> None:
-    """Each output of a one-op network reads, along each axis, what the window says; borders that are no zeros aside."""
-    import torch
-
-    (node,) = net.graph.nodes
-    extents = [net.shapes[name].size for name in node.inputs]
-    inputs = [value.requires_grad_() for value in net.inputs()]
-    (result,) = net.outputs(*inputs).values()
-    (gradient,) = torch.autograd.grad(result.sum(), inputs[index], retain_graph=True)
-    anything = float(gradient.abs().sum()) > 0  # else all taps lie in the padding along the other axis
-    bordered = isinstance(node.op, Resize) or getattr(node.op, "mode", "zero") != "zero"
-    for axis in AXES:
-        rows = result.sum((0, 1, 3 - axis))
-        for p in range(len(rows)):
-            said = indices(node.op, axis, [extent[axis] for extent in extents], index, p)
-            inside = {i for i in said if 0 <= i < extents[index][axis]}
-            if bordered and inside != said:
-                continue
-            (gradient,) = torch.autograd.grad(rows[p], inputs[index], retain_graph=True)
-            along = gradient.abs().sum((0, 1, 3 - axis))
-            found = {i for i, value in enumerate(along.tolist()) if value > 1e-12}
-            assert found == (inside if anything else set()), f"{node.op}, axis {axis}: {p} reads {found}, not {said}"
+GRAPHS: dict[type[Op], SearchStrategy[Graph]] = {
+    Conv: st.builds(graph_of, strategies.convs(), sizes),
+    Deconv: st.builds(graph_of, strategies.deconvs(), sizes),
+    Linear: st.builds(graph_of, st.builds(Linear, features=st.integers(1, 5), bias=st.booleans()), sizes),
+    Pool: st.builds(graph_of, strategies.pools(), sizes),
+    Pad: st.builds(graph_of, strategies.pads(), sizes),
+    Unpool: st.builds(strategies.unpooled, strategies.unpools(), sizes),
+    PixelShuffle: st.builds(graph_of, strategies.pixel_shuffles(), sizes),
+    Resize: st.builds(graph_of, strategies.resizes(), sizes) | joined(strategies.resizes(by_factor=False)),
+    Crop: joined(st.builds(Crop, offset=st.tuples(st.integers(0, 4), st.integers(0, 4)))),
+    Add: joined(st.builds(Add, align=ALIGN, weights=st.sampled_from([(), (0.25, 2.0)]))),
+    Mul: joined(st.builds(Mul, align=st.sampled_from(["none", "center_crop"]))),  # times a padding's zero is nothing
+    Concat: joined(st.builds(Concat, align=ALIGN)),
+    **{kind: st.builds(graph_of, op, sizes) for kind, op in {**POINTWISE, **MIXING}.items()},
+}
+"""One op with any attributes, on inputs of any size."""
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_shape_parameters_and_window_of_an_op_are_pytorchs(nets: SimpleNamespace, kind: str) -> None:
+def emitted(nets: SimpleNamespace, graph: Graph):
+    """The emitted model; another graph where the op refuses this one."""
+    try:
+        return nets.emitted(graph)
+    except SegcompileError:
+        assume(False)
+
+
+@pytest.mark.parametrize("kind", ALL_OPS, ids=lambda kind: kind.__name__)
+def test_shape_parameters_and_window_of_an_op_are_those_of_the_emitted_code(nets: SimpleNamespace, kind) -> None:
     @SETTINGS
-    @given(op=KINDS[kind], size=sizes)
-    def holds(op: Op, size: tuple[int, int]) -> None:
-        try:
-            net = nets.emitted(strategies.graph_of(op, size))
-        except SegcompileError:
-            assume(False)
+    @given(graph=GRAPHS[kind])
+    def holds(graph: Graph) -> None:
+        net = emitted(nets, graph)
         (value,) = net.outputs().values()
         shape = net.shapes["layer"]
         assert tuple(value.shape[1:]) == (shape.channels, *shape.size), net.source
-        assert net.facts["layer"].parameter_count == sum(value.numel() for value in net.model.parameters())
-        check_sets(net.made_linear())
+        found = {name.rpartition(".")[2]: tuple(value.shape) for name, value in net.model.named_parameters()}
+        assert found == {parameter.name: parameter.shape for parameter in net.facts["layer"].parameters}
+        net.made_linear()
+        for index, name in enumerate(graph.by_name["layer"].inputs):
+            if kind.whole_image:
+                check_whole(net)
+            elif name == f"in{index}":
+                check_sets(net, index)
 
     holds()
 
 
-@SETTINGS
-@given(op=strategies.resizes(by_factor=False), size=sizes, reference=sizes)
-def test_resize_to_a_reference_reads_what_its_window_says(nets, op: Op, size, reference) -> None:
-    net = nets.emitted(strategies.graph_of(op, size, reference))
-    (value,) = net.outputs().values()
-    assert tuple(value.shape[2:]) == reference
-    check_sets(net.made_linear())
+def indices(op: Op, axis: int, extents: list[Size], index: int, p: int) -> set[int]:
+    """The indices of one input that output p reads: those in its window, and where its border takes their values."""
+    window = op.window(axis, extents, index)
+    if window is None:
+        return set()
+    sums = (window.stride * p + window.dilation * t - window.offset for t in range(window.taps))
+    inside = (at(op, total // window.upsample, extents[index]) for total in sums if total % window.upsample == 0)
+    return {i for i in inside if i is not None}
+
+
+def at(op: Op, i: int, size: Size) -> int | None:
+    """Where the value of index i comes from; None for a zero beside the image."""
+    mode = "edge" if isinstance(op, Resize) else getattr(op, "mode", "zero")
+    if mode == "edge":
+        return min(max(i, 0), size - 1)
+    if mode == "reflect":
+        return size - 1 - abs(size - 1 - abs(i))
+    return i if 0 <= i < size else None
+
+
+def check_sets(net, index: int = 0) -> None:
+    """Each output of the layer reads, along each axis, what the window says, at the border too."""
+    node = net.graph.by_name["layer"]
+    extents = [net.shapes[name].size for name in node.inputs]
+    inputs = [value.requires_grad_() for value in net.inputs()]
+    (result,) = net.outputs(*inputs).values()
+    anything = bool(reached(result.sum(), inputs[index], HEIGHT))  # else all lies in the padding of the other axis
+    for axis in AXES:
+        rows = result.sum((0, 1, 3 - axis))
+        for p in range(len(rows)):
+            said = indices(node.op, axis, [extent[axis] for extent in extents], index, p)
+            found = reached(rows[p], inputs[index], axis)
+            assert found == (said if anything else set()), f"{node.op}, axis {axis}: {p} reads {found}, not {said}"
+
+
+def reached(value, source, axis: int) -> set[int]:
+    """The indices of `source` along an axis on which `value` depends."""
+    import torch
+
+    (gradient,) = torch.autograd.grad(value, source, retain_graph=True, allow_unused=True)
+    along = gradient.abs().sum((0, 1, 3 - axis)).tolist() if gradient is not None else []
+    return {i for i, weight in enumerate(along) if weight > 1e-12}
+
+
+def check_whole(net) -> None:
+    """Each output reads every pixel. Means go out before they are taken: the channels are weighed at random."""
+    import torch
+
+    inputs = [value.requires_grad_() for value in net.inputs()]
+    (result,) = net.outputs(*inputs).values()
+    pixels = (result * torch.rand_like(result[:1, :, :1, :1] if result.dim() == 4 else result)).sum(1).flatten()
+    for pixel in pixels[[0, len(pixels) // 2, -1]]:
+        (gradient,) = torch.autograd.grad(pixel, inputs[0], retain_graph=True)
+        assert bool((gradient.abs().sum((0, 1)) > 1e-9).all()), net.source
 
 
 @SETTINGS
-@given(size=sizes, reference=sizes, offset=st.tuples(st.integers(0, 4), st.integers(0, 4)))
-def test_crop_reads_from_its_offset_on(nets, size, reference, offset) -> None:
-    assume(all(o + r <= s for o, r, s in zip(offset, reference, size, strict=True)))
-    check_sets(nets.emitted(strategies.graph_of(Crop(offset=offset), size, reference)).made_linear())
+@given(op=strategies.unpools(), size=st.tuples(st.integers(4, 7), st.integers(4, 7)))
+def test_an_unpool_reads_over_many_images_all_that_its_windows_say_and_no_more(nets, op: Unpool, size) -> None:
+    """Values decide, so no single image shows it. Of the map by gradient, of what was pooled by changing a pixel."""
+    import torch
+
+    net = nets.emitted(strategies.unpooled(op, size))
+    cells, image = (shape.size for shape in net.graph.inputs.values())
+    said = [[pooled(op, axis, cells[axis], image[axis], p) for p in range(image[axis])] for axis in AXES]
+    values, before = (torch.rand(60, *part.shape[1:], dtype=part.dtype) + 0.5 for part in net.inputs())
+    (result,) = net.outputs(values.requires_grad_(), before).values()
+    for y, x in itertools.product(range(image[0]), range(image[1])):
+        (gradient,) = torch.autograd.grad(result[:, :, y, x].sum(), values, retain_graph=True)
+        read = {tuple(cell) for cell in gradient.sum((0, 1)).nonzero().tolist()}
+        assert read == set(itertools.product(said[0][y][0], said[1][x][0])), f"{op} at {y}, {x}"
+        other = before.clone()
+        other[:, :, y, x] += 1  # the largest anywhere
+        changed = (net.outputs(values, other)["output"] != result).any(0).any(0)
+        compared = set(itertools.product(said[0][y][1], said[1][x][1]))
+        assert {tuple(p) for p in changed.nonzero().tolist()} == (compared if len(compared) > 1 else set()), f"{op}"
+
+
+def pooled(op: Unpool, axis: int, cells: int, size: int, p: int) -> tuple[set[int], set[int]]:
+    """Along one axis, the cells that output p may receive from, and the pixels that were compared for these."""
+    from_map, from_pool = (indices(op, axis, [cells, cells, size], index, p) for index in (0, 1))
+    assert from_map == from_pool and not indices(op, axis, [cells, cells, size], 2, p)
+    return from_map, {i for cell in from_pool for i in indices(op.pool, axis, [size], 0, cell)}
 
 
 @SETTINGS
-@given(
-    op=st.builds(Concat, align=st.sampled_from(["center_crop", "pad"]))
-    | st.builds(Add, align=st.sampled_from(["center_crop", "pad"]), weights=st.just((0.25, 2.0))),
-    size=sizes, second=sizes, index=st.integers(0, 1),
-)  # fmt: skip
-def test_an_aligned_join_reads_what_its_windows_say(nets, op: Op, size, second, index: int) -> None:
+@given(graph=joined(st.builds(Concat, align=ALIGN)))
+def test_a_join_of_two_sizes_is_refused_where_neither_fits_into_the_other(nets, graph: Graph) -> None:
+    first, second = (shape.size for shape in graph.inputs.values())
+    gaps = [a - b for a, b in zip(first, second, strict=True)]
+    aligned = graph.nodes[0].op.align != "none"
     try:
-        net = nets.emitted(strategies.graph_of(op, size, second))
-    except SegcompileError as error:  # neither fits into the other
-        assert (size[0] - second[0]) * (size[1] - second[1]) < 0
+        nets.emitted(graph)
+        assert first == second or (aligned and gaps[0] * gaps[1] >= 0)
+    except SegcompileError as error:
+        assert gaps[0] * gaps[1] < 0 if aligned else first != second
         assert [found.code.code for found in error.diagnostics] == ["SC302"]
-        return
-    (value,) = net.outputs().values()
-    assert tuple(value.shape[2:]) == net.shapes["layer"].size
-    check_sets(net.made_linear(), index)
 
 
 @SETTINGS
@@ -126,10 +214,10 @@ def test_a_fully_connected_layer_multiplies_once_a_weight(nets) -> None:
     assert net.outputs()["output"].shape == (1, 7)
 
 
-def test_every_op_has_a_torch_rule_a_summary_and_readers() -> None:
+def test_every_op_has_a_torch_rule_a_sweep_a_summary_and_readers() -> None:
     from segcompile_torch.rules import RULES
 
-    assert set(RULES) == set(ALL_OPS)
+    assert set(RULES) == set(GRAPHS) == set(ALL_OPS)
     for op in ALL_OPS:
         assert op.summary and op.spelling
         for name in op.model_fields:
@@ -179,9 +267,11 @@ def test_a_difference_that_is_stated_holds_for_every_image(first, second: int) -
         assert a.at(size) - (a + second).at(size) == gap
 
 
+SIZED = st.one_of(strategies.convs(), strategies.deconvs(), strategies.pools(), strategies.pixel_shuffles())
+
+
 @settings(SETTINGS, max_examples=80)
-@given(ops=st.lists(st.one_of(strategies.convs(), strategies.deconvs(), strategies.pools()), min_size=1, max_size=5),
-       size=st.integers(20, 60))  # fmt: skip
+@given(ops=st.lists(SIZED, min_size=1, max_size=5), size=st.integers(20, 60))
 def test_shapes_of_any_size_are_those_of_each_size(ops: list[Op], size: int) -> None:
     from segcompile.ops import Refusal, Shape
 

@@ -14,8 +14,9 @@ from segcompile.emit.classes import Class, ModelView
 from segcompile.emit.geometry import harness_geometry
 from segcompile.emit.names import Names
 from segcompile.graph import Graph
-from segcompile.ops import AXES, Conv, Crop, Deconv, Join, Linear, Op, Pool
+from segcompile.ops import AXES, Conv, Crop, Deconv, Join, Linear, Op, Pool, Unpool
 from segcompile_torch import initialisation
+from segcompile_torch.arguments import symmetric
 from segcompile_torch.reserved import CLASSES, NAMES
 from segcompile_torch.rules import TORCH
 
@@ -28,6 +29,8 @@ def refuses(op: Op) -> str | None:
     """What PyTorch cannot do of an op that has a rule."""
     if isinstance(op, Pool) and op.round == "ceil" and any(_starts_in_padding(op, axis) for axis in AXES):
         return "PyTorch cannot round up over unequal padding; a pad layer before it can, with `round: floor`"
+    if isinstance(op, Unpool) and not symmetric(op.pool):
+        return "PyTorch cannot unpool over unequal padding; where the pool has it for odd sizes, `round: ceil` will do"
     return None
 
 

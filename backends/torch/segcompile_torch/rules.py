@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from segcompile.emit import Argument, Call, Rules
 from segcompile.ops import (
-    AXES,
     Activation,
     Add,
     BatchNorm,
@@ -17,19 +16,26 @@ from segcompile.ops import (
     Deconv,
     Dropout,
     GlobalPool,
+    GroupNorm,
+    InstanceNorm,
     Join,
     LeakyRelu,
     Linear,
     Mul,
     Op,
     Pad,
+    PixelShuffle,
     Pool,
     PRelu,
     Resize,
+    ResponseNorm,
     Scale,
     Shape,
     Softmax,
+    Unpool,
 )
+from segcompile_torch.arguments import number, pads, same_sides, symmetric
+from segcompile_torch.pooling import global_pool, pool, switched_pool, unpool
 from segcompile_torch.reserved import ATTRIBUTES, CLASSES, NAMES
 
 Apply = Callable[[Any, str, Sequence[str], Sequence[Shape], Shape], str]
@@ -39,6 +45,7 @@ MakeMember = Callable[[Any, Sequence[Shape]], Call]
 class Rule(NamedTuple):
     apply: Apply
     member: MakeMember | None = None
+    switched: Apply | None = None
 
 
 _PAD_MODE = {"zero": "constant", "reflect": "reflect", "edge": "replicate"}  # in F.pad
@@ -52,52 +59,38 @@ _ACTIVATION = {
 # --- convolution -----------------------------------------------------------------------------------------------------
 
 
-def _pads(op: Conv | Deconv | Pool | Pad) -> tuple[int, int, int, int]:
-    """(left, right, top, bottom), the order of F.pad."""
-    (top, bottom), (left, right) = op.pads(0), op.pads(1)
-    return left, right, top, bottom
-
-
-def _symmetric(op: Conv | Deconv | Pool) -> bool:
-    return all(op.pads(axis)[0] == op.pads(axis)[1] for axis in AXES)
-
-
-def _same_sides(pair: tuple[int, int]) -> int | tuple[int, int]:
-    return pair[0] if pair[0] == pair[1] else pair
-
-
 def _convolution(function: str, op: Conv | Deconv, channels_in: int, extra: dict[str, Argument]) -> Call:
-    keywords: dict[str, Argument] = {"stride": _same_sides(op.stride)}
-    if _symmetric(op):
-        keywords["padding"] = _same_sides((op.pads(0)[0], op.pads(1)[0]))
-    keywords |= {"dilation": _same_sides(op.dilation), "groups": op.groups, "bias": op.bias, **extra}
+    keywords: dict[str, Argument] = {"stride": same_sides(op.stride)}
+    if symmetric(op):
+        keywords["padding"] = same_sides((op.pads(0)[0], op.pads(1)[0]))
+    keywords |= {"dilation": same_sides(op.dilation), "groups": op.groups, "bias": op.bias, **extra}
     usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "output_padding": 0}
     told = tuple((key, value) for key, value in keywords.items() if usual.get(key) != value)
-    positional = (channels_in, op.channels, _same_sides(op.kernel))
+    positional = (channels_in, op.channels, same_sides(op.kernel))
     return Call(function, positional, told, ("in_channels", "channels", "kernel_size"))
 
 
 def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
-    wrapped = op.mode != "zero" and _symmetric(op) and any(_pads(op))
+    wrapped = op.mode != "zero" and symmetric(op) and any(pads(op))
     extra: dict[str, Argument] = {"padding_mode": f'"{_CONV_MODE[op.mode]}"'} if wrapped else {}
     return _convolution("nn.Conv2d", op, shapes[0].channels, extra)
 
 
 def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    if _symmetric(op):
+    if symmetric(op):
         return f"{member}({inputs[0]})"
     mode = "" if op.mode == "zero" else f', mode="{_PAD_MODE[op.mode]}"'
-    return f"{member}(F.pad({inputs[0]}, {_pads(op)}{mode}))"
+    return f"{member}(F.pad({inputs[0]}, {pads(op)}{mode}))"
 
 
 def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
-    return _convolution("nn.ConvTranspose2d", op, shapes[0].channels, {"output_padding": _same_sides(op.output_pad)})
+    return _convolution("nn.ConvTranspose2d", op, shapes[0].channels, {"output_padding": same_sides(op.output_pad)})
 
 
 def _apply_deconv(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    if _symmetric(op):
+    if symmetric(op):
         return f"{member}({inputs[0]})"
-    return f"F.pad({member}({inputs[0]}), {tuple(-pad for pad in _pads(op))})"
+    return f"F.pad({member}({inputs[0]}), {tuple(-pad for pad in pads(op))})"
 
 
 def _linear(op: Linear, shapes: Sequence[Shape]) -> Call:
@@ -113,26 +106,7 @@ def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequen
     return f"{member}(torch.flatten({inputs[0]}, 1))" if shapes[0].size else f"{member}({inputs[0]})"
 
 
-# --- pooling and resampling ------------------------------------------------------------------------------------------
-
-
-def _pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    source = inputs[0]
-    arguments = [str(_same_sides(op.kernel))]
-    if op.steps != op.kernel:
-        arguments.append(str(_same_sides(op.steps)))
-    if not _symmetric(op):
-        outside = ', value=float("-inf")' if op.kind == "max" else ""
-        source = f"F.pad({source}, {_pads(op)}{outside})"
-    elif any(_pads(op)):
-        arguments.append(f"padding={_same_sides((op.pads(0)[0], op.pads(1)[0]))}")
-    if op.round == "ceil":
-        arguments.append("ceil_mode=True")
-    return f"F.{op.kind}_pool2d({source}, {', '.join(arguments)})"
-
-
-def _global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"F.adaptive_{op.kind.removeprefix('global_')}_pool2d({inputs[0]}, 1)"
+# --- resampling ------------------------------------------------------------------------------------------------------
 
 
 def _crop(op: Crop, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
@@ -143,17 +117,21 @@ def _crop(op: Crop, member: str, inputs: Sequence[str], shapes: Sequence[Shape],
 
 def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     mode = "" if op.mode == "zero" else f', mode="{_PAD_MODE[op.mode]}"'
-    return f"F.pad({inputs[0]}, {_pads(op)}{mode})"
+    return f"F.pad({inputs[0]}, {pads(op)}{mode})"
 
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     if len(inputs) == 2:
         to = f"{inputs[1]}.shape[2:]"
     else:
-        factor = _same_sides(op.factor or (1, 1))
+        factor = same_sides(op.factor or (1, 1))
         to = f"scale_factor={factor}"
     corners = "" if op.mode == "nearest" else f", align_corners={op.align_corners}"
     return f'F.interpolate({inputs[0]}, {to}, mode="{op.mode}"{corners})'
+
+
+def _pixel_shuffle(op: PixelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return f"F.pixel_shuffle({inputs[0]}, {op.factor})"
 
 
 # --- joins -----------------------------------------------------------------------------------------------------------
@@ -178,7 +156,7 @@ def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Sha
 def _add(op: Add, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     terms = _aligned(op, inputs, shapes, output)
     if op.weights:
-        terms = [f"{_number(weight)} * {term}" for weight, term in zip(op.weights, terms, strict=True)]
+        terms = [f"{number(weight)} * {term}" for weight, term in zip(op.weights, terms, strict=True)]
     return " + ".join(terms)
 
 
@@ -198,12 +176,27 @@ def _apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[S
 
 
 def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
-    told: list[tuple[str, Argument]] = []
-    if op.eps != 1e-5:
-        told.append(("eps", op.eps))
-    if op.momentum != 0.1:
-        told.append(("momentum", op.momentum))
-    return Call(f"nn.BatchNorm{2 if shapes[0].size else 1}d", (shapes[0].channels,), tuple(told), ("channels",))
+    momentum = (("momentum", op.momentum),) if op.momentum != 0.1 else ()
+    told = (*_eps(op), *momentum)
+    return Call(f"nn.BatchNorm{2 if shapes[0].size else 1}d", (shapes[0].channels,), told, ("channels",))
+
+
+def _eps(op: BatchNorm | InstanceNorm | GroupNorm) -> tuple[tuple[str, Argument], ...]:
+    return (("eps", op.eps),) if op.eps != 1e-5 else ()
+
+
+def _instance_norm(op: InstanceNorm, shapes: Sequence[Shape]) -> Call:
+    return Call("nn.InstanceNorm2d", (shapes[0].channels,), (*_eps(op), ("affine", True)), ("channels",))
+
+
+def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
+    return Call("nn.GroupNorm", (op.groups, shapes[0].channels), _eps(op), ("groups", "channels"))
+
+
+def _response_norm(op: ResponseNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    usual = {"alpha": 1e-4, "beta": 0.75, "k": 1.0}
+    told = [f", {name}={number(getattr(op, name))}" for name, value in usual.items() if getattr(op, name) != value]
+    return f"F.local_response_norm({inputs[0]}, {op.size}{''.join(told)})"
 
 
 def _prelu(op: PRelu, shapes: Sequence[Shape]) -> Call:
@@ -211,12 +204,7 @@ def _prelu(op: PRelu, shapes: Sequence[Shape]) -> Call:
 
 
 def _dropout(op: Dropout, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"F.dropout({inputs[0]}, {_number(op.rate)}, self.training)"
-
-
-def _number(value: float) -> str:
-    """The shortest text that means exactly this number."""
-    return str(int(value)) if value.is_integer() and abs(value) < 1e6 else repr(value)
+    return f"F.dropout({inputs[0]}, {number(op.rate)}, self.training)"
 
 
 def _factor(text: str) -> str:
@@ -228,20 +216,25 @@ RULES: dict[type[Op], Rule] = {
     Conv: Rule(_apply_conv, _conv),
     Deconv: Rule(_apply_deconv, _deconv),
     Linear: Rule(_apply_linear, _linear),
-    Pool: Rule(_pool),
-    GlobalPool: Rule(_global_pool),
+    Pool: Rule(pool, switched=switched_pool),
+    GlobalPool: Rule(global_pool),
+    Unpool: Rule(unpool),
     Add: Rule(_add),
     Mul: Rule(_mul),
     Concat: Rule(_concat),
     Crop: Rule(_crop),
     Pad: Rule(_pad),
     Resize: Rule(_resize),
+    PixelShuffle: Rule(_pixel_shuffle),
     BatchNorm: Rule(_apply_member, _batch_norm),
+    InstanceNorm: Rule(_apply_member, _instance_norm),
+    GroupNorm: Rule(_apply_member, _group_norm),
+    ResponseNorm: Rule(_response_norm),
     Activation: Rule(_activation),
-    LeakyRelu: Rule(lambda op, member, inputs, shapes, output: f"F.leaky_relu({inputs[0]}, {_number(op.slope)})"),
+    LeakyRelu: Rule(lambda op, member, inputs, shapes, output: f"F.leaky_relu({inputs[0]}, {number(op.slope)})"),
     PRelu: Rule(_apply_member, _prelu),
     Dropout: Rule(_dropout),
-    Scale: Rule(lambda op, member, inputs, shapes, output: f"{_number(op.factor)} * {_factor(inputs[0])}"),
+    Scale: Rule(lambda op, member, inputs, shapes, output: f"{number(op.factor)} * {_factor(inputs[0])}"),
     Softmax: Rule(lambda op, member, inputs, shapes, output: f"F.softmax({inputs[0]}, 1)"),
 }
 
@@ -255,4 +248,10 @@ def _apply_of(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape
     return RULES[type(op)].apply(op, member, inputs, shapes, output)
 
 
-TORCH = Rules(_member_of, _apply_of, ATTRIBUTES, NAMES, CLASSES)
+def _switched_of(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    switched = RULES[type(op)].switched
+    assert switched is not None  # a graph unpools nothing but max pools
+    return switched(op, member, inputs, shapes, output)
+
+
+TORCH = Rules(_member_of, _apply_of, ATTRIBUTES, NAMES, CLASSES, _switched_of)

@@ -1,0 +1,46 @@
+"""Pooling, and pooling undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segcompile.ops import GlobalPool, Pool, Shape, Unpool
+from segcompile_torch.arguments import pads, same_sides, symmetric
+
+
+def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return _pool(op, inputs[0])
+
+
+def switched_pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    """The maxima, and their indices in each channel's flattened image."""
+    return _pool(op, inputs[0], ", return_indices=True")
+
+
+def _pool(op: Pool, source: str, end: str = "") -> str:
+    arguments = [str(same_sides(op.kernel))]
+    if op.steps != op.kernel:
+        arguments.append(str(same_sides(op.steps)))
+    if not symmetric(op):
+        outside = ', value=float("-inf")' if op.kind == "max" else ""
+        source = f"F.pad({source}, {pads(op)}{outside})"
+    elif any(pads(op)):
+        arguments.append(f"padding={same_sides((op.pads(0)[0], op.pads(1)[0]))}")
+    if op.round == "ceil":
+        arguments.append("ceil_mode=True")
+    return f"F.{op.kind}_pool2d({source}, {', '.join(arguments)}{end})"
+
+
+def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return f"F.adaptive_{op.kind.removeprefix('global_')}_pool2d({inputs[0]}, 1)"
+
+
+def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    """Pairs throughout: PyTorch's types know no single numbers here."""
+    source, indices, before = inputs
+    arguments = [str(op.kernel)]
+    if op.pool.steps != op.kernel:
+        arguments.append(str(op.pool.steps))
+    if any(pads(op.pool)):
+        arguments.append(f"padding={(op.pool.pads(0)[0], op.pool.pads(1)[0])}")
+    return f"F.max_unpool2d({source}, {indices}, {', '.join(arguments)}, output_size={before}.shape[2:])"

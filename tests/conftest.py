@@ -21,10 +21,27 @@ from segcompile.compiler import Compiled, compile_spec
 from segcompile.errors import Findings
 from segcompile.graph import Graph, Node
 from segcompile.language.training import Training
-from segcompile.ops import Add, BatchNorm, Concat, Conv, Deconv, Init, Linear, Mul, Resize, Scale, Shape
+from segcompile.ops import (
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    Deconv,
+    GroupNorm,
+    Init,
+    InstanceNorm,
+    Linear,
+    Mul,
+    PixelShuffle,
+    Resize,
+    ResponseNorm,
+    Scale,
+    Shape,
+)
 from segcompile.passes.derive_crops import derive_crops
 
 ROOT = Path(__file__).parents[1]
+_POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm)
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",
     "local_response_norm",
@@ -200,7 +217,9 @@ def skeleton(graph: Graph) -> Graph:
     def bare(node: Node) -> Node:
         if isinstance(node.op, Concat | Mul | Add):
             return replace(node, op=Add(align=node.op.align))
-        return replace(node, op=Scale(factor=1.0)) if isinstance(node.op, Scale) else node
+        if isinstance(node.op, PixelShuffle):  # the same pixels, from another channel
+            return replace(node, op=Resize(factor=(node.op.factor, node.op.factor), mode="nearest"))
+        return replace(node, op=Scale(factor=1.0)) if isinstance(node.op, _POINTWISE) else node
 
     return slim(replace(graph, nodes=tuple(bare(node) for node in graph.nodes)), 1)
 

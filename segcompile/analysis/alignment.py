@@ -119,8 +119,15 @@ def _behind(maps: tuple[Coordinates, ...], window: Window) -> tuple[Coordinates,
         return maps
     if window.stride == 0:
         return ()  # one pixel, stretched: it lies everywhere
-    after = tuple(item.behind(window) for item in maps)
-    return () if any(_is_absurd(item) for item in after) else after
+    after = maps[0].behind(window)
+    step, moved = maps[0].scale, after.shift - maps[0].shift  # the same for all maps of one scale
+    every = tuple(
+        Coordinates(after.scale, item.shift + moved)
+        if item.scale is step or item.scale == step
+        else item.behind(window)
+        for item in maps
+    )
+    return () if any(_is_absurd(item) for item in every) else every
 
 
 def _reach(window: Window) -> int:

@@ -14,7 +14,8 @@ from fractions import Fraction
 from itertools import pairwise
 
 from segcompile.analysis.alignment import centre, window_of
-from segcompile.graph import Graph, Node
+from segcompile.analysis.witness import Atlas, Path
+from segcompile.graph import Node
 from segcompile.ops import Join, Resize, Shape, Window
 
 
@@ -36,17 +37,13 @@ class Cause:
     help: str | None
 
 
-def explain(graph: Graph, shapes: Mapping[str, Shape], axis: int, join: Node, paths: Sequence[Sequence[str]]) -> Cause:
+def explain(atlas: Atlas, shapes: Mapping[str, Shape], axis: int, join: Node, paths: Sequence[Path]) -> Cause:
     """The cause for which two paths, from where they part to inputs of `join`, meet apart in it."""
-    found: dict[Kind, Node] = {}
-    for path in paths:
-        for before, name in pairwise(path):
-            node = graph.by_name[name]
-            window = window_of(node, axis, shapes, node.inputs.index(before))
-            if window is not None:
-                found.setdefault(kind_of(window), node)
+    found = _kinds(atlas, shapes, axis, paths)
     if Kind.STRETCH in found:
         return _stretched(found[Kind.STRETCH], shapes, axis)
+    if len({item.scale for path in paths if (item := atlas.places[path[-1]][axis].first) is not None}) > 1:
+        return Cause("scales", "bring both to one stride first")
     if Kind.HALF in found:
         node = found[Kind.HALF]
         return Cause(
@@ -59,6 +56,18 @@ def explain(graph: Graph, shapes: Mapping[str, Shape], axis: int, join: Node, pa
         message = f"`align: {join.op.align}` goes by the sizes alone; a `crop` cuts where the maps lie over each other"
         return Cause("align", message)
     return Cause("whole", "is one of the paddings or crops on the way one-sided?")
+
+
+def _kinds(atlas: Atlas, shapes: Mapping[str, Shape], axis: int, paths: Sequence[Path]) -> dict[Kind, Node]:
+    """Each kind of layer on some paths, with the first of it."""
+    found: dict[Kind, Node] = {}
+    for path in paths:
+        for before, name in pairwise(path):
+            node = atlas.graph.by_name[name]
+            window = window_of(node, axis, shapes, node.inputs.index(before))
+            if window is not None:
+                found.setdefault(kind_of(window), node)
+    return found
 
 
 def kind_of(window: Window) -> Kind:

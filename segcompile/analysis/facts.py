@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segcompile.analysis.alignment import Maps, Place, place_nodes
+from segcompile.analysis.coverage.gridding import warn_gridding
 from segcompile.analysis.misaligned import warn_misaligned
 from segcompile.analysis.receptive_field import Fields, trace_fields
 from segcompile.analysis.warn import warn_field_exceeds, warn_no_effect
@@ -61,4 +62,5 @@ def analyse(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Fa
     warn_misaligned(graph, shapes, places, findings)
     warn_no_effect(graph, shapes, findings)
     warn_field_exceeds(graph, fields, findings)
+    warn_gridding(graph, shapes, fields, findings)
     return facts

@@ -94,7 +94,7 @@ def _look(
     if over is not None and sum(1 + len(found.alike) for found in listed.values()) >= _EXPLAINED:
         over.alike.append(node.layer)
         return over
-    cause = explain(atlas.graph, shapes, gaps[0].axis, node, _paths(atlas, node, gaps[0]))
+    cause = explain(atlas, shapes, gaps[0].axis, node, _paths(atlas, node, gaps[0]))
     found = listed.setdefault((cause.kind, _steps(gaps[0])), _Found(node, gaps, cause))
     if found.node is not node:
         found.alike.append(node.layer)
@@ -152,8 +152,11 @@ def _report(found: _Found, atlas: Atlas, findings: Findings) -> None:
 
 def _counted(found: _Found) -> Iterable[str]:
     for names, what in ((found.alike, "apart in the same way"), (found.followers, "apart because of this one")):
-        shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-        if len(names) == 1:
-            yield f"1 later join lies {what} and is not shown: {shown}"
-        elif names:
-            yield f"{len(names)} later joins lie {what} and are not shown: {shown}"
+        if names:
+            yield counted(names, f"join lies {what} and is", f"joins lie {what} and are")
+
+
+def counted(names: Sequence[str], one: str, many: str) -> str:
+    """`2 later joins lie apart ... and are not shown: a, b`, the first few by name."""
+    shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    return f"{len(names)} later {one if len(names) == 1 else many} not shown: {shown}"

@@ -23,6 +23,8 @@ def derive_crops(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) 
     of the first path is taken, and SC311 shows another. Adds SC305 (no common scale), SC306 (negative) or SC307 (not
     a whole number) where no offset can do it.
     """
+    if not any(isinstance(node.op, Crop) and node.op.offset is None for node in graph.nodes):
+        return graph
     places = place_inputs(graph)
     surveyor = _Surveyor(Atlas(graph, places), shapes, findings)
     nodes = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from segcompile.analysis.alignment import Coordinates
-from segcompile.analysis.misaligned import AXIS
+from segcompile.analysis.misaligned import AXIS, counted
 from segcompile.analysis.witness import Atlas, Path
 from segcompile.errors import Findings
 from segcompile.graph import Node
@@ -77,7 +77,7 @@ def _report(dispute: Dispute, atlas: Atlas, findings: Findings) -> None:
     ]
     labels, notes = atlas.testify(words)
     if dispute.later:
-        which = ", ".join(dispute.later[:3]) + (", ..." if len(dispute.later) > 3 else "")
-        notes.append(f"{len(dispute.later)} later, for the same reason: {which}")
+        what = "in doubt for the same reason and"
+        notes.append(counted(dispute.later, f"crop is {what} is", f"crops are {what} are"))
     help = f"the paths meet apart in `{join}`: mend that join, or give the crop an `offset`"
     findings.add("SC311", message, crop.origin.span, labels=[*labels, *crop.origin.calls], help=help, notes=notes)

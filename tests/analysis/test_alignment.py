@@ -156,7 +156,10 @@ def test_unet_lies_half_a_pixel_off_with_another_way_up(tmp_path: Path, up: str,
 
 
 def test_unet_and_fcn_have_one_map_a_tensor(nets: SimpleNamespace) -> None:
-    for spec in ("specs/unet.yaml", *(f"tests/data/valid/fcn{kind}_layers.yaml" for kind in ("32s", "16s", "8s", "_alexnet", "_googlenet"))):
+    for spec in (
+        "specs/unet.yaml",
+        *(f"tests/data/valid/fcn{kind}_layers.yaml" for kind in ("32s", "16s", "8s", "_alexnet", "_googlenet")),
+    ):
         facts = nets.compiled(nets.root / spec).facts
         assert all(len(maps.every) == 1 for fact in facts.values() for maps in fact.maps), spec
 

@@ -198,7 +198,7 @@ def test_an_offset_between_maps_behind_the_same_misaligned_join_is_proven(tmp_pa
 def test_crops_that_one_join_puts_in_doubt_are_counted(tmp_path: Path) -> None:
     crops = "k: {conv: 4, kernel: 3, pad: 5}\n c: {crop: input}\n d: {crop: input, from: k}\n e: {add: [c, d]}"
     crop, _ = found_in(tmp_path, f"{DISPUTED}\n {crops}")
-    assert crop.notes == ("1 later, for the same reason: d",)
+    assert crop.notes == ("1 later crop is in doubt for the same reason and is not shown: d",)
 
 
 WHOLE = "give the crop an `offset`"

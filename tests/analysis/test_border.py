@@ -134,7 +134,7 @@ def check_execution(nets: SimpleNamespace, graph: Graph) -> int:
     borders, count, moved = trace_borders(net.graph, net.shapes), 0, steady(net, more, by)
     loose: set[str] = set()
     for node in net.graph.nodes:
-        if any(leaves_gaps(node, axis) for axis in AXES) or loose.intersection(node.inputs):
+        if node.op.data_dependent or any(leaves_gaps(node, axis) for axis in AXES) or loose.intersection(node.inputs):
             loose.add(node.name)
     for head, name in net.graph.outputs.items():
         height, width = borders[name]

@@ -178,13 +178,16 @@ def _mean_pool(x: Any, *arguments: Any, return_indices: bool = False, **named: A
 
 
 def _spread(x: Any, switches: Any, kernel: Any, stride: Any = None, padding: Any = (0, 0), *, output_size: Any) -> Any:
-    """All that an unpooling may give: each value, and all that decided where it goes, on the whole of its window."""
+    """All that an unpooling may give: each value, and all that decided where it goes, on the whole of its window.
+
+    Places that no window holds get a constant, because a product with zero would depend on nothing.
+    """
     import torch
 
     weight = torch.ones(x.shape[1], 1, *kernel, dtype=x.dtype)
     full = torch.nn.functional.conv_transpose2d(x + switches, weight, stride=stride or kernel, groups=x.shape[1])
     (top, left), (height, width), found = padding, output_size, full.shape
-    return torch.nn.functional.pad(full, (-left, left + width - found[3], -top, top + height - found[2]))
+    return torch.nn.functional.pad(full, (-left, left + width - found[3], -top, top + height - found[2])) + 1
 
 
 def compiled(spec: str | Path, **options: Any) -> Compiled:

@@ -153,7 +153,8 @@ def pixel_shuffles() -> SearchStrategy[PixelShuffle]:
 
 def unary_ops() -> SearchStrategy[Op]:
     """Any op of one tensor that gives a map; those that move the grid are drawn more often."""
-    moving: list[SearchStrategy[Any]] = [convs(), convs(), deconvs(), pools(), resizes(), pads(), pixel_shuffles()]
+    moving: list[SearchStrategy[Any]] = [resizes(), pads(), pixel_shuffles(), deconvs(), deconvs(), pools(), pools()]
+    moving += [convs() for _ in range(5)]  # five strategies: `one_of` counts one and the same only once
     return st.one_of(*moving, st.one_of(*POINTWISE.values()))
 
 

@@ -20,6 +20,7 @@ from segcompile.ops.base import (
 from segcompile.ops.convolution import Conv, Deconv
 from segcompile.ops.joins import Add, Concat, Join, Mul
 from segcompile.ops.linear import Linear
+from segcompile.ops.needs import Need
 from segcompile.ops.normalization import BatchNorm
 from segcompile.ops.pointwise import Activation, Dropout, LeakyRelu, PRelu, Scale, Softmax
 from segcompile.ops.pooling import GlobalPool, Pool
@@ -66,6 +67,6 @@ BY_SPELLING: dict[str, type[Op]] = {op.spelling: op for op in ALL_OPS if not kin
 __all__ = [
     "ALL_OPS", "AXES", "BY_KIND", "BY_SPELLING", "HEIGHT", "IDENTITY", "SPELLINGS", "WIDTH",
     "Activation", "Add", "AnySize", "BatchNorm", "Concat", "Conv", "Crop", "Deconv", "Dropout", "GlobalPool",
-    "Init", "Join", "LeakyRelu", "Linear", "Mul", "Op", "PRelu", "Pad", "Parameter", "Pool", "Reads", "Refusal",
+    "Init", "Join", "LeakyRelu", "Linear", "Mul", "Need", "Op", "PRelu", "Pad", "Parameter", "Pool", "Reads", "Refusal",
     "Resize", "Scale", "Shape", "Size", "Softmax", "Undecidable", "Window", "kinds",
 ]  # fmt: skip

@@ -160,15 +160,18 @@ def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Sha
 
 
 def _aligned(op: Join, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> list[str]:
-    """The inputs, those of another size brought to that of one that has the common size."""
+    """The inputs, those of another size brought to the common one: that of one of them, if one has it along both axes
+    at every size of the image."""
     if op.align == "none":
         return list(inputs)
-    model = next((code for code, shape in zip(inputs, shapes, strict=True) if shape.size == output.size), inputs[0])
     function = "center_crop" if op.align == "center_crop" else "center_pad"
-    return [
-        code if shape.size == output.size else f"{function}({code}, {model})"
-        for code, shape in zip(inputs, shapes, strict=True)
-    ]
+    model = next((code for code, shape in zip(inputs, shapes, strict=True) if shape.size == output.size), None)
+    aligned = []
+    for code, shape in zip(inputs, shapes, strict=True):
+        others = dict.fromkeys(inputs if model is None else [model])
+        others.pop(code, None)
+        aligned.append(code if shape.size == output.size else f"{function}({', '.join([code, *others])})")
+    return aligned
 
 
 def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:

@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from segcompile.analysis.facts import Facts
+from segcompile.analysis.sizes import Sizes
 from segcompile.errors import Diagnostic, Findings, did_you_mean, fail
 from segcompile.graph import Graph
 from segcompile.language.training import Training
@@ -39,6 +40,7 @@ class BuildRequest:
     facts: Facts
     training: Training
     options: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Sizes = (None, None)  # of images that the network takes, where the spec says `any`
 
 
 @dataclass(frozen=True, slots=True)

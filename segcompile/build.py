@@ -81,6 +81,7 @@ def request_for(compiled: Compiled, path: Path) -> BuildRequest:
         graph=compiled.graph,
         facts=compiled.facts,
         training=read_training(compiled.document, compiled.expansion.values),
+        sizes=compiled.sizes,
     )
 
 

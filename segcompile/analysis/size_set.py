@@ -58,29 +58,34 @@ class SizeSet:
         """`H ≡ 4 (mod 8), H ≥ 380`; `H ≥ 12`; `H = 5 or H ≡ 0 (mod 4), H ≥ 12`; `no H`."""
         if not self.residues:
             return f"no {self.symbol}"
-        regular = self._regular()
         start = max(least - self.modulus + 1 for least in self.least if least is not None)
-        first = self.nearest(start)[1]
-        assert first is not None
-        early: list[int] = []
-        while (size := self.nearest(early[-1] + 1 if early else 1)[1]) is not None and size < start:
-            early.append(size)
-            if len(early) > _LISTED:
-                return f"{regular}, {self.symbol} ≥ {first}, and {early[0]}, {early[1]}, … below that"
-        prefix = f"{self.symbol} = {', '.join(map(str, early))} or " if early else ""
-        implied = not early and len(self.residues) < self.modulus and first <= self.modulus
-        bound = "" if implied else f"{self.symbol} ≥ {first}"
-        return prefix + ", ".join(part for part in (regular, bound) if part)
+        first, early = self.nearest(start)[1] or start, self._before(start)
+        every = [None if least is None else residue or self.modulus for residue, least in enumerate(self.least)]
+        regular = _congruence(size_set(self.symbol, every))
+        implied = regular and list(self.least) == every
+        text = ", ".join(part for part in (regular, "" if implied else f"{self.symbol} ≥ {first}") if part)
+        if len(early) > _LISTED:
+            return f"{text}, and below that {early[0]}, {early[1]}, …"
+        return f"{self.symbol} = {', '.join(map(str, early))} or {text}" if early else text
 
-    def _regular(self) -> str:
-        """The congruence without the least sizes; the empty text if there is none."""
-        starts = [None if least is None else residue or self.modulus for residue, least in enumerate(self.least)]
-        every = size_set(self.symbol, starts)
-        if every.modulus == 1:
-            return ""
-        listed = _runs(every.residues)
-        more = ", …" if len(listed) > _LISTED else ""
-        return f"{self.symbol} ≡ {', '.join(listed[:_LISTED])}{more} (mod {every.modulus})"
+    def _before(self, start: int) -> list[int]:
+        """The sizes below `start`, or one more than are listed."""
+        found: list[int] = []
+        while len(found) <= _LISTED:
+            size = self.nearest(found[-1] + 1 if found else 1)[1]
+            if size is None or size >= start:
+                break
+            found.append(size)
+        return found
+
+
+def _congruence(sizes: SizeSet) -> str:
+    """`H ≡ 4 (mod 8)`, whatever the least sizes; the empty text if that is every size."""
+    if sizes.modulus == 1:
+        return ""
+    listed = _runs(sizes.residues)
+    more = ", …" if len(listed) > _LISTED else ""
+    return f"{sizes.symbol} ≡ {', '.join(listed[:_LISTED])}{more} (mod {sizes.modulus})"
 
 
 def _runs(residues: Sequence[int]) -> list[str]:

@@ -81,7 +81,6 @@ def request_for(compiled: Compiled, path: Path) -> BuildRequest:
         graph=compiled.graph,
         facts=compiled.facts,
         training=read_training(compiled.document, compiled.expansion.values),
-        sizes=compiled.sizes,
     )
 
 

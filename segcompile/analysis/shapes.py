@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from segcompile.analysis.size_set import SizeSet
-from segcompile.analysis.sizes import find_sizes
+from segcompile.analysis.sizes import Sizes, find_sizes
 from segcompile.errors import Findings, Label
 from segcompile.graph import Graph, Node
 from segcompile.ops import AXES, AnySize, Refusal, Shape, Size, Undecidable
@@ -33,6 +33,13 @@ def infer_shapes(graph: Graph, findings: Findings, inputs: Mapping[str, Shape] |
         message = f"{node.layer}: {reason.message}"
         findings.add(reason.code, message, origin.at(reason.attribute), labels=labels, help=reason.help, notes=notes)
     return shapes
+
+
+def sizes_of(graph: Graph) -> Sizes:
+    """The sizes that a graph without errors takes, where its inputs are of any size."""
+    if not any(isinstance(size, AnySize) for shape in graph.inputs.values() for size in shape.size):
+        return None, None
+    return find_sizes(graph, _walk(graph, graph.inputs)[0], Findings())
 
 
 def _walk(graph: Graph, inputs: Mapping[str, Shape]) -> tuple[dict[str, Shape], list[Refused]]:

@@ -160,18 +160,26 @@ def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Sha
 
 
 def _aligned(op: Join, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> list[str]:
-    """The inputs, those of another size brought to the common one: that of one of them, if one has it along both axes
-    at every size of the image."""
+    """The inputs, those of another size brought to the common one."""
     if op.align == "none":
         return list(inputs)
     function = "center_crop" if op.align == "center_crop" else "center_pad"
-    model = next((code for code, shape in zip(inputs, shapes, strict=True) if shape.size == output.size), None)
-    aligned = []
-    for code, shape in zip(inputs, shapes, strict=True):
-        others = dict.fromkeys(inputs if model is None else [model])
-        others.pop(code, None)
-        aligned.append(code if shape.size == output.size else f"{function}({', '.join([code, *others])})")
-    return aligned
+    models = _models(inputs, shapes, output)
+    return [
+        code if shape.size == output.size else f"{function}({', '.join([code, *(m for m in models if m != code)])})"
+        for code, shape in zip(inputs, shapes, strict=True)
+    ]
+
+
+def _models(inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> list[str]:
+    """Inputs that together show the common size: one that has it at every size of the image; else one an axis; else,
+    where it is now that of one and now that of another, all."""
+    pairs = list(zip(inputs, shapes, strict=True))
+    whole = [code for code, shape in pairs if shape.size == output.size]
+    if whole:
+        return whole[:1]
+    along = [[code for code, shape in pairs if shape.size[axis] == output.size[axis]] for axis in AXES]
+    return list(dict.fromkeys(codes[0] for codes in along)) if all(along) else list(dict.fromkeys(inputs))
 
 
 def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:

@@ -39,15 +39,15 @@ def _size_lines(sizes: Sizes) -> list[str]:
         other = ", and W alike" if None not in sizes else ""
     else:
         other = ""
-    return [line for found in known for line in ("", f"sizes: {found.legal}{other}; {_rounding(found)}")]
+    return [line for found in known for line in ("", f"sizes: {found.legal}{other}{_rounding(found)}")]
 
 
 def _rounding(found: AxisSizes) -> str:
+    if found.exact is None:
+        return ""
     if found.exact == found.legal:
-        return "no stride rounds"
-    if found.exact is None or not found.exact.residues:
-        return "some stride rounds at each of them"
-    return f"no stride rounds at {found.exact}"
+        return "; no stride rounds"
+    return f"; no stride rounds at {found.exact}" if found.exact.residues else "; some stride rounds at each of them"
 
 
 def _input_cells(shape: Shape) -> tuple[str, ...]:

@@ -19,13 +19,12 @@ def infer_shapes(graph: Graph, findings: Findings, inputs: Mapping[str, Shape] |
     """Node or input name -> shape (channels, height, width), without the batch.
 
     What an op refuses is added to `findings` (SC3xx) at the attribute it names; nodes behind it have no entry
-    and are counted in a note instead of being reported one by one.
+    and are counted in a note instead of being reported one by one. `inputs` takes the place of the graph's.
     """
-    inputs = inputs if inputs is not None else graph.inputs
-    shapes, refused = _walk(graph, inputs)
+    shapes, refused = _walk(graph, inputs if inputs is not None else graph.inputs)
     unknown = len(graph.nodes) - (len(shapes) - len(graph.inputs)) - len(refused)
-    if any(refusal.code == "SC302" for _, refusal in refused):
-        refused = _at_other_sizes(graph, inputs, refused)
+    if inputs is None and any(refusal.code == "SC302" for _, refusal in refused):
+        refused = _at_other_sizes(graph, refused)
     for index, (node, reason) in enumerate(refused):
         notes = [*reason.notes, _not_checked(unknown)] if unknown and index == 0 else reason.notes
         origin = node.origin
@@ -93,35 +92,41 @@ def _input_labels(graph: Graph, node: Node) -> list[Label]:
 # --- a join that fits at other sizes ---------------------------------------------------------------------------------
 
 
-def _at_other_sizes(graph: Graph, inputs: Mapping[str, Shape], refused: list[Refused]) -> list[Refused]:
+def _at_other_sizes(graph: Graph, refused: list[Refused]) -> list[Refused]:
     """The refusals, with SC304 for the first join or crop that would fit at another size of the image; the others of
     that kind are counted in a note."""
-    shapes, _ = _walk(graph, {name: _made_symbolic(shape, inputs) for name, shape in inputs.items()})
-    told = _nearest_sizes(graph, inputs, shapes)
+    shapes, _ = _walk(graph, {name: _made_symbolic(shape, graph) for name, shape in graph.inputs.items()})
+    told = _nearest_sizes(graph, shapes)
     unfit = [(node, reason) for node, reason in refused if reason.code == "SC302" and node.name in shapes]
     if told is None or not unfit:
         return refused
     first, reason = unfit[0]
-    others = [f"{len(unfit) - 1} more joins do not fit at this size"] if len(unfit) > 1 else []
+    others = [note for note in (_not_fitting(len(unfit) - 1),) if note]
     help = f"one of these sizes, or {reason.help}" if reason.help else "one of these sizes"
     better = Refusal("SC304", told, reason.attribute, help, (reason.message, *others))
     return [(first, better) if item == unfit[0] else item for item in refused if item not in unfit[1:]]
 
 
-def _made_symbolic(shape: Shape, inputs: Mapping[str, Shape]) -> Shape:
+def _not_fitting(count: int) -> str:
+    if count < 2:
+        return "1 more join does not fit at this size" if count else ""
+    return f"{count} more joins do not fit at this size"
+
+
+def _made_symbolic(shape: Shape, graph: Graph) -> Shape:
     """Any size, along each axis that is as long in all inputs."""
 
     def free(axis: int) -> Size:
-        alike = all(other.size[axis] == shape.size[axis] for other in inputs.values())
+        alike = all(other.size[axis] == shape.size[axis] for other in graph.inputs.values())
         return AnySize("HW"[axis]) if alike else shape.size[axis]
 
     return Shape(shape.channels, tuple(free(axis) for axis in AXES))
 
 
-def _nearest_sizes(graph: Graph, inputs: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> str | None:
+def _nearest_sizes(graph: Graph, shapes: Mapping[str, Shape]) -> str | None:
     """Which sizes are not the network's, and the nearest that are; None if it is not that."""
     findings = Findings()
-    sizes, extents = find_sizes(graph, shapes, findings), next(iter(inputs.values())).size
+    sizes, extents = find_sizes(graph, shapes, findings), next(iter(graph.inputs.values())).size
     if findings.has_errors:
         return None
     told: dict[str, SizeSet] = {}

@@ -24,8 +24,8 @@ class _Demand:
 
 @dataclass(frozen=True, slots=True)
 class AxisSizes:
-    """`legal`: every layer exists and every join agrees. `exact`: of those, the sizes at which no stride rounds: no
-    pixel of the image is lost at its end, and no window hangs over it; None where that cannot be written down."""
+    """`legal`: every layer exists and every join agrees. `exact`: of those, the sizes at which no stride rounds: the
+    last window of each layer ends where its input ends, padding included; None where that cannot be written down."""
 
     legal: SizeSet
     exact: SizeSet | None
@@ -60,7 +60,7 @@ def _axis_sizes(
     exact = legal
     try:
         for demand in _strictest(axis, whole):
-            exact &= fulfilling(demand.slack)
+            exact &= fulfilling(demand.slack, demand.equal)
     except Undecidable:
         return AxisSizes(legal, None)
     return AxisSizes(legal, exact)
@@ -110,17 +110,14 @@ def _needs(node: Node, inputs: list[Shape], output: Shape) -> Iterator[_Demand]:
 
 
 def _whole_strides(node: Node, inputs: list[Shape], output: Shape) -> Iterator[_Demand]:
-    """What makes a strided window fit its input: the last one ends where the image ends or in the padding behind it.
-
-    What a stride passes over between two windows may be missing at the end as well.
-    """
+    """The last window ends neither before the end of the padded input (floor) nor behind it (ceil)."""
     if not isinstance(node.op, Conv | Pool):
         return
     for axis in AXES:
         size = inputs[0].size[axis]
         window = node.op.window(axis, [size], 0)
         if window.stride > 1 and isinstance(size, AnySize):
-            span = window.dilation * (window.taps - 1) + 1
-            over = difference((output.size[axis] - 1) * window.stride + (span - window.offset), size)
-            for slack in (over + max(0, window.stride - span), over * -1 + node.op.pads(axis)[1]):
-                yield _Demand(node, axis, slack if isinstance(slack, AnySize) else AnySize(size.symbol, 0, (0,), slack))
+            reach = window.dilation * (window.taps - 1) + 1 - window.offset - node.op.pads(axis)[1]
+            rest = difference((output.size[axis] - 1) * window.stride + reach, size)
+            symbolic = rest if isinstance(rest, AnySize) else AnySize(size.symbol, 0, (0,), rest)
+            yield _Demand(node, axis, symbolic, equal=True)

@@ -37,17 +37,38 @@ def harness_geometry(graph: Graph, facts: Facts, sizes: Sizes) -> Geometry | Non
     """The geometry of a network from one image to maps of one size; None for any other (a classifier, two images,
     an output finer than the input).
 
-    Where the input is of any size, it is that of one size and all that differ from it by whole periods of the network.
+    Where the input is of any size, it is that of one size and all that differ from it by whole periods of the network:
+    one at which no stride rounds, or else a multiple of all strides.
     """
     if len(graph.inputs) != 1:
         return None
-    shapes = {**graph.inputs, **{name: fact.shape for name, fact in facts.items()}}
-    places = {name: fact.place for name, fact in facts.items()}
+    ((name, source),) = graph.inputs.items()
+    shapes = {name: source, **{node: fact.shape for node, fact in facts.items()}}
+    places = {node: fact.place for node, fact in facts.items()}
     multiples = [_multiple(axis, shapes, places, sizes[axis]) for axis in AXES]
-    if sizes != (None, None):
-        graph = _fixed(graph, sizes)
-        shapes = infer_shapes(graph, Findings())
-        places = place_nodes(graph, shapes, Findings())
+    if sizes == (None, None):
+        return _geometry(graph, shapes, places, multiples)
+    for size in zip(*map(_candidates, source.size, sizes, multiples), strict=True):
+        fixed = replace(graph, inputs={name: Shape(source.channels, size)})
+        shapes = infer_shapes(fixed, Findings())
+        found = _geometry(fixed, shapes, place_nodes(fixed, shapes, Findings()), multiples)
+        if found is not None:
+            return found
+    return None
+
+
+def _candidates(size: Size, sizes: AxisSizes | None, multiple: int) -> tuple[Size, Size]:
+    """Sizes to work at, along one axis."""
+    if isinstance(size, int) or sizes is None:
+        return size, size
+    exact = sizes.exact.nearest(_LEAST_FREE_SIZE)[1] if sizes.exact is not None else None
+    whole = sizes.legal.nearest(-(-_LEAST_FREE_SIZE // multiple) * multiple)[1] or size
+    return exact or whole, whole
+
+
+def _geometry(
+    graph: Graph, shapes: Mapping[str, Shape], places: Mapping[str, Place], multiples: list[int]
+) -> Geometry | None:
     heads = {(shapes[name].size, places[name]) for name in graph.outputs.values()}
     (source,), (extents, place) = graph.inputs.values(), next(iter(heads))
     maps = [axis for axis in place if axis is not None and axis.scale.denominator == 1]
@@ -55,21 +76,6 @@ def harness_geometry(graph: Graph, facts: Facts, sizes: Sizes) -> Geometry | Non
         return None
     height, width = (_axis(source.size[axis], extents[axis], maps[axis], multiples[axis]) for axis in AXES)
     return Geometry(*zip(height, width, strict=True))
-
-
-def _fixed(graph: Graph, sizes: Sizes) -> Graph:
-    """The graph for one size that its sizes allow; if there is one, such a one that no stride rounds."""
-
-    def chosen(size: Size, found: AxisSizes | None) -> Size:
-        if isinstance(size, int) or found is None:
-            return size
-        exact = found.exact.nearest(_LEAST_FREE_SIZE)[1] if found.exact is not None else None
-        return exact or found.legal.nearest(_LEAST_FREE_SIZE)[1] or size
-
-    inputs = {
-        name: Shape(shape.channels, tuple(map(chosen, shape.size, sizes))) for name, shape in graph.inputs.items()
-    }
-    return replace(graph, inputs=inputs)
 
 
 def _axis(source: Size, output: Size, place: Coordinates, multiple: int) -> tuple[int, int, int, int, int]:

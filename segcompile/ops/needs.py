@@ -57,5 +57,8 @@ def least_size(slack: AnySize, residue: int, equal: bool = False) -> int | None:
 
 def reflects(axis: int, size: Size, pads: tuple[int, int], attribute: str) -> Need:
     """More pixels than a reflection takes of them."""
-    message = f"{size} pixels cannot be reflected over {max(pads)}"
-    return Need(axis, size - 1 - max(pads), lambda: Refusal("SC303", message, attribute))
+
+    def refusal() -> Refusal:
+        return Refusal("SC303", f"{size} pixels cannot be reflected over {max(pads)}", attribute)
+
+    return Need(axis, size - 1 - max(pads), refusal)

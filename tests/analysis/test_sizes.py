@@ -148,13 +148,31 @@ def test_the_published_unet_is_exact_at_sizes_like_572(tmp_path: Path) -> None:
     assert texts(unet("any", "0", "center_crop"), tmp_path) == ("H ≥ 188", "H ≡ 12 (mod 16), H ≥ 188")
 
 
-def test_where_nothing_of_the_image_is_lost_padding_may_be(tmp_path: Path) -> None:
-    assert texts(HEAD % "any" + "  - a: {conv: 4, kernel: 3, stride: 2, pad: same}\n", tmp_path) == ("H ≥ 1", "H ≥ 1")
-    assert texts(HEAD % "any" + "  - a: {conv: 4, kernel: 1, stride: 2}\n", tmp_path) == ("H ≥ 1", "H ≥ 1")
-    assert texts(HEAD % "any" + "  - a: {conv: 4, kernel: 3, stride: 2}\n", tmp_path) == (
-        "H ≥ 3",
-        "H ≡ 1 (mod 2), H ≥ 3",
+@pytest.mark.parametrize(
+    ("attributes", "legal", "exact"),
+    [
+        ("kernel: 3", "H ≥ 3", "H ≡ 1 (mod 2), H ≥ 3"),
+        ("kernel: 3, pad: same", "H ≥ 1", "H ≡ 1 (mod 2)"),
+        ("kernel: 4, pad: 1", "H ≥ 2", "H ≡ 0 (mod 2)"),
+        ("kernel: 1", "H ≥ 1", "H ≡ 1 (mod 2)"),
+        ("kernel: 2", "H ≥ 2", "H ≡ 0 (mod 2)"),
+    ],
+)
+def test_a_stride_rounds_where_it_leaves_a_rest_of_the_padded_image(
+    attributes: str, legal: str, exact: str, tmp_path: Path
+) -> None:
+    assert texts(HEAD % "any" + f"  - a: {{conv: 4, stride: 2, {attributes}}}\n", tmp_path) == (legal, exact)
+
+
+def test_a_resnet_is_exact_at_deeplabs_sizes_321_and_513(tmp_path: Path) -> None:
+    stages = "".join(
+        f"  - a{i}: {{conv: 4, kernel: 3, stride: 2, pad: 1, from: {start}}}\n"
+        f"  - s{i}: {{conv: 4, kernel: 1, stride: 2, from: {start}}}\n"
+        f"  - b{i}: {{add: [a{i}, s{i}]}}\n"
+        for i, start in ((1, "pool"), (2, "b1"), (3, "b2"))
     )
+    stem = "  - conv: {conv: 4, kernel: 7, stride: 2, pad: 3}\n  - pool: {pool: max, kernel: 3, stride: 2, pad: 1}\n"
+    assert texts(HEAD % "any" + stem + stages, tmp_path) == ("H ≥ 1", "H ≡ 1 (mod 32)")
 
 
 def test_a_reflection_needs_more_pixels_than_it_shows(tmp_path: Path) -> None:

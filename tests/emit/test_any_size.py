@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -147,26 +145,39 @@ def test_models_of_a_thousand_networks_run(nets: SimpleNamespace, graph: Graph) 
     check(nets, graph)
 
 
+RESIZED = """\
+segcompile: 1
+model: net
+input: {channels: 1, size: any}
+layers:
+  - a: {conv: 2, kernel: 3, stride: 2, pad: 1}
+  - b: {conv: 2, kernel: 3, stride: 2, pad: 1}
+  - c: {resize: input}
+"""
+
 # --- what the harness is told ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("pad", "align", "expected"),
+    ("text", "size", "output", "offset", "multiple"),
     [
-        ("same", "none", {"size": 256, "output": 256, "offset": 0, "multiple": 8}),
-        ("0", "center_crop", {"size": 260, "output": 172, "offset": 44, "multiple": 8}),
-        ("same", "center_crop", {"size": 256, "output": 256, "offset": 0, "multiple": 8}),
+        (UNET.replace("PAD", "same").replace("ALIGN", "none"), 256, 256, 0, 8),
+        (UNET.replace("PAD", "0").replace("ALIGN", "center_crop"), 260, 172, 44, 8),
+        (UNET.replace("PAD", "same").replace("ALIGN", "center_crop"), 256, 256, 0, 8),
+        (RESIZED, 256, 256, 0, 4),  # at 257, where no stride rounds, 65 pixels become 257: no whole ratio
+        (RESIZED.replace("input}\n", "input, align_corners: yes}\n"), 257, 257, 0, 4),
     ],
 )
-def test_the_harness_works_at_a_size_where_no_stride_rounds(
-    nets: SimpleNamespace, pad: str, align: str, expected: Mapping[str, Any], tmp_path: Path
+def test_the_harness_works_at_sizes_at_which_all_lies_where_it_should(
+    nets: SimpleNamespace, text: str, size: int, output: int, offset: int, multiple: int, tmp_path: Path
 ) -> None:
-    (tmp_path / "net.yaml").write_text(UNET.replace("PAD", pad).replace("ALIGN", align))
+    (tmp_path / "net.yaml").write_text(text)
     compiled = nets.compiled(tmp_path / "net.yaml")
-    geometry = harness_geometry(compiled.graph, compiled.facts, compiled.sizes)
-    assert geometry is not None
-    assert {key: getattr(geometry, key) for key in expected} == {key: (value,) * 2 for key, value in expected.items()}
-    logits = compiled.facts[compiled.graph.outputs["output"]].shape
+    found = harness_geometry(compiled.graph, compiled.facts, compiled.sizes)
+    assert found is not None
+    assert (found.size, found.output, found.offset, found.multiple) == tuple(
+        (value, value) for value in (size, output, offset, multiple)
+    )
+    head = compiled.facts[compiled.graph.outputs["output"]].shape
     for k in range(-8, 9):
-        size = expected["size"] + k * expected["multiple"]
-        assert at(logits, (size, size)) == (expected["output"] + k * expected["multiple"],) * 2
+        assert at(head, (size + k * multiple,) * 2) == (output + k * multiple,) * 2

@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from segcompile.ops.base import Init, Op, Parameter, Reads, Shape
+from segcompile.ops.base import ZEROS, Init, Op, Parameter, Reads, Shape
 
-_ONES_THEN_ZEROS = Init(scheme="zeros")  # scales start at one and shifts at zero, in every framework
+_ONES = Init(scheme="constant", value=1.0)
 
 
 class BatchNorm(Op):
@@ -29,4 +29,4 @@ class BatchNorm(Op):
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
         shape = (shapes[0].channels,)
-        return Parameter("weight", shape, _ONES_THEN_ZEROS), Parameter("bias", shape, _ONES_THEN_ZEROS)
+        return Parameter("weight", shape, _ONES), Parameter("bias", shape, ZEROS)

@@ -39,6 +39,7 @@ class BuildRequest:
     facts: Facts
     training: Training
     options: Mapping[str, Any] = field(default_factory=dict)
+    bases: tuple[str, ...] = ()  # the file names of the specs that this one is derived from, the nearest first
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,64 +4,115 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor, lcm
+from math import floor
 
-from segcompile.analysis.alignment import Coordinates
+from segcompile.analysis.alignment import Coordinates, place_nodes
 from segcompile.analysis.facts import Facts
-from segcompile.graph import Graph
-from segcompile.ops import AXES
-from segcompile.ops.size import AnySize, Size
-
-_LEAST_FREE_SIZE = 256  # where the spec leaves the size open: a training crop that most networks can take
+from segcompile.emit.legal_sizes import on_one_size, period, step
+from segcompile.errors import Findings
+from segcompile.graph import Graph, Node
+from segcompile.ops import AXES, Size
 
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
     """All as (height, width), in pixels of the input unless said otherwise.
 
-    Output pixel p stands for the `stride` input pixels from offset + stride * p on. Input sizes size + k * multiple
-    fit for every k that leaves an output; `output` is the output's size at `size`.
+    The centre of output pixel p lies over input pixel centre + stride * p. It stands for the `stride` pixels around
+    that; those of output 0 start at `offset`, or before the image. Input sizes size + k * multiple fit for every k
+    that leaves an output; `output` is the output's size at `size`.
     """
 
     size: tuple[int, int]
     output: tuple[int, int]
     stride: tuple[int, int]
     offset: tuple[int, int]
+    centre: tuple[float, float]
     multiple: tuple[int, int]
 
 
-def harness_geometry(graph: Graph, facts: Facts) -> Geometry | None:
-    """The geometry of a network from one image to maps of one size; None for any other (a classifier, two images,
-    an output finer than the input)."""
-    heads = {(facts[name].shape.size, facts[name].place) for name in graph.outputs.values()}
-    if len(graph.inputs) != 1 or len(heads) != 1:
-        return None
-    (sizes, places), (source,) = heads.pop(), graph.inputs.values()
-    maps = [place for place in places if place is not None and place.scale.denominator == 1]
-    if len(sizes) != 2 or len(maps) != 2:
-        return None
-    height, width = (_axis(axis, source.size[axis], sizes[axis], maps[axis], facts) for axis in AXES)
-    return Geometry(*zip(height, width, strict=True))
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """Where an output lies along one axis: its pixels, its step, where they start, the centre of the first."""
+
+    output: int
+    stride: int = 1
+    offset: int = 0
+    centre: float = 0.0
 
 
-def _axis(axis: int, source: Size, output: Size, place: Coordinates, facts: Facts) -> tuple[int, int, int, int, int]:
-    """Size, output, stride, offset and multiple along one axis."""
-    multiple, stride = _multiple(facts, axis), int(place.scale)
-    size = source if isinstance(source, int) else -(-_LEAST_FREE_SIZE // multiple) * multiple
-    extent = output.at(size) if isinstance(output, AnySize) else output
-    return size, extent, stride, _offset(place, size - stride * extent), multiple
+class _NoHarness(Exception):
+    """Why a network has none; the node to point at."""
+
+    def __init__(self, reason: str, node: Node) -> None:
+        super().__init__(reason)
+        self.node = node
 
 
-def _offset(place: Coordinates, most: int) -> int:
-    """The first of the input pixels that output 0 stands for: they lie around the centre of its field.
+def harness_geometry(graph: Graph, facts: Facts, findings: Findings) -> Geometry | None:
+    """The geometry of a network that can be trained from one image to maps of one size, none finer than the image.
 
-    Labels end where the image ends: an offset that would leave it (a padded network whose maps are half a pixel off)
-    is brought back, between 0 and `most`.
+    None for any other, and SC608 says why.
     """
-    return max(0, min(floor(place.shift - Fraction(place.scale - 1, 2)), most))
+    try:
+        return _geometry(graph, facts)
+    except _NoHarness as why:
+        help = "model.py and weights.py are whole; a training loop around them is yours to write"
+        origin = why.node.origin
+        findings.add("SC608", f"there is no training harness: {why}", origin.span, labels=origin.calls, help=help)
+        return None
 
 
-def _multiple(facts: Facts, axis: int) -> int:
-    """Steps of the input size that keep every layer's size whole: the least common multiple of all strides."""
-    scales = [place.scale for fact in facts.values() if (place := fact.place[axis]) is not None]
-    return lcm(1, *(scale.numerator for scale in scales if scale > 0))
+def _geometry(graph: Graph, facts: Facts) -> Geometry:
+    _check_kind(graph, facts)
+    periods = period(graph, facts, 0), period(graph, facts, 1)
+    shapes = on_one_size(graph, periods)
+    heads = {head: graph.by_name[name] for head, name in graph.outputs.items()}
+    (name,), (main, *others) = graph.inputs, heads
+    if shapes is None:
+        raise _NoHarness("no square of a usual size fits the network; give the input a size", heads[main])
+    places = place_nodes(graph, shapes, Findings())
+    lies = {
+        head: [_axis(node, shapes[node.name].size[a], shapes[name].size[a], places[node.name][a]) for a in AXES]
+        for head, node in heads.items()
+    }
+    for head in others:
+        if lies[head] != lies[main]:
+            raise _NoHarness(f"the outputs `{main}` and `{head}` do not lie over each other", heads[head])
+    (height, width), (top, left) = lies[main], shapes[name].size
+    assert isinstance(top, int) and isinstance(left, int)
+    return Geometry(
+        size=(top, left),
+        output=(height.output, width.output),
+        stride=(height.stride, width.stride),
+        offset=(height.offset, width.offset),
+        centre=(height.centre, width.centre),
+        multiple=(step(graph, shapes, 0, periods[0]), step(graph, shapes, 1, periods[1])),
+    )
+
+
+def _check_kind(graph: Graph, facts: Facts) -> None:
+    """Raise _NoHarness unless the network has one image, trained weights, and maps for outputs."""
+    outputs = [graph.by_name[name] for name in graph.outputs.values()]
+    for name in list(graph.inputs)[1:]:
+        readers = graph.consumers[name] or outputs
+        raise _NoHarness(f"`{name}` is a second input, and the harness reads one image", readers[0])
+    for node in outputs:
+        if not facts[node.name].shape.size:
+            raise _NoHarness(f"`{node.layer}` gives a vector, and the harness trains maps", node)
+    if all(parameter.frozen for fact in facts.values() for parameter in fact.parameters):
+        raise _NoHarness("the network has no weights to train", outputs[0])
+
+
+def _axis(node: Node, output: Size, source: Size, place: Coordinates | None) -> _Axis:
+    """How an output lies over the image. One of the image's size, which a resize or a crop gave it, lies pixel on
+    pixel, whatever the strides before: their coordinates are a fraction of a stride off."""
+    assert isinstance(output, int)
+    if output == source and (place is None or Fraction(1, 2) < place.scale < 2):
+        return _Axis(output)
+    if place is None:
+        raise _NoHarness(f"where `{node.layer}` lies over the image is not known", node)
+    if place.scale < 1 or place.scale.denominator != 1:
+        raise _NoHarness(f"a step of `{node.layer}` is {place.scale} pixels of the image, not a whole number", node)
+    first = floor(place.shift - (place.scale - 1) / 2)
+    return _Axis(output, int(place.scale), max(0, first), float(place.shift))

@@ -1,0 +1,89 @@
+"""Which sizes of the image a network with one input takes: one of them, and the steps from it to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from math import lcm
+
+from segcompile.analysis.facts import Facts
+from segcompile.analysis.shapes import infer_shapes
+from segcompile.errors import Findings
+from segcompile.graph import Graph, Node
+from segcompile.ops import Resize, Shape
+from segcompile.ops.size import AnySize, Size
+
+Shapes = Mapping[str, Shape]
+
+_FREE_SIZES = (256, 512, 1024, 2048)  # where the spec leaves the size open: training crops, the smallest first
+_MOST_TRIED = 256  # sizes that are looked at one by one
+
+
+def period(graph: Graph, facts: Facts, axis: int) -> int:
+    """The step of the input size that makes every layer grow by whole pixels: the common multiple of all strides."""
+    shapes = {**graph.inputs, **{name: fact.shape for name, fact in facts.items()}}
+    strides: dict[str, Fraction | None] = dict.fromkeys(graph.inputs, Fraction(1))
+    for node in graph.nodes:
+        strides[node.name] = _stride(node, axis, shapes, strides)
+    return lcm(1, *(stride.numerator for stride in strides.values() if stride is not None))
+
+
+def _stride(node: Node, axis: int, shapes: Shapes, strides: Mapping[str, Fraction | None]) -> Fraction | None:
+    """Input pixels for one more pixel of the node; None where its size is the same for all images.
+
+    A resize to a reference has the reference's: it is no window of a stride.
+    """
+    sources = [strides[name] for name in node.inputs]
+    if node.op.lends_size and len(sources) == 2:
+        return sources[1]
+    if isinstance(node.op, Resize):
+        assert node.op.factor is not None
+        return None if sources[0] is None else sources[0] / node.op.factor[axis]
+    for index, source in enumerate(sources):
+        sizes = [shapes[name].size[axis] for name in node.inputs if shapes[name].size]
+        window = node.op.window(axis, sizes, index) if sizes else None
+        if source is not None and window is not None:
+            return source * window.stride / window.upsample
+    return None
+
+
+def on_one_size(graph: Graph, periods: tuple[int, int]) -> Shapes | None:
+    """The shapes at the spec's own size; where it says `any`, at one that all layers take. None if none is found."""
+    for least in _FREE_SIZES:
+        inputs = {
+            name: Shape(shape.channels, tuple(map(_chosen, shape.size, periods, (least, least))))
+            for name, shape in graph.inputs.items()
+        }
+        shapes = _shapes(graph, inputs)
+        if shapes is not None:
+            return shapes
+    return None
+
+
+def _chosen(size: Size, period: int, least: int) -> int:
+    return -(-least // period) * period if isinstance(size, AnySize) else size
+
+
+def step(graph: Graph, shapes: Shapes, axis: int, period: int) -> int:
+    """The step between legal input sizes: the period, or 1 where every size in a period gives an output of its size."""
+    if 1 < period <= _MOST_TRIED and all(_keeps_size(graph, shapes, axis, more) for more in range(period)):
+        return 1
+    return period
+
+
+def _keeps_size(graph: Graph, shapes: Shapes, axis: int, more: int) -> bool:
+    """Whether an input that is `more` pixels larger along an axis fits, and all outputs have its size."""
+    inputs = {}
+    for name in graph.inputs:
+        height, width = shapes[name].size
+        size = (height + more, width) if axis == 0 else (height, width + more)
+        inputs[name] = Shape(shapes[name].channels, size)
+    found = _shapes(graph, inputs)
+    (wanted,) = {shape.size for shape in inputs.values()}
+    return found is not None and all(found[name].size == wanted for name in graph.outputs.values())
+
+
+def _shapes(graph: Graph, inputs: Shapes) -> Shapes | None:
+    findings = Findings()
+    shapes = infer_shapes(graph, findings, inputs)
+    return None if findings.has_errors else shapes

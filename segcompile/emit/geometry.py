@@ -20,7 +20,8 @@ class Geometry:
 
     The centre of output pixel p lies over input pixel centre + stride * p. It stands for the `stride` pixels around
     that; those of output 0 start at `offset`, or before the image. Input sizes size + k * multiple fit for every k
-    that leaves an output; `output` is the output's size at `size`.
+    that leaves an output; `output` is the output's size at `size`. For the front end of Yu & Koltun (2016) that is
+    stride 8 and offset 186, as in their release, and centre 189.5.
     """
 
     size: tuple[int, int]

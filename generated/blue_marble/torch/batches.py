@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from data import HEAD, HEADS, IGNORE, OFFSET, STRIDE, Array, Pair, Size, normalise, output_size, read_pair, window
+from data import CLASSES, IGNORE, OFFSET, STRIDE, Array, Pair, Size, normalise, output_size, read_pair, window
 
 
 def resize(image: Array, labels: Array, size: Size) -> tuple[Array, Array]:
@@ -25,7 +25,7 @@ def resize(image: Array, labels: Array, size: Size) -> tuple[Array, Array]:
 
 
 def under_output(labels: Array) -> NDArray[np.int64]:
-    """The labels of all the pixels that the network's output stands for, from those of its whole input (H, W)."""
+    """The labels of the pixels that the network's output stands for, from those of its whole input (H, W)."""
     rows, columns = output_size((labels.shape[0], labels.shape[1]))
     under = labels[OFFSET[0] :, OFFSET[1] :][: STRIDE[0] * rows, : STRIDE[1] * columns]
     return np.ascontiguousarray(under, dtype=np.int64)
@@ -48,7 +48,7 @@ class Batches:
     batch: int
     crop: Size  # a legal size
     seed: int
-    classes: int = HEADS[HEAD]
+    classes: int = CLASSES
     mirror: bool = True
     scale: tuple[float, float] = (1.0, 1.0)
     ignore: int = IGNORE

@@ -72,8 +72,8 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
 
 def kept(arguments: argparse.Namespace) -> dict[str, object]:
     """The flags that a run keeps when it is resumed; with another value it would be another run."""
-    names = ["seed", "batch", "crop", "mirror", "scale", "ignore", "head", "bf16", "optimizer", "lr", "momentum"]
-    names += ["weight_decay", "double_bias", "schedule", "power", "step_size", "gamma"]
+    names = ["seed", "batch", "crop", "mirror", "scale", "ignore", "head", "bf16", "optimizer", "lr"]
+    names += ["momentum", "weight_decay", "double_bias", "schedule", "power", "step_size", "gamma"]
     if arguments.schedule == "poly":  # its rates depend on where the run ends
         names.append("steps")
     return {name: getattr(arguments, name) for name in names}

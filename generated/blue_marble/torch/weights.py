@@ -81,7 +81,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def save_checkpoint(
     path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, flags: dict[str, Any]
 ) -> None:
-    """Write the state after `step` steps of a run with these flags, or raise InputError where it has diverged."""
+    """Write the state after `step` steps of a run with these flags; InputError where it has diverged."""
     if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
         raise InputError(f"the weights of step {step} are not finite, and are not saved; try a lower --lr")
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "flags": flags}

@@ -15,17 +15,19 @@ from PIL import Image
 from files import InputError, blame
 
 CHANNELS = 21  # of an image
-HEADS = {"output": 21}  # the network's output, and how many classes it tells apart: labels 0, 1, ...
-HEAD = "output"
+CLASSES = 21  # labels are 0 ... CLASSES - 1
+HEAD = "output"  # the network's only output
+HEADS = {HEAD: CLASSES}
 IGNORE = 255  # the label of pixels that count neither in the loss nor in the metrics
 
 # The network's geometry, (height, width) each. An input of SIZE gives an output of OUTPUT. Inputs of
-# SIZE + k * MULTIPLE are legal too, for a negative k as well; they give k * MULTIPLE / STRIDE more output pixels.
+# SIZE + k * MULTIPLE are legal too, for a negative k as well: k * MULTIPLE / STRIDE more output pixels.
 SIZE = (64, 64)
 OUTPUT = (64, 64)
 MULTIPLE = (1, 1)
-# The field of output pixel p is centred on input pixel CENTRE + STRIDE * p, and p stands for the STRIDE pixels
-# around that. The first pixel that an output stands for is OFFSET.
+
+# Output pixel p is centred on input pixel CENTRE + STRIDE * p, and stands for the STRIDE pixels around that.
+# OFFSET is the first input pixel that an output stands for.
 STRIDE = (1, 1)
 CENTRE = (0.0, 0.0)
 OFFSET = (0, 0)
@@ -95,7 +97,7 @@ def read_image(path: Path) -> Array:
     return array.reshape(*array.shape[:2], CHANNELS)
 
 
-def read_mask(path: Path, classes: int = HEADS[HEAD], ignore: int = IGNORE) -> NDArray[np.int64]:
+def read_mask(path: Path, classes: int = CLASSES, ignore: int = IGNORE) -> NDArray[np.int64]:
     """A mask's labels (H, W), each below `classes` or equal to `ignore`."""
     if path.suffix == ".npy":
         with blame(path):
@@ -116,7 +118,7 @@ def read_mask(path: Path, classes: int = HEADS[HEAD], ignore: int = IGNORE) -> N
     return labels
 
 
-def read_pair(pair: Pair, classes: int = HEADS[HEAD], ignore: int = IGNORE) -> tuple[Array, NDArray[np.int64]]:
+def read_pair(pair: Pair, classes: int = CLASSES, ignore: int = IGNORE) -> tuple[Array, NDArray[np.int64]]:
     """The image (H, W, CHANNELS) and the labels (H, W) of a pair."""
     image, labels = read_image(pair[0]), read_mask(pair[1], classes, ignore)
     check_sizes(pair, image.shape[:2], labels.shape)
@@ -153,13 +155,13 @@ def read_list(path: Path, root: Path | None = None) -> list[Pair]:
     with blame(path):
         lines = path.read_text(encoding="utf-8").splitlines()
     pairs = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if not line:
             continue
         try:
-            names = [name.strip() for name in line.strip().split("\t" if "\t" in line.strip() else None)]
+            names = [name.strip() for name in line.split("\t" if "\t" in line else None)]
             if len(names) != 2:
-                raise InputError(f'expected "image mask", found "{line.strip()}"')
+                raise InputError(f'expected "image mask", found "{line}"')
             pair = folder / names[0], folder / names[1]
             check_pair(pair)
         except InputError as error:
@@ -207,7 +209,7 @@ def normalise(image: Array) -> NDArray[np.float32]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags that say where the images and masks are."""
-    parser.add_argument("--list", type=Path, help='file with lines "image mask" (a tab between names with spaces)')
+    parser.add_argument("--list", type=Path, help='file with lines "image mask", or a tab between the two')
     parser.add_argument("--root", type=Path, help="folder of the names in lists, if it is not the list's")
     parser.add_argument("--images", type=Path, help="folder of images, instead of --list")
     parser.add_argument("--masks", type=Path, help="folder of masks that have the stems of the images")

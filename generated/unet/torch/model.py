@@ -21,7 +21,7 @@ def center_crop(x: Tensor, reference: Tensor) -> Tensor:
 def he_(layer: nn.ConvTranspose2d) -> None:
     """Gaussian of variance 2 / n, n the values that an output sums up: He et al. (2015), equation 10.
 
-    Of the k * k taps of a transposed convolution, 1 in stride * stride falls on a value of each input channel.
+    Of a transposed convolution's k * k taps, 1 in stride * stride meets a value, in each input channel.
     """
     n = layer.in_channels / layer.groups * math.prod(layer.kernel_size) / math.prod(layer.stride)
     nn.init.normal_(layer.weight, std=math.sqrt(2 / n))

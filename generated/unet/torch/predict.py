@@ -31,9 +31,9 @@ def head_of(outputs: Tensor | dict[str, Tensor], head: str) -> Tensor:
 
 
 def at_pixels(scores: Tensor, size: Size) -> Tensor:
-    """Scores (B, C, *size) for the input pixels from OFFSET on, of the network's (B, C, h, w).
+    """The network's scores (B, C, h, w) as those (B, C, *size) of the input pixels from OFFSET on.
 
-    They are bilinear between the outputs' centres, CENTRE + STRIDE * p, and constant outside the first and last.
+    Between the outputs' centres, CENTRE + STRIDE * p, they are bilinear; outside the outermost, constant.
     """
     if STRIDE == (1, 1) and CENTRE == OFFSET:
         return scores[:, :, : size[0], : size[1]]
@@ -43,15 +43,16 @@ def at_pixels(scores: Tensor, size: Size) -> Tensor:
         pixels = torch.arange(OFFSET[a], OFFSET[a] + size[a], device=scores.device)
         place = ((pixels - CENTRE[a]) / STRIDE[a]).clamp(0, last)
         before = place.long()
-        near, far = scores.index_select(2 + a, before), scores.index_select(2 + a, (before + 1).clamp(max=last))
-        scores = torch.lerp(near, far, (place - before)[:, None] if a == 0 else place - before)
+        after = (before + 1).clamp(max=last)
+        share = (place - before)[:, None] if a == 0 else place - before
+        scores = torch.lerp(scores.index_select(2 + a, before), scores.index_select(2 + a, after), share)
     return scores
 
 
 def scores_of(model: nn.Module, image: Array, head: str = HEAD) -> Tensor:
     """The scores (C, H, W) of an image (H, W, CHANNELS), from a model in eval mode, on its device.
 
-    The image is continued by its reflection: OFFSET pixels before, and after it as many as the last outputs need.
+    The image is continued by its reflection, OFFSET pixels before it and as many after it as it takes.
     """
     height, width = image.shape[:2]
     outputs = math.ceil(height / STRIDE[0]), math.ceil(width / STRIDE[1])

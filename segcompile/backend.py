@@ -41,6 +41,7 @@ class BuildRequest:
     facts: Facts
     training: Training
     options: Mapping[str, Any] = field(default_factory=dict)
+    bases: tuple[str, ...] = ()  # the file names of the specs that this one is derived from, the nearest first
 
     def sizes(self) -> Sizes:
         """The sizes of images that the network takes along height and width, where the spec says `any`."""

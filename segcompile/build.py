@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 from segcompile import __version__
 from segcompile.backend import BuildRequest, load_backend, run_backend
 from segcompile.compiler import Compiled, compile_spec
-from segcompile.emit.templates import camel
+from segcompile.emit.templates import camel, one_line
 from segcompile.errors import Findings
+from segcompile.language.place import with_labels
 from segcompile.language.training import read_training
 from segcompile.source import Scalar
 from segcompile.writer import MANIFEST, Plan, plan
@@ -34,7 +34,10 @@ class Built:
             "files": sorted(self.files),
             "new": [path for path in self.plan.new if path != MANIFEST],
             "changed": sorted(overwritten),
-            "removed": [path for path in self.plan.orphans if path not in self.plan.hand_edited],
+            "removed": [
+                *(path for path in self.plan.orphans if path not in self.plan.hand_edited),
+                *self.plan.leftovers,
+            ],
         }
 
 
@@ -53,7 +56,8 @@ def prepare(
     compiled = compile_spec(path, findings, variant=variant, overrides=overrides)
     findings.stop_on_errors()
     result = run_backend(load_backend(backend), request_for(compiled, path))
-    findings.diagnostics += result.diagnostics
+    derivation = compiled.document.derivation
+    findings.diagnostics += [with_labels(found, derivation(found.span)) for found in result.diagnostics]
     findings.stop_on_errors()
     manifest = {
         "spec": path.name,
@@ -68,23 +72,17 @@ def prepare(
 
 def request_for(compiled: Compiled, path: Path) -> BuildRequest:
     """The request for a spec read from `path`, of which only the file's name is told. Raises SegcompileError."""
-    about = compiled.document.root.get("about")
     cite = compiled.document.section("cite")
     return BuildRequest(
         model=compiled.model,
         class_name=camel(compiled.model),
         spec=path.name,
-        about=_line(about.text) if isinstance(about, Scalar) else "",
-        cite={key.text: _line(node.text) for key, node in cite.entries.values() if isinstance(node, Scalar)}
+        about=one_line(compiled.document.about),
+        cite={key.text: one_line(node.text) for key, node in cite.entries.values() if isinstance(node, Scalar)}
         if cite
         else {},
         graph=compiled.graph,
         facts=compiled.facts,
         training=read_training(compiled.document, compiled.expansion.values),
+        bases=tuple(Path(source.name).name for source in compiled.document.bases),
     )
-
-
-def _line(text: str) -> str:
-    """One line that can stand in a docstring, a comment and Markdown, whatever the spec says."""
-    plain = "".join(character if character.isprintable() else " " for character in text)
-    return textwrap.shorten(plain.replace("\\", "/").replace('"', "'"), 100, placeholder=" ...")

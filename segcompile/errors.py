@@ -116,6 +116,7 @@ CODES: dict[str, Code] = _table(
     ("SC605", "plugin-conflict"),
     ("SC606", "invalid-output"),
     ("SC607", "nondeterministic-output"),
+    ("SC608", "no-harness", _WARNING),
     ("SC701", "drift"),
     ("SC702", "hand-edited"),
     ("SC703", "orphan"),

@@ -50,6 +50,7 @@ class Scope:
     name: str
     title: str  # the block's, spec's or join's own name; what a class made of it is called
     arguments: Mapping[str, int] = field(default_factory=dict)  # the integers it was made with
+    about: str = ""  # what a used spec says of itself
 
 
 @dataclass(frozen=True)

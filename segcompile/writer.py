@@ -11,9 +11,11 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ from segcompile.errors import Findings, fail
 MANIFEST = ".segcompile.json"
 _MAX_MANIFEST = 1024 * 1024  # ours have a few kilobytes
 _NOT_A_FILE = "not a plain file"  # stands where a hash would
+_STAGE = re.compile(r"\.segcompile-[0-9a-f]{16}")
+_ABANDONED = 60.0  # seconds after which a stage is that of a build that was killed; a build takes less than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Plan:
 
     Each file to be written, the manifest among them, is in one of `new`, `changed`, `unchanged`, `hand_edited` and
     `foreign`. `orphans` were written by an earlier build and are no longer generated; one that was edited since is
-    in `hand_edited` too.
+    in `hand_edited` too. `leftovers` are folders that killed builds worked in.
     """
 
     folder: Path
@@ -44,6 +48,7 @@ class Plan:
     orphans: tuple[str, ...]
     hand_edited: tuple[str, ...]
     foreign: tuple[str, ...]
+    leftovers: tuple[str, ...] = ()
 
 
 def plan(folder: Path, files: Mapping[str, str], manifest: Mapping[str, Any]) -> Plan:
@@ -73,7 +78,7 @@ def refusals(plan: Plan, findings: Findings) -> None:
 
 def drift(plan: Plan, findings: Findings) -> None:
     """What `build --check` reports: everything that `refusals` does, SC701 for each file that a build would add or
-    change, SC703 for each that it would remove."""
+    change, SC703 for each that it would remove, leftovers among them."""
     refusals(plan, findings)
     mend = "build without --check brings the folder up to date"
     for path in plan.new:
@@ -83,6 +88,8 @@ def drift(plan: Plan, findings: Findings) -> None:
     for path in plan.orphans:
         if path not in plan.hand_edited:
             findings.add("SC703", f"`{plan.folder / path}` is no longer generated", help=mend)
+    for path in plan.leftovers:
+        findings.add("SC703", f"`{plan.folder / path}` is left of a build that was stopped", help=mend)
 
 
 def write(plan: Plan, files: Mapping[str, str], manifest: Mapping[str, Any]) -> None:
@@ -155,7 +162,8 @@ def _compare(folder: Path, texts: Mapping[str, str]) -> Plan:
         raise fail("SC009", f"`{folder}` cannot be read: {error.strerror or error}") from None
     orphans = tuple(sorted(path for path, present in left.items() if present is not None))
     found["hand_edited"] += [path for path in orphans if left[path] != recorded[path]]
-    return Plan(folder, orphans=orphans, **{kind: tuple(sorted(paths)) for kind, paths in found.items()})
+    kinds = {kind: tuple(sorted(paths)) for kind, paths in found.items()}
+    return Plan(folder, orphans=orphans, leftovers=_leftovers(folder), **kinds)
 
 
 def _kind(present: str | None, wanted: str, path: str, recorded: Mapping[str, str]) -> str:
@@ -222,9 +230,26 @@ def _hash_on_disk(folder: Path, path: str) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _leftovers(place: Path) -> tuple[str, ...]:
+    """The stages of killed builds in `place`: so old that no build can still be at work there."""
+    if not place.is_dir():
+        return ()
+    found = (path for path in place.iterdir() if _STAGE.fullmatch(path.name))
+    return tuple(sorted(path.name for path in found if _is_abandoned(path)))
+
+
+def _is_abandoned(stage: Path) -> bool:
+    with suppress(FileNotFoundError):  # that build has just ended
+        status = stage.lstat()
+        return stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > _ABANDONED
+    return False
+
+
 @contextmanager
 def _staging(place: Path) -> Iterator[Path]:
     """A folder of our own in `place`, and so on its disk; gone in the end, whatever happens."""
+    for name in _leftovers(place):
+        shutil.rmtree(place / name, ignore_errors=True)
     stage = place / f".segcompile-{secrets.token_hex(8)}"
     stage.mkdir()
     try:
@@ -253,7 +278,7 @@ def _update(plan: Plan, texts: Mapping[str, str]) -> None:
     """Stage what differs inside the folder, put it in place file by file, and take it all back if one fails."""
     due = [path for path in texts if path not in plan.unchanged]
     gone = [path for path in plan.orphans if path not in plan.hand_edited]
-    if not due and not gone:
+    if not due and not gone and not plan.leftovers:
         return  # works in a read-only folder
     for path in due:
         obstacle = _obstacle(plan.folder, path)

@@ -131,7 +131,7 @@ def test_build_says_what_it_wrote_and_then_that_all_is_up_to_date(tmp_path: Path
     out = str(tmp_path / "x")
     status, result = run("build", LARGE, "--backend", "torch", "--out", out)
     assert status == 0
-    assert "wrote 9 of 9 files" in result.output
+    assert "wrote 12 of 12 files" in result.output
     status, result = run("build", LARGE, "--backend", "torch", "--out", out)
     assert (status, result.output) == (0, f"{out}: up to date\n")
 

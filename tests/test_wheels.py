@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import venv
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+PIP_ARGS = shlex.split(os.environ.get("PIP_ARGS", ""))  # of `make test PIP_ARGS=...`: which index, for example
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -32,7 +34,7 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert [wheel.name.split("-")[0] for wheel in wheels] == ["segcompile", "segcompile_torch"]
     venv.create(place / "env", with_pip=True)
     binaries = place / "env" / "bin"
-    pip = (binaries / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt")
+    pip = (binaries / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", *PIP_ARGS)
     run(*pip, *wheels, cwd=place)
     return binaries
 
@@ -49,7 +51,7 @@ def test_a_stranger_builds_by_name_and_trains_a_step(stranger: Path, tmp_path: P
     assert (tmp_path / "generated/dilated_large/torch/model.py").is_file()
     run(stranger / "segcompile", "build", "blue_marble", "--backend", "torch", "--out", "bm", cwd=tmp_path)
     folder = tmp_path / "bm"
-    pip = (stranger / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt")
+    pip = (stranger / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", *PIP_ARGS)
     run(*pip, "-r", folder / "requirements.txt", cwd=tmp_path)
     run(
         stranger / "python",

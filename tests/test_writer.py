@@ -9,6 +9,7 @@ import shutil
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -450,6 +451,46 @@ def test_a_killed_build_can_be_repeated(tmp_path: Path, monkeypatch: pytest.Monk
     assert refused(tmp_path / "out", wanted) == ""
     build(tmp_path / "out", wanted)
     assert texts(tmp_path / "out") == wanted
+
+
+LEFT = ".segcompile-0123456789abcdef"
+
+
+def leave(place: Path, age: float, name: str = LEFT) -> Path:
+    """What a build that was killed so many seconds ago left in a folder."""
+    stage = place / name
+    (stage / "new").mkdir(parents=True)
+    (stage / "new" / "model.py").write_text("x = 0\n")
+    os.utime(stage, (time.time() - age,) * 2)
+    return stage
+
+
+def test_what_a_killed_build_left_is_told_and_removed_by_the_next(tmp_path: Path) -> None:
+    build(tmp_path / "out")
+    leave(tmp_path / "out", 120)
+    assert drifted(tmp_path / "out") == (
+        f"error[SC703 orphan]: `out/{LEFT}` is left of a build that was stopped\n"
+        "   = help: build without --check brings the folder up to date"
+    )
+    build(tmp_path / "out")  # though nothing else is to be done
+    assert texts(tmp_path / "out") == FILES and drifted(tmp_path / "out") == ""
+    leave(tmp_path, 120)
+    build(tmp_path / "other")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "out"]
+
+
+def test_a_build_at_work_and_what_only_looks_like_a_leftover_stay(tmp_path: Path) -> None:
+    build(tmp_path / "out")
+    kept = [
+        leave(tmp_path / "out", 1),
+        leave(tmp_path / "out", 120, ".segcompile-mine"),
+        tmp_path / "out" / f"{LEFT[:-1]}0",
+    ]
+    kept[2].write_text("a file of the user's")
+    os.utime(kept[2], (0, 0))
+    assert drifted(tmp_path / "out") == ""
+    build(tmp_path / "out", {"model.py": "x = 3\n"})
+    assert all(path.exists() for path in kept)
 
 
 def test_another_build_that_is_faster_is_built_upon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

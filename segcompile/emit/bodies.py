@@ -87,8 +87,8 @@ class BodyWriter:
     inner: Mapping[str, Body]
     calls: Mapping[str, Call]
 
-    def write(self, scope: str, with_sizes: bool) -> Body:
-        """The body of `scope`; its lines carry sizes only where they hold for every instance of its class."""
+    def write(self, scope: str) -> Body:
+        """The body of `scope`; the comments of its lines give its own sizes."""
         steps = [_Step(item, *self._ends(item)) for item in self.tree.items[scope]]
         made = {value for step in steps for value in step.makes}
         outer = dict.fromkeys(value for step in steps for value in step.reads if value not in made)
@@ -98,7 +98,7 @@ class BodyWriter:
         self._name_values(steps, body)
         unborn = {*body.result_names} - {*body.argument_names}
         for step in steps:
-            comment = describe(self.facts[step.result]) if with_sizes else ()
+            comment = describe(self.facts[step.result])
             parts = self._scope_call(step, body) if isinstance(step.item, str) else self._layer(step, step.item, body)
             for index, (target, code) in enumerate(parts):
                 told = comment if index == len(parts) - 1 else ()

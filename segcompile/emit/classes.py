@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +25,8 @@ class Class:
 
     name: str
     title: str  # the block's, spec's or join's name
+    about: str  # what a used spec says of itself
+    instances: tuple[str, ...]  # the scopes that it stands for; its statements are the first one's
     parameters: Parameters  # of the constructor: name, and a value it takes
     members: tuple[tuple[str, str], ...]  # attribute, code
     arguments: tuple[str, ...]  # of forward
@@ -52,33 +53,23 @@ def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str,
     calls: dict[str, Call] = {}
     classes: list[Class] = []
     writer = BodyWriter(tree, facts, rules, inputs, bodies, calls)
-    times = Counter(scope.title for scope in graph.scopes)
     taken = {*rules.classes, class_name}
-    for level in tree.deepest_first():
+    for level in tree.innermost_first():
         for name in level:
-            bodies[name] = writer.write(name, with_sizes=times[tree.scopes[name].title] == 1)
+            bodies[name] = writer.write(name)
         for names in _alike(level, bodies, tree):
             shared = _Shared(names, bodies, tree, rules, _class_name(tree.scopes[names[0]], taken))
             classes.append(shared.printed())
             calls.update(shared.instances())
-    root = writer.write(ROOT, with_sizes=True)
+    root = writer.write(ROOT)
     members = tuple((member.attribute, member.call.text()) for member in root.members)
-    classes.append(_class(class_name, class_name, (), members, root))
+    code = (root.argument_names, tuple(root.statements), root.result_names)
+    classes.append(Class(class_name, class_name, "", (ROOT,), (), members, *code))
     return ModelView(tuple(classes), _paths(root, bodies, ""))
 
 
-def _class(
-    name: str,
-    title: str,
-    parameters: Parameters,
-    members: tuple[tuple[str, str], ...],
-    body: Body,
-) -> Class:
-    return Class(name, title, parameters, members, body.argument_names, tuple(body.statements), body.result_names)
-
-
 def _alike(level: list[str], bodies: Mapping[str, Body], tree: ScopeTree) -> list[list[str]]:
-    """Scopes of one depth in groups that can share a class."""
+    """Scopes of one level in groups that can share a class."""
     groups: dict[object, list[str]] = {}
     for name in level:
         groups.setdefault((tree.scopes[name].title, _signature(bodies[name])), []).append(name)
@@ -131,7 +122,9 @@ class _Shared:
         calls = [(member.attribute, member.call) for member in self.first.members]
         members = tuple((attribute, call.text([next(slots) for _ in call.slots])) for attribute, call in calls)
         parameters = tuple((name, column[0]) for column, name in self.parameters.items())
-        return _class(self.name, self.tree.scopes[self.scopes[0]].title, parameters, members, self.first)
+        scope, first = self.tree.scopes[self.scopes[0]], self.first
+        code = (first.argument_names, tuple(first.statements), first.result_names)
+        return Class(self.name, scope.title, scope.about, tuple(self.scopes), parameters, members, *code)
 
     def instances(self) -> dict[str, Call]:
         """How each scope is constructed."""

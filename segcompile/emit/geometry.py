@@ -3,105 +3,133 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from math import floor, lcm
+from math import floor
 
-from segcompile.analysis.alignment import Coordinates, Place, place_nodes
+from segcompile.analysis.alignment import Coordinates, place_nodes
 from segcompile.analysis.facts import Facts
 from segcompile.analysis.shapes import infer_shapes
-from segcompile.analysis.sizes import AxisSizes, Sizes
+from segcompile.analysis.sizes import Sizes
+from segcompile.emit.legal_sizes import at_numbers, step
 from segcompile.errors import Findings
-from segcompile.graph import Graph
-from segcompile.ops import AXES, AnySize, Shape, Size
-
-_LEAST_FREE_SIZE = 256  # where the spec leaves the size open: a training crop that most networks can take
+from segcompile.graph import Graph, Node
+from segcompile.ops import AXES, Shape, Size
 
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
     """All as (height, width), in pixels of the input unless said otherwise.
 
-    Output pixel p stands for the `stride` input pixels from offset + stride * p on. Input sizes size + k * multiple
-    fit for every k that leaves an output; `output` is the output's size at `size`.
+    The centre of output pixel p lies over input pixel centre + stride * p. It stands for the `stride` pixels around
+    that; those of output 0 start at `offset`, or before the image. Input sizes size + k * multiple fit for every k
+    that leaves an output; `output` is the output's size at `size`. For the front end of Yu & Koltun (2016) that is
+    stride 8 and offset 186, as in their release, and centre 189.5.
     """
 
     size: tuple[int, int]
     output: tuple[int, int]
     stride: tuple[int, int]
     offset: tuple[int, int]
+    centre: tuple[float, float]
     multiple: tuple[int, int]
 
 
-def harness_geometry(graph: Graph, facts: Facts, sizes: Sizes) -> Geometry | None:
-    """The geometry of a network from one image to maps of one size; None for any other (a classifier, two images,
-    an output finer than the input).
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """Where an output lies along one axis: its pixels, its step, where they start, the centre of the first."""
 
-    Where the input is of any size, it is that of one size and all that differ from it by whole periods of the network:
-    one at which no stride rounds, or else a multiple of all strides.
+    output: int
+    stride: int = 1
+    offset: int = 0
+    centre: float = 0.0
+
+
+class _NoHarness(Exception):
+    """Why a network has none; the node to point at."""
+
+    def __init__(self, reason: str, node: Node) -> None:
+        super().__init__(reason)
+        self.node = node
+
+
+def harness_geometry(graph: Graph, facts: Facts, sizes: Sizes, findings: Findings) -> Geometry | None:
+    """The geometry of a network that can be trained from one image to maps of one size, none finer than the image.
+
+    None for any other, and SC608 says why.
     """
-    if len(graph.inputs) != 1:
+    try:
+        _check_kind(graph, facts)
+        return _geometry(graph, sizes)
+    except _NoHarness as why:
+        help = "model.py and weights.py are whole; a training loop around them is yours to write"
+        origin = why.node.origin
+        findings.add("SC608", f"there is no training harness: {why}", origin.span, labels=origin.calls, help=help)
         return None
-    ((name, source),) = graph.inputs.items()
-    shapes = {name: source, **{node: fact.shape for node, fact in facts.items()}}
-    places = {node: fact.place for node, fact in facts.items()}
-    multiples = [_multiple(axis, shapes, places, sizes[axis]) for axis in AXES]
-    if sizes == (None, None):
-        return _geometry(graph, shapes, places, multiples)
-    for size in zip(*map(_candidates, source.size, sizes, multiples), strict=True):
-        fixed = replace(graph, inputs={name: Shape(source.channels, size)})
+
+
+def _geometry(graph: Graph, sizes: Sizes) -> Geometry:
+    """At the spec's size; where that is any, at the first of some legal ones at which the outputs lie whole steps
+    apart."""
+    (name,), main = graph.inputs, next(iter(graph.outputs))
+    reason = _NoHarness("no usual size fits the network; give the input a size", graph.by_name[graph.outputs[main]])
+    for fixed in at_numbers(graph, sizes):
         shapes = infer_shapes(fixed, Findings())
-        maps = place_nodes(fixed, shapes)
-        places = {node: (height.first, width.first) for node, (height, width) in maps.items()}
-        found = _geometry(fixed, shapes, places, multiples)
-        if found is not None:
-            return found
-    return None
+        try:
+            height, width = _lies(fixed, shapes)
+        except _NoHarness as why:
+            reason = why
+            continue
+        top, left = shapes[name].size
+        assert isinstance(top, int) and isinstance(left, int)
+        return Geometry(
+            size=(top, left),
+            output=(height.output, width.output),
+            stride=(height.stride, width.stride),
+            offset=(height.offset, width.offset),
+            centre=(height.centre, width.centre),
+            multiple=(step(fixed, shapes, 0, sizes), step(fixed, shapes, 1, sizes)),
+        )
+    raise reason
 
 
-def _candidates(size: Size, sizes: AxisSizes | None, multiple: int) -> tuple[Size, Size]:
-    """Sizes to work at, along one axis."""
-    if isinstance(size, int) or sizes is None:
-        return size, size
-    exact = sizes.exact.nearest(_LEAST_FREE_SIZE)[1] if sizes.exact is not None else None
-    whole = sizes.legal.nearest(-(-_LEAST_FREE_SIZE // multiple) * multiple)[1] or size
-    return exact or whole, whole
+def _lies(graph: Graph, shapes: Mapping[str, Shape]) -> tuple[_Axis, _Axis]:
+    """How the outputs, all alike, lie over the image."""
+    heads, places = {head: graph.by_name[name] for head, name in graph.outputs.items()}, place_nodes(graph, shapes)
+    (image,), (main, *others) = (shapes[name].size for name in graph.inputs), heads
+    lies = {
+        head: tuple(_axis(node, shapes[node.name].size[a], image[a], places[node.name][a].first) for a in AXES)
+        for head, node in heads.items()
+    }
+    for head in others:
+        if lies[head] != lies[main]:
+            raise _NoHarness(f"the outputs `{main}` and `{head}` do not lie over each other", heads[head])
+    height, width = lies[main]
+    return height, width
 
 
-def _geometry(
-    graph: Graph, shapes: Mapping[str, Shape], places: Mapping[str, Place], multiples: list[int]
-) -> Geometry | None:
-    heads = {(shapes[name].size, places[name]) for name in graph.outputs.values()}
-    (source,), (extents, place) = graph.inputs.values(), next(iter(heads))
-    maps = [axis for axis in place if axis is not None and axis.scale.denominator == 1]
-    if len(heads) != 1 or len(extents) != 2 or len(maps) != 2:
-        return None
-    height, width = (_axis(source.size[axis], extents[axis], maps[axis], multiples[axis]) for axis in AXES)
-    return Geometry(*zip(height, width, strict=True))
+def _check_kind(graph: Graph, facts: Facts) -> None:
+    """Raise _NoHarness unless the network has one image, trained weights, and maps for outputs."""
+    outputs = [graph.by_name[name] for name in graph.outputs.values()]
+    for name in list(graph.inputs)[1:]:
+        readers = [node for node in graph.nodes if name in node.inputs] or outputs
+        raise _NoHarness(f"`{name}` is a second input, and the harness reads one image", readers[0])
+    for node in outputs:
+        if not facts[node.name].shape.size:
+            raise _NoHarness(f"`{node.layer}` gives a vector, and the harness trains maps", node)
+    if all(parameter.frozen for fact in facts.values() for parameter in fact.parameters):
+        raise _NoHarness("the network has no weights to train", outputs[0])
 
 
-def _axis(source: Size, output: Size, place: Coordinates, multiple: int) -> tuple[int, int, int, int, int]:
-    """Size, output, stride, offset and multiple along one axis."""
-    assert isinstance(source, int) and isinstance(output, int)
-    stride = int(place.scale)
-    return source, output, stride, _offset(place, source - stride * output), multiple
-
-
-def _offset(place: Coordinates, most: int) -> int:
-    """The first of the input pixels that output 0 stands for: they lie around the centre of its field.
-
-    Labels end where the image ends: an offset that would leave it (a padded network whose maps are half a pixel off)
-    is brought back, between 0 and `most`.
-    """
-    return max(0, min(floor(place.shift - Fraction(place.scale - 1, 2)), most))
-
-
-def _multiple(axis: int, shapes: Mapping[str, Shape], places: Mapping[str, Place], sizes: AxisSizes | None) -> int:
-    """Steps of the input size after which every layer's size has grown by whole pixels and a legal size is legal again:
-    the least common multiple of all strides and, of symbolic sizes, of all periods."""
-    scales = [found.scale for place in places.values() if (found := place[axis]) is not None]
-    extents = [shape.size[axis] for shape in shapes.values() if shape.size]
-    periods = {extent.period for extent in extents if isinstance(extent, AnySize)}
-    if sizes is not None:
-        periods |= {sizes.legal.modulus, 1 if sizes.exact is None else sizes.exact.modulus}
-    return lcm(1, *(scale.numerator for scale in scales if scale > 0), *periods)
+def _axis(node: Node, output: Size, source: Size, place: Coordinates | None) -> _Axis:
+    """How an output lies over the image. One of the image's size, which a resize or a crop gave it, lies pixel on
+    pixel, whatever the strides before: their coordinates are a fraction of a stride off."""
+    assert isinstance(output, int)
+    if output == source and (place is None or Fraction(1, 2) < place.scale < 2):
+        return _Axis(output)
+    if place is None:
+        raise _NoHarness(f"where `{node.layer}` lies over the image is not known", node)
+    if place.scale < 1 or place.scale.denominator != 1:
+        raise _NoHarness(f"a step of `{node.layer}` is {place.scale} pixels of the image, not a whole number", node)
+    first = floor(place.shift - (place.scale - 1) / 2)
+    return _Axis(output, int(place.scale), max(0, first), float(place.shift))

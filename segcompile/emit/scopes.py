@@ -105,10 +105,15 @@ class ScopeTree:
                         found[scope][value] = None
         return {ROOT: list(self.graph.outputs.values())} | {scope: list(nodes) for scope, nodes in found.items()}
 
-    def deepest_first(self) -> list[list[str]]:
-        """The scopes by depth, so that each level is written after those inside it."""
-        depths = sorted({name.count(".") for name in self.scopes}, reverse=True)
-        return [[name for name in self.scopes if name.count(".") == depth] for depth in depths]
+    def innermost_first(self) -> list[list[str]]:
+        """The scopes by what they hold: those without scopes in them, then those that hold only such, and so on.
+
+        Each is written after those inside it, and scopes that are alike are on one level, however deep they lie.
+        """
+        heights: dict[str, int] = {}
+        for name in sorted(self.scopes, key=lambda name: name.count("."), reverse=True):
+            heights[name] = 1 + max((heights[item] for item in self.items[name] if isinstance(item, str)), default=-1)
+        return [[name for name in self.scopes if heights[name] == height] for height in sorted({*heights.values()})]
 
     def short_name(self, value: str, scope: str) -> str:
         """What a person would call a value in a scope: its layer, or the scope in there whose only result it is.

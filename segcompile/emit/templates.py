@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from importlib.resources.abc import Traversable
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -27,3 +28,9 @@ def environment(*folders: Traversable) -> Environment:
 def camel(name: str) -> str:
     """`dilated_large` -> `DilatedLarge`."""
     return "".join(part[:1].upper() + part[1:] for part in name.replace(".", "_").split("_") if part)
+
+
+def one_line(text: str) -> str:
+    """One line that can stand in a docstring, a comment and Markdown, whatever the spec says."""
+    plain = "".join(character if character.isprintable() else " " for character in text)
+    return textwrap.shorten(plain.replace("\\", "/").replace('"', "'"), 100, placeholder=" ...")

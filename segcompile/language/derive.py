@@ -40,6 +40,12 @@ class Document:
         text = name.text if isinstance(name, Scalar) else "model"
         return f"{text}_{self.variant}" if self.variant else text
 
+    @property
+    def about(self) -> str:
+        """What the spec says of itself, as it says it."""
+        found = self.root.get("about")
+        return found.text if isinstance(found, Scalar) else ""
+
     def section(self, key: str) -> Mapping | None:
         """The mapping under a top-level key, or None."""
         found = self.root.get(key)

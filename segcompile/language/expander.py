@@ -197,7 +197,7 @@ class Expander:
         absolute = self.names.declare(read_name(name, place.values), place, name.span)
         self.uses.append(Use(call.document, call.values, target.span, above, call.takes))
         integers = {key: value for key, value in call.values.items() if isinstance(value, int)}
-        self.scopes.append(Scope(absolute, call.document.model, integers))
+        self.scopes.append(Scope(absolute, call.document.model, integers, call.document.about))
         inside = call.inside.scope(absolute, call.document.model, above).grounded()
         if call.input != "input":
             self.names.results[inside.prefix + call.input] = above

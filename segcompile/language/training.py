@@ -65,14 +65,28 @@ def _loss(node: Node, values: Values) -> dict[str, Any]:
 def _optimizer(node: Node, values: Values) -> dict[str, Any]:
     word, options = read_option(node)
     name = read_word(word, ("sgd", "adamw"))
-    known = {"momentum": ("momentum", read_number), "weight_decay": ("weight_decay", read_number)}
+    known = {"momentum": ("momentum", _momentum), "weight_decay": ("weight_decay", _not_negative)}
     return {"optimizer": name, **_options(options, known, values)}
+
+
+def _not_negative(node: Node, values: Values) -> float:
+    number = read_number(node, values)
+    if number < 0:
+        raise fail("SC004", f"a number from 0 on is due here, not {describe(node)}", node.span)
+    return number
+
+
+def _momentum(node: Node, values: Values) -> float:
+    number = read_number(node, values)
+    if not 0 <= number < 1:
+        raise fail("SC004", f"a momentum is at least 0 and below 1, not {describe(node)}", node.span)
+    return number
 
 
 _SCHEDULES: MappingOf[str, _Known] = {  # the first option of each needs no name
     "fixed": {},
-    "step": {"every": ("step_size", read_positive), "gamma": ("gamma", read_number)},
-    "poly": {"power": ("power", read_number)},
+    "step": {"every": ("step_size", read_positive), "gamma": ("gamma", _not_negative)},
+    "poly": {"power": ("power", _not_negative)},
 }
 
 

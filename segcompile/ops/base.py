@@ -49,15 +49,19 @@ PadMode = Annotated[Literal["zero", "reflect", "edge"], Reads.WORD]
 class Init(BaseModel):
     """How a weight starts. Biases start at zero.
 
-    identity — Yu & Koltun (2016), equations 4 and 5, for `groups` feature maps, noise of `std` elsewhere;
+    identity — Yu & Koltun (2016), equations 4 and 5, for `groups` = C feature maps. The taps that pass them on are
+    C / c_out, all others gaussian noise of standard deviation `std` · C / c_out; zero where c_in = c_out = C;
     bilinear — upsampling by interpolation, Long et al. (2015), section 3.3; zeros; normal — gaussian, `std`;
-    he — He et al. (2015), equation 10, fan in; xavier — Glorot & Bengio (2010), equation 16.
+    he — He et al. (2015), equation 10: gaussian of variance 2 / n, n the values that one output sums up (of a
+    transposed convolution c_in · k² / stride² / groups); xavier — Glorot & Bengio (2010), equation 16;
+    constant — `value`, which no spec can ask for: where normalisation and PReLU start.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    scheme: Literal["identity", "bilinear", "zeros", "normal", "he", "xavier"] = "he"
+    scheme: Literal["identity", "bilinear", "zeros", "normal", "he", "xavier", "constant"] = "he"
     groups: Annotated[int, Field(ge=1)] | None = None
     std: Annotated[float, Field(ge=0)] | None = None
+    value: float | None = None
 
 
 Initialiser = Annotated[Init, Reads.INIT]

@@ -7,17 +7,17 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from segcompile.ops.base import Init, Number, Op, Parameter, Positive, Reads, Refusal, Shape
+from segcompile.ops.base import ZEROS, Init, Number, Op, Parameter, Positive, Reads, Refusal, Shape
 from segcompile.ops.convolution import check_groups
 from segcompile.ops.size import Size
 
-_ONES_THEN_ZEROS = Init(scheme="zeros")  # scales start at one and shifts at zero, in every framework
+_ONES = Init(scheme="constant", value=1.0)
 
 Eps = Annotated[float, Field(gt=0), Reads.NUMBER]
 
 
 def _scale_and_shift(channels: int) -> tuple[Parameter, ...]:
-    return Parameter("weight", (channels,), _ONES_THEN_ZEROS), Parameter("bias", (channels,), _ONES_THEN_ZEROS)
+    return Parameter("weight", (channels,), _ONES), Parameter("bias", (channels,), ZEROS)
 
 
 def _check_many(extents: Sequence[Size], what: str) -> None:

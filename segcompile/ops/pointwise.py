@@ -53,7 +53,7 @@ class PRelu(Op):
         return self.kind
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
-        return (Parameter("weight", (shapes[0].channels,), Init(scheme="zeros")),)
+        return (Parameter("weight", (shapes[0].channels,), Init(scheme="constant", value=0.25)),)
 
 
 class Dropout(Op):

@@ -202,6 +202,44 @@ def test_scopes_that_differ_in_integers_share_a_class_and_others_do_not(nets: Si
     assert built(nets, tmp_path, text).source.count("(nn.Module)") == 3  # one gives two tensors, one only its last
 
 
+def test_a_block_at_two_depths_is_one_class(nets: SimpleNamespace, tmp_path: Path) -> None:
+    net = built(
+        nets,
+        tmp_path,
+        """
+blocks:
+  pair: {args: [w], layers: [c: {conv: w}, d: {conv: w}]}
+  outer: {args: [w], layers: [first: {block: pair, w: w}, second: {conv: w}]}
+layers:
+  - shallow: {block: pair, w: 6}
+  - deep: {block: outer, w: 5}
+  - head: {conv: 2, act: none}
+""",
+    )
+    assert net.source.count("class Pair") == 1 and net.source.count("(nn.Module)") == 3
+    check_against_flat(nets, net)
+
+
+def test_a_shared_class_shows_the_sizes_of_its_first_use(nets: SimpleNamespace, tmp_path: Path) -> None:
+    source = built(nets, tmp_path, SCOPED["nested blocks"]).source
+    assert "Sizes in comments are those of its first use, `x1.first`." in source
+    assert "x = F.relu(self.c(x))  # (B, 3, 16, 16)   stride 1   rf 3\n" in source
+    assert source.count("# fmt: off") == source.count("# fmt: on") == 3
+
+
+def test_a_used_spec_is_described_in_its_own_words(nets: SimpleNamespace) -> None:
+    source = nets.emitted(nets.compiled("blue_marble.yaml").graph).source
+    assert 'class DilatedContextBasic(nn.Module):\n    """Context network of Yu & Koltun (2016)."""\n' in source
+
+
+@pytest.mark.parametrize("size", [("16", "a 16 x 16 input"), ("8", "an 8 x 8 input"), ("any", "an H x W input")])
+def test_the_header_says_for_which_input_the_sizes_hold(
+    nets: SimpleNamespace, tmp_path: Path, size: tuple[str, str]
+) -> None:
+    source = built(nets, tmp_path, HEAD.replace("size: 16", f"size: {size[0]}") + "layers:\n  - a: {conv: 2}\n").source
+    assert f"Sizes in comments are for {size[1]};" in source
+
+
 NAMES = [
     "train", "forward", "x", "y", "self_", "conv1_norm", "conv1", "torch", "F", "nn", "Tensor", "crop", "center_crop",
     "parameters", "modules", "module", "type", "half", "_modules", "__init__", "_x", "image", "features", "super",

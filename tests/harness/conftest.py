@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,20 +13,17 @@ import jinja2
 import numpy as np
 import pytest
 from PIL import Image
+from segcompile_torch import BACKEND
+
+from segcompile.backend import run_backend
+from segcompile.build import request_for
+from segcompile.compiler import compile_spec
+from segcompile.errors import Findings
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = [ROOT / "segcompile/harness", ROOT / "backends/torch/segcompile_torch/templates"]
-FILES = [
-    "data.py",
-    "metrics.py",
-    "train.py",
-    "evaluate.py",
-    "predict.py",
-    "weights.py",
-    "requirements.txt",
-    "README.md",
-]
-MODULES = ["data", "metrics", "model", "weights", "predict", "evaluate", "train"]
+MODULES = ["files", "data", "batches", "metrics", "model", "weights", "predict", "evaluate", "flags", "train"]
+FILES = [*(f"{name}.py" for name in MODULES if name != "model"), "requirements.txt", "README.md"]
 
 TRAINING = {
     "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005, "schedule": "poly", "power": 0.9,
@@ -33,8 +31,8 @@ TRAINING = {
 }  # fmt: skip
 VARIABLES = {
     "model": "stand_in", "class_name": "StandIn", "about": "A stand-in.", "spec": "stand_in.yaml",
-    "channels": 3, "classes": 3, "size": (16, 16), "output": (16, 16), "stride": (1, 1), "offset": (0, 0),
-    "multiple": (1, 1), "heads": ("output",),
+    "channels": 3, "size": (16, 16), "output": (16, 16), "stride": (1, 1), "offset": (0, 0), "centre": (0.0, 0.0),
+    "multiple": (1, 1), "heads": {"output": 3}, "probabilities": [], "harness": True,
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.
@@ -99,16 +97,19 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def imported(folder: Path) -> SimpleNamespace:
+    """The modules of a folder, as many as there are."""
+    there = [name for name in MODULES if (folder / f"{name}.py").exists()]
     with alone(folder):
-        return SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES}, folder=folder)
+        return SimpleNamespace(**{name: importlib.import_module(name) for name in there}, folder=folder)
 
 
 def tap_variables(kernel: int, stride: int, offset: int) -> dict[str, Any]:
     """The variables and the model of TAP."""
-    size = kernel + 7 * stride
+    size, first = kernel + 7 * stride, max(0, offset - stride // 2)  # output 0 lies over pixel `offset`
     return {
         "network": TAP.format(kernel=kernel, stride=stride, offset=offset), "size": (size, size), "output": (8, 8),
-        "stride": (stride, stride), "offset": (offset, offset), "multiple": (stride, stride),
+        "stride": (stride, stride), "offset": (first, first), "centre": (float(offset), float(offset)),
+        "multiple": (stride, stride),
     }  # fmt: skip
 
 
@@ -138,6 +139,23 @@ def tap(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int, int], S
 def special(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNamespace]:
     """The harness with other variables."""
     return lambda **changes: imported(render(tmp_path_factory.mktemp("special"), **changes))
+
+
+@pytest.fixture
+def from_spec(tmp_path: Path) -> Callable[[str], SimpleNamespace]:
+    """The modules that a spec's text becomes."""
+
+    def build(text: str) -> SimpleNamespace:
+        spec, findings = tmp_path / "net.yaml", Findings()
+        spec.write_text(text)
+        compiled = compile_spec(spec, findings)
+        findings.stop_on_errors()
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        for name, content in run_backend(BACKEND, request_for(compiled, spec)).files.items():
+            (folder / name).write_text(content)
+        return imported(folder)
+
+    return build
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from PIL import Image
 
 
 def message(harness: SimpleNamespace, call: Any, *arguments: Any) -> str:
-    with pytest.raises(harness.data.InputError) as caught:
+    with pytest.raises(harness.files.InputError) as caught:
         call(*arguments)
     return str(caught.value)
 
@@ -43,19 +43,20 @@ def test_legal_sizes_step_from_the_specs_size_both_ways(special: Any) -> None:
 
 
 def test_crops_lie_under_the_output_inside_the_image(tap: Any) -> None:
-    data = tap(9, 4, 3).data
+    harness = tap(9, 4, 3)
+    data = harness.data
     image = np.arange(100 * 90, dtype=np.float32).reshape(100, 90, 1).repeat(3, axis=2)
     labels = (np.arange(100 * 90) % 3).reshape(100, 90)
     crop = data.legal_size((60, 40))
-    batches = data.Batches([], 1, crop, seed=0, mirror=False)
+    batches = harness.batches.Batches([], 1, crop, seed=0, mirror=False)
     tops = set()
     for seed in range(200):
         part, part_labels = batches.augment(image, labels, np.random.default_rng(seed))
-        under = data.under_output(part_labels)
+        under = harness.batches.under_output(part_labels)
         assert part.shape[:2] == crop
-        assert under.shape == data.output_size(crop)
+        assert under.shape == tuple(4 * size for size in data.output_size(crop))
         assert (under < 3).all(), "all labels under the output are the image's"
-        pixels = part[3::4, 3::4, 0][: under.shape[0], : under.shape[1]].astype(int)
+        pixels = part[1:, 1:, 0][: under.shape[0], : under.shape[1]].astype(int)
         assert (under == pixels % 3).all(), "and they are those of the pixels under the output"
         tops.add(int(pixels[0, 0]) // 90)
     assert min(tops) == 0, "the image's first row is reached"
@@ -63,7 +64,7 @@ def test_crops_lie_under_the_output_inside_the_image(tap: Any) -> None:
 
 def test_small_images_are_reflected_and_their_surroundings_ignored(harness: SimpleNamespace) -> None:
     image, labels = np.full((5, 7, 3), 50, np.uint8), np.ones((5, 7), np.int64)
-    batches = harness.data.Batches([], 1, (16, 16), seed=0)
+    batches = harness.batches.Batches([], 1, (16, 16), seed=0)
     for seed in range(20):
         part, part_labels = batches.augment(image, labels, np.random.default_rng(seed))
         assert (part == 50).all()
@@ -75,7 +76,7 @@ def test_small_images_are_reflected_and_their_surroundings_ignored(harness: Simp
 def test_augmentation_moves_image_and_labels_alike(harness: SimpleNamespace, scale: tuple[float, float]) -> None:
     labels = np.kron(np.random.default_rng(1).integers(0, 2, (8, 8)), np.ones((16, 16), int))
     image = (labels[..., None] * 200).astype(np.uint8).repeat(3, axis=2)
-    batches = harness.data.Batches([], 1, (32, 48), seed=0, scale=scale)
+    batches = harness.batches.Batches([], 1, (32, 48), seed=0, scale=scale)
     for seed in range(30):
         part, part_labels = batches.augment(image, labels, np.random.default_rng(seed))
         unblurred = (part_labels != 255) & np.isin(part[..., 0], [0, 200])
@@ -87,7 +88,7 @@ def test_mirroring_turns_half_of_the_samples(harness: SimpleNamespace) -> None:
     image = np.arange(16, dtype=np.uint8)[None, :, None].repeat(16, 0).repeat(3, 2)
     labels = np.zeros((16, 16), np.int64)
     labels[:, 8:] = 1
-    batches = harness.data.Batches([], 1, (16, 16), seed=0)
+    batches = harness.batches.Batches([], 1, (16, 16), seed=0)
     turned = 0
     for seed in range(100):
         part, part_labels = batches.augment(image, labels, np.random.default_rng(seed))
@@ -97,7 +98,7 @@ def test_mirroring_turns_half_of_the_samples(harness: SimpleNamespace) -> None:
 
 
 def test_every_epoch_visits_every_pair_once_in_another_order(harness: SimpleNamespace) -> None:
-    orders = [harness.data.shuffled(3, epoch, 10) for epoch in range(4)]
+    orders = [harness.batches.shuffled(3, epoch, 10) for epoch in range(4)]
     assert all(sorted(order) == list(range(10)) for order in orders)
     assert len(set(orders)) == 4
 
@@ -109,11 +110,12 @@ def test_images_are_normalised_by_imagenets_mean(harness: SimpleNamespace) -> No
 
 
 def test_npy_images_are_used_as_they_are(special: Any, tmp_path: Path) -> None:
-    data = special(channels=4).data
+    harness = special(channels=4)
+    data = harness.data
     array = np.random.default_rng(0).normal(size=(5, 6, 4)).astype(np.float32)
     np.save(tmp_path / "x.npy", array)
     assert (data.normalise(data.read_image(tmp_path / "x.npy")) == array.transpose(2, 0, 1)).all()
-    small, _ = data.resize(array, np.zeros((5, 6), int), (3, 3))
+    small, _ = harness.batches.resize(array, np.zeros((5, 6), int), (3, 3))
     assert small.shape == (3, 3, 4)
 
 
@@ -163,6 +165,13 @@ def test_lists_are_relative_to_themselves_or_to_root(harness: SimpleNamespace, d
     assert harness.data.read_list(moved, dataset) == harness.data.read_list(dataset / "list.txt")
 
 
+def test_names_with_spaces_are_parted_by_a_tab(harness: SimpleNamespace, dataset: Path) -> None:
+    (dataset / "my images").mkdir()
+    image = (dataset / "images/0.png").rename(dataset / "my images/a b.png")
+    list_of(dataset, " my images/a b.png\tmasks/0.png ", "images/1.png  masks/1.png")
+    assert [pair[0] for pair in harness.data.read_list(dataset / "bad.txt")] == [image, dataset / "images/1.png"]
+
+
 def test_bad_folders(harness: SimpleNamespace, dataset: Path) -> None:
     read, images, masks = harness.data.read_folders, dataset / "images", dataset / "masks"
     assert len(read(images, masks)) == 6
@@ -208,7 +217,7 @@ def test_bad_masks(harness: SimpleNamespace, dataset: Path) -> None:
     Image.fromarray(mask).save(path)
     expected = f"{path}: label 3 (row 2, column 3) is neither a class, 0 to 2, nor the ignored label, 255"
     assert message(harness, read, path) == expected
-    assert read(path, 3)[2, 3] == 3
+    assert read(path, ignore=3)[2, 3] == 3
     Image.new("RGB", (4, 4)).save(path)
     assert message(harness, read, path) == f"{path}: a mask is a palette or grey image, and this one is RGB"
     array = dataset / "x.npy"
@@ -230,7 +239,7 @@ def test_whatever_bytes_come_in_an_input_error_comes_out(harness: SimpleNamespac
             for read in (harness.data.read_image, harness.data.read_mask):
                 try:
                     read(path)
-                except harness.data.InputError as error:
+                except harness.files.InputError as error:
                     assert str(error).startswith(str(path)) and "\n" not in str(error)
 
 
@@ -243,6 +252,6 @@ def test_writing_leaves_the_old_file_or_the_new_one(harness: SimpleNamespace, tm
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        harness.data.write_whole(path, fail)
+        harness.files.write_whole(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -1,24 +1,28 @@
 """The rendered files are formatted, lint-clean, typed, and run on their own."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-PYTHON = ["data.py", "metrics.py", "train.py", "evaluate.py", "predict.py", "weights.py"]
+MODULES = ["files", "data", "batches", "metrics", "flags", "train", "evaluate", "predict", "weights"]
+PYTHON = [f"{name}.py" for name in MODULES]
 VARIANTS: dict[str, dict[str, Any]] = {
     "colour": {},
     "unet": {
-        "channels": 1, "classes": 2, "size": (572, 572), "output": (388, 388), "offset": (92, 92), "multiple": (16, 16),
-        "class_name": "UNet", "model": "unet",
+        "channels": 1, "heads": {"output": 2}, "size": (572, 572), "output": (388, 388), "offset": (92, 92),
+        "centre": (92.0, 92.0), "multiple": (16, 16), "class_name": "UNet", "model": "unet",
     },
     "many": {
-        "channels": 128, "classes": 1000, "size": (1024, 2048), "output": (128, 256), "stride": (8, 8),
-        "offset": (186, 186), "multiple": (8, 8), "class_name": "DilatedNetworkOfManyWordsForCityscapes",
-        "spec": "specs/dilated_network_of_words_for_cityscapes.yaml", "heads": ("semantic", "geometric"),
+        "channels": 128, "size": (1024, 2048), "output": (128, 256), "stride": (8, 8),
+        "offset": (186, 186), "centre": (189.5, 189.5), "multiple": (8, 8), "probabilities": ["geometric"],
+        "class_name": "DilatedNetworkOfManyWordsForCityscapes",
+        "spec": "specs/dilated_network_of_words_for_cityscapes.yaml", "heads": {"semantic": 1000, "geometric": 3},
         "training": {
             "optimizer": "adamw", "lr": 1e-14, "momentum": 0.99, "weight_decay": 0.00025, "schedule": "fixed",
             "power": 1.0, "step_size": 100000, "gamma": 0.31622776, "steps": 100000, "batch": 128, "ignore": -100,
@@ -63,8 +67,20 @@ def test_every_file_says_where_it_comes_from(rendered: Callable[..., Path], tmp_
         assert "import segcompile" not in "".join(lines)
 
 
+def test_the_requirements_are_what_segcompile_itself_is_tested_with(
+    rendered: Callable[..., Path], tmp_path: Path
+) -> None:
+    root = Path(__file__).parents[2]
+    lines = (rendered(tmp_path) / "requirements.txt").read_text().splitlines()
+    dev = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]["dev"]
+    assert {line for line in lines if not line.startswith("#")} <= {*dev}
+    locked = dict(line.split("==") for line in (root / "constraints.txt").read_text().splitlines() if "==" in line)
+    told = dict(re.findall(r"(\w+) (\d+\.\d+)[,.]", lines[0].partition("Tested with")[2]))
+    assert told == {name: ".".join(locked[name].split(".")[:2]) for name in told} and len(told) == 5
+
+
 def test_the_training_loop_is_short(rendered: Callable[..., Path], tmp_path: Path) -> None:
-    assert len((rendered(tmp_path) / "train.py").read_text().splitlines()) <= 265
+    assert len((rendered(tmp_path) / "train.py").read_text().splitlines()) <= 250
 
 
 def test_a_fresh_process_trains_evaluates_and_predicts(rendered: Callable[..., Path], dataset: Path) -> None:

@@ -1,6 +1,8 @@
 """Training: it learns, resumes exactly, and says clearly what is wrong."""
 
+import functools
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -41,14 +43,14 @@ def log(dataset: Path, out: str) -> list[dict[str, Any]]:
 
 def interrupt_at(harness: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """As if the user pressed Ctrl-C while batch `step` is read."""
-    read = harness.data.Batches.__getitem__
+    read = harness.batches.Batches.__getitem__
 
     def interrupted(batches: Any, index: int) -> Any:
         if index == step:
             signal.raise_signal(signal.SIGINT)
         return read(batches, index)
 
-    monkeypatch.setattr(harness.data.Batches, "__getitem__", interrupted)
+    monkeypatch.setattr(harness.batches.Batches, "__getitem__", interrupted)
 
 
 def test_learning_lowers_the_loss(harness: SimpleNamespace, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,6 +121,81 @@ def test_speed_flags(harness: SimpleNamespace, dataset: Path) -> None:
     assert harness.train.main([*folders, "--out", str(dataset / "c"), "--steps", "2"]) == 0
 
 
+def test_a_compiled_model_learns_the_same(
+    harness: SimpleNamespace, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dynamo's part of torch.compile, without the compiler that its default backend calls."""
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    assert run(harness, dataset, "compiled", "--compile", "--steps", "2") == 0
+    assert run(harness, dataset, "plain", "--steps", "2") == 0
+    assert same(parameters(dataset, "compiled"), parameters(dataset, "plain"))
+
+
+def test_a_run_that_diverges_keeps_its_last_good_checkpoint(
+    harness: SimpleNamespace, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--lr", "1e18", "--save-every", "1", "--log-every", "20"]
+    assert run(harness, dataset, "a", *flags) == 1
+    message = "error: the weights of step [0-9]+ are not finite, and are not saved; try a lower --lr\n"
+    assert re.fullmatch(message, capsys.readouterr().err)
+    assert all(tensor.isfinite().all() for tensor in parameters(dataset, "a").values())
+
+
+BOTTLENECK = """
+from torch import Tensor, nn
+
+class StandIn(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(3), nn.Upsample((16, 16)), nn.Conv2d(3, 3, 1))
+"""
+
+
+def test_a_batch_too_small_for_batch_norm_is_one_line(
+    special: Any, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness = special(network=BOTTLENECK)
+    assert run(harness, dataset, "a", "--batch", "1") == 1
+    assert capsys.readouterr().err == (
+        "error: step 1: Expected more than 1 value per channel when training, got input size "
+        "torch.Size([1, 3, 1, 1]); try a larger --batch\n"
+    )
+    assert run(harness, dataset, "b", "--batch", "2", "--steps", "2") == 0
+
+
+def test_a_network_that_ends_in_a_softmax_learns_what_it_would_without(from_spec: Any, dataset: Path) -> None:
+    text = """segcompile: 1
+model: net
+input: {channels: 3, size: 16}
+layers:
+  - hidden: {conv: 8, kernel: 3, pad: same, act: relu}
+  - score:  {conv: 3, kernel: 1}
+"""
+    for out, end in (("without", ""), ("with", "  - likely: {softmax: channels}\n  - whole: {resize: input}\n")):
+        assert run(from_spec(text + end), dataset, out, "--steps", "5", "--log-every", "1") == 0
+    for line, other in zip(log(dataset, "without"), log(dataset, "with"), strict=True):
+        assert other["loss"] == pytest.approx(line["loss"], rel=1e-4)
+
+
+def test_each_head_has_its_own_number_of_classes(
+    from_spec: Any, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness = from_spec("""segcompile: 1
+model: net
+input: {channels: 3, size: 16}
+layers:
+  - semantic:  {conv: 2, kernel: 1}
+  - geometric: {conv: 5, kernel: 1, from: input}
+outputs: {semantic: semantic, geometric: geometric}
+""")
+    assert (harness.data.HEADS, harness.data.HEAD) == ({"semantic": 2, "geometric": 5}, "semantic")
+    flags = ["--steps", "2", "--val", str(dataset / "list.txt")]
+    assert run(harness, dataset, "a", "--head", "geometric", *flags) == 0
+    table = capsys.readouterr().out
+    assert "\n    4 " in table and "\n    5 " not in table
+    assert run(harness, dataset, "b", *flags) == 1
+    assert capsys.readouterr().err.endswith(" is neither a class, 0 to 1, nor the ignored label, 255\n")
+
+
 def test_no_labelled_pixel_gives_zero_loss_and_gradient(harness: SimpleNamespace) -> None:
     scores = torch.zeros(2, 3, 4, 4, requires_grad=True)
     loss = harness.train.loss_of(scores, torch.full((2, 4, 4), 255), 255)
@@ -161,14 +238,13 @@ def test_labels_are_those_under_the_output(tap: Any, dataset: Path) -> None:
     for kernel, stride, offset in ((9, 1, 4), (8, 4, 3)):
         harness = tap(kernel, stride, offset)
         # The tap's scores are the colours, and the brightest colour is the label: evaluation must find every one,
-        # and training has next to nothing to learn.
+        # and training has next to nothing to learn. Between four-pixel blocks bilinear scores may err.
         out = f"{kernel}{stride}{offset}"
         flags = ["--lr", "0", "--steps", "4", "--log-every", "1", "--no-mirror"]
         assert run(harness, dataset, out, *flags, "--val", str(dataset / "list.txt")) == 0
         lines = log(dataset, out)
-        assert max(line["loss"] for line in lines if "loss" in line) < 0.25
-        # Four-pixel blocks are sampled exactly, and in between bilinear scores may err.
-        assert lines[-1]["pixel_accuracy"] > (0.999 if stride == 1 else 0.6)
+        assert max(line["loss"] for line in lines if "loss" in line) < (0.25 if stride == 1 else 0.6)
+        assert lines[-1]["pixel_accuracy"] > (0.999 if stride == 1 else 0.85)
 
 
 def test_crop_is_rounded_up_to_a_legal_size(special: Any, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,9 +279,12 @@ def test_errors_are_one_line_and_write_nothing(
     earlier = f"error: {last}: is an earlier run's; go on with --resume {last}, or choose another --out\n"
     assert error("a") == earlier
     assert error("b", "--resume", str(last), "--steps", "2") == (
-        f"error: {last}: has done 2 steps; ask for more with --steps\n"
+        f"error: {last}: has done 2 steps; start a run from it with --init\n"
     )
-    assert error("b", "--resume", str(last), "--lr", "0.2") == (
+    assert error("b", "--resume", str(last), "--steps", "4") == (
+        f"error: {last}: --steps was 2 and is now 4; resume with what it was, or start anew with --init\n"
+    )
+    assert error("b", "--resume", str(last), "--steps", "2", "--lr", "0.2") == (
         f"error: {last}: --lr was 0.1 and is now 0.2; resume with what it was, or start anew with --init\n"
     )
     harness.weights.save(dataset / "w.pt", harness.model.StandIn().state_dict())
@@ -225,7 +304,7 @@ def test_errors_are_one_line_and_write_nothing(
 
 
 def test_a_bad_file_in_the_middle_keeps_what_was_learnt(harness: SimpleNamespace, dataset: Path) -> None:
-    order = harness.data.shuffled(0, 0, 6)
+    order = harness.batches.shuffled(0, 0, 6)
     bad = dataset / f"images/{order[5]}.png"
     whole = bad.read_bytes()
     bad.write_bytes(whole[:200])
@@ -240,8 +319,13 @@ def test_a_bad_file_in_the_middle_keeps_what_was_learnt(harness: SimpleNamespace
 
 
 @pytest.mark.parametrize(
-    "flags", [["--steps", "0"], ["--scale", "2", "1"], ["--crop", "1", "2", "3"], ["--seed", "-1"]]
-)
+    "flags",
+    [
+        ["--steps", "0"], ["--scale", "2", "1"], ["--crop", "1", "2", "3"], ["--seed", "-1"], ["--seed", str(2**63)],
+        ["--lr", "-1"], ["--lr", "nan"], ["--lr", "inf"], ["--momentum", "1"], ["--momentum", "-0.1"],
+        ["--weight-decay", "-1"], ["--power", "-1"], ["--gamma", "-1"], ["--workers", "-1"],
+    ],
+)  # fmt: skip
 def test_impossible_flags_are_usage_errors(harness: SimpleNamespace, flags: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         harness.train.arguments_of(["--out", "x", *flags])

@@ -3,6 +3,7 @@
 import pickle
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 
 
 def message(harness: SimpleNamespace, path: Path) -> str:
-    with pytest.raises(harness.data.InputError) as caught:
+    with pytest.raises(harness.files.InputError) as caught:
         harness.weights.load(path, harness.model.StandIn())
     return str(caught.value)
 
@@ -47,7 +48,7 @@ def test_every_tensor_that_does_not_fit_is_named_in_one_error(harness: SimpleNam
     tensors["4.bias"] = torch.zeros(3, dtype=torch.complex64)
     safetensors.torch.save_file(tensors, path)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    with pytest.raises(harness.data.InputError) as caught:
+    with pytest.raises(harness.files.InputError) as caught:
         harness.weights.load(path, model)
     assert str(caught.value) == (
         f"{path}: does not fit StandIn: missing: 0.bias, 4.weight; unexpected: fc.weight; "
@@ -87,7 +88,7 @@ def test_whatever_bytes_come_in_an_input_error_comes_out(harness: SimpleNamespac
         path.write_bytes(damaged.tobytes())
         try:
             harness.weights.load(path, model)
-        except harness.data.InputError as error:
+        except harness.files.InputError as error:
             assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
 
 
@@ -99,3 +100,25 @@ def test_command_line_errors(harness: SimpleNamespace, tmp_path: Path, capsys: p
         f"error: {tmp_path}/a.safetensors: no such file\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [
+        ("input: {channels: 3, size: 8}\nlayers:\n  - score: {linear: 5}\n", "a classifier"),
+        (
+            "input: {a: {channels: 3, size: 8}, b: {channels: 3, size: 8}}\n"
+            "layers:\n  - both: {add: [a, b]}\n  - score: {conv: 5, kernel: 1}\n",
+            "two inputs",
+        ),
+    ],
+)
+def test_networks_without_a_harness_have_weights_too(from_spec: Any, tmp_path: Path, network: str, reason: str) -> None:
+    built = from_spec(f"segcompile: 1\nmodel: net\n{network}")
+    assert {path.name for path in built.folder.iterdir() if path.is_file()} == {
+        "model.py", "weights.py", "files.py", "requirements.txt", "README.md",
+    }, reason  # fmt: skip
+    a, b = built.model.Net(), built.model.Net()
+    built.weights.save(tmp_path / "a.safetensors", a.state_dict())
+    built.weights.load(tmp_path / "a.safetensors", b)
+    assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))

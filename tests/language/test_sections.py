@@ -189,6 +189,20 @@ def test_a_schedule_has_no_other_option(bench: Any, schedule: str, error: str) -
     assert bench.errors(f"layers: [a: {{conv: 8, kernel: 3}}]\ntraining: {{schedule: {schedule}}}") == [error]
 
 
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("optimizer: {sgd: {momentum: 1}}", "SC004 a momentum is at least 0 and below 1, not `1`"),
+        ("optimizer: {adamw: {momentum: -0.5}}", "SC004 a momentum is at least 0 and below 1, not `-0.5`"),
+        ("optimizer: {sgd: {weight_decay: -1e-4}}", "SC004 a number from 0 on is due here, not `-1e-4`"),
+        ("schedule: {poly: -1}", "SC004 a number from 0 on is due here, not `-1`"),
+        ("schedule: {step: {every: 5, gamma: -0.1}}", "SC004 a number from 0 on is due here, not `-0.1`"),
+    ],
+)
+def test_no_number_that_an_optimizer_would_refuse_reaches_it(bench: Any, line: str, error: str) -> None:
+    assert bench.errors(f"layers: [a: {{conv: 8, kernel: 3}}]\ntraining: {{{line}}}") == [error]
+
+
 VARIANTS = """
 params: {{C: {{small: 4, big: 8}}}}
 variants: [small, big]

@@ -9,21 +9,22 @@ from typing import Any
 
 from segcompile.analysis.sizes import Sizes
 from segcompile.backend import BuildRequest, BuildResult
-from segcompile.emit import WIDTH, Argument, environment, view_model
+from segcompile.emit import WIDTH, Argument, environment, one_line, view_model
 from segcompile.emit.bodies import Statement
 from segcompile.emit.classes import Class, ModelView
 from segcompile.emit.geometry import harness_geometry
 from segcompile.emit.names import Names
+from segcompile.errors import Findings
 from segcompile.graph import Graph
-from segcompile.ops import AXES, Conv, Crop, Deconv, Join, Linear, Op, Pool, Unpool
+from segcompile.ops import AXES, Conv, Crop, Deconv, Join, Linear, Op, Pool, Resize, Softmax, Unpool
 from segcompile_torch import initialisation
 from segcompile_torch.arguments import symmetric
 from segcompile_torch.reserved import CLASSES, NAMES
 from segcompile_torch.rules import TORCH
 
 _INDENT = 8  # of a statement in forward
-_ALWAYS = ("requirements.txt",)
-_HARNESS = ("weights.py", "data.py", "metrics.py", "train.py", "evaluate.py", "predict.py", "README.md")
+_ALWAYS = ("files.py", "weights.py", "requirements.txt", "README.md")
+_HARNESS = ("data.py", "batches.py", "metrics.py", "flags.py", "train.py", "evaluate.py", "predict.py")
 
 
 def refuses(op: Op) -> str | None:
@@ -42,20 +43,20 @@ def _starts_in_padding(op: Pool, axis: int) -> bool:
 
 
 def emit(request: BuildRequest) -> BuildResult:
-    """Every file of `generated/<model>/torch/`. A network that is not from an image to maps has no harness."""
+    """Every file of `generated/<model>/torch/`. A network that is not from an image to maps has no harness (SC608)."""
     env = environment(files("segcompile_torch") / "templates", files("segcompile") / "harness")
     if request.class_name in CLASSES:  # a model called `f` or `tensor`
         request = replace(request, class_name=f"{request.class_name}Net")
     view = view_model(request.graph, request.facts, request.class_name, _input_names(request.graph), TORCH)
-    sizes = request.sizes()
+    sizes, findings = request.sizes(), Findings()
     found = {"model.py": env.get_template("model.py.jinja").render(_model_context(request, view, sizes))}
-    geometry = harness_geometry(request.graph, request.facts, sizes)
-    context = _harness_context(request)
+    geometry = harness_geometry(request.graph, request.facts, sizes, findings)
+    context = _harness_context(request) | {"harness": geometry is not None}
     if geometry is not None:
         context |= asdict(geometry)
     for name in (*_ALWAYS, *(_HARNESS if geometry is not None else ())):
         found[name] = env.get_template(f"{name}.jinja").render(context)
-    return BuildResult(found)
+    return BuildResult(found, tuple(findings.diagnostics))
 
 
 def _input_names(graph: Graph) -> dict[str, str]:
@@ -68,17 +69,26 @@ def _input_names(graph: Graph) -> dict[str, str]:
 
 
 def _harness_context(request: BuildRequest) -> dict[str, Any]:
-    first = next(iter(request.graph.outputs.values()))
     return {
         "model": request.model,
         "class_name": request.class_name,
         "about": request.about or f"The network {request.model}.",
         "spec": request.spec,
         "channels": next(iter(request.graph.inputs.values())).channels,
-        "classes": request.facts[first].shape.channels,
-        "heads": tuple(request.graph.outputs),
+        "heads": {head: request.facts[node].shape.channels for head, node in request.graph.outputs.items()},
+        "probabilities": [
+            head for head, node in request.graph.outputs.items() if _ends_in_softmax(request.graph, node)
+        ],
         "training": request.training,
     }
+
+
+def _ends_in_softmax(graph: Graph, name: str) -> bool:
+    """Whether an output is probabilities, perhaps brought to another size."""
+    node = graph.by_name.get(name)
+    while node is not None and isinstance(node.op, Resize | Crop):
+        node = graph.by_name.get(node.inputs[0])
+    return node is not None and isinstance(node.op, Softmax)
 
 
 def _model_context(request: BuildRequest, view: ModelView, sizes: Sizes) -> dict[str, Any]:
@@ -88,6 +98,7 @@ def _model_context(request: BuildRequest, view: ModelView, sizes: Sizes) -> dict
     return {
         "spec": request.spec,
         "about": request.about or f"The network {request.model}.",
+        "bases": " and ".join(request.bases),
         "cite": _cite(request),
         "sizes": _sizes(graph),
         "legal": ", ".join(str(axis.legal) for axis in sizes if axis is not None),
@@ -95,6 +106,7 @@ def _model_context(request: BuildRequest, view: ModelView, sizes: Sizes) -> dict
         "init_lines": initialisation.statements(graph, request.facts, view.paths),
         "identity": "identity" in inits,
         "bilinear": "bilinear" in inits,
+        "transposed_he": any(initialisation.transposed_he(node.op) for node in graph.nodes),
         "center_crop": "center_crop" in joins,
         "center_pad": "pad" in joins,
         "crop": any(isinstance(node.op, Crop) for node in graph.nodes),
@@ -110,9 +122,8 @@ def _uses(view: ModelView, prefix: str) -> bool:
 def _sizes(graph: Graph) -> str:
     """For which input the sizes in comments hold."""
     parts = [" x ".join(str(size) for size in shape.size) for shape in graph.inputs.values()]
-    if len(parts) > 1:
-        return f"inputs of {' and '.join(parts)}"
-    return f"{'an' if parts[0][0] == 'H' else 'a'} {parts[0]} input"
+    article = "an" if parts[0].startswith(("8", "11 ", "18 ", "H")) else "a"  # as one reads it aloud
+    return f"{article} {parts[0]} input" if len(parts) == 1 else f"inputs of {' and '.join(parts)}"
 
 
 def _cite(request: BuildRequest) -> str:
@@ -131,7 +142,8 @@ def _print_class(found: Class, graph: Graph, is_model: bool) -> dict[str, Any]:
         annotation = "Tensor" if len(returns) == 1 else f"tuple[{', '.join(['Tensor'] * len(returns))}]"
     return {
         "name": found.name,
-        "title": found.title,
+        "about": one_line(found.about) or f"`{found.title}` of the spec.",
+        "first": found.instances[0] if len(found.instances) > 1 else "",
         "parameters": "".join(f", {name}: {_annotation(value)}" for name, value in found.parameters),
         "members": [f"self.{attribute} = {code}" for attribute, code in found.members],
         "arguments": "".join(f", {name}: Tensor" for name in found.arguments),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from segcompile.analysis.facts import Facts
 from segcompile.graph import Graph, Node
@@ -19,17 +20,50 @@ def statements(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[str
     weighted = [node for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear)]
     if not weighted:
         return []
-    groups: dict[Init, list[Node]] = {}
+    groups: dict[_Way, list[Node]] = {}
     for node in weighted:
-        groups.setdefault(_init(node, facts), []).append(node)
-    anywhere = [init for init in groups if init.scheme not in ("identity", "bilinear")] or list(groups)
-    usual = max(anywhere, key=lambda init: len(groups[init]))
+        groups.setdefault(_Way(_init(node, facts), transposed_he(node.op)), []).append(node)
+    candidates = (
+        [way for way in groups if way.anywhere] or [way for way in groups if not way.transposed] or list(groups)
+    )
+    usual = max(candidates, key=lambda way: len(groups[way]))
     biased = any(getattr(node.op, "bias", False) for node in weighted)
     lines = _loop("self.modules()", weighted, usual, biased)
-    for init, nodes in groups.items():
-        if init != usual:
-            lines += _exception(init, nodes, weighted, paths)
+    for way, nodes in groups.items():
+        if way != usual:
+            lines += _exception(way, nodes, weighted, paths)
     return lines + _frozen(weighted, paths)
+
+
+def transposed_he(op: Op) -> bool:
+    """Whether an op's weight is He's of a transposed convolution, whose fan in PyTorch does not count."""
+    return isinstance(op, Deconv) and op.init.scheme == "he"
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a weight is filled; `transposed`: as He's of a transposed convolution."""
+
+    init: Init
+    transposed: bool
+
+    @property
+    def anywhere(self) -> bool:
+        """Whether it can fill the weight of any layer."""
+        return not self.transposed and self.init.scheme not in ("identity", "bilinear")
+
+    def fill(self, layer: str) -> str:
+        """The call that fills the weight of a layer."""
+        init, weight = self.init, f"{layer}.weight"
+        if self.transposed:
+            return f"he_({layer})"
+        if init.scheme == "identity":
+            std = "" if init.std is None else f", std={init.std!r}"
+            return f"identity_({weight}, groups={init.groups}{std})"
+        if init.scheme == "normal":
+            return f"nn.init.normal_({weight}, std={init.std!r})"
+        function = {"he": "nn.init.kaiming_normal_", "xavier": "nn.init.xavier_uniform_", "zeros": "nn.init.zeros_"}
+        return f"{function.get(init.scheme, 'bilinear_')}({weight})"
 
 
 def _init(node: Node, facts: Facts) -> Init:
@@ -45,31 +79,31 @@ def _kinds(nodes: list[Node]) -> str:
     return " | ".join(name for kind, name in _MODULE.items() if any(type(node.op) is kind for node in nodes))
 
 
-def _loop(modules: str, nodes: list[Node], init: Init, biased: bool) -> list[str]:
+def _loop(modules: str, nodes: list[Node], way: _Way, biased: bool) -> list[str]:
     lines = [f"for module in {modules}:", f"    if isinstance(module, {_kinds(nodes)}):"]
-    lines.append(f"        {fill('module.weight', init)}")
+    lines.append(f"        {way.fill('module')}")
     if biased:
         lines += ["        if module.bias is not None:", "            nn.init.zeros_(module.bias)"]
     return lines
 
 
-def _exception(init: Init, nodes: list[Node], weighted: list[Node], paths: Mapping[str, str]) -> list[str]:
+def _exception(way: _Way, nodes: list[Node], weighted: list[Node], paths: Mapping[str, str]) -> list[str]:
     scope = _whole_scope(nodes, weighted, paths)
     if scope is not None:
-        return _loop(f"self.{scope}.modules()", nodes, init, False)
+        return _loop(f"self.{scope}.modules()", nodes, way, False)
     kinds = [(kind, [node for node in nodes if type(node.op) is kind]) for kind in _MODULE]
-    return [line for kind, some in kinds for line in _each([f"self.{paths[node.name]}" for node in some], kind, init)]
+    return [line for kind, some in kinds for line in _each([f"self.{paths[node.name]}" for node in some], kind, way)]
 
 
-def _each(layers: list[str], kind: type[Op], init: Init) -> list[str]:
+def _each(layers: list[str], kind: type[Op], way: _Way) -> list[str]:
     """The statements for some layers of one kind; a variable has one type in all loops."""
     if len(layers) <= 1:
-        return [fill(f"{layer}.weight", init) for layer in layers]
+        return [way.fill(layer) for layer in layers]
     name, joined = kind.spelling, ", ".join(layers)
     head = [f"for {name} in ({joined}):"]
     if len(joined) > 79:
         head = [f"for {name} in (", *(f"    {layer}," for layer in layers), "):"]
-    return [*head, f"    {fill(f'{name}.weight', init)}"]
+    return [*head, f"    {way.fill(name)}"]
 
 
 def _whole_scope(nodes: list[Node], weighted: list[Node], paths: Mapping[str, str]) -> str | None:
@@ -86,14 +120,3 @@ def _whole_scope(nodes: list[Node], weighted: list[Node], paths: Mapping[str, st
 
 def _frozen(weighted: list[Node], paths: Mapping[str, str]) -> list[str]:
     return [f"self.{paths[node.name]}.requires_grad_(False)" for node in weighted if getattr(node.op, "frozen", False)]
-
-
-def fill(weight: str, init: Init) -> str:
-    """The call that fills one weight."""
-    if init.scheme == "identity":
-        std = "" if init.std is None else f", std={init.std!r}"
-        return f"identity_({weight}, groups={init.groups}{std})"
-    if init.scheme == "normal":
-        return f"nn.init.normal_({weight}, std={init.std!r})"
-    function = {"he": "nn.init.kaiming_normal_", "xavier": "nn.init.xavier_uniform_", "zeros": "nn.init.zeros_"}
-    return f"{function.get(init.scheme, 'bilinear_')}({weight})"

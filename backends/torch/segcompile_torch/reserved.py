@@ -20,7 +20,8 @@ ATTRIBUTES = frozenset(
 # What the template imports, defines and uses.
 NAMES = frozenset(
     {
-        "F", "Tensor", "bilinear_", "center_crop", "center_pad", "crop", "identity_", "isinstance", "module", "nn",
+        "F", "Tensor", "bilinear_", "center_crop", "center_pad", "crop", "he_", "identity_", "isinstance", "math",
+        "module", "nn",
         "self", "super", "torch",
     }
 )  # fmt: skip

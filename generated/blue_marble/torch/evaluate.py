@@ -14,20 +14,22 @@ from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
-from data import CLASSES, IGNORE, InputError, Pair, add_arguments, pairs_of, read_pair
+from data import HEAD, HEADS, IGNORE, Pair, add_arguments, pairs_of, read_pair
+from files import InputError
 from metrics import Metrics, confusion, metrics, table
 from model import BlueMarble
-from predict import HEADS, device_of, labels_of
+from predict import device_of, labels_of
 
 
-def evaluate(model: nn.Module, pairs: list[Pair], head: str = HEADS[0], ignore: int = IGNORE) -> Metrics:
+def evaluate(model: nn.Module, pairs: list[Pair], head: str = HEAD, ignore: int = IGNORE) -> Metrics:
     """The metrics over all pixels of all pairs. The model is in eval mode meanwhile."""
-    n = np.zeros((CLASSES, CLASSES), np.int64)
+    classes = HEADS[head]
+    n = np.zeros((classes, classes), np.int64)
     training = model.training
     model.eval()
     for pair in tqdm(pairs, desc="evaluate", leave=False, disable=None):
-        image, mask = read_pair(pair, ignore)
-        n += confusion(mask, labels_of(model, image, head), CLASSES, ignore)
+        image, mask = read_pair(pair, classes, ignore)
+        n += confusion(mask, labels_of(model, image, head), classes, ignore)
     model.train(training)
     return metrics(n)
 
@@ -37,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Evaluate on images with masks.")
     parser.add_argument("--weights", type=Path, required=True, help="checkpoint (.pt) or .safetensors")
     add_arguments(parser)
-    parser.add_argument("--head", choices=HEADS, default=HEADS[0], help="output to evaluate (%(default)s)")
+    parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to evaluate (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     arguments = parser.parse_args(argv)
     try:

@@ -14,7 +14,8 @@ def identity_(weight: Tensor, groups: int, std: float = 0.01) -> None:
     """Let `groups` = C feature maps pass unchanged: Yu & Koltun (2016), equations 4 and 5.
 
     weight (c_out, c_in, k, k): the centre tap from input a to output b is C / c_out where both belong to one
-    map, floor(a C / c_in) = floor(b C / c_out). The rest is zero between C and C channels, elsewhere noise.
+    map, floor(a C / c_in) = floor(b C / c_out). All else is gaussian noise of standard deviation
+    `std` * C / c_out, but zero where c_in = c_out = C.
     """
     c_out, c_in, height, width = weight.shape
     nn.init.normal_(weight, std=0.0 if c_in == c_out == groups else std * groups / c_out)
@@ -39,7 +40,7 @@ def bilinear_(weight: Tensor) -> None:
 
 
 class DilatedContextBasic(nn.Module):
-    """`dilated_context_basic` of the spec."""
+    """Context network of Yu & Koltun (2016)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,6 +63,7 @@ class DilatedContextBasic(nn.Module):
         x = F.relu(self.layer6(x))  # (B, 16, 48, 48)   stride 2   rf 132
         x = F.relu(self.layer7(x))  # (B, 16, 48, 48)   stride 2   rf 136
         x = self.layer8(x)          # (B, 16, 48, 48)   stride 2   rf 136
+        # fmt: on
         return x
 
 
@@ -95,4 +97,5 @@ class BlueMarble(nn.Module):
         x = self.context(x)                   # (B, 16, 48, 48)   stride 2   rf 136
         x = self.score(x)                     # (B, 3, 48, 48)    stride 2   rf 136
         x = self.upsample(x)                  # (B, 3, 96, 96)    stride 1   rf 138
+        # fmt: on
         return x

@@ -18,7 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from data import InputError, blame, write_whole
+from files import InputError, blame, write_whole
 from model import BlueMarble
 
 DAMAGED = "it is damaged, or no file of weights"
@@ -81,7 +81,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def save_checkpoint(
     path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, flags: dict[str, Any]
 ) -> None:
-    """Write the state after `step` steps of a run with these flags."""
+    """Write the state after `step` steps of a run with these flags; InputError where it has diverged."""
+    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+        raise InputError(f"the weights of step {step} are not finite, and are not saved; try a lower --lr")
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "flags": flags}
     write_whole(path, lambda file: torch.save(state, file))
 

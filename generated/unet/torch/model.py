@@ -5,6 +5,8 @@ Source: arXiv 1505.04597, doi 10.1007/978-3-319-24574-4_28.
 Sizes in comments are for a 572 x 572 input; rf = receptive field in input pixels.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,8 +19,20 @@ def center_crop(x: Tensor, *others: Tensor) -> Tensor:
     return x[:, :, top : top + height, left : left + width]
 
 
+def he_(layer: nn.ConvTranspose2d) -> None:
+    """Gaussian of variance 2 / n, n the values that an output sums up: He et al. (2015), equation 10.
+
+    Of a transposed convolution's k * k taps, 1 in stride * stride meets a value, in each input channel.
+    """
+    n = layer.in_channels / layer.groups * math.prod(layer.kernel_size) / math.prod(layer.stride)
+    nn.init.normal_(layer.weight, std=math.sqrt(2 / n))
+
+
 class Double(nn.Module):
-    """`double` of the spec."""
+    """`double` of the spec.
+
+    Sizes in comments are those of its first use, `enc0`.
+    """
 
     def __init__(self, in_channels: int, w: int) -> None:
         super().__init__()
@@ -26,8 +40,10 @@ class Double(nn.Module):
         self.conv2 = nn.Conv2d(w, w, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.conv1(x))
-        x = F.relu(self.conv2(x))
+        # fmt: off
+        x = F.relu(self.conv1(x))  # (B, 64, 570, 570)   stride 1   rf 3
+        x = F.relu(self.conv2(x))  # (B, 64, 568, 568)   stride 1   rf 5
+        # fmt: on
         return x
 
 
@@ -59,6 +75,8 @@ class Unet(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        for deconv in (self.up3, self.up2, self.up1, self.up0):
+            he_(deconv)
 
     def forward(self, image: Tensor) -> Tensor:
         # fmt: off
@@ -84,4 +102,5 @@ class Unet(nn.Module):
         x = torch.cat([center_crop(enc0, x), x], 1)  # (B, 128, 392, 392)   stride 1    rf 204
         x = self.dec0(x)                             # (B, 64, 388, 388)    stride 1    rf 204
         x = self.logits(x)                           # (B, 2, 388, 388)     stride 1    rf 204
+        # fmt: on
         return x

@@ -76,6 +76,50 @@ def test_moments(nets: SimpleNamespace, tmp_path: Path, init: str, variance: flo
     assert not bias.any()
 
 
+@pytest.mark.parametrize(
+    ("layer", "channels", "fan_in"),
+    [
+        ("deconv: 8, kernel: 4, stride: 2", 256, 256 * 16 / 4),
+        ("deconv: 256, kernel: 4, stride: 2", 8, 8 * 16 / 4),
+        ("deconv: 64, kernel: [4, 6], stride: [2, 3], groups: 4", 64, 64 * 24 / 6 / 4),
+        ("deconv: 64, kernel: 3", 64, 64 * 9),
+        ("conv: 64, kernel: 5, groups: 4", 64, 64 * 25 / 4),
+        ("conv: 256, kernel: 3, stride: 2", 32, 32 * 9),
+    ],
+)
+def test_he_keeps_the_second_moment_behind_a_relu(
+    nets: SimpleNamespace, tmp_path: Path, layer: str, channels: int, fan_in: float
+) -> None:
+    """He et al. (2015), section 2.2: a layer of weights of variance 2 / n keeps the variance that it had before the
+    rectifier, if n is the number of values that one output sums up."""
+    import torch
+
+    net = net_of(nets, tmp_path, f"{layer}, bias: no", channels)
+    weight = net.model.layer.weight.detach()
+    assert float(weight.var()) == pytest.approx(2 / fan_in, rel=0.1)
+    generator = torch.Generator().manual_seed(0)
+    before = torch.randn(8, channels, 24, 24, generator=generator, dtype=torch.float64)
+    after = net.outputs(before.relu())["output"].detach()[..., 4:-4, 4:-4]
+    assert float(after.square().mean()) == pytest.approx(1, rel=0.25)
+
+
+def test_what_the_analysis_says_of_a_start_is_how_the_model_starts(nets: SimpleNamespace, tmp_path: Path) -> None:
+    net = net_of(nets, tmp_path, "conv: 8, kernel: 3, norm: batch, act: prelu, init: zeros")
+    started = {}
+    for node in net.graph.nodes:
+        for parameter in net.facts[node.name].parameters:
+            init = parameter.init
+            started[(node.role, parameter.name)] = 0.0 if init.scheme == "zeros" else init.value
+    model = net.model
+    modules = {"main": model.layer, "norm": model.layer_norm, "act": model.layer_act}
+    found = {
+        (role, name): set(value.flatten().tolist())
+        for role, m in modules.items()
+        for name, value in m.named_parameters()
+    }
+    assert found == {key: {value} for key, value in started.items()}
+
+
 def test_a_standard_deviation_is_written_in_full(nets: SimpleNamespace, tmp_path: Path) -> None:
     assert "std=0.0012345678" in net_of(nets, tmp_path, "conv: 4, kernel: 3, init: {normal: 0.0012345678}").source
 

@@ -18,6 +18,7 @@ from segcompile.ops.size import Size
 Shapes = Mapping[str, Shape]
 
 _FREE_SIZES = (256, 512, 1024, 2048)  # where the spec leaves the size open: training crops, the smallest first
+_ROOM = 128  # pixels more than the smallest size, if that is large
 _MOST_TRIED = 256  # sizes that are looked at one by one
 
 
@@ -37,7 +38,9 @@ def _candidates(size: Size, sizes: AxisSizes | None) -> list[int]:
     if isinstance(size, int) or sizes is None:
         return [size] if isinstance(size, int) else []
     sets = [found for found in (sizes.exact, sizes.legal) if found is not None]
-    nearest = [found.nearest(least)[1] for least in _FREE_SIZES for found in sets]
+    smallest = sets[-1].nearest(1)[1] or 1
+    room = 0 if smallest <= _FREE_SIZES[0] else smallest + _ROOM  # an output of more than one pixel
+    nearest = [found.nearest(max(least, room))[1] for least in _FREE_SIZES for found in sets]
     return [found for found in nearest if found is not None]
 
 

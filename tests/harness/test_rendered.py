@@ -72,8 +72,9 @@ def test_the_requirements_are_what_segcompile_itself_is_tested_with(
 ) -> None:
     root = Path(__file__).parents[2]
     lines = (rendered(tmp_path) / "requirements.txt").read_text().splitlines()
-    dev = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]["dev"]
-    assert {line for line in lines if not line.startswith("#")} <= {*dev}
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    tested = {*project["dependencies"], *project["optional-dependencies"]["dev"]}
+    assert {line for line in lines if not line.startswith("#")} <= tested
     locked = dict(line.split("==") for line in (root / "constraints.txt").read_text().splitlines() if "==" in line)
     told = dict(re.findall(r"(\w+) (\d+\.\d+)[,.]", lines[0].partition("Tested with")[2]))
     assert told == {name: ".".join(locked[name].split(".")[:2]) for name in told} and len(told) == 5

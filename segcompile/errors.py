@@ -101,6 +101,7 @@ CODES: dict[str, Code] = _table(
     ("SC404", "offset"),
     ("SC405", "count"),
     ("SC406", "claim-unprovable"),
+    ("SC407", "gridding", _WARNING),
     ("SC408", "field-exceeds-input", _WARNING),
     ("SC409", "no-effect", _WARNING),
     ("SC501", "base-not-found"),

@@ -106,17 +106,6 @@ class Graph:
                 todo += self.by_name[name].inputs if name in self.by_name else ()
         return frozenset(found)
 
-    def to_networkx(self) -> networkx.DiGraph[str]:
-        """The same graph for networkx's algorithms; nodes carry their op as `op`."""
-        import networkx  # 0.1 s of start-up that only those who ask should pay
-
-        graph: networkx.DiGraph[str] = networkx.DiGraph()
-        graph.add_nodes_from(self.inputs)
-        for node in self.nodes:
-            graph.add_node(node.name, op=node.op)
-            graph.add_edges_from((source, node.name) for source in node.inputs)
-        return graph
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cycle:
@@ -128,7 +117,7 @@ class Cycle:
 
 def find_cycles(edges: Iterable[tuple[str, str]]) -> list[Cycle]:
     """The cycles of a reference graph, (reader, read) pairs: one for each group of names that depend on each other."""
-    import networkx  # as above; reached only when a reference points forward
+    import networkx  # 0.1 s of start-up; reached only when a reference points forward
 
     graph: networkx.DiGraph[str] = networkx.DiGraph(list(edges))
     found = []

@@ -105,11 +105,11 @@ def _phases(height: Field, width: Field) -> list[dict[str, Any]]:
     found = []
     for y in range(height.period):
         for x in range(width.period):
-            rows, columns = height.interval(y), width.interval(x)
+            rows, columns = height.sets[y], width.sets[x]
             entry: dict[str, Any] = {"phase": [y, x], "receptive_field": [0, 0], "start": None}
             if rows is not None and columns is not None:
-                entry["receptive_field"] = [rows[1] - rows[0] + 1, columns[1] - columns[0] + 1]
-                entry["start"] = [rows[0], columns[0]]
+                entry["receptive_field"] = [rows.width, columns.width]
+                entry["start"] = [rows.low, columns.low]
             found.append(entry)
     return found
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segcompile.analysis.claims import Verdict, show
+from segcompile.analysis.claims import Verdict
 from segcompile.analysis.facts import NodeFacts
+from segcompile.analysis.pairs import show
 from segcompile.compiler import Compiled
 from segcompile.graph import Node
 from segcompile.ops import Shape

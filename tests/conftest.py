@@ -12,14 +12,30 @@ from typing import Any
 
 import pytest
 
+from segcompile.analysis.coverage.reach import reach
 from segcompile.analysis.facts import Facts, analyse
+from segcompile.analysis.index_set import IndexSet
 from segcompile.analysis.shapes import infer_shapes
 from segcompile.backend import BuildRequest
 from segcompile.compiler import Compiled, compile_spec
 from segcompile.errors import Findings
 from segcompile.graph import Graph, Node
 from segcompile.language.training import Training
-from segcompile.ops import AXES, BatchNorm, Conv, Deconv, Init, Linear, Resize, Shape
+from segcompile.ops import (
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    Deconv,
+    GroupNorm,
+    Init,
+    Linear,
+    Mul,
+    PixelShuffle,
+    Resize,
+    Scale,
+    Shape,
+)
 from segcompile.passes.derive_crops import derive_crops
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +89,22 @@ class Emitted:
         with torch.no_grad():
             for value in self.model.parameters():
                 value.copy_(torch.rand(value.shape, generator=generator, dtype=value.dtype) + 0.5)
+        return self
+
+    def made_ones(self) -> Emitted:
+        """The same model, of a skeleton, with all weights one, without activations, and with sums for all poolings."""
+        import torch
+
+        self.made_linear()
+        functional = vars(self.module)["F"]
+        functional.max_pool2d = functional.avg_pool2d = _sum_pool
+        functional.interpolate = _sum_interpolate
+        with torch.no_grad():
+            for module in self.model.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.eps = 0.0
+                for name, value in module.named_parameters(recurse=False):
+                    value.fill_(0 if name == "bias" else 1)
         return self
 
     def interior(self, node: str, axis: int, index: int) -> bool:
@@ -133,6 +165,24 @@ def _spread(x: Any, switches: Any, kernel: Any, stride: Any = None, padding: Any
     return torch.nn.functional.pad(full, (-left, left + width - found[3], -top, top + height - found[2])) + 1
 
 
+def _sum_pool(x: Any, *arguments: Any, **named: Any) -> Any:
+    return _mean_pool(x, *arguments, divisor_override=1, **named)
+
+
+def _sum_interpolate(x: Any, *size: Any, **named: Any) -> Any:
+    """Interpolation in which every pixel that has any weight has weight one."""
+    import torch
+
+    def ones(axis: int) -> Any:
+        probe = torch.eye(x.shape[2 + axis], dtype=x.dtype)[None, :]
+        probe = probe[..., None] if axis == 0 else probe[:, :, None, :]
+        probe = probe.expand(1, -1, x.shape[2], x.shape[3])
+        spread = torch.nn.functional.interpolate(probe.contiguous(), *size, **named)[0]
+        return (spread.amax(2 - axis) > 1e-9).to(x.dtype).T  # (outputs, inputs)
+
+    return ones(0) @ x @ ones(1).T
+
+
 def compiled(spec: str | Path, **options: Any) -> Compiled:
     """A spec, in a file or as a bundled file's name, that must be right."""
     findings = Findings()
@@ -151,10 +201,25 @@ def slim(graph: Graph, channels: int = 2) -> Graph:
             changes = {"channels": channels, "groups": groups, "init": Init(), "frozen": False}
         elif isinstance(node.op, Linear):
             changes = {"features": channels}
+        elif isinstance(node.op, GroupNorm):
+            changes = {"groups": 1}
         return replace(node, op=node.op.model_copy(update=changes))
 
     inputs = {name: Shape(channels, shape.size) for name, shape in graph.inputs.items()}
     return replace(graph, inputs=inputs, nodes=tuple(thin(node) for node in graph.nodes))
+
+
+def skeleton(graph: Graph) -> Graph:
+    """The graph with one channel everywhere and nothing but its ways through: joins become sums."""
+
+    def bare(node: Node) -> Node:
+        if isinstance(node.op, Concat | Mul | Add):
+            return replace(node, op=Add(align=node.op.align))
+        if isinstance(node.op, PixelShuffle):
+            return replace(node, op=Resize(factor=(node.op.factor, node.op.factor), mode="nearest"))
+        return replace(node, op=Scale(factor=1.0)) if isinstance(node.op, Scale) else node
+
+    return slim(replace(graph, nodes=tuple(bare(node) for node in graph.nodes)), 1)
 
 
 def sized(graph: Graph, height: int, width: int) -> Graph:
@@ -196,61 +261,70 @@ def emitted(graph: Graph) -> Emitted:
     return Emitted(graph, shapes, facts, source, load(source))
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One gradient: of which node's output (y, x), and along each axis the first and last index it reaches."""
-
-    node: str
-    position: tuple[int, int]
-    hulls: tuple[tuple[int, int] | None, tuple[int, int] | None]
-
-
-def measure(
-    net: Emitted, results: Mapping[str, Any], inputs: list[Any], head: str, position: tuple[int, int]
-) -> Measured:
-    """The hull of the inputs (over all of them) that reach one output position of a head."""
+def measure(net: Emitted, results: Mapping[str, Any], inputs: list[Any], head: str, cell: tuple[int, int]) -> Any:
+    """The gradient of one output cell of a head, as one map (height, width): summed over channels and inputs."""
     import torch
 
     gradients = torch.autograd.grad(
-        results[head][0, :, position[0], position[1]].sum(), inputs, retain_graph=True, allow_unused=True
+        results[head][0, :, cell[0], cell[1]].sum(), inputs, retain_graph=True, allow_unused=True
     )
     total = sum(gradient.abs().sum((0, 1)) for gradient in gradients if gradient is not None)
+    if not isinstance(total, torch.Tensor):
+        return torch.zeros_like(inputs[0][0, 0])
     # Interpolation weights are rounded: what should be 0 may be 1e-16 of its neighbour.
     least = 1e-12 * float(total.max()) if any(isinstance(node.op, Resize) for node in net.graph.nodes) else 0.0
-    hulls = []
-    for axis in AXES:
-        where = (total > least).any(1 - axis).nonzero().flatten()
-        hulls.append((int(where[0]), int(where[-1])) if len(where) else None)
-    return Measured(net.graph.outputs[head], position, (hulls[0], hulls[1]))
+    return torch.where(total > least, total, 0.0)
 
 
 def probes(net: Emitted, node: str, most: int | None = None) -> Iterator[tuple[int, int]]:
-    """Output positions that see no padding, one for every phase of either axis, or for `most` phases spread out."""
-    height, width = net.facts[node].fields
-    period = max(height.period, width.period)
+    """Output cells that see no padding, one for every phase of either axis, or for `most` phases spread out; rows and
+    columns in different orders, so that unequal phases meet."""
+    height, width = (field.period for field in net.facts[node].fields)
+    period = max(height, width)
     step = 1 if most is None else max(1, -(-period // most)) | 1  # odd: even and odd phases take turns
     for phase in range(0, period, step):
-        y, x = (net.central(node, axis, phase, field.period) for axis, field in enumerate((height, width)))
+        y, x = net.central(node, 0, phase, height), net.central(node, 1, 3 * phase + phase // 2, width)
         if y is not None and x is not None:
             yield y, x
 
 
 def check_fields(net: Emitted, most: int | None = None) -> int:
-    """Assert that every phase (or at least `most` or so) of every head has the field that a gradient measures; the
-    number of phases measured."""
+    """Assert that in every phase (or at least `most` or so) of every head the input cells that a gradient reaches are
+    those that the analysis names: along each axis, and in two dimensions. The number of phases measured."""
     inputs = [value.requires_grad_() for value in net.inputs()]
     results = net.outputs(*inputs)
     count = 0
     for head, node in net.graph.outputs.items():
         fields = net.facts[node].fields
-        known = all(field.step is not None and not field.whole for field in fields)
-        for position in probes(net, node, most) if known else ():
-            found = measure(net, results, inputs, head, position)
-            said = tuple(field.interval(index) for field, index in zip(fields, position, strict=True))
-            said = (None, None) if None in said else said  # an output that sees nothing along one axis sees nothing
-            assert found.hulls == said, f"{node} at {position}: measured {found.hulls}, analysed {said}\n{net.source}"
+        known = all(field.sets and not field.whole for field in fields)
+        for cell in probes(net, node, most) if known else ():
+            found = measure(net, results, inputs, head, cell) > 0
+            said = region_mask(net, node, cell)
+            assert found.equal(said), f"{node} at {cell}\n{net.source}"
+            for axis, field in enumerate(fields):
+                seen, where = field.at(cell[axis]), found.any(1 - axis).nonzero().flatten().tolist()
+                # an output that sees nothing along one axis sees nothing
+                assert where == indices(seen) or not where, f"{node} at {cell} along axis {axis}\n{net.source}"
             count += 1
     return count
+
+
+def indices(found: IndexSet | None) -> list[int]:
+    """The indices of a set, in order."""
+    return [] if found is None else [i for first, last in found.runs() for i in range(first, last + 1)]
+
+
+def region_mask(net: Emitted, node: str, cell: tuple[int, int]) -> Any:
+    """Where on the input (the inputs are of one size) the analysis says that an output cell looks."""
+    import torch
+
+    regions = reach(net.graph, net.shapes, node, cell).regions
+    mask = torch.zeros(*next(iter(net.graph.inputs.values())).size, dtype=torch.bool)
+    for name in net.graph.inputs:
+        for row, first, last in regions[name].runs() if name in regions else ():
+            assert row >= 0 and first >= 0, "the cell is no interior one"
+            mask[row, first : last + 1] = True
+    return mask
 
 
 @pytest.fixture(scope="session")
@@ -258,6 +332,6 @@ def nets() -> SimpleNamespace:
     """The functions of this file, for tests in any folder."""
     sys.dont_write_bytecode = True
     functions: list[Callable[..., Any]] = [
-        compiled, slim, sized, every_layer, source_of, load, emitted, measure, probes, check_fields,
+        compiled, slim, skeleton, sized, every_layer, source_of, load, emitted, measure, probes, check_fields,
     ]  # fmt: skip
     return SimpleNamespace(**{function.__name__: function for function in functions}, root=ROOT, batch_norm=BatchNorm)

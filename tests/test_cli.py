@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 from click.testing import CliRunner, Result
+from ruamel.yaml import YAML
 
 from segcompile import cli as module
 from segcompile.cli import cli
@@ -233,8 +235,33 @@ def test_explain_prints_a_page_or_says_what_there_is() -> None:
     assert run("explain", "SC999")[0] == 2
 
 
-def test_schema_is_json_schema() -> None:
-    assert json.loads(run("schema")[1].output)["properties"]["segcompile"]
+SCHEMA = jsonschema.Draft202012Validator(json.loads(run("schema")[1].output))
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted([*(ROOT / "specs").glob("*.yaml"), *(ROOT / "tests/data/valid").glob("*.yaml")]),
+    ids=lambda path: path.stem,
+)
+def test_an_editor_that_follows_the_schema_accepts_a_valid_spec(path: Path) -> None:
+    assert list(SCHEMA.iter_errors(YAML(typ="safe", pure=True).load(path.read_text()))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "model: 1",
+        "modle: net",
+        "params: [1]",
+        "layers: {}",
+        "training: {rate: 1}",
+        "cite: {isbn: 1}",
+        "table: {a: [[1]]}",
+    ],
+)
+def test_an_editor_that_follows_the_schema_marks_a_wrong_one(text: str) -> None:
+    spec = {"segcompile": 1, "model": "net"} | YAML(typ="safe", pure=True).load(text)
+    assert list(SCHEMA.iter_errors(spec)) != []
 
 
 def test_main_turns_what_nobody_expected_into_exit_70(

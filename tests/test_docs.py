@@ -16,7 +16,7 @@ from segcompile import source
 from segcompile.build import request_for
 from segcompile.compiler import compile_spec
 from segcompile.errors import Findings
-from segcompile.language import calls, derive, expander, schema
+from segcompile.language import calls, derive, expander, schema, sections
 from segcompile.language.derive import variants_of
 from segcompile.language.sections import NETWORK_CLAIMS
 from segcompile.language.training import Training
@@ -168,6 +168,7 @@ def test_the_limits_on_the_page_are_the_limits() -> None:
     assert f"{source.MAX_BYTES // 1024**2} MiB and {source.MAX_VALUES:,} keys" in text
     assert f"nested {source.MAX_DEPTH} deep" in text
     assert f"{expander.MAX_LAYERS:,} layers" in text
+    assert f"at most {sections.MAX_SIZES} sizes of the input" in text
     assert f"nest {calls.MAX_DEPTH} deep, bases {derive.MAX_BASES}." in text
 
 

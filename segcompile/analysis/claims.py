@@ -6,18 +6,19 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from segcompile.analysis.facts import Facts, NodeFacts
+from segcompile.analysis.pairs import Pair
 from segcompile.analysis.slips import explain_slip, first_slips
-from segcompile.analysis.verdicts import Pair, Subject, Verdict, show
+from segcompile.analysis.verdicts import Subject, Verdict
 from segcompile.errors import Findings, SegcompileError, did_you_mean, fail
 from segcompile.graph import Graph, Node
 from segcompile.language.flat import Claim, Expansion
-from segcompile.language.values import Values, read_integer, read_pair
-from segcompile.ops import SPELLINGS
+from segcompile.language.values import Values, read_axes, read_integer, read_pair, read_ratio, with_stride
+from segcompile.ops import SPELLINGS, Op, Pool
 from segcompile.source import Mapping as MappingNode
 from segcompile.source import Node as SpecNode
 from segcompile.source import Scalar
 
-__all__ = ["Verdict", "check_claims", "show"]
+__all__ = ["Verdict", "check_claims"]
 
 _OF_LAYERS = ("receptive_field", "stride", "margin", "offset", "size", "channels", "kernel", "dilation", "parameters")
 
@@ -48,9 +49,10 @@ def _verdicts(claim: Claim, subject: Subject) -> list[Verdict]:
     nodes = subject.graph.layers.get(_layer_of(claim, subject.expansion))
     if nodes is None:
         raise fail("SC406", f"`{claim.layer}` is not part of the network that reaches an output", claim.span)
+    values = _scope(nodes[0].op, subject.expansion.values)
     if claim.what == "size" and isinstance(claim.node, MappingNode):
-        return [_size_elsewhere(claim, cell, nodes[-1].name, subject) for cell in claim.node.entries.values()]
-    claimed = _claimed(claim, subject.graph, subject.expansion.values)
+        return [_size_elsewhere(claim, cell, nodes[-1].name, values, subject) for cell in claim.node.entries.values()]
+    claimed = _claimed(claim, subject.graph, values)
     return [Verdict(claim.layer, claim.what, claimed, _computed(claim.what, nodes, subject.facts), claim.node.span)]
 
 
@@ -65,6 +67,12 @@ def _layer_of(claim: Claim, expansion: Expansion) -> str:
     return next(iter(expansion.outputs.values()))
 
 
+def _scope(op: Op, values: Values) -> Values:
+    """What names mean in the claims of a layer: `stride` is that of its own op, as in the layer itself."""
+    stride = op.steps if isinstance(op, Pool) else getattr(op, "stride", None)
+    return with_stride(values, stride) if stride is not None else values
+
+
 def _claimed(claim: Claim, graph: Graph, values: Values) -> Pair:
     node = claim.node
     if claim.what == "size" and isinstance(node, Scalar) and node.text in graph.inputs:
@@ -73,11 +81,7 @@ def _claimed(claim: Claim, graph: Graph, values: Values) -> Pair:
     if claim.what in ("channels", "parameters"):
         value = read_integer(node, values)
         return value, value
-    if claim.what == "stride" and isinstance(node, Scalar) and "/" in node.text and "//" not in node.text:
-        above, below = (read_integer(Scalar(part, node.span), values) for part in node.text.split("/", 1))
-        ratio = Fraction(above, below or 1)
-        return ratio, ratio
-    return read_pair(node, values, read_integer)
+    return read_axes(node, values, read_ratio if claim.what in ("stride", "margin") else read_integer)
 
 
 def _computed(what: str, nodes: tuple[Node, ...], facts: Facts) -> Pair | None:
@@ -124,12 +128,14 @@ _OF_RESULT: Mapping[str, Callable[[NodeFacts], Pair | None]] = {
 }
 
 
-def _size_elsewhere(claim: Claim, cell: tuple[Scalar, SpecNode], node: str, subject: Subject) -> Verdict:
+def _size_elsewhere(
+    claim: Claim, cell: tuple[Scalar, SpecNode], node: str, values: Values, subject: Subject
+) -> Verdict:
     """`size: {900: 66, 500: 16}`: the size that another input size gives."""
     key, value = cell
     shape = subject.shapes_at(read_pair(key, subject.expansion.values)).get(node)
     computed = (shape.size[0], shape.size[1]) if shape is not None and shape.size else None
-    claimed = read_pair(value, subject.expansion.values, read_integer)
+    claimed = read_axes(value, values, read_integer)
     return Verdict(claim.layer, f"size at {key.text}", claimed, computed, value.span)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segcompile.analysis.alignment import Place, place_nodes
+from segcompile.analysis.coverage.gridding import warn_gridding
 from segcompile.analysis.receptive_field import Fields, trace_fields
 from segcompile.analysis.warn import warn_field_exceeds, warn_no_effect
 from segcompile.errors import Findings
@@ -54,4 +55,5 @@ def analyse(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Fa
         facts[node.name] = NodeFacts(shape, fields[node.name], places[node.name], parameters, macs)
     warn_no_effect(graph, shapes, findings)
     warn_field_exceeds(graph, fields, findings)
+    warn_gridding(graph, shapes, fields, findings)
     return facts

@@ -1,9 +1,10 @@
-"""Receptive fields, exactly: the first and last input index that reach each output, for every phase.
+"""Receptive fields, exactly: the set of input indices that reach each output, for every phase.
 
 A network of convolutions, poolings and upsamplings is periodic: `period` outputs further on, everything has moved
-by `step` input pixels. One table of `period` intervals therefore says it for every output, and one sweep forward
+by `step` input pixels. One table of `period` index sets therefore says it for every output, and one sweep forward
 over the graph computes the table of every node (Araujo, Norris & Sim, Distill 2019, generalised to fractional
-strides and to the union over all paths). Borders are not cut off: the intervals run on into the padding.
+strides, to sets with holes, and to the union over all paths). Borders are not cut off: the sets run on into the
+padding. Where branches of unequal stride meet nothing repeats, and the table has one set for each output there is.
 """
 
 from __future__ import annotations
@@ -14,98 +15,126 @@ from fractions import Fraction
 from functools import cached_property
 from math import gcd, lcm
 
+from segcompile.analysis.index_set import IndexSet, TooWide, union
 from segcompile.graph import Graph, Node
-from segcompile.ops import AXES, IDENTITY, Shape, Undecidable, Window
+from segcompile.ops import AXES, IDENTITY, Shape, Size, Undecidable, Window
+
+Sets = tuple[IndexSet | None, ...]  # None: an output that sees nothing
 
 
 @dataclass(frozen=True)
 class Field:
     """The receptive fields of one tensor along one axis.
 
-    Output index p = phase + n * period sees input indices low[phase] + n * step .. high[phase] + n * step;
-    (None, None) for a phase that sees nothing. `whole` if every input index reaches every output. `step` is None
-    where there is no such table: behind a whole-image op, or where branches of unequal stride meet.
+    Output p = phase + n * period sees the indices of sets[phase], moved by n * step. With step None the table is a
+    list: output p of this very image size sees sets[p]. No sets: not known (see `whole`, or a size that is symbolic).
+    `whole`: every input index reaches every output, besides what `sets` says of the paths that see less.
     """
 
-    period: int = 1
+    sets: Sets = (IndexSet(0, 0),)
     step: int | None = 1
-    low: tuple[int | None, ...] = (0,)
-    high: tuple[int | None, ...] = (0,)
     whole: bool = False
+
+    @property
+    def period(self) -> int:
+        """Outputs after which the table repeats; the number of outputs where it does not; 0 where it is not known."""
+        return len(self.sets)
 
     @cached_property
     def size(self) -> int | None:
-        """The largest extent over all phases, in input pixels; None where there is no table or for the whole image."""
-        if self.whole or self.step is None:
-            return None
-        return max(
-            (h - l + 1 for l, h in zip(self.low, self.high, strict=True) if l is not None and h is not None), default=0
-        )
+        """The largest extent over all phases, in input pixels; None where it is not known or the whole image."""
+        return self.local_size if not self.whole else None
+
+    @cached_property
+    def local_size(self) -> int | None:
+        """The largest extent over all phases of the paths that do not mix the whole image."""
+        return max((found.width for found in self.sets if found is not None), default=0) if self.sets else None
 
     @property
     def stride(self) -> Fraction | None:
-        """Input pixels per output step."""
+        """Input pixels per output step; None where steps differ."""
         return None if self.step is None else Fraction(self.step, self.period)
 
-    def interval(self, index: int) -> tuple[int, int] | None:
-        """First and last input index that output `index` (any integer) sees."""
-        turns, phase = divmod(index, self.period)
-        low, high = self.low[phase], self.high[phase]
-        if self.step is None or low is None or high is None:
-            return None
-        return low + turns * self.step, high + turns * self.step
-
-    def behind(self, window: Window) -> Field:
-        """The field of the tensor that `window` makes of this one."""
+    def at(self, index: int) -> IndexSet | None:
+        """The input indices that output `index` sees: any integer, or one of the outputs of a list."""
         if self.step is None:
+            return self.sets[index] if 0 <= index < len(self.sets) else None
+        turns, phase = divmod(index, self.period)
+        found = self.sets[phase]
+        return found.shifted(turns * self.step) if found is not None and turns else found
+
+    def behind(self, window: Window, extent: Size) -> Field:
+        """The field of the tensor of `extent` outputs that `window` makes of this one."""
+        if window == IDENTITY or not self.sets:
             return self
-        if window == IDENTITY:
-            return self
-        if self._is_beyond(window):
-            return _WHOLE if self.whole else _UNEVEN
-        if self.period == 1 and window.upsample == 1 and self.low[0] is not None and self.high[0] is not None:
-            reach = window.dilation * (window.taps - 1)
-            low = self.low[0] - self.step * window.offset
-            high = self.high[0] + self.step * (reach - window.offset)
-            return Field(1, self.step * window.stride, (low,), (high,), self.whole)
+        try:
+            if (self.step or 1) * (window.stride + window.dilation * window.taps + abs(window.offset)) >= LARGEST:
+                raise TooWide
+            if self.step is None:
+                return self._listed_behind(window, extent)
+            if self.period == 1 and window.upsample == 1:
+                return self._strided_behind(window, self.step)
+            return self._periodic_behind(window, self.step)
+        except TooWide:
+            return _WHOLE if self.whole else _UNKNOWN
+
+    def _strided_behind(self, window: Window, step: int) -> Field:
+        """Without fractional strides: one set says it all."""
+        (seen,) = self.sets
+        if seen is not None:
+            seen = seen.repeated(window.taps, step * window.dilation).shifted(-step * window.offset)
+        return Field((seen,), step * window.stride, self.whole)
+
+    def _periodic_behind(self, window: Window, step: int) -> Field:
         turn = window.upsample * self.period
         period = turn // gcd(window.stride, turn)
+        if turn > MAX_PERIOD or period * min(window.taps, 2 * self.period) > MAX_WORK:
+            raise TooWide
         shift = window.stride * period // window.upsample  # how far i moves in one period: a multiple of self.period
-        found = [self._union(window, phase) for phase in range(period)]
-        return _minimal(period, self.step * (shift // self.period), found, self.whole)
+        sets = tuple(self._read(window, phase, step) for phase in range(period))
+        return _minimal(Field(sets, step * (shift // self.period), self.whole))
 
-    def _is_beyond(self, window: Window) -> bool:
-        """Whether the table behind `window` would be larger than any network's: no answer, rather than no end."""
-        step = abs(self.step or 0) * (window.stride + window.dilation * window.taps + abs(window.offset))
-        turn = window.upsample * self.period
-        work = turn // gcd(window.stride, turn) * min(window.taps, 2 * self.period)
-        return step >= LARGEST or turn > MAX_PERIOD or work > MAX_WORK
+    def _read(self, window: Window, output: int, step: int) -> IndexSet | None:
+        """The union of the sets of all indices that `output` reads. Of those, every `cycle`-th has the same phase:
+        they contribute one set, repeated."""
+        indices = indices_read(window, output)
+        cycle = min(len(indices), self.period // gcd(indices.step, self.period))
+        found = []
+        for index, first in enumerate(indices[:cycle]):
+            seen = self.at(first)
+            times = (len(indices) - index + cycle - 1) // cycle
+            found.append(seen and seen.repeated(times, step * indices.step * cycle // self.period))
+        return union(found)
 
-    def _union(self, window: Window, p: int) -> tuple[int | None, int | None]:
-        """The hull of the fields of all indices that output p reads."""
-        start = window.stride * p - window.offset
-        common = gcd(window.dilation, window.upsample)
-        every = window.upsample // common
-        if start % common:
-            return None, None
-        first = -start // common * pow(window.dilation // common, -1, every) % every  # the first t that falls on an i
-        taps = range(first, window.taps, every)
-        if not taps:
-            return None, None
-        # Indices of one phase move together, so the first of each phase has the lowest and the last the highest field.
-        ends = {*taps[: self.period], *taps[-self.period :]}
-        seen = [self.interval((start + window.dilation * t) // window.upsample) for t in ends]
-        lows = [interval[0] for interval in seen if interval is not None]
-        highs = [interval[1] for interval in seen if interval is not None]
-        return min(lows, default=None), max(highs, default=None)
+    def _listed_behind(self, window: Window, extent: Size) -> Field:
+        if not isinstance(extent, int) or extent * window.taps > MAX_WORK:
+            raise TooWide
+        return Field(
+            tuple(union(self.at(index) for index in indices_read(window, output)) for output in range(extent)),
+            None,
+            self.whole,
+        )
+
+
+def indices_read(window: Window, output: int) -> range:
+    """The input indices that one output reads, in order."""
+    start = window.stride * output - window.offset
+    common = gcd(window.dilation, window.upsample)
+    every = window.upsample // common
+    if start % common:
+        return range(0)
+    first = -start // common * pow(window.dilation // common, -1, every) % every  # the first t that falls on an i
+    count = len(range(first, window.taps, every))
+    low, step = (start + window.dilation * first) // window.upsample, window.dilation // common
+    return range(low, low + count * step, step)
 
 
 MAX_PERIOD = 2**13  # phases of a table
-MAX_WORK = 2**20  # intervals looked at for one table
+MAX_WORK = 2**20  # sets looked at for one table
 LARGEST = 2**63  # input pixels
 
-_WHOLE = Field(1, None, (None,), (None,), True)
-_UNEVEN = Field(1, None, (None,), (None,), False)
+_WHOLE = Field((), None, True)
+_UNKNOWN = Field((), None, False)
 
 Fields = tuple[Field, Field]  # along height and width
 
@@ -127,58 +156,49 @@ def _node_fields(node: Node, shapes: Mapping[str, Shape], fields: Mapping[str, F
 
 def _axis_field(node: Node, axis: int, shapes: Mapping[str, Shape], fields: Mapping[str, Fields]) -> Field:
     sizes = [shapes[name].size[axis] for name in node.inputs]
+    extent = shapes[node.name].size[axis]
     found = []
     for index, name in enumerate(node.inputs):
-        field = fields[name][axis]
-        if field.step is None and not (node.op.lends_size and index == 1):
-            found.append(field)
-            continue
         try:
             window = node.op.window(axis, sizes, index)
         except Undecidable:
-            found.append(_UNEVEN)
+            found.append(_WHOLE if fields[name][axis].whole else _UNKNOWN)
             continue
         if window is not None:
-            found.append(field.behind(window))
-    return join(found)
+            found.append(fields[name][axis].behind(window, extent))
+    return join(found, extent)
 
 
-def join(fields: Sequence[Field]) -> Field:
-    """The union of fields that meet in one tensor."""
+def join(fields: Sequence[Field], extent: Size) -> Field:
+    """The union of fields that meet in one tensor of `extent` outputs."""
     if all(field == fields[0] for field in fields):
         return fields[0]
     whole = any(field.whole for field in fields)
-    tables = [field for field in fields if field.step is not None]
-    if len({field.stride for field in tables}) != 1 or any(not f.whole and f.step is None for f in fields):
-        return _WHOLE if whole else _UNEVEN
-    period = lcm(*(field.period for field in tables))
-    if period > MAX_PERIOD:
-        return _WHOLE if whole else _UNEVEN
-    stride = tables[0].stride
-    assert stride is not None
-    found: list[tuple[int | None, int | None]] = []
-    for phase in range(period):
-        seen = [interval for interval in (field.interval(phase) for field in tables) if interval is not None]
-        found.append((min((s[0] for s in seen), default=None), max((s[1] for s in seen), default=None)))
-    return _minimal(period, int(stride * period), found, whole)
+    tables = [field for field in fields if field.sets]
+    unknown = any(not field.sets and not field.whole for field in fields)
+    period = lcm(*(field.period for field in tables)) if tables else 0
+    strides = {field.stride for field in tables}
+    try:
+        if unknown or not tables:
+            raise TooWide
+        if len(strides) == 1 and None not in strides and period <= MAX_PERIOD:
+            (stride,) = strides
+            assert stride is not None
+            sets = tuple(union(field.at(phase) for field in tables) for phase in range(period))
+            return _minimal(Field(sets, int(stride * period), whole))
+        if not isinstance(extent, int) or extent * len(tables) > MAX_WORK:
+            raise TooWide
+        return Field(tuple(union(field.at(p) for field in tables) for p in range(extent)), None, whole)
+    except TooWide:
+        return _WHOLE if whole else _UNKNOWN
 
 
-def _minimal(period: int, step: int, table: list[tuple[int | None, int | None]], whole: bool) -> Field:
+def _minimal(field: Field) -> Field:
     """The same table with the smallest period that repeats it."""
+    period, step = field.period, field.step or 0
     for shorter in range(1, period):
-        if (
-            period % shorter == 0
-            and step * shorter % period == 0
-            and _repeats(table, shorter, step * shorter // period)
-        ):
-            table, step, period = table[:shorter], step * shorter // period, shorter
-            break
-    return Field(period, step, tuple(low for low, _ in table), tuple(high for _, high in table), whole)
-
-
-def _repeats(table: list[tuple[int | None, int | None]], shorter: int, shift: int) -> bool:
-    for index in range(shorter, len(table)):
-        for now, before in zip(table[index], table[index - shorter], strict=True):
-            if (now is None) != (before is None) or (now is not None and before is not None and now != before + shift):
-                return False
-    return True
+        if period % shorter == 0 and step * shorter % period == 0:
+            less = Field(field.sets[:shorter], step * shorter // period, field.whole)
+            if all(less.at(index) == field.sets[index] for index in range(shorter, period)):
+                return less
+    return field

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
-from segcompile.analysis.verdicts import Subject, Verdict, show
+from segcompile.analysis.pairs import show
+from segcompile.analysis.verdicts import Subject, Verdict
 from segcompile.errors import Diagnostic, Label, Span, fail
 from segcompile.graph import Graph, Node
 from segcompile.ops import Conv

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from segcompile.analysis.facts import Facts
+from segcompile.analysis.pairs import Pair
 from segcompile.analysis.shapes import infer_shapes
 from segcompile.errors import Findings, Span
 from segcompile.graph import Graph, Node
 from segcompile.language.flat import Expansion
-from segcompile.ops import Shape, Size
-
-Value = Size | Fraction | None
-Pair = tuple[Value, Value]
+from segcompile.ops import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +30,6 @@ class Verdict:
     @property
     def ok(self) -> bool:
         return self.computed == self.claimed
-
-
-def show(pair: Pair) -> str:
-    """`67`, or `67x65` where height and width differ."""
-    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from segcompile.analysis.pairs import show
 from segcompile.analysis.receptive_field import Fields
 from segcompile.errors import Findings
 from segcompile.graph import Graph, Node
@@ -14,9 +15,9 @@ def warn_no_effect(graph: Graph, shapes: Mapping[str, Shape], findings: Findings
     """SC409: numbers in the spec that change nothing."""
     for node in graph.nodes:
         if isinstance(node.op, Conv | Deconv) and _dilates_nothing(node.op):
-            kernel, dilation = (f"{pair[0]}x{pair[1]}" for pair in (node.op.kernel, node.op.dilation))
-            dilation = str(node.op.dilation[0]) if node.op.dilation[0] == node.op.dilation[1] else dilation
-            message = f"{node.layer}: a dilation of {dilation} changes nothing on a {kernel} kernel"
+            height, width = node.op.kernel
+            dilation = show(node.op.dilation)
+            message = f"{node.layer}: a dilation of {dilation} changes nothing on a {height}x{width} kernel"
             span, labels = node.origin.at("dilation"), node.origin.calls
             findings.add("SC409", message, span, labels=labels, help="dilation 1, or a larger kernel")
         if isinstance(node.op, Crop) and node.op.offset == (0, 0):

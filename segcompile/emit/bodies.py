@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from segcompile.analysis.facts import Facts, NodeFacts
-from segcompile.analysis.verdicts import show
+from segcompile.analysis.pairs import show
 from segcompile.emit.calls import WIDTH, Argument, Call, Rules
 from segcompile.emit.names import Names
 from segcompile.emit.scopes import ROOT, Item, ScopeTree, is_switches, node_of

@@ -9,9 +9,10 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from segcompile.errors import Diagnostic, SegcompileError, Span, did_you_mean, fail
-from segcompile.language.values import READERS, Values, read_number, read_option, read_pair, read_word
+from segcompile.language.expressions import names_in
+from segcompile.language.values import READERS, Values, read_number, read_option, read_pair, read_word, with_stride
 from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
-from segcompile.source import Mapping, Node, Scalar, describe
+from segcompile.source import Mapping, Node, Scalar, describe, scalars
 
 CARRIED = ("norm", "act", "drop")  # applied in this order
 CALLS = ("block", "use")
@@ -42,25 +43,32 @@ def op_key(body: Mapping) -> str | None:
     return next((key for key in CARRIED if key in body.entries), None)
 
 
+def _classes(spelling: str) -> list[type[Op]]:
+    return [BY_SPELLING[spelling]] if spelling in BY_SPELLING else list(BY_KIND.get(spelling, {}).values())
+
+
 def _attributes(spelling: str) -> set[str]:
     """What a layer or the defaults may say of an op beside its main argument."""
-    classes = [BY_SPELLING[spelling]] if spelling in BY_SPELLING else list(BY_KIND.get(spelling, {}).values())
-    return {name for op in classes for name in op.model_fields if name != op.main}
+    return {name for op in _classes(spelling) for name in op.model_fields if name != op.main}
 
 
-def check_defaults(defaults: Mapping | None) -> None:
-    """Refuse `defaults` for ops (SC109) or attributes (SC003) that do not exist; names all of them."""
+def check_defaults(defaults: Mapping | None, values: Values) -> None:
+    """Refuse `defaults` for ops (SC109) or attributes (SC003) that do not exist, and values that none can have.
+
+    Names all of them, whether a layer takes them or not.
+    """
     wrong: list[Diagnostic] = []
     for key, attributes in defaults.entries.values() if defaults else ():
         try:
-            _check_default(key, attributes)
+            wrong += _wrong_values(key.text, _known(key, attributes), values)
         except SegcompileError as error:
             wrong += error.diagnostics
     if wrong:
         raise SegcompileError(wrong)
 
 
-def _check_default(key: Scalar, attributes: Node) -> None:
+def _known(key: Scalar, attributes: Node) -> Mapping:
+    """The defaults of one op, if there are such an op and such attributes."""
     if key.text not in SPELLINGS:
         help = did_you_mean(key.text, SPELLINGS) or f"ops: {', '.join(sorted(SPELLINGS))}"
         raise fail("SC109", f"there is no op `{key.text}`", key.span, help=help)
@@ -72,6 +80,34 @@ def _check_default(key: Scalar, attributes: Node) -> None:
         if name.text not in known:
             help = did_you_mean(name.text, known) or f"it has {', '.join(sorted(known))}"
             raise fail("SC003", f"{key.text} has no attribute `{name.text}`", name.span, help=help)
+    return attributes
+
+
+def _wrong_values(key: str, attributes: Mapping, values: Values) -> list[Diagnostic]:
+    """What is wrong with the values of one op's defaults; those that read a layer's own `stride` are left to it."""
+    wrong: list[Diagnostic] = []
+    for name, (_, node) in attributes.entries.items():
+        try:
+            if not any("stride" in names_in(scalar.text) for scalar in scalars(node)):
+                _check_value(key, name, node, values)
+        except SegcompileError as error:
+            wrong += error.diagnostics
+    return wrong
+
+
+def _check_value(key: str, name: str, node: Node, values: Values) -> None:
+    if name in CARRIED:
+        if not _is_none(node):
+            _read_carried_op(name, node, Defaults(), values)
+        return
+    op = next(op for op in _classes(key) if name in op.model_fields)
+    value = _value(op, name, node, values)
+    try:
+        op(**{name: value})
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_context=False):
+            if item["loc"][:1] == (name,):  # another attribute is missing, as it should be
+                raise _objection(name, value, item["msg"], node.span) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +139,7 @@ def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, factor:
         given["init"] = defaults.init, defaults.values
     spans = {op.main: main.span} if op.main is not None else {}
     spans |= {name: node.span for name, (node, _) in given.items()}
-    return Read(_build(op, _values(op, given), spans, body), spans)
+    return Read(_build(op, _values(op, given), spans, body.span), spans)
 
 
 def _refuse_others(key: str, body: Mapping) -> None:
@@ -130,13 +166,13 @@ def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Va
             message = f"a layer has one op, and this one has `{key}` and `{name}`"
             raise fail("SC003", message, word.span, help=f"a layer of its own: `- {{{name}: ...}}`")
         if name not in free:
-            help = did_you_mean(name, [*free, *COMMON]) or _known(op)
+            help = did_you_mean(name, [*free, *COMMON]) or _listed(op)
             raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
         given[name] = node, values
     return given
 
 
-def _known(op: type[Op]) -> str:
+def _listed(op: type[Op]) -> str:
     names = [name for name in op.model_fields if name != op.main]
     return f"it has {', '.join(names)}" if names else "it has none"
 
@@ -144,14 +180,13 @@ def _known(op: type[Op]) -> str:
 def _values(op: type[Op], given: _Given) -> dict[str, Any]:
     """The value of each attribute; the stride first, because the others may read it (`kernel: 2*stride`)."""
     found: dict[str, Any] = {}
-    own: dict[str, int | str] = {}
-    if "stride" in op.model_fields:
-        height, width = read_pair(*given["stride"]) if "stride" in given else (1, 1)
-        own = {"stride": height, "stride_h": height, "stride_w": width}
+    strided = "stride" in op.model_fields
+    stride = read_pair(*given["stride"]) if strided and "stride" in given else (1, 1)
     wrong: list[Diagnostic] = []
     for name, (node, values) in given.items():
+        scope = with_stride(values, stride) if strided else values
         try:
-            found[name] = (height, width) if name == "stride" else _value(op, name, node, {**values, **own})
+            found[name] = stride if name == "stride" else _value(op, name, node, scope)
         except SegcompileError as error:
             wrong += error.diagnostics
     if wrong:
@@ -166,8 +201,8 @@ def _value(op: type[Op], name: str, node: Node, values: Values) -> Any:
     return READERS[reads](node, values)
 
 
-def _build(op: type[Op], found: dict[str, Any], spans: MappingOf[str, Span], body: Mapping) -> Op:
-    """The op, or pydantic's first objection at the attribute it is about."""
+def _build(op: type[Op], found: dict[str, Any], spans: MappingOf[str, Span], at: Span) -> Op:
+    """The op, or pydantic's first objection at the attribute it is about; `at` where nothing was written for it."""
     try:
         return op(**found)
     except ValidationError as error:
@@ -176,18 +211,20 @@ def _build(op: type[Op], found: dict[str, Any], spans: MappingOf[str, Span], bod
         if first["type"] == "missing":
             word = found.get("kind") if op.spelling in CARRIED else None
             help = f"`{op.spelling}: {{{word}: {{{name}: ...}}}}`" if word else f"`{name}: ...` here or in `defaults`"
-            raise fail("SC008", f"{word or op.spelling} needs `{name}`", body.span, help=help) from None
-        message = f"{name} {found.get(name)}: {first['msg'][:1].lower()}{first['msg'][1:]}"
-        raise fail("SC004", message, spans.get(name, body.span)) from None
+            raise fail("SC008", f"{word or op.spelling} needs `{name}`", at, help=help) from None
+        raise _objection(name, found.get(name), first["msg"], spans.get(name, at)) from None
+
+
+def _objection(name: str, value: Any, message: str, span: Span) -> SegcompileError:
+    """What pydantic says of a value, in a sentence."""
+    return fail("SC004", f"{name} {value}: {message[:1].lower()}{message[1:]}", span)
 
 
 def _read_carried_op(key: str, node: Node, defaults: Defaults, values: Values) -> Read:
     """`drop: 0.5`, `norm: batch`, `norm: {batch: {eps: 1e-3}}`, `act: {leaky_relu: 0.1}`."""
     if key == "drop":
         spans = {"rate": node.span}
-        return Read(
-            _build(BY_SPELLING["dropout"], {"rate": read_number(node, values)}, spans, _nothing(node.span)), spans
-        )
+        return Read(_build(BY_SPELLING["dropout"], {"rate": read_number(node, values)}, spans, node.span), spans)
     word, options = read_option(node)
     op = BY_KIND[key].get(word.text)
     if op is None:
@@ -197,12 +234,7 @@ def _read_carried_op(key: str, node: Node, defaults: Defaults, values: Values) -
     given = {name: (n, defaults.values) for name, (_, n) in shared.entries.items() if name in free} if shared else {}
     given |= _options(word, options, free, values)
     spans = {"kind": word.span, **{name: value.span for name, (value, _) in given.items()}}
-    return Read(_build(op, {"kind": word.text, **_values(op, given)}, spans, _nothing(word.span)), spans)
-
-
-def _nothing(span: Span) -> Mapping:
-    """The body of an op that was written as one word."""
-    return Mapping({}, span)
+    return Read(_build(op, {"kind": word.text, **_values(op, given)}, spans, word.span), spans)
 
 
 def _no_kind(key: str, word: Scalar) -> SegcompileError:
@@ -235,6 +267,10 @@ def read_carried(key: str, body: Mapping, defaults: Defaults, values: Values) ->
         node, scope = body.get(name), values
         if node is None and shared is not None:
             node, scope = shared.get(name), defaults.values
-        if name != key and node is not None and not (isinstance(node, Scalar) and node.text == "none"):
+        if name != key and node is not None and not _is_none(node):
             found.append((name, _read_carried_op(name, node, defaults, scope)))
     return found
+
+
+def _is_none(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.text == "none"

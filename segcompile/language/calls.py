@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segcompile.errors import Findings, Label, SegcompileError, did_you_mean, fail
 from segcompile.language.attributes import CARRIED, COMMON, check_defaults
-from segcompile.language.derive import Document, Locate, read_document
+from segcompile.language.derive import Document, Locate, no_spec, read_document
 from segcompile.language.items import list_under
 from segcompile.language.place import Place, with_labels
 from segcompile.language.sections import check_overrides, read_defaults, read_inputs, read_network, read_parameters
@@ -126,8 +126,7 @@ class Library:
     def _path(self, target: Scalar, place: Place) -> Path:
         path = self.locate(target.text, place.document.path.parent)
         if path is None:
-            help = "the name of a file beside this one, or of a bundled spec (`segcompile list`)"
-            raise fail("SC501", f"there is no spec `{target.text}` to use", target.span, help=help)
+            raise no_spec(target, place.document.path.parent, "to use")
         if path.resolve() in place.specs:
             raise fail("SC108", f"`{target.text}` contains itself through `use`", target.span, help="use another spec")
         return path
@@ -162,7 +161,7 @@ def _read_spec(document: Document, target: Scalar, body: MappingNode, place: Pla
         message = f"`{target.text}` has {len(inputs)} inputs; a used spec takes one"
         raise fail("SC204", message, target.span, help="use a spec with one input")
     network = read_network(document, findings)
-    check_defaults(document.section("defaults"))
+    check_defaults(document.section("defaults"), values)
     findings.stop_on_errors()
     ((name, takes),) = inputs.items()
     calls = (*place.calls, Label(target.span, f"in `{target.text}`, used here"))

@@ -132,8 +132,7 @@ class _Reader:
     def _base(self, path: Path, base: Scalar, choice: Choice, chain: tuple[Path, ...]) -> Mapping:
         found = self.locate(base.text, path.parent)
         if found is None:
-            help = "the name of a file beside this one, or of a bundled spec (`segcompile list`)"
-            raise fail("SC501", f"there is no spec `{base.text}` to derive from", base.span, help=help)
+            raise no_spec(base, path.parent, "to derive from")
         if found.resolve() in (path.resolve(), *chain):
             help = "the first of a chain of bases has its own layers"
             raise fail("SC505", f"`{base.text}` is derived from this spec itself", base.span, help=help)
@@ -149,6 +148,21 @@ class _Reader:
             ) from None
         self.bases[root.span.source] = base.span
         return root
+
+
+def no_spec(name: Scalar, folder: Path, purpose: str) -> SegcompileError:
+    """SC501 for a name, written in a spec in `folder`, that names no spec."""
+    help = "the name of a file beside this one, or of a bundled spec (`segcompile list`)"
+    if name.text and _is_folder(folder / name.text):
+        return fail("SC501", f"`{name.text}` is a directory, not a spec {purpose}", name.span, help=help)
+    return fail("SC501", f"there is no spec `{name.text}` {purpose}", name.span, help=help)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _shown(found: Path, path: Path, base: Scalar) -> str | None:

@@ -37,7 +37,8 @@ def expand(document: Document, overrides: Mapping[str, int], locate: Locate, fin
     Every mistake in it goes to `findings` (SC0xx, SC1xx, SC2xx); raises SegcompileError once all are found.
     """
     place, inputs, network = _read_sections(document, overrides, findings)
-    expander = Expander(Library(locate), Ledger(findings))
+    told = {(found.code.code, found.span) for found in findings.diagnostics}  # a wrong default, before it is used
+    expander = Expander(Library(locate), Ledger(findings, told=told))
     if findings.has_errors:  # a default that could not be read is missing everywhere
         expander.ledger.muted = frozenset({"SC008"})
     expander.names.results.update({name: name for name in inputs})
@@ -78,7 +79,7 @@ def _read_sections(
     with collecting(findings, bare):
         inputs = read_inputs(document, values)
     with collecting(findings, bare):
-        check_defaults(document.section("defaults"))
+        check_defaults(document.section("defaults"), values)
     with collecting(findings, bare):
         network = read_network(document, findings)
     if network is None:

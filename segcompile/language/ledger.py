@@ -8,7 +8,7 @@ from typing import NoReturn
 from segcompile.errors import Findings, SegcompileError, Span
 from segcompile.language.place import Place
 
-MAX_LAYERS = 50_000
+MAX_LAYERS = 20_000  # 0.1 ms each, and again as much for each norm, act and drop
 MAX_STEPS = 200_000  # entries read, with or without a layer in them
 MAX_ERRORS = 100
 

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from segcompile.errors import Findings, Span, did_you_mean
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-Scalars = str | list[str]
+
+# What an editor that knows YAML's types may see where a scalar is due; a mapping chooses one for each variant.
+_SCALAR = {"type": ["string", "integer", "number", "boolean", "object"]}
+_CELLS = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}
+Text = Annotated[str, WithJsonSchema(_SCALAR)]
+Scalars = Annotated[str | list[str], WithJsonSchema(_CELLS)]
 
 
 class _Part(BaseModel):
@@ -25,10 +30,10 @@ class _Part(BaseModel):
 class Cite(_Part):
     """Where the network was published."""
 
-    arxiv: str | None = None
-    doi: str | None = None
-    table: str | None = None
-    url: str | None = None
+    arxiv: Text | None = None
+    doi: Text | None = None
+    table: Text | None = None
+    url: Text | None = None
 
 
 class Block(_Part):
@@ -41,17 +46,19 @@ class Block(_Part):
 class Stage(_Part):
     """How to train: the paper's regime."""
 
-    loss: Literal["cross_entropy"] | dict[Literal["cross_entropy"], dict[Literal["ignore"], str]] = "cross_entropy"
+    loss: Literal["cross_entropy"] | dict[Literal["cross_entropy"], dict[Literal["ignore"], Text]] = "cross_entropy"
     optimizer: (
-        Literal["sgd", "adamw"] | dict[Literal["sgd", "adamw"], dict[Literal["momentum", "weight_decay"], str]]
+        Literal["sgd", "adamw"] | dict[Literal["sgd", "adamw"], dict[Literal["momentum", "weight_decay"], Text]]
     ) = "sgd"
     schedule: (
-        Literal["fixed", "step", "poly"] | dict[Literal["step", "poly"], str | dict[Literal["every", "gamma"], str]]
+        Literal["fixed", "step", "poly"]
+        | dict[Literal["step"], Text | dict[Literal["every", "gamma"], Text]]
+        | dict[Literal["poly"], Text | dict[Literal["power"], Text]]
     ) = "poly"
-    lr: str | None = None
-    batch: str | None = None
-    steps: str | None = None
-    double_bias: str | None = None
+    lr: Text | None = None
+    batch: Text | None = None
+    steps: Text | None = None
+    double_bias: Text | None = None
     input_padding: Any = None
     stages: list[dict[str, Any]] | None = None
 
@@ -59,22 +66,22 @@ class Stage(_Part):
 class Spec(_Part):
     """A segcompile spec, version 1."""
 
-    segcompile: str
+    segcompile: Text
     model: ModelName
-    about: str = ""
+    about: Text = ""
     cite: Cite | None = None
-    params: Annotated[dict[Name, str], Field(max_length=256)] = {}
+    params: Annotated[dict[Name, Text], Field(max_length=256)] = {}
     input: dict[Name, Any] | None = None
     variants: list[Name] = []
     defaults: dict[str, dict[str, Any]] = {}
     blocks: dict[Name, Block] = {}
     table: dict[str, Scalars] | None = None
     layers: list[Any] | None = None
-    base: str | None = None
-    variant: str | None = None
+    base: Text | None = None
+    variant: Text | None = None
     transform: list[dict[str, Any]] | None = None
-    init: str | dict[str, Any] | None = None
-    outputs: dict[Name, str] = {}
+    init: Text | dict[str, Any] | None = None
+    outputs: dict[Name, Text] = {}
     claims: dict[str, Any] = {}
     training: Stage | None = None
 

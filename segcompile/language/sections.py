@@ -5,7 +5,7 @@ Each reader goes on after a mistake and adds all that it finds to `findings`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from segcompile.errors import Findings, SegcompileError, SourceText, Span, did_you_mean, fail
@@ -23,6 +23,7 @@ from segcompile.source import Mapping as MappingNode
 from segcompile.source import Node, Scalar, Sequence, describe
 
 NETWORK_CLAIMS = ("parameters", "weights", "count")
+MAX_SIZES = 64  # of the input that `size` claims speak of: all shapes are computed anew for each
 _STAND_IN = 64  # the value of a parameter that could not be read, so that those who use it are not blamed
 
 
@@ -146,6 +147,8 @@ def read_claims(
     for key, node in section.entries.values() if section else ():
         with collecting(findings, place):
             found += _claims_of(key, node, names, place)
+    with collecting(findings, place):
+        _limit_sizes(found)
     return tuple(found)
 
 
@@ -161,3 +164,14 @@ def _claims_of(key: Scalar, node: Node, names: Names, place: Place) -> list[Clai
         message = f"a claim of a layer is {{what: value}}, not {describe(node)}"
         raise fail("SC004", message, node.span, help=f"{key.text}: {{size: 66}}")
     return [Claim(key.text, what.text, value, what.span) for what, value in node.entries.values()]
+
+
+def _limit_sizes(claims: Iterable[Claim]) -> None:
+    """Refuse (SC111) claims at more sizes of the input than any paper has."""
+    cells = [claim.node for claim in claims if claim.what == "size" and isinstance(claim.node, MappingNode)]
+    sizes: set[str] = set()
+    for key in (key for cell in cells for key, _ in cell.entries.values()):
+        sizes.add(key.text)
+        if len(sizes) > MAX_SIZES:
+            message = f"the claims speak of more than {MAX_SIZES} sizes of the input"
+            raise fail("SC111", message, key.span, help="claim fewer of them")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from segcompile.errors import Findings, Label, Span, did_you_mean
 from segcompile.language.values import read_flag
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
-from segcompile.source import Mapping, Node, Scalar, Sequence
+from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
 _PAPER_NAMES = {"convolution": "kernel", "truncation": "act", "output_channels": "main", "channels": "main"}
 CLAIM_ROWS = ("receptive_field", "size", "margin", "parameters")
@@ -50,6 +50,8 @@ def read_table(table: Mapping, findings: Findings) -> Table:
     for column in range(width):
         every = {name: _cell(row, column) for name, row in rows.items()}
         cells = {name: cell for name, cell in every.items() if not _is_empty(cell)}
+        if not _are_words(cells, findings):
+            continue
         name = _layer_name(cells.pop("layer", None), column, next(iter(every.values())).span)
         claims += [(name.text, key, cells.pop(key)) for key in CLAIM_ROWS if key in cells]
         layer = _layer(name, cells, every, findings)
@@ -111,10 +113,19 @@ def _is_empty(cell: Node) -> bool:
     return isinstance(cell, Scalar) and not cell.quoted and cell.text in _EMPTY
 
 
+def _are_words(cells: MappingOf[str, Node], findings: Findings) -> bool:
+    """Whether the cells that say a layer's name and op are words; SC004 for one that is not."""
+    odd = [(name, cells[name]) for name in ("layer", "op") if not isinstance(cells.get(name), Scalar | None)]
+    for name, cell in odd:
+        message = f"a cell of row `{name}` is a word or a number, not {describe(cell)}"
+        findings.add("SC004", message, cell.span, help="one cell a column")
+    return not odd
+
+
 def _layer_name(cell: Node | None, column: int, span: Span) -> Scalar:
     """A number n in the `layer` row names layer<n>; without that row the columns are numbered."""
     if not isinstance(cell, Scalar):
-        return Scalar(f"layer{column + 1}", span if cell is None else cell.span)
+        return Scalar(f"layer{column + 1}", span)
     return Scalar(f"layer{cell.text}" if cell.text.isascii() and cell.text.isdigit() else cell.text, cell.span)
 
 

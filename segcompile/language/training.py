@@ -20,6 +20,8 @@ from segcompile.language.values import (
 )
 from segcompile.source import Mapping, Node, describe
 
+_Known = MappingOf[str, tuple[str, Callable[[Node, Values], Any]]]  # option -> its field of Training, its reader
+
 
 @dataclass(frozen=True, slots=True)
 class Training:
@@ -67,24 +69,26 @@ def _optimizer(node: Node, values: Values) -> dict[str, Any]:
     return {"optimizer": name, **_options(options, known, values)}
 
 
+_SCHEDULES: MappingOf[str, _Known] = {  # the first option of each needs no name
+    "fixed": {},
+    "step": {"every": ("step_size", read_positive), "gamma": ("gamma", read_number)},
+    "poly": {"power": ("power", read_number)},
+}
+
+
 def _schedule(node: Node, values: Values) -> dict[str, Any]:
     word, options = read_option(node)
-    name = read_word(word, ("fixed", "step", "poly"))
+    name = read_word(word, tuple(_SCHEDULES))
+    known = _SCHEDULES[name]
+    if options is not None and not known:
+        raise fail("SC004", f"a {name} rate takes no value", options.span, help=f"`schedule: {name}`")
     if options is not None and not isinstance(options, Mapping):
-        short = {"poly": ("power", read_number), "step": ("step_size", read_positive)}
-        if name not in short:
-            raise fail("SC004", "a fixed rate takes no value", options.span)
-        key, read = short[name]
+        key, read = next(iter(known.values()))
         return {"schedule": name, key: read(options, values)}
-    return {
-        "schedule": name,
-        **_options(options, {"every": ("step_size", read_positive), "gamma": ("gamma", read_number)}, values),
-    }
+    return {"schedule": name, **_options(options, known, values)}
 
 
-def _options(
-    node: Node | None, known: MappingOf[str, tuple[str, Callable[[Node, Values], Any]]], values: Values
-) -> dict[str, Any]:
+def _options(node: Node | None, known: _Known, values: Values) -> dict[str, Any]:
     if node is not None and not isinstance(node, Mapping):
         raise fail("SC004", f"options are {{name: value}}, not {describe(node)}", node.span, help=", ".join(known))
     found: dict[str, Any] = {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from fractions import Fraction
+from typing import Any, TypeVar
 
 from segcompile.errors import SegcompileError, Span, did_you_mean, fail
 from segcompile.language.expressions import BadExpression, evaluate
@@ -14,9 +15,12 @@ from segcompile.source import Mapping as MappingNode
 from segcompile.source import Node, Scalar, Sequence, brief, describe
 
 Values = Mapping[str, int | str]  # parameters, arguments and loop variables in scope
+_T = TypeVar("_T")
 
 _AMBIGUOUS = re.compile(r"0[0-9]+|0[xob]\w*|[0-9]+(:[0-9]+)+|[0-9]+(_[0-9]+)+|~|null|Null|NULL|")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_DECIMAL = re.compile(r"[-+]?([0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})")  # no exponent: it is held exactly
+_RATIO = re.compile(r"(.*[^/\s])\s*/\s*([^/\s].*)")  # not `//`
 _PAIR = re.compile(r"([0-9]+)\s*[x×]\s*([0-9]+)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _SIDES = ("stride_h", "stride_w")  # the own stride of a layer, along each axis
@@ -87,8 +91,28 @@ def read_natural(node: Node, values: Values) -> int:
     return value
 
 
-def read_pair(node: Node, values: Values, one: Callable[[Node, Values], int] = read_positive) -> tuple[int, int]:
-    """`3`, `3x3`, `1x7` (height by width) or [height, width]."""
+def read_ratio(node: Node, values: Values) -> Fraction:
+    """An exact ratio: `3/2`, where both may be expressions, `1.5`, or an integer expression."""
+    scalar = _scalar(node, "a number")
+    if _DECIMAL.fullmatch(scalar.text):
+        return Fraction(scalar.text)
+    match = _RATIO.fullmatch(scalar.text)
+    if match is None:
+        return Fraction(read_integer(scalar, values))
+    above, below = (Scalar(match[part], _part(scalar, match.start(part), len(match[part]))) for part in (1, 2))
+    divisor = read_integer(below, values)
+    if divisor == 0:
+        raise fail("SC104", "division by zero", below.span)
+    return Fraction(read_integer(above, values), divisor)
+
+
+def read_pair(node: Node, values: Values) -> tuple[int, int]:
+    """`3`, `3x3`, `1x7` (height by width) or [height, width]: positive integers."""
+    return read_axes(node, values, read_positive)
+
+
+def read_axes(node: Node, values: Values, one: Callable[[Node, Values], _T]) -> tuple[_T, _T]:
+    """A pair as `read_pair` reads it, of values that `one` reads."""
     if isinstance(node, Scalar):
         match = _PAIR.fullmatch(node.text)
         if match is not None and not _AMBIGUOUS.fullmatch(node.text):
@@ -107,6 +131,12 @@ def _counted(node: Node) -> str:
     return f"a list of {len(node.items)}" if isinstance(node, Sequence) else describe(node)
 
 
+def with_stride(values: Values, stride: tuple[int, int]) -> Values:
+    """The scope of a layer's expressions: `stride` is its own; a pair reads the one along its axis."""
+    height, width = stride
+    return {**values, "stride": height, "stride_h": height, "stride_w": width}
+
+
 def _own(values: Values, key: str) -> Values:
     """The scope in which `stride` is the layer's own, along one axis."""
     return {**values, "stride": values[key]} if key in values else values
@@ -119,7 +149,7 @@ def read_padding(node: Node, values: Values) -> str | tuple[int, int, int, int]:
     if isinstance(node, Sequence) and len(node.items) == 4:
         top, bottom, left, right = (read_natural(item, values) for item in node.items)
         return top, bottom, left, right
-    height, width = read_pair(node, values, read_natural)
+    height, width = read_axes(node, values, read_natural)
     return height, height, width, width
 
 
@@ -211,7 +241,7 @@ READERS: Mapping[Reads, Callable[[Node, Values], Any]] = {
     Reads.NUMBER: read_number,
     Reads.NUMBERS: read_numbers,
     Reads.PAIR: read_pair,
-    Reads.NATURAL_PAIR: lambda node, values: read_pair(node, values, read_natural),
+    Reads.NATURAL_PAIR: lambda node, values: read_axes(node, values, read_natural),
     Reads.PADDING: read_padding,
     Reads.FLAG: read_flag,
     Reads.INIT: read_init,

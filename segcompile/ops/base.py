@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -164,10 +164,6 @@ class Op(BaseModel):
     def reads(cls, attribute: str) -> Reads:
         """How the text of `attribute` is read."""
         return next(item for item in cls.model_fields[attribute].metadata if isinstance(item, Reads))
-
-    def explicit(self) -> dict[str, Any]:
-        """The attributes that differ from their defaults, for tables and messages."""
-        return {name: value for name, value in self if value != type(self).model_fields[name].default}
 
 
 def product(*factors: Size) -> int | None:

@@ -17,6 +17,8 @@ def derive_crops(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) 
 
     Adds SC305 (no common scale), SC306 (negative) or SC307 (not a whole number) where no offset can do it.
     """
+    if not any(isinstance(node.op, Crop) and node.op.offset is None for node in graph.nodes):
+        return graph
     places: dict[str, Place] = dict.fromkeys(graph.inputs, START)
     nodes = []
     for node in graph.nodes:

@@ -45,7 +45,13 @@ def test_a_field_may_be_2_n_minus_1_pixels_and_no_more(
 
 @pytest.mark.parametrize(
     ("kernel", "dilation", "expected"),
-    [("1", "2", ["SC409"]), ("1x3", "2", []), ("1x3", "2x1", ["SC409"]), ("3x1", "2x1", []), ("3", "2", [])],
+    [
+        ("1", "2", ["SC409"]),
+        ("1x3", "2", ["SC407"]),
+        ("1x3", "2x1", ["SC409"]),
+        ("3x1", "2x1", ["SC407"]),
+        ("3", "2", ["SC407"]),
+    ],
 )
 def test_a_dilation_that_changes_nothing_is_warned_about(
     tmp_path: Path, kernel: str, dilation: str, expected: list[str]

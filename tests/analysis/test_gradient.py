@@ -64,14 +64,13 @@ def test_behind_a_whole_image_op_every_input_pixel_counts(nets: SimpleNamespace)
     whole = [head for head, node in net.graph.outputs.items() if net.facts[node].fields[0].whole]
     assert len(whole) == 6
     for head in whole:
-        assert nets.measure(net, results, inputs, head, (0, 0)).hulls == ((0, 32), (0, 32)), head
+        assert (nets.measure(net, results, inputs, head, (0, 0)) > 0).all(), head
 
 
 def extents(nets: SimpleNamespace, spec: str, layer: str) -> Counter[int]:
     """Extent -> the number of phases of the layer that have it."""
     field = nets.compiled(spec if spec == "unet.yaml" else nets.root / "tests/data/valid" / spec).facts[layer].fields[0]
-    assert field.period == len(field.low) == len(field.high)
-    return Counter(high - low + 1 for low, high in zip(field.low, field.high, strict=True))
+    return Counter(found.width for found in field.sets)
 
 
 def test_fcn8s_has_436_on_8_of_32_phases_and_468_on_24(nets: SimpleNamespace) -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+import torch
+from hypothesis import HealthCheck, Phase, given, settings
 
+from segcompile.analysis.coverage.path_counts import count_paths
 from segcompile.graph import Graph
 from segcompile.testing.strategies import graphs
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+SETTINGS = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),  # shrinking a network of emitted code takes longer than reading it
+)
 
 
 def check(nets: SimpleNamespace, graph: Graph) -> None:
@@ -34,3 +41,32 @@ def test_shapes_parameters_and_fields_are_those_of_the_emitted_model(nets: Simpl
 @given(graph=graphs(most=9, high=48))
 def test_a_thousand_graphs(nets: SimpleNamespace, graph: Graph) -> None:
     check(nets, graph)
+
+
+def check_counts(nets: SimpleNamespace, graph: Graph, most: int | None = None) -> int:
+    """Path counts against the gradient of the emitted network with all weights one; the number of cells measured."""
+    net = nets.emitted(nets.skeleton(graph)).made_ones()
+    inputs = [value.requires_grad_() for value in net.inputs()]
+    results = net.outputs(*inputs)
+    measured = 0
+    for head, node in net.graph.outputs.items():
+        fields = net.facts[node].fields
+        known = all(field.sets and not field.whole for field in fields)
+        for cell in nets.probes(net, node, most) if known else ():
+            found = nets.measure(net, results, inputs, head, cell)
+            said = count_paths(net.graph, net.shapes, node, cell)
+            expected = torch.zeros_like(found)
+            if said is not None:
+                rows = slice(said.top, said.top + said.counts.shape[0])
+                columns = slice(said.left, said.left + said.counts.shape[1])
+                expected[rows, columns] = torch.from_numpy(said.counts)
+                assert said.exact
+            assert found.equal(expected), f"{node} at {cell}\n{net.source}"
+            measured += 1
+    return measured
+
+
+@settings(SETTINGS, max_examples=40)
+@given(graph=graphs())
+def test_path_counts_are_the_gradient_of_the_network_of_ones(nets: SimpleNamespace, graph: Graph) -> None:
+    check_counts(nets, graph, most=4)

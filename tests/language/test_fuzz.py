@@ -55,7 +55,7 @@ def mutated(draw: st.DrawFn) -> str:
                 other = draw(st.sampled_from(TEXTS)).splitlines()
                 lines.insert(i, draw(st.sampled_from(other)))
             text = "\n".join(lines) + "\n"
-        text = text or "x"
+        text = text if text.strip() else "x"
     return text
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from segcompile.language import ledger
+
 
 def test_a_named_block_holds_its_layers_and_means_the_last(bench: Any) -> None:
     text = """
@@ -274,7 +276,7 @@ def test_scopes_carry_the_title_and_the_integers_they_were_made_with(bench: Any)
             ["SC108 block `b` contains itself: b -> b"],
         ),
         ("layers: [u: {use: net.yaml}]", ["SC108 `net.yaml` contains itself through `use`"]),
-        ("layers: [u: {use: .}]", ["SC501 there is no spec `.` to use"]),
+        ("layers: [u: {use: .}]", ["SC501 `.` is a directory, not a spec to use"]),
         ("layers: [u: {use: ''}]", ["SC501 there is no spec `` to use"]),
         ("layers: [u: {use: [a]}]", ["SC004 `use` takes a name, not a list"]),
     ],
@@ -292,6 +294,17 @@ def test_blocks_nest_only_so_deep(bench: Any) -> None:
     blocks = "".join(f"  b{i}: {{args: [], layers: [x: {{block: b{i + 1}}}]}}\n" for i in range(1000))
     text = f"blocks:\n{blocks}  b1000: {{args: [], layers: [x: {{conv: 3, kernel: 1}}]}}\nlayers: [a: {{block: b0}}]"
     assert [error[:5] for error in bench.errors(text)] == ["SC111"]
+
+
+def test_layers_are_counted_over_the_whole_spec(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "MAX_LAYERS", 20)
+    text = """
+    blocks: {b: {args: [], layers: ["c{i}": {conv: 3, kernel: 1, repeat: 10}]}}
+    layers:
+      - "x{i}": {block: b, repeat: 2}
+    """
+    assert len(bench.shapes(text)) == 20
+    assert bench.errors(f"{text}  - d: {{act: relu}}\n") == ["SC111 the spec expands to more than 20 layers"]
 
 
 def test_calls_that_double_at_each_depth_end(bench: Any) -> None:

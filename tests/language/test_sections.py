@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from segcompile.language.training import read_training
+
 TABLE = """
 params: {{C: 21}}
 table:
@@ -101,6 +103,8 @@ claims: {{{claim}}}
         "a: {receptive_field: 3, stride: 2, size: 32, channels: 2*4, kernel: 3x3, dilation: 1}",
         "a: {receptive_field: [3, 3], size: [32, 32], parameters: 224}",
         "up: {stride: 1, size: 65}, fine: {stride: 1/2}",
+        "a: {margin: 1/2}, fine: {stride: 0.5, margin: 2.25}, up: {stride: [2/2, 3 / (1+2)]}",
+        "a: {kernel: 2*stride-1, receptive_field: stride+1, margin: 1/stride}, up: {kernel: stride + 1}",
         "a: {size: {64: 32, 33: 17, 32x16: [16, 8]}}",
         "c: {size: input, offset: 1}",
         "output: {size: 2*64, channels: 1}",
@@ -110,6 +114,19 @@ claims: {{{claim}}}
 )
 def test_a_true_claim_holds(bench: Any, claim: str) -> None:
     assert bench.compile(NETWORK.format(claim=claim)).verdicts
+
+
+@pytest.mark.parametrize(
+    ("layer", "claim"),
+    [
+        ("{pool: max, kernel: 2x3}", "{kernel: stride}"),
+        ("{pool: max, kernel: 3, stride: 2}", "{kernel: stride+1}"),
+        ("{deconv: 1, kernel: 2*stride, stride: 2x4}", "{kernel: 2*stride, stride: [1/stride, 1/stride]}"),
+        ("[{conv: 1, kernel: 1}, {conv: 1, kernel: 4, stride: 2}]", "{kernel: 2*stride}"),
+    ],
+)
+def test_stride_in_a_claim_is_that_of_the_layers_own_op(bench: Any, layer: str, claim: str) -> None:
+    assert bench.compile(f"layers: [x: {layer}]\nclaims: {{x: {claim}}}").verdicts
 
 
 @pytest.mark.parametrize(
@@ -126,6 +143,10 @@ def test_a_true_claim_holds(bench: Any, claim: str) -> None:
         ("a: {kernel: 1}", "SC403 a claims kernel 1, computed 3"),
         ("a: {dilation: 2}", "SC403 a claims dilation 2, computed 1"),
         ("a: {margin: 3}", "SC404 a claims margin 3, computed 1/2"),
+        ("a: {margin: 1.5}", "SC404 a claims margin 3/2, computed 1/2"),
+        ("a: {margin: 3//2}", "SC404 a claims margin 1, computed 1/2"),
+        ("fine: {kernel: stride+1}", "SC403 fine claims kernel 3, computed 2"),
+        ("c: {offset: stride}", "SC101 `stride` is not a parameter here"),
         ("c: {offset: 7}", "SC404 c claims offset 7, computed 1"),
         ("a: {parameters: 1}", "SC405 a claims parameters 1, computed 224"),
         ("parameters: 1", "SC405 net claims parameters 1, computed 841"),
@@ -136,6 +157,36 @@ def test_a_true_claim_holds(bench: Any, claim: str) -> None:
 )
 def test_a_false_claim_does_not(bench: Any, claim: str, error: str) -> None:
     assert bench.errors(NETWORK.format(claim=claim)) == [error]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "fields"),
+    [
+        ("fixed", {"schedule": "fixed"}),
+        ("poly", {"schedule": "poly", "power": 0.9}),
+        ("{poly: 0.8}", {"schedule": "poly", "power": 0.8}),
+        ("{poly: {power: 0.8}}", {"schedule": "poly", "power": 0.8}),
+        ("{step: 50}", {"schedule": "step", "step_size": 50, "gamma": 0.1}),
+        ("{step: {every: 50, gamma: 0.5}}", {"schedule": "step", "step_size": 50, "gamma": 0.5}),
+    ],
+)
+def test_a_schedule_says_its_option_by_name_or_alone(bench: Any, schedule: str, fields: dict[str, object]) -> None:
+    compiled = bench.compile(f"layers: [a: {{conv: 8, kernel: 3}}]\ntraining: {{schedule: {schedule}}}")
+    training = read_training(compiled.document, compiled.expansion.values)
+    assert {name: getattr(training, name) for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("schedule", "error"),
+    [
+        ("{poly: {gamma: 0.5}}", "SC003 there is no option `gamma` here"),
+        ("{step: {power: 0.5}}", "SC003 there is no option `power` here"),
+        ("{fixed: {every: 5}}", "SC004 a fixed rate takes no value"),
+        ("{poly: [0.5]}", "SC004 a number is due here, not a list"),
+    ],
+)
+def test_a_schedule_has_no_other_option(bench: Any, schedule: str, error: str) -> None:
+    assert bench.errors(f"layers: [a: {{conv: 8, kernel: 3}}]\ntraining: {{schedule: {schedule}}}") == [error]
 
 
 VARIANTS = """

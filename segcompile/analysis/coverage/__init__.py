@@ -1,0 +1,1 @@
+"""What of the input reaches one output: exact sets in two dimensions, and how many paths lead there."""

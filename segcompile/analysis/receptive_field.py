@@ -28,6 +28,8 @@ class Field:
 
     Output p = phase + n * period sees the indices of sets[phase], moved by n * step. With step None the table is a
     list: output p of this very image size sees sets[p]. No sets: not known (see `whole`, or a size that is symbolic).
+    The table of an axis holds for all outputs of a line across it: where a layer leaves gaps along the other axis (a
+    transposed convolution with a kernel below its stride), some of these outputs see less, which `coverage` tells.
     `whole`: every input index reaches every output, besides what `sets` says of the paths that see less.
     """
 

@@ -47,6 +47,8 @@ generated: setup
 
 bench: setup
 	$(BIN)/python benchmarks/cost.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/receptive_field.py
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

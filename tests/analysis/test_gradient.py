@@ -20,6 +20,7 @@ SPECS = [
     ("valid/vgg16.yaml", None, 256, 18),
     ("valid/fcn32s_layers.yaml", None, 544, 23),
     ("valid/fcn8s_layers.yaml", None, 544, 31),
+    pytest.param("valid/deeplab_resnet101.yaml", None, 1601, 146, marks=pytest.mark.long),
 ]
 
 
@@ -79,6 +80,10 @@ def test_fcn8s_has_436_on_8_of_32_phases_and_468_on_24(nets: SimpleNamespace) ->
 
 def test_unet_has_188_on_4_of_16_phases_and_204_on_12(nets: SimpleNamespace) -> None:
     assert extents(nets, "unet.yaml", "logits") == {188: 4, 204: 12}
+
+
+def test_deeplab_resnet101_has_1555_on_all_8_phases(nets: SimpleNamespace) -> None:
+    assert extents(nets, "deeplab_resnet101.yaml", "up") == {1555: 8}
 
 
 def test_fcn32s_fc6_receptive_field_is_404_at_stride_32(nets: SimpleNamespace) -> None:

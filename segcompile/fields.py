@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
+from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -128,19 +130,33 @@ class LayerField:
 
     @property
     def period(self) -> tuple[int, int]:
-        """Outputs after which fields repeat (proven minimal); the number of outputs where they never do."""
-        return self.fields[0].period, self.fields[1].period
+        """Outputs after which fields repeat: proven minimal, but for layers behind gaps along one axis (a transposed
+        convolution with a kernel below its stride), where it is a multiple. The number of outputs where they never do.
+        """
+        return self._period(0), self._period(1)
+
+    def _period(self, axis: int) -> int:
+        own = self.fields[axis]
+        if not self._net.has_gaps or own.stride is None or not own.stride:
+            return own.period
+        before = self._net.graph.ancestors([self._node]) & self._net.facts.keys()
+        shift = lcm(*(self._net.facts[name].fields[axis].step or 1 for name in before))
+        return Fraction(shift / own.stride).numerator
 
     def phase(self, y: int, x: int) -> PhaseField:
         """The field of one phase. Raises SegcompileError (SC410) for one that there is not."""
         self._check_phase((y, x))
+        if self._net.has_gaps:  # a path that ends along one axis is not seen along the other
+            try:
+                region = self.coverage((y, x)).region
+            except SegcompileError:
+                return PhaseField((y, x), None, None)
+            return PhaseField((y, x), region.rows, region.columns)
         return PhaseField((y, x), self.fields[0].sets[y], self.fields[1].sets[x])
 
     def phases(self) -> Iterator[PhaseField]:
         """The field of every phase; none where no table is known."""
-        for y, rows in enumerate(self.fields[0].sets):
-            for x, columns in enumerate(self.fields[1].sets):
-                yield PhaseField((y, x), rows, columns)
+        yield from (self.phase(y, x) for y in range(self.period[0]) for x in range(self.period[1]))
 
     @property
     def widest_phase(self) -> Phase:
@@ -211,7 +227,7 @@ class LayerField:
 
     def _check_phase(self, phase: Phase) -> None:
         for axis in AXES:
-            period = self.fields[axis].period
+            period = self.period[axis]
             if period and not 0 <= phase[axis] < period:
                 what = ("vertically", "horizontally")[axis]
                 message = f"`{self.name}` has no phase {phase[axis]} {what}: its fields repeat after {period}"
@@ -243,11 +259,16 @@ class ReceptiveField:
         raise fail("SC102", f"there is no layer `{name}` in {self.model}", help=help)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class _Net:
     graph: Graph
     shapes: Mapping[str, Shape]
     facts: Facts
+
+    @cached_property
+    def has_gaps(self) -> bool:
+        """Whether some outputs of some layer see nothing along an axis."""
+        return any(None in axis.sets for fact in self.facts.values() for axis in fact.fields)
 
 
 def receptive_field(

@@ -101,6 +101,19 @@ def test_what_the_layers_on_the_path_add_is_the_distance_to_the_end(spec: str, l
     assert up + down == phase.rows.width - 1
 
 
+def test_a_path_that_ends_along_one_axis_is_not_seen_along_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "segcompile: 1\nmodel: gaps\ninput: {channels: 1, size: 12}\nlayers:\n"
+        "  - down: {conv: 1, kernel: [1, 5], stride: 2, pad: [0, 0, 2, 1]}\n"
+        "  - up: {deconv: 1, kernel: [1, 2], stride: 2, output_pad: [1, 0]}\n"  # every other row is empty
+        "  - sum: {add: [up, input]}\n"
+    )
+    found = segcompile.receptive_field(path)["sum"]
+    assert [found.phase(y, 0).size for y in (0, 1)] == [(1, 5), (1, 1)]
+    assert [found.coverage((y, 0)).count for y in (0, 1)] == [5, 1]
+
+
 REFUSED = [
     ("unet", lambda view: view["logit"], "SC102", "there is no layer `logit` in unet"),
     ("unet", lambda view: view["logits"].phase(0, 16), "SC410",

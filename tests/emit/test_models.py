@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from segcompile.graph import Graph, Node
+from segcompile.ops import Resize, Shape
 
 HEAD = (
     "segcompile: 1\nmodel: net\ninput: {channels: 4, size: 16}\ndefaults: {conv: {kernel: 3, pad: same, act: relu}}\n"
@@ -332,3 +333,16 @@ def test_a_framework_without_switches_finds_the_maxima_anew_in_what_was_pooled(
     assert [(line.target, line.code) for line in statements] == [
         ("a", "act(conv(image))"), ("x", "dropout(pool(a))"), ("x", "unpool(x, a)"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("have", "want"), [(9, 41), (14, 46), (62, 14), (56, 46), (6, 74), (5, 205), (8, 32)])
+def test_nearest_neighbours_are_those_of_whole_numbers(nets: SimpleNamespace, have: int, want: int) -> None:
+    image = Shape(1, (have, have))
+    nodes = (Node("up", Resize(mode="nearest"), ("image", "size"), "up"),)
+    graph = Graph("net", {"image": image, "size": Shape(1, (want, want))}, nodes, {"output": "up"}).verify()
+    net = nets.emitted(graph)
+    value, size = net.inputs()
+    (found,) = net.outputs(value, size).values()
+    rows = [p * have // want for p in range(want)]
+    assert found.equal(value[:, :, rows][:, :, :, rows])
+    assert ("= F.interpolate(" in net.source) == (want % have == 0 and (want // have).bit_count() == 1)

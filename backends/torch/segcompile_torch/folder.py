@@ -110,7 +110,8 @@ def _model_context(request: BuildRequest, view: ModelView, sizes: Sizes) -> dict
         "center_crop": "center_crop" in joins,
         "center_pad": "pad" in joins,
         "crop": any(isinstance(node.op, Crop) for node in graph.nodes),
-        "torch": _uses(view, "torch."),
+        "nearest": _uses(view, "nearest("),
+        "torch": _uses(view, "torch.") or _uses(view, "nearest("),
         "functional": _uses(view, "F."),
     }
 

@@ -21,7 +21,7 @@ ATTRIBUTES = frozenset(
 NAMES = frozenset(
     {
         "F", "Tensor", "bilinear_", "center_crop", "center_pad", "crop", "he_", "identity_", "isinstance", "math",
-        "module", "nn",
+        "module", "nearest", "nn",
         "self", "super", "torch",
     }
 )  # fmt: skip

@@ -33,6 +33,7 @@ from segcompile.ops import (
     Scale,
     Shape,
     Softmax,
+    Undecidable,
     Unpool,
 )
 from segcompile_torch.arguments import number, pads, same_sides, symmetric
@@ -121,12 +122,21 @@ def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], o
     return f"F.pad({inputs[0]}, {pads(op)}{mode})"
 
 
+def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
+    """Whether PyTorch's nearest neighbour, floor(p * scale) in float32, is the one in whole numbers at every size: by
+    powers of two it is; 14 pixels on 46 it lays one off."""
+    try:
+        windows = [op.window(axis, [shape.size[axis] for shape in shapes], 0) for axis in AXES]
+    except Undecidable:
+        return False
+    return all(found is not None and found.stride == 1 and found.upsample.bit_count() == 1 for found in windows)
+
+
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    if len(inputs) == 2:
-        to = f"{inputs[1]}.shape[2:]"
-    else:
-        factor = same_sides(op.factor or (1, 1))
-        to = f"scale_factor={factor}"
+    if op.mode == "nearest" and not _exact_in_floats(op, shapes):
+        height, width = (f"{inputs[0]}.shape[{2 + axis}] * {op.factor[axis]}" if op.factor else "" for axis in AXES)
+        return f"nearest({inputs[0]}, " + (f"{inputs[1]}.shape[2:])" if len(inputs) == 2 else f"({height}, {width}))")
+    to = f"{inputs[1]}.shape[2:]" if len(inputs) == 2 else f"scale_factor={same_sides(op.factor or (1, 1))}"
     corners = "" if op.mode == "nearest" else f", align_corners={op.align_corners}"
     return f'F.interpolate({inputs[0]}, {to}, mode="{op.mode}"{corners})'
 

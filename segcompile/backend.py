@@ -14,6 +14,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from segcompile.analysis.facts import Facts
+from segcompile.analysis.shapes import sizes_of
+from segcompile.analysis.sizes import Sizes
 from segcompile.errors import Diagnostic, Findings, did_you_mean, fail
 from segcompile.graph import Graph
 from segcompile.language.training import Training
@@ -39,6 +41,10 @@ class BuildRequest:
     facts: Facts
     training: Training
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def sizes(self) -> Sizes:
+        """The sizes of images that the network takes along height and width, where the spec says `any`."""
+        return sizes_of(self.graph)
 
 
 @dataclass(frozen=True, slots=True)

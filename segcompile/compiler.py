@@ -12,7 +12,10 @@ from pathlib import Path
 
 from segcompile.analysis.claims import Verdict, check_claims
 from segcompile.analysis.facts import Facts, analyse
+from segcompile.analysis.plainest import on_legal_sizes
+from segcompile.analysis.rounding import warn_rounding
 from segcompile.analysis.shapes import infer_shapes
+from segcompile.analysis.sizes import Sizes, find_sizes
 from segcompile.errors import Findings, Label, SegcompileError, did_you_mean, fail
 from segcompile.graph import Graph, Node
 from segcompile.language.derive import Document, read_document
@@ -34,6 +37,7 @@ class Compiled:
     graph: Graph
     facts: Facts
     verdicts: tuple[Verdict, ...]
+    sizes: Sizes
 
     @property
     def model(self) -> str:
@@ -89,16 +93,24 @@ def compile_spec(
 def _compile(document: Document, overrides: Mapping[str, int], findings: Findings) -> Compiled:
     expansion = expand(document, overrides, locate, findings)
     graph = lower(expansion, findings)
-    shapes = infer_shapes(graph, findings)
-    findings.stop_on_errors()
+    shapes, _ = _fit(graph, findings)
     graph = derive_crops(graph, shapes, findings)
-    shapes = infer_shapes(graph, findings)
-    findings.stop_on_errors()
+    shapes, sizes = _fit(graph, findings)
     facts = analyse(graph, shapes, findings)
+    warn_rounding(graph, shapes, sizes, findings)
     verdicts = check_claims(expansion, graph, facts, findings)
     findings.diagnostics[:] = [with_labels(found, document.derivation(found.span)) for found in findings.diagnostics]
     _check_used(expansion, graph, shapes, findings)
-    return Compiled(document, expansion, graph, facts, verdicts)
+    return Compiled(document, expansion, graph, facts, verdicts, sizes)
+
+
+def _fit(graph: Graph, findings: Findings) -> tuple[dict[str, Shape], Sizes]:
+    """The shapes, and where they are symbolic the sizes at which they hold. Stops on errors."""
+    shapes = infer_shapes(graph, findings)
+    findings.stop_on_errors()
+    sizes = find_sizes(graph, shapes, findings)
+    findings.stop_on_errors()
+    return on_legal_sizes(shapes, sizes), sizes
 
 
 def _check_used(expansion: Expansion, graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from segcompile.analysis.claims import Verdict
 from segcompile.analysis.facts import NodeFacts
 from segcompile.analysis.receptive_field import Field
+from segcompile.analysis.size_set import SizeSet
 from segcompile.compiler import Compiled
 from segcompile.errors import Diagnostic
 from segcompile.graph import Node
@@ -23,9 +24,8 @@ def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequenc
     """The whole analysis; complete also when the spec could not be compiled."""
     found = [as_json(diagnostic) for diagnostic in diagnostics]
     if compiled is None:
-        empty: dict[str, Any] = {"model": None, "variant": variant, "inputs": {}, "layers": [], "outputs": {}}
         return {
-            **empty,
+            **{"model": None, "variant": variant, "inputs": {}, "sizes": {}, "layers": [], "outputs": {}},
             "totals": {"parameters": None, "macs": None, "layers": None},
             "claims": [],
             "diagnostics": found,
@@ -35,6 +35,11 @@ def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequenc
         "model": compiled.model,
         "variant": variant,
         "inputs": {name: {"channels": shape.channels, "size": _sizes(shape)} for name, shape in graph.inputs.items()},
+        "sizes": {
+            axis: {"legal": _set_json(found.legal), "exact": _set_json(found.exact)}
+            for axis, found in zip(("height", "width"), compiled.sizes, strict=True)
+            if found is not None
+        },
         "layers": [_layer_json(nodes, compiled) for nodes in graph.layers.values()],
         "outputs": _outputs_json(compiled),
         "totals": {**_cost(graph.nodes, compiled), "layers": len(graph.layers)},
@@ -45,6 +50,14 @@ def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequenc
         ],
         "diagnostics": found,
     }
+
+
+def _set_json(sizes: SizeSet | None) -> dict[str, Any] | None:
+    """`least`: the smallest size of each of the residues. None where the set cannot be written down."""
+    if sizes is None:
+        return None
+    least = [sizes.least[residue] for residue in sizes.residues]
+    return {"text": str(sizes), "modulus": sizes.modulus, "residues": list(sizes.residues), "least": least}
 
 
 def _cost(nodes: tuple[Node, ...], compiled: Compiled) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from segcompile.analysis.claims import Verdict
 from segcompile.analysis.facts import NodeFacts
 from segcompile.analysis.pairs import show
+from segcompile.analysis.sizes import AxisSizes, Sizes
 from segcompile.compiler import Compiled
 from segcompile.graph import Node
 from segcompile.ops import Shape
@@ -27,7 +28,26 @@ def rf_table(compiled: Compiled) -> str:
     rule = "  ".join("─" * width for width in widths)
     lines = [compiled.model, "", _line(_HEAD, widths), rule, *(_line(row, widths) for row in rows), rule]
     lines += [_line(foot, widths), *_legend(compiled)]
-    return "\n".join([*lines, *_other_claims(compiled)])
+    return "\n".join([*lines, *_size_lines(compiled.sizes), *_other_claims(compiled)])
+
+
+def _size_lines(sizes: Sizes) -> list[str]:
+    """For an input of any size, the sizes that the network takes: a line an axis, one for both if they are alike."""
+    known = [found for found in sizes if found is not None]
+    if len({(found.legal.least, found.exact and found.exact.least) for found in known}) == 1:
+        known = known[:1]
+        other = ", and W alike" if None not in sizes else ""
+    else:
+        other = ""
+    return [line for found in known for line in ("", f"sizes: {found.legal}{other}{_rounding(found)}")]
+
+
+def _rounding(found: AxisSizes) -> str:
+    if found.exact is None:
+        return ""
+    if found.exact == found.legal:
+        return "; no stride rounds"
+    return f"; no stride rounds at {found.exact}" if found.exact.residues else "; some stride rounds at each of them"
 
 
 def _input_cells(shape: Shape) -> tuple[str, ...]:

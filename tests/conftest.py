@@ -21,10 +21,27 @@ from segcompile.compiler import Compiled, compile_spec
 from segcompile.errors import Findings
 from segcompile.graph import Graph, Node
 from segcompile.language.training import Training
-from segcompile.ops import Add, BatchNorm, Concat, Conv, Deconv, Init, Linear, Mul, Resize, Scale, Shape
+from segcompile.ops import (
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    Deconv,
+    GroupNorm,
+    Init,
+    InstanceNorm,
+    Linear,
+    Mul,
+    PixelShuffle,
+    Resize,
+    ResponseNorm,
+    Scale,
+    Shape,
+)
 from segcompile.passes.derive_crops import derive_crops
 
 ROOT = Path(__file__).parents[1]
+_POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm)
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",
     "local_response_norm",
@@ -161,13 +178,16 @@ def _mean_pool(x: Any, *arguments: Any, return_indices: bool = False, **named: A
 
 
 def _spread(x: Any, switches: Any, kernel: Any, stride: Any = None, padding: Any = (0, 0), *, output_size: Any) -> Any:
-    """All that an unpooling may give: each value, and all that decided where it goes, on the whole of its window."""
+    """All that an unpooling may give: each value, and all that decided where it goes, on the whole of its window.
+
+    Places that no window holds get a constant, because a product with zero would depend on nothing.
+    """
     import torch
 
     weight = torch.ones(x.shape[1], 1, *kernel, dtype=x.dtype)
     full = torch.nn.functional.conv_transpose2d(x + switches, weight, stride=stride or kernel, groups=x.shape[1])
     (top, left), (height, width), found = padding, output_size, full.shape
-    return torch.nn.functional.pad(full, (-left, left + width - found[3], -top, top + height - found[2]))
+    return torch.nn.functional.pad(full, (-left, left + width - found[3], -top, top + height - found[2])) + 1
 
 
 def compiled(spec: str | Path, **options: Any) -> Compiled:
@@ -200,7 +220,9 @@ def skeleton(graph: Graph) -> Graph:
     def bare(node: Node) -> Node:
         if isinstance(node.op, Concat | Mul | Add):
             return replace(node, op=Add(align=node.op.align))
-        return replace(node, op=Scale(factor=1.0)) if isinstance(node.op, Scale) else node
+        if isinstance(node.op, PixelShuffle):  # the same pixels, from another channel
+            return replace(node, op=Resize(factor=(node.op.factor, node.op.factor), mode="nearest"))
+        return replace(node, op=Scale(factor=1.0)) if isinstance(node.op, _POINTWISE) else node
 
     return slim(replace(graph, nodes=tuple(bare(node) for node in graph.nodes)), 1)
 

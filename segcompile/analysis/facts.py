@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from segcompile.analysis.alignment import Place, place_nodes
+from segcompile.analysis.alignment import Maps, Place, place_nodes
 from segcompile.analysis.coverage.gridding import warn_gridding
+from segcompile.analysis.misaligned import warn_misaligned
 from segcompile.analysis.receptive_field import Fields, trace_fields
 from segcompile.analysis.warn import warn_field_exceeds, warn_no_effect
 from segcompile.errors import Findings
@@ -20,7 +21,7 @@ class NodeFacts:
 
     shape: Shape
     fields: Fields
-    place: Place
+    maps: tuple[Maps, Maps]
     parameters: tuple[Parameter, ...]
     macs: int | None
     bound: bool = False  # the values decide which part of its field an output depends on
@@ -35,6 +36,11 @@ class NodeFacts:
         return sum(parameter.count for parameter in self.parameters if not parameter.is_bias)
 
     @property
+    def place(self) -> Place:
+        """The coordinate maps (height, width) along the first path; None behind a whole-image op."""
+        return self.maps[0].first, self.maps[1].first
+
+    @property
     def receptive_field(self) -> tuple[int | None, int | None]:
         """Extent in input pixels, (height, width)."""
         return self.fields[0].size, self.fields[1].size
@@ -46,15 +52,17 @@ Facts = Mapping[str, NodeFacts]  # node name -> what is true of it; inputs are n
 def analyse(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Facts:
     """The facts of every node of a graph whose crops are resolved and whose shapes are known."""
     fields = trace_fields(graph, shapes)
-    places = place_nodes(graph, shapes, findings)
+    places = place_nodes(graph, shapes)
     facts: dict[str, NodeFacts] = {}
     for node in graph.nodes:
         inputs = [shapes[name] for name in node.inputs]
         shape = shapes[node.name]
         parameters = node.op.parameters(inputs)
         macs = node.op.macs(inputs, shape)
-        bound = node.op.data_dependent or any(name in facts and facts[name].bound for name in node.inputs)
+        read = node.inputs[:1] if node.op.lends_size else node.inputs
+        bound = node.op.data_dependent or any(name in facts and facts[name].bound for name in read)
         facts[node.name] = NodeFacts(shape, fields[node.name], places[node.name], parameters, macs, bound)
+    warn_misaligned(graph, shapes, places, findings)
     warn_no_effect(graph, shapes, findings)
     warn_field_exceeds(graph, fields, findings)
     warn_gridding(graph, shapes, fields, findings)

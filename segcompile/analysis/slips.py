@@ -106,6 +106,8 @@ def _counted(followers: int) -> str:
 def _why(verdict: Verdict) -> str:
     if verdict.what in ("receptive_field", "stride", "margin"):
         return "a whole-image op, or branches of unequal stride, come before it"
+    if verdict.what.startswith("size at"):
+        return "the network does not take that size"
     return "the layer has no such number"
 
 

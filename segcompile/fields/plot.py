@@ -66,8 +66,9 @@ def plot(view: ReceptiveField, layer: LayerField, phase: Phase, file: Path) -> N
 def _figure(view: ReceptiveField, layer: LayerField, phase: Phase) -> Figure:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
-    growth, covered, paths = figure.subplots(1, 3, width_ratios=(1.35, 1, 1))
+    figure = Figure(figsize=(10, 3.6))  # laid out by hand: a solver's last digits differ from run to run
+    figure.subplots_adjust(left=0.04, right=0.97, bottom=0.29, top=0.93, wspace=0.2)
+    growth, covered, paths = figure.subplots(1, 3, width_ratios=(1.3, 1, 1))
     _draw_paths(paths, layer, phase)  # first, as it is what large fields have no answer to
     _draw_coverage(covered, layer, phase)
     _draw_growth(growth, view, layer, phase)
@@ -93,7 +94,13 @@ def _draw_growth(axes: Axes, view: ReceptiveField, layer: LayerField, phase: Pha
             places, extents = [names.index(name) for name in beside], [sizes[name][axis] for name in beside]
             axes.plot(places, extents, "o", color=_INK, markersize=3, markerfacecolor="white", label="beside it")
     every = max(1, -(-len(names) // _MOST_NAMES))
-    axes.set_xticks(range(0, len(names), every), names[::every], rotation=60, ha="right", rotation_mode="anchor")
+    axes.set_xticks(
+        range(0, len(names), every),
+        [_short(name) for name in names[::every]],
+        rotation=60,
+        ha="right",
+        rotation_mode="anchor",
+    )
     axes.set_ylim(0)
     axes.set_title(f"{view.model}: receptive field by layer, in input pixels", loc="left")
     if len(axes.lines) > 1:
@@ -158,4 +165,4 @@ def _show(
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 20 else f"…{name[-19:]}"
+    return name if len(name) <= 18 else f"…{name[-17:]}"

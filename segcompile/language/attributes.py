@@ -168,7 +168,7 @@ def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Va
             message = f"a layer has one op, and this one has `{key}` and `{name}`"
             raise fail("SC003", message, word.span, help=f"a layer of its own: `- {{{name}: ...}}`")
         if name not in free:
-            help = did_you_mean(name, [*free, *COMMON]) or _known(op)
+            help = did_you_mean(name, [*free, *COMMON]) or _listed(op)
             raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
         given[name] = node, values
     return given

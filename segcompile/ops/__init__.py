@@ -20,6 +20,7 @@ from segcompile.ops.base import (
 from segcompile.ops.convolution import Conv, Deconv
 from segcompile.ops.joins import Add, Concat, Join, Mul
 from segcompile.ops.linear import Linear
+from segcompile.ops.needs import Need
 from segcompile.ops.normalization import BatchNorm, GroupNorm, InstanceNorm, ResponseNorm
 from segcompile.ops.pointwise import Activation, Dropout, LeakyRelu, PRelu, Scale, Softmax
 from segcompile.ops.pooling import GlobalPool, Pool, Unpool
@@ -72,7 +73,7 @@ BY_SPELLING: dict[str, type[Op]] = {op.spelling: op for op in ALL_OPS if not kin
 __all__ = [
     "ALL_OPS", "AXES", "BY_KIND", "BY_SPELLING", "HEIGHT", "IDENTITY", "SPELLINGS", "WIDTH",
     "Activation", "Add", "AnySize", "BatchNorm", "Concat", "Conv", "Crop", "Deconv", "Dropout", "GlobalPool",
-    "GroupNorm", "Init", "InstanceNorm", "Join", "LeakyRelu", "Linear", "Mul", "Op", "PRelu", "Pad", "Parameter",
-    "PixelShuffle", "Pool", "Reads", "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Softmax",
-    "Undecidable", "Unpool", "Window", "kinds",
+    "GroupNorm", "Init", "InstanceNorm", "Join", "LeakyRelu", "Linear", "Mul", "Need", "Op", "PRelu", "Pad",
+    "Parameter", "PixelShuffle", "Pool", "Reads", "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size",
+    "Softmax", "Undecidable", "Unpool", "Window", "kinds",
 ]  # fmt: skip

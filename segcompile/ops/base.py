@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from segcompile.ops.size import AnySize, Size
+
+if TYPE_CHECKING:
+    from segcompile.ops.needs import Need
 
 HEIGHT, WIDTH = 0, 1
 AXES = (HEIGHT, WIDTH)
@@ -115,9 +118,16 @@ class Parameter:
 class Refusal(Exception):
     """An op cannot take these inputs. `attribute` names what to point at; None points at the layer."""
 
-    def __init__(self, code: str, message: str, attribute: str | None = None, help: str | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        attribute: str | None = None,
+        help: str | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message)
-        self.code, self.message, self.attribute, self.help = code, message, attribute, help
+        self.code, self.message, self.attribute, self.help, self.notes = code, message, attribute, help, notes
 
 
 class Op(BaseModel):
@@ -137,8 +147,20 @@ class Op(BaseModel):
     spatial: ClassVar[bool] = False  # needs an input with height and width
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        """The output shape. Raises Refusal (SC3xx), or Undecidable where a symbolic size has no closed form."""
+        """The output shape, if the needs are met. Raises Refusal (SC3xx) for what has nothing to do with sizes, and
+        Undecidable where a symbolic size cannot be written down."""
         return shapes[0]
+
+    def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterable[Need]:
+        """What the sizes must fulfil, numbers or not: everything that `output` takes for granted of them."""
+        return ()
+
+    def result(self, shapes: Sequence[Shape]) -> Shape:
+        """The output shape. Raises as `output` does, and Refusal where a need is not met."""
+        output = self.output(shapes)
+        for need in self.needs(shapes, output):
+            need.check()
+        return output
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         """What an output reads of input `index`, given the inputs' `sizes` along `axis`; None: not its values.
@@ -185,9 +207,3 @@ def same_pads(kernel: int, dilation: int) -> tuple[int, int]:
 def axis_pads(pad: tuple[int, int, int, int], axis: int) -> tuple[int, int]:
     """(before, after) of [top, bottom, left, right]."""
     return pad[2 * axis], pad[2 * axis + 1]
-
-
-def require_size(size: Size, what: str, attribute: str | None, help: str | None = None) -> None:
-    """Refuse (SC303) an output without pixels; a symbolic size passes."""
-    if isinstance(size, int) and size < 1:
-        raise Refusal("SC303", what, attribute, help)

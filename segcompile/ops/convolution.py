@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import ClassVar
 
 from segcompile.ops.base import (
@@ -23,9 +24,9 @@ from segcompile.ops.base import (
     Window,
     axis_pads,
     product,
-    require_size,
     same_pads,
 )
+from segcompile.ops.needs import Need, reflects
 from segcompile.ops.size import Size
 
 
@@ -85,15 +86,22 @@ class Conv(Op):
         check_init(self.init, self.kernel, source.channels, self.channels, self.groups)
         return Shape(self.channels, tuple(self._extent(axis, source.size[axis]) for axis in AXES))
 
+    def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
+        for axis in AXES:
+            if self.mode == "reflect":
+                yield reflects(axis, shapes[0].size[axis], self.pads(axis), "pad")
+            yield Need(axis, output.size[axis] - 1, partial(self._no_window, axis, shapes[0].size[axis]))
+
+    def _span(self, axis: int) -> int:
+        return self.dilation[axis] * (self.kernel[axis] - 1) + 1
+
     def _extent(self, axis: int, size: Size) -> Size:
-        before, after = self.pads(axis)
-        span = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-        if self.mode == "reflect" and isinstance(size, int) and max(before, after) >= size:
-            raise Refusal("SC303", f"{size} pixels cannot be reflected over {max(before, after)}", "pad")
-        extent = (size + (before + after - span)) // self.stride[axis] + 1
+        return (size + (sum(self.pads(axis)) - self._span(axis))) // self.stride[axis] + 1
+
+    def _no_window(self, axis: int, size: Size) -> Refusal:
+        (before, after), span = self.pads(axis), self._span(axis)
         message = f"{size} pixels with padding {before} + {after} hold no window of {span}"
-        require_size(extent, message, "kernel", f"the input needs at least {span - before - after} pixels here")
-        return extent
+        return Refusal("SC303", message, "kernel", f"the input needs at least {span - before - after} pixels here")
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.stride[axis], self.dilation[axis], self.pads(axis)[0])
@@ -149,12 +157,17 @@ class Deconv(Op):
                 raise Refusal("SC303", message, "output_pad")
         return Shape(self.channels, tuple(self._extent(axis, source.size[axis]) for axis in AXES))
 
+    def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
+        for axis in AXES:
+            yield Need(axis, output.size[axis] - 1, partial(self._nothing_left, axis, shapes[0].size[axis]))
+
     def _extent(self, axis: int, size: Size) -> Size:
-        before, after = self.pads(axis)
         span = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-        extent = (size - 1) * self.stride[axis] + (span + self.output_pad[axis] - before - after)
-        require_size(extent, f"padding {before} + {after} leaves nothing of {size} pixels", "pad")
-        return extent
+        return (size - 1) * self.stride[axis] + (span + self.output_pad[axis] - sum(self.pads(axis)))
+
+    def _nothing_left(self, axis: int, size: Size) -> Refusal:
+        before, after = self.pads(axis)
+        return Refusal("SC303", f"padding {before} + {after} leaves nothing of {size} pixels", "pad")
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         # Output p gets weight t of input i where p = stride*i + dilation*t - pad; the taps are read backwards.

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from segcompile.ops.base import IDENTITY, Number, Op, Reads, Refusal, Shape, Window
-from segcompile.ops.size import Size, Undecidable, difference
+from segcompile.ops.needs import Need
+from segcompile.ops.size import AnySize, Size, Undecidable, constant, difference, least, most
 
 Align = Annotated[Literal["none", "center_crop", "pad"], Reads.WORD]
 
 
-_REMEDY = "`align: center_crop` or `align: pad`, a crop, or an input size that all strides divide"
-
-
-class _Apart(Exception):
-    """Sizes differ, and nothing says what to do about it."""
-
-
 class Join(Op):
-    """What the three share: equal sizes, or `align` that says how they become equal."""
+    """What the three share: equal sizes, or `align` that makes them equal along each axis."""
 
     least_inputs: ClassVar[int] = 2
     most_inputs: ClassVar[int | None] = None
@@ -27,35 +22,42 @@ class Join(Op):
     align: Align = "none"
 
     def joined(self, shapes: Sequence[Shape]) -> tuple[Size, ...]:
-        """The common size. Raises Refusal SC302 where the inputs do not fit."""
+        """The common size. Raises Refusal SC302 for a vector beside a feature map."""
         ranks = {len(shape.size) for shape in shapes}
         if len(ranks) > 1:
             raise Refusal("SC302", "a vector cannot be joined with a feature map")
-        try:
-            common = tuple(self._common([shape.size[axis] for shape in shapes]) for axis in range(ranks.pop()))
-        except Undecidable:
-            message = f"which of {_listed(shapes)} is smaller depends on the image"
-            raise Refusal("SC302", message, "align", "give the input a size") from None
-        except _Apart:
-            raise Refusal("SC302", f"the inputs differ in size: {_listed(shapes)}", None, _REMEDY) from None
-        if all(shape.size != common for shape in shapes):
-            message = f"no input fits into all others: {_listed(shapes)}"
-            raise Refusal("SC302", message, "align", "crop or pad them one by one before")
-        return common
+        return tuple(self._common([shape.size[axis] for shape in shapes]) for axis in range(ranks.pop()))
+
+    def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
+        if self.align == "none":
+            first, *others = dict.fromkeys(shape.size for shape in shapes)
+            for axis, size in enumerate(first):
+                for other in others:
+                    if other[axis] != size:
+                        yield Need(axis, difference(size, other[axis]), partial(_apart, shapes), equal=True)
 
     def _common(self, sizes: Sequence[Size]) -> Size:
-        if all(size == sizes[0] for size in sizes):
-            return sizes[0]
+        if self.align == "none":  # all agree, or a need is not met: the plainest one
+            return min(sizes, key=lambda size: size.period if isinstance(size, AnySize) else 0)
+        return (least if self.align == "center_crop" else most)(sizes)
+
+    def shift(self, sizes: Sequence[Size], index: int) -> Size:
+        """How many pixels `align` cuts off an input before its first one; negative where it puts them there."""
         if self.align == "none":
-            raise _Apart
-        gaps = [difference(size, sizes[0]) for size in sizes]
-        return sizes[gaps.index(min(gaps) if self.align == "center_crop" else max(gaps))]
+            return 0
+        surplus = difference(sizes[index], self._common(sizes))
+        return constant(surplus // 2 if self.align == "center_crop" else surplus * -1 // 2 * -1)
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
-        if self.align == "none" or all(size == sizes[index] for size in sizes):
-            return IDENTITY
-        surplus = difference(sizes[index], self._common(sizes))  # cropped if positive, padded if negative
-        return Window(offset=-(surplus // 2) if surplus >= 0 else -surplus // 2)
+        shift = self.shift(sizes, index)
+        if isinstance(shift, AnySize):
+            raise Undecidable(f"aligning {sizes[index]} with {self._common(sizes)}")
+        return Window(offset=-shift) if shift else IDENTITY
+
+
+def _apart(shapes: Sequence[Shape]) -> Refusal:
+    help = "`align: center_crop`, `align: pad` or a crop"
+    return Refusal("SC302", f"the inputs differ in size: {_listed(shapes)}", None, help)
 
 
 def _listed(shapes: Sequence[Shape]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from segcompile.ops.base import (
@@ -16,10 +17,10 @@ from segcompile.ops.base import (
     Shape,
     Window,
     axis_pads,
-    require_size,
     same_pads,
 )
-from segcompile.ops.size import AnySize, Size, Undecidable
+from segcompile.ops.needs import Need
+from segcompile.ops.size import Size, difference, least
 
 
 class Pool(Op):
@@ -52,20 +53,24 @@ class Pool(Op):
     def output(self, shapes: Sequence[Shape]) -> Shape:
         return Shape(shapes[0].channels, tuple(self._extent(axis, shapes[0].size[axis]) for axis in AXES))
 
+    def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
+        for axis in AXES:
+            yield Need(axis, output.size[axis] - 1, partial(self._no_window, axis, shapes[0].size[axis]))
+
     def _extent(self, axis: int, size: Size) -> Size:
         before, after = self.pads(axis)
         kernel, stride = self.kernel[axis], self.steps[axis]
         if 2 * max(before, after) > kernel:
             raise Refusal("SC303", f"a padding of {max(before, after)} is more than half the kernel of {kernel}", "pad")
-        extra = stride - 1 if self.round == "ceil" else 0
-        extent = (size + (before + after - kernel + extra)) // stride + 1
-        if self.round == "ceil" and after + stride > kernel:  # else the last window starts inside the image
-            if isinstance(extent, AnySize) or isinstance(size, AnySize):
-                raise Undecidable(f"pooling {size} with padding {after}")
-            if (extent - 1) * stride >= size + before:
-                extent -= 1
-        require_size(extent, f"{size} pixels with padding {before} + {after} hold no window of {kernel}", "kernel")
-        return extent
+        if self.round == "floor":
+            return (size + (before + after - kernel)) // stride + 1
+        whole = (size + (before + after - kernel + stride - 1)) // stride + 1
+        return least([whole, (size + (before - 1)) // stride + 1])  # the last window starts inside the image
+
+    def _no_window(self, axis: int, size: Size) -> Refusal:
+        before, after = self.pads(axis)
+        message = f"{size} pixels with padding {before} + {after} hold no window of {self.kernel[axis]}"
+        return Refusal("SC303", message, "kernel")
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.steps[axis], 1, self.pads(axis)[0])
@@ -110,10 +115,18 @@ class Unpool(Op):
         if source.channels != pooled.channels:
             message = f"{source.channels} channels come in, and {pooled.channels} were pooled"
             raise Refusal("SC301", message, "pool_layer", "a 1x1 convolution makes them equal")
-        if source.size != pooled.size:
-            message = f"{source} comes in, and the pool gave {pooled}"
-            raise Refusal("SC302", message, "pool_layer", "unpool where the map has the size of that pool's result")
         return Shape(source.channels, before.size)
+
+    def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
+        source, pooled, _ = shapes
+
+        def refusal() -> Refusal:
+            message = f"{source} comes in, and the pool gave {pooled}"
+            return Refusal("SC302", message, "pool_layer", "unpool where the map has the size of that pool's result")
+
+        for axis in AXES:
+            if source.size[axis] != pooled.size[axis]:
+                yield Need(axis, difference(source.size[axis], pooled.size[axis]), refusal, equal=True)
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         if index == 2:

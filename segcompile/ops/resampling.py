@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import partial
 from math import gcd
 from typing import Annotated, ClassVar, Literal
 
@@ -19,8 +21,8 @@ from segcompile.ops.base import (
     Shape,
     Window,
     axis_pads,
-    require_size,
 )
+from segcompile.ops.needs import Need, reflects
 from segcompile.ops.size import AnySize, Size, Undecidable, difference
 
 
@@ -37,18 +39,13 @@ class Crop(Op):
     offset: OptionalOffset = None
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        source, reference = shapes
+        return Shape(shapes[0].channels, shapes[1].size)
+
+    def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
         for axis in AXES:
-            have, want = source.size[axis], reference.size[axis]
+            have, want = (shape.size[axis] for shape in shapes)
             offset = self.offset[axis] if self.offset else 0
-            try:
-                rest = difference(have, want)
-            except Undecidable:
-                continue
-            if rest < offset:
-                message = f"{have} pixels from offset {offset} do not cover the reference's {want}"
-                raise Refusal("SC302", message, None, "pad the input, or crop another layer")
-        return Shape(source.channels, reference.size)
+            yield Need(axis, difference(have, want) - offset, partial(_uncovered, have, offset, want))
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         return Window(offset=-(self.offset[axis] if self.offset else 0)) if index == 0 else None
@@ -72,14 +69,12 @@ class Pad(Op):
         return axis_pads(self.amount, axis)
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        sizes = []
-        for axis in AXES:
-            before, after = self.pads(axis)
-            size = shapes[0].size[axis]
-            if self.mode == "reflect" and isinstance(size, int) and max(before, after) >= size:
-                raise Refusal("SC303", f"{size} pixels cannot be reflected over {max(before, after)}", "amount")
-            sizes.append(size + (before + after))
-        return Shape(shapes[0].channels, tuple(sizes))
+        return Shape(shapes[0].channels, tuple(shapes[0].size[axis] + sum(self.pads(axis)) for axis in AXES))
+
+    def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
+        if self.mode == "reflect":
+            for axis in AXES:
+                yield reflects(axis, shapes[0].size[axis], self.pads(axis), "amount")
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(offset=self.pads(axis)[0])
@@ -108,10 +103,7 @@ class Resize(Op):
             return Shape(shapes[0].channels, shapes[1].size)
         if self.factor is None:
             raise Refusal("SC204", "resize needs a factor or a reference", None, "`resize: 2` or `resize: input`")
-        sizes = tuple(shapes[0].size[axis] * self.factor[axis] for axis in AXES)
-        for size in sizes:
-            require_size(size, "nothing is left", "factor")
-        return Shape(shapes[0].channels, sizes)
+        return Shape(shapes[0].channels, tuple(shapes[0].size[axis] * self.factor[axis] for axis in AXES))
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         if index == 1:
@@ -130,22 +122,31 @@ class Resize(Op):
             return 1, self.factor[axis]
         have = sizes[0]
         want = sizes[1] if len(sizes) == 2 else have * (self.factor[axis] if self.factor else 1)
-        if isinstance(have, AnySize) or isinstance(want, AnySize):
-            if isinstance(have, AnySize) and isinstance(want, AnySize) and not self.align_corners:
-                return _symbolic_ratio(have, want)
-            raise Undecidable(f"resizing {have} to {want}")
         if self.align_corners:
             have, want = have - 1, want - 1
+        if isinstance(have, AnySize) or isinstance(want, AnySize):
+            return _symbolic_ratio(have, want)
         if want < 1 or have < 1:
             return (0, 1) if have < 1 else (1, 1)
         common = gcd(have, want)
         return have // common, want // common
 
 
-def _symbolic_ratio(have: AnySize, want: AnySize) -> tuple[int, int]:
-    """The ratio of two symbolic sizes that is the same for every image, or Undecidable."""
-    same = have.symbol == want.symbol and have.down == want.down
-    if same and not (have.plus or want.plus or have.add or want.add):
-        common = gcd(have.up, want.up)
-        return have.up // common, want.up // common
+def _symbolic_ratio(have: Size, want: Size) -> tuple[int, int]:
+    """The ratio of two sizes that is the same for every image. Raises Undecidable."""
+    ratio = limit_ratio(have, want)
+    if ratio is not None and have * ratio.denominator == want * ratio.numerator:
+        return ratio.numerator, ratio.denominator
     raise Undecidable(f"resizing {have} to {want}")
+
+
+def limit_ratio(have: Size, want: Size) -> Fraction | None:
+    """The only ratio that two sizes can keep, whatever the image: that of their slopes; None if one of them stays."""
+    if isinstance(have, AnySize) and isinstance(want, AnySize) and have.step > 0 and want.step > 0:
+        return have.slope / want.slope
+    return None
+
+
+def _uncovered(have: Size, offset: int, want: Size) -> Refusal:
+    message = f"{have} pixels from offset {offset} do not cover the reference's {want}"
+    return Refusal("SC302", message, None, "pad the input, or crop another layer")

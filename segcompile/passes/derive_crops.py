@@ -2,61 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from segcompile.analysis.alignment import START, Coordinates, Place, place_node
+from segcompile.analysis.alignment import Coordinates, place_inputs, place_node
+from segcompile.analysis.misaligned import AXIS, pixels
+from segcompile.analysis.witness import Atlas
 from segcompile.errors import Findings
 from segcompile.graph import Graph, Node
-from segcompile.ops import Crop, Refusal, Shape
+from segcompile.ops import AXES, Crop, Refusal, Shape
+from segcompile.passes.disputed_crops import Dispute, find_dispute, report_disputes
+from segcompile.passes.whole_crops import whole_offset_help
 
 
 def derive_crops(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Graph:
     """The graph with every crop's offset filled in: one sweep from first to last, so that each sees those before it.
 
-    Adds SC305 (no common scale), SC306 (negative) or SC307 (not a whole number) where no offset can do it.
+    An offset is proven if it lays the source's maps on the reference's along every path. Where paths disagree, that
+    of the first path is taken, and SC311 shows another. Adds SC305 (no common scale), SC306 (negative) or SC307 (not
+    a whole number) where no offset can do it.
     """
     if not any(isinstance(node.op, Crop) and node.op.offset is None for node in graph.nodes):
         return graph
-    places: dict[str, Place] = dict.fromkeys(graph.inputs, START)
+    places = place_inputs(graph)
+    surveyor = _Surveyor(Atlas(graph, places), shapes, findings)
     nodes = []
     for node in graph.nodes:
         if isinstance(node.op, Crop) and node.op.offset is None:
-            node = replace(node, op=node.op.model_copy(update={"offset": _offset(node, places, findings)}))
-        places[node.name] = place_node(node, shapes, places, Findings())
+            node = replace(node, op=node.op.model_copy(update={"offset": surveyor.offset(node)}))
+        places[node.name] = place_node(node, shapes, places)
         nodes.append(node)
+    report_disputes(surveyor.disputes, surveyor.atlas, findings)
     return replace(graph, nodes=tuple(nodes)).verify()
 
 
-def _offset(node: Node, places: Mapping[str, Place], findings: Findings) -> tuple[int, int]:
-    """(height, width); what goes wrong in the same way along both is said once."""
-    (source, reference), said = (places[name] for name in node.inputs), set[tuple[str, str]]()
-    offset = []
-    for ours, theirs in zip(source, reference, strict=True):
-        found = _axis_offset(ours, theirs)
-        if isinstance(found, Refusal) and (found.code, found.message) not in said:
-            said.add((found.code, found.message))
-            message, origin = f"{node.layer} {found.message}", node.origin
-            findings.add(found.code, message, origin.span, labels=origin.calls, help=found.help)
-        offset.append(found if isinstance(found, int) else 0)
-    return offset[0], offset[1]
+@dataclass(slots=True)
+class _Surveyor:
+    """Finds offsets, and says what is wrong with them."""
+
+    atlas: Atlas
+    shapes: Mapping[str, Shape]
+    findings: Findings
+    disputes: list[Dispute] = field(default_factory=list)
+
+    def offset(self, node: Node) -> tuple[int, int]:
+        """(height, width); what is wrong in the same way along both is said once."""
+        found = [self._along(node, axis) for axis in AXES]
+        refusals = [item for item in found if isinstance(item, Refusal)]
+        alike = len({(item.code, item.message) for item in refusals}) == 1 and len(refusals) == 2
+        for axis, item in enumerate(found):
+            if isinstance(item, Refusal) and not (alike and axis == 1):
+                along = "" if alike else f", along the {AXIS[axis]},"
+                message = f"{node.layer}{along} {item.message}"
+                self.findings.add(item.code, message, node.origin.span, labels=node.origin.calls, help=item.help)
+        height, width = (item if isinstance(item, int) else 0 for item in found)
+        dispute = None if refusals else find_dispute(self.atlas, node, (height, width))
+        self.disputes += [dispute] if dispute is not None else []
+        return height, width
+
+    def _along(self, node: Node, axis: int) -> int | Refusal:
+        """n such that source pixel p + n lies where reference pixel p does, along the first paths; or why not."""
+        names = [self.atlas.layer(name) for name in node.inputs]
+        maps = [self.atlas.places[name][axis].first for name in node.inputs]
+        for name, place in zip(names, maps, strict=True):
+            if place is None:
+                message = f"cannot be aligned: `{name}` has no position, behind a whole-image op or an uneven resize"
+                return Refusal("SC305", message, None, "give the crop an `offset`")
+        source, reference = (place for place in maps if place is not None)
+        if source.scale != reference.scale:
+            return _unequal(names, source, reference)
+        offset = _offset_between(source, reference)
+        message = f"would have to be cropped by {offset}"
+        if offset.denominator != 1:
+            help = whole_offset_help(self.atlas, self.shapes, node, axis, offset)
+            return Refusal("SC307", f"{message}, which is not a whole pixel", None, help)
+        return int(offset) if offset >= 0 else self._negative(node, axis, offset, source)
+
+    def _negative(self, node: Node, axis: int, offset: Fraction, source: Coordinates) -> Refusal:
+        one, other = self.atlas.parted((node.inputs[0], 0), (node.inputs[1], 0), axis)
+        start = f"between `{self.atlas.layer(one[0])}` and" if one[0] == other[0] else "before"
+        message = f"would have to be cropped by {offset}: `{self.atlas.layer(one[-1])}` starts inside its reference"
+        more = f"{pixels(-offset * source.scale)} more of padding"
+        help = f"{more} {start} `{node.layer}`, or crop the reference instead"
+        return Refusal("SC306", message, None, help)
 
 
-def _axis_offset(source: Coordinates | None, reference: Coordinates | None) -> int | Refusal:
-    """n such that source pixel p + n lies where reference pixel p does; or why there is none."""
-    if source is None or reference is None or not source.scale or not reference.scale:
-        return Refusal(
-            "SC305", "cannot be aligned: a whole-image op has no position", None, "give the crop an `offset`"
-        )
-    if source.scale != reference.scale:
-        message = f"has {source.scale} input pixels a step, its reference has {reference.scale}"
-        return Refusal("SC305", message, None, "upsample or downsample one of them first")
-    offset: Fraction = (reference.shift - source.shift) / source.scale
-    message = f"would have to be cropped by {offset}"
-    if offset.denominator != 1:
-        help = "change a padding by one, or give the crop an `offset`"
-        return Refusal("SC307", f"{message}, which is not a whole pixel", None, help)
-    if offset < 0:
-        return Refusal("SC306", message, None, f"pad the input by at least {-offset * source.scale} more")
-    return int(offset)
+def _offset_between(source: Coordinates, reference: Coordinates) -> Fraction:
+    """The n for which source pixel p + n lies where reference pixel p does; their scales are equal."""
+    return (reference.shift - source.shift) / source.scale
+
+
+def _unequal(names: Sequence[str], source: Coordinates, reference: Coordinates) -> Refusal:
+    message = f"has {pixels(source.scale)} a step, its reference `{names[1]}` has {reference.scale}"
+    ratio = reference.scale / source.scale
+    if ratio.denominator == 1:
+        help = f"downsample `{names[0]}` by {ratio} first, or upsample `{names[1]}`"
+    elif ratio.numerator == 1:
+        help = f"upsample `{names[0]}` by {1 / ratio} first, or downsample `{names[1]}`"
+    else:
+        help = "bring both to one stride first"
+    return Refusal("SC305", message, None, help)

@@ -13,6 +13,7 @@ from segcompile.graph import Graph, Node
 from segcompile.ops import (
     Activation,
     Add,
+    AnySize,
     BatchNorm,
     Concat,
     Conv,
@@ -34,7 +35,9 @@ from segcompile.ops import (
     ResponseNorm,
     Scale,
     Shape,
+    Size,
     Softmax,
+    Undecidable,
     Unpool,
     kinds,
 )
@@ -153,7 +156,8 @@ def pixel_shuffles() -> SearchStrategy[PixelShuffle]:
 
 def unary_ops() -> SearchStrategy[Op]:
     """Any op of one tensor that gives a map; those that move the grid are drawn more often."""
-    moving: list[SearchStrategy[Any]] = [convs(), convs(), deconvs(), pools(), resizes(), pads(), pixel_shuffles()]
+    moving: list[SearchStrategy[Any]] = [resizes(), pads(), pixel_shuffles(), deconvs(), deconvs(), pools(), pools()]
+    moving += [convs() for _ in range(5)]  # five strategies: `one_of` counts one and the same only once
     return st.one_of(*moving, st.one_of(*POINTWISE.values()))
 
 
@@ -177,10 +181,10 @@ class _Growing:
     def add(self, op: Op, inputs: Sequence[str]) -> bool:
         """Append a node, unless the op refuses its inputs or the tensor would be too large."""
         try:
-            shape = op.output([self.shapes[name] for name in inputs])
-        except Refusal:
+            shape = op.result([self.shapes[name] for name in inputs])
+        except (Refusal, Undecidable):
             return False
-        if any(not isinstance(size, int) or size > LARGEST for size in shape.size):
+        if any(_is_beyond(size) for size in shape.size):
             return False
         name = f"n{len(self.nodes)}"
         self.nodes.append(Node(name, op, tuple(inputs), name))
@@ -208,13 +212,39 @@ class _Growing:
         if self.draw(st.integers(0, 9)) == 9:
             self.pool_and_unpool()
         elif len(self.shapes) > 1 and self.draw(st.integers(0, 2)) == 0:
-            self.add(self._binary(), [self.any_tensor(), self.draw(st.sampled_from(list(self.shapes)))])
+            first = self.any_tensor()
+            self.add(self._binary(), [first, self.draw(st.sampled_from(self._partners(first)))])
         else:
             mixes = self.draw(st.integers(0, 25)) == 25
             self.add(self.draw(st.one_of(*MIXING.values()) if mixes else unary_ops()), [self.any_tensor()])
 
+    def detour(self, start: str) -> None:
+        """Down by a stride, perhaps twice, up again, and joined with where it began: that fits at some sizes only."""
+        before, stride = len(self.nodes), self.draw(st.integers(2, 3))
+        rounding = st.sampled_from(["floor", "ceil"])
+        kind, steps = st.just("avg"), st.just((stride, stride))
+        self.add(self.draw(st.builds(Pool, kind=kind, kernel=pairs(1, 3), stride=steps, round=rounding)), [start])
+        for _ in range(self.draw(st.integers(0, 2))):
+            self.add(self.draw(unary_ops()), [list(self.shapes)[-1]])
+        if self.draw(st.integers(0, 2)) == 0:
+            self.detour(list(self.shapes)[-1])
+        up = Deconv(channels=CHANNELS, kernel=(stride, stride), stride=(stride, stride))
+        if len(self.nodes) > before and self.add(up, [self.nodes[-1].name]):
+            join = self.draw(st.sampled_from([Add(), Add(), Concat(), Crop(offset=(0, 1))]))
+            self.add(join, [self.nodes[-1].name, start])
+
+    def _partners(self, first: str) -> list[str]:
+        """All tensors; of those of any size, the ones that grow with the image as the first one does."""
+        slopes = {name: [getattr(size, "slope", 0) for size in shape.size] for name, shape in self.shapes.items()}
+        return [name for name in self.shapes if slopes[name] == slopes[first]]
+
     def _binary(self) -> Op:
         return self.draw(st.one_of(joins(), st.builds(Crop, offset=pairs(0, 3)), resizes(by_factor=False)))
+
+
+def _is_beyond(size: Size) -> bool:
+    """Whether a tensor of this size would be too large to run, or its table too long to look through."""
+    return size > LARGEST if isinstance(size, int) else size.slope > 4 or size.period > LARGEST
 
 
 @st.composite
@@ -224,13 +254,25 @@ def graphs(draw: DrawFn, most: int = 8, low: int = 16, high: int = 40) -> Graph:
     Crops carry explicit offsets. Nothing bounds how strides combine: branches may meet at unequal strides.
     """
     height, width = draw(pairs(low, high))
-    growing = _Growing(draw, {"input": Shape(CHANNELS, (height, width))})
+    return _drawn(draw, Shape(CHANNELS, (height, width)), most)
+
+
+@st.composite
+def free_graphs(draw: DrawFn, most: int = 8) -> Graph:
+    """The same on an image of any size. Its joins may fit at some sizes only; together they may fit at none."""
+    return _drawn(draw, Shape(CHANNELS, (AnySize("H"), AnySize("W"))), most)
+
+
+def _drawn(draw: DrawFn, image: Shape, most: int) -> Graph:
+    growing = _Growing(draw, {"input": image})
     for _ in range(draw(st.integers(1, most))):
         growing.step()
+    if not isinstance(image.size[0], int):
+        growing.detour(growing.any_tensor())
     if not growing.nodes:
         growing.add(Activation(kind="relu"), ["input"])
     outputs = {f"out_{node.name}": node.name for node in growing.nodes}
-    return Graph("net", {"input": Shape(CHANNELS, (height, width))}, tuple(growing.nodes), outputs).verify()
+    return Graph("net", {"input": image}, tuple(growing.nodes), outputs).verify()
 
 
 def unpooled(op: Unpool, size: tuple[int, int]) -> Graph:

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from importlib.resources import files
 from typing import Any
 
+from segcompile.analysis.sizes import Sizes
 from segcompile.backend import BuildRequest, BuildResult
 from segcompile.emit import WIDTH, Argument, environment, view_model
 from segcompile.emit.bodies import Statement
@@ -46,8 +47,9 @@ def emit(request: BuildRequest) -> BuildResult:
     if request.class_name in CLASSES:  # a model called `f` or `tensor`
         request = replace(request, class_name=f"{request.class_name}Net")
     view = view_model(request.graph, request.facts, request.class_name, _input_names(request.graph), TORCH)
-    found = {"model.py": env.get_template("model.py.jinja").render(_model_context(request, view))}
-    geometry = harness_geometry(request.graph, request.facts)
+    sizes = request.sizes()
+    found = {"model.py": env.get_template("model.py.jinja").render(_model_context(request, view, sizes))}
+    geometry = harness_geometry(request.graph, request.facts, sizes)
     context = _harness_context(request)
     if geometry is not None:
         context |= asdict(geometry)
@@ -79,7 +81,7 @@ def _harness_context(request: BuildRequest) -> dict[str, Any]:
     }
 
 
-def _model_context(request: BuildRequest, view: ModelView) -> dict[str, Any]:
+def _model_context(request: BuildRequest, view: ModelView, sizes: Sizes) -> dict[str, Any]:
     graph = request.graph
     inits = {node.op.init.scheme for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear)}
     joins = {node.op.align for node in graph.nodes if isinstance(node.op, Join)}
@@ -88,6 +90,7 @@ def _model_context(request: BuildRequest, view: ModelView) -> dict[str, Any]:
         "about": request.about or f"The network {request.model}.",
         "cite": _cite(request),
         "sizes": _sizes(graph),
+        "legal": ", ".join(str(axis.legal) for axis in sizes if axis is not None),
         "classes": [_print_class(found, graph, found is view.model) for found in view.classes],
         "init_lines": initialisation.statements(graph, request.facts, view.paths),
         "identity": "identity" in inits,
@@ -107,7 +110,9 @@ def _uses(view: ModelView, prefix: str) -> bool:
 def _sizes(graph: Graph) -> str:
     """For which input the sizes in comments hold."""
     parts = [" x ".join(str(size) for size in shape.size) for shape in graph.inputs.values()]
-    return f"a {parts[0]} input" if len(parts) == 1 else f"inputs of {' and '.join(parts)}"
+    if len(parts) > 1:
+        return f"inputs of {' and '.join(parts)}"
+    return f"{'an' if parts[0][0] == 'H' else 'a'} {parts[0]} input"
 
 
 def _cite(request: BuildRequest) -> str:

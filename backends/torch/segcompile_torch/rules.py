@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from segcompile.emit import Argument, Call, Rules
 from segcompile.ops import (
+    AXES,
     Activation,
     Add,
     BatchNorm,
@@ -138,15 +139,26 @@ def _pixel_shuffle(op: PixelShuffle, member: str, inputs: Sequence[str], shapes:
 
 
 def _aligned(op: Join, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> list[str]:
-    """The inputs, those of another size brought to that of one that has the common size."""
+    """The inputs, those of another size brought to the common one."""
     if op.align == "none":
         return list(inputs)
-    model = next((code for code, shape in zip(inputs, shapes, strict=True) if shape.size == output.size), inputs[0])
     function = "center_crop" if op.align == "center_crop" else "center_pad"
+    models = _models(inputs, shapes, output)
     return [
-        code if shape.size == output.size else f"{function}({code}, {model})"
+        code if shape.size == output.size else f"{function}({', '.join([code, *(m for m in models if m != code)])})"
         for code, shape in zip(inputs, shapes, strict=True)
     ]
+
+
+def _models(inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> list[str]:
+    """Inputs that together show the common size: one that has it at every size of the image; else one an axis; else,
+    where it is now that of one and now that of another, all."""
+    pairs = list(zip(inputs, shapes, strict=True))
+    whole = [code for code, shape in pairs if shape.size == output.size]
+    if whole:
+        return whole[:1]
+    along = [[code for code, shape in pairs if shape.size[axis] == output.size[axis]] for axis in AXES]
+    return list(dict.fromkeys(codes[0] for codes in along)) if all(along) else list(dict.fromkeys(inputs))
 
 
 def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:

@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def center_crop(x: Tensor, reference: Tensor) -> Tensor:
-    """The centre of x, (B, C, H, W), as large as the reference."""
-    top, left = (x.shape[2] - reference.shape[2]) // 2, (x.shape[3] - reference.shape[3]) // 2
-    return x[:, :, top : top + reference.shape[2], left : left + reference.shape[3]]
+def center_crop(x: Tensor, *others: Tensor) -> Tensor:
+    """The centre of x, (B, C, H, W), as high and as wide as the smallest of these tensors."""
+    height, width = (min(tensor.shape[axis] for tensor in (x, *others)) for axis in (2, 3))
+    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+    return x[:, :, top : top + height, left : left + width]
 
 
 class Double(nn.Module):

@@ -1,0 +1,64 @@
+"""What an op asks of sizes: at least one pixel, a reference that is covered, inputs of one size.
+
+A number either meets a need or does not. A symbolic size meets it at some sizes of the image, which
+`analysis/sizes.py` finds out; one that meets it at no size, or at a few only, is refused like a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from segcompile.ops.base import Refusal
+from segcompile.ops.size import AnySize, Size
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Along one axis: slack >= 0, or slack == 0 if `equal`; `refusal` makes the reason where that is not so."""
+
+    axis: int
+    slack: Size
+    refusal: Callable[[], Refusal]
+    equal: bool = False
+
+    def check(self) -> None:
+        """Raise the refusal, unless the number meets the need, or endlessly many sizes of the image do."""
+        slack = self.slack
+        if isinstance(slack, int):
+            if slack < 0 or (slack > 0 and self.equal):
+                raise self.refusal()
+        elif all(least_size(slack, residue, self.equal) is None for residue in range(slack.period)):
+            refusal = self.refusal()
+            raise Refusal(refusal.code, refusal.message, refusal.attribute, self._only(slack) or refusal.help)
+
+    def _only(self, slack: AnySize) -> str | None:
+        """The help where a few sizes meet the need all the same."""
+        if slack.step == 0:
+            return None
+        turns = [(r, divmod(-slack.at(r), slack.step)) for r in range(slack.period)]
+        found = [r + q * slack.period for r, (q, rest) in turns if q >= 0 and not (self.equal and rest)]
+        found = sorted(size for size in found if size)
+        if not found:
+            return None
+        listed = " or ".join(map(str, found[:3])) if self.equal else f"at most {found[-1]}"
+        return f"it fits for {slack.symbol} = {listed} only: give the input that size"
+
+
+def least_size(slack: AnySize, residue: int, equal: bool = False) -> int | None:
+    """The first of the sizes of one residue modulo the period from which on slack >= 0, or slack == 0 if `equal`; None
+    if there is no such size."""
+    first = slack.at(residue)
+    if (equal and (first or slack.step)) or slack.step < 0 or (slack.step == 0 and first < 0):
+        return None
+    turns = max(0, -(first // slack.step)) if slack.step else 0
+    return residue + turns * slack.period or slack.period  # an image has at least one pixel
+
+
+def reflects(axis: int, size: Size, pads: tuple[int, int], attribute: str) -> Need:
+    """More pixels than a reflection takes of them."""
+
+    def refusal() -> Refusal:
+        return Refusal("SC303", f"{size} pixels cannot be reflected over {max(pads)}", attribute)
+
+    return Need(axis, size - 1 - max(pads), refusal)

@@ -1,0 +1,83 @@
+"""SC311 for crops whose offset holds along their first paths and not along others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from segcompile.analysis.alignment import Coordinates
+from segcompile.analysis.misaligned import AXIS, counted
+from segcompile.analysis.witness import Atlas, Path
+from segcompile.errors import Findings
+from segcompile.graph import Node
+from segcompile.ops import AXES
+
+
+@dataclass(slots=True)
+class Dispute:
+    """A crop, its offset along an axis, and what another path (None: of another stride) would make of it.
+
+    The two paths lead from where they part to the inputs of `join`, behind which they are one.
+    """
+
+    crop: Node
+    axis: int | None  # None: both alike
+    offset: int
+    otherwise: str
+    paths: tuple[Path, Path]
+    join: str
+    later: list[str] = field(default_factory=list)  # crops that the same join puts in doubt
+
+
+def find_dispute(atlas: Atlas, crop: Node, offset: tuple[int, int]) -> Dispute | None:
+    """The first axis along which the offset does not lay the source's maps on the reference's, all on all."""
+    found = [dispute for axis in AXES if (dispute := _along(atlas, crop, axis, offset[axis])) is not None]
+    if len(found) == 2 and replace(found[0], axis=1) == found[1]:
+        return replace(found[0], axis=None)
+    return found[0] if found else None
+
+
+def _along(atlas: Atlas, crop: Node, axis: int, offset: int) -> Dispute | None:
+    source, reference = (atlas.places[name][axis].every for name in crop.inputs)
+    moved = tuple(Coordinates(item.scale, item.shift + offset * item.scale) for item in source)
+    for name, ours, theirs, sign in ((crop.inputs[0], moved, reference, -1), (crop.inputs[1], reference, moved, 1)):
+        odd = next((entry for entry, item in enumerate(ours) if item not in theirs), None)
+        if odd is not None:
+            left, right, join = atlas.forked(name, (0, odd), axis)
+            return Dispute(crop, axis, offset, _otherwise(theirs[0], ours[odd], offset, sign), (left, right), join)
+    return None
+
+
+def _otherwise(known: Coordinates, odd: Coordinates, offset: int, sign: int) -> str:
+    """The offset that lays `odd`, the source's (sign -1) or the reference's, on the other's `known` map."""
+    if known.scale != odd.scale:
+        return "by no number of pixels"
+    return f"by {offset + sign * (odd.shift - known.shift) / known.scale}"
+
+
+def report_disputes(disputes: Sequence[Dispute], atlas: Atlas, findings: Findings) -> None:
+    """SC311 for the first dispute about each join and axis, with its two paths; the others are counted there."""
+    first: dict[str, Dispute] = {}
+    for dispute in disputes:
+        known = first.setdefault(dispute.join, dispute)
+        if known is not dispute:
+            known.later.append(dispute.crop.layer)
+    for dispute in first.values():
+        _report(dispute, atlas, findings)
+
+
+def _report(dispute: Dispute, atlas: Atlas, findings: Findings) -> None:
+    crop, join = dispute.crop, atlas.layer(dispute.join)
+    along = f" along the {AXIS[dispute.axis]}" if dispute.axis is not None else ""
+    message = f"{crop.layer} is cropped by {dispute.offset}{along}; another path would crop it {dispute.otherwise}"
+    offers = (f"by {dispute.offset}", dispute.otherwise)
+    words = [
+        (path[-1], f"via {atlas.tell(path)} into {join}: {offer}")
+        for path, offer in zip(dispute.paths, offers, strict=True)
+    ]
+    labels, notes = atlas.testify(words)
+    if dispute.later:
+        what = "in doubt for the same reason and"
+        notes.append(counted(dispute.later, f"crop is {what} is", f"crops are {what} are"))
+    help = f"the paths meet apart in `{join}`: mend that join, or give the crop an `offset`"
+    findings.add("SC311", message, crop.origin.span, labels=[*labels, *crop.origin.calls], help=help, notes=notes)

@@ -73,7 +73,7 @@ def _row(nodes: tuple[Node, ...], compiled: Compiled) -> tuple[str, ...]:
         _attribute(main, "kernel"),
         _attribute(main, "dilation"),
         _fractions(result),
-        field_text(result),
+        field_text(result, compiled),
         _claimed(main.layer, compiled),
         f"{parameters:,}" if parameters else "",
         _short(macs),
@@ -90,14 +90,15 @@ def _fractions(found: NodeFacts) -> str:
     return "" if None in strides else show((strides[0], strides[1]))
 
 
-def field_text(found: NodeFacts) -> str:
+def field_text(found: NodeFacts, compiled: Compiled) -> str:
     """`67`, `67x35`, `13 (7)` where 7 of the 13 are seen, `≤ 6` for a bound, `whole image (37)` where the paths that do
-    not mix it see 37, or why there is no number."""
+    not mix it see 37; `varies` with a symbolic size, `not listed` where there are too many phases or pixels."""
     height, width = (field.local_size for field in found.fields)
     if any(field.whole for field in found.fields):
         return "whole image" + (f" ({show((height, width))})" if height and width else "")
     if height is None or width is None:
-        return "varies"
+        sizes = [size for shape in compiled.graph.inputs.values() for size in shape.size]
+        return "not listed" if all(isinstance(size, int) for size in sizes) else "varies"
     touched = _touched(found)
     holes = f" ({show(touched)})" if touched != (height, width) else ""
     return ("≤ " if found.bound else "") + show((height, width)) + holes
@@ -112,7 +113,7 @@ def _legend(compiled: Compiled) -> list[str]:
     said: dict[str, str] = {}
     for nodes in compiled.graph.layers.values():
         found = compiled.facts[nodes[-1].name]
-        text, (height, width) = field_text(found), (field.local_size for field in found.fields)
+        text, (height, width) = field_text(found, compiled), (field.local_size for field in found.fields)
         if text.startswith("whole image ("):
             said.setdefault("whole", f"{text}: the paths that do not mix the image see {show((height, width))}")
         elif text.startswith("≤"):

@@ -37,7 +37,7 @@ RULES = (
     Rule("segcompile/ops/*", ("segcompile.language", "segcompile.graph"), "an op knows no network"),
     Rule(
         "segcompile/analysis/*",
-        ("segcompile.passes", "segcompile.emit", "segcompile.backend"),
+        ("segcompile.passes", "segcompile.emit", "segcompile.backend", "segcompile.fields"),
         "an analysis only looks",
     ),
     Rule("segcompile/passes/*", ("segcompile.emit",), "a pass knows no target"),
@@ -118,6 +118,9 @@ PLANTED = [
     ("segcompile/analysis/x.py", "import segcompile.passes.y", "segcompile.passes.y: an analysis only looks"),
     ("segcompile/analysis/x.py", "from segcompile import emit", "segcompile.emit: an analysis only looks"),
     ("segcompile/analysis/x.py", "from .. import backend", "segcompile.backend: an analysis only looks"),
+    ("segcompile/analysis/x.py", "import segcompile.fields", "segcompile.fields: an analysis only looks"),
+    ("segcompile/fields/text.py", "import numpy", "numpy: a light core"),
+    ("segcompile/fields/text.py", "import matplotlib", "matplotlib: pictures are drawn in one file"),
     ("segcompile/passes/x.py", "import segcompile.emit", "segcompile.emit: a pass knows no target"),
     ("segcompile/x.py", "from segcompile.cli import main", "segcompile.cli.main: the command line is the last room"),
     ("segcompile/x.py", "from .cli import main", "segcompile.cli.main: the command line is the last room"),

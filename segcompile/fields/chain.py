@@ -28,8 +28,9 @@ def why_text(layer: LayerField, phase: Phase) -> str:
             links = [(name, pixels) for name, _, pixels in steps]
             ends.setdefault(_chain(grouped(links)), []).append(f"{direction} {steps[0][1]}")
     if not ends:
-        return f"{layer.name}: no side has a path of its own, {layer.summary}"
-    head = f"{layer.name} at phase {phase[0]},{phase[1]}: who reaches which input pixel, and how many pixels each adds"
+        return f"{layer.name}: no path to tell, {layer.summary}"
+    at = f"{layer.name} at phase {phase[0]},{phase[1]}"
+    head = f"{at}: who reaches which input pixel, and how many pixels each layer adds"
     return "\n\n".join([head, *(f"{', '.join(sides)}\n{text}" for text, sides in ends.items())])
 
 

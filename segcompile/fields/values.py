@@ -13,8 +13,7 @@ from segcompile.analysis.index_set import IndexSet
 from segcompile.errors import fail
 
 if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
+    from segcompile.analysis.coverage.region import Mask
 
 Phase = tuple[int, int]
 
@@ -106,7 +105,7 @@ class Coverage:
         if self.region:
             yield from self.region.runs()
 
-    def array(self) -> NDArray[numpy.bool_]:
+    def array(self) -> Mask:
         """The rectangle, true where a pixel is seen; [0, 0] is the pixel `start`. Needs numpy.
 
         Raises SegcompileError (SC410) for a rectangle of more than 2**24 pixels, and where there is none.

@@ -104,34 +104,41 @@ def _title(spec: str, compiled: Compiled, variants: tuple[str, ...]) -> str:
 @spec_argument
 @variant_option
 @set_option
-@click.option("--layer", "layer", metavar="NAME", help="Look at this layer (default: each output).")
+@click.option("--layer", "layer", metavar="NAME", help="Look closely at this layer (else: at each output).")
 @click.option("--phases", is_flag=True, help="The field of every phase, with the period after which fields repeat.")
 @click.option("--coverage", is_flag=True, help="Which input pixels one output sees, and how many paths lead there.")
 @click.option("--why", metavar="NAME", help="For each side of a layer's field, the path of layers that reaches it.")
-@click.option("--phase", metavar="Y,X", help="The output phase that --coverage, --why and --plot look at.")
-@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw into a .png or .svg file.")
+@click.option("--phase", metavar="Y,X", help="The phase to look at (else: the widest).")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the layer into a .png or .svg file."
+)
 @format_option
 def rf(
     spec: str, variant: str | None, settings: tuple[str, ...], layer: str | None, phases: bool, coverage: bool,
     why: str | None, phase: str | None, plot: Path | None, form: str,
 ) -> int:  # fmt: skip
-    """Print the architecture with the receptive field of every layer, beside what the paper claims."""
+    """Print the architecture with the receptive field of every layer, beside what the paper claims.
+
+    --layer, --phases, --coverage, --why, --phase and --plot ask for more, and are answered in the table's place.
+    """
     findings, at = Findings(), _phase(phase)
-    compiled, told = None, None
-    asked = phases or coverage or not (layer is None and why is None and plot is None)
+    asked = phases or coverage or any(option is not None for option in (layer, why, at, plot))
+    compiled, text = None, ""
+    data: dict[str, Any] = {"asked": {}} if asked else {}
     try:
         compiled = compile_spec(find_spec(spec), findings, variant=variant, overrides=_overrides(settings))
         if asked:
-            from segcompile.field_report import Request, answer  # as in `build`
+            from segcompile.fields.report import Request, answer  # as in `build`
 
             told = answer(compiled, Request(layer, phases, coverage, why, at, plot), findings)
+            text, data = told.text, told.data
+        else:
+            text = rf_table(compiled)
     except SegcompileError as error:
         findings.absorb(error)
     if form == "json":
-        report = rf_json(compiled, variant, findings.diagnostics) | (told.data if told is not None else {})
-        click.echo(json.dumps(report, indent=2))
+        click.echo(json.dumps(rf_json(compiled, variant, findings.diagnostics) | data, indent=2))
     else:
-        text = "" if compiled is None else rf_table(compiled) if not asked else told.text if told is not None else ""
         click.echo(text, nl=bool(text))
         if findings.diagnostics:
             click.echo(("\n" if text else "") + render_text(findings.diagnostics), err=not text)

@@ -17,6 +17,8 @@ from segcompile.ops import Shape
 from segcompile.ops.size import AnySize
 from segcompile.report import as_json
 
+MOST_PAIRS = 2**14  # phases of an output that are listed in pairs
+
 
 def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
     """The whole analysis; complete also when the spec could not be compiled."""
@@ -101,10 +103,17 @@ def _layer_name(node: str, compiled: Compiled) -> str:
 def _field_json(found: NodeFacts) -> dict[str, Any]:
     height, width = found.receptive_field
     whole = any(field.whole for field in found.fields)
-    field = {"receptive_field": None if height is None or width is None or whole else [height, width]}
+    field: dict[str, Any] = {"receptive_field": None if height is None or width is None or whole else [height, width]}
+    if whole:
+        local = [axis.local_size for axis in found.fields]
+        field |= {"whole_image": True, "local_receptive_field": None if None in local else local}
+    if found.bound:
+        field["data_dependent"] = True
+    touched = [axis.touched for axis in found.fields]
+    if None not in touched and touched != [height, width]:
+        field["touched"] = touched
     strides = [number(axis.stride) for axis in found.fields]
-    extra = {"whole_image": True} if whole else {}
-    return {**field, **extra, "stride": None if None in strides else strides}
+    return {**field, "stride": None if None in strides else strides}
 
 
 def _output_json(found: NodeFacts) -> dict[str, Any]:
@@ -112,8 +121,9 @@ def _output_json(found: NodeFacts) -> dict[str, Any]:
 
 
 def _phases(height: Field, width: Field) -> list[dict[str, Any]]:
-    """The field of every pair of phases, or [] where there is no table."""
-    if None in (height.step, width.step) or height.whole or width.whole:
+    """The field of every pair of phases, or [] where there is no table; of more than MOST_PAIRS only `rf --phases`
+    tells, an axis at a time."""
+    if None in (height.step, width.step) or height.whole or width.whole or height.period * width.period > MOST_PAIRS:
         return []
     found = []
     for y in range(height.period):

@@ -27,7 +27,7 @@ def rf_table(compiled: Compiled) -> str:
     widths = [max(len(row[column]) for row in (_HEAD, *rows, foot)) for column in range(len(_HEAD))]
     rule = "  ".join("─" * width for width in widths)
     lines = [compiled.model, "", _line(_HEAD, widths), rule, *(_line(row, widths) for row in rows), rule]
-    lines.append(_line(foot, widths))
+    lines += [_line(foot, widths), *_legend(compiled)]
     return "\n".join([*lines, *_size_lines(compiled.sizes), *_other_claims(compiled)])
 
 
@@ -73,7 +73,7 @@ def _row(nodes: tuple[Node, ...], compiled: Compiled) -> tuple[str, ...]:
         _attribute(main, "kernel"),
         _attribute(main, "dilation"),
         _fractions(result),
-        field_text(result),
+        field_text(result, compiled),
         _claimed(main.layer, compiled),
         f"{parameters:,}" if parameters else "",
         _short(macs),
@@ -90,15 +90,37 @@ def _fractions(found: NodeFacts) -> str:
     return "" if None in strides else show((strides[0], strides[1]))
 
 
-def field_text(found: NodeFacts) -> str:
-    """`67`, `67x35`, `13 (7)` where 7 of the 13 are seen, or why there is no number."""
+def field_text(found: NodeFacts, compiled: Compiled) -> str:
+    """`67`, `67x35`, `13 (7)` where 7 of the 13 are seen, `≤ 6` for a bound, `whole image (37)` where the paths that do
+    not mix it see 37; `varies` with a symbolic size, `not listed` where there are too many phases or pixels."""
+    height, width = (field.local_size for field in found.fields)
     if any(field.whole for field in found.fields):
-        return "whole image"
-    height, width = found.receptive_field
+        return "whole image" + (f" ({show((height, width))})" if height and width else "")
     if height is None or width is None:
-        return "varies"
-    touched = tuple(field.touched for field in found.fields)
-    return show((height, width)) + (f" ({show((touched[0], touched[1]))})" if touched != (height, width) else "")
+        sizes = [size for shape in compiled.graph.inputs.values() for size in shape.size]
+        return "not listed" if all(isinstance(size, int) for size in sizes) else "varies"
+    touched = _touched(found)
+    holes = f" ({show(touched)})" if touched != (height, width) else ""
+    return ("≤ " if found.bound else "") + show((height, width)) + holes
+
+
+def _touched(found: NodeFacts) -> tuple[int | None, int | None]:
+    return found.fields[0].touched, found.fields[1].touched
+
+
+def _legend(compiled: Compiled) -> list[str]:
+    """What the signs in the column of fields mean, with the first of each as the example."""
+    said: dict[str, str] = {}
+    for nodes in compiled.graph.layers.values():
+        found = compiled.facts[nodes[-1].name]
+        text, (height, width) = field_text(found, compiled), (field.local_size for field in found.fields)
+        if text.startswith("whole image ("):
+            said.setdefault("whole", f"{text}: the paths that do not mix the image see {show((height, width))}")
+        elif text.startswith("≤"):
+            said.setdefault("bound", f"{text}: a bound; the values decide which part of it counts")
+        if text[0].isdigit() and "(" in text:
+            said.setdefault("holes", f"{text}: of {show((height, width))} pixels, {show(_touched(found))} are seen")
+    return ["", *said.values()] if said else []
 
 
 def _claimed(layer: str, compiled: Compiled) -> str:

@@ -32,6 +32,12 @@ def test_the_table_is_what_rf_prints(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(*command.split()[2:]) == shown
 
 
+def test_the_layer_is_what_rf_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    command, _, shown = blocks("console")[2].partition("\n")
+    assert run(*command.split()[2:]) == shown
+
+
 def test_the_error_is_what_check_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     spec = blocks("yaml")[0].replace("8,    16,     1,", "8,     8,     1,")

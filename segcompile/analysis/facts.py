@@ -24,6 +24,7 @@ class NodeFacts:
     maps: tuple[Maps, Maps]
     parameters: tuple[Parameter, ...]
     macs: int | None
+    bound: bool = False  # the values decide which part of its field an output depends on
 
     @property
     def parameter_count(self) -> int:
@@ -52,13 +53,15 @@ def analyse(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Fa
     """The facts of every node of a graph whose crops are resolved and whose shapes are known."""
     fields = trace_fields(graph, shapes)
     places = place_nodes(graph, shapes)
-    facts = {}
+    facts: dict[str, NodeFacts] = {}
     for node in graph.nodes:
         inputs = [shapes[name] for name in node.inputs]
         shape = shapes[node.name]
         parameters = node.op.parameters(inputs)
         macs = node.op.macs(inputs, shape)
-        facts[node.name] = NodeFacts(shape, fields[node.name], places[node.name], parameters, macs)
+        read = node.inputs[:1] if node.op.lends_size else node.inputs
+        bound = node.op.data_dependent or any(name in facts and facts[name].bound for name in read)
+        facts[node.name] = NodeFacts(shape, fields[node.name], places[node.name], parameters, macs, bound)
     warn_misaligned(graph, shapes, places, findings)
     warn_no_effect(graph, shapes, findings)
     warn_field_exceeds(graph, fields, findings)

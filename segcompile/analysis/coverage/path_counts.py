@@ -31,7 +31,7 @@ class TooLarge(Exception):
     """More cells than MOST_CELLS."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PathCounts:
     """counts[y, x] * 2**exponent paths lead from input pixel (top + y, left + x) to the output cell."""
 
@@ -39,6 +39,10 @@ class PathCounts:
     left: int
     counts: Array
     exponent: int = 0
+
+    def __repr__(self) -> str:
+        height, width = self.counts.shape
+        return f"<paths from {height} x {width} pixels, the first ({self.top}, {self.left})>"
 
     @property
     def exact(self) -> bool:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
+    Mask = NDArray[numpy.bool_]
+
 Product = tuple[IndexSet, IndexSet]  # rows, columns
 
 MOST = 64  # products that are kept as they come; more are split into bands of rows, of which there are not many
@@ -69,7 +71,7 @@ class Region:
                 for row in range(first, last + 1):
                     yield from ((row, start, end) for start, end in stretches)
 
-    def mask(self) -> NDArray[numpy.bool_]:
+    def mask(self) -> Mask:
         """The smallest rectangle around the cells, true where there is one; [0, 0] is (rows.low, columns.low)."""
         import numpy
 

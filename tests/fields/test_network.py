@@ -13,7 +13,7 @@ import segcompile
 from segcompile.compiler import compile_spec
 from segcompile.errors import Findings, SegcompileError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 VALID = ROOT / "tests/data/valid"
 GRIDDED = """segcompile: 1
 model: gridded
@@ -58,7 +58,7 @@ def test_three_convolutions_of_dilation_2_span_13_and_touch_7(gridded: segcompil
     found = c3.coverage()
     assert (found.count, found.size, found.touched) == (49, (13, 13), (7, 7))
     assert (found.fill, found.fill_of_projections) == (Fraction(49, 169), 1)
-    assert found.region.mask().sum() == 49
+    assert found.array().sum() == 49 and len(list(found.runs())) == 49
 
 
 def test_aspp_fills_half_of_the_product_of_its_projections() -> None:
@@ -116,6 +116,9 @@ def test_a_path_that_ends_along_one_axis_is_not_seen_along_the_other(tmp_path: P
 
 REFUSED = [
     ("unet", lambda view: view["logit"], "SC102", "there is no layer `logit` in unet"),
+    ("unet", lambda view: view["logits"].why("up"), "SC410", "a field has no side `up`"),
+    ("aspp", lambda view: view["aspp.image.pool"].path_counts(), "SC410",
+     "no path to `aspp.image.pool` can be counted: it sees the whole image at once"),
     ("unet", lambda view: view["logits"].phase(0, 16), "SC410",
      "`logits` has no phase 16 horizontally: its fields repeat after 16"),
     ("unet", lambda view: view["logits"].coverage((-1, 0)), "SC410",
@@ -132,16 +135,79 @@ def test_absurd_requests_get_a_diagnostic(spec: str, ask, code: str, message: st
         ask(view)
     (found,) = caught.value.diagnostics
     assert (found.code.code, found.message) == (code, message)
-    assert found.help
+    assert found.help or "whole image" in message
 
 
 def test_a_field_of_a_hundred_million_pixels_is_not_counted(tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
     path.write_text(GRIDDED.replace("dilation: 2", "dilation: 1").replace("kernel: 3", "kernel: 5001"))
     layer = segcompile.receptive_field(path)["c3"]
-    assert layer.coverage().count == 15001**2
-    with pytest.raises(SegcompileError, match="too wide to list its pixels"):
+    found = layer.coverage()
+    assert found.count == 15001**2 and next(found.runs()) == (-7500, -7500, 7500)
+    with pytest.raises(SegcompileError, match="too large for its pixels to be counted one by one"):
         layer.path_counts()
+    with pytest.raises(SegcompileError, match="a field of 15,001 x 15,001 pixels is too large to draw out"):
+        found.array()
+
+
+def test_a_compiled_spec_takes_no_variant() -> None:
+    compiled = compile_spec(ROOT / "specs/unet.yaml", Findings())
+    for spec in (compiled, compiled.graph):
+        with pytest.raises(SegcompileError, match="unet is compiled already: it takes no variant and no overrides"):
+            segcompile.receptive_field(spec, overrides={"K": 3})
+
+
+def test_parameters_and_variants_are_those_of_the_spec() -> None:
+    view = segcompile.receptive_field("dilated_context", variant="large", overrides={"C": 3})
+    assert [layer.shape.channels for layer in view.layers.values()] == [6, 6, 12, 24, 48, 96, 96, 3]
+
+
+def test_a_layer_of_the_whole_image_has_answers() -> None:
+    pool = segcompile.receptive_field("aspp")["aspp.image.pool"]
+    assert (pool.size, pool.local_size, pool.whole_image, pool.unknown) == (None, None, True, None)
+    assert (list(pool.phases()), pool.why("top"), pool.period) == ([], (), (0, 0))
+    found = pool.coverage()
+    assert (found.count, found.size, found.fill, found.whole_image, list(found.runs())) == (0, (0, 0), 0, True, [])
+
+
+def test_where_nothing_repeats_phases_are_outputs(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    layers = "{conv: 1, kernel: 3, stride: 2, pad: 1}\n  - d: {conv: 1, kernel: 1, stride: 3, from: input}\n"
+    layers += "  - s: {add: [c, d], align: center_crop}\n"
+    path.write_text(f"segcompile: 1\nmodel: net\ninput: {{channels: 1, size: 40}}\nlayers:\n  - c: {layers}")
+    found = segcompile.receptive_field(path)["s"]
+    assert (found.stride, found.period) == (None, (14, 14))
+    assert found.coverage((13, 13)).count == 10
+    with pytest.raises(SegcompileError, match="`s` has no output 14 vertically: there are 14"):
+        found.coverage((14, 0))
+
+
+def test_a_phase_counts_its_holes(gridded: segcompile.ReceptiveField) -> None:
+    phase = gridded["c3"].phase(0, 0)
+    assert (phase.start, phase.stop, phase.size, phase.touched, phase.holes) == (
+        (-6, -6), (7, 7), (13, 13), (7, 7), (6, 6)
+    )  # fmt: skip
+
+
+def test_what_notebooks_show(gridded: segcompile.ReceptiveField) -> None:
+    c3 = gridded["c3"]
+    assert repr(gridded) == "<gridded, 3 layers: <c3, conv: receptive field 13, stride 1>>"
+    assert repr(c3.phase(0, 0)) == "PhaseField(phase=(0, 0), rows=-6 to 6 (7 of 13), columns=-6 to 6 (7 of 13))"
+    assert repr(c3.coverage()) == "<phase (0, 0) sees 49 of 13 x 13 pixels>"
+    assert repr(c3.path_counts()) == "<paths from 13 x 13 pixels, the first (-6, -6)>"
+    page, row = gridded._repr_html_(), c3._repr_html_()
+    assert page.count("<tr>") == 4 and "c1, c2, c3 leave holes" in page  # SC407, which `diagnostics` holds
+    assert "<td>c3</td><td>conv</td><td>1 x 40 x 40</td><td>1</td><td>13</td><td>1</td>" in row
+    assert [found.code.code for found in gridded.diagnostics] == ["SC407"]
+
+
+def test_nothing_can_be_changed(gridded: segcompile.ReceptiveField) -> None:
+    with pytest.raises(TypeError):
+        gridded.layers["c4"] = gridded["c3"]  # type: ignore[index]
+    with pytest.raises(AttributeError):
+        gridded["c3"].name = "c4"  # type: ignore[misc]
+    with pytest.raises(ValueError, match="read-only"):
+        gridded["c3"].path_counts().counts[0, 0] = 1
 
 
 def test_importing_the_package_imports_nothing() -> None:

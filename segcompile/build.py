@@ -76,7 +76,7 @@ def request_for(compiled: Compiled, path: Path) -> BuildRequest:
     return BuildRequest(
         model=compiled.model,
         class_name=camel(compiled.model),
-        spec=path.name,
+        spec=one_line(path.name),
         about=one_line(compiled.document.about),
         cite={key.text: one_line(node.text) for key, node in cite.entries.values() if isinstance(node, Scalar)}
         if cite
@@ -84,5 +84,5 @@ def request_for(compiled: Compiled, path: Path) -> BuildRequest:
         graph=compiled.graph,
         facts=compiled.facts,
         training=read_training(compiled.document, compiled.expansion.values),
-        bases=tuple(Path(source.name).name for source in compiled.document.bases),
+        bases=tuple(one_line(Path(source.name).name) for source in compiled.document.bases),
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -275,7 +277,7 @@ def _overrides(settings: tuple[str, ...]) -> dict[str, int]:
     found: dict[str, int] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
-        if not equals or not name.isidentifier() or not value.strip().lstrip("-").isdigit() or len(value) > 18:
+        if not equals or not name.isidentifier() or not re.fullmatch("-?[0-9]{1,18}", value.strip()):
             raise click.BadParameter(f"`{setting}` is not NAME=INTEGER", param_hint="--set")
         found[name] = int(value)
     return found
@@ -283,6 +285,9 @@ def _overrides(settings: tuple[str, ...]) -> dict[str, int]:
 
 def main() -> None:
     """Run the command line: 0 clean, 1 diagnostics, 2 usage, 3 drift, 4 backend failure, 70 internal error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a table's lines and ticks, on a terminal that has none
     gc.disable()  # one short run whose values all live to its end: collecting would only look at them again and again
     sys.exit(_guarded(lambda: cli.main(standalone_mode=False)))
 

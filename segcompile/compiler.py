@@ -63,7 +63,7 @@ class Compiled:
 def find_spec(spec: str) -> Path:
     """The file that `spec` names: a path, or a bundled spec. Raises SegcompileError (SC009)."""
     path = Path(spec)
-    if path.exists() or path.suffix:
+    if path.suffix or len(spec) > 255 or path.exists():
         return path
     known = bundled()
     if spec in known:
@@ -85,12 +85,15 @@ def compile_spec(
     Raises SegcompileError with everything found so far once a step cannot hand on a value; false claims do not stop.
     """
     document = read_document(path, variant, locate, findings, name)
-    compiled = _compile(document, overrides or {}, findings)
+    compiled = _compile(document, overrides or {}, findings, set())
     warn_unused_parameters(document, findings)
     return compiled
 
 
-def _compile(document: Document, overrides: Mapping[str, int], findings: Findings) -> Compiled:
+_Alone = tuple[Path, str | None, tuple[tuple[str, object], ...]]  # a used spec, its variant, its parameters
+
+
+def _compile(document: Document, overrides: Mapping[str, int], findings: Findings, checked: set[_Alone]) -> Compiled:
     expansion = expand(document, overrides, locate, findings)
     graph = lower(expansion, findings)
     shapes, _ = _fit(graph, findings)
@@ -100,7 +103,7 @@ def _compile(document: Document, overrides: Mapping[str, int], findings: Finding
     warn_rounding(graph, shapes, sizes, findings)
     verdicts = check_claims(expansion, graph, facts, findings)
     findings.diagnostics[:] = [with_labels(found, document.derivation(found.span)) for found in findings.diagnostics]
-    _check_used(expansion, graph, shapes, findings)
+    _check_used(expansion, graph, shapes, findings, checked)
     return Compiled(document, expansion, graph, facts, verdicts, sizes)
 
 
@@ -113,16 +116,17 @@ def _fit(graph: Graph, findings: Findings) -> tuple[dict[str, Shape], Sizes]:
     return on_legal_sizes(shapes, sizes), sizes
 
 
-def _check_used(expansion: Expansion, graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> None:
+def _check_used(
+    expansion: Expansion, graph: Graph, shapes: Mapping[str, Shape], findings: Findings, checked: set[_Alone]
+) -> None:
     """A used spec keeps its own promises: it gets the channels it asks for, and it is compiled alone, with the
-    parameters it was given."""
-    seen: set[tuple[Path, str | None, tuple[tuple[str, object], ...]]] = set()
+    parameters it was given; once in a run, however many specs use it."""
     for use in expansion.uses:
         _check_channels(use, graph, shapes, findings)
         key = (use.document.path, use.document.variant, tuple(use.values.items()))
-        if key not in seen:
-            seen.add(key)
-            _compile_alone(use, findings)
+        if key not in checked:
+            checked.add(key)
+            _compile_alone(use, findings, checked)
 
 
 def _check_channels(use: Use, graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> None:
@@ -133,11 +137,11 @@ def _check_channels(use: Use, graph: Graph, shapes: Mapping[str, Shape], finding
         findings.add("SC301", message, use.call, help="give it the parameter that sets its input's channels")
 
 
-def _compile_alone(use: Use, findings: Findings) -> None:
+def _compile_alone(use: Use, findings: Findings, checked: set[_Alone]) -> None:
     alone = Findings()
     values = {name: value for name, value in use.values.items() if isinstance(value, int)}
     try:
-        _compile(use.document, values, alone)
+        _compile(use.document, values, alone, checked)
     except SegcompileError as error:
         alone.absorb(error)
     call = (Label(use.call, "used here"),)

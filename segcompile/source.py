@@ -113,6 +113,8 @@ def load(path: Path, name: str | None = None) -> Mapping:
     """
     shown = name if name is not None else str(path)
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would be waited for
+            raise fail("SC009", f"`{shown}` is no file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except IsADirectoryError:
@@ -144,7 +146,7 @@ def parse(text: str, name: str) -> Mapping:
         root = _Composer(source, text).document()
     except MarkedYAMLError as error:
         raise _syntax(source, error) from None
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, OverflowError) as error:
         escape = _NO_CHARACTER.search(text)  # the one thing that the parser reports without a place
         if escape is not None:
             raise fail("SC001", f"there is no character `{escape[0]}`", _span_of(source, text, escape)) from None

@@ -142,9 +142,10 @@ def _other_claims(compiled: Compiled) -> list[str]:
     for verdict in compiled.verdicts:
         if verdict.what != "receptive_field":
             computed = "undecided" if verdict.computed is None else show(verdict.computed)
-            subject = f"{verdict.layer} {verdict.what}" if verdict.layer else verdict.what
+            what = verdict.what.replace("_", " ")
+            subject = f"{verdict.layer} {what}" if verdict.layer else what
             mark = "✓" if verdict.ok else f"✗ computed {computed}"
-            lines.append(f"{subject.replace('_', ' ')} {show(verdict.claimed)} {mark}")
+            lines.append(f"{subject} {show(verdict.claimed)} {mark}")
     return ["", *lines] if lines else []
 
 

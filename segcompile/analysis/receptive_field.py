@@ -144,6 +144,7 @@ def indices_read(window: Window, output: int) -> range:
 
 MAX_PERIOD = 2**13  # phases of a table
 MAX_WORK = 2**20  # sets looked at for one table
+MAX_GRAPH_WORK = 2**22  # the same for all tables of a graph: long networks of large periods have no end
 LARGEST = 2**63  # input pixels
 
 _WHOLE = Field((), None, True)
@@ -155,9 +156,17 @@ Fields = tuple[Field, Field]  # along height and width
 def trace_fields(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, Fields]:
     """Node or input name -> its fields along height and width, over all inputs of the graph together."""
     fields: dict[str, Fields] = {name: (Field(), Field()) for name in graph.inputs}
+    work = 0
     for node in graph.nodes:
-        fields[node.name] = _node_fields(node, shapes, fields)
+        fields[node.name] = _node_fields(node, shapes, fields) if work < MAX_GRAPH_WORK else (_UNKNOWN, _UNKNOWN)
+        work += _work(node, fields[node.name])
     return fields
+
+
+def _work(node: Node, fields: Fields) -> int:
+    """About how many sets were united for the tables of a node."""
+    taps = max(getattr(node.op, "kernel", (1, 1)))
+    return sum(field.period * min(taps, field.period) for field in fields)
 
 
 def _node_fields(node: Node, shapes: Mapping[str, Shape], fields: Mapping[str, Fields]) -> Fields:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from segcompile.errors import Findings, Label, SegcompileError, SourceText, Span, fail
 from segcompile.language.schema import refuse_later, validate
-from segcompile.language.variants import Choice, choose
+from segcompile.language.variants import Choice, choose, variant_names
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe, load
 
 VERSION = "1"
@@ -70,7 +70,7 @@ def variants_of(path: Path, locate: Locate, name: str | None = None, seen: tuple
     root = load(path, name)
     variants = root.get("variants")
     if isinstance(variants, Sequence):
-        return tuple(item.text for item in variants.items if isinstance(item, Scalar))
+        return tuple(variant_names(variants))
     base = root.get("base")
     if isinstance(base, Scalar) and root.get("variant") is None and path not in seen:
         found = locate(base.text, path.parent)

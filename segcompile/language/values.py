@@ -18,7 +18,8 @@ Values = Mapping[str, int | str]  # parameters, arguments and loop variables in 
 _T = TypeVar("_T")
 
 _AMBIGUOUS = re.compile(r"0[0-9]+|0[xob]\w*|[0-9]+(:[0-9]+)+|[0-9]+(_[0-9]+)+|~|null|Null|NULL|")
-_FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+LONGEST_NAME = 200  # characters of a name that was put together
+_FLOAT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _DECIMAL = re.compile(r"[-+]?([0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})")  # no exponent: it is held exactly
 _RATIO = re.compile(r"(.*[^/\s])\s*/\s*([^/\s].*)")  # not `//`
 _PAIR = re.compile(r"([0-9]+)\s*[x×]\s*([0-9]+)")
@@ -255,7 +256,7 @@ def read_name(node: Node, values: Values, what: str = "a name") -> str:
 
 
 def format_name(scalar: Scalar, values: Values) -> str:
-    """The text of a scalar with its `{...}` replaced. Raises SegcompileError (SC101, SC104)."""
+    """The text of a scalar with its `{...}` replaced. Raises SegcompileError (SC101, SC104, SC111)."""
 
     def fill(match: re.Match[str]) -> str:
         inner = match.group(1)
@@ -266,7 +267,10 @@ def format_name(scalar: Scalar, values: Values) -> str:
         except BadExpression as bad:
             raise _bad(bad, scalar, values, match.start(1)) from None
 
-    return re.sub(r"\{([^{}]*)\}", fill, scalar.text)
+    name = re.sub(r"\{([^{}]*)\}", fill, scalar.text)
+    if len(name) > LONGEST_NAME:  # blocks that pass `{n}{n}` on double it each time
+        raise fail("SC111", f"a name of {len(name):,} characters; {LONGEST_NAME} is the most", scalar.span)
+    return name
 
 
 def _scalar(node: Node, what: str) -> Scalar:

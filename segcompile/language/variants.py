@@ -16,10 +16,26 @@ class Choice:
     span: Span | None
 
 
+MOST = 64  # variants of a spec: each is compiled
+
+
+def variant_names(given: Node | None) -> list[str]:
+    """The names under `variants`. Raises SegcompileError: SC002 for one that is there twice, SC111 for too many."""
+    items = [item for item in given.items if isinstance(item, Scalar)] if isinstance(given, Sequence) else []
+    if len(items) > MOST:
+        raise fail("SC111", f"{len(items):,} variants; {MOST} is the most", items[MOST].span)
+    seen: set[str] = set()
+    for item in items:
+        if item.text in seen:
+            raise fail("SC002", f"the variant `{item.text}` is there twice", item.span, help="delete one")
+        seen.add(item.text)
+    return [item.text for item in items]
+
+
 def choose(root: Mapping, choice: Choice) -> Mapping:
     """The document with every mapping from variants to values replaced by the chosen value."""
     given, variant = root.get("variants"), choice.variant
-    names = [item.text for item in given.items if isinstance(item, Scalar)] if isinstance(given, Sequence) else []
+    names = variant_names(given)
     labels = [Label(given.span, "its variants")] if given is not None and choice.span is not None else []
     if variant is not None and variant not in names:
         span = choice.span or (given.span if given is not None else root.span)

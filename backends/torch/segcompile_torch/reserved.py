@@ -20,10 +20,16 @@ ATTRIBUTES = frozenset(
 # What the template imports, defines and uses.
 NAMES = frozenset(
     {
-        "F", "Tensor", "bilinear_", "center_crop", "center_pad", "crop", "he_", "identity_", "isinstance", "math",
-        "module", "nearest", "nn",
-        "self", "super", "torch",
+        "F", "Tensor", "bilinear_", "center_crop", "center_pad", "crop", "float", "he_", "identity_", "isinstance",
+        "math", "module", "nearest", "nn", "self", "super", "torch",
     }
 )  # fmt: skip
 
-CLASSES = frozenset({"F", "False", "None", "Tensor", "True"})
+# What the files beside model.py import, define and use: none may be the model's class.
+CLASSES = frozenset(
+    {
+        "Any", "Array", "Batches", "Callable", "DataLoader", "Dataset", "Exception", "F", "False",
+        "FileNotFoundError", "Image", "InputError", "Iterator", "Mapping", "Metrics", "NDArray", "None", "OSError",
+        "Pair", "Path", "Size", "Steps", "Tensor", "TextIO", "True", "ValueError",
+    }
+)  # fmt: skip

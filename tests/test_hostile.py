@@ -1,0 +1,128 @@
+"""What an adversary found: bad input ends in a diagnostic, soon, and never runs."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from segcompile_torch.reserved import CLASSES
+
+from segcompile.cli import _guarded, cli
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAD = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 32}\n"
+LAYERS = "layers:\n  - c: {conv: 3, kernel: 3, pad: same}\n"
+
+
+def status(*arguments: str) -> int:
+    return _guarded(lambda: cli.main(list(arguments), standalone_mode=False))
+
+
+def said(folder: Path, text: str, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    """What `check` says of a spec that it refuses."""
+    (folder / "net.yaml").write_text(text)
+    assert status("check", str(folder / "net.yaml"), *options) == 1
+    return capsys.readouterr().out
+
+
+def test_the_name_of_a_spec_is_text_in_the_code(tmp_path: Path) -> None:
+    name = 'x""";import os;os.system("echo>pwned");"""y.yaml'
+    (tmp_path / name).write_text(HEAD + LAYERS)
+    assert status("build", str(tmp_path / name), "--backend", "torch", "--out", str(tmp_path / "out")) == 0
+    for path in (tmp_path / "out").glob("*.py"):
+        body = ast.parse(path.read_text()).body
+        assert isinstance(body[0], ast.Expr) and not any(isinstance(part, ast.Expr) for part in body[1:]), path
+
+
+@pytest.mark.parametrize(
+    ("layers", "code"),
+    [
+        ("layers:\n  - c: {conv: " + "1" * 1_000_000 + "x, kernel: 3}\n", "SC104"),
+        ("variants: [" + ", ".join(f"v{n}" for n in range(2000)) + "]\n" + LAYERS, "SC111"),
+        ("variants: [a, a]\n" + LAYERS, "SC002"),
+        ('about: "\\U80000000"\n' + LAYERS, "SC001"),
+    ],
+    ids=["digits", "variants", "twice", "escape"],
+)
+def test_it_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str], layers: str, code: str) -> None:
+    assert f"error[{code} " in said(tmp_path, HEAD + layers, capsys)
+
+
+def test_names_do_not_double_for_ever(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inner = '  b28: {args: [n], layers: ["{n}": {conv: 3, kernel: 1}]}\n'
+    blocks = "".join(f'  b{n}: {{args: [n], layers: [{{block: b{n + 1}, n: "{{n}}{{n}}"}}]}}\n' for n in range(28))
+    text = f"{HEAD}blocks:\n{blocks}{inner}layers:\n  - {{block: b0, n: xx}}\n"
+    assert "error[SC111 " in said(tmp_path, text, capsys)
+
+
+def test_a_chain_of_uses_is_checked_once_each(tmp_path: Path) -> None:
+    for n in range(24):
+        (tmp_path / f"s{n}.yaml").write_text(f"{HEAD}layers:\n  - u: {{use: s{n + 1}.yaml}}\n")
+    (tmp_path / "s24.yaml").write_text(HEAD + LAYERS)
+    assert status("check", str(tmp_path / "s0.yaml")) == 0
+
+
+def test_tables_of_large_periods_end(tmp_path: Path) -> None:
+    layers = 'layers:\n  - u: {resize: 4096}\n  - "c{i}": {conv: 3, kernel: 63, repeat: 200}\n'
+    (tmp_path / "net.yaml").write_text(HEAD + layers)
+    result = CliRunner().invoke(cli, ("rf", str(tmp_path / "net.yaml")), standalone_mode=False)
+    assert "not listed" in result.output
+
+
+@pytest.mark.parametrize("setting", ["C=²", "C=--5", "C=", "C=1e3"])
+def test_a_setting_is_an_integer(setting: str) -> None:
+    assert status("check", "dilated_large", "--set", setting) == 2
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert status("check", str(tmp_path / "pipe.yaml")) == 1
+    assert status("check", "a" * 5000) == 1
+    assert capsys.readouterr().out.count("error[SC009 ") == 2
+
+
+def test_a_terminal_without_lines_gets_question_marks() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-m", "segcompile", "rf", "dilated_large"]
+    done = subprocess.run(command, capture_output=True, env=environment)
+    assert done.returncode == 0 and b"layer8" in done.stdout
+
+
+def test_no_model_has_a_name_that_its_folder_uses() -> None:
+    used: set[str] = set()
+    for path in ROOT.glob("generated/*/torch/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                used |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.Name):
+                used.add(node.id)
+            elif isinstance(node, ast.ClassDef | ast.FunctionDef) and path.name != "model.py":
+                used.add(node.name)
+    models = {"BlueMarble", "DilatedContextBasic", "DilatedLarge", "Double", "Unet"}
+    camel = {name for name in used if name[0].isupper() and "_" not in name and (name == "F" or not name.isupper())}
+    assert camel - models <= CLASSES
+
+
+@pytest.mark.parametrize("model", ["path", "image", "steps", "batches", "mapping", "dataset", "input_error"])
+def test_a_model_may_be_called_anything(tmp_path: Path, model: str) -> None:
+    (tmp_path / "net.yaml").write_text(HEAD.replace("net", model) + LAYERS)
+    assert status("build", str(tmp_path / "net.yaml"), "--backend", "torch", "--out", str(tmp_path / "out")) == 0
+    name = model.title().replace("_", "") + "Net"
+    assert f"class {name}(nn.Module)" in (tmp_path / "out/model.py").read_text()
+    assert f"from model import {name}" in (tmp_path / "out/train.py").read_text()
+
+
+def test_a_layer_may_be_called_float(tmp_path: Path) -> None:
+    layers = LAYERS.replace("- c:", "- float:") + (
+        "  - p: {pool: max, kernel: 2, stride: 1, pad: same}\n  - cat: {concat: [p, float]}\n"
+    )
+    (tmp_path / "net.yaml").write_text(HEAD + layers)
+    assert status("build", str(tmp_path / "net.yaml"), "--backend", "torch", "--out", str(tmp_path / "out")) == 0
+    code = "import torch; from model import Net; print(tuple(Net()(torch.zeros(1, 3, 32, 32)).shape))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "out", capture_output=True, text=True)
+    assert done.stdout == "(1, 6, 32, 32)\n", done.stderr

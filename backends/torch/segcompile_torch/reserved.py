@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+
 # Every public name of torch.nn.Module (a test compares), and reset_parameters.
 ATTRIBUTES = frozenset(
     {
@@ -17,13 +19,20 @@ ATTRIBUTES = frozenset(
     }
 )  # fmt: skip
 
-# What the template imports, defines and uses.
+# What the template imports, defines and uses, with the builtins in classes (a test reads them in emitted code).
 NAMES = frozenset(
     {
-        "F", "Tensor", "bilinear_", "center_crop", "center_pad", "crop", "he_", "identity_", "isinstance", "math",
-        "module", "nn",
-        "self", "super", "torch",
+        "F", "Tensor", "bilinear_", "center_crop", "center_pad", "crop", "dict", "float", "he_", "identity_", "int",
+        "isinstance", "math", "module", "nn", "self", "str", "super", "torch", "tuple",
     }
 )  # fmt: skip
 
 CLASSES = frozenset({"F", "False", "None", "Tensor", "True"})
+
+# What the other files use in capitals (a test reads them), beside the class of the model that they import by its name.
+MODELS = CLASSES | {
+    "Any", "Array", "BOUNDS", "Batches", "CENTRE", "CHANNELS", "CLASSES", "Callable", "DAMAGED", "DataLoader",
+    "Dataset", "HEAD", "HEADS", "IGNORE", "Image", "InputError", "Iterator", "LEAST", "MEAN", "MULTIPLE", "Mapping",
+    "Metrics", "NDArray", "OFFSET", "OUTPUT", "PROBABILITIES", "Pair", "Path", "SIZE", "STD", "STRIDE", "Size", "Steps",
+    "TextIO", *(name for name in dir(builtins) if name[0].isupper()),
+}  # fmt: skip

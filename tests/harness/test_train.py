@@ -41,13 +41,15 @@ def log(dataset: Path, out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (dataset / out / "log.jsonl").read_text().splitlines()]
 
 
-def interrupt_at(harness: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """As if the user pressed Ctrl-C while batch `step` is read."""
+def interrupt_at(
+    harness: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, step: int, number: int = signal.SIGINT
+) -> None:
+    """As if the user pressed Ctrl-C, or a cluster sent SIGTERM, while batch `step` is read."""
     read = harness.batches.Batches.__getitem__
 
     def interrupted(batches: Any, index: int) -> Any:
         if index == step:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         return read(batches, index)
 
     monkeypatch.setattr(harness.batches.Batches, "__getitem__", interrupted)
@@ -87,6 +89,16 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
     assert same(parameters(dataset, "whole"), parameters(dataset, "parts"))
     expected = [(line["step"], line["loss"], line["lr"]) for line in log(dataset, "whole")]
     assert [(line["step"], line["loss"], line["lr"]) for line in log(dataset, "parts")] == expected
+
+
+def test_sigterm_saves_the_run_as_ctrl_c_does(
+    harness: SimpleNamespace, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = signal.getsignal(signal.SIGTERM)
+    interrupt_at(harness, monkeypatch, 12, signal.SIGTERM)
+    assert run(harness, dataset, "a") == 130
+    assert torch.load(dataset / "a/last.pt", weights_only=True)["step"] == 13
+    assert signal.getsignal(signal.SIGTERM) is handler
 
 
 def test_a_run_resumed_from_an_earlier_checkpoint_forgets_the_later_log(

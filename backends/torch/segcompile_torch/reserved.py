@@ -29,10 +29,10 @@ NAMES = frozenset(
 
 CLASSES = frozenset({"F", "False", "None", "Tensor", "True"})
 
-# What the other files use in capitals (a test reads them), beside the class of the model that they import by its name.
+# What the other files, which import the model's class by its name, use in capitals (a test reads them).
 MODELS = CLASSES | {
     "Any", "Array", "BOUNDS", "Batches", "CENTRE", "CHANNELS", "CLASSES", "Callable", "DAMAGED", "DataLoader",
-    "Dataset", "HEAD", "HEADS", "IGNORE", "Image", "InputError", "Iterator", "LEAST", "MEAN", "MULTIPLE", "Mapping",
-    "Metrics", "NDArray", "OFFSET", "OUTPUT", "PROBABILITIES", "Pair", "Path", "SIZE", "STD", "STOPS", "STRIDE", "Size",
-    "Steps", "TextIO", *(name for name in dir(builtins) if name[0].isupper()),
+    "Dataset", "HEAD", "HEADS", "IGNORE", "Image", "InputError", "Iterator", "LEAST", "MEAN", "MOST", "MULTIPLE",
+    "Mapping", "Metrics", "NDArray", "OFFSET", "OUTPUT", "PROBABILITIES", "Pair", "Path", "SIZE", "STD", "STOPS", "STRIDE",
+    "Size", "Steps", "TextIO", *(name for name in dir(builtins) if name[0].isupper()),
 }  # fmt: skip

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from segcompile_torch.reserved import CLASSES
 
 from segcompile.cli import _guarded, cli
 
@@ -91,38 +90,3 @@ def test_a_terminal_without_lines_gets_question_marks() -> None:
     command = [sys.executable, "-m", "segcompile", "rf", "dilated_large"]
     done = subprocess.run(command, capture_output=True, env=environment)
     assert done.returncode == 0 and b"layer8" in done.stdout
-
-
-def test_no_model_has_a_name_that_its_folder_uses() -> None:
-    used: set[str] = set()
-    for path in ROOT.glob("generated/*/torch/*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                used |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.Name):
-                used.add(node.id)
-            elif isinstance(node, ast.ClassDef | ast.FunctionDef) and path.name != "model.py":
-                used.add(node.name)
-    models = {"BlueMarble", "DilatedContextBasic", "DilatedLarge", "Double", "Unet"}
-    camel = {name for name in used if name[0].isupper() and "_" not in name and (name == "F" or not name.isupper())}
-    assert camel - models <= CLASSES
-
-
-@pytest.mark.parametrize("model", ["path", "image", "steps", "batches", "mapping", "dataset", "input_error"])
-def test_a_model_may_be_called_anything(tmp_path: Path, model: str) -> None:
-    (tmp_path / "net.yaml").write_text(HEAD.replace("net", model) + LAYERS)
-    assert status("build", str(tmp_path / "net.yaml"), "--backend", "torch", "--out", str(tmp_path / "out")) == 0
-    name = model.title().replace("_", "") + "Net"
-    assert f"class {name}(nn.Module)" in (tmp_path / "out/model.py").read_text()
-    assert f"from model import {name}" in (tmp_path / "out/train.py").read_text()
-
-
-def test_a_layer_may_be_called_float(tmp_path: Path) -> None:
-    layers = LAYERS.replace("- c:", "- float:") + (
-        "  - p: {pool: max, kernel: 2, stride: 1, pad: same}\n  - cat: {concat: [p, float]}\n"
-    )
-    (tmp_path / "net.yaml").write_text(HEAD + layers)
-    assert status("build", str(tmp_path / "net.yaml"), "--backend", "torch", "--out", str(tmp_path / "out")) == 0
-    code = "import torch; from model import Net; print(tuple(Net()(torch.zeros(1, 3, 32, 32)).shape))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "out", capture_output=True, text=True)
-    assert done.stdout == "(1, 6, 32, 32)\n", done.stderr

@@ -150,7 +150,9 @@ class Deconv(Op):
         (source,) = shapes
         check_groups(source.channels, self.groups, "input")
         check_groups(self.channels, self.groups, "output")
-        check_init(self.init, self.kernel, source.channels, self.channels, 1)
+        if self.init.scheme == "identity":  # equations 4 and 5 are of a convolution's weight
+            raise Refusal("SC301", "identity initialisation is defined for conv", "init", "`bilinear`, or a conv")
+        check_init(self.init, self.kernel, source.channels, self.channels, self.groups)
         for axis in AXES:
             if self.output_pad[axis] >= max(self.stride[axis], self.dilation[axis]):
                 message = f"output_pad {self.output_pad[axis]} must be smaller than the stride or the dilation"

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from segcompile_torch.reserved import MODELS, NAMES
+
+from segcompile.backend import load_backend, run_backend
+from segcompile.build import request_for
+from segcompile.compiler import compile_spec
+from segcompile.errors import Findings
 
 ROOT = Path(__file__).parents[2]
 VALID = ROOT / "tests/data/valid"
@@ -147,3 +155,45 @@ def test_a_model_runs_where_segcompile_cannot_be_imported(folders: dict[str, Pat
     assert done.stdout.splitlines() == ["Unet 1 2 388 388", "DilatedLarge 1 21 64 64", "Fcn8sLayers 1 21 500 500"], (
         done.stderr
     )
+
+
+def test_a_models_class_can_have_no_name_that_another_file_uses(folders: dict[str, Path]) -> None:
+    for folder in folders.values():
+        for path in {*folder.glob("*.py")} - {folder / "model.py"}:
+            tree = ast.parse(path.read_text())
+            nodes = list(ast.walk(tree))
+            imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+            used = {node.id for node in nodes if isinstance(node, ast.Name)}
+            used |= {node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+            used |= {name.asname or name.name for node in imports for name in node.names}
+            ours = {name.name for node in imports if getattr(node, "module", "") == "model" for name in node.names}
+            assert {name for name in used - ours if name[0].isupper()} <= MODELS, path
+
+
+@pytest.mark.parametrize("name", ["path", "image", "steps", "input_error", "value_error", "f"])
+def test_a_model_of_any_name_has_commands_that_run(name: str, tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    layers = "layers:\n  - score: {conv: 2, kernel: 1}\n"
+    spec.write_text(f"segcompile: 1\nmodel: {name}\ninput: {{channels: 3, size: 8}}\n{layers}")
+    compiled = compile_spec(spec, Findings())
+    files = run_backend(load_backend("torch"), request_for(compiled, spec)).files
+    camel = name.title().replace("_", "")
+    assert f"from model import {camel}Net\n" in files["train.py"] and f"class {camel}Net(" in files["model.py"]
+
+
+def test_no_layer_can_take_the_name_of_a_builtin_that_a_class_uses(folders: dict[str, Path]) -> None:
+    for folder in folders.values():
+        classes = [node for node in ast.parse((folder / "model.py").read_text()).body if isinstance(node, ast.ClassDef)]
+        used = {node.id for found in classes for node in ast.walk(found) if isinstance(node, ast.Name)}
+        assert used & {*dir(builtins)} <= NAMES
+
+
+def test_a_layer_called_float(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    layers = (
+        "[float: {conv: 3, kernel: 1}, p: {pool: max, kernel: 2, stride: 1, pad: [0, 1, 0, 1]}, a: {add: [p, float]}]"
+    )
+    spec.write_text(f"segcompile: 1\nmodel: net\ninput: {{channels: 3, size: 8}}\nlayers: {layers}\n")
+    compiled = compile_spec(spec, Findings())
+    text = run_backend(load_backend("torch"), request_for(compiled, spec)).files["model.py"]
+    assert 'value=float("-inf")' in text and "float_ = " in text.replace(": Tensor", "")

@@ -255,3 +255,9 @@ def test_writing_leaves_the_old_file_or_the_new_one(harness: SimpleNamespace, tm
         harness.files.write_whole(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_list_may_start_with_a_byte_order_mark(harness: Any, dataset: Path) -> None:
+    text = (dataset / "list.txt").read_text()
+    (dataset / "marked.txt").write_text(text, encoding="utf-8-sig")
+    assert harness.data.read_list(dataset / "marked.txt") == harness.data.read_list(dataset / "list.txt")

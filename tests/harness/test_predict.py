@@ -124,3 +124,18 @@ class StandIn(nn.Conv2d):
 def test_more_classes_than_a_palette_has_are_written_as_grey_labels(special: Any) -> None:
     harness = special(heads={"output": 300})
     assert np.array(harness.predict.label_image(np.array([[0, 299]]), 300)).tolist() == [[0, 299]]
+
+
+def test_a_link_to_itself_is_one_line(harness: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loop = tmp_path / "loop.png"
+    loop.symlink_to(loop)
+    harness.weights.save(tmp_path / "w.pt", harness.model.StandIn().state_dict())
+    assert harness.predict.main(["--weights", str(tmp_path / "w.pt"), str(loop), "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err == f"error: {loop}: cannot be read: Too many levels of symbolic links\n"
+
+
+def test_predict_says_what_it_wrote(harness: Any, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    harness.weights.save(dataset / "w.pt", harness.model.StandIn().state_dict())
+    image, out = str(dataset / "images/0.png"), dataset / "out"
+    assert harness.predict.main(["--weights", str(dataset / "w.pt"), image, "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"wrote {out}/0.png\n"

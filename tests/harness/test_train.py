@@ -41,13 +41,15 @@ def log(dataset: Path, out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (dataset / out / "log.jsonl").read_text().splitlines()]
 
 
-def interrupt_at(harness: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """As if the user pressed Ctrl-C while batch `step` is read."""
+def interrupt_at(
+    harness: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, step: int, number: int = signal.SIGINT
+) -> None:
+    """As if the user pressed Ctrl-C, or a cluster sent SIGTERM, while batch `step` is read."""
     read = harness.batches.Batches.__getitem__
 
     def interrupted(batches: Any, index: int) -> Any:
         if index == step:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         return read(batches, index)
 
     monkeypatch.setattr(harness.batches.Batches, "__getitem__", interrupted)
@@ -64,7 +66,8 @@ def test_learning_lowers_the_loss(harness: SimpleNamespace, dataset: Path, capsy
     metrics = [line for line in lines if "mean_iu" in line]
     assert [line["step"] for line in metrics] == [30, 60]
     assert metrics[-1]["mean_iu"] > 0.9
-    printed = capsys.readouterr().out
+    printed, _, wrote = capsys.readouterr().out.rpartition("wrote ")
+    assert wrote == f"{dataset}/a/last.pt\n"
     assert harness.evaluate.main(["--weights", str(dataset / "a/last.pt"), "--list", val]) == 0
     assert capsys.readouterr().out == printed, "evaluate.py prints what training ended with"
 
@@ -89,6 +92,16 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
     assert [(line["step"], line["loss"], line["lr"]) for line in log(dataset, "parts")] == expected
 
 
+def test_sigterm_saves_the_run_as_ctrl_c_does(
+    harness: SimpleNamespace, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = signal.getsignal(signal.SIGTERM)
+    interrupt_at(harness, monkeypatch, 12, signal.SIGTERM)
+    assert run(harness, dataset, "a") == 130
+    assert torch.load(dataset / "a/last.pt", weights_only=True)["step"] == 13
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
 def test_a_run_resumed_from_an_earlier_checkpoint_forgets_the_later_log(
     harness: SimpleNamespace, dataset: Path
 ) -> None:
@@ -106,6 +119,15 @@ def test_the_result_does_not_depend_on_workers(harness: SimpleNamespace, dataset
     assert run(harness, dataset, "none", *flags) == 0
     assert run_script(harness, dataset, "two", *flags, "--workers", "2").returncode == 0
     assert same(parameters(dataset, "none"), parameters(dataset, "two"))
+
+
+def test_without_a_terminal_progress_is_lines(harness: SimpleNamespace, dataset: Path) -> None:
+    done = run_script(harness, dataset, "a", "--steps", "4", "--log-every", "2", "--schedule", "fixed")
+    lines = done.stderr.splitlines()
+    assert [re.sub(r"loss [0-9.]+, lr 0.1, [0-9]+ s", "...", line) for line in lines] == [
+        "step 2 of 4: ...", "step 4 of 4: ...",
+    ]  # fmt: skip
+    assert done.stdout == f"wrote {dataset}/a/last.pt\n"
 
 
 def test_seeds_differ(harness: SimpleNamespace, dataset: Path) -> None:
@@ -324,8 +346,26 @@ def test_a_bad_file_in_the_middle_keeps_what_was_learnt(harness: SimpleNamespace
         ["--steps", "0"], ["--scale", "2", "1"], ["--crop", "1", "2", "3"], ["--seed", "-1"], ["--seed", str(2**63)],
         ["--lr", "-1"], ["--lr", "nan"], ["--lr", "inf"], ["--momentum", "1"], ["--momentum", "-0.1"],
         ["--weight-decay", "-1"], ["--power", "-1"], ["--gamma", "-1"], ["--workers", "-1"],
+        ["--power", "nan"],
+        ["--gamma", "2", "--step-size", "1", "--steps", "5000"], ["--gamma", "1e300"],
+        ["--seed", str(2**64)], ["--scale", "1", "inf"],
+        ["--scale", "1e-300", "1"], ["--scale", "nan", "nan"], ["--crop", "1000000"], ["--ignore", str(10**20)],
+        ["--batch", str(10**12)], ["--workers", "10000"], ["--steps", str(10**30)],
     ],
 )  # fmt: skip
 def test_impossible_flags_are_usage_errors(harness: SimpleNamespace, flags: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         harness.train.arguments_of(["--out", "x", *flags])
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: x")])
+def test_too_little_memory_is_one_line(
+    harness: SimpleNamespace, dataset: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, error: Exception,
+) -> None:  # fmt: skip
+    def starved(self: Any, image: torch.Tensor) -> torch.Tensor:
+        raise error
+
+    monkeypatch.setattr(harness.model.StandIn, "forward", starved)
+    assert run(harness, dataset, "a") == 1
+    assert capsys.readouterr().err == "error: there is not enough memory; try a smaller --batch or --crop\n"

@@ -76,6 +76,62 @@ def test_hostile_and_damaged_files_get_one_line(harness: SimpleNamespace, tmp_pa
     assert message(harness, path) == damaged
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_of_odd_kinds_and_values_get_one_line(harness: SimpleNamespace, tmp_path: Path) -> None:
+    path, good = tmp_path / "x.pt", harness.model.StandIn().state_dict()
+    kernel = good["0.weight"]
+    quantized = torch.quantize_per_tensor(kernel, 0.1, 0, torch.qint8)
+    for odd in (kernel.to_sparse(), kernel.to("meta"), quantized, torch.nested.nested_tensor([kernel])):
+        torch.save({**good, "0.weight": odd}, path)
+        assert message(harness, path) == f"{path}: cannot be read: it is damaged, or no file of weights"
+    torch.save({**good, "0.weight": kernel * float("nan")}, path)
+    assert message(harness, path) == f"{path}: does not fit StandIn: not finite: 0.weight"
+    good._metadata = 3
+    torch.save(good, path)
+    harness.weights.load(path, harness.model.StandIn())
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
+def test_a_malformed_run_gets_one_line(harness: SimpleNamespace, tmp_path: Path, kind: Any) -> None:
+    path, model = tmp_path / "x.pt", harness.model.StandIn()
+    optimizer = kind(
+        [{"params": model.parameters(), "factor": 1.0}],
+        lr=0.1,
+        **({"momentum": 0.9} if kind is torch.optim.SGD else {}),
+    )
+    model(torch.ones(2, 3, 8, 8)).sum().backward()
+    optimizer.step()
+    harness.weights.save_checkpoint(path, model, optimizer, 1, {"lr": 0.1})
+    good = torch.load(path, weights_only=True)
+    assert harness.weights.resume(path, model, optimizer, {"lr": 0.1}) == 1
+    groups, states = good["optimizer"]["param_groups"], good["optimizer"]["state"]
+    changes = [
+        {"flags": 3}, {"flags": {"lr": torch.zeros(2)}}, {"step": "a"}, {"step": -1}, {"optimizer": {}},
+        {"optimizer": {"state": states, "param_groups": []}},
+        {"optimizer": {"state": {**states, 0: {"momentum_buffer": torch.zeros(2)}}, "param_groups": groups}},
+        {"optimizer": {"state": {**states, 0: {"other": 1}}, "param_groups": groups}},
+    ]  # fmt: skip
+    for change in changes:
+        torch.save({**good, **change}, path)
+        with pytest.raises(harness.files.InputError) as caught:
+            harness.weights.resume(path, model, optimizer, {"lr": 0.1})
+        assert str(caught.value) == f"{path}: cannot be read: it is damaged, or no file of weights", change
+    torch.save({**good, "optimizer": {"state": states, "param_groups": [{"params": groups[0]["params"]}]}}, path)
+    harness.weights.resume(path, model, optimizer, {"lr": 0.1})
+    assert optimizer.param_groups[0]["factor"] == 1.0
+
+
+@pytest.mark.parametrize("target", ["x" * 240 + ".safetensors", "file/b.safetensors"])
+def test_an_export_that_cannot_be_written_is_one_line(
+    harness: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str
+) -> None:
+    harness.weights.save(tmp_path / "a.pt", harness.model.StandIn().state_dict())
+    (tmp_path / "file").write_text("")
+    assert harness.weights.main(["export", str(tmp_path / "a.pt"), str(tmp_path / target)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+
+
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_whatever_bytes_come_in_an_input_error_comes_out(harness: SimpleNamespace, tmp_path: Path, suffix: str) -> None:
     path, model, rng = tmp_path / f"x{suffix}", harness.model.StandIn(), np.random.default_rng(0)

@@ -19,7 +19,7 @@ from segcompile.graph import Graph
 from segcompile.ops import AXES, Conv, Crop, Deconv, Join, Linear, Op, Pool, Resize, Softmax, Unpool
 from segcompile_torch import initialisation
 from segcompile_torch.arguments import symmetric
-from segcompile_torch.reserved import CLASSES, NAMES
+from segcompile_torch.reserved import MODELS, NAMES
 from segcompile_torch.rules import TORCH
 
 _INDENT = 8  # of a statement in forward
@@ -45,7 +45,7 @@ def _starts_in_padding(op: Pool, axis: int) -> bool:
 def emit(request: BuildRequest) -> BuildResult:
     """Every file of `generated/<model>/torch/`. A network that is not from an image to maps has no harness (SC608)."""
     env = environment(files("segcompile_torch") / "templates", files("segcompile") / "harness")
-    if request.class_name in CLASSES:  # a model called `f` or `tensor`
+    if request.class_name in MODELS:  # a model called `f` or `path`
         request = replace(request, class_name=f"{request.class_name}Net")
     view = view_model(request.graph, request.facts, request.class_name, _input_names(request.graph), TORCH)
     sizes, findings = request.sizes(), Findings()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+
 # Every public name of torch.nn.Module (a test compares), and reset_parameters.
 ATTRIBUTES = frozenset(
     {
@@ -17,19 +19,20 @@ ATTRIBUTES = frozenset(
     }
 )  # fmt: skip
 
-# What the template imports, defines and uses.
+# What the template imports, defines and uses, with the builtins in classes (a test reads them in emitted code).
 NAMES = frozenset(
     {
-        "F", "Tensor", "bilinear_", "center_crop", "center_pad", "crop", "float", "he_", "identity_", "isinstance",
-        "math", "module", "nearest", "nn", "self", "super", "torch",
+        "F", "Tensor", "bilinear_", "center_crop", "center_pad", "crop", "dict", "float", "he_", "identity_", "int",
+        "isinstance", "math", "module", "nearest", "nn", "self", "str", "super", "torch", "tuple",
     }
 )  # fmt: skip
 
-# What the files beside model.py import, define and use: none may be the model's class.
-CLASSES = frozenset(
-    {
-        "Any", "Array", "Batches", "Callable", "DataLoader", "Dataset", "Exception", "F", "False",
-        "FileNotFoundError", "Image", "InputError", "Iterator", "Mapping", "Metrics", "NDArray", "None", "OSError",
-        "Pair", "Path", "Size", "Steps", "Tensor", "TextIO", "True", "ValueError",
-    }
-)  # fmt: skip
+CLASSES = frozenset({"F", "False", "None", "Tensor", "True"})
+
+# What the other files, which import the model's class by its name, use in capitals (a test reads them).
+MODELS = CLASSES | {
+    "Any", "Array", "BOUNDS", "Batches", "CENTRE", "CHANNELS", "CLASSES", "Callable", "DAMAGED", "DataLoader",
+    "Dataset", "HEAD", "HEADS", "IGNORE", "Image", "InputError", "Iterator", "LEAST", "MEAN", "MOST", "MULTIPLE",
+    "Mapping", "Metrics", "NDArray", "OFFSET", "OUTPUT", "PROBABILITIES", "Pair", "Path", "SIZE", "STD", "STOPS",
+    "STRIDE", "Size", "Steps", "TextIO", *(name for name in dir(builtins) if name[0].isupper()),
+}  # fmt: skip

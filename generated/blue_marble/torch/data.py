@@ -153,7 +153,7 @@ def read_list(path: Path, root: Path | None = None) -> list[Pair]:
     """
     folder = path.parent if root is None else root
     with blame(path):
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     pairs = []
     for number, line in enumerate(map(str.strip, lines), 1):
         if not line:

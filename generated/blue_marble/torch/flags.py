@@ -10,8 +10,10 @@ from pathlib import Path
 from data import HEAD, HEADS, SIZE, add_arguments, legal_size
 
 # Flag: the least that it can be, and what it must stay below.
-BOUNDS = {"lr": (0, math.inf), "momentum": (0, 1), "weight_decay": (0, math.inf), "power": (0, math.inf)}
-BOUNDS |= {"gamma": (0, math.inf), "seed": (0, 2**32), "workers": (0, 1000)}
+BOUNDS = {"lr": (0, math.inf), "momentum": (0, 1), "weight_decay": (0, math.inf), "power": (0, 1000)}
+BOUNDS |= {"gamma": (0, 1000), "seed": (0, 2**32), "workers": (0, 257), "batch": (1, 2**16)}
+BOUNDS |= {"steps": (1, 2**40), "ignore": (-(2**31), 2**31)}
+MOST = 2**15  # pixels along a side of a crop
 
 
 def positive(text: str) -> int:
@@ -55,13 +57,16 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     flag("--channels-last", action="store_true", help="keep tensors in the channels_last memory format")
     flag("--compile", action="store_true", help="torch.compile the model")
     arguments = parser.parse_args(argv)
-    if not 0 < arguments.scale[0] <= arguments.scale[1]:
-        parser.error("--scale: give two positive factors, the smaller first")
-    if len(arguments.crop) > 2:
-        parser.error("--crop: give one number, or height and width")
+    if not 0.01 <= arguments.scale[0] <= arguments.scale[1] <= 100:
+        parser.error("--scale: give two factors from 0.01 to 100, the smaller first")
+    if len(arguments.crop) > 2 or max(arguments.crop) > MOST:
+        parser.error(f"--crop: give one number, or height and width, of at most {MOST} pixels")
     for name, (least, below) in BOUNDS.items():
         if not least <= getattr(arguments, name) < below:
             parser.error(f"--{name.replace('_', '-')}: at least {least} and below {below}")
+    turns = arguments.steps // arguments.step_size
+    if turns * math.log(max(arguments.gamma, 1)) > 600:
+        parser.error(f"--gamma: {arguments.gamma} to the power of {turns} is too large a number")
     wanted = (arguments.crop[0], arguments.crop[-1])
     crop = legal_size(wanted)
     if crop != wanted:

@@ -12,6 +12,7 @@ interrupted and resumed ends with exactly the weights of one that was not.
 import argparse
 import json
 import math
+import re
 import signal
 import sys
 import threading
@@ -52,9 +53,13 @@ class Steps(Dataset[tuple[Tensor, Tensor] | str]):
         return torch.from_numpy(images), torch.from_numpy(labels)
 
 
+STOPS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; what a cluster or a container sends before it kills
+
+
 def leave_interrupts_to_parent(worker: int) -> None:
-    """Keeps Ctrl-C, which reaches every process of a terminal, from ending a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Keeps what stops a run, and may reach all its processes at once, from ending a worker before."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def optimizer_of(model: nn.Module, arguments: argparse.Namespace) -> torch.optim.Optimizer:
@@ -92,18 +97,21 @@ def loss_of(scores: Tensor, labels: Tensor, ignore: int) -> Tensor:
 
 @contextmanager
 def interruption() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, to be looked at between steps: a checkpoint is never of half a step."""
+    """An event that Ctrl-C or SIGTERM sets, looked at between steps: no checkpoint is of half a step."""
     event = threading.Event()
 
     def note(number: int, frame: object) -> None:
         event.set()
-        signal.signal(signal.SIGINT, previous)  # a second Ctrl-C stops at once
+        signal.signal(number, previous[signal.Signals(number)])  # a second one stops at once
 
-    previous = signal.signal(signal.SIGINT, note)
+    previous = {number: signal.getsignal(number) for number in STOPS}
+    for number in STOPS:
+        signal.signal(number, note)
     try:
         yield event
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number in STOPS:
+            signal.signal(number, previous[number])
 
 
 def open_log(path: Path, start: int) -> TextIO:
@@ -187,6 +195,9 @@ def train(arguments: argparse.Namespace) -> int:
                     raise InputError(f"the loss of step {step} is {line['loss']}; try a lower --lr")
                 log.write(json.dumps(line) + "\n")
                 bar.set_postfix(loss=f"{line['loss']:.4f}")
+                if bar.disable:  # no terminal
+                    told = f"loss {line['loss']:.4f}, lr {lr:.3g}, {line['seconds']:.0f} s"
+                    print(f"step {step} of {arguments.steps}: {told}", file=sys.stderr, flush=True)
             if done or step % arguments.save_every == 0 or interrupted.is_set():
                 weights.save_checkpoint(last, model, optimizer, step, flags)
             if interrupted.is_set() and not done:
@@ -197,6 +208,7 @@ def train(arguments: argparse.Namespace) -> int:
                 log.write(json.dumps({"step": step, **summary(result)}) + "\n")
                 if done:
                     print(table(result))
+    print(f"wrote {last}")
     return 0
 
 
@@ -206,6 +218,11 @@ def main(argv: list[str] | None = None) -> int:
         return train(arguments_of(argv))
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not re.search("out of memory|allocate memory", str(error)):
+            raise
+        print("error: there is not enough memory; try a smaller --batch or --crop", file=sys.stderr)
         return 1
 
 

@@ -33,7 +33,13 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
+        temporary.touch()  # so that it is an OSError that says why it cannot
         write(temporary)
         os.replace(temporary, path)
+    except (InputError, OSError):
+        raise
+    except Exception as error:  # the writer's own, which may be of any kind
+        first = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"{path}: cannot be written: {first}") from error
     finally:
         temporary.unlink(missing_ok=True)

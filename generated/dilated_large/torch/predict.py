@@ -9,6 +9,7 @@ writes predictions/features.png, a palette PNG of labels.
 
 import argparse
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def write_png(path: Path, image: Image.Image) -> None:
 
 def targets_of(images: list[Path], out: Path) -> dict[Path, tuple[Path, Path]]:
     """Where each image's labels and overlay go. No file is written twice, and none over an image."""
-    inputs = {image.resolve() for image in images}
+    inputs = {os.path.realpath(image) for image in images}
     taken: dict[Path, Path] = {}
     targets = {}
     for image in dict.fromkeys(images):
@@ -107,7 +108,7 @@ def targets_of(images: list[Path], out: Path) -> dict[Path, tuple[Path, Path]]:
         for target in targets[image]:
             if target in taken:
                 raise InputError(f"{image}: its {target} would overwrite that of {taken[target]}")
-            if target.resolve() in inputs:
+            if os.path.realpath(target) in inputs:
                 raise InputError(f"{image}: its {target} would overwrite an input image")
             taken[target] = image
     return targets
@@ -132,6 +133,7 @@ def predict(arguments: argparse.Namespace) -> None:
         write_png(label_path, label_image(labels, HEADS[arguments.head]))
         if image.dtype == np.uint8:
             write_png(overlay_path, overlay(image, labels))
+    print(f"wrote {', '.join(str(path) for path, _ in targets.values())}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -28,11 +28,11 @@ def save(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a state dict: as safetensors, or as {"model": tensors} where the name has another suffix."""
     # Contiguous copies, because safetensors takes neither channels_last tensors nor two names of one memory.
     layout = torch.contiguous_format
-    plain = {name: tensor.detach().cpu().clone(memory_format=layout) for name, tensor in tensors.items()}
+    copies = {name: tensor.detach().cpu().clone(memory_format=layout) for name, tensor in tensors.items()}
     if path.suffix == ".safetensors":
-        write_whole(path, lambda file: safetensors.torch.save_file(plain, file))
+        write_whole(path, lambda file: safetensors.torch.save_file(copies, file))
     else:
-        write_whole(path, lambda file: torch.save({"model": plain}, file))
+        write_whole(path, lambda file: torch.save({"model": copies}, file))
 
 
 def load(path: Path, model: nn.Module) -> None:
@@ -46,9 +46,15 @@ def load(path: Path, model: nn.Module) -> None:
     fit(path, model, tensors)
 
 
+def plain(tensor: Tensor) -> bool:
+    """Whether a tensor has values of its own that lie in memory: it is not sparse, meta or the like."""
+    odd = tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested
+    return not odd and tensor.device.type != "meta"
+
+
 def fit(path: Path, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy tensors into the model, or raise InputError with every missing, unexpected and misshapen one."""
-    if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
+    if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) and plain(t) for t in tensors.values()):
         raise InputError(f"{path}: cannot be read: {DAMAGED}")
 
     def described(tensor: Tensor) -> str:
@@ -61,12 +67,14 @@ def fit(path: Path, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             missing.append(name)
         elif mine.shape != tensors[name].shape or not torch.can_cast(tensors[name].dtype, mine.dtype):
             misshapen.append(f"{name} {described(tensors[name])} (not {described(mine)})")
-    unexpected = [str(name) for name in tensors if name not in expected]
+    unexpected = [ascii(name).strip("'") for name in tensors if name not in expected]
     lists = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
+    if not missing and not misshapen:
+        lists["not finite"] = [name for name in expected if not tensors[name].isfinite().all()]
     faults = [f"{kind}: {', '.join(names)}" for kind, names in lists.items() if names]
     if faults:
         raise InputError(f"{path}: does not fit {type(model).__name__}: {'; '.join(faults)}")
-    model.load_state_dict(tensors)
+    model.load_state_dict(dict(tensors))  # without a _metadata that the file may hold
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -93,15 +101,32 @@ def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, flags
     state = read_checkpoint(path)
     if not {"model", "optimizer", "step", "flags"} <= state.keys():
         raise InputError(f"{path}: holds weights and no run to resume; start a run from them with --init")
-    for name, now in flags.items():
-        before = state["flags"].get(name) if isinstance(state["flags"], dict) else None
-        if before != now:
-            change = f"--{name.replace('_', '-')} was {before} and is now {now}"
-            raise InputError(f"{path}: {change}; resume with what it was, or start anew with --init")
-    fit(path, model, state["model"])
     with blame(path, DAMAGED):
-        optimizer.load_state_dict(state["optimizer"])
-        return int(state["step"])
+        for name, now in flags.items():
+            before = state["flags"].get(name)
+            if before != now:
+                change = f"--{name.replace('_', '-')} was {before} and is now {now}".partition("\n")[0]
+                raise InputError(f"{path}: {change}; resume with what it was, or start anew with --init")
+        fit(path, model, state["model"])
+        return restore(optimizer, state["optimizer"], state["step"])
+
+
+def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any], step: object) -> int:
+    """Restore an optimizer whose settings the flags give, and return the step; ValueError if damaged."""
+    settings = [{key: group[key] for key in group if key != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, mine in zip(optimizer.param_groups, settings, strict=True):
+        group.update(mine)
+    known = {"exp_avg", "exp_avg_sq", "step"} if "betas" in settings[0] else {"momentum_buffer"}
+    for parameter, values in optimizer.state.items():
+        whole = values.keys() == known or not values
+        for value in values.values():
+            whole = whole and (value is None or (plain(value) and value.shape in (parameter.shape, ())))
+        if not whole:
+            raise ValueError
+    if type(step) is not int or step < 0:
+        raise ValueError
+    return step
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from segcompile.errors import SegcompileError
+
 SPEC = "segcompile: 1\nmodel: net\ninput: {{channels: {channels}, size: 24}}\nlayers:\n  - layer: {{{layer}}}\n"
 
 
@@ -160,3 +162,8 @@ layers:
     for scope in (model.one, model.two):
         assert not scope.a.weight.any() and 0.4 < float(scope.b.weight.detach().std()) < 0.6
     assert float(model.head.weight.detach().sum()) == 8
+
+
+def test_identity_is_refused_of_a_transposed_convolution(nets: SimpleNamespace, tmp_path: Path) -> None:
+    with pytest.raises(SegcompileError, match="identity initialisation is defined for conv"):
+        net_of(nets, tmp_path, "deconv: 4, kernel: 3, init: identity")

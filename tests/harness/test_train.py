@@ -78,6 +78,7 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
     capsys: pytest.CaptureFixture[str], flags: list[str],
 ) -> None:  # fmt: skip
     assert run(harness, dataset, "whole", *flags) == 0
+    assert capsys.readouterr().out == f"wrote {dataset / 'whole/last.pt'}\n"
     handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
         interrupt_at(harness, patch, 12)

@@ -53,7 +53,9 @@ def _hull(seen: Any) -> Hull | None:
 
 def measured(net: Emitted) -> Truth | None:
     """The gradients of the middle of the one output; None if its field is not local, or not periodic, or the image
-    holds no whole period of outputs that see no padding. `net` must be made linear."""
+    holds no whole period of outputs that see no padding. `net` must be made linear.
+
+    Rows and columns are taken in opposite orders; where an output sees nothing, all phases of both are paired."""
     ((head, node),) = net.graph.outputs.items()
     fields, extent = net.facts[node].fields, net.outputs()[head].shape[2:]
     if any(not field.sets or field.whole or field.step is None for field in fields):
@@ -71,7 +73,11 @@ def measured(net: Emitted) -> Truth | None:
     results = net.outputs(*inputs)
     among = range(max(len(rows), len(columns)))
     pairs = [(rows[n % len(rows)], columns[-1 - n % len(columns)]) for n in among]
-    return Truth({cell: measure(net, results, inputs, head, cell) > 0 for cell in pairs}, period)
+    maps = {cell: measure(net, results, inputs, head, cell) > 0 for cell in pairs}
+    if not all(bool(seen.any()) for seen in maps.values()):  # which phases of the axes meet makes a difference
+        every = ((row, column) for row in rows[: fields[0].period] for column in columns[: fields[1].period])
+        maps |= {cell: measure(net, results, inputs, head, cell) > 0 for cell in every}
+    return Truth(maps, period)
 
 
 @dataclass

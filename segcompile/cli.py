@@ -112,7 +112,10 @@ def _title(spec: str, compiled: Compiled, variants: tuple[str, ...]) -> str:
 @click.option("--why", metavar="NAME", help="For each side of a layer's field, the path of layers that reaches it.")
 @click.option("--phase", metavar="Y,X", help="The phase to look at (else: the widest).")
 @click.option(
-    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the layer into a .png or .svg file."
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the layer (else: the last output) as .png or .svg.",
 )
 @format_option
 def rf(

@@ -105,7 +105,7 @@ def steady(net, more, by: int) -> dict[str, tuple[int, int]]:
 
 
 def farthest(net) -> Fraction:
-    """As many input pixels as any one layer may read beyond its tensor."""
+    """As many input pixels as all layers together may read beyond their tensors: padding of padding adds up."""
     most = Fraction(8)
     for node in net.graph.nodes:
         for axis in AXES:
@@ -113,7 +113,7 @@ def farthest(net) -> Fraction:
                 window, place = window_of(node, axis, net.shapes, index), net.facts[node.name].place[axis]
                 if window is not None and place is not None:
                     reach = abs(window.offset) + window.dilation * window.taps
-                    most = max(most, reach * place.scale / max(1, window.stride))
+                    most += reach * place.scale / max(1, window.stride)
     return most
 
 

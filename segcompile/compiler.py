@@ -95,16 +95,33 @@ _Alone = tuple[Path, str | None, tuple[tuple[str, object], ...]]  # a used spec,
 
 def _compile(document: Document, overrides: Mapping[str, int], findings: Findings, checked: set[_Alone]) -> Compiled:
     expansion = expand(document, overrides, locate, findings)
-    graph = lower(expansion, findings)
-    shapes, _ = _fit(graph, findings)
-    graph = derive_crops(graph, shapes, findings)
+    found = analyse_graph(lower(expansion, findings), findings)
+    verdicts = check_claims(expansion, found.graph, found.facts, findings)
+    findings.diagnostics[:] = [with_labels(found, document.derivation(found.span)) for found in findings.diagnostics]
+    _check_used(expansion, found, findings, checked)
+    return Compiled(document, expansion, found.graph, found.facts, verdicts, found.sizes)
+
+
+@dataclass(frozen=True, eq=False)
+class Analysed:
+    """A graph with its crops resolved, and what is true of it."""
+
+    graph: Graph
+    shapes: Mapping[str, Shape]  # of inputs and nodes
+    sizes: Sizes
+    facts: Facts
+
+
+def analyse_graph(graph: Graph, findings: Findings) -> Analysed:
+    """What is true of a graph, from a spec or not. Warnings go to `findings`; raises SegcompileError for errors."""
     shapes, sizes = _fit(graph, findings)
+    resolved = derive_crops(graph, shapes, findings)
+    if resolved is not graph:
+        graph = resolved
+        shapes, sizes = _fit(graph, findings)
     facts = analyse(graph, shapes, findings)
     warn_rounding(graph, shapes, sizes, findings)
-    verdicts = check_claims(expansion, graph, facts, findings)
-    findings.diagnostics[:] = [with_labels(found, document.derivation(found.span)) for found in findings.diagnostics]
-    _check_used(expansion, graph, shapes, findings, checked)
-    return Compiled(document, expansion, graph, facts, verdicts, sizes)
+    return Analysed(graph, shapes, sizes, facts)
 
 
 def _fit(graph: Graph, findings: Findings) -> tuple[dict[str, Shape], Sizes]:
@@ -116,20 +133,19 @@ def _fit(graph: Graph, findings: Findings) -> tuple[dict[str, Shape], Sizes]:
     return on_legal_sizes(shapes, sizes), sizes
 
 
-def _check_used(
-    expansion: Expansion, graph: Graph, shapes: Mapping[str, Shape], findings: Findings, checked: set[_Alone]
-) -> None:
+def _check_used(expansion: Expansion, found: Analysed, findings: Findings, checked: set[_Alone]) -> None:
     """A used spec keeps its own promises: it gets the channels it asks for, and it is compiled alone, with the
     parameters it was given; once in a run, however many specs use it."""
     for use in expansion.uses:
-        _check_channels(use, graph, shapes, findings)
+        _check_channels(use, found, findings)
         key = (use.document.path, use.document.variant, tuple(use.values.items()))
         if key not in checked:
             checked.add(key)
             _compile_alone(use, findings, checked)
 
 
-def _check_channels(use: Use, graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> None:
+def _check_channels(use: Use, found: Analysed, findings: Findings) -> None:
+    graph, shapes = found.graph, found.shapes
     source = graph.layers[use.source][-1].name if use.source in graph.layers else use.source
     if source in shapes and shapes[source].channels != use.takes.channels:
         have, want = shapes[source].channels, use.takes.channels

@@ -70,6 +70,10 @@ class Graph:
     def by_name(self) -> Mapping[str, Node]:
         return {node.name: node for node in self.nodes}
 
+    def layer_of(self, name: str) -> str:
+        """The user's name for what `name` gives: the layer that a node belongs to; inputs are themselves."""
+        return self.by_name[name].layer if name in self.by_name else name
+
     @cached_property
     def layers(self) -> Mapping[str, tuple[Node, ...]]:
         """Layer name -> its nodes, main op first; the last one is the layer's result."""

@@ -13,7 +13,7 @@ from segcompile.analysis.size_set import SizeSet
 from segcompile.compiler import Compiled
 from segcompile.errors import Diagnostic
 from segcompile.graph import Node
-from segcompile.ops import Shape
+from segcompile.ops import AXIS_NAMES, Shape
 from segcompile.ops.size import AnySize
 from segcompile.report import as_json
 
@@ -37,7 +37,7 @@ def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequenc
         "inputs": {name: {"channels": shape.channels, "size": _sizes(shape)} for name, shape in graph.inputs.items()},
         "sizes": {
             axis: {"legal": _set_json(found.legal), "exact": _set_json(found.exact)}
-            for axis, found in zip(("height", "width"), compiled.sizes, strict=True)
+            for axis, found in zip(AXIS_NAMES, compiled.sizes, strict=True)
             if found is not None
         },
         "layers": [_layer_json(nodes, compiled) for nodes in graph.layers.values()],
@@ -69,7 +69,7 @@ def _outputs_json(compiled: Compiled) -> dict[str, Any]:
     """Layer -> what comes out, with the heads that name it."""
     found: dict[str, Any] = {}
     for head, name in compiled.graph.outputs.items():
-        layer = compiled.graph.by_name[name].layer if name in compiled.graph.by_name else name
+        layer = compiled.graph.layer_of(name)
         entry = found.setdefault(layer, {**_output_json(compiled.facts[name]), "heads": []})
         entry["heads"].append(head)
     return found
@@ -80,7 +80,7 @@ def _layer_json(nodes: tuple[Node, ...], compiled: Compiled) -> dict[str, Any]:
     layer: dict[str, Any] = {
         "name": main.layer,
         "op": main.op.spelling,
-        "inputs": [_layer_name(name, compiled) for name in main.inputs],
+        "inputs": [compiled.graph.layer_of(name) for name in main.inputs],
         "carries": [node.op.title for node in nodes[1:]],
         "shape": _shape(result.shape),
     }
@@ -94,10 +94,6 @@ def _layer_json(nodes: tuple[Node, ...], compiled: Compiled) -> dict[str, Any]:
         "claims": {verdict.what: _verdict_json(verdict) for verdict in compiled.verdicts_by_layer.get(main.layer, ())},
     }
     return layer
-
-
-def _layer_name(node: str, compiled: Compiled) -> str:
-    return compiled.graph.by_name[node].layer if node in compiled.graph.by_name else node
 
 
 def _field_json(found: NodeFacts) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from segcompile.analysis.coverage.reach import reach
-from segcompile.analysis.facts import Facts, analyse
+from segcompile.analysis.facts import Facts
 from segcompile.analysis.index_set import IndexSet
-from segcompile.analysis.shapes import infer_shapes
+from segcompile.analysis.receptive_field import Field
 from segcompile.backend import BuildRequest
-from segcompile.compiler import Compiled, compile_spec
+from segcompile.compiler import Compiled, analyse_graph, compile_spec
 from segcompile.errors import Findings
 from segcompile.graph import Graph, Node
 from segcompile.language.training import Training
@@ -38,7 +38,6 @@ from segcompile.ops import (
     Scale,
     Shape,
 )
-from segcompile.passes.derive_crops import derive_crops
 
 ROOT = Path(__file__).parents[1]
 _POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm)
@@ -259,15 +258,9 @@ def load(source: str, name: str = "emitted_model") -> ModuleType:
 
 def emitted(graph: Graph) -> Emitted:
     """The torch model of a graph. Raises SegcompileError where its shapes do not fit."""
-    findings = Findings()
-    shapes = infer_shapes(graph, findings)
-    findings.stop_on_errors()
-    graph = derive_crops(graph, shapes, findings)
-    shapes = infer_shapes(graph, findings)
-    findings.stop_on_errors()
-    facts = analyse(graph, shapes, findings)
-    source = source_of(graph, facts)["model.py"]
-    return Emitted(graph, shapes, facts, source, load(source))
+    found = analyse_graph(graph, Findings())
+    source = source_of(found.graph, found.facts)["model.py"]
+    return Emitted(found.graph, found.shapes, found.facts, source, load(source))
 
 
 def measure(net: Emitted, results: Mapping[str, Any], inputs: list[Any], head: str, cell: tuple[int, int]) -> Any:
@@ -297,25 +290,32 @@ def probes(net: Emitted, node: str, most: int | None = None) -> Iterator[tuple[i
             yield y, x
 
 
+def measured_cells(
+    net: Emitted, most: int | None = None
+) -> Iterator[tuple[str, tuple[Field, ...], tuple[int, int], Any]]:
+    """Every probed cell of every head whose field is known: node, its fields, cell, and its gradient's map."""
+    inputs = [value.requires_grad_() for value in net.inputs()]
+    results = net.outputs(*inputs)
+    for head, node in net.graph.outputs.items():
+        fields = net.facts[node].fields
+        if all(field.sets and not field.whole for field in fields):
+            for cell in probes(net, node, most):
+                yield node, fields, cell, measure(net, results, inputs, head, cell)
+
+
 def check_fields(net: Emitted, most: int | None = None) -> int:
     """Assert that in every phase (or at least `most` or so) of every head the input cells that a gradient reaches are
     those that the analysis names: along each axis, and in two dimensions. The number of phases measured."""
-    inputs = [value.requires_grad_() for value in net.inputs()]
-    results = net.outputs(*inputs)
     count = 0
-    for head, node in net.graph.outputs.items():
-        fields = net.facts[node].fields
-        known = all(field.sets and not field.whole for field in fields)
-        for cell in probes(net, node, most) if known else ():
-            found = measure(net, results, inputs, head, cell) > 0
-            said = region_mask(net, node, cell)
-            assert found.equal(said), f"{node} at {cell}\n{net.source}"
-            for axis, field in enumerate(fields):
-                seen, where = indices(field.at(cell[axis])), found.any(1 - axis).nonzero().flatten().tolist()
-                # A path that ends along one axis is not seen along the other: the table holds all outputs of the line.
-                agree = {*where} <= {*seen} if net.has_gaps(1 - axis) else where == seen
-                assert agree, f"{node} at {cell} along axis {axis}: {where}, not {seen}\n{net.source}"
-            count += 1
+    for node, fields, cell, gradient in measured_cells(net, most):
+        found = gradient > 0
+        assert found.equal(region_mask(net, node, cell)), f"{node} at {cell}\n{net.source}"
+        for axis, field in enumerate(fields):
+            seen, where = indices(field.at(cell[axis])), found.any(1 - axis).nonzero().flatten().tolist()
+            # A path that ends along one axis is not seen along the other: the table holds all outputs of the line.
+            agree = {*where} <= {*seen} if net.has_gaps(1 - axis) else where == seen
+            assert agree, f"{node} at {cell} along axis {axis}: {where}, not {seen}\n{net.source}"
+        count += 1
     return count
 
 
@@ -342,6 +342,7 @@ def nets() -> SimpleNamespace:
     """The functions of this file, for tests in any folder."""
     sys.dont_write_bytecode = True
     functions: list[Callable[..., Any]] = [
-        compiled, slim, skeleton, sized, every_layer, source_of, load, emitted, measure, probes, check_fields,
+        compiled, slim, skeleton, sized, every_layer, source_of, load, emitted, measure, probes,
+        measured_cells, check_fields,
     ]  # fmt: skip
     return SimpleNamespace(**{function.__name__: function for function in functions}, root=ROOT, batch_norm=BatchNorm)

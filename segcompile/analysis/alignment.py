@@ -31,7 +31,7 @@ class Coordinates:
 
 def centre(window: Window) -> Fraction:
     """Where the middle of output 0's taps lies, in input pixels times `window.upsample`."""
-    return Fraction(window.dilation * (window.taps - 1), 2) - window.offset
+    return Fraction(window.reach, 2) - window.offset
 
 
 MOST_MAPS = 64  # of one tensor along one axis
@@ -115,7 +115,7 @@ def window_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) ->
 
 def _behind(maps: tuple[Coordinates, ...], window: Window) -> tuple[Coordinates, ...]:
     """The maps after a window, one for one; the same tuple if nothing moves, none if they are no longer an image's."""
-    if window is IDENTITY or (window.stride == window.upsample and 2 * window.offset == _reach(window)):
+    if window is IDENTITY or (window.stride == window.upsample and 2 * window.offset == window.reach):
         return maps
     if window.stride == 0:
         return ()  # one pixel, stretched: it lies everywhere
@@ -128,10 +128,6 @@ def _behind(maps: tuple[Coordinates, ...], window: Window) -> tuple[Coordinates,
         for item in maps
     )
     return () if any(_is_absurd(item) for item in every) else every
-
-
-def _reach(window: Window) -> int:
-    return window.dilation * (window.taps - 1)
 
 
 def _is_absurd(item: Coordinates) -> bool:

@@ -41,9 +41,8 @@ class Border:
     def behind(self, window: Window, size: int) -> Border:
         """The border of the `size` outputs of a window on this tensor."""
         last = self.size - self.after  # the first index of the source that is not clean, from above
-        reach = window.dilation * (window.taps - 1)
         first = (window.upsample * (self.before - 1) + window.offset) // window.stride + 1
-        end = -((reach - window.offset - window.upsample * last) // window.stride)
+        end = -((window.reach - window.offset - window.upsample * last) // window.stride)
         return Border(max(0, first), max(0, size - end), size)
 
 

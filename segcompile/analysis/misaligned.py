@@ -11,9 +11,8 @@ from segcompile.analysis.causes import Cause, explain
 from segcompile.analysis.witness import Atlas, Path
 from segcompile.errors import Findings
 from segcompile.graph import Graph, Node
-from segcompile.ops import AXES, Shape
+from segcompile.ops import AXES, AXIS_NAMES, Shape
 
-AXIS = ("height", "width")
 _NAMED = 3  # joins that a note names
 _EXPLAINED = 100  # joins that are looked into; a network with more of them has one cause
 
@@ -135,14 +134,14 @@ def _paths(atlas: Atlas, node: Node, gap: Gap) -> tuple[Path, Path]:
 def _report(found: _Found, atlas: Atlas, findings: Findings) -> None:
     node, gap = found.node, found.gaps[0]
     alone = len(found.gaps) == 1 or str(gap) != str(found.gaps[1])
-    message = f"{node.layer} joins maps {gap}" + (f" along the {AXIS[gap.axis]}" if alone else "")
+    message = f"{node.layer} joins maps {gap}" + (f" along the {AXIS_NAMES[gap.axis]}" if alone else "")
     witnesses = [
         (path[-1], f"via {atlas.tell(path)}, at {item}")
         for path, item in zip(_paths(atlas, node, gap), gap.maps, strict=True)
     ]
     labels, notes = atlas.testify(witnesses)
     if alone and len(found.gaps) > 1:
-        notes.append(f"along the {AXIS[found.gaps[1].axis]}, maps {found.gaps[1]}")
+        notes.append(f"along the {AXIS_NAMES[found.gaps[1].axis]}, maps {found.gaps[1]}")
     notes += _counted(found)
     if found.crowded is not None:
         notes.append(f"{found.crowded} lies in more than {MOST_MAPS} ways over the input; the rest is not followed")

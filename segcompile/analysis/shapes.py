@@ -8,7 +8,7 @@ from segcompile.analysis.size_set import SizeSet
 from segcompile.analysis.sizes import Sizes, find_sizes
 from segcompile.errors import Findings, Label
 from segcompile.graph import Graph, Node
-from segcompile.ops import AXES, AnySize, Refusal, Shape, Size, Undecidable
+from segcompile.ops import AXES, AXIS_NAMES, AnySize, Refusal, Shape, Size, Undecidable
 
 LARGEST = 2**40  # channels, or pixels a side
 
@@ -130,7 +130,7 @@ def _nearest_sizes(graph: Graph, shapes: Mapping[str, Shape]) -> str | None:
     if findings.has_errors:
         return None
     told: dict[str, SizeSet] = {}
-    for word, extent, found in zip(("height", "width"), extents, sizes, strict=True):
+    for word, extent, found in zip(AXIS_NAMES, extents, sizes, strict=True):
         if isinstance(extent, int) and found is not None and not found.legal.legal(extent):
             told[word] = found.legal
     if len(told) == 2 and extents[0] == extents[1] and told["height"].least == told["width"].least:

@@ -117,7 +117,7 @@ def _whole_strides(node: Node, inputs: list[Shape], output: Shape) -> Iterator[_
         size = inputs[0].size[axis]
         window = node.op.window(axis, [size], 0)
         if window.stride > 1 and isinstance(size, AnySize):
-            reach = window.dilation * (window.taps - 1) + 1 - window.offset - node.op.pads(axis)[1]
+            reach = window.reach + 1 - window.offset - node.op.pads(axis)[1]
             rest = difference((output.size[axis] - 1) * window.stride + reach, size)
             symbolic = rest if isinstance(rest, AnySize) else AnySize(size.symbol, 0, (0,), rest)
             yield _Demand(node, axis, symbolic, equal=True)

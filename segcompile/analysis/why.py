@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from segcompile.analysis.alignment import centre
 from segcompile.analysis.receptive_field import Field, Fields, indices_read
 from segcompile.graph import Graph, Node
 from segcompile.ops import Shape, Window
@@ -77,6 +78,6 @@ def _adds(window: Window, stride: Fraction | None, index: int, reads: int, side:
     """How far the index that is read lies outside the middle of the window, in input pixels."""
     if stride is None:
         return None
-    middle = window.stride * index - window.offset + Fraction(window.dilation * (window.taps - 1), 2)
+    middle = window.stride * index + centre(window)
     outside = stride * (window.upsample * reads - middle) / window.upsample
     return outside if side == "high" else -outside

@@ -55,17 +55,13 @@ class Atlas:
         left, right = self.parted(one, other, axis)
         return left, right, join
 
-    def layer(self, name: str) -> str:
-        """The user's name for a tensor."""
-        return self.graph.by_name[name].layer if name in self.graph.by_name else name
-
     def span(self, name: str) -> Span | None:
         """Where the user wrote the layer that makes a tensor; None for an input."""
         return self.graph.by_name[name].origin.span if name in self.graph.by_name else None
 
     def tell(self, path: Sequence[str]) -> str:
         """`pool1 -> conv2_1 -> ... 12 layers ... -> up1`: the layers of a path, the middle of a long one left out."""
-        names = list(dict.fromkeys(self.layer(name) for name in path))
+        names = list(dict.fromkeys(self.graph.layer_of(name) for name in path))
         if len(names) > 2 * _SHOWN + 1:
             between = f"... {len(names) - 2 * _SHOWN} layers ..."
             names = [*names[:_SHOWN], between, *names[-_SHOWN:]]

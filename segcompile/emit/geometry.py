@@ -9,7 +9,6 @@ from math import floor
 
 from segcompile.analysis.alignment import Coordinates, place_nodes
 from segcompile.analysis.facts import Facts
-from segcompile.analysis.shapes import infer_shapes
 from segcompile.analysis.sizes import Sizes
 from segcompile.emit.legal_sizes import at_numbers, step
 from segcompile.errors import Findings
@@ -73,8 +72,7 @@ def _geometry(graph: Graph, sizes: Sizes) -> Geometry:
     apart."""
     (name,), main = graph.inputs, next(iter(graph.outputs))
     reason = _NoHarness("no usual size fits the network; give the input a size", graph.by_name[graph.outputs[main]])
-    for fixed in at_numbers(graph, sizes):
-        shapes = infer_shapes(fixed, Findings())
+    for fixed, shapes in at_numbers(graph, sizes):
         try:
             height, width = _lies(fixed, shapes)
         except _NoHarness as why:

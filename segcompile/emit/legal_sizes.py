@@ -22,16 +22,18 @@ _ROOM = 128  # pixels more than the smallest size, if that is large
 _MOST_TRIED = 256  # sizes that are looked at one by one
 
 
-def at_numbers(graph: Graph, sizes: Sizes) -> Iterator[Graph]:
-    """The graph at the spec's own size; where that is any, at usual sizes: those at which no stride rounds first."""
+def at_numbers(graph: Graph, sizes: Sizes) -> Iterator[tuple[Graph, Shapes]]:
+    """The graph, and its shapes, at the spec's own size; where that is any, at usual sizes: those at which no stride
+    rounds first."""
     ((name, source),) = graph.inputs.items()
     seen: set[tuple[int, ...]] = set()
     for height, width in product(*(_candidates(size, axis) for size, axis in zip(source.size, sizes, strict=True))):
         if (height, width) not in seen:
             seen.add((height, width))
             fixed = replace(graph, inputs={name: Shape(source.channels, (height, width))})
-            if _shapes(fixed, fixed.inputs) is not None:
-                yield fixed
+            shapes = _shapes(fixed, fixed.inputs)
+            if shapes is not None:
+                yield fixed, shapes
 
 
 def _candidates(size: Size, sizes: AxisSizes | None) -> list[int]:

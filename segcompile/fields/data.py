@@ -11,8 +11,7 @@ from segcompile.fields.layer import DIRECTIONS, LayerField
 from segcompile.fields.text import SHARES
 from segcompile.fields.values import Phase
 from segcompile.json_view import number
-
-_AXES = ("height", "width")
+from segcompile.ops import AXIS_NAMES
 
 
 def layer_json(layer: LayerField) -> dict[str, Any]:
@@ -26,7 +25,7 @@ def layer_json(layer: LayerField) -> dict[str, Any]:
         "data_dependent": layer.data_dependent,
         "stride": layer.stride and [number(step) for step in layer.stride],
         "period": layer.period,
-        "sizes": {name: _sizes(axis) for name, axis in zip(_AXES, layer.fields, strict=True)},
+        "sizes": {name: _sizes(axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)},
     }
 
 
@@ -45,7 +44,7 @@ def phase_json(layer: LayerField, phase: Phase) -> dict[str, Any]:
 
 def phases_json(layer: LayerField) -> dict[str, Any]:
     """The table of each axis: {"period", "step", "fields": [{"first", "last", "size", "touched"}]}."""
-    return {name: _axis_json(axis) for name, axis in zip(_AXES, layer.fields, strict=True)}
+    return {name: _axis_json(axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)}
 
 
 def _axis_json(axis: Field) -> dict[str, Any]:

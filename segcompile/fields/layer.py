@@ -53,10 +53,6 @@ class Net:
         """Whether some size of an input is `any`."""
         return any(not isinstance(size, int) for shape in self.graph.inputs.values() for size in shape.size)
 
-    def layer_of(self, node: str) -> str:
-        """The layer that a node belongs to; inputs are themselves."""
-        return self.graph.by_name[node].layer if node in self.graph.by_name else node
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LayerField:
@@ -127,17 +123,15 @@ class LayerField:
         return (shift / own.stride).numerator
 
     def phase(self, y: int, x: int) -> PhaseField:
-        """The field of one phase. Raises SegcompileError (SC410) for one that there is not."""
+        """The field of one phase. Raises SegcompileError (SC410) for one that there is not, and behind gaps along one
+        axis as `coverage` does."""
         if 0 in self.period:
             why = "it sees the whole image" if self.whole_image else f"its field {self.unknown}"
             raise fail("SC410", f"`{self.name}` has no phases: {why}")
         self._check_phase((y, x))
         if not self._net.has_gaps:
             return PhaseField((y, x), self.fields[0].sets[y], self.fields[1].sets[x])
-        try:  # a path that ends along one axis is not seen along the other
-            region = self.coverage((y, x)).region
-        except SegcompileError:
-            region = None
+        region, _ = self._seen((y, x))  # a path that ends along one axis is not seen along the other
         return PhaseField((y, x), region.rows, region.columns) if region is not None else PhaseField((y, x), None, None)
 
     def phases(self) -> Iterator[PhaseField]:
@@ -152,16 +146,23 @@ class LayerField:
     def coverage(self, phase: Phase | None = None) -> Coverage:
         """Every input pixel (of all inputs together) that an output of this phase sees. Raises SegcompileError
         (SC410) for a phase that there is not, one that sees nothing, and fields too wide or of unknown windows."""
-        phase, net = self._phase_or_widest(phase), self._net
+        phase = self._phase_or_widest(phase)
+        region, whole = self._seen(phase)
+        if region is None and not whole:
+            raise fail("SC410", f"`{self.name}` sees no pixel at phase {phase[0]},{phase[1]}")
+        return Coverage(phase, region, whole)
+
+    def _seen(self, phase: Phase) -> tuple[Region | None, bool]:
+        """The input pixels that paths of windows lead from, and whether another op mixes in the whole image. Raises
+        SegcompileError (SC410) for fields too wide or of unknown windows."""
+        net = self._net
         try:
             reached = reach(net.graph, net.shapes, self._node, phase)
         except (Undecidable, TooWide) as why:
             raise self._unanswered(why) from None
         products = [p for name in net.graph.inputs if name in reached.regions for p in reached.regions[name].products]
         whole = not reached.whole.isdisjoint(net.graph.inputs)
-        if not products and not whole:
-            raise fail("SC410", f"`{self.name}` sees no pixel at phase {phase[0]},{phase[1]}")
-        return Coverage(phase, Region(tuple(products)) if products else None, whole)
+        return Region(tuple(products)) if products else None, whole
 
     def path_counts(self, phase: Phase | None = None) -> PathCounts:
         """How many paths lead from each input pixel to an output of this phase, and the radii that hold a share of
@@ -195,7 +196,7 @@ class LayerField:
         """`why` by layers: (layer or input, index of its result, pixels that it adds with all it carries), in order."""
         found: dict[str, tuple[int, Fraction | None]] = {}
         for item in self.why(direction, phase):
-            name = self._net.layer_of(item.node)
+            name = self._net.graph.layer_of(item.node)
             _, had = found.get(name, (0, Fraction(0)))
             found[name] = item.index, None if had is None or item.pixels is None else had + item.pixels
         return [(name, index, pixels) for name, (index, pixels) in found.items()]

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from segcompile.analysis.facts import Facts, analyse
-from segcompile.analysis.shapes import infer_shapes
-from segcompile.compiler import Compiled, compile_spec, find_spec
+from segcompile.analysis.facts import Facts
+from segcompile.compiler import Compiled, analyse_graph, compile_spec, find_spec
 from segcompile.errors import Diagnostic, Findings, did_you_mean, fail
 from segcompile.fields.layer import LayerField, Net
 from segcompile.graph import Graph
-from segcompile.passes.derive_crops import derive_crops
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,11 +63,8 @@ def receptive_field(
 
 
 def _of_graph(graph: Graph, findings: Findings) -> ReceptiveField:
-    graph = derive_crops(graph, infer_shapes(graph, findings), findings)
-    findings.stop_on_errors()
-    facts = analyse(graph, infer_shapes(graph, findings), findings)
-    findings.stop_on_errors()
-    return _view(graph.model, graph, facts, findings)
+    found = analyse_graph(graph, findings)
+    return _view(graph.model, found.graph, found.facts, findings)
 
 
 def _view(model: str, graph: Graph, facts: Facts, findings: Findings) -> ReceptiveField:

@@ -16,6 +16,7 @@ from segcompile.fields.layer import Direction, LayerField
 from segcompile.fields.network import ReceptiveField
 from segcompile.fields.text import SHARES, area
 from segcompile.fields.values import Phase
+from segcompile.ops import AXIS_NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +86,7 @@ def _draw_growth(axes: Axes, view: ReceptiveField, layer: LayerField, phase: Pha
     for axis, side, dashes in sides[:1] if square else sides:
         along = [name for name, _, _ in layer.steps(side, phase) if name in sizes]
         beside = [name for name in sizes if name not in along]
-        label = "on the path to its end" if square else ("height", "width")[axis]
+        label = "on the path to its end" if square else AXIS_NAMES[axis]
         places = [names.index(name) for name in along]
         axes.plot(
             places, [sizes[n][axis] for n in along], f"o{dashes}", color=_INK, markersize=2.5, linewidth=1, label=label

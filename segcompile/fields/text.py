@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 
+from segcompile.analysis.pairs import show
 from segcompile.analysis.receptive_field import Field
 from segcompile.fields.layer import LayerField
 from segcompile.fields.values import Coverage, Phase, indices
+from segcompile.ops import AXIS_NAMES
 
 WIDTH = 110  # characters of a line
 SHARES = (0.5, 0.9, 0.99)  # of all paths, whose radii are told
 _BLOCKS = " ▄▀█"  # two rows of a picture in one line of text: bit 1 the upper, bit 0 the lower
-_AXES = ("height", "width")
 
 
 def layer_text(layer: LayerField) -> str:
     """Name, op, shape, field, stride and phases of one layer."""
-    stride = f", stride {_both(layer.stride)}" if layer.stride is not None else ""
+    stride = f", stride {show(layer.stride)}" if layer.stride is not None else ""
     bound = ["data-dependent: the values decide which part of the field counts"] if layer.data_dependent else []
     return "\n".join([f"{layer.name}: {layer.op}, {layer.shape}", layer.summary + stride, *bound, *_summaries(layer)])
 
@@ -27,7 +28,7 @@ def _summaries(layer: LayerField) -> list[str]:
         return [summary(height)] if height.period > 1 else []
     if max(height.period, width.period) < 2:
         return []
-    return [f"{name}: {summary(axis)}" for name, axis in zip(_AXES, layer.fields, strict=True)]
+    return [f"{name}: {summary(axis)}" for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)]
 
 
 def summary(axis: Field) -> str:
@@ -43,7 +44,7 @@ def summary(axis: Field) -> str:
 def phase_text(layer: LayerField, phase: Phase) -> str:
     """The pixels that outputs of one phase see, along each axis."""
     found = layer.phase(*phase)
-    size = f"{_both(found.size)}: rows {indices(found.rows)}, columns {indices(found.columns)}"
+    size = f"{show(found.size)}: rows {indices(found.rows)}, columns {indices(found.columns)}"
     return f"{layer.name} at phase {phase[0]},{phase[1]} sees {size}"
 
 
@@ -55,7 +56,7 @@ def phases_text(layer: LayerField) -> str:
     if height == width:
         return _phase_table(f"{layer.name}, height and width alike", height)
     return "\n\n".join(
-        _phase_table(f"{layer.name}, {name}", axis) for name, axis in (("height", height), ("width", width))
+        _phase_table(f"{layer.name}, {name}", axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)
     )
 
 
@@ -120,7 +121,3 @@ def picture_text(layer: LayerField, phase: Phase) -> str:
     grid += [[0] * width] * (height % 2)
     pairs = zip(grid[::2], grid[1::2], strict=True)
     return "\n".join("".join(_BLOCKS[2 * a + b] for a, b in zip(*pair, strict=True)).rstrip() for pair in pairs)
-
-
-def _both(pair: tuple[object, object]) -> str:
-    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"

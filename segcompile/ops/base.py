@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HEIGHT, WIDTH = 0, 1
 AXES = (HEIGHT, WIDTH)
+AXIS_NAMES = ("height", "width")
 
 
 class Reads(Enum):
@@ -93,6 +94,11 @@ class Window:
     dilation: int = 1
     offset: int = 0
     upsample: int = 1
+
+    @property
+    def reach(self) -> int:
+        """From the first tap to the last, in input pixels times `upsample`."""
+        return self.dilation * (self.taps - 1)
 
 
 IDENTITY = Window()

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from segcompile.analysis.alignment import Coordinates, place_inputs, place_node
-from segcompile.analysis.misaligned import AXIS, pixels
+from segcompile.analysis.misaligned import pixels
 from segcompile.analysis.witness import Atlas
 from segcompile.errors import Findings
 from segcompile.graph import Graph, Node
-from segcompile.ops import AXES, Crop, Refusal, Shape
+from segcompile.ops import AXES, AXIS_NAMES, Crop, Refusal, Shape
 from segcompile.passes.disputed_crops import Dispute, find_dispute, report_disputes
 from segcompile.passes.whole_crops import whole_offset_help
 
@@ -53,7 +53,7 @@ class _Surveyor:
         alike = len({(item.code, item.message) for item in refusals}) == 1 and len(refusals) == 2
         for axis, item in enumerate(found):
             if isinstance(item, Refusal) and not (alike and axis == 1):
-                along = "" if alike else f", along the {AXIS[axis]},"
+                along = "" if alike else f", along the {AXIS_NAMES[axis]},"
                 message = f"{node.layer}{along} {item.message}"
                 self.findings.add(item.code, message, node.origin.span, labels=node.origin.calls, help=item.help)
         height, width = (item if isinstance(item, int) else 0 for item in found)
@@ -63,7 +63,7 @@ class _Surveyor:
 
     def _along(self, node: Node, axis: int) -> int | Refusal:
         """n such that source pixel p + n lies where reference pixel p does, along the first paths; or why not."""
-        names = [self.atlas.layer(name) for name in node.inputs]
+        names = [self.atlas.graph.layer_of(name) for name in node.inputs]
         maps = [self.atlas.places[name][axis].first for name in node.inputs]
         for name, place in zip(names, maps, strict=True):
             if place is None:
@@ -81,8 +81,10 @@ class _Surveyor:
 
     def _negative(self, node: Node, axis: int, offset: Fraction, source: Coordinates) -> Refusal:
         one, other = self.atlas.parted((node.inputs[0], 0), (node.inputs[1], 0), axis)
-        start = f"between `{self.atlas.layer(one[0])}` and" if one[0] == other[0] else "before"
-        message = f"would have to be cropped by {offset}: `{self.atlas.layer(one[-1])}` starts inside its reference"
+        start = f"between `{self.atlas.graph.layer_of(one[0])}` and" if one[0] == other[0] else "before"
+        message = (
+            f"would have to be cropped by {offset}: `{self.atlas.graph.layer_of(one[-1])}` starts inside its reference"
+        )
         more = f"{pixels(-offset * source.scale)} more of padding"
         help = f"{more} {start} `{node.layer}`, or crop the reference instead"
         return Refusal("SC306", message, None, help)

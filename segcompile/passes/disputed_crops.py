@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from segcompile.analysis.alignment import Coordinates
-from segcompile.analysis.misaligned import AXIS, counted
+from segcompile.analysis.misaligned import counted
 from segcompile.analysis.witness import Atlas, Path
 from segcompile.errors import Findings
 from segcompile.graph import Node
-from segcompile.ops import AXES
+from segcompile.ops import AXES, AXIS_NAMES
 
 
 @dataclass(slots=True)
@@ -67,8 +67,8 @@ def report_disputes(disputes: Sequence[Dispute], atlas: Atlas, findings: Finding
 
 
 def _report(dispute: Dispute, atlas: Atlas, findings: Findings) -> None:
-    crop, join = dispute.crop, atlas.layer(dispute.join)
-    along = f" along the {AXIS[dispute.axis]}" if dispute.axis is not None else ""
+    crop, join = dispute.crop, atlas.graph.layer_of(dispute.join)
+    along = f" along the {AXIS_NAMES[dispute.axis]}" if dispute.axis is not None else ""
     message = f"{crop.layer} is cropped by {dispute.offset}{along}; another path would crop it {dispute.otherwise}"
     offers = (f"by {dispute.offset}", dispute.otherwise)
     words = [

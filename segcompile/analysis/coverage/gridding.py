@@ -120,8 +120,8 @@ def _warn(graph: Graph, shapes: Mapping[str, Shape], found: Gridding, findings: 
     verb = "leaves" if len(found.chain) == 1 else "leave"
     cells, side = found.cells, _SIDES[found.axis]
     message = (
-        f"{names} {verb} holes: {graph.by_name[found.head].layer} sees {cells.count} of the {cells.width} {side} "
-        f"of `{_layer(graph, found.start)}` that it spans"
+        f"{names} {verb} holes: {graph.layer_of(found.head)} sees {cells.count} of the {cells.width} {side} "
+        f"of `{graph.layer_of(found.start)}` that it spans"
     )
     spans = ((node, node.origin.at(_cause(node, found.axis))) for node in others[:3])
     labels = [Label(span, _numbers(node, found.axis)) for node, span in spans if span is not None]
@@ -132,10 +132,6 @@ def _warn(graph: Graph, shapes: Mapping[str, Shape], found: Gridding, findings: 
         labels=(*labels, *first.origin.calls),
         help=_remedy(graph, shapes, found),
     )
-
-
-def _layer(graph: Graph, name: str) -> str:
-    return graph.by_name[name].layer if name in graph.by_name else name
 
 
 def _numbers(node: Node, axis: int) -> str:

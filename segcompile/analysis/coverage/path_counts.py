@@ -106,7 +106,7 @@ def _along(array: Array, first: int, window: Window) -> tuple[Array, int] | None
 
     if window == Window():
         return array, first
-    extent = (len(array) - 1) * window.stride + (window.taps - 1) * window.dilation + 1
+    extent = (len(array) - 1) * window.stride + window.reach + 1
     start = window.stride * first - window.offset
     skip = -start % window.upsample
     if skip >= extent:

@@ -267,15 +267,15 @@ def measure(net: Emitted, results: Mapping[str, Any], inputs: list[Any], head: s
     """The gradient of one output cell of a head, as one map (height, width): summed over channels and inputs."""
     import torch
 
-    gradients = torch.autograd.grad(
-        results[head][0, :, cell[0], cell[1]].sum(), inputs, retain_graph=True, allow_unused=True
-    )
-    total = sum(gradient.abs().sum((0, 1)) for gradient in gradients if gradient is not None)
-    if not isinstance(total, torch.Tensor):
-        return torch.zeros_like(inputs[0][0, 0])
-    # Interpolation weights are rounded: what should be 0 may be 1e-16 of its neighbour.
-    least = 1e-12 * float(total.max()) if any(isinstance(node.op, Resize) for node in net.graph.nodes) else 0.0
-    return torch.where(total > least, total, 0.0)
+    def gradient(value: Any) -> Any:
+        found = torch.autograd.grad(value, inputs, retain_graph=True, allow_unused=True)
+        return sum((part.abs().sum((0, 1)) for part in found if part is not None), torch.zeros_like(inputs[0][0, 0]))
+
+    total = gradient(results[head][0, :, cell[0], cell[1]].sum())
+    if not any(isinstance(node.op, Resize) for node in net.graph.nodes):
+        return total
+    # Interpolation weights are rounded: what should be 0 may be 1e-15 of what other cells see, and all that this sees.
+    return torch.where(total > 1e-13 * gradient(results[head].sum()).max(), total, 0.0)
 
 
 def probes(net: Emitted, node: str, most: int | None = None) -> Iterator[tuple[int, int]]:

@@ -114,3 +114,16 @@ def test_three_convolutions_of_dilation_2_span_13(nets: SimpleNamespace, tmp_pat
     graph = nets.compiled(path).graph
     assert nets.compiled(path).facts[graph.nodes[-1].name].receptive_field == (13, 13)
     assert nets.check_fields(nets.emitted(nets.every_layer(graph)).made_linear()) == 3
+
+
+def test_an_output_that_reads_only_rows_without_an_input_sees_nothing(nets: SimpleNamespace, tmp_path) -> None:
+    """Rows 1, 3, ... of `up` get nothing, and `down` reads row 29 alone at its row 14: in floating point with 1e-15 of
+    a neighbour."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "segcompile: 1\nmodel: gaps\ninput: {channels: 1, size: 29}\nlayers:\n"
+        "  - up: {deconv: 1, kernel: [4, 3], stride: 2, dilation: [2, 1], pad: [2, 2, 0, 1], output_pad: [0, 1]}\n"
+        "  - down: {resize: input, mode: bilinear, align_corners: true}\n"
+    )
+    graph = nets.compiled(path).graph
+    nets.check_fields(nets.emitted(nets.every_layer(graph)).made_linear())

@@ -91,6 +91,9 @@ class Emitted:
         with torch.no_grad():
             for value in self.model.parameters():
                 value.copy_(torch.rand(value.shape, generator=generator, dtype=value.dtype) + 0.5)
+        for module in self.model.modules():  # as in _spread: outputs without an input are no zeros
+            if isinstance(module, torch.nn.ConvTranspose2d):
+                module.register_forward_hook(lambda module, inputs, found: found + 1)
         return self
 
     def made_ones(self) -> Emitted:

@@ -127,3 +127,14 @@ def test_an_output_that_reads_only_rows_without_an_input_sees_nothing(nets: Simp
     )
     graph = nets.compiled(path).graph
     nets.check_fields(nets.emitted(nets.every_layer(graph)).made_linear())
+
+
+def test_a_product_depends_on_both_its_factors_where_one_sees_nothing(nets: SimpleNamespace, tmp_path) -> None:
+    """Every other row of `up` gets nothing, and would be zero: times that, nothing else could be measured."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "segcompile: 1\nmodel: product\ninput: {channels: 1, size: 20}\nlayers:\n"
+        "  - up: {deconv: 1, kernel: 1, stride: [2, 1], bias: false}\n"
+        "  - gate: {mul: [input, up], align: center_crop}\n"
+    )
+    nets.check_fields(nets.emitted(nets.every_layer(nets.compiled(path).graph)).made_linear())

@@ -50,7 +50,7 @@ def emit(request: BuildRequest) -> BuildResult:
     view = view_model(request.graph, request.facts, request.class_name, _input_names(request.graph), TORCH)
     sizes, findings = request.sizes(), Findings()
     found = {"model.py": env.get_template("model.py.jinja").render(_model_context(request, view, sizes))}
-    geometry = harness_geometry(request.graph, request.facts, sizes, findings)
+    geometry = harness_geometry(request.graph, request.facts, findings)
     context = _harness_context(request) | {"harness": geometry is not None}
     if geometry is not None:
         context |= asdict(geometry)

@@ -13,6 +13,7 @@ from segcompile.ops import AXIS_NAMES, Size
 
 WIDTH = 110  # characters of a line
 SHARES = (0.5, 0.9, 0.99)  # of all paths, whose radii are told
+_BOUND = "these are bounds: some outputs see less, in a gap along the other axis; `--phase Y,X` is exact"
 _BLOCKS = " ▄▀█"  # two rows of a picture in one line of text: bit 1 the upper, bit 0 the lower
 
 
@@ -25,11 +26,12 @@ def layer_text(layer: LayerField) -> str:
 
 def _summaries(layer: LayerField) -> list[str]:
     height, width = layer.fields
+    bound = "" if layer.exact else "at most "
     if height == width:
-        return [summary(height)] if height.period > 1 else []
+        return [bound + summary(height)] if height.period > 1 else []
     if max(height.period, width.period) < 2:
         return []
-    return [f"{name}: {summary(axis)}" for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)]
+    return [f"{name}: {bound}{summary(axis)}" for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)]
 
 
 def summary(axis: Field) -> str:
@@ -90,10 +92,11 @@ def phases_text(layer: LayerField) -> str:
     if 0 in layer.period:
         return f"{layer.name}: no table of phases, {layer.summary}"
     if height == width:
-        return _phase_table(f"{layer.name}, height and width alike", height)
-    return "\n\n".join(
-        _phase_table(f"{layer.name}, {name}", axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)
-    )
+        tables = [_phase_table(f"{layer.name}, height and width alike", height)]
+    else:
+        named = zip(AXIS_NAMES, layer.fields, strict=True)
+        tables = [_phase_table(f"{layer.name}, {name}", axis) for name, axis in named]
+    return "\n\n".join(tables if layer.exact else [*tables, _BOUND])
 
 
 def _phase_table(title: str, axis: Field) -> str:

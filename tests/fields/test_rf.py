@@ -267,7 +267,7 @@ def test_a_layer_and_a_phase_as_data() -> None:
     asked = json.loads(rf("unet", "--layer", "logits", "--phase", "3,4", "--format", "json")[1])["asked"]["logits"]
     assert asked["layer"] == {
         "op": "conv", "shape": [2, 388, 388], "receptive_field": [204, 204], "local_receptive_field": [204, 204],
-        "whole_image": False, "data_dependent": False, "stride": [1, 1], "period": [16, 16],
+        "whole_image": False, "data_dependent": False, "stride": [1, 1], "period": [16, 16], "exact": True,
         "sizes": {"height": [[188, 4], [204, 12]], "width": [[188, 4], [204, 12]]},
     }  # fmt: skip
     assert asked["phase"] == {

@@ -99,10 +99,11 @@ def _runs(indices: IndexSet | None) -> list[tuple[int, int]]:
 
 def counts_json(layer: LayerField, phase: Phase) -> dict[str, Any]:
     """`radius`: share of all paths -> half the side of the square around `centre` that holds it; `exact`: whether every
-    count is the very integer."""
+    count is the very integer; `data_dependent`: paths are counted of which the values choose some."""
     counts = layer.path_counts(phase)
     radius = {f"{share:g}": counts.radius(share) for share in SHARES}
-    return {"phase": phase, "exact": counts.exact, "centre": counts.centre, "radius": radius}
+    bound = {"data_dependent": True} if layer.data_dependent else {}
+    return {"phase": phase, "exact": counts.exact, "centre": counts.centre, "radius": radius, **bound}
 
 
 def why_json(layer: LayerField, phase: Phase) -> dict[str, Any]:

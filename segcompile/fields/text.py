@@ -83,7 +83,12 @@ def phase_text(layer: LayerField, phase: Phase) -> str:
     """The pixels that outputs of one phase see, along each axis."""
     found = layer.phase(*phase)
     size = f"{show(found.size)}: rows {indices(found.rows)}, columns {indices(found.columns)}"
-    return f"{layer.name} at phase {phase[0]},{phase[1]} sees {size}"
+    return f"{_looks(layer, phase)} {size}"
+
+
+def _looks(layer: LayerField, phase: Phase) -> str:
+    """The beginning of what an output sees, or of what it sees at most."""
+    return f"{layer.name} at phase {phase[0]},{phase[1]} {'may see' if layer.data_dependent else 'sees'}"
 
 
 def phases_text(layer: LayerField) -> str:
@@ -118,7 +123,7 @@ def _many(count: int, noun: str) -> str:
 def coverage_text(layer: LayerField, phase: Phase) -> str:
     """How many input pixels one output sees, of those it spans, along the axes and together."""
     found = layer.coverage(phase)
-    head = f"{layer.name} at phase {phase[0]},{phase[1]} sees"
+    head = _looks(layer, phase)
     if found.region is None:
         return f"{head} the whole image"
     lines = [f"{head} {_filled(found)}"]
@@ -142,7 +147,8 @@ def counts_text(layer: LayerField, phase: Phase) -> str:
     """The squares around the centre of mass that hold a share of all paths."""
     counts = layer.path_counts(phase)
     squares = ((share, 2 * counts.radius(share) + 1) for share in SHARES)
-    return "paths: " + ", ".join(f"{share:.0%} within {area((side, side))}" for share, side in squares)
+    head = "paths (data-dependent: of all that the values may choose)" if layer.data_dependent else "paths"
+    return f"{head}: " + ", ".join(f"{share:.0%} within {area((side, side))}" for share, side in squares)
 
 
 def area(size: tuple[float, float]) -> str:

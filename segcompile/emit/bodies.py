@@ -98,7 +98,7 @@ class BodyWriter:
         self._name_values(steps, body)
         unborn = {*body.result_names} - {*body.argument_names}
         for step in steps:
-            comment = describe(self.facts[step.result])
+            comment = describe(self.facts[step.result], self.rules.axes)
             parts = self._scope_call(step, body) if isinstance(step.item, str) else self._layer(step, step.item, body)
             for index, (target, code) in enumerate(parts):
                 told = comment if index == len(parts) - 1 else ()
@@ -180,9 +180,11 @@ class BodyWriter:
         return f"self.{attribute}"
 
 
-def describe(found: NodeFacts) -> tuple[str, ...]:
-    """The comment of a line, in columns: the shape, stride and receptive field of what it makes."""
-    shape = f"({', '.join(['B', str(found.shape.channels), *map(str, found.shape.size)])})"
+def describe(found: NodeFacts, axes: str) -> tuple[str, ...]:
+    """The comment of a line, in columns: the shape, in the order of `axes`, the stride and the receptive field of what
+    it makes."""
+    extents = {"B": "B", "C": found.shape.channels, **dict(zip("HW", found.shape.size, strict=False))}
+    shape = f"({', '.join(str(extents[axis]) for axis in axes if axis in extents)})"
     height, width = found.fields
     if not found.shape.size:
         return (shape,)

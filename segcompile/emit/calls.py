@@ -34,12 +34,12 @@ class Call:
         """What each argument is called."""
         return (*self.names, *(key for key, _ in self.keywords))
 
-    def text(self, slots: Sequence[str] | None = None) -> str:
-        """The call, with `slots` printed in the place of its arguments."""
+    def arguments(self, slots: Sequence[str] | None = None) -> tuple[str, ...]:
+        """The arguments as text, with `slots` printed in the place of their values."""
         printed = [str(slot) for slot in self.slots] if slots is None else list(slots)
         plain = printed[: len(self.positional)]
         named = [f"{key}={slot}" for (key, _), slot in zip(self.keywords, printed[len(plain) :], strict=True)]
-        return f"{self.function}({', '.join([*plain, *named])})"
+        return (*plain, *named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Rules:
     an unpool gets no switches, but finds the maxima anew in its last input.
     No layer may be called as one of `attributes` in a module, no variable as one of `names` in the generated file,
     no class as one of `classes`.
+    `tensor` is the type of what layers give, `axes` the order of a feature map's axes. A module is applied by its
+    method `forward`; `handed_on` are keywords, name and type, that each constructor takes and gives to those inside.
     """
 
     member: Callable[[Op, Sequence[Shape]], Call | None]
@@ -60,3 +62,7 @@ class Rules:
     names: frozenset[str] = frozenset()
     classes: frozenset[str] = frozenset()
     switched: Callable[[Op, str, Sequence[str], Sequence[Shape], Shape], str] | None = None
+    tensor: str = "Tensor"
+    axes: str = "BCHW"
+    forward: str = "forward"
+    handed_on: tuple[tuple[str, str], ...] = ()

@@ -45,7 +45,7 @@ class Target:
             request = replace(request, class_name=f"{request.class_name}Net")
         found = {"model.py": env.get_template("model.py.jinja").render(self._model(request))}
         findings = Findings()
-        geometry = harness_geometry(request.graph, request.facts, request.sizes(), findings)
+        geometry = harness_geometry(request.graph, request.facts, findings)
         context = _harness(request) | {"harness": geometry is not None}
         if geometry is not None:
             context |= asdict(geometry)

@@ -33,6 +33,23 @@ def _sizes(axis: Field) -> list[tuple[int, int]]:
     return sorted(Counter(found.width if found is not None else 0 for found in axis.sets).items())
 
 
+def padding_json(layer: LayerField) -> dict[str, Any]:
+    """`everywhere`: every output depends on all borders of the image. Else how many rows and columns see padding on
+    each side, every number that occurs over the sizes of the image, and the [first, last] rows and columns that see
+    none (null: there are none, or that depends on the size)."""
+    found = layer.padding
+    if found is None:
+        return {"everywhere": True}
+    clean = found.clean and [(side.start, side.stop - 1) for side in found.clean if side]
+    return {
+        "everywhere": False,
+        **{side: getattr(found, side) for side in DIRECTIONS},
+        "clean": clean if clean and len(clean) == 2 else None,
+        "bound": found.bound,
+        "proven": found.proven,
+    }
+
+
 def phase_json(layer: LayerField, phase: Phase) -> dict[str, Any]:
     """The runs of pixels that outputs of one phase see, [first, last], along each axis."""
     found = layer.phase(*phase)

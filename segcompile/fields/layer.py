@@ -17,6 +17,7 @@ from segcompile.analysis.pairs import show
 from segcompile.analysis.receptive_field import Field, Fields
 from segcompile.analysis.why import Adds, Side, attaining_path
 from segcompile.errors import SegcompileError, fail
+from segcompile.fields.padding import SeenPadding, seen_padding
 from segcompile.fields.values import Coverage, Phase, PhaseField
 from segcompile.graph import Graph
 from segcompile.ops import AXES, Shape, Size, Undecidable
@@ -47,6 +48,10 @@ class Net:
     def has_gaps(self) -> bool:
         """Whether some outputs of some layer see nothing along an axis."""
         return any(None in axis.sets for fields in self.fields.values() for axis in fields)
+
+    @cached_property
+    def padding(self) -> Mapping[str, SeenPadding | None]:
+        return seen_padding(self.graph, self.shapes, self.symbolic)
 
     @property
     def symbolic(self) -> bool:
@@ -200,6 +205,16 @@ class LayerField:
             _, had = found.get(name, (0, Fraction(0)))
             found[name] = item.index, None if had is None or item.pixels is None else had + item.pixels
         return [(name, index, pixels) for name, (index, pixels) in found.items()]
+
+    @property
+    def padding(self) -> SeenPadding | None:
+        """Which outputs see padding; None where every one depends on all borders of the image: behind an op that mixes
+        the whole image, or one pixel stretched over a map. Raises SegcompileError (SC410) where sizes are unknown."""
+        found = self._net.padding[self._node]
+        if found is not None and not found.top:
+            message = f"which outputs of `{self.name}` see padding depends on the image's size"
+            raise fail("SC410", message, help="give the input a size")
+        return found
 
     @property
     def sources(self) -> tuple[str, ...]:

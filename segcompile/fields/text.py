@@ -7,8 +7,9 @@ from collections import Counter
 from segcompile.analysis.pairs import show
 from segcompile.analysis.receptive_field import Field
 from segcompile.fields.layer import LayerField
+from segcompile.fields.padding import SeenPadding, Side
 from segcompile.fields.values import Coverage, Phase, indices
-from segcompile.ops import AXIS_NAMES
+from segcompile.ops import AXIS_NAMES, Size
 
 WIDTH = 110  # characters of a line
 SHARES = (0.5, 0.9, 0.99)  # of all paths, whose radii are told
@@ -39,6 +40,41 @@ def summary(axis: Field) -> str:
     if not others:
         return f"{first} on all {times} {word}s" if times > 1 else f"{first} on the only {word}"
     return ", ".join([f"{first} on {times} of {axis.period} {word}s", *(f"{size} on {n}" for size, n in others)])
+
+
+def padding_text(layer: LayerField) -> str:
+    """The outputs that see padding: `the first 217 and the last 243 of 500 rows and columns`."""
+    found = layer.padding
+    if found is None:
+        why = ": an op mixes the whole image" if layer.whole_image else ""
+        return f"every output depends on the image's borders{why}"
+    where = "" if found.clean is not None else ", at any size" if found.proven else ", at the image sizes tried"
+    if not found.anywhere:
+        return f"sees no padding{where}"
+    height, width = layer.shape.size
+    rows, columns = _ends(found.top, found.bottom, height), _ends(found.left, found.right, width)
+    sides = f"{rows} rows and columns" if rows == columns else f"{rows} rows, {columns} columns"
+    return f"sees padding{where}: {'at most ' if found.bound else ''}{sides}{_clean(found)}"
+
+
+def _ends(first: Side, last: Side, size: Size) -> str:
+    """`the first 3 and the last 2 to 4`, `of 40` if that is known; `no`."""
+    ends = [f"the {word} {_values(side)}" for word, side in (("first", first), ("last", last)) if any(side)]
+    of = f" of {size}" if isinstance(size, int) else ""
+    return " and ".join(ends) + of if ends else "no"
+
+
+def _values(side: Side) -> str:
+    return f"{side[0]} to {side[-1]}" if len(side) > 2 else " or ".join(map(str, side))
+
+
+def _clean(found: SeenPadding) -> str:
+    if found.clean is None:
+        return ""
+    height, width = (len(side) for side in found.clean)
+    if found.bound:
+        return f"; at least {area((height, width))} outputs see none" if height and width else ""
+    return f"; {area((height, width))} outputs see none" if height and width else "; every output sees some"
 
 
 def phase_text(layer: LayerField, phase: Phase) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from segcompile.emit.calls import WIDTH, Argument, Call, Rules
+from segcompile.emit.calls import WIDTH, Argument, Call, Rule, Rules
 from segcompile.emit.classes import Class, ModelView, view_model
 from segcompile.emit.folder import Target
 from segcompile.emit.templates import camel, environment, one_line
 
 __all__ = [
-    "WIDTH", "Argument", "Call", "Class", "ModelView", "Rules", "Target", "camel", "environment", "one_line",
+    "WIDTH", "Argument", "Call", "Class", "ModelView", "Rule", "Rules", "Target", "camel", "environment", "one_line",
     "view_model",
 ]  # fmt: skip

@@ -155,14 +155,15 @@ class BodyWriter:
         for node in nodes:
             shapes = [self._shape(value) for value in self.tree.reads(node)]
             member, output = self._member(node, shapes, body), self.facts[node.name].shape
-            switched = self.rules.switched if switches and node is nodes[0] else None
-            code = (switched or self.rules.apply)(node.op, member, inputs, shapes, output)
+            rule = self.rules.table[type(node.op)]
+            switched = rule.switched if switches and node is nodes[0] else None
+            code = (switched or rule.apply)(node.op, member, inputs, shapes, output)
             if switched is not None:
                 parts.append((", ".join([target, *switches]), code))
                 code = target
             elif len(code) > WIDTH - 16 - len(target) and node is not nodes[0]:
                 parts.append((target, inputs[0]))
-                code = self.rules.apply(node.op, member, [target], shapes, output)
+                code = rule.apply(node.op, member, [target], shapes, output)
             inputs = [code]
         return parts if switches and len(nodes) == 1 else [*parts, (target, inputs[0])]
 

@@ -61,7 +61,7 @@ class ModelView:
 
 def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str, str], rules: Rules) -> ModelView:
     """The classes of a model whose graph inputs are called `inputs` (graph name -> argument of forward)."""
-    tree = ScopeTree(graph, rules.switched is not None)
+    tree = ScopeTree(graph, rules.gives_switches)
     bodies: dict[str, Body] = {}
     calls: dict[str, Call] = {}
     classes: list[Class] = []

@@ -7,9 +7,9 @@ from typing import Any
 
 from segcompile.backend import BuildRequest
 from segcompile.emit import ModelView, Target
+from segcompile.emit.arguments import symmetric
 from segcompile.ops import AXES, Conv, Crop, Deconv, Join, Linear, Op, Pool, Unpool
 from segcompile_torch import initialisation
-from segcompile_torch.arguments import symmetric
 from segcompile_torch.reserved import MODELS
 from segcompile_torch.rules import TORCH
 

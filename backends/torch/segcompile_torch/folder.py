@@ -24,7 +24,8 @@ from segcompile_torch.rules import TORCH
 
 _INDENT = 8  # of a statement in forward
 _ALWAYS = ("files.py", "weights.py", "requirements.txt", "README.md")
-_HARNESS = ("data.py", "batches.py", "metrics.py", "flags.py", "train.py", "evaluate.py", "predict.py")
+_COMMANDS = ("train.py", "evaluate.py", "predict.py")
+_HARNESS = (*_COMMANDS, "data.py", "batches.py", "metrics.py", "pictures.py", "run.py", "flags.py")
 
 
 def refuses(op: Op) -> str | None:

@@ -21,7 +21,8 @@ from segcompile.graph import Graph
 from segcompile.ops import Crop, Resize, Softmax
 
 _ALWAYS = ("files.py", "weights.py", "requirements.txt", "README.md")
-_HARNESS = ("data.py", "batches.py", "metrics.py", "flags.py", "train.py", "evaluate.py", "predict.py")
+_COMMANDS = ("train.py", "evaluate.py", "predict.py")
+_HARNESS = (*_COMMANDS, "data.py", "batches.py", "metrics.py", "pictures.py", "run.py", "flags.py")
 
 
 @dataclass(frozen=True)

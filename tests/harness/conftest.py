@@ -22,7 +22,20 @@ from segcompile.errors import Findings
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = [ROOT / "segcompile/harness", ROOT / "backends/torch/segcompile_torch/templates"]
-MODULES = ["files", "data", "batches", "metrics", "model", "weights", "predict", "evaluate", "flags", "train"]
+MODULES = [
+    "files",
+    "data",
+    "batches",
+    "metrics",
+    "pictures",
+    "run",
+    "model",
+    "weights",
+    "predict",
+    "evaluate",
+    "flags",
+    "train",
+]
 FILES = [*(f"{name}.py" for name in MODULES if name != "model"), "requirements.txt", "README.md"]
 
 TRAINING = {

@@ -135,7 +135,7 @@ def test_grey_networks_read_grey(special: Any, tmp_path: Path) -> None:
 def test_masks_may_be_palette_images_or_arrays(harness: SimpleNamespace, tmp_path: Path) -> None:
     labels = np.array([[0, 1], [2, 255]], np.uint8)
     image = Image.fromarray(labels)
-    image.putpalette(harness.predict.palette().tobytes())
+    image.putpalette(harness.pictures.palette().tobytes())
     image.save(tmp_path / "p.png")
     np.save(tmp_path / "p.npy", labels.astype(np.int64))
     for name in ("p.png", "p.npy"):

@@ -206,7 +206,6 @@ class LayerField:
         if found is None:
             reason = "it sees the whole image at once" if self.whole_image else f"it sees nothing at phase {phase}"
             raise fail("SC410", f"no path to `{self.name}` can be counted: {reason}")
-        found.counts.setflags(write=False)
         return found
 
     def why(self, direction: Direction, phase: Phase | None = None) -> tuple[Adds, ...]:

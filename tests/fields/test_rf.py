@@ -367,7 +367,7 @@ def test_a_phase_is_two_numbers(phase: str, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_what_can_be_answered_is_told_beside_the_error(tmp_path: Path) -> None:
-    spec = write(tmp_path, "[c: {conv: 1, kernel: 20001, pad: same}]", "20001")
+    spec = write(tmp_path, "[a: {conv: 1, kernel: 20001, pad: same}, c: {add: [a, input]}]", "20001")
     assert rf(spec, "--coverage", "--why", "x") == (1, """\
 c at phase 0,0 sees all of the 20001 x 20001 pixels that it spans
 

@@ -15,6 +15,7 @@ from segcompile.analysis.facts import Facts
 from segcompile.analysis.index_set import TooWide
 from segcompile.analysis.pairs import show
 from segcompile.analysis.receptive_field import Field, Fields
+from segcompile.analysis.unknown import why_unknown
 from segcompile.analysis.why import Adds, Side, attaining_path
 from segcompile.errors import SegcompileError, fail
 from segcompile.fields.padding import SeenPadding, seen_padding
@@ -128,14 +129,12 @@ class LayerField:
         """Why no size can be told, if that is so."""
         if self.whole_image or self.size is not None:
             return None
-        if self._net.symbolic:
-            return "depends on the image's size"
-        return "is too wide, or has too many phases, to be listed"
+        return why_unknown(self._net.graph, self._net.shapes, self._net.fields, self._node)
 
     @property
     def stride(self) -> tuple[Fraction, Fraction] | None:
         """Input pixels per output step; None where steps differ."""
-        return _pair(self.fields[0].stride, self.fields[1].stride)
+        return _pair(*self._net.facts[self._node].stride)
 
     @property
     def period(self) -> tuple[int, int]:
@@ -207,7 +206,6 @@ class LayerField:
         if found is None:
             reason = "it sees the whole image at once" if self.whole_image else f"it sees nothing at phase {phase}"
             raise fail("SC410", f"no path to `{self.name}` can be counted: {reason}")
-        found.counts.setflags(write=False)
         return found
 
     def why(self, direction: Direction, phase: Phase | None = None) -> tuple[Adds, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
-from segcompile.errors import Diagnostic, Findings, Label, SegcompileError, Span, did_you_mean, fail
+from segcompile.errors import MAX_ERRORS, Diagnostic, Findings, Label, SegcompileError, Span, did_you_mean, fail
 from segcompile.graph import find_cycles
 from segcompile.language.place import Place, with_labels
 from segcompile.source import Node, Scalar, brief, describe
@@ -127,6 +127,8 @@ class Names:
         cycles = {name: cycle for cycle in find_cycles([*reads, *edges]) for name in cycle.members}
         told: set[object] = set()
         for reference, found in later:
+            if len(told) == MAX_ERRORS:
+                return
             if reference.span in told:  # the same words, in another instance of their block
                 continue
             told.add(reference.span)

@@ -17,7 +17,7 @@ import click
 
 from segcompile import __version__
 from segcompile.compiler import Compiled, compile_spec, find_spec
-from segcompile.errors import CODES, Findings, SegcompileError, did_you_mean
+from segcompile.errors import CODES, Findings, SegcompileError, did_you_mean, fail
 from segcompile.json_view import rf_json
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
@@ -165,7 +165,7 @@ def _phase(text: str | None) -> tuple[int, int] | None:
 @click.option("--backend", required=True, help="What to build for, e.g. torch.")
 @variant_option
 @set_option
-@click.option("--out", type=click.Path(path_type=Path), help="The folder to write (default: generated/MODEL/BACKEND).")
+@click.option("--out", metavar="DIR", help="The folder to write (default: generated/MODEL/BACKEND).")
 @click.option(
     "--check", "only_check", is_flag=True, help="Write nothing; exit 3 if the folder is not what would be written."
 )
@@ -174,7 +174,7 @@ def _phase(text: str | None) -> tuple[int, int] | None:
 @click.option("--dry-run", is_flag=True, help="Write nothing; list what would be written.")
 @format_option
 def build(
-    spec: str, backend: str, variant: str | None, settings: tuple[str, ...], out: Path | None,
+    spec: str, backend: str, variant: str | None, settings: tuple[str, ...], out: str | None,
     only_check: bool, diff: bool, force: bool, dry_run: bool, form: str,
 ) -> int:  # fmt: skip
     """Write the standalone code of a spec."""
@@ -185,7 +185,7 @@ def build(
     findings = Findings()
     report: dict[str, Any] = {"spec": spec, "backend": backend}
     try:
-        built = prepare(find_spec(spec), backend, variant, _overrides(settings), out, findings)
+        built = prepare(find_spec(spec), backend, variant, _overrides(settings), _folder(out), findings)
         report |= built.report()
         if only_check:
             drift(built.plan, findings)
@@ -201,6 +201,12 @@ def build(
         findings.absorb(error)
     _print_build(report, findings, form, dry_run or diff or only_check)
     return _build_status(findings, only_check)
+
+
+def _folder(out: str | None) -> Path | None:
+    if out is not None and not out.strip():  # Path("") would be the working directory
+        raise fail("SC009", "`--out` names no folder", help="without it the code goes to generated/MODEL/BACKEND")
+    return Path(out) if out is not None else None
 
 
 def _build_status(findings: Findings, only_check: bool) -> int:

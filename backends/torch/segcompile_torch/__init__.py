@@ -13,4 +13,5 @@ BACKEND = Backend(
     ops=frozenset(RULES),
     refuses=refuses,
     emit=emit,
+    runner="segcompile_torch.runner:RUNNER",
 )

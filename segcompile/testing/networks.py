@@ -31,6 +31,7 @@ from segcompile.ops import (
 )
 
 SMALL = 24  # pixels along a side: what most networks leave something of
+FURTHER = 256  # pixels that are looked through for a size
 _NOT_LINEAR = (Activation, LeakyRelu, PRelu, Softmax, ResponseNorm, BatchNorm)
 
 
@@ -79,12 +80,10 @@ def linear(graph: Graph) -> Graph:
 
 def small(graph: Graph, least: int = SMALL) -> Graph:
     """The graph for the smallest image of at least so many pixels a side that it takes, the width not the height if
-    that may be; at its own size if it takes no smaller one."""
-    own = [size for shape in graph.inputs.values() for size in shape.size]
-    most = max((size for size in own if isinstance(size, int)), default=4096)
+    that may be; at its own size if it takes none near."""
     if len({shape.size for shape in graph.inputs.values()}) > 1:
         return graph  # inputs that depend on each other
-    fitting = (size for size in range(least, most + 1) if _fits(sized(graph, size, size)))
+    fitting = (size for size in range(least, least + FURTHER) if _fits(sized(graph, size, size)))
     height = next(fitting, None)
     if height is None:
         return graph

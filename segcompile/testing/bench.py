@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -85,7 +85,8 @@ class Bench:
     """A backend on trial. What it built is kept until the process ends."""
 
     backend: Backend
-    _built: dict[int, tuple[BuildRequest, Path]] = field(default_factory=dict)  # by identity; the request stays alive
+    _built: dict[int, tuple[BuildRequest, Path]] = field(default_factory=dict)  # by identity
+    _made: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def runner(self) -> Runner:
@@ -102,7 +103,17 @@ class Bench:
 
     def declares(self, case: Case) -> bool:
         """Whether the backend says that it can emit a case."""
-        return not case.refusals(self.backend)
+        return case.is_declared(self.backend)
+
+    def declared(self, cases: Iterable[Case]) -> list[Case]:
+        """The cases that the backend says it can emit."""
+        return [case for case in cases if self.declares(case)]
+
+    def once(self, key: str, make: Callable[[], Any]) -> Any:
+        """What `make` gave when it was first asked for."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     def built(self, request: BuildRequest) -> Path:
         """The folder of what the backend emits. Raises SegcompileError."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segcompile.analysis.receptive_field import Field
 from segcompile.backend import BuildRequest
 from segcompile.ops import Resize
 from segcompile.testing.bench import Bench, Mismatch, Subject
@@ -30,7 +31,7 @@ def receptive_field(bench: Bench, case: Case) -> None:
 
 def measurable(request: BuildRequest) -> BuildRequest | None:
     """The network made linear, on an image in which some cells see no padding; with every layer for an output if its
-    own have a field of the whole image. None if no layer has a field that can be measured, or one too large."""
+    own have a field of the whole image. None if no layer has a field that can be measured, of more than a pixel."""
     graph = linear(request.graph)
     if any(node.op.data_dependent for node in graph.nodes) or len({shape.size for shape in graph.inputs.values()}) > 1:
         return None
@@ -40,7 +41,7 @@ def measurable(request: BuildRequest) -> BuildRequest | None:
     fields = [field for head in _heads(found) for field in found.facts[head].fields]
     room = max(((field.size or 0) + 2 * field.period + 4 for field in fields), default=0)
     own = min((size for shape in graph.inputs.values() for size in shape.size if isinstance(size, int)), default=0)
-    if not fields or room > LARGEST:
+    if all(field == Field() for field in fields) or room > LARGEST:  # each output sees its own pixel: nothing to say
         return None
     return request_of(small(found.graph, room)) if room > own else found
 

@@ -1,4 +1,4 @@
-"""A backend's trial: every check in every case, one result after another, and the scoreboard that they add up to."""
+"""A backend's trial: every check in every case, and what they found."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ class Result:
     case: str
     fault: str | None = None
     held_back: bool = False
+
+    @property
+    def passed(self) -> bool:
+        return self.fault is None and not self.held_back
 
 
 @dataclass(eq=False)
@@ -54,32 +58,3 @@ class Trial:
             return Result(check.name, case.name)
         self.failed[case.name] = check.name
         return Result(check.name, case.name, fault)
-
-
-@dataclass
-class Row:
-    """One check on the scoreboard."""
-
-    check: str
-    passed: int = 0
-    total: int = 0
-    held_back: int = 0
-    first: Result | None = None  # the first fault
-    obstacle: str | None = None  # why the check was not made
-
-    def add(self, result: Result) -> None:
-        self.total += 1
-        self.held_back += result.held_back
-        self.passed += result.fault is None and not result.held_back
-        if result.fault is not None and self.first is None:
-            self.first = result
-
-
-def board(trial: Trial) -> Iterator[Row]:
-    """The rows of the scoreboard; each is handed out after every one of its cases, and once at its end."""
-    for check in CHECKS:
-        row = Row(check.name, obstacle=check.obstacle(trial.bench))
-        for case in check.cases(trial.bench) if row.obstacle is None else ():
-            row.add(trial.run(check, case))
-            yield row
-        yield row

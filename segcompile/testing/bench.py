@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,12 +96,11 @@ class Bench:
         return runner_of(self.backend)
 
     @cached_property
-    def _place(self) -> tempfile.TemporaryDirectory[str]:
-        return tempfile.TemporaryDirectory(prefix="segcompile-")
-
-    @property
     def place(self) -> Path:
-        return Path(self._place.name)
+        """The temporary folder; it goes when the process ends."""
+        found = tempfile.mkdtemp(prefix="segcompile-")
+        atexit.register(shutil.rmtree, found, ignore_errors=True)
+        return Path(found)
 
     def declares(self, case: Case) -> bool:
         """Whether the backend says that it can emit a case."""

@@ -18,7 +18,7 @@ from segcompile.testing.networks import every_layer, linear, request_of, small
 
 Array = NDArray[Any]
 CELLS = 3  # of each output, in different phases
-LARGEST = 2048  # pixels along a side of an image
+LARGEST = 2048  # pixels along a side of an image, unless a caller has less time
 
 
 def receptive_field(bench: Bench, case: Case) -> None:
@@ -29,7 +29,7 @@ def receptive_field(bench: Bench, case: Case) -> None:
         compare_fields(bench.subject(request))
 
 
-def measurable(request: BuildRequest) -> BuildRequest | None:
+def measurable(request: BuildRequest, largest: int = LARGEST) -> BuildRequest | None:
     """The network made linear, on an image in which some cells see no padding; with every layer for an output if its
     own have a field of the whole image. None if no layer has a field that can be measured, of more than a pixel."""
     graph = linear(request.graph)
@@ -41,7 +41,7 @@ def measurable(request: BuildRequest) -> BuildRequest | None:
     fields = [field for head in _heads(found) for field in found.facts[head].fields]
     room = max(((field.size or 0) + 2 * field.period + 4 for field in fields), default=0)
     own = min((size for shape in graph.inputs.values() for size in shape.size if isinstance(size, int)), default=0)
-    if all(field == Field() for field in fields) or room > LARGEST:  # each output sees its own pixel: nothing to say
+    if all(field == Field() for field in fields) or room > largest:  # each output sees its own pixel: nothing to say
         return None
     return request_of(small(found.graph, room)) if room > own else found
 

@@ -22,6 +22,7 @@ from segcompile.writer import MANIFEST, Plan, plan
 class Built:
     """What a backend made of a spec, not yet written; `plan` compares it with the folder."""
 
+    request: BuildRequest
     files: Mapping[str, str]
     manifest: Mapping[str, Any]
     plan: Plan
@@ -55,7 +56,8 @@ def prepare(
     """
     compiled = compile_spec(path, findings, variant=variant, overrides=overrides)
     findings.stop_on_errors()
-    result = run_backend(load_backend(backend), request_for(compiled, path))
+    request = request_for(compiled, path)
+    result = run_backend(load_backend(backend), request)
     derivation = compiled.document.derivation
     findings.diagnostics += [with_labels(found, derivation(found.span)) for found in result.diagnostics]
     findings.stop_on_errors()
@@ -68,7 +70,7 @@ def prepare(
     }
     folder = folder if folder is not None else Path("generated") / compiled.model / backend
     _check_folder(folder, path)
-    return Built(result.files, manifest, plan(folder, result.files, manifest))
+    return Built(request, result.files, manifest, plan(folder, result.files, manifest))
 
 
 def _check_folder(folder: Path, spec: Path) -> None:

@@ -119,6 +119,7 @@ CODES: dict[str, Code] = _table(
     ("SC606", "invalid-output"),
     ("SC607", "nondeterministic-output"),
     ("SC608", "no-harness", _WARNING),
+    ("SC609", "verification"),
     ("SC701", "drift"),
     ("SC702", "hand-edited"),
     ("SC703", "orphan"),

@@ -6,9 +6,11 @@ import gc
 import json
 import os
 import re
+import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -202,11 +204,25 @@ def build(
                 refusals(built.plan, findings)
             findings.stop_on_errors()
             if not dry_run:
-                write(built.plan, built.files, built.manifest)
+                with _to_the_end():
+                    write(built.plan, built.files, built.manifest)
     except SegcompileError as error:
         findings.absorb(error)
     _print_build(report, findings, form, dry_run or diff or only_check)
     return _build_status(findings, only_check)
+
+
+@contextmanager
+def _to_the_end() -> Iterator[None]:
+    """Ctrl-C waits until what is being written is whole."""
+    stops: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: stops.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if stops and before is not signal.SIG_IGN:
+        raise KeyboardInterrupt
 
 
 def _folder(out: str | None) -> Path | None:

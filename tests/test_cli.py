@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -368,3 +370,44 @@ def outline_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (info / "entry_points.txt").write_text("[segcompile.backends]\noutline = segcompile_outline:BACKEND\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.syspath_prepend(ROOT / "tests/data/third_party_backend")
+
+
+def test_a_backend_that_is_not_known_names_no_package_that_may_not_exist() -> None:
+    status, result = run("build", LARGE, "--backend", "keras")
+    assert status == 4
+    assert result.stderr == (
+        "error[SC601 unknown-backend]: there is no backend `keras`; installed: torch\n"
+        "   = help: `segcompile list` shows the installed ones\n"
+    )
+
+
+# --- Ctrl-C ----------------------------------------------------------------------------------------------------------
+
+_MAIN = "from segcompile.__main__ import main; print('up', flush=True); main()"
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0])
+def test_ctrl_c_leaves_a_whole_folder_or_none_and_no_traceback(tmp_path: Path, delay: float) -> None:
+    command = [sys.executable, "-c", _MAIN, "build", LARGE, "--backend", "torch", "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "up\n"
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert (process.returncode, err.strip()) in ((130, "stopped"), (0, ""))  # 0: it was faster
+    if process.returncode == 0 or (tmp_path / "out").exists():
+        assert run("build", LARGE, "--backend", "torch", "--out", str(tmp_path / "out"), "--check")[0] == 0
+    else:
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_a_folder_is_written_waits_for_its_end(tmp_path: Path) -> None:
+    slow = (
+        "import os, signal\nfrom segcompile import writer\nreal = writer._fill\n"
+        "def fill(*given):\n    os.kill(os.getpid(), signal.SIGINT)\n    real(*given)\n"
+        "writer._fill = fill\nfrom segcompile.__main__ import main\nmain()\n"
+    )
+    command = [sys.executable, "-c", slow, "build", LARGE, "--backend", "torch", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) == (130, "stopped")
+    assert run("build", LARGE, "--backend", "torch", "--out", str(tmp_path / "out"), "--check")[0] == 0

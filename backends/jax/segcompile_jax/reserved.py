@@ -15,10 +15,10 @@ ATTRIBUTES = frozenset(
 # What the template imports, defines and uses, with the builtins in classes (a test reads them in emitted code).
 NAMES = frozenset(
     {
-        "BatchNorm", "ConvTranspose", "Frozen", "PReLU", "ValueError", "bilinear", "bool", "center_crop", "center_pad",
-        "crop", "dict", "flatten", "freeze", "he", "he_transposed", "identity", "int", "interpolate",
-        "interpolate_corners", "isinstance", "jax", "jnp", "local_response_norm", "nearest", "nnx", "pixel_shuffle", "range",
-        "rngs", "self", "super", "tuple", "unpool", "xavier",
+        "BatchNorm", "ConvTranspose", "Frozen", "PReLU", "ValueError", "avg_pool", "bilinear", "bool", "center_crop",
+        "center_pad", "crop", "dict", "flatten", "freeze", "he", "he_transposed", "identity", "int", "interpolate",
+        "interpolate_corners", "isinstance", "jax", "jnp", "local_response_norm", "nearest", "nnx", "pixel_shuffle",
+        "range", "rngs", "self", "super", "tuple", "unpool", "xavier",
     }
 )  # fmt: skip
 

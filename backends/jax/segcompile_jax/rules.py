@@ -52,7 +52,7 @@ _ACTIVATION = {
 
 
 _USUAL: dict[str, Argument] = {
-    "strides": 1, "kernel_dilation": 1, "feature_group_count": 1, "groups": 1, "use_bias": True,
+    "strides": 1, "kernel_dilation": 1, "dilation": 1, "feature_group_count": 1, "groups": 1, "use_bias": True,
 }  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
     keywords: dict[str, Argument] = {"strides": same_sides(op.stride)}
     if any(map(any, around)):
         keywords["padding"] = around[0][0] if len({*around[0], *around[1]}) == 1 else str(tuple(around))
-    keywords |= {"kernel_dilation": same_sides(op.dilation), "groups": op.groups}
+    keywords |= {"dilation": same_sides(op.dilation), "groups": op.groups}
     return _kernel("ConvTranspose", op, (shapes[0].channels, op.channels, op.kernel), keywords)
 
 

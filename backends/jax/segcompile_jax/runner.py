@@ -58,7 +58,7 @@ class JaxModel:
             trained, rest = nnx.state(self._module(), nnx.Param, ...)
             wanted = dict(zip(cotangents, _in([*cotangents.values()]), strict=True))
 
-            def total(trained: nnx.State, inputs: list[jax.Array]) -> jax.Array:
+            def total(trained: Any, inputs: list[jax.Array]) -> jax.Array:
                 found = self._run(nnx.merge_state(trained, rest), inputs)
                 return sum((jnp.vdot(found[head], value) for head, value in wanted.items()), jnp.zeros(()))
 
@@ -73,7 +73,8 @@ class JaxModel:
         return nnx.merge(self.graph, self.state)
 
     def _precision(self) -> AbstractContextManager[None]:
-        return jax.enable_x64(self.double)
+        found: AbstractContextManager[None] = jax.enable_x64(self.double)
+        return found
 
 
 class JaxRunner:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +13,22 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from segcompile.errors import SegcompileError
 from segcompile.graph import Graph
-from segcompile.ops import ALL_OPS, Add, Concat, Conv, Crop, Deconv, Linear, Mul, Op, Pad, PixelShuffle, Pool, Resize
-from segcompile.ops import Unpool
+from segcompile.ops import (
+    ALL_OPS,
+    Add,
+    Concat,
+    Conv,
+    Crop,
+    Deconv,
+    Linear,
+    Mul,
+    Op,
+    Pad,
+    PixelShuffle,
+    Pool,
+    Resize,
+    Unpool,
+)
 from segcompile.testing import strategies
 from segcompile.testing.strategies import MIXING, POINTWISE, graph_of, graphs
 

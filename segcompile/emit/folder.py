@@ -22,7 +22,8 @@ from segcompile.ops import Crop, Resize, Softmax
 
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
 _ALWAYS = ("files.py", "weights.py", "requirements.txt", "README.md")
-_HARNESS = ("data.py", "batches.py", "metrics.py", "flags.py", "train.py", "evaluate.py", "predict.py")
+_COMMANDS = ("train.py", "evaluate.py", "predict.py")
+_HARNESS = (*_COMMANDS, "data.py", "batches.py", "metrics.py", "pictures.py", "run.py", "flags.py")
 
 
 @dataclass(frozen=True)

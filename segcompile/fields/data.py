@@ -25,6 +25,7 @@ def layer_json(layer: LayerField) -> dict[str, Any]:
         "data_dependent": layer.data_dependent,
         "stride": layer.stride and [number(step) for step in layer.stride],
         "period": layer.period,
+        "exact": layer.exact,
         "sizes": {name: _sizes(axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)},
     }
 
@@ -60,8 +61,10 @@ def phase_json(layer: LayerField, phase: Phase) -> dict[str, Any]:
 
 
 def phases_json(layer: LayerField) -> dict[str, Any]:
-    """The table of each axis: {"period", "step", "fields": [{"first", "last", "size", "touched"}]}."""
-    return {name: _axis_json(axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)}
+    """The table of each axis: {"period", "step", "fields": [{"first", "last", "size", "touched"}]}, and whether it
+    is exact: else some phases see less."""
+    tables = {name: _axis_json(axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)}
+    return {**tables, "exact": layer.exact}
 
 
 def _axis_json(axis: Field) -> dict[str, Any]:
@@ -96,10 +99,11 @@ def _runs(indices: IndexSet | None) -> list[tuple[int, int]]:
 
 def counts_json(layer: LayerField, phase: Phase) -> dict[str, Any]:
     """`radius`: share of all paths -> half the side of the square around `centre` that holds it; `exact`: whether every
-    count is the very integer."""
+    count is the very integer; `data_dependent`: paths are counted of which the values choose some."""
     counts = layer.path_counts(phase)
     radius = {f"{share:g}": counts.radius(share) for share in SHARES}
-    return {"phase": phase, "exact": counts.exact, "centre": counts.centre, "radius": radius}
+    bound = {"data_dependent": True} if layer.data_dependent else {}
+    return {"phase": phase, "exact": counts.exact, "centre": counts.centre, "radius": radius, **bound}
 
 
 def why_json(layer: LayerField, phase: Phase) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from segcompile.ops import AXIS_NAMES, Size
 
 WIDTH = 110  # characters of a line
 SHARES = (0.5, 0.9, 0.99)  # of all paths, whose radii are told
+_BOUND = "these are bounds: some outputs see less, in a gap along the other axis; `--phase Y,X` is exact"
 _BLOCKS = " ▄▀█"  # two rows of a picture in one line of text: bit 1 the upper, bit 0 the lower
 
 
@@ -25,11 +26,12 @@ def layer_text(layer: LayerField) -> str:
 
 def _summaries(layer: LayerField) -> list[str]:
     height, width = layer.fields
+    bound = "" if layer.exact else "at most "
     if height == width:
-        return [summary(height)] if height.period > 1 else []
+        return [bound + summary(height)] if height.period > 1 else []
     if max(height.period, width.period) < 2:
         return []
-    return [f"{name}: {summary(axis)}" for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)]
+    return [f"{name}: {bound}{summary(axis)}" for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)]
 
 
 def summary(axis: Field) -> str:
@@ -81,7 +83,12 @@ def phase_text(layer: LayerField, phase: Phase) -> str:
     """The pixels that outputs of one phase see, along each axis."""
     found = layer.phase(*phase)
     size = f"{show(found.size)}: rows {indices(found.rows)}, columns {indices(found.columns)}"
-    return f"{layer.name} at phase {phase[0]},{phase[1]} sees {size}"
+    return f"{_looks(layer, phase)} {size}"
+
+
+def _looks(layer: LayerField, phase: Phase) -> str:
+    """The beginning of what an output sees, or of what it sees at most."""
+    return f"{layer.name} at phase {phase[0]},{phase[1]} {'may see' if layer.data_dependent else 'sees'}"
 
 
 def phases_text(layer: LayerField) -> str:
@@ -90,10 +97,11 @@ def phases_text(layer: LayerField) -> str:
     if 0 in layer.period:
         return f"{layer.name}: no table of phases, {layer.summary}"
     if height == width:
-        return _phase_table(f"{layer.name}, height and width alike", height)
-    return "\n\n".join(
-        _phase_table(f"{layer.name}, {name}", axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)
-    )
+        tables = [_phase_table(f"{layer.name}, height and width alike", height)]
+    else:
+        named = zip(AXIS_NAMES, layer.fields, strict=True)
+        tables = [_phase_table(f"{layer.name}, {name}", axis) for name, axis in named]
+    return "\n\n".join(tables if layer.exact else [*tables, _BOUND])
 
 
 def _phase_table(title: str, axis: Field) -> str:
@@ -115,7 +123,7 @@ def _many(count: int, noun: str) -> str:
 def coverage_text(layer: LayerField, phase: Phase) -> str:
     """How many input pixels one output sees, of those it spans, along the axes and together."""
     found = layer.coverage(phase)
-    head = f"{layer.name} at phase {phase[0]},{phase[1]} sees"
+    head = _looks(layer, phase)
     if found.region is None:
         return f"{head} the whole image"
     lines = [f"{head} {_filled(found)}"]
@@ -139,7 +147,8 @@ def counts_text(layer: LayerField, phase: Phase) -> str:
     """The squares around the centre of mass that hold a share of all paths."""
     counts = layer.path_counts(phase)
     squares = ((share, 2 * counts.radius(share) + 1) for share in SHARES)
-    return "paths: " + ", ".join(f"{share:.0%} within {area((side, side))}" for share, side in squares)
+    head = "paths (data-dependent: of all that the values may choose)" if layer.data_dependent else "paths"
+    return f"{head}: " + ", ".join(f"{share:.0%} within {area((side, side))}" for share, side in squares)
 
 
 def area(size: tuple[float, float]) -> str:

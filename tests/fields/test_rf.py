@@ -149,9 +149,12 @@ data-dependent: the values decide which part of the field counts
 4 on all 2 phases
 sees padding: at most the first 1 and the last 1 of 40 rows and columns; at least 38 x 38 outputs see none
 
-s at phase 0,0 sees all of the 4 x 4 pixels that it spans
-paths: 50% within 3 x 3, 90% within 5 x 5, 99% within 5 x 5
+s at phase 0,0 may see all of the 4 x 4 pixels that it spans
+paths (data-dependent: of all that the values may choose): 50% within 3 x 3, 90% within 5 x 5, 99% within 5 x 5
 """  # fmt: skip
+    assert rf(spec, "--phase", "0,1")[1] == "s at phase 0,1 may see 4: rows -2 to 1, columns 0 to 3\n"
+    asked = json.loads(rf(spec, "--coverage", "--format", "json")[1])["asked"]["s"]
+    assert asked["path_counts"]["data_dependent"] is True
     table = rf(spec)[1]
     assert " ≤ 4 " in table and table.endswith("\n≤ 2: a bound; the values decide which part of it counts\n")
     layers = json.loads(rf(spec, "--format", "json")[1])["layers"]
@@ -267,7 +270,7 @@ def test_a_layer_and_a_phase_as_data() -> None:
     asked = json.loads(rf("unet", "--layer", "logits", "--phase", "3,4", "--format", "json")[1])["asked"]["logits"]
     assert asked["layer"] == {
         "op": "conv", "shape": [2, 388, 388], "receptive_field": [204, 204], "local_receptive_field": [204, 204],
-        "whole_image": False, "data_dependent": False, "stride": [1, 1], "period": [16, 16],
+        "whole_image": False, "data_dependent": False, "stride": [1, 1], "period": [16, 16], "exact": True,
         "sizes": {"height": [[188, 4], [204, 12]], "width": [[188, 4], [204, 12]]},
     }  # fmt: skip
     assert asked["phase"] == {

@@ -22,7 +22,20 @@ from segcompile.errors import Findings
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = [ROOT / "segcompile/harness", ROOT / "backends/torch/segcompile_torch/templates"]
-MODULES = ["files", "data", "batches", "metrics", "model", "weights", "predict", "evaluate", "flags", "train"]
+MODULES = [
+    "files",
+    "data",
+    "batches",
+    "metrics",
+    "pictures",
+    "run",
+    "model",
+    "weights",
+    "predict",
+    "evaluate",
+    "flags",
+    "train",
+]
 FILES = [*(f"{name}.py" for name in MODULES if name != "model"), "requirements.txt", "README.md"]
 
 TRAINING = {
@@ -32,7 +45,7 @@ TRAINING = {
 VARIABLES = {
     "model": "stand_in", "class_name": "StandIn", "about": "A stand-in.", "spec": "stand_in.yaml",
     "channels": 3, "size": (16, 16), "output": (16, 16), "stride": (1, 1), "offset": (0, 0), "centre": (0.0, 0.0),
-    "multiple": (1, 1), "heads": {"output": 3}, "probabilities": [], "harness": True,
+    "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "probabilities": [], "harness": True,
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.

@@ -42,6 +42,12 @@ def test_legal_sizes_step_from_the_specs_size_both_ways(special: Any) -> None:
     assert data.output_size((684, 204)) == (500, 20)
 
 
+def test_no_legal_size_is_below_the_least(special: Any) -> None:
+    data = special(multiple=(4, 1), least=(32, 31)).data
+    assert data.legal_size((1, 1)) == (32, 31)
+    assert data.legal_size((33, 33)) == (36, 33)
+
+
 def test_crops_lie_under_the_output_inside_the_image(tap: Any) -> None:
     harness = tap(9, 4, 3)
     data = harness.data
@@ -129,7 +135,7 @@ def test_grey_networks_read_grey(special: Any, tmp_path: Path) -> None:
 def test_masks_may_be_palette_images_or_arrays(harness: SimpleNamespace, tmp_path: Path) -> None:
     labels = np.array([[0, 1], [2, 255]], np.uint8)
     image = Image.fromarray(labels)
-    image.putpalette(harness.predict.palette().tobytes())
+    image.putpalette(harness.pictures.palette().tobytes())
     image.save(tmp_path / "p.png")
     np.save(tmp_path / "p.npy", labels.astype(np.int64))
     for name in ("p.png", "p.npy"):

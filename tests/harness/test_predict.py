@@ -38,7 +38,7 @@ def test_coarse_scores_are_bilinear_between_their_pixels(
 
 
 def test_palette_is_pascal_vocs(harness: SimpleNamespace) -> None:
-    palette = harness.predict.palette()
+    palette = harness.pictures.palette()
     voc = [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128], [128, 0, 128], [0, 128, 128]]
     voc += [[128, 128, 128], [64, 0, 0], [192, 0, 0], [64, 128, 0], [192, 128, 0], [64, 0, 128]]
     voc += [[192, 0, 128], [64, 128, 128], [192, 128, 128], [0, 64, 0], [128, 64, 0], [0, 192, 0]]
@@ -64,7 +64,7 @@ def test_files(harness: SimpleNamespace, saved: Path, dataset: Path, tmp_path: P
     assert names == ["0.png", "0_overlay.png", "array.png", "one.png", "one_overlay.png"]
     with Image.open(tmp_path / "out/0.png") as labels, Image.open(tmp_path / "out/0_overlay.png") as overlay:
         assert labels.mode == "P" and labels.size == (24, 20) and overlay.mode == "RGB"
-        assert labels.getpalette() == harness.predict.palette().flatten().tolist()
+        assert labels.getpalette() == harness.pictures.palette().flatten().tolist()
         image = harness.data.read_image(dataset / "images/0.png")
         model = harness.model.StandIn()
         harness.weights.load(saved, model)
@@ -123,7 +123,7 @@ class StandIn(nn.Conv2d):
 
 def test_more_classes_than_a_palette_has_are_written_as_grey_labels(special: Any) -> None:
     harness = special(heads={"output": 300})
-    assert np.array(harness.predict.label_image(np.array([[0, 299]]), 300)).tolist() == [[0, 299]]
+    assert np.array(harness.pictures.label_image(np.array([[0, 299]]), 300)).tolist() == [[0, 299]]
 
 
 def test_a_link_to_itself_is_one_line(harness: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

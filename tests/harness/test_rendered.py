@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-MODULES = ["files", "data", "batches", "metrics", "flags", "train", "evaluate", "predict", "weights"]
+MODULES = ["files", "data", "batches", "metrics", "pictures", "run", "flags", "train", "evaluate", "predict", "weights"]
 PYTHON = [f"{name}.py" for name in MODULES]
 VARIANTS: dict[str, dict[str, Any]] = {
     "colour": {},

@@ -244,7 +244,7 @@ def test_loss_is_the_mean_over_labelled_pixels(harness: SimpleNamespace) -> None
 def test_schedules(harness: SimpleNamespace, schedule: str, rates: list[float]) -> None:
     flags = ["--out", "x", "--steps", "20", "--step-size", "5", "--gamma", "0.5", "--schedule", schedule]
     arguments = harness.train.arguments_of(flags)
-    assert [harness.train.learning_rate(step, arguments) for step in (0, 5, 10)] == pytest.approx(rates)
+    assert [harness.run.learning_rate(step, arguments) for step in (0, 5, 10)] == pytest.approx(rates)
 
 
 def test_biases_have_a_doubled_rate_and_no_decay(harness: SimpleNamespace) -> None:

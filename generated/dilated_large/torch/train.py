@@ -11,16 +11,10 @@ interrupted and resumed ends with exactly the weights of one that was not.
 
 import argparse
 import json
-import math
 import re
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,11 +26,12 @@ import weights
 from batches import Batches
 from data import HEADS, pairs_of, read_list
 from evaluate import evaluate
-from files import InputError, blame, write_whole
+from files import InputError
 from flags import arguments_of, kept
 from metrics import summary, table
 from model import DilatedLarge
 from predict import at_pixels, device_of, head_of
+from run import interruption, learning_rate, leave_interrupts_to_parent, open_log, report
 
 
 class Steps(Dataset[tuple[Tensor, Tensor] | str]):
@@ -51,15 +46,6 @@ class Steps(Dataset[tuple[Tensor, Tensor] | str]):
         except InputError as error:
             return str(error)
         return torch.from_numpy(images), torch.from_numpy(labels)
-
-
-STOPS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; what a cluster or a container sends before it kills
-
-
-def leave_interrupts_to_parent(worker: int) -> None:
-    """Keeps what stops a run, and may reach all its processes at once, from ending a worker before."""
-    for number in STOPS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def optimizer_of(model: nn.Module, arguments: argparse.Namespace) -> torch.optim.Optimizer:
@@ -79,49 +65,10 @@ def optimizer_of(model: nn.Module, arguments: argparse.Namespace) -> torch.optim
     return torch.optim.AdamW(groups, lr=arguments.lr, betas=(arguments.momentum, 0.999))
 
 
-def learning_rate(step: int, arguments: argparse.Namespace) -> float:
-    """The learning rate of a step; the first is step 0."""
-    factor = 1.0
-    if arguments.schedule == "step":
-        factor = arguments.gamma ** (step // arguments.step_size)
-    elif arguments.schedule == "poly":
-        factor = (1 - step / arguments.steps) ** arguments.power
-    return float(arguments.lr * factor)
-
-
 def loss_of(scores: Tensor, labels: Tensor, ignore: int) -> Tensor:
     """Mean cross entropy of scores (B, C, H, W) over the labelled pixels (B, H, W); 0 without any."""
     total = F.cross_entropy(scores.float(), labels, ignore_index=ignore, reduction="sum")
     return total / (labels != ignore).sum().clamp(min=1)
-
-
-@contextmanager
-def interruption() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets, looked at between steps: no checkpoint is of half a step."""
-    event = threading.Event()
-
-    def note(number: int, frame: object) -> None:
-        event.set()
-        signal.signal(number, previous[signal.Signals(number)])  # a second one stops at once
-
-    previous = {number: signal.getsignal(number) for number in STOPS}
-    for number in STOPS:
-        signal.signal(number, note)
-    try:
-        yield event
-    finally:
-        for number in STOPS:
-            signal.signal(number, previous[number])
-
-
-def open_log(path: Path, start: int) -> TextIO:
-    """The log, line by line on disk, without what an earlier run wrote after its step `start`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with blame(path):
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if start and path.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= start]
-    write_whole(path, lambda file: file.write_text("".join(kept), encoding="utf-8"))
-    return path.open("a", encoding="utf-8", buffering=1)
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -191,13 +138,7 @@ def train(arguments: argparse.Namespace) -> int:
             done = step == arguments.steps
             if done or step % arguments.log_every == 0:
                 line = {"step": step, "loss": loss.item(), "lr": lr, "seconds": time.perf_counter() - began}
-                if not math.isfinite(line["loss"]):
-                    raise InputError(f"the loss of step {step} is {line['loss']}; try a lower --lr")
-                log.write(json.dumps(line) + "\n")
-                bar.set_postfix(loss=f"{line['loss']:.4f}")
-                if bar.disable:  # no terminal
-                    told = f"loss {line['loss']:.4f}, lr {lr:.3g}, {line['seconds']:.0f} s"
-                    print(f"step {step} of {arguments.steps}: {told}", file=sys.stderr, flush=True)
+                report(line, arguments.steps, log, bar)
             if done or step % arguments.save_every == 0 or interrupted.is_set():
                 weights.save_checkpoint(last, model, optimizer, step, flags)
             if interrupted.is_set() and not done:

@@ -9,21 +9,20 @@ writes predictions/photo.png, a palette PNG of labels, and predictions/photo_ove
 
 import argparse
 import math
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, read_image, window
-from files import InputError, write_whole
+from files import InputError
 from model import Unet
+from pictures import label_image, overlay, targets_of, write_png
 
 
 def head_of(outputs: Tensor | dict[str, Tensor], head: str) -> Tensor:
@@ -68,50 +67,6 @@ def labels_of(model: nn.Module, image: Array, head: str = HEAD) -> NDArray[np.in
     """The likeliest labels (H, W) of an image (H, W, CHANNELS), from a model in eval mode."""
     labels: NDArray[np.int64] = scores_of(model, image, head).argmax(0).cpu().numpy()
     return labels
-
-
-def palette() -> NDArray[np.uint8]:
-    """PASCAL VOC's colours (256, 3): a label's low bits are the top bits of red, green, blue, and so on."""
-    label = np.arange(256)
-    colours = np.zeros((256, 3), np.uint8)
-    for bit in range(8):
-        for channel in range(3):
-            colours[:, channel] |= ((label >> (3 * bit + channel) & 1) << (7 - bit)).astype(np.uint8)
-    return colours
-
-
-def label_image(labels: NDArray[np.int64], classes: int) -> Image.Image:
-    """Labels (H, W) as a palette image; as a 16-bit grey one where a palette has too few entries."""
-    if classes > 256:
-        return Image.fromarray(labels.astype(np.uint16))
-    image = Image.fromarray(labels.astype(np.uint8))
-    image.putpalette(palette().tobytes())
-    return image
-
-
-def overlay(image: Array, labels: NDArray[np.int64]) -> Image.Image:
-    """An image (H, W, 1 or 3) of uint8, mixed half and half with its labels' colours."""
-    return Image.fromarray(((image.astype(np.uint16) + palette()[labels % 256]) // 2).astype(np.uint8))
-
-
-def write_png(path: Path, image: Image.Image) -> None:
-    write_whole(path, lambda file: image.save(file, "PNG"))
-
-
-def targets_of(images: list[Path], out: Path) -> dict[Path, tuple[Path, Path]]:
-    """Where each image's labels and overlay go. No file is written twice, and none over an image."""
-    inputs = {os.path.realpath(image) for image in images}
-    taken: dict[Path, Path] = {}
-    targets = {}
-    for image in dict.fromkeys(images):
-        targets[image] = out / f"{image.stem}.png", out / f"{image.stem}_overlay.png"
-        for target in targets[image]:
-            if target in taken:
-                raise InputError(f"{image}: its {target} would overwrite that of {taken[target]}")
-            if os.path.realpath(target) in inputs:
-                raise InputError(f"{image}: its {target} would overwrite an input image")
-            taken[target] = image
-    return targets
 
 
 def device_of(name: str) -> torch.device:

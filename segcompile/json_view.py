@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segcompile.analysis.claims import Verdict
 from segcompile.analysis.facts import NodeFacts
-from segcompile.analysis.receptive_field import Field
 from segcompile.analysis.size_set import SizeSet
 from segcompile.compiler import Compiled
 from segcompile.errors import Diagnostic
@@ -17,7 +16,8 @@ from segcompile.ops import AXIS_NAMES, Shape
 from segcompile.ops.size import AnySize
 from segcompile.report import as_json
 
-MOST_PAIRS = 2**14  # phases of an output that are listed in pairs
+if TYPE_CHECKING:
+    from segcompile.fields.layer import LayerField
 
 
 def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
@@ -67,10 +67,14 @@ def _cost(nodes: tuple[Node, ...], compiled: Compiled) -> dict[str, Any]:
 
 def _outputs_json(compiled: Compiled) -> dict[str, Any]:
     """Layer -> what comes out, with the heads that name it."""
+    from segcompile.fields.network import receptive_field  # what `check` need not import
+
+    view = receptive_field(compiled)
     found: dict[str, Any] = {}
     for head, name in compiled.graph.outputs.items():
-        layer = compiled.graph.layer_of(name)
-        entry = found.setdefault(layer, {**_output_json(compiled.facts[name]), "heads": []})
+        layer, facts = compiled.graph.layer_of(name), compiled.facts[name]
+        output = {"shape": _shape(facts.shape), **_field_json(facts), "phases": _phases(view[layer])}
+        entry = found.setdefault(layer, {**output, "heads": []})
         entry["heads"].append(head)
     return found
 
@@ -112,25 +116,12 @@ def _field_json(found: NodeFacts) -> dict[str, Any]:
     return {**field, "stride": None if None in strides else strides}
 
 
-def _output_json(found: NodeFacts) -> dict[str, Any]:
-    return {"shape": _shape(found.shape), **_field_json(found), "phases": _phases(*found.fields)}
-
-
-def _phases(height: Field, width: Field) -> list[dict[str, Any]]:
-    """The field of every pair of phases, or [] where there is no table; of more than MOST_PAIRS only `rf --phases`
-    tells, an axis at a time."""
-    if None in (height.step, width.step) or height.whole or width.whole or height.period * width.period > MOST_PAIRS:
+def _phases(layer: LayerField) -> list[dict[str, Any]]:
+    """The field of every pair of phases, or [] where there is no table; of too many only `rf --phases` tells, an axis
+    at a time."""
+    if layer.stride is None or layer.whole_image or not layer.few_phases:
         return []
-    found = []
-    for y in range(height.period):
-        for x in range(width.period):
-            rows, columns = height.sets[y], width.sets[x]
-            entry: dict[str, Any] = {"phase": [y, x], "receptive_field": [0, 0], "start": None}
-            if rows is not None and columns is not None:
-                entry["receptive_field"] = [rows.width, columns.width]
-                entry["start"] = [rows.low, columns.low]
-            found.append(entry)
-    return found
+    return [{"phase": found.phase, "receptive_field": found.size, "start": found.start} for found in layer.phases()]
 
 
 def _shape(shape: Shape) -> list[Any]:

@@ -114,7 +114,9 @@ def _legend(compiled: Compiled) -> list[str]:
     for nodes in compiled.graph.layers.values():
         found = compiled.facts[nodes[-1].name]
         text, (height, width) = field_text(found, compiled), (field.local_size for field in found.fields)
-        if text.startswith("whole image ("):
+        if text == "0":
+            said.setdefault("nothing", "0: no pixel is seen")
+        elif text.startswith("whole image ("):
             said.setdefault("whole", f"{text}: the paths that do not mix the image see {show((height, width))}")
         elif text.startswith("≤"):
             said.setdefault("bound", f"{text}: a bound; the values decide which part of it counts")

@@ -8,15 +8,12 @@ beyond its border; so a tile's clean outputs are the whole image's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import lcm
 
-from segcompile.analysis.alignment import place_nodes, window_of
-from segcompile.analysis.shapes import infer_shapes
-from segcompile.errors import Findings
+from segcompile.analysis.alignment import window_of
 from segcompile.graph import Graph, Node
-from segcompile.ops import AXES, AnySize, Shape, Undecidable, Window
+from segcompile.ops import AXES, Shape, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +22,7 @@ class Border:
 
     `before` holds for every size of the image at which the windows are the same; `after` for this one. Both are
     counted as if the tensor went on: together they may exceed `size`, and then nothing is clean. Every output in
-    between is clean, and both outputs next to it are not; where a transposed convolution leaves gaps (kernel below
-    stride) or is dilated, clean ones may stand outside.
+    between is clean, and both outputs next to it are not; in tensors that `ragged` names, clean ones may stand outside.
     """
 
     before: int
@@ -89,71 +85,18 @@ def _border(node: Node, axis: int, shapes: Mapping[str, Shape], borders: Mapping
     return Border(before, after, size)
 
 
-MOST_SIZES = 128  # of the image, that are looked at for one of any size
-_LARGE = 2**12  # pixels of the first of them: no window is too large for it
-
-
-@dataclass(frozen=True, slots=True)
-class AnyBorder:
-    """The borders of a tensor over all images that the network takes, along one axis: every value that occurs.
-
-    One value of `before`, and one of `after` where no stride leaves a remainder that the size decides. `proven` says
-    that all sizes were covered; otherwise (a period beyond MOST_SIZES, a resize whose ratio depends on the image) the
-    values are those of some.
-    """
-
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-    proven: bool
-
-
-def borders_of_any_size(
-    graph: Graph, shapes: Mapping[str, Shape]
-) -> dict[str, tuple[AnyBorder | None, AnyBorder | None]]:
-    """Node or input name -> its borders along height and width, for inputs with symbolic sizes; None: everything.
-
-    The image's size is taken through one period of the network's strides; sizes that some op refuses are left out.
-    """
-    period = _period(graph, shapes)
-    seen: list[dict[str, Borders]] = []
-    for size in range(_LARGE, _LARGE + min(period, MOST_SIZES)):
-        findings = Findings()
-        at = infer_shapes(graph, findings, {name: _at(shape, size) for name, shape in graph.inputs.items()})
-        if not findings.has_errors:
-            seen.append(trace_borders(graph, at))
-    proven = period <= MOST_SIZES and _is_even(graph, shapes)
-    found = {}
-    for name in (*graph.inputs, *graph.by_name):
-        height, width = (_gathered([borders[name][axis] for borders in seen], proven) for axis in AXES)
-        found[name] = height, width
-    return found
-
-
-def _at(shape: Shape, size: int) -> Shape:
-    return Shape(shape.channels, tuple(size if isinstance(side, AnySize) else side for side in shape.size))
-
-
-def _period(graph: Graph, shapes: Mapping[str, Shape]) -> int:
-    """By how many pixels an image may grow so that every tensor grows by whole pixels."""
-    places = place_nodes(graph, shapes).values()
-    return lcm(1, *(item.scale.numerator for pair in places for maps in pair for item in maps.every))
-
-
-def _is_even(graph: Graph, shapes: Mapping[str, Shape]) -> bool:
-    """Whether every window is the same for every image."""
+def ragged(graph: Graph, shapes: Mapping[str, Shape]) -> frozenset[str]:
+    """The nodes whose borders are bounds: behind a transposed convolution that leaves gaps (kernel below stride) or is
+    dilated, and behind an unpooling, an output may read less than its neighbours and so be clean among others."""
+    found: set[str] = set()
     for node in graph.nodes:
-        for axis in AXES if all(shapes[name].size for name in node.inputs) else ():
-            for index in range(len(node.inputs)):
-                try:
-                    node.op.window(axis, [shapes[name].size[axis] for name in node.inputs], index)
-                except Undecidable:
-                    return False
-    return True
+        if node.op.data_dependent or any(_skips(node, index, shapes) for index in range(len(node.inputs))):
+            found.add(node.name)
+        if not found.isdisjoint(node.inputs):
+            found.add(node.name)
+    return frozenset(found)
 
 
-def _gathered(borders: Sequence[Border | None], proven: bool) -> AnyBorder | None:
-    known = [border for border in borders if border is not None]
-    if len(known) < len(borders) or not known:
-        return None
-    before, after = ({border.before for border in known}, {border.after for border in known})
-    return AnyBorder(tuple(sorted(before)), tuple(sorted(after)), proven)
+def _skips(node: Node, index: int, shapes: Mapping[str, Shape]) -> bool:
+    windows = [window for axis in AXES if (window := window_of(node, axis, shapes, index)) is not None]
+    return any(window.upsample > 1 and (window.dilation > 1 or window.taps < window.upsample) for window in windows)

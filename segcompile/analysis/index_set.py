@@ -18,7 +18,7 @@ class TooWide(Exception):
     """A set with holes that is wider than any network's field: no answer, rather than no end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class IndexSet:
     """The integers `low`..`high` without `holes`: bit n of `holes` stands for low + n. Never empty; low and high
     belong to it. The methods raise TooWide."""
@@ -43,6 +43,13 @@ class IndexSet:
         if self.width > WIDEST:
             raise TooWide
         return (1 << self.width) - 1 ^ self.holes
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+    def __str__(self) -> str:
+        """`-6 to 6`, `-6 to 6 (7 of 13)` where there are holes."""
+        return f"{self.low} to {self.high}" + (f" ({self.count} of {self.width})" if self.holes else "")
 
     def __contains__(self, index: int) -> bool:
         return self.low <= index <= self.high and not self.holes >> (index - self.low) & 1

@@ -64,6 +64,15 @@ class Field:
         return None if self.whole or not self.sets else seen.count if seen is not None else 0
 
     @property
+    def is_blind(self) -> bool:
+        """Whether no output sees anything, by paths that do not mix the whole image."""
+        return bool(self.sets) and not any(self.sets)
+
+    def blinded(self) -> Field:
+        """The same steps, and nothing seen."""
+        return Field((None,) * self.period, self.step, self.whole)
+
+    @property
     def stride(self) -> Fraction | None:
         """Input pixels per output step; None where steps differ."""
         return None if self.step is None else Fraction(self.step, self.period)
@@ -173,6 +182,8 @@ def _node_fields(node: Node, shapes: Mapping[str, Shape], fields: Mapping[str, F
     if node.op.whole_image or not all(shapes[name].size for name in node.inputs):
         return _WHOLE, _WHOLE
     height, width = (_axis_field(node, axis, shapes, fields) for axis in AXES)
+    if height.is_blind or width.is_blind:  # then no pixel is seen, whatever the other axis would have
+        return height.blinded(), width.blinded()
     return height, width
 
 

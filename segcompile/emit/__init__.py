@@ -1,9 +1,13 @@
-"""Graph + facts -> the classes that a backend's template prints."""
+"""Graph + facts -> the files of a folder, of which a backend gives the rules, the helpers and the templates."""
 
 from __future__ import annotations
 
-from segcompile.emit.calls import WIDTH, Argument, Call, Rules
+from segcompile.emit.calls import WIDTH, Argument, Call, Rule, Rules
 from segcompile.emit.classes import Class, ModelView, view_model
+from segcompile.emit.folder import Target
 from segcompile.emit.templates import camel, environment, one_line
 
-__all__ = ["WIDTH", "Argument", "Call", "Class", "ModelView", "Rules", "camel", "environment", "one_line", "view_model"]
+__all__ = [
+    "WIDTH", "Argument", "Call", "Class", "ModelView", "Rule", "Rules", "Target", "camel", "environment", "one_line",
+    "view_model",
+]  # fmt: skip

@@ -98,7 +98,7 @@ class BodyWriter:
         self._name_values(steps, body)
         unborn = {*body.result_names} - {*body.argument_names}
         for step in steps:
-            comment = describe(self.facts[step.result])
+            comment = describe(self.facts[step.result], self.rules.axes)
             parts = self._scope_call(step, body) if isinstance(step.item, str) else self._layer(step, step.item, body)
             for index, (target, code) in enumerate(parts):
                 told = comment if index == len(parts) - 1 else ()
@@ -155,14 +155,15 @@ class BodyWriter:
         for node in nodes:
             shapes = [self._shape(value) for value in self.tree.reads(node)]
             member, output = self._member(node, shapes, body), self.facts[node.name].shape
-            switched = self.rules.switched if switches and node is nodes[0] else None
-            code = (switched or self.rules.apply)(node.op, member, inputs, shapes, output)
+            rule = self.rules.table[type(node.op)]
+            switched = rule.switched if switches and node is nodes[0] else None
+            code = (switched or rule.apply)(node.op, member, inputs, shapes, output)
             if switched is not None:
                 parts.append((", ".join([target, *switches]), code))
                 code = target
             elif len(code) > WIDTH - 16 - len(target) and node is not nodes[0]:
                 parts.append((target, inputs[0]))
-                code = self.rules.apply(node.op, member, [target], shapes, output)
+                code = rule.apply(node.op, member, [target], shapes, output)
             inputs = [code]
         return parts if switches and len(nodes) == 1 else [*parts, (target, inputs[0])]
 
@@ -180,9 +181,11 @@ class BodyWriter:
         return f"self.{attribute}"
 
 
-def describe(found: NodeFacts) -> tuple[str, ...]:
-    """The comment of a line, in columns: the shape, stride and receptive field of what it makes."""
-    shape = f"({', '.join(['B', str(found.shape.channels), *map(str, found.shape.size)])})"
+def describe(found: NodeFacts, axes: str) -> tuple[str, ...]:
+    """The comment of a line, in columns: the shape, in the order of `axes`, the stride and the receptive field of what
+    it makes."""
+    extents = {"B": "B", "C": found.shape.channels, **dict(zip("HW", found.shape.size, strict=False))}
+    shape = f"({', '.join(str(extents[axis]) for axis in axes if axis in extents)})"
     height, width = found.fields
     if not found.shape.size:
         return (shape,)

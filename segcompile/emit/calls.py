@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from segcompile.ops import Op, Shape
 
@@ -34,29 +35,56 @@ class Call:
         """What each argument is called."""
         return (*self.names, *(key for key, _ in self.keywords))
 
-    def text(self, slots: Sequence[str] | None = None) -> str:
-        """The call, with `slots` printed in the place of its arguments."""
+    def arguments(self, slots: Sequence[str] | None = None) -> tuple[str, ...]:
+        """The arguments as text, with `slots` printed in the place of their values."""
         printed = [str(slot) for slot in self.slots] if slots is None else list(slots)
         plain = printed[: len(self.positional)]
         named = [f"{key}={slot}" for (key, _), slot in zip(self.keywords, printed[len(plain) :], strict=True)]
-        return f"{self.function}({', '.join([*plain, *named])})"
+        return (*plain, *named)
+
+
+Apply = Callable[[Any, str, Sequence[str], Sequence[Shape], Shape], str]
+MakeMember = Callable[[Any, Sequence[Shape]], Call]
+
+
+class Rule(NamedTuple):
+    """How one framework writes an op.
+
+    `apply` is its expression: (op, how its module is reached: `self.conv1`, its inputs' expressions, their shapes, its
+    output's shape) -> code. `member` is the constructor of its module, if it has one. `switched` is the expression of a
+    max pool that also gives its switches, where its maxima are: code of two values.
+    """
+
+    apply: Apply
+    member: MakeMember | None = None
+    switched: Apply | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How one framework writes an op, and the words that it keeps for itself.
+    """How one framework writes every op, and the words that it keeps for itself.
 
-    `member` is the constructor of an op's module, or None for an op without one. `apply` is the expression of the op:
-    (op, how its module is reached: `self.conv1`, its inputs' expressions, their shapes, its output's shape) -> code.
-    `switched` is that of a max pool that also gives its switches, where its maxima are: code of two values. Without it
-    an unpool gets no switches, but finds the maxima anew in its last input.
+    Where no rule is `switched` an unpool gets no switches, but finds the maxima anew in its last input.
     No layer may be called as one of `attributes` in a module, no variable as one of `names` in the generated file,
     no class as one of `classes`.
+    `tensor` is the type of what layers give, `axes` the order of a feature map's axes. A module is applied by its
+    method `forward`; `handed_on` are keywords, name and type, that each constructor takes and gives to those inside.
     """
 
-    member: Callable[[Op, Sequence[Shape]], Call | None]
-    apply: Callable[[Op, str, Sequence[str], Sequence[Shape], Shape], str]
+    table: Mapping[type[Op], Rule]
     attributes: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     classes: frozenset[str] = frozenset()
-    switched: Callable[[Op, str, Sequence[str], Sequence[Shape], Shape], str] | None = None
+    tensor: str = "Tensor"
+    axes: str = "BCHW"
+    forward: str = "forward"
+    handed_on: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def gives_switches(self) -> bool:
+        return any(rule.switched is not None for rule in self.table.values())
+
+    def member(self, op: Op, shapes: Sequence[Shape]) -> Call | None:
+        """The constructor of an op's module; None for an op without one."""
+        make = self.table[type(op)].member
+        return make(op, shapes) if make is not None else None

@@ -20,6 +20,15 @@ Parameters = tuple[tuple[str, Argument], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Construction:
+    """One line of a constructor: `self.<attribute> = <function>(<arguments>)`."""
+
+    attribute: str
+    function: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Class:
     """A class as the template prints it."""
 
@@ -28,7 +37,7 @@ class Class:
     about: str  # what a used spec says of itself
     instances: tuple[str, ...]  # the scopes that it stands for; its statements are the first one's
     parameters: Parameters  # of the constructor: name, and a value it takes
-    members: tuple[tuple[str, str], ...]  # attribute, code
+    members: tuple[Construction, ...]
     arguments: tuple[str, ...]  # of forward
     statements: tuple[Statement, ...]
     returns: tuple[str, ...]
@@ -45,10 +54,14 @@ class ModelView:
     def model(self) -> Class:
         return self.classes[-1]
 
+    def uses(self, code: str) -> bool:
+        """Whether any statement holds this piece of code."""
+        return any(code in statement.code for found in self.classes for statement in found.statements)
+
 
 def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str, str], rules: Rules) -> ModelView:
     """The classes of a model whose graph inputs are called `inputs` (graph name -> argument of forward)."""
-    tree = ScopeTree(graph, rules.switched is not None)
+    tree = ScopeTree(graph, rules.gives_switches)
     bodies: dict[str, Body] = {}
     calls: dict[str, Call] = {}
     classes: list[Class] = []
@@ -62,7 +75,7 @@ def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str,
             classes.append(shared.printed())
             calls.update(shared.instances())
     root = writer.write(ROOT)
-    members = tuple((member.attribute, member.call.text()) for member in root.members)
+    members = tuple(Construction(m.attribute, m.call.function, m.call.arguments()) for m in root.members)
     code = (root.argument_names, tuple(root.statements), root.result_names)
     classes.append(Class(class_name, class_name, "", (ROOT,), (), members, *code))
     return ModelView(tuple(classes), _paths(root, bodies, ""))
@@ -119,8 +132,10 @@ class _Shared:
     def printed(self) -> Class:
         """The class itself."""
         slots = iter([self.parameters.get(column, str(column[0])) for column in self.columns])
-        calls = [(member.attribute, member.call) for member in self.first.members]
-        members = tuple((attribute, call.text([next(slots) for _ in call.slots])) for attribute, call in calls)
+        members = tuple(
+            Construction(m.attribute, m.call.function, m.call.arguments([next(slots) for _ in m.call.slots]))
+            for m in self.first.members
+        )
         parameters = tuple((name, column[0]) for column, name in self.parameters.items())
         scope, first = self.tree.scopes[self.scopes[0]], self.first
         code = (first.argument_names, tuple(first.statements), first.result_names)
@@ -129,8 +144,9 @@ class _Shared:
     def instances(self) -> dict[str, Call]:
         """How each scope is constructed."""
         names, columns = tuple(self.parameters.values()), tuple(self.parameters)
+        handed_on = tuple((name, name) for name, _ in self.rules.handed_on)
         return {
-            scope: Call(self.name, tuple(column[index] for column in columns), (), names)
+            scope: Call(self.name, tuple(column[index] for column in columns), handed_on, names)
             for index, scope in enumerate(self.scopes)
         }
 

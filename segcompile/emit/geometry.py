@@ -9,11 +9,10 @@ from math import floor
 
 from segcompile.analysis.alignment import Coordinates, place_nodes
 from segcompile.analysis.facts import Facts
-from segcompile.analysis.sizes import Sizes
-from segcompile.emit.legal_sizes import at_numbers, step
+from segcompile.emit.legal_sizes import at_any_size, at_numbers
 from segcompile.errors import Findings
 from segcompile.graph import Graph, Node
-from segcompile.ops import AXES, Shape, Size
+from segcompile.ops import AXES, AnySize, Shape, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +20,9 @@ class Geometry:
     """All as (height, width), in pixels of the input unless said otherwise.
 
     The centre of output pixel p lies over input pixel centre + stride * p. It stands for the `stride` pixels around
-    that; those of output 0 start at `offset`, or before the image. Input sizes size + k * multiple fit for every k
-    that leaves an output; `output` is the output's size at `size`. For the front end of Yu & Koltun (2016) that is
-    stride 8 and offset 186, as in their release, and centre 189.5.
+    that; those of output 0 start at `offset`, or before the image. Input sizes size + k * multiple fit, for negative k
+    down to `least`; `output` is the output's size at `size`. For the front end of Yu & Koltun (2016) that is stride 8
+    and offset 186, as in their release, and centre 189.5.
     """
 
     size: tuple[int, int]
@@ -32,6 +31,7 @@ class Geometry:
     offset: tuple[int, int]
     centre: tuple[float, float]
     multiple: tuple[int, int]
+    least: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,14 @@ class _NoHarness(Exception):
         self.node = node
 
 
-def harness_geometry(graph: Graph, facts: Facts, sizes: Sizes, findings: Findings) -> Geometry | None:
+def harness_geometry(graph: Graph, facts: Facts, findings: Findings) -> Geometry | None:
     """The geometry of a network that can be trained from one image to maps of one size, none finer than the image.
 
     None for any other, and SC608 says why.
     """
     try:
         _check_kind(graph, facts)
-        return _geometry(graph, sizes)
+        return _geometry(graph)
     except _NoHarness as why:
         help = "model.py and weights.py are whole; a training loop around them is yours to write"
         origin = why.node.origin
@@ -67,26 +67,32 @@ def harness_geometry(graph: Graph, facts: Facts, sizes: Sizes, findings: Finding
         return None
 
 
-def _geometry(graph: Graph, sizes: Sizes) -> Geometry:
+def _geometry(graph: Graph) -> Geometry:
     """At the spec's size; where that is any, at the first of some legal ones at which the outputs lie whole steps
     apart."""
-    (name,), main = graph.inputs, next(iter(graph.outputs))
-    reason = _NoHarness("no usual size fits the network; give the input a size", graph.by_name[graph.outputs[main]])
-    for fixed, shapes in at_numbers(graph, sizes):
+    (name,), main = graph.inputs, graph.by_name[next(iter(graph.outputs.values()))]
+    free = at_any_size(graph)
+    if isinstance(free, str):
+        raise _NoHarness(f"which sizes of images fit is not known: {free}", main)
+    reason = _NoHarness("no usual size fits the network; give the input a size", main)
+    for fixed, shapes in at_numbers(graph, free):
         try:
             height, width = _lies(fixed, shapes)
+            _check_steps((height, width), free.shapes[main.name], main)
         except _NoHarness as why:
             reason = why
             continue
         top, left = shapes[name].size
         assert isinstance(top, int) and isinstance(left, int)
+        down, right = (free.from_size((top, left), axis) for axis in AXES)
         return Geometry(
             size=(top, left),
             output=(height.output, width.output),
             stride=(height.stride, width.stride),
             offset=(height.offset, width.offset),
             centre=(height.centre, width.centre),
-            multiple=(step(fixed, shapes, 0, sizes), step(fixed, shapes, 1, sizes)),
+            multiple=(down.step, right.step),
+            least=(down.least, right.least),
         )
     raise reason
 
@@ -104,6 +110,13 @@ def _lies(graph: Graph, shapes: Mapping[str, Shape]) -> tuple[_Axis, _Axis]:
             raise _NoHarness(f"the outputs `{main}` and `{head}` do not lie over each other", heads[head])
     height, width = lies[main]
     return height, width
+
+
+def _check_steps(lies: tuple[_Axis, _Axis], shape: Shape, node: Node) -> None:
+    """Raise _NoHarness where an output does not grow with the image as its steps would have it."""
+    for lie, size in zip(lies, shape.size, strict=True):
+        if not isinstance(size, AnySize) or size.slope * lie.stride != 1:
+            raise _NoHarness(f"`{node.layer}` does not lie evenly over the image: it joins maps of unequal steps", node)
 
 
 def _check_kind(graph: Graph, facts: Facts) -> None:

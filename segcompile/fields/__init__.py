@@ -6,6 +6,7 @@ count from 0 and may be negative: fields run on into the padding. What cannot be
 
 from segcompile.fields.layer import LayerField
 from segcompile.fields.network import ReceptiveField, receptive_field
+from segcompile.fields.padding import SeenPadding
 from segcompile.fields.values import Coverage, PhaseField
 
-__all__ = ["Coverage", "LayerField", "PhaseField", "ReceptiveField", "receptive_field"]
+__all__ = ["Coverage", "LayerField", "PhaseField", "ReceptiveField", "SeenPadding", "receptive_field"]

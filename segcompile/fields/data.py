@@ -25,12 +25,30 @@ def layer_json(layer: LayerField) -> dict[str, Any]:
         "data_dependent": layer.data_dependent,
         "stride": layer.stride and [number(step) for step in layer.stride],
         "period": layer.period,
+        "exact": layer.exact,
         "sizes": {name: _sizes(axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)},
     }
 
 
 def _sizes(axis: Field) -> list[tuple[int, int]]:
     return sorted(Counter(found.width if found is not None else 0 for found in axis.sets).items())
+
+
+def padding_json(layer: LayerField) -> dict[str, Any]:
+    """`everywhere`: every output depends on all borders of the image. Else how many rows and columns see padding on
+    each side, every number that occurs over the sizes of the image, and the [first, last] rows and columns that see
+    none (null: there are none, or that depends on the size)."""
+    found = layer.padding
+    if found is None:
+        return {"everywhere": True}
+    clean = found.clean and [(side.start, side.stop - 1) for side in found.clean if side]
+    return {
+        "everywhere": False,
+        **{side: getattr(found, side) for side in DIRECTIONS},
+        "clean": clean if clean and len(clean) == 2 else None,
+        "bound": found.bound,
+        "proven": found.proven,
+    }
 
 
 def phase_json(layer: LayerField, phase: Phase) -> dict[str, Any]:
@@ -43,8 +61,10 @@ def phase_json(layer: LayerField, phase: Phase) -> dict[str, Any]:
 
 
 def phases_json(layer: LayerField) -> dict[str, Any]:
-    """The table of each axis: {"period", "step", "fields": [{"first", "last", "size", "touched"}]}."""
-    return {name: _axis_json(axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)}
+    """The table of each axis: {"period", "step", "fields": [{"first", "last", "size", "touched"}]}, and whether it
+    is exact: else some phases see less."""
+    tables = {name: _axis_json(axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)}
+    return {**tables, "exact": layer.exact}
 
 
 def _axis_json(axis: Field) -> dict[str, Any]:
@@ -79,10 +99,11 @@ def _runs(indices: IndexSet | None) -> list[tuple[int, int]]:
 
 def counts_json(layer: LayerField, phase: Phase) -> dict[str, Any]:
     """`radius`: share of all paths -> half the side of the square around `centre` that holds it; `exact`: whether every
-    count is the very integer."""
+    count is the very integer; `data_dependent`: paths are counted of which the values choose some."""
     counts = layer.path_counts(phase)
     radius = {f"{share:g}": counts.radius(share) for share in SHARES}
-    return {"phase": phase, "exact": counts.exact, "centre": counts.centre, "radius": radius}
+    bound = {"data_dependent": True} if layer.data_dependent else {}
+    return {"phase": phase, "exact": counts.exact, "centre": counts.centre, "radius": radius, **bound}
 
 
 def why_json(layer: LayerField, phase: Phase) -> dict[str, Any]:

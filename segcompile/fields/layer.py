@@ -17,6 +17,7 @@ from segcompile.analysis.pairs import show
 from segcompile.analysis.receptive_field import Field, Fields
 from segcompile.analysis.why import Adds, Side, attaining_path
 from segcompile.errors import SegcompileError, fail
+from segcompile.fields.padding import SeenPadding, seen_padding
 from segcompile.fields.values import Coverage, Phase, PhaseField
 from segcompile.graph import Graph
 from segcompile.ops import AXES, Shape, Size, Undecidable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from segcompile.analysis.coverage.path_counts import PathCounts
 
 T = TypeVar("T")
+MOST_STEPS = 2**14  # phases that are listed in pairs; behind gaps, where each is looked for: times nodes
 Direction = Literal["top", "bottom", "left", "right"]
 DIRECTIONS: Mapping[Direction, tuple[int, Side]] = {
     "top": (0, "low"), "bottom": (0, "high"), "left": (1, "low"), "right": (1, "high"),
@@ -47,6 +49,10 @@ class Net:
     def has_gaps(self) -> bool:
         """Whether some outputs of some layer see nothing along an axis."""
         return any(None in axis.sets for fields in self.fields.values() for axis in fields)
+
+    @cached_property
+    def padding(self) -> Mapping[str, SeenPadding | None]:
+        return seen_padding(self.graph, self.shapes, self.symbolic)
 
     @property
     def symbolic(self) -> bool:
@@ -92,6 +98,30 @@ class LayerField:
     def local_size(self) -> tuple[int, int] | None:
         """As `size`, of the paths that do not mix the whole image; None where there are none."""
         return _pair(self.fields[0].local_size, self.fields[1].local_size)
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether the tables of `fields` say of every phase what it sees, the rows of one and the columns of the other.
+        Else they are bounds, as behind gaps along one axis some phases see less, or that is not known."""
+        before = self._net.graph.ancestors([self._node]) & self._net.fields.keys()
+        if not any(None in axis.sets for name in before for axis in self._net.fields[name]):
+            return True
+        if not self.few_phases:
+            return False
+        try:
+            return all(self._is_told(found) for found in self.phases())
+        except SegcompileError:
+            return False
+
+    def _is_told(self, found: PhaseField) -> bool:
+        rows, columns = (axis.at(index) for axis, index in zip(self.fields, found.phase, strict=True))
+        return (found.rows, found.columns) == ((rows, columns) if rows and columns else (None, None))
+
+    @property
+    def few_phases(self) -> bool:
+        """Whether `phases` takes no long time."""
+        each = len(self._net.graph.nodes) if self._net.has_gaps else 1
+        return self.period[0] * self.period[1] * each <= MOST_STEPS
 
     @property
     def unknown(self) -> str | None:
@@ -202,6 +232,16 @@ class LayerField:
         return [(name, index, pixels) for name, (index, pixels) in found.items()]
 
     @property
+    def padding(self) -> SeenPadding | None:
+        """Which outputs see padding; None where every one depends on all borders of the image: behind an op that mixes
+        the whole image, or one pixel stretched over a map. Raises SegcompileError (SC410) where sizes are unknown."""
+        found = self._net.padding[self._node]
+        if found is not None and not found.top:
+            message = f"which outputs of `{self.name}` see padding depends on the image's size"
+            raise fail("SC410", message, help="give the input a size")
+        return found
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """The layers that this one depends on, in order; itself is the last."""
         needed = self._net.graph.ancestors([self._node])
@@ -256,12 +296,16 @@ class LayerField:
     @property
     def summary(self) -> str:
         """`receptive field 67`, or what else is true of it, in one line."""
+        if self.size == (0, 0):
+            return "sees nothing: receptive field 0"
         if self.size is not None:
-            return f"receptive field {'at most ' if self.data_dependent else ''}{show(self.size)}"
+            bound = self.data_dependent or not self.exact
+            return f"receptive field {'at most ' if bound else ''}{show(self.size)}"
         if not self.whole_image:
             return f"receptive field {self.unknown}"
         local = self.local_size
-        return "receptive field: the whole image" + (f", {show(local)} without the global path" if local else "")
+        besides = f", {show(local)} without the global path" if local and any(local) else ""
+        return f"receptive field: the whole image{besides}"
 
 
 def _to_middle(axis: Field, extent: Size, phase: int) -> int:

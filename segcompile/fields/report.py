@@ -11,10 +11,26 @@ from segcompile.analysis.pairs import show
 from segcompile.compiler import Compiled
 from segcompile.errors import Findings, SegcompileError
 from segcompile.fields.chain import why_text
-from segcompile.fields.data import counts_json, coverage_json, layer_json, phase_json, phases_json, why_json
+from segcompile.fields.data import (
+    counts_json,
+    coverage_json,
+    layer_json,
+    padding_json,
+    phase_json,
+    phases_json,
+    why_json,
+)
 from segcompile.fields.layer import LayerField
 from segcompile.fields.network import ReceptiveField, receptive_field
-from segcompile.fields.text import counts_text, coverage_text, layer_text, phase_text, phases_text, picture_text
+from segcompile.fields.text import (
+    counts_text,
+    coverage_text,
+    layer_text,
+    padding_text,
+    phase_text,
+    phases_text,
+    picture_text,
+)
 from segcompile.fields.values import Phase
 
 
@@ -49,7 +65,7 @@ class Question:
     vital: bool = True
 
 
-_SAME_SECTION = ("path_counts",)  # keys whose text follows without a blank line
+_SAME_SECTION = ("padding", "path_counts")  # keys whose text follows without a blank line
 
 
 def answer(compiled: Compiled, request: Request, findings: Findings) -> Answer:
@@ -101,6 +117,7 @@ def _of_layer(layer: LayerField, request: Request) -> Iterator[Question]:
     at, named = request.phase or layer.widest_phase, request.layer is not None
     if named:
         yield Question(layer, "layer", lambda: layer_text(layer), lambda: layer_json(layer))
+        yield Question(layer, "padding", lambda: padding_text(layer), lambda: padding_json(layer), False)
     if request.phase is not None and not (request.coverage or request.why or request.plot):
         yield Question(layer, "phase", lambda: phase_text(layer, at), lambda: phase_json(layer, at))
     if request.phases:

@@ -7,11 +7,13 @@ from collections import Counter
 from segcompile.analysis.pairs import show
 from segcompile.analysis.receptive_field import Field
 from segcompile.fields.layer import LayerField
+from segcompile.fields.padding import SeenPadding, Side
 from segcompile.fields.values import Coverage, Phase, indices
-from segcompile.ops import AXIS_NAMES
+from segcompile.ops import AXIS_NAMES, Size
 
 WIDTH = 110  # characters of a line
 SHARES = (0.5, 0.9, 0.99)  # of all paths, whose radii are told
+_BOUND = "these are bounds: some outputs see less, in a gap along the other axis; `--phase Y,X` is exact"
 _BLOCKS = " ▄▀█"  # two rows of a picture in one line of text: bit 1 the upper, bit 0 the lower
 
 
@@ -24,11 +26,12 @@ def layer_text(layer: LayerField) -> str:
 
 def _summaries(layer: LayerField) -> list[str]:
     height, width = layer.fields
+    bound = "" if layer.exact else "at most "
     if height == width:
-        return [summary(height)] if height.period > 1 else []
+        return [bound + summary(height)] if height.period > 1 else []
     if max(height.period, width.period) < 2:
         return []
-    return [f"{name}: {summary(axis)}" for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)]
+    return [f"{name}: {bound}{summary(axis)}" for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)]
 
 
 def summary(axis: Field) -> str:
@@ -41,11 +44,51 @@ def summary(axis: Field) -> str:
     return ", ".join([f"{first} on {times} of {axis.period} {word}s", *(f"{size} on {n}" for size, n in others)])
 
 
+def padding_text(layer: LayerField) -> str:
+    """The outputs that see padding: `the first 217 and the last 243 of 500 rows and columns`."""
+    found = layer.padding
+    if found is None:
+        why = ": an op mixes the whole image" if layer.whole_image else ""
+        return f"every output depends on the image's borders{why}"
+    where = "" if found.clean is not None else ", at any size" if found.proven else ", at the image sizes tried"
+    if not found.anywhere:
+        return f"sees no padding{where}"
+    height, width = layer.shape.size
+    rows, columns = _ends(found.top, found.bottom, height), _ends(found.left, found.right, width)
+    sides = f"{rows} rows and columns" if rows == columns else f"{rows} rows, {columns} columns"
+    return f"sees padding{where}: {'at most ' if found.bound else ''}{sides}{_clean(found)}"
+
+
+def _ends(first: Side, last: Side, size: Size) -> str:
+    """`the first 3 and the last 2 to 4`, `of 40` if that is known; `no`."""
+    ends = [f"the {word} {_values(side)}" for word, side in (("first", first), ("last", last)) if any(side)]
+    of = f" of {size}" if isinstance(size, int) else ""
+    return " and ".join(ends) + of if ends else "no"
+
+
+def _values(side: Side) -> str:
+    return f"{side[0]} to {side[-1]}" if len(side) > 2 else " or ".join(map(str, side))
+
+
+def _clean(found: SeenPadding) -> str:
+    if found.clean is None:
+        return ""
+    height, width = (len(side) for side in found.clean)
+    if found.bound:
+        return f"; at least {area((height, width))} outputs see none" if height and width else ""
+    return f"; {area((height, width))} outputs see none" if height and width else "; every output sees some"
+
+
 def phase_text(layer: LayerField, phase: Phase) -> str:
     """The pixels that outputs of one phase see, along each axis."""
     found = layer.phase(*phase)
     size = f"{show(found.size)}: rows {indices(found.rows)}, columns {indices(found.columns)}"
-    return f"{layer.name} at phase {phase[0]},{phase[1]} sees {size}"
+    return f"{_looks(layer, phase)} {size}"
+
+
+def _looks(layer: LayerField, phase: Phase) -> str:
+    """The beginning of what an output sees, or of what it sees at most."""
+    return f"{layer.name} at phase {phase[0]},{phase[1]} {'may see' if layer.data_dependent else 'sees'}"
 
 
 def phases_text(layer: LayerField) -> str:
@@ -54,10 +97,11 @@ def phases_text(layer: LayerField) -> str:
     if 0 in layer.period:
         return f"{layer.name}: no table of phases, {layer.summary}"
     if height == width:
-        return _phase_table(f"{layer.name}, height and width alike", height)
-    return "\n\n".join(
-        _phase_table(f"{layer.name}, {name}", axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)
-    )
+        tables = [_phase_table(f"{layer.name}, height and width alike", height)]
+    else:
+        named = zip(AXIS_NAMES, layer.fields, strict=True)
+        tables = [_phase_table(f"{layer.name}, {name}", axis) for name, axis in named]
+    return "\n\n".join(tables if layer.exact else [*tables, _BOUND])
 
 
 def _phase_table(title: str, axis: Field) -> str:
@@ -79,7 +123,7 @@ def _many(count: int, noun: str) -> str:
 def coverage_text(layer: LayerField, phase: Phase) -> str:
     """How many input pixels one output sees, of those it spans, along the axes and together."""
     found = layer.coverage(phase)
-    head = f"{layer.name} at phase {phase[0]},{phase[1]} sees"
+    head = _looks(layer, phase)
     if found.region is None:
         return f"{head} the whole image"
     lines = [f"{head} {_filled(found)}"]
@@ -103,7 +147,8 @@ def counts_text(layer: LayerField, phase: Phase) -> str:
     """The squares around the centre of mass that hold a share of all paths."""
     counts = layer.path_counts(phase)
     squares = ((share, 2 * counts.radius(share) + 1) for share in SHARES)
-    return "paths: " + ", ".join(f"{share:.0%} within {area((side, side))}" for share, side in squares)
+    head = "paths (data-dependent: of all that the values may choose)" if layer.data_dependent else "paths"
+    return f"{head}: " + ", ".join(f"{share:.0%} within {area((side, side))}" for share, side in squares)
 
 
 def area(size: tuple[float, float]) -> str:

@@ -57,9 +57,7 @@ class PhaseField:
 
 def indices(found: IndexSet | None) -> str:
     """`-6 to 6`, `-6 to 6 (7 of 13)` where there are holes, `none`."""
-    if found is None:
-        return "none"
-    return f"{found.low} to {found.high}" + (f" ({found.count} of {found.width})" if found.holes else "")
+    return "none" if found is None else str(found)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -13,6 +13,7 @@ from segcompile.errors import Findings
 from segcompile.graph import Graph, Node
 from segcompile.ops import AXES, AXIS_NAMES, Crop, Refusal, Shape
 from segcompile.passes.disputed_crops import Dispute, find_dispute, report_disputes
+from segcompile.passes.unplaced import why_unplaced
 from segcompile.passes.whole_crops import whole_offset_help
 
 
@@ -65,10 +66,10 @@ class _Surveyor:
         """n such that source pixel p + n lies where reference pixel p does, along the first paths; or why not."""
         names = [self.atlas.graph.layer_of(name) for name in node.inputs]
         maps = [self.atlas.places[name][axis].first for name in node.inputs]
-        for name, place in zip(names, maps, strict=True):
+        for tensor, name, place in zip(node.inputs, names, maps, strict=True):
             if place is None:
-                message = f"cannot be aligned: `{name}` has no position, behind a whole-image op or an uneven resize"
-                return Refusal("SC305", message, None, "give the crop an `offset`")
+                why, help = why_unplaced(self.atlas, self.shapes, tensor, axis)
+                return Refusal("SC305", f"cannot be aligned: `{name}` has no position, as {why}", None, help)
         source, reference = (place for place in maps if place is not None)
         if source.scale != reference.scale:
             return _unequal(names, source, reference)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from segcompile.analysis.alignment import window_of
-from segcompile.analysis.border import borders_of_any_size, trace_borders
+from segcompile.analysis.any_border import borders_of_any_size
+from segcompile.analysis.border import trace_borders
 from segcompile.analysis.shapes import infer_shapes
 from segcompile.errors import Findings
 from segcompile.graph import Graph, Node

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from segcompile.analysis.coverage import gridding
+from segcompile.analysis.coverage.reach import Reach, reach
 from segcompile.compiler import compile_spec
 from segcompile.errors import Findings, SegcompileError
+from segcompile.graph import Graph
+from segcompile.ops import Shape
 
 
 def found(folder: Path, layers: str, size: str = "64") -> list[tuple[str, str]]:
@@ -58,6 +63,42 @@ def test_a_dilation_that_changes_nothing_is_warned_about(
 ) -> None:
     layers = f"  - a: {{conv: 1, kernel: {kernel}, dilation: {dilation}, pad: same}}\n"
     assert codes(tmp_path, layers) == expected
+
+
+ASPPS = """
+  - for: {i: [0, 1, 2, 3, 4]}
+    layers:
+      - "a{i}":
+          concat:
+            - for: {d: [6, 12, 18, 24]}
+              layers: ["d{d}": {conv: 4, kernel: 3, dilation: d, pad: same}]
+      - "p{i}": {conv: 4, kernel: 1}
+"""
+OTHER = """  - e1: {conv: 4, kernel: 3, dilation: 2, pad: same, from: input}
+  - e2: {conv: 4, kernel: 3, dilation: 2, pad: same}
+outputs: {one: p4, two: e2}
+"""
+
+
+@pytest.mark.parametrize(("rest", "others"), [("", []), (OTHER, ["smaller dilations before larger ones"])])
+def test_the_remedy_of_holes_is_looked_for_in_six_layers_of_a_network_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rest: str, others: list[str]
+) -> None:
+    path, findings, changed = tmp_path / "net.yaml", Findings(), []
+
+    def counted(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tuple[int, int]) -> Reach:
+        dilated = [item.name for item in graph.nodes if getattr(item.op, "dilation", (1, 1)) != (1, 1)]
+        changed.append(len(dilated))
+        return reach(graph, shapes, node, cell)
+
+    monkeypatch.setattr(gridding, "reach", counted)
+    path.write_text(f"segcompile: 1\nmodel: net\ninput: {{channels: 4, size: 512}}\nlayers:\n{ASPPS}{rest}")
+    compile_spec(path, findings)
+    every = max(changed)
+    assert changed.count(every - 1) == 6 and changed.count(every) == len(changed) - 6
+    first = "(dilation 1 in any one of the first 6 of 20 dilated layers is not enough)"
+    helps = [item.help for item in findings.diagnostics if item.code.code == "SC407"]
+    assert helps == [f"smaller dilations before larger ones {first}", *others]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,12 @@ def indices(found: IndexSet | None) -> set[int]:
     return set() if found is None else {i for first, last in found.runs() for i in range(first, last + 1)}
 
 
+def test_a_set_is_shown_shortly_however_many_holes_it_has() -> None:
+    assert [repr(IndexSet(3, 3)), repr(IndexSet(-6, 6))] == ["<3 to 3>", "<-6 to 6>"]
+    assert repr(IndexSet(0, 0).repeated(7, 2).shifted(-6)) == "<-6 to 6 (7 of 13)>"
+    assert repr(IndexSet(0, 0).repeated(50_000, 2)) == "<0 to 99998 (50000 of 99999)>"
+
+
 @given(INDICES, INDICES)
 def test_sets_of_indices_are_sets(a: set[int], b: set[int]) -> None:
     ours, theirs = index_set(a), index_set(b)

@@ -65,3 +65,11 @@ def check_counts(nets: SimpleNamespace, graph: Graph, most: int | None = None) -
 def test_path_counts_are_the_gradient_of_the_network_of_ones(nets: SimpleNamespace, graph: Graph) -> None:
     assume(not any(node.op.data_dependent for node in graph.nodes))  # a choice is no sum
     check_counts(nets, graph, most=4)
+
+
+@pytest.mark.long
+@settings(SETTINGS, max_examples=1000, derandomize=False)
+@given(graph=graphs(most=9, high=48))
+def test_a_thousand_graphs_have_the_path_counts_of_their_gradients(nets: SimpleNamespace, graph: Graph) -> None:
+    assume(not any(node.op.data_dependent for node in graph.nodes))
+    check_counts(nets, graph)

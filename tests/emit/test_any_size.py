@@ -173,7 +173,7 @@ def test_the_harness_works_at_sizes_at_which_all_lies_where_it_should(
 ) -> None:
     (tmp_path / "net.yaml").write_text(text)
     compiled = nets.compiled(tmp_path / "net.yaml")
-    found = harness_geometry(compiled.graph, compiled.facts, compiled.sizes, Findings())
+    found = harness_geometry(compiled.graph, compiled.facts, Findings())
     assert found is not None
     assert (found.size, found.output, found.offset, found.multiple) == tuple(
         (value, value) for value in (size, output, offset, multiple)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from segcompile_torch import BACKEND
 
 from segcompile.backend import run_backend
 from segcompile.build import prepare
 from segcompile.emit.geometry import Geometry, harness_geometry
 from segcompile.errors import Findings
+from segcompile.graph import Graph
+from segcompile.ops import GroupNorm, InstanceNorm
 from segcompile.report import render_text
+from segcompile.testing.strategies import graphs
 
 HEAD = (
     "segcompile: 1\nmodel: net\ninput: {channels: 3, size: SIZE}\ndefaults: {conv: {kernel: 3, pad: same}}\nlayers:\n"
@@ -27,7 +33,7 @@ def geometry(nets: SimpleNamespace, folder: Path, layers: str, size: str = "64")
     path = folder / "net.yaml"
     path.write_text(layers if layers.startswith("segcompile") else HEAD.replace("SIZE", size) + layers)
     compiled, findings = nets.compiled(path), Findings()
-    found = harness_geometry(compiled.graph, compiled.facts, compiled.sizes, findings)
+    found = harness_geometry(compiled.graph, compiled.facts, findings)
     assert found is not None and not findings.diagnostics
     return found
 
@@ -55,8 +61,8 @@ def test_a_resize_by_a_factor_is_an_upsampling_by_it(nets: SimpleNamespace, tmp_
 
 def test_fcns_padding_and_crop_take_any_image(nets: SimpleNamespace) -> None:
     compiled = nets.compiled(nets.root / "tests/data/valid/fcn8s_layers.yaml")
-    found = harness_geometry(compiled.graph, compiled.facts, compiled.sizes, Findings())
-    assert found == Geometry((500, 500), (500, 500), (1, 1), (0, 0), (0.0, 0.0), (1, 1))
+    found = harness_geometry(compiled.graph, compiled.facts, Findings())
+    assert found == Geometry((500, 500), (500, 500), (1, 1), (0, 0), (0.0, 0.0), (1, 1), (1, 1))
 
 
 FRONT = """segcompile: 1
@@ -81,7 +87,7 @@ claims: {final: {receptive_field: 380, stride: 8, margin: 186}}
 
 def test_the_front_end_of_dilatednet_has_the_published_offset_and_stride(nets: SimpleNamespace, tmp_path: Path) -> None:
     found = geometry(nets, tmp_path, FRONT.replace("SIZE", "900"))
-    assert found == Geometry((900, 900), (66, 66), (8, 8), (186, 186), (189.5, 189.5), (8, 8))
+    assert found == Geometry((900, 900), (66, 66), (8, 8), (186, 186), (189.5, 189.5), (8, 8), (380, 380))
 
 
 def test_a_free_size_is_one_that_leaves_an_output(nets: SimpleNamespace, tmp_path: Path) -> None:
@@ -89,7 +95,42 @@ def test_a_free_size_is_one_that_leaves_an_output(nets: SimpleNamespace, tmp_pat
     assert (found.size, found.output) == ((508, 508), (17, 17))
 
 
+def test_no_branch_vanishes_at_the_least_size(nets: SimpleNamespace, tmp_path: Path) -> None:
+    """`wide` has no output below 31 pixels, though `sum` has as many as the image."""
+    wide = (
+        "  - near: {conv: 2, kernel: 1}\n  - wide: {conv: 2, kernel: 31, pad: 0, from: input}\n"
+        "  - back: {resize: input}\n  - sum: {add: [near, back]}\n"
+    )
+    for size in ("64", "any"):
+        found = geometry(nets, tmp_path, wide, size)
+        assert (found.multiple, found.least) == ((1, 1), (31, 31))
+
+
+@settings(
+    deadline=None, max_examples=80, suppress_health_check=list(HealthCheck), derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
+)  # fmt: skip
+@given(graph=graphs())
+def test_a_model_runs_at_the_least_size_and_a_step_on(nets: SimpleNamespace, graph: Graph) -> None:
+    assume(not any(isinstance(node.op, GroupNorm | InstanceNorm) for node in graph.nodes))  # none of a single pixel
+    net = nets.emitted(replace(graph, outputs=dict([[*graph.outputs.items()][-1]])))
+    found = harness_geometry(net.graph, net.facts, Findings())
+    assume(found is not None)
+    for more in (0, 1):
+        size = [found.least[axis] + more * found.multiple[axis] for axis in (0, 1)]
+        assume(max(size) < 300)
+        (result,) = net.outputs(torch.rand(1, next(iter(graph.inputs.values())).channels, *size).double()).values()
+        steps = [(size[axis] - found.size[axis]) // found.stride[axis] for axis in (0, 1)]
+        assert [*result.shape[2:]] == [found.output[axis] + steps[axis] for axis in (0, 1)], net.source
+
+
 NONE = {
+    "free": (
+        "input: {channels: 3, size: 64}\nlayers:\n  - a: {conv: 2, kernel: 1}\n  - b: {resize: 2}\n"
+        "  - c: {conv: 2, kernel: 4}\n  - d: {add: [a, c], align: center_crop}\n",
+        "which sizes of images fit is not known: d: the size cannot be stated for any image: which of H and 2H-3 is "
+        "smaller depends on how large the image is", "d", 8,
+    ),
     "y": (
         "input: {x: {channels: 3, size: 64}, y: {channels: 3, size: 64}}\nlayers:\n"
         "  - a: {conv: 2, kernel: 1, from: x}\n  - b: {conv: 2, kernel: 1, from: y}\n  - c: {add: [a, b]}\n",
@@ -134,7 +175,8 @@ def test_a_network_without_a_harness_says_why(
     findings = Findings()
     built = prepare(Path("net.yaml"), "torch", None, {}, None, findings)
     source = text.splitlines()[line - 1]
-    assert render_text(findings.diagnostics) == (
+    found = [warning for warning in findings.diagnostics if warning.code.slug == "no-harness"]
+    assert render_text(found) == (
         f"warning[SC608 no-harness]: there is no training harness: {reason}\n"
         f"  --> net.yaml:{line}:5\n"
         f"{line:2} | {source}\n"

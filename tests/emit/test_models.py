@@ -323,12 +323,13 @@ def test_a_model_called_f_or_tensor_is_a_module(nets: SimpleNamespace, tmp_path:
 def test_a_framework_without_switches_finds_the_maxima_anew_in_what_was_pooled(
     nets: SimpleNamespace, tmp_path: Path
 ) -> None:
-    from segcompile.emit import Rules, view_model
+    from segcompile.emit import Rule, Rules, view_model
 
     net = built(
         nets, tmp_path, "layers:\n  - a: {conv: 4}\n  - p: {pool: max, kernel: 2, drop: 0.5}\n  - u: {unpool: p}\n"
     )
-    rules = Rules(lambda op, shapes: None, lambda op, member, inputs, *_: f"{op.spelling}({', '.join(inputs)})")
+    rule = Rule(lambda op, member, inputs, *_: f"{op.spelling}({', '.join(inputs)})")
+    rules = Rules({type(node.op): rule for node in net.graph.nodes})
     statements = view_model(net.graph, net.facts, "Net", {"input": "image"}, rules).model.statements
     assert [(line.target, line.code) for line in statements] == [
         ("a", "act(conv(image))"), ("x", "dropout(pool(a))"), ("x", "unpool(x, a)"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
 import segcompile
+from segcompile.cli import cli
 from segcompile.compiler import compile_spec
 from segcompile.errors import Findings, SegcompileError
 
@@ -112,6 +117,63 @@ def test_a_path_that_ends_along_one_axis_is_not_seen_along_the_other(tmp_path: P
     found = segcompile.receptive_field(path)["sum"]
     assert [found.phase(y, 0).size for y in (0, 1)] == [(1, 5), (1, 1)]
     assert [found.coverage((y, 0)).count for y in (0, 1)] == [5, 1]
+
+
+GAPS = """segcompile: 1
+model: gaps
+input: {channels: 1, size: 24}
+layers:
+  - down: {conv: 1, kernel: [3, 5], stride: 2, pad: [1, 0, 2, 1]}
+  - up: {deconv: 1, kernel: [1, 2], stride: 2, output_pad: [1, 0]}
+  - sum: {add: [up, input]}
+  - last: {conv: 1, kernel: [1, 3], pad: same}
+"""
+
+
+@pytest.mark.parametrize(("last", "exact"), [("sum", False), ("last", False), ("up", True)])
+def test_the_pairs_in_the_data_are_what_a_gradient_measures_also_behind_gaps(
+    nets: SimpleNamespace, tmp_path: Path, last: str, exact: bool
+) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(f"{GAPS}outputs: {{output: {last}}}\n")
+    layer = segcompile.receptive_field(path)[last]
+    output = CliRunner().invoke(cli, ["rf", str(path), "--phases", "--format", "json"], standalone_mode=False).output
+    data = json.loads(output)
+    pairs = {tuple(item["phase"]): item for item in data["outputs"][last]["phases"]}
+    assert len(pairs) == layer.period[0] * layer.period[1]
+    net, measured = nets.emitted(nets.compiled(path).graph).made_linear(), set()
+    inputs = [value.requires_grad_() for value in net.inputs()]
+    results, less = net.outputs(*inputs), False
+    for cell in [(y, x) for y in range(8, 14) for x in range(8, 14)]:
+        seen = nets.measure(net, results, inputs, "output", cell) > 0
+        rows, columns = (seen.any(axis).nonzero().flatten().tolist() for axis in (1, 0))
+        phase = tuple(index % period for index, period in zip(cell, layer.period, strict=True))
+        size = [found[-1] - found[0] + 1 if found else 0 for found in (rows, columns)]
+        moved = [index - of for index, of in zip(cell, phase, strict=True)]
+        start = [found[0] - by for found, by in zip((rows, columns), moved, strict=True)] if rows else None
+        assert (pairs[phase]["receptive_field"], pairs[phase]["start"]) == (size, start), cell
+        tables = [axis.at(index) for axis, index in zip(layer.fields, phase, strict=True)]
+        less |= bool(rows) and size != [table.width if table else 0 for table in tables]
+        measured.add(phase)
+    assert measured == {*pairs}
+    assert layer.exact is exact is not less and data["asked"][last]["phases"]["exact"] is exact
+
+
+def test_a_layer_that_sees_nothing_along_one_axis_sees_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "segcompile: 1\nmodel: blind\ninput: {channels: 1, size: 20}\nlayers:\n"
+        "  - u: {deconv: 1, kernel: 1, stride: [2, 1]}\n"
+        "  - c: {conv: 1, kernel: 1, stride: [2, 1], pad: [1, 0, 0, 0]}\n"  # of the other rows
+        "  - s: {add: [c, input]}\n"
+    )
+    found = segcompile.receptive_field(path)
+    assert (found["c"].size, found["c"].stride, repr(found["c"].phase(0, 0).rows)) == ((0, 0), (1, 1), "None")
+    assert repr(found["c"]) == "<c, conv: sees nothing: receptive field 0, stride 1>"
+    assert (found["s"].size, found["s"].phase(0, 0).size, found["s"].exact) == ((1, 1), (1, 1), True)
+    table = CliRunner().invoke(cli, ["rf", str(path)], standalone_mode=False).output
+    (row,) = [line for line in table.splitlines() if line.startswith("c ")]
+    assert re.search(" 1 +0 +2 ", row) and "\n0: no pixel is seen\n" in table
 
 
 REFUSED = [

@@ -52,6 +52,7 @@ def test_a_layer_with_its_phases() -> None:
     assert rf(FCN8S, "--layer", "score") == (0, """score: crop, 21 x 500 x 500
 receptive field 468, stride 1
 436 on 8 of 32 phases, 468 on 24
+sees padding: the first 217 and the last 243 of 500 rows and columns; 40 x 40 outputs see none
 
 score at phase 1,1 sees all of the 468 x 468 pixels that it spans
 paths: 50% within 166 x 166, 90% within 266 x 266, 99% within 338 x 338
@@ -77,6 +78,7 @@ up: deconv, 1 x 42 x 42
 receptive field 5, stride 1
 height: 5 on the only phase
 width: 5 on all 2 phases
+sees padding: the first 3 and the last 3 of 42 rows, the first 4 and the last 2 of 42 columns; 36 x 36 outputs see none
 
 up, height: repeats every output, input pixel further on
 5 on the only phase
@@ -103,6 +105,7 @@ def test_coverage_with_holes_is_drawn(gridded: str) -> None:
     status, text = rf(gridded, "--layer", "c3", "--coverage")
     assert (status, text.partition("\n\nwarning")[0]) == (0, """c3: conv, 1 x 40 x 40
 receptive field 13, stride 1
+sees padding: the first 6 and the last 6 of 40 rows and columns; 28 x 28 outputs see none
 
 c3 at phase 0,0 sees 49 of the 13 x 13 pixels that it spans (0.29): 7 of 13 rows, 7 of 13 columns
 paths: 50% within 9 x 9, 90% within 13 x 13, 99% within 13 x 13
@@ -114,6 +117,7 @@ def test_coverage_of_branches_and_of_the_whole_image() -> None:
     assert rf("aspp", "--layer", "aspp") == (0, """\
 aspp: concat, 1280 x 33 x 33
 receptive field: the whole image, 37 without the global path, stride 1
+every output depends on the image's borders: an op mixes the whole image
 
 aspp at phase 0,0 sees 25 of the 37 x 37 pixels that it spans (0.0183): 7 of 37 rows, 7 of 37 columns
 0.51 of the product of its projections: branches see different pixels
@@ -128,6 +132,7 @@ aspp.image.conv: no path to tell, receptive field: the whole image
 
 aspp.image.conv: conv, 256 x 1 x 1
 receptive field: the whole image
+every output depends on the image's borders: an op mixes the whole image
 
 aspp.image.conv: no table of phases, receptive field: the whole image
 
@@ -142,10 +147,14 @@ s: conv, 1 x 40 x 40
 receptive field at most 4, stride 1
 data-dependent: the values decide which part of the field counts
 4 on all 2 phases
+sees padding: at most the first 1 and the last 1 of 40 rows and columns; at least 38 x 38 outputs see none
 
-s at phase 0,0 sees all of the 4 x 4 pixels that it spans
-paths: 50% within 3 x 3, 90% within 5 x 5, 99% within 5 x 5
+s at phase 0,0 may see all of the 4 x 4 pixels that it spans
+paths (data-dependent: of all that the values may choose): 50% within 3 x 3, 90% within 5 x 5, 99% within 5 x 5
 """  # fmt: skip
+    assert rf(spec, "--phase", "0,1")[1] == "s at phase 0,1 may see 4: rows -2 to 1, columns 0 to 3\n"
+    asked = json.loads(rf(spec, "--coverage", "--format", "json")[1])["asked"]["s"]
+    assert asked["path_counts"]["data_dependent"] is True
     table = rf(spec)[1]
     assert " ≤ 4 " in table and table.endswith("\n≤ 2: a bound; the values decide which part of it counts\n")
     layers = json.loads(rf(spec, "--format", "json")[1])["layers"]
@@ -261,7 +270,7 @@ def test_a_layer_and_a_phase_as_data() -> None:
     asked = json.loads(rf("unet", "--layer", "logits", "--phase", "3,4", "--format", "json")[1])["asked"]["logits"]
     assert asked["layer"] == {
         "op": "conv", "shape": [2, 388, 388], "receptive_field": [204, 204], "local_receptive_field": [204, 204],
-        "whole_image": False, "data_dependent": False, "stride": [1, 1], "period": [16, 16],
+        "whole_image": False, "data_dependent": False, "stride": [1, 1], "period": [16, 16], "exact": True,
         "sizes": {"height": [[188, 4], [204, 12]], "width": [[188, 4], [204, 12]]},
     }  # fmt: skip
     assert asked["phase"] == {

@@ -45,7 +45,7 @@ TRAINING = {
 VARIABLES = {
     "model": "stand_in", "class_name": "StandIn", "about": "A stand-in.", "spec": "stand_in.yaml",
     "channels": 3, "size": (16, 16), "output": (16, 16), "stride": (1, 1), "offset": (0, 0), "centre": (0.0, 0.0),
-    "multiple": (1, 1), "heads": {"output": 3}, "probabilities": [], "harness": True,
+    "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "probabilities": [], "harness": True,
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.

@@ -42,6 +42,12 @@ def test_legal_sizes_step_from_the_specs_size_both_ways(special: Any) -> None:
     assert data.output_size((684, 204)) == (500, 20)
 
 
+def test_no_legal_size_is_below_the_least(special: Any) -> None:
+    data = special(multiple=(4, 1), least=(32, 31)).data
+    assert data.legal_size((1, 1)) == (32, 31)
+    assert data.legal_size((33, 33)) == (36, 33)
+
+
 def test_crops_lie_under_the_output_inside_the_image(tap: Any) -> None:
     harness = tap(9, 4, 3)
     data = harness.data

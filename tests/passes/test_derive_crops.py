@@ -156,11 +156,11 @@ def derived_with(graph: Graph, shapes: dict[str, Shape]) -> tuple[Graph, list[Di
     return derive_crops(graph, shapes, findings), findings.diagnostics
 
 
-def found_in(folder: Path, layers: str) -> list[Diagnostic]:
-    """The findings of a network on 4 channels of 64 pixels, but for layers that nothing reads."""
+def found_in(folder: Path, layers: str, inputs: str = "{channels: 4, size: 64}") -> list[Diagnostic]:
+    """The findings of a network, but for layers that nothing reads."""
     path, findings = folder / "net.yaml", Findings()
     text = "\n".join(f"  - {line.strip()}" for line in layers.splitlines() if line.strip())
-    path.write_text(f"segcompile: 1\nmodel: net\ninput: {{channels: 4, size: 64}}\nlayers:\n{text}\n")
+    path.write_text(f"segcompile: 1\nmodel: net\ninput: {inputs}\nlayers:\n{text}\n")
     try:
         compile_spec(path, findings)
     except SegcompileError as error:
@@ -237,7 +237,16 @@ REFUSED = [
         r: {resize: input}
         c: {crop: input}
         """,
-        "c cannot be aligned: `r` has no position, behind a whole-image op or an uneven resize",
+        "c cannot be aligned: `r` has no position, as `g` mixes the whole image",
+        WHOLE,
+    ),
+    (
+        """
+        k: {conv: 4, kernel: 64}
+        r: {resize: input, align_corners: yes}
+        c: {crop: input}
+        """,
+        "c cannot be aligned: `r` has no position, as `r` stretches one pixel over a map",
         WHOLE,
     ),
     (
@@ -304,3 +313,23 @@ def test_a_crop_that_cannot_be_derived_says_why_and_what_would_help(
     tmp_path: Path, layers: str, message: str, help: str
 ) -> None:
     assert [(item.message, item.help) for item in found_in(tmp_path, layers) if item.is_error] == [(message, help)]
+
+
+def test_a_crop_behind_a_resize_that_goes_by_the_images_size_needs_a_size(tmp_path: Path) -> None:
+    layers = """
+        p: {conv: 4, kernel: 3, stride: 2, pad: 1}
+        r: {resize: input, align_corners: yes}
+        k: {conv: 4, kernel: 3}
+        c: {crop: k, from: input}
+    """
+    (found,) = found_in(tmp_path, layers, "{channels: 4, size: any}")
+    said = "c cannot be aligned: `k` has no position, as the scale of `r` depends on the image's size"
+    assert (found.message, found.help) == (said, "give the input a size, or the crop an `offset`")
+
+
+def test_inputs_of_unequal_size_have_no_position_over_each_other(tmp_path: Path) -> None:
+    inputs = "{a: {channels: 4, size: 64}, b: {channels: 4, size: 72}}"
+    layers = "k: {conv: 4, kernel: 3, from: a}\n j: {conv: 4, kernel: 3, from: b}\n c: {crop: k}"
+    (found,) = found_in(tmp_path, layers, inputs)
+    assert found.message == "c cannot be aligned: `j` has no position, as `b` is not of the first input's size"
+    assert found.help == WHOLE

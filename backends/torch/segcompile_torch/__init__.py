@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segcompile.backend import API_VERSION, Backend
-from segcompile_torch.folder import emit, refuses
+from segcompile_torch.folder import FOLDER, refuses
 from segcompile_torch.rules import RULES
 
 BACKEND = Backend(
@@ -12,5 +12,5 @@ BACKEND = Backend(
     api_version=API_VERSION,
     ops=frozenset(RULES),
     refuses=refuses,
-    emit=emit,
+    emit=FOLDER.emit,
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from segcompile.emit.arguments import same_sides, symmetric
 from segcompile.ops import GlobalPool, Pool, Shape, Unpool
-from segcompile_torch.arguments import pads, same_sides, symmetric
+from segcompile_torch.arguments import pads
 
 
 def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
-from segcompile.emit import Argument, Call, Rules
+from segcompile.emit import Argument, Call, Rule, Rules
+from segcompile.emit.arguments import number, same_sides, symmetric
+from segcompile.emit.joins import aligned
 from segcompile.ops import (
     AXES,
     Activation,
@@ -19,7 +20,6 @@ from segcompile.ops import (
     GlobalPool,
     GroupNorm,
     InstanceNorm,
-    Join,
     LeakyRelu,
     Linear,
     Mul,
@@ -36,19 +36,9 @@ from segcompile.ops import (
     Undecidable,
     Unpool,
 )
-from segcompile_torch.arguments import number, pads, same_sides, symmetric
+from segcompile_torch.arguments import pads
 from segcompile_torch.pooling import global_pool, pool, switched_pool, unpool
 from segcompile_torch.reserved import ATTRIBUTES, CLASSES, NAMES
-
-Apply = Callable[[Any, str, Sequence[str], Sequence[Shape], Shape], str]
-MakeMember = Callable[[Any, Sequence[Shape]], Call]
-
-
-class Rule(NamedTuple):
-    apply: Apply
-    member: MakeMember | None = None
-    switched: Apply | None = None
-
 
 _PAD_MODE = {"zero": "constant", "reflect": "reflect", "edge": "replicate"}  # in F.pad
 _CONV_MODE = {"zero": "zeros", "reflect": "reflect", "edge": "replicate"}  # in nn.Conv2d
@@ -148,42 +138,19 @@ def _pixel_shuffle(op: PixelShuffle, member: str, inputs: Sequence[str], shapes:
 # --- joins -----------------------------------------------------------------------------------------------------------
 
 
-def _aligned(op: Join, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> list[str]:
-    """The inputs, those of another size brought to the common one."""
-    if op.align == "none":
-        return list(inputs)
-    function = "center_crop" if op.align == "center_crop" else "center_pad"
-    models = _models(inputs, shapes, output)
-    return [
-        code if shape.size == output.size else f"{function}({', '.join([code, *(m for m in models if m != code)])})"
-        for code, shape in zip(inputs, shapes, strict=True)
-    ]
-
-
-def _models(inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> list[str]:
-    """Inputs that together show the common size: one that has it at every size of the image; else one an axis; else,
-    where it is now that of one and now that of another, all."""
-    pairs = list(zip(inputs, shapes, strict=True))
-    whole = [code for code, shape in pairs if shape.size == output.size]
-    if whole:
-        return whole[:1]
-    along = [[code for code, shape in pairs if shape.size[axis] == output.size[axis]] for axis in AXES]
-    return list(dict.fromkeys(codes[0] for codes in along)) if all(along) else list(dict.fromkeys(inputs))
-
-
 def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"torch.cat([{', '.join(_aligned(op, inputs, shapes, output))}], 1)"
+    return f"torch.cat([{', '.join(aligned(op, inputs, shapes, output))}], 1)"
 
 
 def _add(op: Add, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    terms = _aligned(op, inputs, shapes, output)
+    terms = aligned(op, inputs, shapes, output)
     if op.weights:
         terms = [f"{number(weight)} * {term}" for weight, term in zip(op.weights, terms, strict=True)]
     return " + ".join(terms)
 
 
 def _mul(op: Mul, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return " * ".join(_aligned(op, inputs, shapes, output))
+    return " * ".join(aligned(op, inputs, shapes, output))
 
 
 # --- pointwise -------------------------------------------------------------------------------------------------------
@@ -261,19 +228,4 @@ RULES: dict[type[Op], Rule] = {
 }
 
 
-def _member_of(op: Op, shapes: Sequence[Shape]) -> Call | None:
-    make = RULES[type(op)].member
-    return make(op, shapes) if make is not None else None
-
-
-def _apply_of(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return RULES[type(op)].apply(op, member, inputs, shapes, output)
-
-
-def _switched_of(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    switched = RULES[type(op)].switched
-    assert switched is not None  # a graph unpools nothing but max pools
-    return switched(op, member, inputs, shapes, output)
-
-
-TORCH = Rules(_member_of, _apply_of, ATTRIBUTES, NAMES, CLASSES, _switched_of)
+TORCH = Rules(RULES, ATTRIBUTES, NAMES, CLASSES)

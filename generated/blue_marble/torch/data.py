@@ -21,10 +21,11 @@ HEADS = {HEAD: CLASSES}
 IGNORE = 255  # the label of pixels that count neither in the loss nor in the metrics
 
 # The network's geometry, (height, width) each. An input of SIZE gives an output of OUTPUT. Inputs of
-# SIZE + k * MULTIPLE are legal too, for a negative k as well: k * MULTIPLE / STRIDE more output pixels.
+# SIZE + k * MULTIPLE are legal too, down to LEAST: k * MULTIPLE / STRIDE more output pixels, or fewer.
 SIZE = (96, 96)
 OUTPUT = (96, 96)
 MULTIPLE = (2, 2)
+LEAST = (2, 2)
 
 # Output pixel p is centred on input pixel CENTRE + STRIDE * p, and stands for the STRIDE pixels around that.
 # OFFSET is the first input pixel that an output stands for.
@@ -51,8 +52,8 @@ def legal_size(least: Size, outputs: Size = (1, 1)) -> Size:
     """The smallest size the network takes that is at least `least` and gives at least `outputs` pixels."""
 
     def along(a: int) -> int:
-        missing = max(least[a] - SIZE[a], (outputs[a] - OUTPUT[a]) * STRIDE[a])
-        return SIZE[a] + math.ceil(missing / MULTIPLE[a]) * MULTIPLE[a]
+        size = max(least[a], LEAST[a], SIZE[a] + (outputs[a] - OUTPUT[a]) * STRIDE[a])
+        return SIZE[a] + math.ceil((size - SIZE[a]) / MULTIPLE[a]) * MULTIPLE[a]
 
     return along(0), along(1)
 

@@ -19,6 +19,7 @@ from segcompile.graph import Graph, Node
 from segcompile.ops import Conv, Shape, Undecidable, Window
 
 MOST_STEPS = 50_000  # nodes looked at for one head: phases x nodes
+MOST_TRIED = 6  # layers of a network, one after another, as the one that closes every hole
 _SIDES = ("rows", "columns")
 
 
@@ -39,12 +40,15 @@ def warn_gridding(graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str
     if not any(_leaves_holes(node) for node in graph.nodes):
         return
     said: set[str] = set()
+    left = MOST_TRIED
     for head in dict.fromkeys(graph.outputs.values()):
         found = find_gridding(graph, shapes, fields, head) if head in graph.by_name else None
         if found is None or found.chain[0].name in said:
             continue
         said.add(found.chain[0].name)
-        _warn(graph, shapes, found, findings)
+        help, tried = _remedy(graph, shapes, found, left)
+        left -= tried
+        _warn(graph, found, help, findings)
 
 
 def find_gridding(
@@ -114,7 +118,7 @@ def _leaves_holes(node: Node) -> bool:
     return spread or (stride is not None and any(s > k for s, k in zip(stride, kernel, strict=True)))
 
 
-def _warn(graph: Graph, shapes: Mapping[str, Shape], found: Gridding, findings: Findings) -> None:
+def _warn(graph: Graph, found: Gridding, help: str, findings: Findings) -> None:
     first, *others = found.chain
     names = ", ".join(node.layer for node in found.chain[:4]) + (", ..." if len(found.chain) > 4 else "")
     verb = "leaves" if len(found.chain) == 1 else "leave"
@@ -130,7 +134,7 @@ def _warn(graph: Graph, shapes: Mapping[str, Shape], found: Gridding, findings: 
         message,
         first.origin.at(_cause(first, found.axis)),
         labels=(*labels, *first.origin.calls),
-        help=_remedy(graph, shapes, found),
+        help=help,
     )
 
 
@@ -145,17 +149,24 @@ def _cause(node: Node, axis: int) -> str:
     return "dilation" if dilation[axis] > 1 else "stride"
 
 
-def _remedy(graph: Graph, shapes: Mapping[str, Shape], found: Gridding) -> str:
-    """One layer that closes every hole if it is not dilated, if there is one: tried, not guessed."""
-    for node in found.chain:
-        if not isinstance(node.op, Conv) or node.op.dilation[found.axis] == 1:
-            continue
-        undilated = replace(node, op=node.op.model_copy(update={"dilation": (1, 1)}))
-        nodes = tuple(undilated if other is node else other for other in graph.nodes)
-        reached = reach(replace(graph, nodes=nodes), shapes, found.head, (found.phase, found.phase))
-        region = reached.regions.get(found.start)
-        if region is not None and not (region.rows, region.columns)[found.axis].holes:
-            return f"dilation 1 in {node.layer} closes every hole"
+def _remedy(graph: Graph, shapes: Mapping[str, Shape], found: Gridding, most: int) -> tuple[str, int]:
+    """One layer that closes every hole if it is not dilated, if there is one: tried, not guessed, in so many layers at
+    most. And in how many it was."""
+    dilated = [node for node in found.chain if isinstance(node.op, Conv) and node.op.dilation[found.axis] > 1]
+    for tried, node in enumerate(dilated[:most], 1):
+        if _closes(graph, shapes, found, node):
+            return f"dilation 1 in {node.layer} closes every hole", tried
     if all(_cause(node, found.axis) == "stride" for node in found.chain):
-        return "a kernel no smaller than the stride"
-    return "smaller dilations before larger ones"
+        return "a kernel no smaller than the stride", 0
+    help = "smaller dilations before larger ones"
+    if len(dilated) > most > 0:
+        help += f" (dilation 1 in any one of the first {most} of {len(dilated)} dilated layers is not enough)"
+    return help, min(len(dilated), most)
+
+
+def _closes(graph: Graph, shapes: Mapping[str, Shape], found: Gridding, node: Node) -> bool:
+    undilated = replace(node, op=node.op.model_copy(update={"dilation": (1, 1)}))
+    nodes = tuple(undilated if other is node else other for other in graph.nodes)
+    reached = reach(replace(graph, nodes=nodes), shapes, found.head, (found.phase, found.phase))
+    region = reached.regions.get(found.start)
+    return region is not None and not (region.rows, region.columns)[found.axis].holes

@@ -1,0 +1,92 @@
+"""The folder that a spec becomes in any framework: model.py, and the harness around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from segcompile.backend import BuildRequest, BuildResult
+from segcompile.emit.calls import Rules
+from segcompile.emit.classes import ModelView, view_model
+from segcompile.emit.geometry import harness_geometry
+from segcompile.emit.header import header
+from segcompile.emit.names import Names
+from segcompile.emit.printing import print_class
+from segcompile.emit.templates import environment
+from segcompile.errors import Findings
+from segcompile.graph import Graph
+from segcompile.ops import Crop, Resize, Softmax
+
+_ALWAYS = ("files.py", "weights.py", "requirements.txt", "README.md")
+_COMMANDS = ("train.py", "evaluate.py", "predict.py")
+_HARNESS = (*_COMMANDS, "data.py", "batches.py", "metrics.py", "pictures.py", "run.py", "flags.py")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one framework's folder is made of.
+
+    `helpers` says what the template of model.py needs beside the classes. `models` are names that the other files,
+    which import the model's class, use themselves.
+    """
+
+    templates: Traversable
+    rules: Rules
+    helpers: Callable[[BuildRequest, ModelView], dict[str, Any]]
+    models: frozenset[str]
+
+    def emit(self, request: BuildRequest) -> BuildResult:
+        """Every file of `generated/<model>/<backend>/`. A network that is not from an image to maps has no harness
+        (SC608)."""
+        env = environment(self.templates, files("segcompile") / "harness")
+        if request.class_name in self.models:  # a model called `f` or `path`
+            request = replace(request, class_name=f"{request.class_name}Net")
+        found = {"model.py": env.get_template("model.py.jinja").render(self._model(request))}
+        findings = Findings()
+        geometry = harness_geometry(request.graph, request.facts, findings)
+        context = _harness(request) | {"harness": geometry is not None}
+        if geometry is not None:
+            context |= asdict(geometry)
+        for name in (*_ALWAYS, *(_HARNESS if geometry is not None else ())):
+            found[name] = env.get_template(f"{name}.jinja").render(context)
+        return BuildResult(found, tuple(findings.diagnostics))
+
+    def _model(self, request: BuildRequest) -> dict[str, Any]:
+        graph, inputs = request.graph, _input_names(request.graph, self.rules)
+        view = view_model(graph, request.facts, request.class_name, inputs, self.rules)
+        classes = [print_class(found, graph, found is view.model, self.rules) for found in view.classes]
+        return header(request) | {"classes": classes} | self.helpers(request, view)
+
+
+def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:
+    """An only input is an image, or the feature maps of another network; several keep their names where they can."""
+    if len(graph.inputs) > 1:
+        names = Names({*rules.names, "x"})
+        return {name: names.new(name) for name in graph.inputs}
+    ((name, shape),) = graph.inputs.items()
+    return {name: name if name != "input" else "image" if shape.channels <= 4 else "features"}
+
+
+def _harness(request: BuildRequest) -> dict[str, Any]:
+    graph = request.graph
+    return {
+        "model": request.model,
+        "class_name": request.class_name,
+        "about": request.about or f"The network {request.model}.",
+        "spec": request.spec,
+        "channels": next(iter(graph.inputs.values())).channels,
+        "heads": {head: request.facts[node].shape.channels for head, node in graph.outputs.items()},
+        "probabilities": [head for head, node in graph.outputs.items() if _ends_in_softmax(graph, node)],
+        "training": request.training,
+    }
+
+
+def _ends_in_softmax(graph: Graph, name: str) -> bool:
+    """Whether an output is probabilities, perhaps brought to another size."""
+    node = graph.by_name.get(name)
+    while node is not None and isinstance(node.op, Resize | Crop):
+        node = graph.by_name.get(node.inputs[0])
+    return node is not None and isinstance(node.op, Softmax)

@@ -1,0 +1,45 @@
+"""Lines of generated code, laid out as a formatter would: calls that are too long, and comments under one another."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from segcompile.emit.bodies import Statement
+from segcompile.emit.calls import WIDTH
+
+_STATEMENT = 8  # spaces before a statement of a method
+_STEP = 4
+
+
+def call_lines(head: str, arguments: Sequence[str], tail: str, indent: int) -> list[str]:
+    """`head(arguments)tail`, behind `indent` spaces: in one line, with all arguments in a second one, or one a line."""
+    whole, inside = f"{head}({', '.join(arguments)}){tail}", " " * _STEP
+    if indent + len(whole) <= WIDTH:
+        return [whole]
+    if indent + _STEP + len(", ".join(arguments)) <= WIDTH:
+        return [f"{head}(", f"{inside}{', '.join(arguments)}", f"){tail}"]
+    return [f"{head}(", *(f"{inside}{argument}," for argument in arguments), f"){tail}"]
+
+
+def statement_lines(statements: Sequence[Statement], tensor: str) -> list[str]:
+    """`target = code  # comment`, the comments under one another; above the line where they would not fit behind it.
+
+    `tensor` is the type of the returned variable where it is born.
+    """
+    codes = [f"{s.target}{f': {tensor}' if s.declares else ''} = {s.code}" for s in statements]
+    comments = _columns([s.comment for s in statements])
+    room = WIDTH - _STATEMENT - 4 - max(map(len, comments), default=0)
+    width = max((len(code) for code in codes if len(code) <= room), default=0)
+    lines = []
+    for code, comment in zip(codes, comments, strict=True):
+        fits = len(code) <= room
+        lines += [f"# {comment}"] if comment and not fits else []
+        lines.append(f"{code:<{width}}  # {comment}" if comment and fits else code)
+    return lines
+
+
+def _columns(rows: list[tuple[str, ...]]) -> list[str]:
+    """The comments as text, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in itertools.zip_longest(*rows, fillvalue="")]
+    return ["   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]

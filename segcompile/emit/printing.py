@@ -1,0 +1,45 @@
+"""A class as strings: what the template of a model loops over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from segcompile.emit.calls import Argument, Rules
+from segcompile.emit.classes import Class
+from segcompile.emit.lines import call_lines, statement_lines
+from segcompile.emit.templates import one_line
+from segcompile.graph import Graph
+
+_METHOD, _BODY = 4, 8  # spaces before a method, and before what it does
+
+
+def print_class(found: Class, graph: Graph, is_model: bool, rules: Rules) -> dict[str, Any]:
+    """The class, whose result is a dict of the graph's heads if it is the model's and they are several."""
+    returns, tensor = found.returns, rules.tensor
+    if is_model and len(returns) > 1:
+        pairs = ", ".join(f'"{head}": {name}' for head, name in zip(graph.outputs, returns, strict=True))
+        result, annotation = f"{{{pairs}}}", f"dict[str, {tensor}]"
+    else:
+        result = ", ".join(returns)
+        annotation = tensor if len(returns) == 1 else f"tuple[{', '.join([tensor] * len(returns))}]"
+    handed_on = ["*", *(f"{name}: {kind}" for name, kind in rules.handed_on)] if rules.handed_on else []
+    parameters = ["self", *(f"{name}: {_annotation(value)}" for name, value in found.parameters), *handed_on]
+    arguments = ["self", *(f"{name}: {tensor}" for name in found.arguments)]
+    members = [call_lines(f"self.{m.attribute} = {m.function}", m.arguments, "", _BODY) for m in found.members]
+    return {
+        "name": found.name,
+        "about": one_line(found.about) or f"`{found.title}` of the spec.",
+        "first": found.instances[0] if len(found.instances) > 1 else "",
+        "constructor": call_lines("def __init__", parameters, " -> None:", _METHOD),
+        "members": [line for lines in members for line in lines],
+        "forward": call_lines(f"def {rules.forward}", arguments, f" -> {annotation}:", _METHOD),
+        "statements": statement_lines(found.statements, tensor),
+        "aligned": any(statement.comment for statement in found.statements),
+        "result": result,
+        "is_model": is_model,
+    }
+
+
+def _annotation(value: Argument) -> str:
+    """The type of a constructor's argument: an integer, or a (height, width) pair of them."""
+    return "tuple[int, int]" if isinstance(value, tuple) else "int"

@@ -20,6 +20,7 @@ from segcompile.errors import Findings
 from segcompile.graph import Graph
 from segcompile.ops import Crop, Resize, Softmax
 
+_SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
 _ALWAYS = ("files.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _HARNESS = (*_COMMANDS, "data.py", "batches.py", "metrics.py", "pictures.py", "run.py", "flags.py")
@@ -41,7 +42,7 @@ class Target:
     def emit(self, request: BuildRequest) -> BuildResult:
         """Every file of `generated/<model>/<backend>/`. A network that is not from an image to maps has no harness
         (SC608)."""
-        env = environment(self.templates, files("segcompile") / "harness")
+        env = environment(self.templates, _SHARED)
         if request.class_name in self.models:  # a model called `f` or `path`
             request = replace(request, class_name=f"{request.class_name}Net")
         found = {"model.py": env.get_template("model.py.jinja").render(self._model(request))}
@@ -51,7 +52,8 @@ class Target:
         if geometry is not None:
             context |= asdict(geometry)
         for name in (*_ALWAYS, *(_HARNESS if geometry is not None else ())):
-            found[name] = env.get_template(f"{name}.jinja").render(context)
+            if any((folder / f"{name}.jinja").is_file() for folder in (self.templates, _SHARED)):
+                found[name] = env.get_template(f"{name}.jinja").render(context)
         return BuildResult(found, tuple(findings.diagnostics))
 
     def _model(self, request: BuildRequest) -> dict[str, Any]:

@@ -1,0 +1,33 @@
+"""The words that an NNX module and the generated file keep for themselves."""
+
+from __future__ import annotations
+
+import builtins
+
+# Every public name of nnx.Module (a test compares), and what its train() and eval() set.
+ATTRIBUTES = frozenset(
+    {
+        "deterministic", "eval", "iter_children", "iter_modules", "perturb", "set_attributes", "sow", "train",
+        "use_running_average",
+    }
+)  # fmt: skip
+
+# What the template imports, defines and uses, with the builtins in classes (a test reads them in emitted code).
+NAMES = frozenset(
+    {
+        "BatchNorm", "ConvTranspose", "Frozen", "PReLU", "ValueError", "bilinear", "bool", "center_crop", "center_pad",
+        "crop", "dict", "flatten", "freeze", "he", "he_transposed", "identity", "int", "interpolate",
+        "interpolate_corners", "isinstance", "jax", "jnp", "local_response_norm", "nearest", "nnx", "pixel_shuffle", "range",
+        "rngs", "self", "super", "tuple", "unpool", "xavier",
+    }
+)  # fmt: skip
+
+CLASSES = frozenset({"BatchNorm", "ConvTranspose", "False", "Frozen", "None", "PReLU", "True", "ValueError"})
+
+# What the other files, which import the model's class by its name, use in capitals (a test reads them).
+MODELS = CLASSES | {
+    "Any", "Array", "BOUNDS", "Batches", "CENTRE", "CHANNELS", "CLASSES", "Callable", "DAMAGED", "HEAD", "HEADS",
+    "IGNORE", "Image", "InputError", "Iterator", "LEAST", "MEAN", "MOST", "MULTIPLE", "Mapping", "Mesh", "Metrics",
+    "NDArray", "NamedSharding", "OFFSET", "OUTPUT", "P", "PROBABILITIES", "Pair", "PartitionSpec", "Path", "SIZE",
+    "STD", "STOPS", "STRIDE", "Size", "Steps", "TextIO", *(name for name in dir(builtins) if name[0].isupper()),
+}  # fmt: skip

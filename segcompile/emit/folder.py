@@ -31,13 +31,14 @@ class Target:
     """What one framework's folder is made of.
 
     `helpers` says what the template of model.py needs beside the classes. `models` are names that the other files,
-    which import the model's class, use themselves.
+    which import the model's class, use themselves. `harness` are the files of its harness that no other framework has.
     """
 
     templates: Traversable
     rules: Rules
     helpers: Callable[[BuildRequest, ModelView], dict[str, Any]]
     models: frozenset[str]
+    harness: tuple[str, ...] = ()
 
     def emit(self, request: BuildRequest) -> BuildResult:
         """Every file of `generated/<model>/<backend>/`. A network that is not from an image to maps has no harness
@@ -51,9 +52,8 @@ class Target:
         context = _harness(request) | {"harness": geometry is not None}
         if geometry is not None:
             context |= asdict(geometry)
-        for name in (*_ALWAYS, *(_HARNESS if geometry is not None else ())):
-            if any((folder / f"{name}.jinja").is_file() for folder in (self.templates, _SHARED)):
-                found[name] = env.get_template(f"{name}.jinja").render(context)
+        for name in (*_ALWAYS, *((*_HARNESS, *self.harness) if geometry is not None else ())):
+            found[name] = env.get_template(f"{name}.jinja").render(context)
         return BuildResult(found, tuple(findings.diagnostics))
 
     def _model(self, request: BuildRequest) -> dict[str, Any]:

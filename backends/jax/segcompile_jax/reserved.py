@@ -4,14 +4,6 @@ from __future__ import annotations
 
 import builtins
 
-# Every public name of nnx.Module (a test compares), and what its train() and eval() set.
-ATTRIBUTES = frozenset(
-    {
-        "deterministic", "eval", "iter_children", "iter_modules", "perturb", "set_attributes", "sow", "train",
-        "use_running_average",
-    }
-)  # fmt: skip
-
 # What the template imports, defines and uses, with the builtins in classes (a test reads them in emitted code).
 NAMES = frozenset(
     {

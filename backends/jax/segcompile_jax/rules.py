@@ -39,7 +39,7 @@ from segcompile.ops import (
 from segcompile_jax.arguments import padded, padding, sides
 from segcompile_jax.initialisation import kernel_init
 from segcompile_jax.pooling import global_pool, pool, unpool
-from segcompile_jax.reserved import ATTRIBUTES, CLASSES, NAMES
+from segcompile_jax.reserved import CLASSES, NAMES
 
 _RNGS: tuple[tuple[str, Argument], ...] = (("rngs", "rngs"),)
 _ACTIVATION = {
@@ -218,7 +218,6 @@ RULES: dict[type[Op], Rule] = {
 
 JAX = Rules(
     RULES,
-    ATTRIBUTES,
     NAMES,
     CLASSES,
     tensor="jax.Array",

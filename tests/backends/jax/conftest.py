@@ -38,12 +38,12 @@ class Siblings:
         wanted = {head: value.detach() for head, value in self.torch.outputs(*image).items()}
         heads = list(wanted) if len(wanted) > 1 else ["output"]
         found = self.jax.forward(*given)
-        assert list(found) == heads
+        assert {*found} == {*heads}
         same(found, {head: value.numpy() for head, value in zip(heads, wanted.values(), strict=True)}, self)
         if not gradients:
             return
         generator = np.random.default_rng(0)
-        cotangents = {head: generator.standard_normal(value.shape) for head, value in found.items()}
+        cotangents = {head: generator.standard_normal(found[head].shape) for head in heads}
         read = [value.requires_grad_() for value in image]
         pairs = zip(self.torch.outputs(*read).values(), cotangents.values(), strict=True)
         total = sum((output * torch.from_numpy(cotangent)).sum() for output, cotangent in pairs)

@@ -15,6 +15,7 @@ from segcompile_jax.runner import RUNNER, JaxModel
 
 from segcompile.backend import run_backend
 from segcompile.build import request_for
+from segcompile.emit import camel
 
 SPEC = "segcompile: 1\nmodel: net\ninput: {{channels: {channels}, size: 24}}\nlayers:\n  - layer: {{{layer}}}\n"
 Start = Callable[..., JaxModel]
@@ -29,7 +30,7 @@ def start(nets: SimpleNamespace, tmp_path: Path) -> Start:
         compiled = nets.compiled(tmp_path / "net.yaml", **options)
         files = run_backend(BACKEND, request_for(compiled, tmp_path / "net.yaml")).files
         (tmp_path / "model.py").write_text(files["model.py"])
-        return RUNNER.load(tmp_path, "Net" if compiled.model == "net" else "DilatedContext", double=False, seed=seed)
+        return RUNNER.load(tmp_path, camel(compiled.model), double=False, seed=seed)
 
     return started
 
@@ -39,10 +40,8 @@ def one(layer: str, channels: int = 4) -> str:
 
 
 def context(nets: SimpleNamespace, std: str) -> str:
-    text = (nets.root / "specs/dilated_context.yaml").read_text().replace("model: dilated_context", "model: net")
-    return text.replace("init: {identity: {groups: C}}", f"init: {{identity: {{groups: C{std}}}}}").replace(
-        ": 21", ": 3"
-    )
+    text = (nets.root / "specs/dilated_context.yaml").read_text().replace("C: 21", "C: 3")
+    return text.replace("init: {identity: {groups: C}}", f"init: {{identity: {{groups: C{std}}}}}")
 
 
 def image(channels: int) -> np.ndarray:

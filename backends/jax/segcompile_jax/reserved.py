@@ -10,7 +10,7 @@ NAMES = frozenset(
         "BatchNorm", "ConvTranspose", "Frozen", "PReLU", "ValueError", "avg_pool", "bilinear", "bool", "center_crop",
         "center_pad", "crop", "dict", "flatten", "freeze", "he", "he_transposed", "identity", "int", "interpolate",
         "interpolate_corners", "isinstance", "jax", "jnp", "local_response_norm", "nearest", "nnx", "pixel_shuffle",
-        "range", "rngs", "self", "super", "tuple", "unpool", "xavier",
+        "range", "rngs", "self", "str", "super", "tuple", "unpool", "xavier",
     }
 )  # fmt: skip
 
@@ -18,8 +18,9 @@ CLASSES = frozenset({"BatchNorm", "ConvTranspose", "False", "Frozen", "None", "P
 
 # What the other files, which import the model's class by its name, use in capitals (a test reads them).
 MODELS = CLASSES | {
-    "Any", "Array", "BOUNDS", "Batches", "CENTRE", "CHANNELS", "CLASSES", "Callable", "DAMAGED", "HEAD", "HEADS",
-    "IGNORE", "Image", "InputError", "Iterator", "LEAST", "MEAN", "MOST", "MULTIPLE", "Mapping", "Mesh", "Metrics",
-    "NDArray", "NamedSharding", "OFFSET", "OUTPUT", "P", "PROBABILITIES", "Pair", "PartitionSpec", "Path", "SIZE",
-    "STD", "STOPS", "STRIDE", "Size", "Steps", "TextIO", *(name for name in dir(builtins) if name[0].isupper()),
+    "AXES", "Any", "Array", "BOUNDS", "Batches", "CENTRE", "CHANNELS", "CLASSES", "Callable", "DAMAGED", "HEAD",
+    "HEADS", "IGNORE", "Image", "InputError", "Iterator", "LEAST", "MEAN", "MOST", "MULTIPLE", "Mapping",
+    "Mesh", "Metrics", "NDArray", "NamedSharding", "NamedTuple", "OFFSET", "OUTPUT", "PROBABILITIES", "PYTORCH", "Pair",
+    "PartitionSpec", "Path", "Reader", "SIZE", "STD", "STOPS", "STRIDE", "Size", "State", "Step", "Tensors",
+    "TextIO", *(name for name in dir(builtins) if name[0].isupper()),
 }  # fmt: skip

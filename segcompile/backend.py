@@ -66,6 +66,7 @@ class Backend:
     ops: frozenset[type[Op]]  # what it can emit
     refuses: Callable[[Op], str | None]  # why one op with these attributes cannot be emitted, or None
     emit: Callable[[BuildRequest], BuildResult]
+    runner: str = ""  # "module:NAME" of a segcompile.testing.runner.Runner; only the conformance kit imports it
 
 
 def installed() -> dict[str, EntryPoint]:

@@ -43,9 +43,9 @@ RULES = (
     Rule("segcompile/passes/*", ("segcompile.emit",), "a pass knows no target"),
     Rule("*", ("segcompile.cli",), "the command line is the last room", but=("segcompile/__main__.py",)),
     Rule("backends/*", ("segcompile_*",), "a backend stands alone"),
-    Rule("backends/*", ("torch*", "jax*", "flax"), "emission needs no framework"),
+    Rule("backends/*", ("torch*", "jax*", "flax"), "emission needs no framework", but=("backends/*/runner.py",)),
     Rule("generated/*", ("segcompile", "segcompile_*"), "generated code is standalone"),
-    Rule("generated/*/torch/*", ("jax*", "flax"), "one framework a folder"),
+    Rule("generated/*/torch/*", ("jax*", "flax", "optax", "orbax", "grain"), "one framework a folder"),
     Rule("generated/*/jax/*", ("torch*",), "one framework a folder"),
 )
 

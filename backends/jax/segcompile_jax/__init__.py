@@ -13,4 +13,5 @@ BACKEND = Backend(
     ops=frozenset(RULES),
     refuses=lambda op: None,
     emit=FOLDER.emit,
+    runner="segcompile_jax.runner:RUNNER",
 )

@@ -12,8 +12,17 @@ from segcompile_jax import initialisation
 from segcompile_jax.reserved import MODELS
 from segcompile_jax.rules import JAX
 
-_FUNCTIONS = ("flatten", "interpolate", "interpolate_corners", "local_response_norm", "nearest", "pixel_shuffle", "unpool")
-_OF_JAX_NUMPY = {"flatten", "nearest", "interpolate_corners"}
+_FUNCTIONS = (
+    "avg_pool",
+    "flatten",
+    "interpolate",
+    "interpolate_corners",
+    "local_response_norm",
+    "nearest",
+    "pixel_shuffle",
+    "unpool",
+)
+_OF_JAX_NUMPY = {"avg_pool", "nearest", "interpolate_corners"}
 
 
 def _helpers(request: BuildRequest, view: ModelView) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segcompile.ops import AXES, GlobalPool, Pool, Shape, Unpool
-from segcompile_jax.arguments import Sides, padded, sides
+from segcompile_jax.arguments import Sides, sides
 
 
 def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
@@ -15,8 +15,7 @@ def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], 
     overhang = ((0, around[0][1] - bottom), (0, around[1][1] - right))
     if op.kind == "max" or not any(map(any, overhang)):
         return f"nnx.{op.kind}_pool({inputs[0]}, {_window(op, around)})"
-    source = padded(inputs[0], sides(op), "zero") if any(map(any, sides(op))) else inputs[0]
-    return f"nnx.avg_pool({source}, {_window(op, overhang)}, count_include_pad=False)"
+    return f"avg_pool({inputs[0]}, {op.kernel}, {op.steps}, {sides(op)}, {overhang})"
 
 
 def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import builtins
 
-# Every public name of nnx.Module (a test compares), and what its train() and eval() set.
-ATTRIBUTES = frozenset(
-    {
-        "deterministic", "eval", "iter_children", "iter_modules", "perturb", "set_attributes", "sow", "train",
-        "use_running_average",
-    }
-)  # fmt: skip
-
 # What the template imports, defines and uses, with the builtins in classes (a test reads them in emitted code).
 NAMES = frozenset(
     {
-        "BatchNorm", "ConvTranspose", "Frozen", "PReLU", "ValueError", "bilinear", "bool", "center_crop", "center_pad",
-        "crop", "dict", "flatten", "freeze", "he", "he_transposed", "identity", "int", "interpolate",
-        "interpolate_corners", "isinstance", "jax", "jnp", "local_response_norm", "nearest", "nnx", "pixel_shuffle", "range",
-        "rngs", "self", "super", "tuple", "unpool", "xavier",
+        "BatchNorm", "ConvTranspose", "Frozen", "PReLU", "ValueError", "avg_pool", "bilinear", "bool", "center_crop",
+        "center_pad", "crop", "dict", "flatten", "freeze", "he", "he_transposed", "identity", "int", "interpolate",
+        "interpolate_corners", "isinstance", "jax", "jnp", "local_response_norm", "nearest", "nnx", "pixel_shuffle",
+        "range", "rngs", "self", "super", "tuple", "unpool", "xavier",
     }
 )  # fmt: skip
 

@@ -39,7 +39,7 @@ from segcompile.ops import (
 from segcompile_jax.arguments import padded, padding, sides
 from segcompile_jax.initialisation import kernel_init
 from segcompile_jax.pooling import global_pool, pool, unpool
-from segcompile_jax.reserved import ATTRIBUTES, CLASSES, NAMES
+from segcompile_jax.reserved import CLASSES, NAMES
 
 _RNGS: tuple[tuple[str, Argument], ...] = (("rngs", "rngs"),)
 _ACTIVATION = {
@@ -52,7 +52,7 @@ _ACTIVATION = {
 
 
 _USUAL: dict[str, Argument] = {
-    "strides": 1, "kernel_dilation": 1, "feature_group_count": 1, "groups": 1, "use_bias": True,
+    "strides": 1, "kernel_dilation": 1, "dilation": 1, "feature_group_count": 1, "groups": 1, "use_bias": True,
 }  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
     keywords: dict[str, Argument] = {"strides": same_sides(op.stride)}
     if any(map(any, around)):
         keywords["padding"] = around[0][0] if len({*around[0], *around[1]}) == 1 else str(tuple(around))
-    keywords |= {"kernel_dilation": same_sides(op.dilation), "groups": op.groups}
+    keywords |= {"dilation": same_sides(op.dilation), "groups": op.groups}
     return _kernel("ConvTranspose", op, (shapes[0].channels, op.channels, op.kernel), keywords)
 
 
@@ -218,7 +218,6 @@ RULES: dict[type[Op], Rule] = {
 
 JAX = Rules(
     RULES,
-    ATTRIBUTES,
     NAMES,
     CLASSES,
     tensor="jax.Array",

@@ -35,11 +35,11 @@ class JaxModel:
             self.assign(self.parameters())
 
     def parameters(self) -> dict[str, Array]:
-        return _named(nnx.split(self._module(), _WEIGHTS, ...)[1])
+        return _named(nnx.split(self.module(), _WEIGHTS, ...)[1])
 
     def assign(self, parameters: Mapping[str, Array]) -> None:
         with self._precision():
-            module = self._module()
+            module = self.module()
             for path, variable in nnx.to_flat_state(nnx.state(module, _WEIGHTS)):
                 name = _name(path)
                 if name in parameters:
@@ -55,10 +55,10 @@ class JaxModel:
         self, inputs: Sequence[Array], cotangents: Mapping[str, Array]
     ) -> tuple[list[Array], dict[str, Array]]:
         with self._precision():
-            trained, rest = nnx.state(self._module(), nnx.Param, ...)
+            trained, rest = nnx.state(self.module(), nnx.Param, ...)
             wanted = dict(zip(cotangents, _in([*cotangents.values()]), strict=True))
 
-            def total(trained: nnx.State, inputs: list[jax.Array]) -> jax.Array:
+            def total(trained: Any, inputs: list[jax.Array]) -> jax.Array:
                 found = self._run(nnx.merge_state(trained, rest), inputs)
                 return sum((jnp.vdot(found[head], value) for head, value in wanted.items()), jnp.zeros(()))
 
@@ -69,11 +69,13 @@ class JaxModel:
         found = nnx.merge(self.graph, state)(*inputs)
         return found if isinstance(found, dict) else {"output": found}
 
-    def _module(self) -> nnx.Module:
+    def module(self) -> Any:
+        """The module itself, a copy."""
         return nnx.merge(self.graph, self.state)
 
     def _precision(self) -> AbstractContextManager[None]:
-        return jax.enable_x64(self.double)
+        found: AbstractContextManager[None] = jax.enable_x64(self.double)
+        return found
 
 
 class JaxRunner:

@@ -36,17 +36,17 @@ class Siblings:
         image = [value - 1 for value in self.torch.inputs()]
         given = [value.numpy() for value in image]
         wanted = {head: value.detach() for head, value in self.torch.outputs(*image).items()}
-        only = {"output": value for value in wanted.values()} if len(wanted) == 1 else wanted
+        heads = list(wanted) if len(wanted) > 1 else ["output"]
         found = self.jax.forward(*given)
-        assert list(found) == list(only)
-        same(found, {head: value.numpy() for head, value in only.items()}, self)
+        assert {*found} == {*heads}
+        same(found, {head: value.numpy() for head, value in zip(heads, wanted.values(), strict=True)}, self)
         if not gradients:
             return
         generator = np.random.default_rng(0)
-        cotangents = {head: generator.standard_normal(value.shape) for head, value in found.items()}
+        cotangents = {head: generator.standard_normal(found[head].shape) for head in heads}
         read = [value.requires_grad_() for value in image]
-        heads = self.torch.outputs(*read).values()
-        total = sum((h * torch.from_numpy(c)).sum() for h, c in zip(heads, cotangents.values(), strict=True))
+        pairs = zip(self.torch.outputs(*read).values(), cotangents.values(), strict=True)
+        total = sum((output * torch.from_numpy(cotangent)).sum() for output, cotangent in pairs)
         named = {name: value for name, value in self.torch.model.named_parameters() if value.requires_grad}
         theirs = torch.autograd.grad(total, [*read, *named.values()], allow_unused=True, materialize_grads=True)
         to_inputs, to_weights = self.jax.gradients(given, cotangents)

@@ -14,8 +14,22 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from segcompile.errors import SegcompileError
 from segcompile.graph import Graph
-from segcompile.ops import ALL_OPS, Add, Concat, Conv, Crop, Deconv, Linear, Mul, Op, Pad, PixelShuffle, Pool, Resize
-from segcompile.ops import Unpool
+from segcompile.ops import (
+    ALL_OPS,
+    Add,
+    Concat,
+    Conv,
+    Crop,
+    Deconv,
+    Linear,
+    Mul,
+    Op,
+    Pad,
+    PixelShuffle,
+    Pool,
+    Resize,
+    Unpool,
+)
 from segcompile.testing import strategies
 from segcompile.testing.strategies import MIXING, POINTWISE, graph_of, graphs
 
@@ -66,6 +80,22 @@ def test_an_op_with_any_attributes(siblings: Build, op: type[Op]) -> None:
         pair.check(gradients=True)
 
     check()
+
+
+SPECS = sorted((Path(__file__).parents[3] / "specs").glob("*.yaml"))
+HEAVY = ("deeplab_resnet101", "fcn_googlenet_layers")  # a hundred layers to compile
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [pytest.param(p, marks=[pytest.mark.long] * (p.stem in HEAVY)) for p in (*SPECS, *sorted(VALID.glob("*.yaml")))],
+    ids=lambda spec: spec.stem,
+)
+def test_a_published_network_with_few_channels(nets: SimpleNamespace, siblings: Build, spec: Path) -> None:
+    options = {"variant": "basic"} if spec.stem == "dilated_context" else {}
+    graph = nets.slim(nets.compiled(spec, **options).graph)
+    size = {"unet": 204, "dilated_context": 40, "dilated_basic": 40, "dilated_large": 40}.get(spec.stem)
+    siblings(nets.sized(graph, size, size) if size else graph).check(gradients=spec in SPECS)
 
 
 @settings(SETTINGS, max_examples=24)

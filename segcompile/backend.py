@@ -23,6 +23,7 @@ from segcompile.ops import Op
 
 API_VERSION = 1
 GROUP = "segcompile.backends"
+_OURS = ("torch",)  # those whose package is called segcompile-NAME
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -90,7 +91,8 @@ def load_backend(name: str) -> Backend:
     points = installed()
     if name not in points:
         known = ", ".join(points) or "none"
-        help = did_you_mean(name, points) or f"pip install segcompile-{name}"
+        other = f"pip install segcompile-{name}" if name in _OURS else "`segcompile list` shows the installed ones"
+        help = did_you_mean(name, points) or other
         raise fail("SC601", f"there is no backend `{name}`; installed: {known}", help=help)
     point = points[name]
     try:

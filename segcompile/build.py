@@ -11,7 +11,7 @@ from segcompile import __version__
 from segcompile.backend import BuildRequest, load_backend, run_backend
 from segcompile.compiler import Compiled, compile_spec
 from segcompile.emit.templates import camel, one_line
-from segcompile.errors import Findings
+from segcompile.errors import Findings, fail
 from segcompile.language.place import with_labels
 from segcompile.language.training import read_training
 from segcompile.source import Scalar
@@ -22,6 +22,7 @@ from segcompile.writer import MANIFEST, Plan, plan
 class Built:
     """What a backend made of a spec, not yet written; `plan` compares it with the folder."""
 
+    request: BuildRequest
     files: Mapping[str, str]
     manifest: Mapping[str, Any]
     plan: Plan
@@ -55,7 +56,8 @@ def prepare(
     """
     compiled = compile_spec(path, findings, variant=variant, overrides=overrides)
     findings.stop_on_errors()
-    result = run_backend(load_backend(backend), request_for(compiled, path))
+    request = request_for(compiled, path)
+    result = run_backend(load_backend(backend), request)
     derivation = compiled.document.derivation
     findings.diagnostics += [with_labels(found, derivation(found.span)) for found in result.diagnostics]
     findings.stop_on_errors()
@@ -67,7 +69,23 @@ def prepare(
         "version": __version__,
     }
     folder = folder if folder is not None else Path("generated") / compiled.model / backend
-    return Built(result.files, manifest, plan(folder, result.files, manifest))
+    _check_folder(folder, path)
+    return Built(request, result.files, manifest, plan(folder, result.files, manifest))
+
+
+def _check_folder(folder: Path, spec: Path) -> None:
+    """SC009 for a folder that is no place for generated code."""
+    try:
+        place, home = folder.resolve(), spec.resolve().parent
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name that no folder can have
+        raise fail("SC009", f"`{folder}` cannot be read: {error}") from None
+    what = "the root of the disk" if place == place.parent else "the spec's own folder" if place == home else None
+    if what is not None:
+        raise fail(
+            "SC009",
+            f"`{folder}` is {what}; code needs a folder of its own",
+            help=f"for example `generated/{spec.stem}`",
+        )
 
 
 def request_for(compiled: Compiled, path: Path) -> BuildRequest:

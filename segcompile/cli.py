@@ -11,19 +11,22 @@ import traceback
 from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from segcompile import __version__
 from segcompile.compiler import Compiled, compile_spec, find_spec
-from segcompile.errors import CODES, Findings, SegcompileError, did_you_mean
+from segcompile.errors import CODES, Findings, SegcompileError, did_you_mean, fail
 from segcompile.json_view import rf_json
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
 from segcompile.ops import ALL_OPS, kinds
 from segcompile.report import as_json, render_one, render_text
 from segcompile.tables import list_table, rf_table
+
+if TYPE_CHECKING:
+    from segcompile.backend import BuildRequest
 
 CLEAN, DIAGNOSTICS, DRIFT, BACKEND, INTERNAL = 0, 1, 3, 4, 70
 
@@ -165,17 +168,18 @@ def _phase(text: str | None) -> tuple[int, int] | None:
 @click.option("--backend", required=True, help="What to build for, e.g. torch.")
 @variant_option
 @set_option
-@click.option("--out", type=click.Path(path_type=Path), help="The folder to write (default: generated/MODEL/BACKEND).")
+@click.option("--out", metavar="DIR", help="The folder to write (default: generated/MODEL/BACKEND).")
 @click.option(
     "--check", "only_check", is_flag=True, help="Write nothing; exit 3 if the folder is not what would be written."
 )
 @click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
 @click.option("--force", is_flag=True, help="Overwrite files that were edited by hand or are not ours.")
 @click.option("--dry-run", is_flag=True, help="Write nothing; list what would be written.")
+@click.option("--verify", is_flag=True, help="Run it first; write it only if it agrees with the analysis.")
 @format_option
 def build(
-    spec: str, backend: str, variant: str | None, settings: tuple[str, ...], out: Path | None,
-    only_check: bool, diff: bool, force: bool, dry_run: bool, form: str,
+    spec: str, backend: str, variant: str | None, settings: tuple[str, ...], out: str | None,
+    only_check: bool, diff: bool, force: bool, dry_run: bool, verify: bool, form: str,
 ) -> int:  # fmt: skip
     """Write the standalone code of a spec."""
     # Templates, plugins and hashing: 0.1 s of start-up that `check` and `rf` should not pay.
@@ -185,8 +189,10 @@ def build(
     findings = Findings()
     report: dict[str, Any] = {"spec": spec, "backend": backend}
     try:
-        built = prepare(find_spec(spec), backend, variant, _overrides(settings), out, findings)
+        built = prepare(find_spec(spec), backend, variant, _overrides(settings), _folder(out), findings)
         report |= built.report()
+        if verify:
+            report["verified"] = _verified(backend, built.request, form)
         if only_check:
             drift(built.plan, findings)
         elif diff:
@@ -201,6 +207,25 @@ def build(
         findings.absorb(error)
     _print_build(report, findings, form, dry_run or diff or only_check)
     return _build_status(findings, only_check)
+
+
+def _folder(out: str | None) -> Path | None:
+    if out is not None and not out.strip():  # Path("") would be the working directory
+        raise fail("SC009", "`--out` names no folder", help="without it the code goes to generated/MODEL/BACKEND")
+    return Path(out) if out is not None else None
+
+
+def _verified(backend: str, request: BuildRequest, form: str) -> list[str]:
+    """What agrees with the analysis, told as it is found. Raises SegcompileError (SC609)."""
+    from segcompile.backend import load_backend  # as in `build`
+    from segcompile.testing.verify import verify
+
+    found = []
+    for agreement in verify(load_backend(backend), request):
+        found.append(agreement)
+        if form == "text":
+            click.echo(f"  ✓ {agreement}")
+    return found
 
 
 def _build_status(findings: Findings, only_check: bool) -> int:
@@ -249,6 +274,45 @@ def list_(form: str) -> int:
         return CLEAN
     click.echo(list_table(specs, backends, ops))
     return CLEAN
+
+
+@cli.command("verify-backend")
+@click.argument("name")
+@format_option
+def verify_backend(name: str, form: str) -> int:
+    """Put an installed backend to every check of the conformance kit, and print the scoreboard.
+
+    Exit status 1 if anything that the backend declares fails, 4 if it cannot be loaded or its framework is missing.
+    """
+    from segcompile.backend import load_backend  # as in `build`
+    from segcompile.testing.runner import NoRunner, runner_of
+    from segcompile.testing.scoreboard import Row, board, summary
+    from segcompile.testing.trial import Trial
+
+    backend, rows = load_backend(name), list[Row]()
+    try:
+        _ = backend.runner and runner_of(backend)
+    except NoRunner as reason:
+        click.echo(f"error: {reason}", err=True)
+        return BACKEND
+    live = sys.stderr.isatty()
+
+    def progress(row: Row) -> None:
+        if live:
+            click.echo(f"\r\033[K  {row.check.name} {row.done}/{row.cases}", nl=False, err=True)
+
+    for row in board(Trial(backend), progress):
+        rows.append(row)
+        if live:
+            click.echo("\r\033[K", nl=False, err=True)
+        if form == "text":
+            click.echo(row.text)
+    passed = all(row.holds for row in rows)
+    if form == "json":
+        click.echo(json.dumps({"backend": name, "ok": passed, "checks": [row.data for row in rows]}, indent=2))
+    else:
+        click.echo(summary(name, rows))
+    return CLEAN if passed else DIAGNOSTICS
 
 
 @cli.command()

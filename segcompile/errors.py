@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+MAX_ERRORS = 100  # of one step, after which it looks no further
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceText:
@@ -117,6 +119,7 @@ CODES: dict[str, Code] = _table(
     ("SC606", "invalid-output"),
     ("SC607", "nondeterministic-output"),
     ("SC608", "no-harness", _WARNING),
+    ("SC609", "verification"),
     ("SC701", "drift"),
     ("SC702", "hand-edited"),
     ("SC703", "orphan"),
@@ -169,7 +172,8 @@ class Findings:
 
     def absorb(self, error: SegcompileError) -> None:
         """Append what an exception carries, as far as it is not here already."""
-        self.diagnostics += [found for found in error.diagnostics if found not in self.diagnostics]
+        known = {*self.diagnostics}
+        self.diagnostics += [found for found in error.diagnostics if found not in known]
 
     @property
     def has_errors(self) -> bool:

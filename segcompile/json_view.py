@@ -112,7 +112,7 @@ def _field_json(found: NodeFacts) -> dict[str, Any]:
     touched = [axis.touched for axis in found.fields]
     if None not in touched and touched != [height, width]:
         field["touched"] = touched
-    strides = [number(axis.stride) for axis in found.fields]
+    strides = [number(step) for step in found.stride]
     return {**field, "stride": None if None in strides else strides}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from segcompile.errors import Label, SegcompileError, SourceText, Span, fail
 
-MAX_BYTES = 4 * 1024 * 1024  # a spec of 10,000 layers has about 1 MB
-MAX_VALUES = 400_000  # and about 130,000 keys and values; what takes seconds to read is no spec
+MAX_BYTES = 2 * 1024 * 1024  # 20,000 layers, the most of an expansion, written out with three attributes have 1 MB
+MAX_VALUES = 200_000  # and 180,000 keys and values; what takes many seconds to read is no spec
+MAX_LENGTH = 10_000  # characters of a value
+MAX_WORD = 100_000  # characters without a space: more than a row of 20,000 columns; the parser takes n² for a long tag
 MAX_DEPTH = 32
 _LINE_BREAK = re.compile("\r\n|[\n\r]")
 _TEXT = "\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"
+_LONG_WORD = re.compile(rf"(?<!\S)\S{{{MAX_WORD + 1}}}")
 _NOT_TEXT = re.compile(f"[^{_TEXT}]")  # control characters, YAML's other line breaks, stray byte order marks
 _NO_CHARACTER = re.compile(r"\\U(?!0010|000[0-9a-fA-F])[0-9a-fA-F]{8}")  # an escape beyond Unicode
 
@@ -135,6 +139,7 @@ def load(path: Path, name: str | None = None) -> Mapping:
     return parse(text, shown)
 
 
+@lru_cache(maxsize=32)  # a base, a used spec, and each variant's: the same text again, and reading is slow
 def parse(text: str, name: str) -> Mapping:
     """The document in `text`; messages call it `name`. Raises SegcompileError (SC001, SC002, SC004)."""
     source = SourceText(name, tuple(_LINE_BREAK.split(text)))
@@ -142,6 +147,10 @@ def parse(text: str, name: str) -> Mapping:
     if odd is not None:
         message = f"the character U+{ord(odd[0]):04X} is not text"
         raise fail("SC001", message, _span_of(source, text, odd), help="delete it")
+    long = _LONG_WORD.search(text)
+    if long is not None:
+        span = _span_of(source, text, long)
+        raise fail("SC001", f"more than {MAX_WORD:,} characters without a space", span, help="is it a spec?")
     try:
         root = _Composer(source, text).document()
     except MarkedYAMLError as error:
@@ -229,6 +238,8 @@ class _Composer:
             odd = _NOT_TEXT.search(event.value)  # an escape, such as "\0"
             if odd is not None:
                 raise fail("SC001", f"the character U+{ord(odd[0]):04X} is not text", span, help="delete it")
+            if len(event.value) > MAX_LENGTH:
+                raise fail("SC001", f"a value of more than {MAX_LENGTH:,} characters", span, help="shorten it")
             return Scalar(event.value, span, event.style in ("'", '"'))
         if kind == "SequenceStartEvent":
             return self._sequence(span, depth)

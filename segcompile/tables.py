@@ -9,11 +9,13 @@ from segcompile.analysis.claims import Verdict
 from segcompile.analysis.facts import NodeFacts
 from segcompile.analysis.pairs import show
 from segcompile.analysis.sizes import AxisSizes, Sizes
+from segcompile.analysis.unknown import why_unknown
 from segcompile.compiler import Compiled
 from segcompile.graph import Node
-from segcompile.ops import Shape
+from segcompile.ops import AnySize, Shape
 
 _HEAD = ("layer", "op", "shape", "kernel", "dilation", "stride", "receptive field", "claimed", "parameters", "MACs")
+_UNKNOWN = ("not listed", "varies")  # fields that are not known, of an image of one size and of any
 _LEFT = (0, 1, 2, 7)  # columns of words; the others are numbers
 
 
@@ -86,8 +88,7 @@ def _attribute(node: Node, name: str) -> str:
 
 
 def _fractions(found: NodeFacts) -> str:
-    strides = [field.stride for field in found.fields]
-    return "" if None in strides else show((strides[0], strides[1]))
+    return "" if None in found.stride else show(found.stride)
 
 
 def field_text(found: NodeFacts, compiled: Compiled) -> str:
@@ -98,7 +99,7 @@ def field_text(found: NodeFacts, compiled: Compiled) -> str:
         return "whole image" + (f" ({show((height, width))})" if height and width else "")
     if height is None or width is None:
         sizes = [size for shape in compiled.graph.inputs.values() for size in shape.size]
-        return "not listed" if all(isinstance(size, int) for size in sizes) else "varies"
+        return _UNKNOWN[any(isinstance(size, AnySize) for size in sizes)]
     touched = _touched(found)
     holes = f" ({show(touched)})" if touched != (height, width) else ""
     return ("≤ " if found.bound else "") + show((height, width)) + holes
@@ -114,7 +115,9 @@ def _legend(compiled: Compiled) -> list[str]:
     for nodes in compiled.graph.layers.values():
         found = compiled.facts[nodes[-1].name]
         text, (height, width) = field_text(found, compiled), (field.local_size for field in found.fields)
-        if text == "0":
+        if text in _UNKNOWN:
+            said.setdefault("unknown", f"{text}: the field {_why_unknown(nodes[-1], compiled)}")
+        elif text == "0":
             said.setdefault("nothing", "0: no pixel is seen")
         elif text.startswith("whole image ("):
             said.setdefault("whole", f"{text}: the paths that do not mix the image see {show((height, width))}")
@@ -123,6 +126,12 @@ def _legend(compiled: Compiled) -> list[str]:
         if text[0].isdigit() and "(" in text:
             said.setdefault("holes", f"{text}: of {show((height, width))} pixels, {show(_touched(found))} are seen")
     return ["", *said.values()] if said else []
+
+
+def _why_unknown(node: Node, compiled: Compiled) -> str:
+    shapes = {**compiled.graph.inputs, **{name: fact.shape for name, fact in compiled.facts.items()}}
+    fields = {name: fact.fields for name, fact in compiled.facts.items()}
+    return why_unknown(compiled.graph, shapes, fields, node.name)
 
 
 def _claimed(layer: str, compiled: Compiled) -> str:

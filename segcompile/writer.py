@@ -18,12 +18,17 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segcompile.errors import Findings, fail
+
+try:
+    import fcntl
+except ImportError:  # Windows cannot lock a folder; there, two builds at once may mix their files
+    fcntl = None  # type: ignore[assignment]
 
 MANIFEST = ".segcompile.json"
 _MAX_MANIFEST = 1024 * 1024  # ours have a few kilobytes
@@ -96,20 +101,46 @@ def write(plan: Plan, files: Mapping[str, str], manifest: Mapping[str, Any]) -> 
     """Carry out `plan`; the caller has looked at its `refusals`, for hand-edited and foreign files are overwritten.
 
     Unchanged files are not touched, and neither are hand-edited orphans. Raises SegcompileError, with the folder as
-    it was: SC009 where something cannot be written, SC704 for a link or a folder in the place of a file.
+    it was: SC009 where something cannot be written or another build is writing, SC704 for a link or a folder in the
+    place of a file, SC702 and SC704 for what was edited or made since `plan`.
     """
     texts = _with_manifest(files, manifest)
     try:
-        if not plan.folder.exists():
-            if _create(plan.folder, texts):
-                return
-            plan = _compare(plan.folder, texts)  # another build was faster
-            findings = Findings()
-            refusals(plan, findings)
-            findings.stop_on_errors()
-        _update(plan, texts)
+        if not plan.folder.exists() and _create(plan.folder, texts):
+            return
+        with _locked(plan.folder):
+            now = _compare(plan.folder, texts)  # another build may have been faster
+            _refuse_news(plan, now)
+            _update(now, texts)
     except OSError as error:
         raise fail("SC009", f"`{plan.folder}` cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Nobody else writes into `folder` meanwhile; SC009 if another build is at it. A lock dies with its process."""
+    handle = os.open(folder, os.O_RDONLY) if fcntl is not None else None
+    try:
+        if handle is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                message = f"`{folder}` is being written by another build"
+                raise fail("SC009", message, help="wait for its end, then build again") from None
+            except OSError:  # a disk that knows no locks
+                pass
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _refuse_news(plan: Plan, now: Plan) -> None:
+    """`refusals` for what the caller of `write` could not see in `plan`."""
+    edited, foreign = ({*now.hand_edited} - {*plan.hand_edited}), ({*now.foreign} - {*plan.foreign})
+    findings = Findings()
+    refusals(replace(now, hand_edited=tuple(sorted(edited)), foreign=tuple(sorted(foreign))), findings)
+    findings.stop_on_errors()
 
 
 def unified_diff(plan: Plan, files: Mapping[str, str]) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from segcompile.analysis.coverage.reach import reach
 from segcompile.analysis.facts import Facts
 from segcompile.analysis.index_set import IndexSet
 from segcompile.analysis.receptive_field import Field
@@ -25,12 +24,8 @@ from segcompile.ops import (
     Add,
     BatchNorm,
     Concat,
-    Conv,
-    Deconv,
     GroupNorm,
-    Init,
     InstanceNorm,
-    Linear,
     Mul,
     PixelShuffle,
     Resize,
@@ -38,6 +33,8 @@ from segcompile.ops import (
     Scale,
     Shape,
 )
+from segcompile.testing.fields import mask, probes
+from segcompile.testing.networks import every_layer, sized, slim
 
 ROOT = Path(__file__).parents[1]
 _POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm)
@@ -116,36 +113,6 @@ class Emitted:
         """Whether some outputs of some layer see nothing along an axis."""
         return any(None in fact.fields[axis].sets for fact in self.facts.values())
 
-    def interior(self, node: str, axis: int, index: int) -> bool:
-        """Whether output `index` of a node reads no padding anywhere on the way."""
-        needed: dict[str, tuple[int, int]] = {node: (index, index)}
-        for step in reversed(self.graph.nodes):
-            if step.name not in needed:
-                continue
-            low, high = needed[step.name]
-            sizes = [self.shapes[name].size[axis] for name in step.inputs]
-            if low < 0 or high >= self.shapes[step.name].size[axis]:
-                return False
-            for position, name in enumerate(step.inputs):
-                window = step.op.window(axis, sizes, position)
-                if window is None:
-                    continue
-                first = -(-(window.stride * low - window.offset) // window.upsample)
-                last = (window.stride * high - window.offset + window.dilation * (window.taps - 1)) // window.upsample
-                had = needed.get(name, (first, last))
-                needed[name] = min(had[0], first), max(had[1], last)
-        return all(
-            needed[name][0] >= 0 and needed[name][1] < shape.size[axis]
-            for name, shape in self.graph.inputs.items()
-            if name in needed
-        )
-
-    def central(self, node: str, axis: int, phase: int, period: int) -> int | None:
-        """The interior output index of a phase that is nearest to the middle."""
-        size = self.shapes[node].size[axis]
-        candidates = sorted(range(phase % period, size, period), key=lambda index: abs(2 * index - size))
-        return next((index for index in candidates if self.interior(node, axis, index)), None)
-
 
 def _pad(x: Any, pads: Any, mode: str = "constant", value: float = 0) -> Any:
     import torch
@@ -204,22 +171,6 @@ def compiled(spec: str | Path, **options: Any) -> Compiled:
     return found
 
 
-def slim(graph: Graph, channels: int = 2) -> Graph:
-    """The graph with so few channels everywhere: the same geometry, cheaper."""
-
-    def thin(node: Node) -> Node:
-        changes: dict[str, Any] = {}
-        if isinstance(node.op, Conv | Deconv):
-            groups = channels if node.op.groups > 1 else 1
-            changes = {"channels": channels, "groups": groups, "init": Init(), "frozen": False}
-        elif isinstance(node.op, Linear):
-            changes = {"features": channels}
-        return replace(node, op=node.op.model_copy(update=changes))
-
-    inputs = {name: Shape(channels, shape.size) for name, shape in graph.inputs.items()}
-    return replace(graph, inputs=inputs, nodes=tuple(thin(node) for node in graph.nodes))
-
-
 def skeleton(graph: Graph) -> Graph:
     """The graph with one channel everywhere and nothing but its ways through: joins become sums."""
 
@@ -231,17 +182,6 @@ def skeleton(graph: Graph) -> Graph:
         return replace(node, op=Scale(factor=1.0)) if isinstance(node.op, _POINTWISE) else node
 
     return slim(replace(graph, nodes=tuple(bare(node) for node in graph.nodes)), 1)
-
-
-def sized(graph: Graph, height: int, width: int) -> Graph:
-    """The graph for images of another size."""
-    return replace(graph, inputs={name: Shape(shape.channels, (height, width)) for name, shape in graph.inputs.items()})
-
-
-def every_layer(graph: Graph) -> Graph:
-    """The graph with every layer as an output."""
-    outputs = {name.replace(".", "_") + "_out": nodes[-1].name for name, nodes in graph.layers.items()}
-    return replace(graph, outputs=outputs)
 
 
 def source_of(graph: Graph, facts: Facts, about: str = "") -> dict[str, str]:
@@ -281,18 +221,6 @@ def measure(net: Emitted, results: Mapping[str, Any], inputs: list[Any], head: s
     return torch.where(total > 1e-13 * gradient(results[head].sum()).max(), total, 0.0)
 
 
-def probes(net: Emitted, node: str, most: int | None = None) -> Iterator[tuple[int, int]]:
-    """Output cells that see no padding, one for every phase of either axis, or for `most` phases spread out; rows and
-    columns in different orders, so that unequal phases meet."""
-    height, width = (field.period for field in net.facts[node].fields)
-    period = max(height, width)
-    step = 1 if most is None else max(1, -(-period // most)) | 1  # odd: even and odd phases take turns
-    for phase in range(0, period, step):
-        y, x = net.central(node, 0, phase, height), net.central(node, 1, 3 * phase + phase // 2, width)
-        if y is not None and x is not None:
-            yield y, x
-
-
 def measured_cells(
     net: Emitted, most: int | None = None
 ) -> Iterator[tuple[str, tuple[Field, ...], tuple[int, int], Any]]:
@@ -302,17 +230,19 @@ def measured_cells(
     for head, node in net.graph.outputs.items():
         fields = net.facts[node].fields
         if all(field.sets and not field.whole for field in fields):
-            for cell in probes(net, node, most):
+            for cell in probes(net.graph, net.shapes, net.facts, node, most):
                 yield node, fields, cell, measure(net, results, inputs, head, cell)
 
 
 def check_fields(net: Emitted, most: int | None = None) -> int:
     """Assert that in every phase (or at least `most` or so) of every head the input cells that a gradient reaches are
     those that the analysis names: along each axis, and in two dimensions. The number of phases measured."""
+    import torch
+
     count = 0
     for node, fields, cell, gradient in measured_cells(net, most):
         found = gradient > 0
-        assert found.equal(region_mask(net, node, cell)), f"{node} at {cell}\n{net.source}"
+        assert found.equal(torch.from_numpy(mask(net.graph, net.shapes, node, cell))), f"{node} at {cell}\n{net.source}"
         for axis, field in enumerate(fields):
             seen, where = indices(field.at(cell[axis])), found.any(1 - axis).nonzero().flatten().tolist()
             # A path that ends along one axis is not seen along the other: the table holds all outputs of the line.
@@ -327,25 +257,12 @@ def indices(found: IndexSet | None) -> list[int]:
     return [] if found is None else [i for first, last in found.runs() for i in range(first, last + 1)]
 
 
-def region_mask(net: Emitted, node: str, cell: tuple[int, int]) -> Any:
-    """Where on the input (the inputs are of one size) the analysis says that an output cell looks."""
-    import torch
-
-    regions = reach(net.graph, net.shapes, node, cell).regions
-    mask = torch.zeros(*next(iter(net.graph.inputs.values())).size, dtype=torch.bool)
-    for name in net.graph.inputs:
-        for row, first, last in regions[name].runs() if name in regions else ():
-            assert row >= 0 and first >= 0, "the cell is no interior one"
-            mask[row, first : last + 1] = True
-    return mask
-
-
 @pytest.fixture(scope="session")
 def nets() -> SimpleNamespace:
     """The functions of this file, for tests in any folder."""
     sys.dont_write_bytecode = True
     functions: list[Callable[..., Any]] = [
-        compiled, slim, skeleton, sized, every_layer, source_of, load, emitted, measure, probes,
+        compiled, slim, skeleton, sized, every_layer, source_of, load, emitted, measure,
         measured_cells, check_fields,
     ]  # fmt: skip
     return SimpleNamespace(**{function.__name__: function for function in functions}, root=ROOT, batch_norm=BatchNorm)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -131,7 +132,7 @@ def test_build_says_what_it_wrote_and_then_that_all_is_up_to_date(tmp_path: Path
     out = str(tmp_path / "x")
     status, result = run("build", LARGE, "--backend", "torch", "--out", out)
     assert status == 0
-    assert "wrote 12 of 12 files" in result.output
+    assert "wrote 14 of 14 files" in result.output
     status, result = run("build", LARGE, "--backend", "torch", "--out", out)
     assert (status, result.output) == (0, f"{out}: up to date\n")
 
@@ -292,3 +293,78 @@ def test_emission_imports_neither_torch_nor_jax(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+# --- what is built, run ----------------------------------------------------------------------------------------------
+
+TINY = (
+    "segcompile: 1\nmodel: tiny\ninput: {channels: 3, size: any}\nlayers:\n  - score: {conv: 2, kernel: 3, act: relu}\n"
+)
+
+
+def test_a_build_that_agrees_with_the_analysis_is_written(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    options = ("--backend", "torch", "--out", str(tmp_path / "out"), "--verify")
+    status, result = run("build", str(tmp_path / "tiny.yaml"), *options)
+    assert status == 0
+    assert result.output.splitlines()[:5] == [
+        "  ✓ 2 tensors, 56 parameters",
+        "  ✓ shapes of all outputs, of 3 x 24 x 24",
+        "  ✓ values to 0.0001 of the reference's, of 2 x 24 x 25",
+        "  ✓ receptive fields by gradient, of 2 x 24 x 25",
+        "  + README.md",
+    ]
+    data = json.loads(run("build", str(tmp_path / "tiny.yaml"), *options, "--format", "json")[1].output)
+    assert len(data["verified"]) == 4 and (tmp_path / "out/model.py").exists()
+
+
+def test_a_build_that_does_not_agree_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import segcompile_torch
+
+    from segcompile.backend import BuildRequest, BuildResult
+
+    def emit(request: BuildRequest) -> BuildResult:
+        files = dict(right.emit(request).files)
+        return BuildResult({**files, "model.py": files["model.py"].replace("F.relu(", "F.relu6(-")})
+
+    right = segcompile_torch.BACKEND
+    monkeypatch.setattr(segcompile_torch, "BACKEND", replace(right, emit=emit))
+    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    out = tmp_path / "out"
+    status, result = run("build", str(tmp_path / "tiny.yaml"), "--backend", "torch", "--out", str(out), "--verify")
+    assert status == 4 and not out.exists()
+    assert "error[SC609 verification]: what backend `torch` built is not verified: output[" in result.output
+
+
+def test_the_scoreboard_of_a_backend_without_a_runner(outline_on_the_path: None) -> None:
+    status, result = run("verify-backend", "outline")
+    lines = result.output.splitlines()
+    assert status == 0
+    assert lines[2].split() == ["same", "bytes", "4/4"]
+    assert lines[3] == "  names                    –  backend `outline` names no runner: what it emits is not run"
+    assert lines[-1] == "outline: 5 of 5 checks pass"
+    data = json.loads(run("verify-backend", "outline", "--format", "json")[1].output)
+    assert data["ok"] and [row["check"] for row in data["checks"]][:2] == ["emission", "refusal"]
+
+
+def test_a_framework_that_is_not_installed_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import segcompile_torch
+
+    missing = replace(segcompile_torch.BACKEND, runner="a_framework.runner:RUNNER")
+    monkeypatch.setattr(segcompile_torch, "BACKEND", missing)
+    status, result = run("verify-backend", "torch")
+    assert status == 4
+    assert result.output == (
+        "error: backend `torch`: its runner a_framework.runner:RUNNER cannot be loaded: No module named 'a_framework'\n"
+    )
+
+
+@pytest.fixture
+def outline_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third party's backend, as an installer would leave it."""
+    info = tmp_path / "segcompile_outline-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: segcompile-outline\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[segcompile.backends]\noutline = segcompile_outline:BACKEND\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "tests/data/third_party_backend")

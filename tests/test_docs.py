@@ -16,7 +16,7 @@ from segcompile import source
 from segcompile.build import request_for
 from segcompile.compiler import compile_spec
 from segcompile.errors import Findings
-from segcompile.language import calls, derive, expander, schema, sections
+from segcompile.language import calls, derive, expander, ledger, schema, sections
 from segcompile.language.derive import variants_of
 from segcompile.language.sections import NETWORK_CLAIMS
 from segcompile.language.training import Training
@@ -167,6 +167,8 @@ def test_the_training_on_the_page_is_the_default(tmp_path: Path) -> None:
 def test_the_limits_on_the_page_are_the_limits() -> None:
     text = " ".join(section("Limits").split())
     assert f"{source.MAX_BYTES // 1024**2} MiB and {source.MAX_VALUES:,} keys" in text
+    assert f"values of at most {source.MAX_LENGTH:,} characters" in text
+    assert f"a join has at most {ledger.MAX_BRANCHES:,} inputs" in text
     assert f"nested {source.MAX_DEPTH} deep" in text
     assert f"{expander.MAX_LAYERS:,} layers" in text
     assert f"at most {sections.MAX_SIZES} sizes of the input" in text

@@ -41,12 +41,15 @@ def test_the_name_of_a_spec_is_text_in_the_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layers", "code"),
     [
-        ("layers:\n  - c: {conv: " + "1" * 1_000_000 + "x, kernel: 3}\n", "SC104"),
+        ("layers:\n  - c: {conv: " + "1" * 9_000 + "x, kernel: 3}\n", "SC104"),
         ("variants: [" + ", ".join(f"v{n}" for n in range(2000)) + "]\n" + LAYERS, "SC111"),
         ("variants: [a, a]\n" + LAYERS, "SC002"),
         ('about: "\\U80000000"\n' + LAYERS, "SC001"),
+        (LAYERS + "  - a: {add: [" + ", ".join(["c"] * 100_000) + "]}\n", "SC111"),
+        (LAYERS + "  - a: {add: [" + ", ".join(f"z{n}" for n in range(100_000)) + "]}\n", "SC102"),
+        ("table: {kernel: [" + "3, " * 100_000 + "3]}\n", "SC111"),
     ],
-    ids=["digits", "variants", "twice", "escape"],
+    ids=["digits", "variants", "twice", "escape", "join", "unknown", "table"],
 )
 def test_it_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str], layers: str, code: str) -> None:
     assert f"error[{code} " in said(tmp_path, HEAD + layers, capsys)
@@ -90,3 +93,43 @@ def test_a_terminal_without_lines_gets_question_marks() -> None:
     command = [sys.executable, "-m", "segcompile", "rf", "dilated_large"]
     done = subprocess.run(command, capture_output=True, env=environment)
     assert done.returncode == 0 and b"layer8" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "mistakes",
+    [
+        "".join(f"k{n}: 1\n" for n in range(5000)),
+        "claims: {" + ", ".join(f"k{n}: {{size: 1}}" for n in range(5000)) + "}\n",
+        "outputs: {" + ", ".join(f"k{n}: x{n}" for n in range(5000)) + "}\n",
+    ],
+    ids=["keys", "claims", "outputs"],
+)
+def test_after_a_hundred_mistakes_of_one_kind_no_more_are_sought(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mistakes: str
+) -> None:
+    assert said(tmp_path, HEAD + LAYERS + mistakes, capsys).count("error[") == 100
+
+
+@pytest.mark.parametrize(
+    ("out", "text"),
+    [
+        ("", "SC009 unreadable-file]: `--out` names no folder"),
+        ("/", "SC009 unreadable-file]: `/` is the root of the disk; code needs a folder of its own"),
+        (".", "SC009 unreadable-file]: `.` is the spec's own folder; code needs a folder of its own"),
+        ("file", "SC009 unreadable-file]: `file` is a file, not a folder"),
+        ("file/below", "SC009 unreadable-file]: `file/below` cannot be read: Not a directory"),
+        ("mine", "SC704 foreign-file]: `mine/model.py` was not written by segcompile"),
+    ],
+)
+def test_no_code_goes_where_none_belongs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], out: str, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.yaml").write_text(HEAD + LAYERS)
+    Path("file").touch()
+    Path("mine").mkdir()
+    Path("mine/model.py").write_text("x = 1\n")
+    before = sorted(tmp_path.rglob("*"))
+    assert status("build", "net.yaml", "--backend", "torch", "--out", out) == 1
+    assert capsys.readouterr().err.splitlines()[0] == f"error[{text}"
+    assert sorted(tmp_path.rglob("*")) == before and Path("mine/model.py").read_text() == "x = 1\n"

@@ -265,13 +265,17 @@ def test_a_bad_file_gets_this_message(data: str | bytes, text: str, tmp_path: Pa
     assert refusal(data, tmp_path) == text
 
 
+_WORD = "more than 100,000 characters without a space"
 BIG = {
-    "10 MB of brackets": ("[" * 10_000_000, "error[SC009 unreadable-file]: `net.yaml` is larger than 4 MiB"),
-    "4 MB of brackets": ("[" * 4_000_000, "error[SC001 yaml-syntax]: nested more than 32 deep"),
-    "4 MB of braces": ("{" * 4_000_000, "error[SC001 yaml-syntax]: nested more than 32 deep"),
+    "10 MB of brackets": ("[" * 10_000_000, "error[SC009 unreadable-file]: `net.yaml` is larger than 2 MiB"),
+    "90 kB of brackets": ("[" * 90_000, "error[SC001 yaml-syntax]: nested more than 32 deep"),
+    "2 MB of braces": ("{ " * 1_000_000, "error[SC001 yaml-syntax]: nested more than 32 deep"),
     "2 MB of dashes": ("- " * 1_000_000, "error[SC001 yaml-syntax]: nested more than 32 deep"),
-    "4 MB in an open quote": ("a: '" + "x" * 4_000_000, "error[SC001 yaml-syntax]: this quote is never closed"),
-    "1 MB of key": ("k" * 1_000_000 + ": 1", "error[SC001 yaml-syntax]: a `:` cannot stand here"),
+    "2 MB in an open quote": ("a: '" + "x " * 1_000_000, "error[SC001 yaml-syntax]: this quote is never closed"),
+    "2 MB of prose": ("a: " + "x " * 1_000_000, "error[SC001 yaml-syntax]: a value of more than 10,000 characters"),
+    "2 MB of key": ("k" * 2_000_000 + ": 1", f"error[SC001 yaml-syntax]: {_WORD}"),
+    "2 MB of tag": ("a: !" + "k" * 2_000_000 + " 1", f"error[SC001 yaml-syntax]: {_WORD}"),
+    "9 kB of key": ("k" * 9_000 + ": 1", "error[SC001 yaml-syntax]: a `:` cannot stand here"),
 }
 
 
@@ -292,7 +296,7 @@ def test_more_values_than_any_spec_has_are_refused(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_long_value_is_quoted_in_part(tmp_path: Path) -> None:
-    first, *_ = refusal("h" * 200_000, tmp_path).splitlines()
+    first, *_ = refusal("h" * 9_000, tmp_path).splitlines()
     assert first == f"error[SC004 wrong-type]: a spec is a mapping, not `{'h' * 59}…`"
 
 

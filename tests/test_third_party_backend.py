@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from segcompile.backend import load_backend
+from segcompile.errors import SegcompileError
+
 ROOT = Path(__file__).parents[1]
 OUTLINE = ROOT / "tests" / "data" / "third_party_backend"
 
@@ -148,6 +151,26 @@ def test_a_misspelt_name_gets_the_right_one(outline: Path) -> None:
     )
 
 
+CONFORMANCE = """
+from segcompile.testing import conformance
+
+test_conformance = conformance("outline")
+"""
+
+
+def test_it_passes_the_kit_in_five_lines_as_far_as_it_declares(outline: Path, tmp_path: Path) -> None:
+    (tmp_path / "test_outline.py").write_text(CONFORMANCE)
+    path = os.pathsep.join(map(str, (outline, ROOT)))
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "."]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    for item in ("emission: conv: 3, kernel: 3", "refusal: softmax: channels", "same bytes: dilated_large"):
+        assert f"PASSED test_outline.py::test_conformance[{item}]" in done.stdout
+    assert "emission: softmax" not in done.stdout  # it is not declared
+    assert "backend `outline` names no runner: what it emits is not run" in done.stdout  # and why the rest is skipped
+
+
 # --- broken ones
 
 
@@ -241,3 +264,10 @@ def test_output_that_differs_the_second_time_is_refused(tmp_path: Path, emitted:
     assert run("show(run_backend, load_backend('fake'), request(*TINY))", tmp_path) == (
         f"error[SC607 nondeterministic-output]: backend `fake` wrote `{path}` differently the second time\n"
     )
+
+
+def test_only_a_package_that_exists_is_named() -> None:
+    with pytest.raises(SegcompileError) as caught:
+        load_backend("keras")
+    (found,) = caught.value.diagnostics
+    assert (found.code.code, found.help) == ("SC601", "`segcompile list` shows the installed ones")

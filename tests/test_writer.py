@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -555,9 +557,53 @@ def test_builds_at_the_same_time_leave_one_whole_folder(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert errors == []
+    told = f"`{tmp_path / 'out'}` is being written by another build"
+    assert all(isinstance(error, SegcompileError) and told in str(error) for error in errors), errors
     assert texts(tmp_path / "out") == files
     assert drifted(tmp_path / "out", files) == ""
+
+
+_AT_WORK = """
+import sys
+from pathlib import Path
+from segcompile import writer
+real = writer._replace
+def slow(*arguments):
+    real(*arguments)
+    print("at work", flush=True)
+    sys.stdin.readline()
+writer._replace = slow
+folder, files = Path(sys.argv[1]), {"model.py": "x = 5\\n", "README.md": "# Other\\n"}
+writer.write(writer.plan(folder, files, {}), files, {})
+"""
+
+
+def test_a_second_build_is_refused_while_a_first_one_writes_and_not_after_its_death(tmp_path: Path) -> None:
+    build(tmp_path / "out")
+    command = [sys.executable, "-c", _AT_WORK, str(tmp_path / "out")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "at work\n"
+        before = tree(tmp_path)
+        with pytest.raises(SegcompileError) as caught:
+            build(tmp_path / "out", {"model.py": "x = 6\n"})
+        assert render_text(caught.value.diagnostics).replace(str(tmp_path), "") == (
+            "error[SC009 unreadable-file]: `/out` is being written by another build\n"
+            "   = help: wait for its end, then build again"
+        )
+        assert tree(tmp_path) == before
+        first.kill()
+    build(tmp_path / "out", {"model.py": "x = 6\n"})
+    assert texts(tmp_path / "out")["model.py"] == "x = 6\n"
+
+
+def test_what_another_build_wrote_since_the_plan_is_compared_again(tmp_path: Path) -> None:
+    build(tmp_path / "out", {"a.py": "x = 1\n", "b.py": "x = 1\n"})
+    files = {"a.py": "x = 1\n", "b.py": "x = 2\n"}
+    slow = plan(tmp_path / "out", files, ABOUT)
+    build(tmp_path / "out", {"a.py": "x = 9\n", "b.py": "x = 9\n"})
+    write(slow, files, ABOUT)
+    assert texts(tmp_path / "out") == files
 
 
 # --- any sequence of builds and edits

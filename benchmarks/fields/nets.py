@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from conftest import sized, slim
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from segcompile.analysis.shapes import infer_shapes
@@ -20,6 +19,7 @@ from segcompile.errors import Findings
 from segcompile.graph import Graph, Node
 from segcompile.ops import Conv, Deconv, LeakyRelu, Pad, Pool, PRelu
 from segcompile.passes.derive_crops import derive_crops
+from segcompile.testing.networks import sized, slim
 from segcompile.testing.strategies import graphs
 
 ROOT = Path(__file__).resolve().parents[2]

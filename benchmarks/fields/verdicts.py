@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from conftest import Emitted, indices, measure, region_mask
+from conftest import Emitted, indices, measure
 from fields.peer import Hull, Peer, ReceptiveFieldError
+
+from segcompile.testing.fields import is_interior, mask
 
 PATIENCE = 30.0  # seconds for the outputs of one network that the peer is asked about, after one period of them
 Cell = tuple[int, int]
@@ -63,7 +65,7 @@ def measured(net: Emitted) -> Truth | None:
     period = max(field.period for field in fields)
     inside = []
     for axis in (0, 1):
-        cells = [index for index in range(extent[axis]) if net.interior(node, axis, index)]
+        cells = [index for index in range(extent[axis]) if is_interior(net.graph, net.shapes, node, axis, index)]
         first = max(0, len(cells) // 2 - period)
         inside.append(cells[first : first + 2 * period])
     rows, columns = inside
@@ -99,7 +101,7 @@ def judge_ours(net: Emitted, truth: Truth) -> Verdicts:
     size = fact.receptive_field
     found = Verdicts(_verdict(size, truth.size, True), _extent(size), asked=len(truth.maps))
     for cell, seen in truth.maps.items():
-        said, hull = region_mask(net, node, cell), truth.hulls[cell]
+        said, hull = seen.new_tensor(mask(net.graph, net.shapes, node, cell)), truth.hulls[cell]
         along = [field.at(place) for field, place in zip(fact.fields, cell, strict=True)]
         ends = [(one.low, one.high) if one else None for one in along]
         places = [seen.any(1 - axis).nonzero().flatten().tolist() for axis in (0, 1)]

@@ -102,7 +102,7 @@ def _receptive_field(found: NodeFacts) -> tuple[int, int] | None:
 
 
 def _stride(found: NodeFacts) -> tuple[Fraction, Fraction] | None:
-    height, width = (field.stride for field in found.fields)
+    height, width = found.stride
     return None if height is None or width is None else (height, width)
 
 

@@ -9,6 +9,7 @@ from segcompile.analysis.alignment import Maps, Place, place_nodes
 from segcompile.analysis.coverage.gridding import warn_gridding
 from segcompile.analysis.misaligned import warn_misaligned
 from segcompile.analysis.receptive_field import Fields, trace_fields
+from segcompile.analysis.strides import Strides, trace_strides
 from segcompile.analysis.warn import warn_field_exceeds, warn_no_effect
 from segcompile.errors import Findings
 from segcompile.graph import Graph
@@ -17,10 +18,11 @@ from segcompile.ops import Parameter, Shape
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """Of one node: shape, receptive fields and coordinate maps (height, width), trained tensors, cost."""
+    """Of one node: shape, receptive fields, strides and coordinate maps (height, width), trained tensors, cost."""
 
     shape: Shape
     fields: Fields
+    stride: Strides  # input pixels per output step
     maps: tuple[Maps, Maps]
     parameters: tuple[Parameter, ...]
     macs: int | None
@@ -52,7 +54,7 @@ Facts = Mapping[str, NodeFacts]  # node name -> what is true of it; inputs are n
 def analyse(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Facts:
     """The facts of every node of a graph whose crops are resolved and whose shapes are known."""
     fields = trace_fields(graph, shapes)
-    places = place_nodes(graph, shapes)
+    strides, places = trace_strides(graph, shapes, fields), place_nodes(graph, shapes)
     facts: dict[str, NodeFacts] = {}
     for node in graph.nodes:
         inputs = [shapes[name] for name in node.inputs]
@@ -61,7 +63,8 @@ def analyse(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Fa
         macs = node.op.macs(inputs, shape)
         read = node.inputs[:1] if node.op.lends_size else node.inputs
         bound = node.op.data_dependent or any(name in facts and facts[name].bound for name in read)
-        facts[node.name] = NodeFacts(shape, fields[node.name], places[node.name], parameters, macs, bound)
+        name = node.name
+        facts[name] = NodeFacts(shape, fields[name], strides[name], places[name], parameters, macs, bound)
     warn_misaligned(graph, shapes, places, findings)
     warn_no_effect(graph, shapes, findings)
     warn_field_exceeds(graph, fields, findings)

@@ -49,6 +49,7 @@ def warn_field_exceeds(graph: Graph, fields: Mapping[str, Fields], findings: Fin
         node, size = next((pair for pair in found if pair[1] > most), (None, 0))
         if node is not None and node not in said:
             said.append(node)
-            message = f"{node.layer} sees {size} pixels; an input of {max(known)} never holds all of them"
-            help = f"an input of at least {size // 2 + 1} pixels, or smaller dilations and strides"
+            sees = f"{node.layer} sees {size} pixels across"
+            message = f"{sees}; on an input of {max(known)} its outermost taps meet only padding"
+            help = f"give it an input of {size // 2 + 1} or more, or make a kernel, a dilation or a stride smaller"
             findings.add("SC408", message, node.origin.span, labels=node.origin.calls, help=help)

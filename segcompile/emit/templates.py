@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from functools import lru_cache
 from importlib.resources.abc import Traversable
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -10,6 +11,11 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 def environment(*folders: Traversable) -> Environment:
     """An environment over template folders; the first one that has a name wins."""
+    return _environment(folders)
+
+
+@lru_cache(maxsize=4)  # to compile templates is nine tenths of what an emission costs
+def _environment(folders: tuple[Traversable, ...]) -> Environment:
 
     def load(name: str) -> str | None:
         found = (folder / name for folder in folders)

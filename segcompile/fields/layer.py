@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from segcompile.analysis.coverage.reach import reach
 from segcompile.analysis.coverage.region import Region
-from segcompile.analysis.facts import Facts
 from segcompile.analysis.index_set import TooWide
 from segcompile.analysis.pairs import show
 from segcompile.analysis.receptive_field import Field, Fields
+from segcompile.analysis.unknown import why_unknown
 from segcompile.analysis.why import Adds, Side, attaining_path
 from segcompile.errors import SegcompileError, fail
-from segcompile.fields.padding import SeenPadding, seen_padding
+from segcompile.fields.net import Net
+from segcompile.fields.padding import SeenPadding
 from segcompile.fields.values import Coverage, Phase, PhaseField
-from segcompile.graph import Graph
 from segcompile.ops import AXES, Shape, Size, Undecidable
 
 if TYPE_CHECKING:
@@ -31,33 +31,6 @@ Direction = Literal["top", "bottom", "left", "right"]
 DIRECTIONS: Mapping[Direction, tuple[int, Side]] = {
     "top": (0, "low"), "bottom": (0, "high"), "left": (1, "low"), "right": (1, "high"),
 }  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Net:
-    """What the layers of a network share."""
-
-    graph: Graph
-    shapes: Mapping[str, Shape]  # of inputs and nodes
-    facts: Facts
-
-    @cached_property
-    def fields(self) -> Mapping[str, Fields]:
-        return {name: fact.fields for name, fact in self.facts.items()}
-
-    @cached_property
-    def has_gaps(self) -> bool:
-        """Whether some outputs of some layer see nothing along an axis."""
-        return any(None in axis.sets for fields in self.fields.values() for axis in fields)
-
-    @cached_property
-    def padding(self) -> Mapping[str, SeenPadding | None]:
-        return seen_padding(self.graph, self.shapes, self.symbolic)
-
-    @property
-    def symbolic(self) -> bool:
-        """Whether some size of an input is `any`."""
-        return any(not isinstance(size, int) for shape in self.graph.inputs.values() for size in shape.size)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,6 +76,8 @@ class LayerField:
     def exact(self) -> bool:
         """Whether the tables of `fields` say of every phase what it sees, the rows of one and the columns of the other.
         Else they are bounds, as behind gaps along one axis some phases see less, or that is not known."""
+        if not self._net.has_gaps:
+            return True
         before = self._net.graph.ancestors([self._node]) & self._net.fields.keys()
         if not any(None in axis.sets for name in before for axis in self._net.fields[name]):
             return True
@@ -128,14 +103,12 @@ class LayerField:
         """Why no size can be told, if that is so."""
         if self.whole_image or self.size is not None:
             return None
-        if self._net.symbolic:
-            return "depends on the image's size"
-        return "is too wide, or has too many phases, to be listed"
+        return why_unknown(self._net.graph, self._net.shapes, self._net.fields, self._node)
 
     @property
     def stride(self) -> tuple[Fraction, Fraction] | None:
         """Input pixels per output step; None where steps differ."""
-        return _pair(self.fields[0].stride, self.fields[1].stride)
+        return _pair(*self._net.facts[self._node].stride)
 
     @property
     def period(self) -> tuple[int, int]:
@@ -207,7 +180,6 @@ class LayerField:
         if found is None:
             reason = "it sees the whole image at once" if self.whole_image else f"it sees nothing at phase {phase}"
             raise fail("SC410", f"no path to `{self.name}` can be counted: {reason}")
-        found.counts.setflags(write=False)
         return found
 
     def why(self, direction: Direction, phase: Phase | None = None) -> tuple[Adds, ...]:

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from segcompile.analysis.facts import Facts
 from segcompile.compiler import Compiled, analyse_graph, compile_spec, find_spec
 from segcompile.errors import Diagnostic, Findings, did_you_mean, fail
-from segcompile.fields.layer import LayerField, Net
+from segcompile.fields.layer import LayerField
+from segcompile.fields.net import Net
 from segcompile.graph import Graph
 
 

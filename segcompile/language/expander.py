@@ -11,7 +11,7 @@ from segcompile.language.attributes import CALLS, JOINS, Read, read_carried, rea
 from segcompile.language.calls import Library, read_block, read_target
 from segcompile.language.flat import Layer, Use
 from segcompile.language.items import body_op, list_under, split, turns
-from segcompile.language.ledger import MAX_LAYERS, Ledger
+from segcompile.language.ledger import MAX_BRANCHES, MAX_LAYERS, Ledger
 from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.language.sections import read_outputs
@@ -227,6 +227,9 @@ class Expander:
 
 
 def _check_arity(key: str, op: Op, inputs: tuple[str, ...], body: Mapping) -> None:
+    if len(inputs) > MAX_BRANCHES:
+        message = f"{key} joins {len(inputs):,} layers; {MAX_BRANCHES:,} is the most"
+        raise fail("SC111", message, body.entries[key][1].span, help="join a part of them at a time")
     if key in JOINS and len(inputs) < op.least_inputs:
         message = f"{key} joins at least {op.least_inputs} layers, not {len(inputs)}"
         raise fail("SC204", message, body.entries[key][1].span, help=f"`{key}: [a, b]`")

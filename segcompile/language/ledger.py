@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from segcompile.errors import Findings, SegcompileError, Span
+from segcompile.errors import MAX_ERRORS, Findings, SegcompileError, Span
 from segcompile.language.place import Place
 
 MAX_LAYERS = 20_000  # 0.1 ms each, and again as much for each norm, act and drop
+MAX_BRANCHES = 1_000  # of a join
 MAX_STEPS = 200_000  # entries read, with or without a layer in them
-MAX_ERRORS = 100
 
 
 class Stop(Exception):

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
-from segcompile.errors import Diagnostic, Findings, Label, SegcompileError, Span, did_you_mean, fail
+from segcompile.errors import MAX_ERRORS, Diagnostic, Findings, Label, SegcompileError, Span, did_you_mean, fail
 from segcompile.graph import find_cycles
 from segcompile.language.place import Place, with_labels
 from segcompile.source import Node, Scalar, brief, describe
 
 LONGEST = 200  # characters of an absolute name
+_FEW = 12  # so many names are listed where none is near
 _HELPED = 20  # so many unknown names get a "did you mean": looking for near ones takes time
 
 
@@ -100,12 +101,13 @@ class Names:
         return found if found is not None else name
 
     def nearest(self, name: str, place: Place) -> str | None:
-        """The help for an unknown name: a near one, as it would be written in this place."""
+        """The help for an unknown name: a near one, as it would be written in this place, or all of a few."""
         self.helped += 1
         if self.helped > _HELPED:
             return None
         local = [word.removeprefix(place.prefix) for word in self.results if word.startswith(place.floor)]
-        return did_you_mean(name, [*local[-1000:], "input"])
+        few = f"known: {', '.join(local)}" if 0 < len(local) <= _FEW else None
+        return did_you_mean(name, [*local[-1000:], "input"]) or few
 
     def is_lost(self, name: str, place: Place) -> bool:
         """True if `name` may well have been meant to exist: what would have made it could not be read."""
@@ -127,6 +129,8 @@ class Names:
         cycles = {name: cycle for cycle in find_cycles([*reads, *edges]) for name in cycle.members}
         told: set[object] = set()
         for reference, found in later:
+            if len(told) == MAX_ERRORS:
+                return
             if reference.span in told:  # the same words, in another instance of their block
                 continue
             told.add(reference.span)

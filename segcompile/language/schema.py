@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
-from segcompile.errors import Findings, Span, did_you_mean
+from segcompile.errors import MAX_ERRORS, Findings, Span, did_you_mean
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -118,6 +118,8 @@ def validate(root: Mapping, findings: Findings) -> None:
         reported: set[int] = set()
         for item in error.errors(include_url=False, include_context=False):
             _report(root, item["loc"], item["type"], item["msg"], findings, reported)
+            if len(reported) == MAX_ERRORS:
+                break
 
 
 def refuse_later(root: Mapping, findings: Findings) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from segcompile.errors import Findings, SegcompileError, SourceText, Span, did_you_mean, fail
+from segcompile.errors import MAX_ERRORS, Findings, SegcompileError, SourceText, Span, did_you_mean, fail
 from segcompile.language.attributes import Defaults
 from segcompile.language.derive import Document
 from segcompile.language.flat import Claim
@@ -29,11 +29,13 @@ _STAND_IN = 64  # the value of a parameter that could not be read, so that those
 
 @contextmanager
 def collecting(findings: Findings, place: Place) -> Iterator[None]:
-    """What goes wrong inside is added to `findings`, and the reader goes on behind it."""
+    """What goes wrong inside is added to `findings`, and the reader goes on behind it, up to a limit."""
     try:
         yield
     except SegcompileError as error:
         findings.diagnostics += place.explained(error)
+        if len(findings.diagnostics) >= MAX_ERRORS:
+            raise SegcompileError(findings.diagnostics) from None
 
 
 def read_parameters(document: Document, given: Mapping[str, int], findings: Findings) -> dict[str, int | str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 
 from segcompile.errors import Findings, Label, Span, did_you_mean
+from segcompile.language.ledger import MAX_LAYERS
 from segcompile.language.values import read_flag
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
@@ -97,6 +98,8 @@ def _width(table: Mapping, rows: MappingOf[str, Node], findings: Findings) -> in
         return 0
     lengths = [len(row.items) for row in lists.values()]
     width = max(lengths, key=lambda length: (lengths.count(length), length))
+    if width > MAX_LAYERS:
+        findings.add("SC111", f"a table of {width:,} columns; {MAX_LAYERS:,} is the most", table.span)
     agreed = next(row for row in lists.values() if len(row.items) == width)
     for name, row in lists.items():
         if len(row.items) != width:

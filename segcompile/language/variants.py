@@ -55,16 +55,28 @@ def choose(root: Mapping, choice: Choice) -> Mapping:
     return chosen
 
 
+def _refuse_name(item: Node, names: frozenset[str]) -> None:
+    """A layer that is called like a variant would lose its name: what it says would be that variant's value."""
+    if isinstance(item, Mapping) and len(item.entries) == 1 and names.issuperset(item.entries):
+        ((key, body),) = item.entries.values()
+        if isinstance(body, Mapping):
+            help = "give the layer another name"
+            raise fail("SC110", f"`{key.text}` is a variant; no layer can be called so", key.span, help=help)
+
+
 def _select(node: Node, names: frozenset[str], variant: str) -> Node:
     if isinstance(node, Sequence):
+        for item in node.items:
+            _refuse_name(item, names)
         return Sequence(tuple(_select(item, names, variant) for item in node.items), node.span)
     if isinstance(node, Scalar):
         return node
     if node.entries and names.issuperset(node.entries):
-        value = node.get(variant)
-        if value is None:
-            raise fail("SC110", f"variant `{variant}` has no value here", node.span, help=f"add `{variant}: ...`")
-        return _select(value, names, variant)
+        missing = sorted(names - {*node.entries})
+        if missing:
+            help = f"add `{missing[0]}: ...`; if `{next(iter(node.entries))}` is a name of yours, give it another one"
+            raise fail("SC110", f"variant `{missing[0]}` has no value here", node.span, help=help)
+        return _select(node.entries[variant][1], names, variant)
     return Mapping(
         {name: (key, _select(value, names, variant)) for name, (key, value) in node.entries.items()}, node.span
     )

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -200,16 +201,57 @@ def test_absurd_requests_get_a_diagnostic(spec: str, ask, code: str, message: st
     assert found.help or "whole image" in message
 
 
-def test_a_field_of_a_hundred_million_pixels_is_not_counted(tmp_path: Path) -> None:
+def test_a_field_of_a_hundred_million_pixels_is_not_drawn_out(tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
     path.write_text(GRIDDED.replace("dilation: 2", "dilation: 1").replace("kernel: 3", "kernel: 5001"))
     layer = segcompile.receptive_field(path)["c3"]
-    found = layer.coverage()
+    found, counts = layer.coverage(), layer.path_counts()
     assert found.count == 15001**2 and next(found.runs()) == (-7500, -7500, 7500)
+    assert (counts.size, counts.centre, counts.exact) == ((15001, 15001), (0, 0), True)
+    for array in (found.array, lambda: counts.counts):
+        with pytest.raises(SegcompileError, match="a field of 15,001 x 15,001 pixels is too large to draw out"):
+            array()
+
+
+def test_where_branches_meet_in_a_field_of_a_hundred_million_pixels_paths_are_not_counted(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    wide = GRIDDED.replace("dilation: 2", "dilation: 1").replace("kernel: 3", "kernel: 5001")
+    path.write_text(f"{wide}  - s: {{add: [c3, c2]}}\n")
     with pytest.raises(SegcompileError, match="too large for its pixels to be counted one by one"):
-        layer.path_counts()
-    with pytest.raises(SegcompileError, match="a field of 15,001 x 15,001 pixels is too large to draw out"):
-        found.array()
+        segcompile.receptive_field(path)["s"].path_counts()
+
+
+CHAIN = """segcompile: 1
+model: chain
+input: {channels: 1, size: 96}
+layers:
+  - a: {conv: 1, kernel: [5, 3], stride: [2, 1], pad: [2, 0, 1, 1]}
+  - b: {conv: 1, kernel: 7, dilation: [1, 3], pad: same}
+  - u: {deconv: 1, kernel: [4, 3], stride: [2, 3]}
+  - c: {pool: avg, kernel: 3, stride: [1, 2]}
+"""
+
+
+def test_the_counts_of_a_chain_are_those_of_a_gradient_and_have_its_radii(
+    nets: SimpleNamespace, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(CHAIN)
+    net = nets.emitted(nets.skeleton(nets.compiled(path).graph)).made_ones()
+    layer, measured = segcompile.receptive_field(path)["c"], set()
+    for _, _, cell, gradient in nets.measured_cells(net):
+        phase = (cell[0] % layer.period[0], cell[1] % layer.period[1])
+        found = layer.path_counts(phase)
+        measured.add(phase)
+        assert len(found.factors) == 2
+        rows, columns = gradient.sum(1).nonzero().flatten(), gradient.sum(0).nonzero().flatten()
+        seen = gradient[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert seen.tolist() == found.counts.tolist()
+        one = replace(found, factors=(found.counts,))  # the same, as if branches met
+        assert (found.centre, found.size, found.exact) == (one.centre, one.size, one.exact)
+        shares = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1]
+        assert [found.radius(share) for share in shares] == [one.radius(share) for share in shares]
+    assert measured == {(0, 0), (1, 0), (0, 1)}  # of 2 x 3
 
 
 def test_a_compiled_spec_takes_no_variant() -> None:

@@ -164,7 +164,8 @@ paths (data-dependent: of all that the values may choose): 50% within 3 x 3, 90%
 def test_more_phases_than_a_table_holds_are_not_listed(tmp_path: Path) -> None:
     up = "{deconv: 1, kernel: 3, stride: 2, pad: 1, output_pad: 1, repeat: 14}"
     spec = write(tmp_path, f'["up{{i}}": {up}]', "2")
-    assert "  not listed  " in rf(spec)[1].splitlines()[-3]
+    assert "  not listed  " in rf(spec)[1].splitlines()[-5]
+    assert "\nnot listed: the field is too wide, or has too many phases, to be listed\n" in rf(spec)[1]
     assert rf(spec, "--phases") == (0, """\
 up14: no table of phases, receptive field is too wide, or has too many phases, to be listed
 """)  # fmt: skip
@@ -187,7 +188,10 @@ def test_pairs_of_phases_are_data_while_there_are_not_too_many(tmp_path: Path) -
 
 def test_a_field_that_depends_on_a_symbolic_size_says_so(tmp_path: Path) -> None:
     spec = write(tmp_path, "[p: {pool: max, kernel: 2}, r: {resize: input, mode: bilinear}]", "any")
-    assert rf(spec, "--layer", "r")[1].splitlines()[1] == "receptive field depends on the image's size"
+    assert rf(spec, "--layer", "r")[1].splitlines()[1] == (
+        "receptive field depends on the image's size, from `r` on: resizing ⌊H/2⌋ to H"
+    )
+    assert "\nvaries: the field depends on the image's size, from `r` on: resizing ⌊H/2⌋ to H\n" in rf(spec)[1]
     status, text = rf(spec, "--layer", "p", "--coverage")
     assert status == 0 and "p at phase 0,0 sees all of the 2 x 2 pixels that it spans" in text
     status, text = rf(spec, "--coverage")
@@ -195,6 +199,12 @@ def test_a_field_that_depends_on_a_symbolic_size_says_so(tmp_path: Path) -> None
 error[SC410 field-request]: the field of `r` depends on the image's size: resizing ⌊H/2⌋ to H
    = help: give the input a size
 """)  # fmt: skip
+
+
+def test_branches_of_unequal_stride_and_any_size_say_so(tmp_path: Path) -> None:
+    layers = "[a: {conv: 1, kernel: 3, stride: 2, pad: 1}, b: {crop: a, from: input, offset: 0}, s: {add: [a, b]}]"
+    said = rf(write(tmp_path, layers, "any"), "--layer", "s")[1].splitlines()[1]
+    assert said == "receptive field depends on the image's size, from `s` on: branches of unequal stride meet"
 
 
 def test_why_names_who_adds_what() -> None:
@@ -357,7 +367,7 @@ def test_a_phase_is_two_numbers(phase: str, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_what_can_be_answered_is_told_beside_the_error(tmp_path: Path) -> None:
-    spec = write(tmp_path, "[c: {conv: 1, kernel: 20001, pad: same}]", "20001")
+    spec = write(tmp_path, "[a: {conv: 1, kernel: 20001, pad: same}, c: {add: [a, input]}]", "20001")
     assert rf(spec, "--coverage", "--why", "x") == (1, """\
 c at phase 0,0 sees all of the 20001 x 20001 pixels that it spans
 

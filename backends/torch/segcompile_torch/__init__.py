@@ -13,4 +13,5 @@ BACKEND = Backend(
     ops=frozenset(RULES),
     refuses=refuses,
     emit=FOLDER.emit,
+    runner="segcompile_torch.runner:RUNNER",
 )

@@ -1,0 +1,40 @@
+"""What the layers of a network share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from segcompile.analysis.facts import Facts
+from segcompile.analysis.receptive_field import Fields
+from segcompile.fields.padding import SeenPadding, seen_padding
+from segcompile.graph import Graph
+from segcompile.ops import Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Net:
+    """A graph, and what is known of it."""
+
+    graph: Graph
+    shapes: Mapping[str, Shape]  # of inputs and nodes
+    facts: Facts
+
+    @cached_property
+    def fields(self) -> Mapping[str, Fields]:
+        return {name: fact.fields for name, fact in self.facts.items()}
+
+    @cached_property
+    def has_gaps(self) -> bool:
+        """Whether some outputs of some layer see nothing along an axis."""
+        return any(None in axis.sets for fields in self.fields.values() for axis in fields)
+
+    @cached_property
+    def padding(self) -> Mapping[str, SeenPadding | None]:
+        return seen_padding(self.graph, self.shapes, self.symbolic)
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether some size of an input is `any`."""
+        return any(not isinstance(size, int) for shape in self.graph.inputs.values() for size in shape.size)

@@ -1,0 +1,138 @@
+"""Where checks work: a temporary place with what a backend built, and the models loaded from there."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcompile.backend import Backend, BuildRequest, run_backend
+from segcompile.testing.cases import Case
+from segcompile.testing.parameters import Tensor, drawn, tensors
+from segcompile.testing.runner import Model, Runner, runner_of
+
+Array = NDArray[Any]
+BATCH = 2
+
+
+class Mismatch(Exception):
+    """What a check found: a sentence that names both numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A model that a backend emitted: with random weights, or `fresh` with those that it starts from."""
+
+    request: BuildRequest
+    folder: Path
+    model: Model
+    double: bool
+
+    @cached_property
+    def tensors(self) -> list[Tensor]:
+        return list(tensors(self.request))
+
+    @cached_property
+    def values(self) -> dict[str, Array]:
+        """The random weights, in float64."""
+        return drawn(self.tensors, seed=1)
+
+    @cached_property
+    def inputs(self) -> dict[str, Array]:
+        """A random batch for each of the graph's inputs, in float64."""
+        rng = np.random.default_rng(2)
+        extents: dict[str, Any] = {
+            name: (BATCH, shape.channels, *shape.size) for name, shape in self.request.graph.inputs.items()
+        }
+        return {name: rng.normal(size=extent) for name, extent in extents.items()}
+
+    def cast(self, value: Array) -> Array:
+        return value.astype(np.float64 if self.double else np.float32)
+
+    def assign(self, values: Mapping[str, Array]) -> None:
+        """Set weights by their names. Raises Mismatch for one that the model does not have."""
+        missing = [name for name in values if name not in self.model.parameters()]
+        if missing:
+            raise Mismatch(f"the model has no tensor `{missing[0]}`")
+        self.model.assign({name: self.cast(value) for name, value in values.items()})
+
+    def outputs(self, inputs: Mapping[str, Array] | None = None) -> dict[str, Array]:
+        """Head -> output; an only output under its head's name."""
+        given = inputs or self.inputs
+        found = self.model.forward(*(self.cast(given[name]) for name in self.request.graph.inputs))
+        heads = self.request.graph.outputs
+        return dict(zip(heads, found.values(), strict=True)) if len(heads) == 1 else found
+
+    def gradients(
+        self, inputs: Mapping[str, Array], cotangents: Mapping[str, Array]
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Of sum(outputs * cotangents): input -> gradient, and tensor -> gradient."""
+        heads = self.request.graph.outputs
+        named = {"output" if len(heads) == 1 else head: self.cast(value) for head, value in cotangents.items()}
+        order: Sequence[str] = list(self.request.graph.inputs)
+        to_inputs, to_tensors = self.model.gradients([self.cast(inputs[name]) for name in order], named)
+        return dict(zip(order, to_inputs, strict=True)), to_tensors
+
+
+@dataclass(eq=False)
+class Bench:
+    """A backend on trial. What it built is kept until the process ends."""
+
+    backend: Backend
+    _built: dict[int, tuple[BuildRequest, Path]] = field(default_factory=dict)  # by identity
+    _made: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def runner(self) -> Runner:
+        """Raises NoRunner."""
+        return runner_of(self.backend)
+
+    @cached_property
+    def place(self) -> Path:
+        """The temporary folder; it goes when the process ends."""
+        found = tempfile.mkdtemp(prefix="segcompile-")
+        atexit.register(shutil.rmtree, found, ignore_errors=True)
+        return Path(found)
+
+    def declares(self, case: Case) -> bool:
+        """Whether the backend says that it can emit a case."""
+        return case.is_declared(self.backend)
+
+    def declared(self, cases: Iterable[Case]) -> list[Case]:
+        """The cases that the backend says it can emit."""
+        return [case for case in cases if self.declares(case)]
+
+    def once(self, key: str, make: Callable[[], Any]) -> Any:
+        """What `make` gave when it was first asked for."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def built(self, request: BuildRequest) -> Path:
+        """The folder of what the backend emits. Raises SegcompileError."""
+        if id(request) not in self._built:
+            files = run_backend(self.backend, request).files
+            folder = self.place / f"{request.model}_{len(self._built)}"
+            for name, text in files.items():
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            self._built[id(request)] = request, folder
+        return self._built[id(request)][1]
+
+    def subject(self, request: BuildRequest, *, double: bool = True, fresh: bool = False, seed: int = 0) -> Subject:
+        """The model of what the backend emits."""
+        folder = self.built(request)
+        model = self.runner.load(folder, request.class_name, double=double, seed=seed)
+        found = Subject(request, folder, model, double)
+        if not fresh:
+            found.assign(found.values)
+        return found

@@ -1,0 +1,239 @@
+"""What a backend is held against: every op with the corners of its attributes, and the bundled specs made small."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from segcompile.backend import Backend, BuildRequest
+from segcompile.build import request_for
+from segcompile.compiler import Compiled, compile_spec
+from segcompile.errors import Findings
+from segcompile.language.derive import variants_of
+from segcompile.library import bundled, locate
+from segcompile.testing.networks import reduced
+
+HEAD = "segcompile: 1\nmodel: net\ninput: {input}\nlayers:\n{layers}\n"
+IMAGE = "{channels: 4, size: [9, 11]}"
+PAIR = "{a: {channels: 4, size: [9, 11]}, b: {channels: 4, size: [9, 11]}}"
+UNEQUAL = "{a: {channels: 4, size: [9, 12]}, b: {channels: 4, size: [6, 13]}}"
+
+LAYERS = (
+    # kernels, strides, dilations, paddings, groups
+    "conv: 3, kernel: 3",
+    "conv: 3, kernel: [2, 5], pad: [1, 0, 3, 2]",
+    "conv: 3, kernel: [4, 3], stride: [2, 3], pad: same",
+    "conv: 3, kernel: 3, dilation: [2, 3], pad: [2, 3]",
+    "conv: 3, kernel: [3, 2], stride: 2, dilation: [1, 2], pad: [0, 2, 1, 0], bias: no",
+    "conv: 6, kernel: 3, groups: 2, pad: 1",
+    "conv: 8, kernel: 3, groups: 4, stride: 2, bias: no",
+    "conv: 3, kernel: 1, stride: 2",
+    "conv: 3, kernel: 3, pad: 2, mode: reflect",
+    "conv: 3, kernel: 3, pad: [2, 0, 1, 3], mode: reflect, stride: 2",
+    "conv: 3, kernel: 3, pad: 1, mode: edge",
+    "conv: 3, kernel: 4, pad: same, mode: edge",
+    "conv: 3, kernel: 3, frozen: yes",
+    "deconv: 3, kernel: 4, stride: 2, pad: 1",
+    "deconv: 3, kernel: [3, 4], stride: [2, 3], pad: [1, 0, 2, 1]",
+    "deconv: 3, kernel: 3, stride: 2, pad: 1, output_pad: 1",
+    "deconv: 3, kernel: 3, stride: [3, 2], output_pad: [2, 1], bias: no",
+    "deconv: 3, kernel: 2, dilation: [3, 2], output_pad: [2, 0]",
+    "deconv: 3, kernel: [5, 4], stride: [2, 2], pad: same",
+    "deconv: 3, kernel: 1, stride: 2, bias: no",
+    "deconv: 6, kernel: 3, stride: 2, groups: 2, dilation: 2",
+    "deconv: 4, kernel: 4, stride: 2, groups: 4, pad: 1, frozen: yes",
+    "linear: 5",
+    "linear: 5, bias: no, frozen: yes",
+    "pool: max, kernel: 2",
+    "pool: max, kernel: [3, 2], stride: [2, 1], pad: [1, 0]",
+    "pool: max, kernel: 3, stride: 2, pad: 1, round: ceil",
+    "pool: max, kernel: 2, stride: 3, round: ceil",
+    "pool: max, kernel: 2, stride: 1, pad: same",
+    "pool: avg, kernel: 2",
+    "pool: avg, kernel: [3, 2], stride: [2, 1], pad: [1, 0]",
+    "pool: avg, kernel: 3, stride: 2, pad: 1, round: ceil",
+    "pool: avg, kernel: 4, stride: 3, pad: [2, 1], round: ceil",
+    "pool: avg, kernel: [2, 4], stride: 1, pad: same",
+    "pool: max, kernel: 2, pad: [0, 1, 1, 0], round: ceil",
+    "pool: global_avg",
+    "pool: global_max",
+    "pad: [1, 2, 3, 0]",
+    "pad: [0, 2, 1, 3], mode: reflect",
+    "pad: 2, mode: edge",
+    "resize: 2",
+    "resize: [3, 2], mode: bilinear",
+    "resize: 2, mode: bilinear, align_corners: yes",
+    "resize: [2, 3], mode: nearest",
+    "pixel_shuffle: 2",
+    "pixel_shuffle: 1",
+    # values
+    "norm: batch",
+    "norm: {batch: {eps: 1e-2, momentum: 0.01}}",
+    "norm: instance",
+    "norm: {instance: {eps: 1e-2}}",
+    "norm: {group: 2}",
+    "norm: {group: {groups: 4, eps: 1e-2}}",
+    "norm: lrn",
+    "norm: {lrn: {size: 4, alpha: 0.5, beta: 0.5, k: 2}}",
+    "act: relu",
+    "act: relu6",
+    "act: elu",
+    "act: sigmoid",
+    "act: tanh",
+    "act: gelu",
+    "act: silu",
+    "act: leaky_relu",
+    "act: {leaky_relu: 0.2}",
+    "act: prelu",
+    "dropout: 0.5",
+    "scale: -0.3",
+    "softmax: channels",
+    # together
+    "conv: 3, kernel: 3, norm: batch, act: relu6, drop: 0.5",
+    "linear: 6, norm: batch, act: prelu",
+    "linear: 6, norm: {group: 3}, act: gelu",
+)  # fmt: skip
+
+JOINED = {
+    "add: [a, b]": PAIR,
+    "add: [a, b, a], weights: [0.5, -2, 1]": PAIR,
+    "add: [a, b], align: center_crop": UNEQUAL,
+    "add: [a, b], align: pad, weights: [1, 3]": UNEQUAL,
+    "mul: [a, b]": PAIR,
+    "mul: [a, b, b], align: center_crop": UNEQUAL,
+    "mul: [a, b], align: pad": UNEQUAL,
+    "concat: [b, a]": PAIR,
+    "concat: [a, b, a], align: center_crop": UNEQUAL,
+    "concat: [a, b], align: pad": UNEQUAL,
+    "crop: b, from: a, offset: [2, 1]": "{a: {channels: 3, size: [9, 11]}, b: {channels: 2, size: [5, 8]}}",
+    "resize: b, from: a": UNEQUAL,
+    "resize: b, from: a, mode: nearest": UNEQUAL,
+    "resize: b, from: a, mode: bilinear, align_corners: yes": UNEQUAL,
+}
+
+UNPOOLED = (
+    "pool: max, kernel: 2",
+    "pool: max, kernel: [2, 3], stride: [3, 3], pad: [1, 0]",
+    "pool: max, kernel: 2, round: ceil",
+    "pool: max, kernel: 2, pad: [0, 1, 1, 0]",
+)
+
+STARTS = (
+    "conv: 64, kernel: 3, init: he",
+    "conv: 64, kernel: 5, groups: 4, init: he",
+    "conv: 64, kernel: 3, init: xavier",
+    "conv: 64, kernel: 3, init: {normal: 0.003}",
+    "conv: 64, kernel: 3, init: zeros",
+    "conv: 64, kernel: 3, init: identity",
+    "conv: 128, kernel: [3, 5], init: {identity: {groups: 32}}",
+    "conv: 128, kernel: 3, init: {identity: {std: 0}}",
+    "conv: 32, kernel: 3, init: {identity: {groups: 16, std: 0.5}}",
+    "deconv: 64, kernel: 4, stride: 2, init: he",
+    "deconv: 64, kernel: [4, 6], stride: [2, 3], groups: 4, init: he",
+    "deconv: 32, kernel: 3, init: xavier",
+    "deconv: 64, kernel: 4, stride: 2, init: {normal: 0.01}",
+    "deconv: 64, kernel: 3, stride: 2, init: zeros",
+    "deconv: 64, kernel: [4, 5], stride: [2, 3], init: bilinear",
+    "deconv: 64, kernel: 8, stride: 4, groups: 64, init: bilinear, bias: no, frozen: yes",
+    "linear: 64, init: he",
+    "linear: 64, init: xavier",
+    "linear: 64, init: {normal: 0.01}",
+    "linear: 64, init: zeros",
+    "conv: 64, kernel: 3, norm: batch, act: prelu",
+    "norm: {group: 4}",
+    "norm: instance",
+)
+
+TRAINED = """\
+segcompile: 1
+model: net
+input: {channels: 3, size: 16}
+layers:
+  - stem:     {conv: 8, kernel: 4, stride: 2, pad: 1, norm: batch, act: relu}
+  - score:    {conv: 3, kernel: 1}
+  - upsample: {deconv: 3, kernel: 4, stride: 2, pad: 1, groups: 3, bias: no, init: bilinear, frozen: yes}
+training: {optimizer: {adamw: {}}, lr: 2e-2, batch: 4, steps: 20}
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A network, and what a backend is asked to build of it."""
+
+    name: str
+    request: BuildRequest
+
+    def is_declared(self, backend: Backend) -> bool:
+        """Whether the backend says that it can emit every layer. One whose `refuses` fails does not say so."""
+        try:
+            nodes = self.request.graph.nodes
+            return all(type(node.op) in backend.ops and backend.refuses(node.op) is None for node in nodes)
+        except Exception:
+            return False
+
+
+def compiled(text: str) -> tuple[Compiled, BuildRequest]:
+    """A spec's text that must be right, and what a backend is asked to build of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, findings = Path(folder) / "net.yaml", Findings()
+        path.write_text(text, encoding="utf-8")
+        found = compile_spec(path, findings, name="net.yaml")
+        findings.stop_on_errors()
+        return found, request_for(found, path)
+
+
+def _case(layer: str, image: str = IMAGE, before: str = "") -> Case:
+    layers = f"{before}  - layer: {{{layer}}}"
+    return Case(layer, compiled(HEAD.format(input=image, layers=layers))[1])
+
+
+@lru_cache(maxsize=1)
+def ops() -> tuple[Case, ...]:
+    """Single layers, in evaluation mode, with the corners of every attribute."""
+    found = [_case(layer) for layer in LAYERS]
+    found += [_case(layer, image) for layer, image in JOINED.items()]
+    for pool in UNPOOLED:
+        case = _case("unpool: pool", before=f"  - pool: {{{pool}}}\n  - deep: {{conv: 4, kernel: 1}}\n")
+        found.append(replace(case, name=f"unpool: {{{pool}}}"))
+    return tuple(found)
+
+
+@lru_cache(maxsize=1)
+def starts() -> tuple[Case, ...]:
+    """Layers with every initialisation, large enough for moments."""
+    return tuple(_case(layer, "{channels: 64, size: 8}") for layer in STARTS)
+
+
+@lru_cache(maxsize=1)
+def trained() -> tuple[Case, ...]:
+    """A network that learns something in a few steps, a part of which is frozen."""
+    return (Case("a small network", compiled(TRAINED)[1]),)
+
+
+@lru_cache(maxsize=1)
+def specs() -> tuple[Case, ...]:
+    """The bundled specs as they are."""
+    return tuple(Case(f"{name} ({variant})" if variant else name, request) for name, variant, request in _bundled())
+
+
+@lru_cache(maxsize=1)
+def small_specs() -> tuple[Case, ...]:
+    """The bundled specs on a small image, with few channels."""
+    return tuple(Case(case.name, reduced(case.request.graph)) for case in specs())
+
+
+def run_cases() -> tuple[Case, ...]:
+    """Whole networks that run in no time."""
+    return (*small_specs(), *trained())
+
+
+def _bundled() -> Iterator[tuple[str, str | None, BuildRequest]]:
+    for name, path in sorted(bundled().items()):
+        for variant in variants_of(path, locate) or (None,):
+            findings = Findings()
+            found = compile_spec(path, findings, variant=variant)
+            findings.stop_on_errors()
+            yield name, variant, request_for(found, path)

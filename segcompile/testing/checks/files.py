@@ -1,0 +1,134 @@
+"""The emitted files themselves: emitted at all, the same again, standalone, clean."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from segcompile.errors import SegcompileError
+from segcompile.testing import cases
+from segcompile.testing.bench import Bench, Mismatch
+from segcompile.testing.cases import Case
+
+RULES = "E,F,W,I,B,UP"  # of ruff
+
+
+def emission(bench: Bench, case: Case) -> None:
+    """What is declared is emitted: twice the same in one process, as files that a folder can hold."""
+    try:
+        bench.built(case.request)
+    except SegcompileError as error:
+        raise Mismatch(error.diagnostics[0].message) from error
+
+
+def refusal(bench: Bench, case: Case) -> None:
+    """What is not declared is refused before emission, every layer of it (SC604)."""
+    try:
+        bench.built(case.request)
+    except SegcompileError as error:
+        other = next((found for found in error.diagnostics if found.code.code != "SC604"), None)
+        if other is not None:
+            raise Mismatch(f"{other.code.code} instead of SC604: {other.message}") from error
+        return
+    raise Mismatch("is emitted, though the backend does not declare it")
+
+
+def same_bytes(bench: Bench, case: Case) -> None:
+    """Another process, with another hash seed, another locale and another working directory, emits the same bytes."""
+    first, second = (bench.once(f"digests {seed}", partial(_digests_elsewhere, bench, seed)) for seed in "12")
+    first, second = first[case.name], second[case.name]
+    for path in sorted({*first, *second}):
+        if first.get(path) != second.get(path):
+            raise Mismatch(f"{path} differs between two processes")
+
+
+def _digests_elsewhere(bench: Bench, seed: str) -> dict[str, dict[str, str]]:
+    """Case -> path -> digest, as a process of its own emits the bundled specs."""
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment |= {"LC_ALL": "C", "TZ": f"UTC+{seed}", "PYTHONDONTWRITEBYTECODE": "1"}
+    folder = bench.place / f"elsewhere_{seed}"
+    folder.mkdir()
+    command = [sys.executable, "-m", "segcompile.testing.digests", bench.backend.name]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise Mismatch(f"a process of its own cannot emit: {_last_line(done.stderr)}")
+    found: dict[str, dict[str, str]] = json.loads(done.stdout)
+    return found
+
+
+def digests(files: Mapping[str, str]) -> dict[str, str]:
+    """Path -> digest of its text."""
+    return {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()}
+
+
+def standalone(bench: Bench, case: Case) -> None:
+    """No file imports segcompile, and all of them can be imported, and the model run, where it is absent."""
+    folder = bench.built(case.request)
+    for path in sorted(folder.rglob("*.py")):
+        for line, module in _imports(path.read_text(encoding="utf-8")):
+            if module.partition(".")[0].startswith("segcompile"):
+                raise Mismatch(f"{path.name}:{line} imports {module}")
+    fault = bench.once("alone", partial(_faults_alone, bench))[case.name]
+    if fault is not None:
+        raise Mismatch(fault)
+
+
+def _imports(source: str) -> Iterator[tuple[int, str]]:
+    """Line and module of every import, also of those inside functions."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or ""
+
+
+def _faults_alone(bench: Bench) -> dict[str, str | None]:
+    """Case -> what goes wrong where segcompile cannot be imported; None if nothing does. One process for all."""
+    found = bench.declared(cases.run_cases())
+    jobs = [
+        {
+            "folder": str(bench.built(case.request)),
+            "class_name": case.request.class_name,
+            "inputs": [(1, shape.channels, *shape.size) for shape in case.request.graph.inputs.values()],
+        }
+        for case in found
+    ]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "segcompile.testing.alone", bench.backend.runner]
+    done = subprocess.run(
+        command, env=environment, cwd=bench.place, input=json.dumps(jobs), capture_output=True, text=True
+    )
+    if done.returncode:
+        raise Mismatch(f"nothing runs alone: {_last_line(done.stderr)}")
+    faults = json.loads(done.stdout.splitlines()[-1])
+    return {case.name: fault for case, fault in zip(found, faults, strict=True)}
+
+
+def lint(bench: Bench, case: Case) -> None:
+    """ruff finds nothing."""
+    command = ["ruff", "check", "--isolated", "--no-cache", "--line-length", "120", "--select", RULES]
+    _tool(bench, case, [*command, "--output-format", "concise", "."])
+
+
+def types(bench: Bench, case: Case) -> None:
+    """mypy finds nothing, strictly."""
+    cache = str(bench.place / "mypy")
+    _tool(bench, case, ["mypy", "--strict", "--config-file", os.devnull, "--cache-dir", cache, "."])
+
+
+def _tool(bench: Bench, case: Case, command: list[str]) -> None:
+    folder = bench.built(case.request)
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MYPYPATH")}
+    done = subprocess.run([sys.executable, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise Mismatch((done.stdout or done.stderr).strip().partition("\n")[0])
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]

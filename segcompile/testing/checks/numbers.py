@@ -1,0 +1,93 @@
+"""What an emitted model computes: shapes, values, gradients, against the reference in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcompile.testing import reference
+from segcompile.testing.bench import BATCH, Bench, Mismatch, Subject
+from segcompile.testing.cases import Case
+from segcompile.testing.parameters import by_node
+
+Array = NDArray[Any]
+IN_FLOAT32, IN_FLOAT64 = 1e-4, 1e-9  # of the largest value
+
+
+def shapes(bench: Bench, case: Case) -> None:
+    """Every output has the shape that the analysis says."""
+    subject = bench.subject(case.request, double=False)
+    compare_shapes(subject, subject.outputs())
+
+
+def compare_shapes(subject: Subject, outputs: Mapping[str, Array]) -> None:
+    """Raises Mismatch for an output that is missing, or of another shape than the analysis says."""
+    heads = subject.request.graph.outputs
+    if list(outputs) != list(heads):
+        raise Mismatch(f"the outputs are {', '.join(outputs)}, not {', '.join(heads)}")
+    for head, node in heads.items():
+        shape = subject.request.facts[node].shape
+        found, want = outputs[head].shape, (BATCH, shape.channels, *shape.size)
+        if found != want:
+            raise Mismatch(f"{head} is {found}, and the analysis says {want}")
+
+
+def values_in_float32(bench: Bench, case: Case) -> None:
+    """The outputs of random weights and images, in float32."""
+    compare_values(bench.subject(case.request, double=False), IN_FLOAT32)
+
+
+def values_in_float64(bench: Bench, case: Case) -> None:
+    """The same in float64."""
+    compare_values(bench.subject(case.request), IN_FLOAT64)
+
+
+def compare_values(subject: Subject, tolerance: float) -> None:
+    """Raises Mismatch for an output further from the reference than `tolerance` times the reference's largest."""
+    found = subject.outputs()
+    compare_shapes(subject, found)
+    wanted = reference.run(subject.request.graph, by_node(subject.tensors, subject.values), subject.inputs)
+    for head, want in wanted.items():
+        apart = np.abs(found[head] - want)
+        if not apart.max() <= tolerance * np.abs(want).max():
+            where = np.unravel_index(apart.argmax(), apart.shape)
+            at = ", ".join(str(int(index)) for index in where)
+            raise Mismatch(f"{head}[{at}] is {found[head][where]:.10g}, and the reference says {want[where]:.10g}")
+
+
+def gradients(bench: Bench, case: Case) -> None:
+    """The gradients to all inputs and trained tensors, in float64: their products with random directions are the
+    slopes of the reference along these."""
+    subject = bench.subject(case.request)
+    rng = np.random.default_rng(3)
+    cotangents = {head: rng.normal(size=value.shape) for head, value in subject.outputs().items()}
+    to_inputs, to_tensors = subject.gradients(subject.inputs, cotangents)
+    trained = {tensor.name: tensor for tensor in subject.tensors if tensor.trained}
+    missing = [name for name in trained if name not in to_tensors]
+    if missing:
+        raise Mismatch(f"`{missing[0]}` has no gradient")
+    along_inputs = {name: rng.normal(size=value.shape) for name, value in subject.inputs.items()}
+    along = {name: rng.normal(size=tensor.parameter.shape) for name, tensor in trained.items()}
+    parts = [(name, to_inputs[name], along_inputs[name]) for name in along_inputs]
+    parts += [(name, to_tensors[name], along[name]) for name in along]
+    if _apart(subject, cotangents, parts):
+        wrong = next((part[0] for part in parts if _apart(subject, cotangents, [part])), "some")
+        raise Mismatch(f"the gradient to `{wrong}` is not the slope of the reference")
+
+
+def _apart(subject: Subject, cotangents: Mapping[str, Array], parts: list[tuple[str, Array, Array]]) -> bool:
+    """Whether gradients (name, gradient, direction), together, are not the slope along these directions."""
+    along = {name: direction for name, _, direction in parts}
+    moved: dict[str, dict[str, Array]] = {}
+    for tensor in subject.tensors:
+        if tensor.name in along:
+            moved.setdefault(tensor.node.name, {})[tensor.parameter.name] = along[tensor.name]
+    images = {name: along[name] for name in subject.inputs if name in along}
+    weights = by_node(subject.tensors, subject.values)
+    slope = reference.slope(subject.request.graph, weights, subject.inputs, cotangents, (moved, images))
+    products = [gradient * direction for _, gradient, direction in parts]
+    scale = sum(np.abs(product).sum() for product in products)
+    return not abs(sum(product.sum() for product in products) - slope) <= IN_FLOAT64 * max(scale, abs(slope))

@@ -1,0 +1,78 @@
+"""Which output cells a measured receptive field is compared at, and what the analysis says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcompile.analysis.coverage.reach import reach
+from segcompile.analysis.facts import Facts
+from segcompile.graph import Graph
+from segcompile.ops import Shape
+
+
+def _extent(shape: Shape, axis: int) -> int:
+    size = shape.size[axis]
+    assert isinstance(size, int)  # what is measured has a size
+    return size
+
+
+def is_interior(graph: Graph, shapes: Mapping[str, Shape], node: str, axis: int, index: int) -> bool:
+    """Whether output `index` of a node reads no padding anywhere on the way."""
+    needed: dict[str, tuple[int, int]] = {node: (index, index)}
+    for step in reversed(graph.nodes):
+        if step.name not in needed:
+            continue
+        low, high = needed[step.name]
+        sizes = [shapes[name].size[axis] for name in step.inputs]
+        if low < 0 or high >= _extent(shapes[step.name], axis):
+            return False
+        for position, name in enumerate(step.inputs):
+            window = step.op.window(axis, sizes, position)
+            if window is None:
+                continue
+            first = -(-(window.stride * low - window.offset) // window.upsample)
+            last = (window.stride * high - window.offset + window.dilation * (window.taps - 1)) // window.upsample
+            had = needed.get(name, (first, last))
+            needed[name] = min(had[0], first), max(had[1], last)
+    return all(
+        needed[name][0] >= 0 and needed[name][1] < _extent(shape, axis)
+        for name, shape in graph.inputs.items()
+        if name in needed
+    )
+
+
+def central(graph: Graph, shapes: Mapping[str, Shape], node: str, axis: int, phase: int, period: int) -> int | None:
+    """The interior output index of a phase that is nearest to the middle."""
+    size = _extent(shapes[node], axis)
+    candidates = sorted(range(phase % period, size, period), key=lambda index: abs(2 * index - size))
+    return next((index for index in candidates if is_interior(graph, shapes, node, axis, index)), None)
+
+
+def probes(
+    graph: Graph, shapes: Mapping[str, Shape], facts: Facts, node: str, most: int | None = None
+) -> Iterator[tuple[int, int]]:
+    """Output cells that see no padding, one for every phase of either axis, or for `most` phases spread out; rows and
+    columns in different orders, so that unequal phases meet."""
+    height, width = (field.period for field in facts[node].fields)
+    period = max(height, width)
+    step = 1 if most is None else max(1, -(-period // most)) | 1  # odd: even and odd phases take turns
+    for phase in range(0, period, step):
+        y = central(graph, shapes, node, 0, phase, height)
+        x = central(graph, shapes, node, 1, 3 * phase + phase // 2, width)
+        if y is not None and x is not None:
+            yield y, x
+
+
+def mask(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tuple[int, int]) -> NDArray[np.bool_]:
+    """Where on the inputs, which are of one size, the analysis says that an interior output cell looks."""
+    regions = reach(graph, shapes, node, cell).regions
+    image = next(iter(graph.inputs.values()))
+    found = np.zeros((_extent(image, 0), _extent(image, 1)), dtype=np.bool_)
+    for name in graph.inputs:
+        for row, first, last in regions[name].runs() if name in regions else ():
+            assert row >= 0 and first >= 0, "the cell is no interior one"
+            found[row, first : last + 1] = True
+    return found

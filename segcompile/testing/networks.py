@@ -1,0 +1,125 @@
+"""Graphs made smaller, so that they run in no time: fewer channels, a small image, only linear ops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from segcompile.analysis.shapes import infer_shapes
+from segcompile.backend import BuildRequest
+from segcompile.compiler import analyse_graph
+from segcompile.errors import Findings, SegcompileError
+from segcompile.graph import Graph, Node
+from segcompile.language.training import Training
+from segcompile.ops import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Deconv,
+    GlobalPool,
+    Init,
+    LeakyRelu,
+    Linear,
+    Op,
+    Pool,
+    PRelu,
+    ResponseNorm,
+    Scale,
+    Shape,
+    Softmax,
+)
+
+SMALL = 24  # pixels along a side: what most networks leave something of
+FURTHER = 256  # pixels that are looked through for a size
+_NOT_LINEAR = (Activation, LeakyRelu, PRelu, Softmax, ResponseNorm, BatchNorm)
+
+
+def slim(graph: Graph, channels: int = 2) -> Graph:
+    """The graph with so few channels everywhere: the same geometry, cheaper."""
+
+    def thin(node: Node) -> Node:
+        changes: dict[str, Any] = {}
+        if isinstance(node.op, Conv | Deconv):
+            groups = channels if node.op.groups > 1 else 1
+            changes = {"channels": channels, "groups": groups, "init": Init(), "frozen": False}
+        elif isinstance(node.op, Linear):
+            changes = {"features": channels}
+        return replace(node, op=node.op.model_copy(update=changes))
+
+    inputs = {name: Shape(channels, shape.size) for name, shape in graph.inputs.items()}
+    return replace(graph, inputs=inputs, nodes=tuple(thin(node) for node in graph.nodes))
+
+
+def sized(graph: Graph, height: int, width: int) -> Graph:
+    """The graph for images of another size."""
+    return replace(graph, inputs={name: Shape(shape.channels, (height, width)) for name, shape in graph.inputs.items()})
+
+
+def every_layer(graph: Graph) -> Graph:
+    """The graph with every layer as an output."""
+    outputs = {name.replace(".", "_") + "_out": nodes[-1].name for name, nodes in graph.layers.items()}
+    return replace(graph, outputs=outputs)
+
+
+def linear(graph: Graph) -> Graph:
+    """The graph with means for maxima, ones for activations, and a bias behind each transposed convolution, so that no
+    gap of it is zero: with positive weights on positive images, what a window reads has a gradient."""
+
+    def of(op: Op) -> Op:
+        if isinstance(op, _NOT_LINEAR):
+            return Scale(factor=1.0)
+        if isinstance(op, Pool):
+            return op.model_copy(update={"kind": "avg"})
+        if isinstance(op, GlobalPool):
+            return op.model_copy(update={"kind": "global_avg"})
+        return op.model_copy(update={"bias": True}) if isinstance(op, Deconv) else op
+
+    return replace(graph, nodes=tuple(replace(node, op=of(node.op)) for node in graph.nodes))
+
+
+def small(graph: Graph, least: int = SMALL) -> Graph:
+    """The graph for the smallest image of at least so many pixels a side that it takes, the width not the height if
+    that may be; at its own size if it takes none near."""
+    if len({shape.size for shape in graph.inputs.values()}) > 1:
+        return graph  # inputs that depend on each other
+    fitting = (size for size in range(least, least + FURTHER) if _fits(sized(graph, size, size)))
+    height = next(fitting, None)
+    if height is None:
+        return graph
+    width = next((size for size in range(height + 1, height + 65) if _fits(sized(graph, height, size))), height)
+    return sized(graph, height, width)
+
+
+def _fits(graph: Graph) -> bool:
+    findings = Findings()
+    infer_shapes(graph, findings)
+    return not findings.has_errors
+
+
+def reductions(graph: Graph) -> Iterator[Graph]:
+    """The graph small and slim, from the slimmest on; at last as it is, but small."""
+    for channels in (2, 4):
+        reduced = small(slim(graph, channels))
+        if _fits(reduced):
+            yield reduced
+    yield small(graph)
+
+
+def request_of(graph: Graph, model: str = "net") -> BuildRequest:
+    """What a backend is asked to build of a graph. Raises SegcompileError where its shapes do not fit."""
+    findings = Findings()
+    found = analyse_graph(graph, findings)
+    findings.stop_on_errors()
+    return BuildRequest(model, "Net", f"{model}.yaml", "", {}, found.graph, found.facts, Training())
+
+
+def reduced(graph: Graph) -> BuildRequest:
+    """The first of the reductions that has no errors."""
+    *tried, last = reductions(graph)
+    for graph in tried:
+        try:
+            return request_of(graph)
+        except SegcompileError:
+            continue
+    return request_of(last)

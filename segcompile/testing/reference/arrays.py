@@ -1,0 +1,31 @@
+"""What the formulas share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcompile.ops import Conv, Pad
+
+Array = NDArray[Any]
+Tensors = Mapping[str, Array]
+
+_NUMPY_MODE: dict[str, Any] = {"zero": "constant", "reflect": "reflect", "edge": "edge"}
+
+
+def padded(x: Array, op: Conv | Pad) -> Array:
+    """The map within its padding."""
+    return np.pad(x, ((0, 0), (0, 0), op.pads(0), op.pads(1)), mode=_NUMPY_MODE[op.mode])
+
+
+def channelwise(values: Array, x: Array) -> Array:
+    """One value a channel, to go with x."""
+    return values.reshape(1, -1, *[1] * (x.ndim - 2))
+
+
+def every(start: int, count: int, step: int) -> slice:
+    """start, start + step, ..., `count` of them."""
+    return slice(start, start + (count - 1) * step + 1, step)

@@ -1,0 +1,62 @@
+"""How the kit runs what a backend emitted: a runner loads a folder in the backend's framework and hands out NumPy.
+
+`Backend.runner` names one, "segcompile_torch.runner:RUNNER". Only the kit resolves it: emission imports no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from segcompile.backend import Backend
+
+Array = NDArray[Any]
+
+
+class Model(Protocol):
+    """An emitted model in evaluation mode. Maps are (batch, channels, height, width), vectors (batch, channels),
+    whatever the layout of the framework."""
+
+    def parameters(self) -> dict[str, Array]:
+        """Copies of all weights and buffers, under the names and in the layouts of the PyTorch state dict: conv (out,
+        in / groups, height, width), deconv (in, out / groups, height, width), linear (out, in), in of the order
+        channel, row, column; `running_mean` and `running_var` of a batch norm. More than these is allowed."""
+
+    def assign(self, parameters: Mapping[str, Array]) -> None:
+        """Set all that `parameters` gives."""
+
+    def forward(self, *inputs: Array) -> dict[str, Array]:
+        """Head -> output, for the graph's inputs in their order; an only output is called `output`."""
+
+    def gradients(
+        self, inputs: Sequence[Array], cotangents: Mapping[str, Array]
+    ) -> tuple[list[Array], dict[str, Array]]:
+        """The gradients of sum(outputs * cotangents), over the heads in `cotangents`: to each input (zeros where it is
+        not read), and to the parameters that are trained, under their names."""
+
+
+class Runner(Protocol):
+    """Loads emitted folders."""
+
+    def load(self, folder: Path, class_name: str, *, double: bool, seed: int) -> Model:
+        """The model of a folder, freshly initialised from the seed; in float64 if `double`, else in float32."""
+
+
+class NoRunner(Exception):
+    """Why nothing that a backend emitted can be run here."""
+
+
+def runner_of(backend: Backend) -> Runner:
+    """The backend's runner. Raises NoRunner if it names none, or one that cannot be imported."""
+    if not backend.runner:
+        raise NoRunner(f"backend `{backend.name}` names no runner: what it emits is not run")
+    module, _, name = backend.runner.partition(":")
+    try:
+        runner: Runner = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as cause:
+        raise NoRunner(f"backend `{backend.name}`: its runner {backend.runner} cannot be loaded: {cause}") from cause
+    return runner

@@ -1,0 +1,60 @@
+"""A backend's trial: every check in every case, and what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from segcompile.backend import Backend
+from segcompile.errors import SegcompileError
+from segcompile.testing.bench import Bench, Mismatch
+from segcompile.testing.cases import Case
+from segcompile.testing.checks import CHECKS, Check
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one check found in one case: nothing, a fault, or (held back) no answer, since an earlier check failed."""
+
+    check: str
+    case: str
+    fault: str | None = None
+    held_back: bool = False
+
+    @property
+    def passed(self) -> bool:
+        return self.fault is None and not self.held_back
+
+
+@dataclass(eq=False)
+class Trial:
+    """All checks of a backend. A case that fails one check is not put to the later ones: a fault is told once."""
+
+    backend: Backend
+    failed: dict[str, str] = field(default_factory=dict)  # case -> the check that it failed
+
+    def __post_init__(self) -> None:
+        self.bench = Bench(self.backend)
+
+    def items(self) -> Iterator[tuple[Check, Case]]:
+        """Every check that can be made here, with each of its cases."""
+        for check in CHECKS:
+            if check.obstacle(self.bench) is None:
+                yield from ((check, case) for case in check.cases(self.bench))
+
+    def run(self, check: Check, case: Case) -> Result:
+        """One check in one case."""
+        if case.name in self.failed:
+            return Result(check.name, case.name, held_back=True)
+        try:
+            check.run(self.bench, case)
+        except SegcompileError as error:
+            fault = error.diagnostics[0].message
+        except Mismatch as error:
+            fault = str(error)
+        except Exception as error:  # whatever emitted code does is a fault of the backend
+            fault = f"{type(error).__name__}: {error}".partition("\n")[0]
+        else:
+            return Result(check.name, case.name)
+        self.failed[case.name] = check.name
+        return Result(check.name, case.name, fault)

@@ -1,0 +1,76 @@
+"""One build held against its analysis: the very folder on its own image, and its network made small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from segcompile.backend import Backend, BuildRequest
+from segcompile.errors import SegcompileError, fail
+from segcompile.graph import Graph
+from segcompile.ops import AnySize, Shape
+from segcompile.testing.bench import Bench, Mismatch, Subject
+from segcompile.testing.cases import Case
+from segcompile.testing.checks.fields import compare_fields, measurable
+from segcompile.testing.checks.numbers import IN_FLOAT32, compare_values
+from segcompile.testing.checks.weights import compare_names
+from segcompile.testing.networks import SMALL, reduced
+from segcompile.testing.runner import NoRunner
+
+
+def verify(backend: Backend, request: BuildRequest) -> Iterator[str]:
+    """Build into a temporary place, run it, compare; one line for each thing that agrees.
+
+    Raises SegcompileError: SC609 for the first thing that does not agree, or where nothing can be run.
+    """
+    try:
+        yield from _agreements(Bench(backend), request)
+    except (Mismatch, NoRunner) as reason:
+        raise fail("SC609", f"what backend `{backend.name}` built is not verified: {reason}") from reason
+    except SegcompileError:
+        raise
+    except Exception as cause:  # of the emitted code, or of the framework
+        told = f"{type(cause).__name__}: {cause}".partition("\n")[0]
+        raise fail("SC609", f"what backend `{backend.name}` built does not run: {told}") from cause
+
+
+def _agreements(bench: Bench, request: BuildRequest) -> Iterator[str]:
+    subject = bench.subject(request, double=False, fresh=True)
+    compare_names(subject)
+    count = sum(fact.parameter_count for fact in request.facts.values())
+    yield f"{len(subject.tensors)} tensors, {count:,} parameters"
+    yield f"shapes of all outputs, {_compare_shapes(subject)}"
+    small = reduced(request.graph)
+    if not bench.declares(Case("reduced", small)):
+        return
+    compare_values(bench.subject(small, double=False), IN_FLOAT32)
+    yield f"values to {IN_FLOAT32:g} of the reference's, {_told(small.graph)}"
+    linear = measurable(small)
+    if linear is not None and bench.declares(Case("linear", linear)):
+        compare_fields(bench.subject(linear))
+        yield f"receptive fields by gradient, {_told(linear.graph)}"
+
+
+def _compare_shapes(subject: Subject) -> str:
+    """Runs one image, a small one where the spec allows any size. Raises Mismatch; tells of what image."""
+    graph, found = subject.request.graph, subject.request.sizes()
+    at = [axis.legal.nearest(SMALL)[1] or SMALL if axis is not None else SMALL for axis in found]
+    images = {name: _extent(shape, at) for name, shape in graph.inputs.items()}
+    outputs = subject.outputs({name: np.zeros((1, *extent)) for name, extent in images.items()})
+    for head, node in graph.outputs.items():
+        have, want = outputs[head].shape[1:], _extent(subject.request.facts[node].shape, at)
+        if have != want:
+            raise Mismatch(f"{head} is {have}, and the analysis says {want}")
+    return "of " + " and ".join(" x ".join(map(str, extent)) for extent in images.values())
+
+
+def _extent(shape: Shape, at: Sequence[int]) -> tuple[int, ...]:
+    """Channels, height and width, for an image of size `at` where they depend on it."""
+    pairs = zip(shape.size, at, strict=False)
+    return (shape.channels, *(size.at(n) if isinstance(size, AnySize) else size for size, n in pairs))
+
+
+def _told(graph: Graph) -> str:
+    """`of 2 x 24 x 25`: the network's images."""
+    return "of " + " and ".join(map(str, graph.inputs.values()))

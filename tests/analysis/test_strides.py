@@ -1,0 +1,70 @@
+"""Strides: where fields are known, those of the fields; behind whole-image ops, those of the network without them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from segcompile.compiler import analyse_graph
+from segcompile.errors import Findings
+from segcompile.graph import Graph
+from segcompile.ops import GlobalPool, GroupNorm, InstanceNorm, Scale
+from segcompile.testing.strategies import graphs
+
+SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+@settings(SETTINGS, max_examples=150)
+@given(graph=graphs(most=10))
+def test_strides_behind_instance_norms_are_those_without_them(graph: Graph) -> None:
+    plain = tuple(
+        replace(node, op=Scale(factor=1.0)) if isinstance(node.op, InstanceNorm | GroupNorm) else node
+        for node in graph.nodes
+    )
+    found = analyse_graph(graph, Findings()).facts
+    without = analyse_graph(replace(graph, nodes=plain), Findings()).facts
+    for name, fact in found.items():
+        for axis in (0, 1):
+            other = without[name].stride[axis]
+            if other != fact.stride[axis]:  # it is not known behind one pixel for the image, or where paths differ
+                assert fact.stride[axis] is None and (
+                    any(isinstance(node.op, GlobalPool) for node in graph.nodes)
+                    or len(without[name].maps[axis].every) > 1
+                ), name
+
+
+def facts(nets: SimpleNamespace, folder: Path, layers: str, size: str) -> dict[str, tuple[Fraction | None, ...]]:
+    path = folder / "net.yaml"
+    path.write_text(f"segcompile: 1\nmodel: net\ninput: {{channels: 4, size: {size}}}\nlayers:\n{layers}")
+    return {name: fact.stride for name, fact in nets.compiled(path).facts.items()}
+
+
+WHOLE = """
+  - a: {conv: 4, kernel: 3, stride: 2, pad: 1, norm: instance}
+  - b: {conv: 4, kernel: 3, stride: [2, 1], pad: 1, norm: {group: {groups: 2}}}
+  - c: {deconv: 4, kernel: 2, stride: 2}
+  - g: {pool: global_avg}
+  - r: {resize: input}
+claims: {c: {stride: [2, 1]}, b: {stride: [4, 2]}}
+"""
+
+
+def test_a_claim_on_a_stride_behind_an_instance_norm_is_decided(nets: SimpleNamespace, tmp_path: Path) -> None:
+    found = facts(nets, tmp_path, WHOLE, "64")
+    assert (found["b"], found["c"], found["g"], found["r"]) == ((4, 2), (2, 1), (None, None), (None, None))
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+def test_branches_of_unequal_stride_have_none(nets: SimpleNamespace, tmp_path: Path, norm: str) -> None:
+    layers = f"""
+  - n: {{norm: {norm}}}
+  - a: {{conv: 4, kernel: 3, stride: 2, pad: 1}}
+  - b: {{crop: a, from: n, offset: 0}}
+  - s: {{add: [a, b]}}
+"""
+    assert facts(nets, tmp_path, layers, "64")["s"] == (None, None)

@@ -1,0 +1,73 @@
+"""Whole specs, drawn as text: the emitted model is the reference's, and all that the analysis says of it is so."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, assume, event, given, settings
+from ruamel.yaml import YAML
+from torch.utils.flop_counter import FlopCounterMode
+
+from segcompile.backend import load_backend
+from segcompile.errors import SegcompileError
+from segcompile.testing.bench import Bench
+from segcompile.testing.cases import Case, compiled
+from segcompile.testing.checks import fields, numbers, weights
+from segcompile.testing.specs import specs
+
+SETTINGS = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),  # as in test_random_graphs
+)
+
+
+def again(text: str) -> str:
+    """The text that YAML writes of what YAML read."""
+    yaml, out = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.dump(yaml.load(text), out)
+    return out.getvalue()
+
+
+def check(text: str) -> None:
+    try:
+        found, request = compiled(text)
+    except SegcompileError:
+        event("refused")
+        assume(False)
+    bench = Bench(load_backend("torch"))
+    assume(bench.declares(Case("drawn", request)))
+    subject = bench.subject(request)
+    weights.compare_names(subject)
+    numbers.compare_values(subject, numbers.IN_FLOAT64)
+    numbers.gradients(bench, Case("drawn", request))
+    check_cost(subject, found.cost(found.graph.nodes))
+    linear = fields.measurable(request, largest=96)
+    if linear is not None:
+        fields.compare_fields(bench.subject(linear))
+    nodes = [(node.name, node.op, node.inputs) for node in compiled(again(text))[0].graph.nodes]
+    assert nodes == [(node.name, node.op, node.inputs) for node in found.graph.nodes]
+
+
+def check_cost(subject, said: tuple[int, int | None]) -> None:
+    """Parameters are those of the module, and MACs half of what PyTorch counts of convolutions and products."""
+    module = subject.model.module
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(*(torch.from_numpy(value[:1]) for value in subject.inputs.values()))
+    assert said == (sum(value.numel() for value in module.parameters()), counter.get_total_flops() // 2)
+
+
+@settings(SETTINGS, max_examples=30)
+@given(text=specs())
+def test_a_drawn_spec_becomes_the_model_that_the_analysis_describes(text: str) -> None:
+    check(text)
+
+
+@pytest.mark.long
+@settings(SETTINGS, max_examples=500, derandomize=False)
+@given(text=specs())
+def test_five_hundred_drawn_specs(text: str) -> None:
+    check(text)

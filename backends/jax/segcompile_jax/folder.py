@@ -52,4 +52,4 @@ def _helpers(request: BuildRequest, view: ModelView) -> dict[str, Any]:
     }
 
 
-FOLDER = Target(files("segcompile_jax") / "templates", JAX, _helpers, MODELS, harness=("step.py",))
+FOLDER = Target(files("segcompile_jax") / "templates", JAX, _helpers, MODELS, harness=("step.py", "loading.py"))

@@ -12,20 +12,18 @@ interrupted and resumed ends with exactly the weights of one that was not.
 import argparse
 import contextlib
 import io
+import itertools
 import json
 import re
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-import grain  # type: ignore[import-untyped, unused-ignore]
 import jax
 import numpy as np
 from flax import nnx
 from jax.experimental.multihost_utils import process_allgather
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
@@ -34,25 +32,12 @@ from data import HEADS, pairs_of, read_list
 from evaluate import evaluate
 from files import InputError
 from flags import arguments_of, kept
+from loading import read_ahead
 from metrics import summary, table
 from model import DilatedLarge
 from predict import use_device
-from run import interruption, learning_rate, leave_interrupts_to_parent, open_log, report
+from run import interruption, learning_rate, open_log, report
 from step import State, optimizer_of, step_of
-
-
-@dataclass(frozen=True)
-class Reader:
-    """The batch of each step, or what is wrong with its files; raised in a worker, that would be garbled."""
-
-    batches: Batches
-
-    def __call__(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.int32]] | str:
-        try:
-            images, labels = self.batches[step]
-        except InputError as error:
-            return str(error)
-        return images, labels.astype(np.int32)
 
 
 def join(place: list[str]) -> None:
@@ -109,16 +94,12 @@ def train(arguments: argparse.Namespace) -> int:
         raise InputError(f"{arguments.resume}: has done {start} steps; {more}")
 
     size, scale, classes = tuple(arguments.crop), tuple(arguments.scale), HEADS[arguments.head]
-    share = arguments.batch // processes  # each process reads its own: of batch `step`, the part `index`
+    share = arguments.batch // processes  # of a batch, for this process to read
     batches = Batches(pairs, share, size, arguments.seed, classes, arguments.mirror, scale, arguments.ignore)
-    parts = range(start * processes + jax.process_index(), arguments.steps * processes, processes)
-    _ = batches[parts[0]]  # so that most faults of the data show before anything is written
-    loader = (
-        grain.MapDataset.range(parts.start, parts.stop, parts.step)
-        .map(Reader(batches))
-        .to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
-        .mp_prefetch(grain.MultiprocessingOptions(arguments.workers), leave_interrupts_to_parent)
-    )
+    reader = read_ahead(batches, start * processes + jax.process_index(), processes, arguments.workers)
+    first = next(reader)
+    if isinstance(first, str):  # most faults of the data show here, before anything is written
+        raise InputError(first)
 
     mesh = Mesh(np.array(jax.devices()), ("batch",))
     everywhere, split = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("batch"))
@@ -133,10 +114,11 @@ def train(arguments: argparse.Namespace) -> int:
         nnx.update(model, *jax.tree.map(lambda x: x.addressable_data(0), state[:2]))
         return model
 
-    progress = tqdm(loader, total=arguments.steps, initial=start, desc="train", disable=None)
+    steps = itertools.islice(itertools.chain([first], reader), arguments.steps - start)
+    progress = tqdm(steps, total=arguments.steps, initial=start, desc="train", disable=None)
     began = time.perf_counter()
     log = open_log(arguments.out / "log.jsonl", start) if jax.process_index() == 0 else io.StringIO()
-    with log, first_speaks(), progress as bar, interruption() as interrupted:
+    with log, first_speaks(), progress as bar, interruption() as interrupted, contextlib.closing(reader):
         for step, batch in enumerate(bar, start + 1):
             unreadable, stopped = anywhere(isinstance(batch, str), interrupted.is_set())
             if unreadable:

@@ -7,15 +7,16 @@ DEMO_STEPS ?= 1200
 BIN := .venv/bin
 DEMO := build/demo
 GENERATED := dilated_large unet blue_marble
+BACKENDS := torch jax
 
 .PHONY: setup demo test test-long check bench generated clean
 
 setup: .venv/installed
 
-.venv/installed: pyproject.toml backends/torch/pyproject.toml constraints.txt
+.venv/installed: pyproject.toml backends/torch/pyproject.toml backends/jax/pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit('segcompile needs Python 3.11 or newer') if sys.version_info < (3, 11) else 0"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]' -e backends/torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]' -e backends/torch -e backends/jax
 	touch $@
 
 demo: setup
@@ -40,10 +41,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/segcompile check specs/*.yaml
-	for model in $(GENERATED); do $(BIN)/segcompile build $$model --backend torch --check || exit 1; done
+	for model in $(GENERATED); do for backend in $(BACKENDS); do \
+	  $(BIN)/segcompile build $$model --backend $$backend --check || exit 1; done; done
 
 generated: setup
-	for model in $(GENERATED); do $(BIN)/segcompile build $$model --backend torch || exit 1; done
+	for model in $(GENERATED); do for backend in $(BACKENDS); do \
+	  $(BIN)/segcompile build $$model --backend $$backend || exit 1; done; done
 
 bench: setup
 	$(BIN)/python benchmarks/cost.py

@@ -26,12 +26,12 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of a fresh environment that holds the two wheels and what they ask for."""
+    """The bin folder of a fresh environment that holds the three wheels and what they ask for."""
     place = tmp_path_factory.mktemp("stranger")
-    for source in (ROOT, ROOT / "backends" / "torch"):
+    for source in (ROOT, ROOT / "backends" / "jax", ROOT / "backends" / "torch"):
         run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", place / "wheels", source, cwd=place)
     wheels = sorted((place / "wheels").glob("*.whl"))
-    assert [wheel.name.split("-")[0] for wheel in wheels] == ["segcompile", "segcompile_torch"]
+    assert [wheel.name.split("-")[0] for wheel in wheels] == ["segcompile", "segcompile_jax", "segcompile_torch"]
     venv.create(place / "env", with_pip=True)
     binaries = place / "env" / "bin"
     pip = (binaries / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", *PIP_ARGS)
@@ -61,6 +61,7 @@ def test_a_stranger_builds_by_name_and_trains_a_step(stranger: Path, tmp_path: P
         "--yes",
         "--quiet",
         "segcompile",
+        "segcompile-jax",
         "segcompile-torch",
         cwd=tmp_path,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from segcompile.analysis.facts import Facts, NodeFacts
 from segcompile.analysis.pairs import show
+from segcompile.emit.attributes import ATTRIBUTES
 from segcompile.emit.calls import WIDTH, Argument, Call, Rules
 from segcompile.emit.names import Names
 from segcompile.emit.scopes import ROOT, Item, ScopeTree, is_switches, node_of
@@ -92,7 +93,7 @@ class BodyWriter:
         steps = [_Step(item, *self._ends(item)) for item in self.tree.items[scope]]
         made = {value for step in steps for value in step.makes}
         outer = dict.fromkeys(value for step in steps for value in step.reads if value not in made)
-        names, attributes = Names({*self.rules.names, "x", "y"}), Names(self.rules.attributes)
+        names, attributes = Names({*self.rules.names, "x", "y"}), Names(ATTRIBUTES)
         arguments = list(self.inputs) if scope == ROOT else list(outer)
         body = Body(scope, arguments, self.tree.results[scope], names, attributes)
         self._name_values(steps, body)
@@ -172,11 +173,12 @@ class BodyWriter:
         return self.tree.graph.inputs[name] if name in self.tree.graph.inputs else self.facts[name].shape
 
     def _member(self, node: Node, shapes: list[Shape], body: Body) -> str:
+        name = node.layer.rpartition(".")[2]
+        # The name is taken also where there is no module: another framework may have one, and they share weights.
+        attribute = body.attributes.new(name if node.role == "main" else f"{name}_{node.role}")
         call = self.rules.member(node.op, shapes)
         if call is None:
             return ""
-        name = node.layer.rpartition(".")[2]
-        attribute = body.attributes.new(name if node.role == "main" else f"{name}_{node.role}")
         body.members.append(Member(attribute, call, node))
         return f"self.{attribute}"
 

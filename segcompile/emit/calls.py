@@ -65,14 +65,12 @@ class Rules:
     """How one framework writes every op, and the words that it keeps for itself.
 
     Where no rule is `switched` an unpool gets no switches, but finds the maxima anew in its last input.
-    No layer may be called as one of `attributes` in a module, no variable as one of `names` in the generated file,
-    no class as one of `classes`.
+    No variable may be called as one of `names` in the generated file, no class as one of `classes`.
     `tensor` is the type of what layers give, `axes` the order of a feature map's axes. A module is applied by its
     method `forward`; `handed_on` are keywords, name and type, that each constructor takes and gives to those inside.
     """
 
     table: Mapping[type[Op], Rule]
-    attributes: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     classes: frozenset[str] = frozenset()
     tensor: str = "Tensor"

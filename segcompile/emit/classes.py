@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,8 +56,9 @@ class ModelView:
         return self.classes[-1]
 
     def uses(self, code: str) -> bool:
-        """Whether any statement holds this piece of code."""
-        return any(code in statement.code for found in self.classes for statement in found.statements)
+        """Whether any statement holds a piece of code, and not as an attribute's name."""
+        piece = re.compile(rf"(?<![\w.]){re.escape(code)}")
+        return any(piece.search(statement.code) for found in self.classes for statement in found.statements)
 
 
 def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str, str], rules: Rules) -> ModelView:

@@ -20,6 +20,7 @@ from segcompile.errors import Findings
 from segcompile.graph import Graph
 from segcompile.ops import Crop, Resize, Softmax
 
+_SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
 _ALWAYS = ("files.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _HARNESS = (*_COMMANDS, "data.py", "batches.py", "metrics.py", "pictures.py", "run.py", "flags.py")
@@ -30,18 +31,19 @@ class Target:
     """What one framework's folder is made of.
 
     `helpers` says what the template of model.py needs beside the classes. `models` are names that the other files,
-    which import the model's class, use themselves.
+    which import the model's class, use themselves. `harness` are the files of its harness that no other framework has.
     """
 
     templates: Traversable
     rules: Rules
     helpers: Callable[[BuildRequest, ModelView], dict[str, Any]]
     models: frozenset[str]
+    harness: tuple[str, ...] = ()
 
     def emit(self, request: BuildRequest) -> BuildResult:
         """Every file of `generated/<model>/<backend>/`. A network that is not from an image to maps has no harness
         (SC608)."""
-        env = environment(self.templates, files("segcompile") / "harness")
+        env = environment(self.templates, _SHARED)
         if request.class_name in self.models:  # a model called `f` or `path`
             request = replace(request, class_name=f"{request.class_name}Net")
         found = {"model.py": env.get_template("model.py.jinja").render(self._model(request))}
@@ -50,7 +52,7 @@ class Target:
         context = _harness(request) | {"harness": geometry is not None}
         if geometry is not None:
             context |= asdict(geometry)
-        for name in (*_ALWAYS, *(_HARNESS if geometry is not None else ())):
+        for name in (*_ALWAYS, *((*_HARNESS, *self.harness) if geometry is not None else ())):
             found[name] = env.get_template(f"{name}.jinja").render(context)
         return BuildResult(found, tuple(findings.diagnostics))
 

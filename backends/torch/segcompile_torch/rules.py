@@ -38,7 +38,7 @@ from segcompile.ops import (
 )
 from segcompile_torch.arguments import pads
 from segcompile_torch.pooling import global_pool, pool, switched_pool, unpool
-from segcompile_torch.reserved import ATTRIBUTES, CLASSES, NAMES
+from segcompile_torch.reserved import CLASSES, NAMES
 
 _PAD_MODE = {"zero": "constant", "reflect": "reflect", "edge": "replicate"}  # in F.pad
 _CONV_MODE = {"zero": "zeros", "reflect": "reflect", "edge": "replicate"}  # in nn.Conv2d
@@ -228,4 +228,4 @@ RULES: dict[type[Op], Rule] = {
 }
 
 
-TORCH = Rules(RULES, ATTRIBUTES, NAMES, CLASSES)
+TORCH = Rules(RULES, NAMES, CLASSES)

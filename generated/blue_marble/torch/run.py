@@ -29,12 +29,6 @@ def learning_rate(step: int, arguments: argparse.Namespace) -> float:
     return float(arguments.lr * factor)
 
 
-def leave_interrupts_to_parent(*worker: int) -> None:
-    """Keeps what stops a run, and may reach all its processes at once, from ending a worker before."""
-    for number in STOPS:
-        signal.signal(number, signal.SIG_IGN)
-
-
 @contextmanager
 def interruption() -> Iterator[threading.Event]:
     """An event that Ctrl-C or SIGTERM sets, looked at between steps: no checkpoint is of half a step."""

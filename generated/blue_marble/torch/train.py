@@ -12,6 +12,7 @@ interrupted and resumed ends with exactly the weights of one that was not.
 import argparse
 import json
 import re
+import signal
 import sys
 import time
 from typing import Any
@@ -31,7 +32,7 @@ from flags import arguments_of, kept
 from metrics import summary, table
 from model import BlueMarble
 from predict import at_pixels, device_of, head_of
-from run import interruption, learning_rate, leave_interrupts_to_parent, open_log, report
+from run import STOPS, interruption, learning_rate, open_log, report
 
 
 class Steps(Dataset[tuple[Tensor, Tensor] | str]):
@@ -46,6 +47,12 @@ class Steps(Dataset[tuple[Tensor, Tensor] | str]):
         except InputError as error:
             return str(error)
         return torch.from_numpy(images), torch.from_numpy(labels)
+
+
+def leave_interrupts_to_parent(worker: int) -> None:
+    """Keeps what stops a run, and may reach all its processes at once, from ending a worker before."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def optimizer_of(model: nn.Module, arguments: argparse.Namespace) -> torch.optim.Optimizer:

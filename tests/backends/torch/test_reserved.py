@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from segcompile_torch.reserved import ATTRIBUTES, NAMES
+from segcompile_torch.reserved import NAMES
+
+from segcompile.emit.attributes import ATTRIBUTES
 
 
 def test_every_public_name_of_a_module_is_reserved() -> None:

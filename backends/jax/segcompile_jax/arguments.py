@@ -1,0 +1,25 @@
+"""What several rules have in common: padding as JAX writes it, height first."""
+
+from __future__ import annotations
+
+from segcompile.emit.arguments import same_sides, symmetric
+from segcompile.ops import AXES, Conv, Deconv, Pad, Pool
+
+Sides = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right))
+
+
+def sides(op: Conv | Deconv | Pool | Pad) -> Sides:
+    height, width = (op.pads(axis) for axis in AXES)
+    return height, width
+
+
+def padding(op: Conv) -> int | tuple[int, int] | str:
+    """The argument of nnx.Conv: numbers where the sides are alike."""
+    (top, _), (left, _) = sides(op)
+    return same_sides((top, left)) if symmetric(op) else str(sides(op))
+
+
+def padded(source: str, around: Sides, mode: str) -> str:
+    """Code that pads height and width; `mode` is the spec's."""
+    told = "" if mode == "zero" else f', mode="{mode}"'
+    return f"jnp.pad({source}, ((0, 0), {around[0]}, {around[1]}, (0, 0)){told})"

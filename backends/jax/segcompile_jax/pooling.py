@@ -1,0 +1,42 @@
+"""Pooling, and pooling undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segcompile.ops import AXES, GlobalPool, Pool, Shape, Unpool
+from segcompile_jax.arguments import Sides, sides
+
+
+def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    """The mean counts the spec's padding, as in PyTorch and Caffe, but not what a last window overhangs."""
+    around = _reached(op)
+    (_, bottom), (_, right) = sides(op)
+    overhang = ((0, around[0][1] - bottom), (0, around[1][1] - right))
+    if op.kind == "max" or not any(map(any, overhang)):
+        return f"nnx.{op.kind}_pool({inputs[0]}, {_window(op, around)})"
+    return f"avg_pool({inputs[0]}, {op.kernel}, {op.steps}, {sides(op)}, {overhang})"
+
+
+def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    function = "mean" if op.kind == "global_avg" else "max"
+    return f"jnp.{function}({inputs[0]}, (1, 2), keepdims=True)"
+
+
+def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    source, before = inputs
+    return f"unpool({source}, {before}, {_window(op.pool, _reached(op.pool))})"
+
+
+def _window(op: Pool, around: Sides) -> str:
+    return f"{op.kernel}, {op.steps}" + (f", {around}" if any(map(any, around)) else "")
+
+
+def _reached(op: Pool) -> Sides:
+    """The padding, and behind the image as much more as rounding up may need at any size: a stride less one pixel, but
+    not so much that a window would start there."""
+    height, width = sides(op)
+    if op.round == "floor":
+        return height, width
+    more = [min(op.pads(axis)[1] + op.steps[axis], op.kernel[axis]) - 1 for axis in AXES]
+    return (height[0], more[0]), (width[0], more[1])

@@ -1,0 +1,26 @@
+"""The words that an NNX module and the generated file keep for themselves."""
+
+from __future__ import annotations
+
+import builtins
+
+# What the template imports, defines and uses, with the builtins in classes (a test reads them in emitted code).
+NAMES = frozenset(
+    {
+        "BatchNorm", "ConvTranspose", "Frozen", "PReLU", "ValueError", "avg_pool", "bilinear", "bool", "center_crop",
+        "center_pad", "crop", "dict", "flatten", "freeze", "he", "he_transposed", "identity", "int", "interpolate",
+        "interpolate_corners", "isinstance", "jax", "jnp", "local_response_norm", "nearest", "nnx", "pixel_shuffle",
+        "range", "rngs", "self", "str", "super", "tuple", "unpool", "xavier",
+    }
+)  # fmt: skip
+
+CLASSES = frozenset({"BatchNorm", "ConvTranspose", "False", "Frozen", "None", "PReLU", "True", "ValueError"})
+
+# What the other files, which import the model's class by its name, use in capitals (a test reads them).
+MODELS = CLASSES | {
+    "AXES", "Any", "Array", "BOUNDS", "Batches", "CENTRE", "CHANNELS", "CLASSES", "Callable", "DAMAGED", "HEAD",
+    "HEADS", "IGNORE", "Image", "InputError", "Iterator", "LEAST", "MEAN", "MOST", "MULTIPLE", "Mapping",
+    "Mesh", "Metrics", "NDArray", "NamedSharding", "NamedTuple", "OFFSET", "OUTPUT", "PROBABILITIES", "PYTORCH", "Pair",
+    "PartitionSpec", "Path", "Reader", "SIZE", "STD", "STOPS", "STRIDE", "Size", "State", "Step", "Tensors",
+    "TextIO", *(name for name in dir(builtins) if name[0].isupper()),
+}  # fmt: skip

@@ -1,0 +1,227 @@
+"""op -> Flax NNX: a table with one rule an op. A rule says how the module is constructed and how it is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from segcompile.emit import Argument, Call, Rule, Rules
+from segcompile.emit.arguments import number, same_sides
+from segcompile.emit.joins import aligned
+from segcompile.ops import (
+    AXES,
+    Activation,
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    Crop,
+    Deconv,
+    Dropout,
+    GlobalPool,
+    GroupNorm,
+    InstanceNorm,
+    LeakyRelu,
+    Linear,
+    Mul,
+    Op,
+    Pad,
+    PixelShuffle,
+    Pool,
+    PRelu,
+    Resize,
+    ResponseNorm,
+    Scale,
+    Shape,
+    Softmax,
+    Unpool,
+)
+from segcompile_jax.arguments import padded, padding, sides
+from segcompile_jax.initialisation import kernel_init
+from segcompile_jax.pooling import global_pool, pool, unpool
+from segcompile_jax.reserved import CLASSES, NAMES
+
+_RNGS: tuple[tuple[str, Argument], ...] = (("rngs", "rngs"),)
+_ACTIVATION = {
+    "relu": "nnx.relu({})", "relu6": "nnx.relu6({})", "elu": "nnx.elu({})", "sigmoid": "nnx.sigmoid({})",
+    "tanh": "nnx.tanh({})", "gelu": "nnx.gelu({}, approximate=False)", "silu": "nnx.silu({})",
+}  # fmt: skip
+
+
+# --- convolution -----------------------------------------------------------------------------------------------------
+
+
+_USUAL: dict[str, Argument] = {
+    "strides": 1, "kernel_dilation": 1, "dilation": 1, "feature_group_count": 1, "groups": 1, "use_bias": True,
+}  # fmt: skip
+
+
+def _kernel(
+    function: str, op: Conv | Deconv | Linear, positional: tuple[Argument, ...], keywords: dict[str, Argument]
+) -> Call:
+    keywords = {**keywords, "use_bias": op.bias, "kernel_init": kernel_init(op)}
+    told = tuple((key, value) for key, value in keywords.items() if _USUAL.get(key) != value)
+    return Call(function, positional, (*told, *_RNGS), ("in_features", "features", "kernel_size")[: len(positional)])
+
+
+def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
+    keywords: dict[str, Argument] = {"strides": same_sides(op.stride)}
+    keywords["padding"] = padding(op) if op.mode == "zero" else 0
+    keywords |= {"kernel_dilation": same_sides(op.dilation), "feature_group_count": op.groups}
+    return _kernel("nnx.Conv", op, (shapes[0].channels, op.channels, op.kernel), keywords)
+
+
+def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    if op.mode == "zero" or not any(map(any, sides(op))):
+        return f"{member}({inputs[0]})"
+    return f"{member}({padded(inputs[0], sides(op), op.mode)})"
+
+
+def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
+    """What output_pad adds is cut off less, even less than nothing."""
+    around = [(before, after - more) for (before, after), more in zip(sides(op), op.output_pad, strict=True)]
+    keywords: dict[str, Argument] = {"strides": same_sides(op.stride)}
+    if any(map(any, around)):
+        keywords["padding"] = around[0][0] if len({*around[0], *around[1]}) == 1 else str(tuple(around))
+    keywords |= {"dilation": same_sides(op.dilation), "groups": op.groups}
+    return _kernel("ConvTranspose", op, (shapes[0].channels, op.channels, op.kernel), keywords)
+
+
+def _linear(op: Linear, shapes: Sequence[Shape]) -> Call:
+    features = shapes[0].channels
+    for size in shapes[0].size:
+        assert isinstance(size, int)  # the op refuses anything else
+        features *= size
+    return _kernel("nnx.Linear", op, (features, op.features), {})
+
+
+def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return f"{member}(flatten({inputs[0]}))" if shapes[0].size else f"{member}({inputs[0]})"
+
+
+# --- resampling ------------------------------------------------------------------------------------------------------
+
+
+def _crop(op: Crop, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    source, reference = inputs
+    top, left = op.offset or (0, 0)
+    return f"crop({source}, {reference}, {top if top == left else (top, left)})"
+
+
+def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return padded(inputs[0], sides(op), op.mode)
+
+
+def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    bilinear = "interpolate_corners" if op.align_corners else "interpolate"
+    height, width = (f"{inputs[0]}.shape[{1 + axis}] * {op.factor[axis]}" if op.factor else "" for axis in AXES)
+    size = f"{inputs[1]}.shape[1:3]" if len(inputs) == 2 else f"({height}, {width})"
+    return f"{'nearest' if op.mode == 'nearest' else bilinear}({inputs[0]}, {size})"
+
+
+def _pixel_shuffle(op: PixelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return f"pixel_shuffle({inputs[0]}, {op.factor})"
+
+
+# --- joins -----------------------------------------------------------------------------------------------------------
+
+
+def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return f"jnp.concatenate([{', '.join(aligned(op, inputs, shapes, output))}], -1)"
+
+
+def _add(op: Add, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    terms = aligned(op, inputs, shapes, output)
+    if op.weights:
+        terms = [f"{number(weight)} * {term}" for weight, term in zip(op.weights, terms, strict=True)]
+    return " + ".join(terms)
+
+
+def _mul(op: Mul, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return " * ".join(aligned(op, inputs, shapes, output))
+
+
+# --- pointwise -------------------------------------------------------------------------------------------------------
+
+
+def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return _ACTIVATION[op.kind].format(inputs[0])
+
+
+def _apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return f"{member}({inputs[0]})"
+
+
+def _epsilon(op: BatchNorm | InstanceNorm | GroupNorm, usual: float) -> tuple[tuple[str, Argument], ...]:
+    return (("epsilon", op.eps),) if op.eps != usual else ()
+
+
+def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
+    kept = float(1 - Decimal(repr(op.momentum)))  # the share of the old statistics: 0.9, and not 0.899...
+    told = (("momentum", kept), *_epsilon(op, 1e-5), *_RNGS)
+    return Call("BatchNorm", (shapes[0].channels,), told, ("features",))
+
+
+def _instance_norm(op: InstanceNorm, shapes: Sequence[Shape]) -> Call:
+    return Call("nnx.InstanceNorm", (shapes[0].channels,), (*_epsilon(op, 1e-6), *_RNGS), ("features",))
+
+
+def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
+    told = (*_epsilon(op, 1e-6), *_RNGS)
+    return Call("nnx.GroupNorm", (shapes[0].channels, op.groups), told, ("features", "groups"))
+
+
+def _response_norm(op: ResponseNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    usual = {"alpha": 1e-4, "beta": 0.75, "k": 1.0}
+    told = [f", {name}={number(getattr(op, name))}" for name, value in usual.items() if getattr(op, name) != value]
+    return f"local_response_norm({inputs[0]}, {op.size}{''.join(told)})"
+
+
+def _prelu(op: PRelu, shapes: Sequence[Shape]) -> Call:
+    return Call("PReLU", (shapes[0].channels,), (), ("features",))
+
+
+def _dropout(op: Dropout, shapes: Sequence[Shape]) -> Call:
+    return Call("nnx.Dropout", (op.rate,), _RNGS, ("rate",))
+
+
+def _factor(text: str) -> str:
+    """An expression that can be multiplied without changing its meaning."""
+    return f"({text})" if " + " in text else text
+
+
+RULES: dict[type[Op], Rule] = {
+    Conv: Rule(_apply_conv, _conv),
+    Deconv: Rule(_apply_member, _deconv),
+    Linear: Rule(_apply_linear, _linear),
+    Pool: Rule(pool),
+    GlobalPool: Rule(global_pool),
+    Unpool: Rule(unpool),
+    Add: Rule(_add),
+    Mul: Rule(_mul),
+    Concat: Rule(_concat),
+    Crop: Rule(_crop),
+    Pad: Rule(_pad),
+    Resize: Rule(_resize),
+    PixelShuffle: Rule(_pixel_shuffle),
+    BatchNorm: Rule(_apply_member, _batch_norm),
+    InstanceNorm: Rule(_apply_member, _instance_norm),
+    GroupNorm: Rule(_apply_member, _group_norm),
+    ResponseNorm: Rule(_response_norm),
+    Activation: Rule(_activation),
+    LeakyRelu: Rule(lambda op, member, inputs, shapes, output: f"nnx.leaky_relu({inputs[0]}, {number(op.slope)})"),
+    PRelu: Rule(_apply_member, _prelu),
+    Dropout: Rule(_apply_member, _dropout),
+    Scale: Rule(lambda op, member, inputs, shapes, output: f"{number(op.factor)} * {_factor(inputs[0])}"),
+    Softmax: Rule(lambda op, member, inputs, shapes, output: f"nnx.softmax({inputs[0]})"),
+}
+
+JAX = Rules(
+    RULES,
+    NAMES,
+    CLASSES,
+    tensor="jax.Array",
+    axes="BHWC",
+    forward="__call__",
+    handed_on=(("rngs", "nnx.Rngs"),),
+)

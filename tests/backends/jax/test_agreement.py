@@ -1,0 +1,111 @@
+"""JAX models compute what their PyTorch siblings compute, in float64 to 1e-9: values, and gradients to all weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from segcompile.errors import SegcompileError
+from segcompile.graph import Graph
+from segcompile.ops import (
+    ALL_OPS,
+    Add,
+    Concat,
+    Conv,
+    Crop,
+    Deconv,
+    Linear,
+    Mul,
+    Op,
+    Pad,
+    PixelShuffle,
+    Pool,
+    Resize,
+    Unpool,
+)
+from segcompile.testing import strategies
+from segcompile.testing.strategies import MIXING, POINTWISE, graph_of, graphs
+
+SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+VALID = Path(__file__).parents[2] / "data/valid"
+sizes = st.tuples(st.integers(4, 9), st.integers(4, 9))
+ALIGN = st.sampled_from(["none", "center_crop", "pad"])
+Build = Callable[[Graph], Any]
+
+
+@st.composite
+def joined(draw: DrawFn, op: SearchStrategy[Op]) -> Graph:
+    """An op of two tensors, which have one size or two."""
+    first = draw(sizes)
+    return graph_of(draw(op), first, draw(st.just(first) | sizes))
+
+
+GRAPHS: dict[type[Op], SearchStrategy[Graph]] = {
+    Conv: st.builds(graph_of, strategies.convs(), sizes),
+    Deconv: st.builds(graph_of, strategies.deconvs(), sizes),
+    Linear: st.builds(graph_of, st.builds(Linear, features=st.integers(1, 5), bias=st.booleans()), sizes),
+    Pool: st.builds(graph_of, strategies.pools(), sizes),
+    Pad: st.builds(graph_of, strategies.pads(), sizes),
+    Unpool: st.builds(strategies.unpooled, strategies.unpools(), sizes),
+    PixelShuffle: st.builds(graph_of, strategies.pixel_shuffles(), sizes),
+    Resize: st.builds(graph_of, strategies.resizes(), sizes) | joined(strategies.resizes(by_factor=False)),
+    Crop: joined(st.builds(Crop, offset=st.tuples(st.integers(0, 4), st.integers(0, 4)))),
+    Add: joined(st.builds(Add, align=ALIGN, weights=st.sampled_from([(), (0.25, 2.0)]))),
+    Mul: joined(st.builds(Mul, align=ALIGN)),
+    Concat: joined(st.builds(Concat, align=ALIGN)),
+    **{kind: st.builds(graph_of, op, sizes) for kind, op in {**POINTWISE, **MIXING}.items()},
+}
+
+
+def test_the_sweep_knows_every_op() -> None:
+    assert set(GRAPHS) == set(ALL_OPS)
+
+
+@pytest.mark.parametrize("op", ALL_OPS, ids=lambda op: op.__name__)
+def test_an_op_with_any_attributes(siblings: Build, op: type[Op]) -> None:
+    @settings(SETTINGS, max_examples=12)
+    @given(graph=GRAPHS[op])
+    def check(graph: Graph) -> None:
+        try:
+            pair = siblings(graph)
+        except SegcompileError:
+            assume(False)
+        pair.check(gradients=True)
+
+    check()
+
+
+SPECS = sorted((Path(__file__).parents[3] / "specs").glob("*.yaml"))
+HEAVY = ("deeplab_resnet101", "fcn_googlenet_layers")  # a hundred layers to compile
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [pytest.param(p, marks=[pytest.mark.long] * (p.stem in HEAVY)) for p in (*SPECS, *sorted(VALID.glob("*.yaml")))],
+    ids=lambda spec: spec.stem,
+)
+def test_a_published_network_with_few_channels(nets: SimpleNamespace, siblings: Build, spec: Path) -> None:
+    options = {"variant": "basic"} if spec.stem == "dilated_context" else {}
+    graph = nets.slim(nets.compiled(spec, **options).graph)
+    size = {"unet": 204, "dilated_context": 40, "dilated_basic": 40, "dilated_large": 40}.get(spec.stem)
+    siblings(nets.sized(graph, size, size) if size else graph).check(gradients=spec in SPECS)
+
+
+@settings(SETTINGS, max_examples=24)
+@given(graph=graphs(low=12, high=24))
+def test_a_random_network(siblings: Build, graph: Graph) -> None:
+    siblings(graph).check(gradients=False)
+
+
+@pytest.mark.long
+@settings(SETTINGS, max_examples=500, derandomize=False)
+@given(graph=graphs())
+def test_five_hundred_random_networks(siblings: Build, graph: Graph) -> None:
+    siblings(graph).check(gradients=False)

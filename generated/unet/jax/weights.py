@@ -117,7 +117,7 @@ def written(path: Path) -> dict[int, Path]:
 
 
 def write_checkpoint(path: Path, number: int, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint into a folder, and then remove what else is there: one at least is always whole."""
+    """Write a checkpoint into a folder, and then remove the others: one at least is always whole."""
     target = path.absolute() / str(number)
     path.mkdir(parents=True, exist_ok=True)
     try:
@@ -130,7 +130,7 @@ def write_checkpoint(path: Path, number: int, state: Mapping[str, Any]) -> None:
         first = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"{path}: cannot be written: {first}") from error
     if jax.process_index() == 0:
-        for other in path.iterdir():
+        for other in (*written(path).values(), *path.glob("*.orbax-checkpoint-tmp*")):  # and nobody else's
             if other.name != target.name:
                 shutil.rmtree(other)
 

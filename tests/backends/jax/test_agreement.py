@@ -68,9 +68,10 @@ def test_the_sweep_knows_every_op() -> None:
     assert set(GRAPHS) == set(ALL_OPS)
 
 
+@pytest.mark.parametrize("examples", [6, pytest.param(60, marks=pytest.mark.long)])
 @pytest.mark.parametrize("op", ALL_OPS, ids=lambda op: op.__name__)
-def test_an_op_with_any_attributes(siblings: Build, op: type[Op]) -> None:
-    @settings(SETTINGS, max_examples=12)
+def test_an_op_with_any_attributes(siblings: Build, op: type[Op], examples: int) -> None:
+    @settings(SETTINGS, max_examples=examples)
     @given(graph=GRAPHS[op])
     def check(graph: Graph) -> None:
         try:
@@ -80,6 +81,13 @@ def test_an_op_with_any_attributes(siblings: Build, op: type[Op]) -> None:
         pair.check(gradients=True)
 
     check()
+
+
+def test_float64_stays_inside_the_runner(siblings: Build) -> None:
+    import jax.numpy as jnp
+
+    siblings(graph_of(Conv(channels=2, kernel=(3, 3)), (5, 5))).check(gradients=True)
+    assert jnp.zeros(()).dtype == jnp.float32
 
 
 SPECS = sorted((Path(__file__).parents[3] / "specs").glob("*.yaml"))

@@ -150,7 +150,7 @@ BOTTLENECK = """segcompile: 1
 model: net
 input: {channels: 3, size: 16}
 layers:
-  - mean:  {global_pool: avg}
+  - mean:  {pool: global_avg}
   - mixed: {conv: 3, kernel: 1, norm: batch}
   - whole: {resize: input}
   - score: {conv: 3, kernel: 1}

@@ -137,13 +137,17 @@ def write_checkpoint(path: Path, number: int, state: Mapping[str, Any]) -> None:
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The newest checkpoint of a folder. Nothing that its files may hold is executed."""
-    with blame(path, DAMAGED):
+    with blame(path):
         path.stat()
+    # Where a read fails, the others that Orbax has under way fail later, each with a traceback of its own.
+    hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
+    try:
         numbered = written(path)
         with ocp.PyTreeCheckpointer() as reader:
-            checkpoint = reader.restore(numbered[max(numbered)].absolute())
-    if not isinstance(checkpoint, dict):
-        raise InputError(f"{path}: cannot be read: {DAMAGED}")
+            checkpoint = dict(reader.restore(numbered[max(numbered)].absolute()))
+    except Exception as error:  # also where a part of it is not there
+        raise InputError(f"{path}: cannot be read: {DAMAGED}") from error
+    sys.unraisablehook = hook
     return checkpoint
 
 

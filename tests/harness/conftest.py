@@ -25,14 +25,16 @@ from segcompile.compiler import compile_spec
 from segcompile.errors import Findings
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = [ROOT / "segcompile/harness", ROOT / "backends/torch/segcompile_torch/templates"]
+TEMPLATES = {
+    name: [ROOT / "segcompile/harness", ROOT / f"backends/{name}/segcompile_{name}/templates"]
+    for name in ("torch", "jax")
+}
 MODULES = ["files", "data", "batches", "metrics", "pictures", "run", "model", "weights", "predict", "evaluate", "flags"]
 MODULES += ["step", "loading", "train"]  # the first two of JAX alone
-FILES = [
-    *(f"{name}.py" for name in MODULES if name not in ("model", "step", "loading")),
-    "requirements.txt",
-    "README.md",
-]
+FILES = {
+    name: [*(f"{module}.py" for module in MODULES if module not in apart), "requirements.txt", "README.md"]
+    for name, apart in (("torch", {"model", "step", "loading"}), ("jax", {"model"}))
+}
 
 TRAINING = {
     "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005, "schedule": "poly", "power": 0.9,
@@ -71,6 +73,21 @@ training:
   double_bias: yes
 """
 
+# The least that is a model in JAX.
+FLAX = """
+import jax
+from flax import nnx
+
+
+class StandIn(nnx.Module):
+    def __init__(self, *, rngs: nnx.Rngs) -> None:
+        self.score = nnx.Conv(3, 3, (1, 1), rngs=rngs)
+
+    def __call__(self, image: jax.Array) -> jax.Array:
+        x: jax.Array = self.score(image)
+        return x
+"""
+
 # Scores that are the red, green and blue under the output pixel: one tap of a convolution without padding.
 TAP = """
 import torch
@@ -90,10 +107,10 @@ class StandIn(nn.Module):
 """
 
 
-def render(folder: Path, network: str = SAME, **changes: Any) -> Path:
+def render(folder: Path, network: str | None = None, backend: str = "torch", **changes: Any) -> Path:
     """The harness in a folder, with this model.py. Changes are to VARIABLES, and to TRAINING in `training`."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(TEMPLATES[backend]),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
@@ -101,10 +118,10 @@ def render(folder: Path, network: str = SAME, **changes: Any) -> Path:
     )
     training = SimpleNamespace(**{**TRAINING, **changes.pop("training", {})})
     folder.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
+    for name in FILES[backend]:
         text = environment.get_template(f"{name}.jinja").render({**VARIABLES, **changes, "training": training})
         (folder / name).write_text(text, encoding="utf-8")
-    (folder / "model.py").write_text(network, encoding="utf-8")
+    (folder / "model.py").write_text(network or {"torch": SAME, "jax": FLAX}[backend], encoding="utf-8")
     return folder
 
 

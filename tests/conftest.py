@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -257,12 +257,29 @@ def indices(found: IndexSet | None) -> list[int]:
     return [] if found is None else [i for first, last in found.runs() for i in range(first, last + 1)]
 
 
+def work(function: Callable[..., Any], *arguments: Any) -> int:
+    """How many calls a call leads to: the same on every machine, however busy it is."""
+    count = 0
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        function(*arguments)
+    finally:
+        sys.setprofile(before)
+    return count
+
+
 @pytest.fixture(scope="session")
 def nets() -> SimpleNamespace:
     """The functions of this file, for tests in any folder."""
     sys.dont_write_bytecode = True
     functions: list[Callable[..., Any]] = [
         compiled, slim, skeleton, sized, every_layer, source_of, load, emitted, measure,
-        measured_cells, check_fields,
+        measured_cells, check_fields, work,
     ]  # fmt: skip
     return SimpleNamespace(**{function.__name__: function for function in functions}, root=ROOT, batch_norm=BatchNorm)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -280,12 +279,10 @@ BIG = {
 
 
 @pytest.mark.parametrize(("data", "first"), BIG.values(), ids=BIG.keys())
-def test_a_huge_file_is_refused_at_once_and_in_few_words(data: str, first: str, tmp_path: Path) -> None:
-    start = time.perf_counter()
+def test_a_huge_file_is_refused_in_few_words(data: str, first: str, tmp_path: Path) -> None:
     text = refusal(data, tmp_path)
     assert text.splitlines()[0] == first
     assert len(text) < 600
-    assert time.perf_counter() - start < 10  # 1 s on an idle machine
 
 
 def test_more_values_than_any_spec_has_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

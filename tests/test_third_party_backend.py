@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from segcompile.backend import load_backend
-from segcompile.errors import SegcompileError
-
 ROOT = Path(__file__).parents[1]
 OUTLINE = ROOT / "tests" / "data" / "third_party_backend"
 
@@ -264,10 +261,3 @@ def test_output_that_differs_the_second_time_is_refused(tmp_path: Path, emitted:
     assert run("show(run_backend, load_backend('fake'), request(*TINY))", tmp_path) == (
         f"error[SC607 nondeterministic-output]: backend `fake` wrote `{path}` differently the second time\n"
     )
-
-
-def test_only_a_package_that_exists_is_named() -> None:
-    with pytest.raises(SegcompileError) as caught:
-        load_backend("keras")
-    (found,) = caught.value.diagnostics
-    assert (found.code.code, found.help) == ("SC601", "`segcompile list` shows the installed ones")

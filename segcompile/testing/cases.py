@@ -143,8 +143,8 @@ STARTS = (
     "linear: 64, init: {normal: 0.01}",
     "linear: 64, init: zeros",
     "conv: 64, kernel: 3, norm: batch, act: prelu",
-    "norm: {group: 4}",
-    "norm: instance",
+    "norm: {group: 16}",
+    "norm: {instance: {eps: 1e-3}}",
 )
 
 TRAINED = """\

@@ -27,8 +27,8 @@ _CARRIED = ("norm: batch", "act: relu", "act: {leaky_relu: 0.2}", "act: prelu", 
 
 @st.composite
 def specs(draw: DrawFn) -> str:
-    """A spec of some layers on one small image, with branches, every layer of which is an output; with parameters,
-    what layers carry, and a block that is repeated."""
+    """A spec of some layers on one small image, with branches, parameters, what layers carry, and a block that is
+    repeated. The outputs are the layers that no other reads."""
     graph = draw(graphs(most=8, high=32))
     (height, width) = graph.inputs["input"].size
     lines = ["layers:"]
@@ -50,7 +50,9 @@ def specs(draw: DrawFn) -> str:
             parts.append(draw(st.sampled_from(_CARRIED)))
         lines.append(f"  - {node.name}: {{{', '.join(parts)}}}")
         above = node.name
-    lines.append(f"outputs: {{{', '.join(f'{head}: {node}' for head, node in graph.outputs.items())}}}")
+    read = {name for node in graph.nodes for name in node.inputs}
+    ends = [node.name for node in graph.nodes if node.name not in read]
+    lines.append(f"outputs: {{{', '.join(f'out_{name}: {name}' for name in ends)}}}")
     return text + "\n".join(lines) + "\n"
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -314,35 +312,37 @@ def test_beyond_64_maps_the_rest_is_said_not_to_be_followed() -> None:
     assert "99 later joins lie apart because of this one" in found.notes[-2]
 
 
-def test_ten_thousand_layers_are_placed_and_compared_in_a_second() -> None:
-    block = [Conv(channels=4, kernel=(3, 3), pad="same"), Conv(channels=4, kernel=(3, 3), pad="same")]
-    nodes, last = [], "input"
-    for i in range(3333):
-        a, b, j = (f"{letter}{i}" for letter in "abj")
-        nodes += [Node(a, block[0], (last,), a), Node(b, block[1], (a,), b), Node(j, Add(), (b, last), j)]
-        last = j
-    graph = Graph("net", {"input": Shape(4, (64, 64))}, tuple(nodes), {"output": last}).verify()
-    shapes, findings = infer_shapes(graph, Findings()), Findings()
-    start = time.process_time()
-    places = place_nodes(graph, shapes)
-    warn_misaligned(graph, shapes, places, findings)
-    assert time.process_time() - start < 1 and findings.diagnostics == []
+def test_ten_times_the_layers_are_placed_and_compared_in_ten_times_the_work(nets: SimpleNamespace) -> None:
+    def residual(blocks: int) -> Graph:
+        conv = Conv(channels=4, kernel=(3, 3), pad="same")
+        nodes, last = [], "input"
+        for i in range(blocks):
+            a, b, j = (f"{letter}{i}" for letter in "abj")
+            nodes += [Node(a, conv, (last,), a), Node(b, conv, (a,), b), Node(j, Add(), (b, last), j)]
+            last = j
+        return Graph("net", {"input": Shape(4, (64, 64))}, tuple(nodes), {"output": last}).verify()
+
+    def compare(graph: Graph) -> None:
+        assert findings_of(graph) == []
+
+    few, many = (nets.work(compare, residual(blocks)) for blocks in (333, 3_330))
+    assert many < 11 * few
 
 
-def test_hundreds_of_misaligned_joins_end_in_one_warning_and_in_time() -> None:
-    def up(i: int) -> list[Node]:
-        return [
-            Node(f"d{i}", Conv(channels=4, kernel=(3, 3), stride=(2, 2), pad=(1, 1, 1, 1)), (f"j{i - 1}",), f"d{i}"),
-            Node(f"u{i}", Resize(factor=(2, 2)), (f"d{i}",), f"u{i}"),
-            Node(f"j{i}", Add(), (f"j{i - 1}", f"u{i}"), f"j{i}"),
-        ]
+def test_hundreds_of_misaligned_joins_end_in_one_warning_and_in_bounded_work(nets: SimpleNamespace) -> None:
+    def pyramid(levels: int) -> Graph:
+        nodes, last = [], "input"
+        for i in range(levels):
+            half = Conv(channels=4, kernel=(3, 3), stride=(2, 2), pad=(1, 1, 1, 1))
+            nodes += [Node(f"d{i}", half, (last,), f"d{i}"), Node(f"u{i}", Resize(factor=(2, 2)), (f"d{i}",), f"u{i}")]
+            nodes += [Node(f"j{i}", Add(), (last, f"u{i}"), f"j{i}")]
+            last = f"j{i}"
+        return Graph("net", {"input": Shape(4, (64, 64))}, tuple(nodes), {"output": last}).verify()
 
-    nodes = [replace(node, inputs=tuple("input" if name == "j-1" else name for name in node.inputs))
-             for i in range(400) for node in up(i)]  # fmt: skip
-    graph = Graph("net", {"input": Shape(4, (64, 64))}, tuple(nodes), {"output": "j399"}).verify()
-    start = time.process_time()
-    (found,) = findings_of(graph)
-    assert time.process_time() - start < 5 and "399 later joins" in found.notes[-2]
+    (found,) = findings_of(pyramid(400))
+    assert "399 later joins" in found.notes[-2]
+    few, many = (nets.work(findings_of, pyramid(levels)) for levels in (200, 400))
+    assert many < 2.5 * few
 
 
 def test_the_whole_image_lies_nowhere(nets: SimpleNamespace) -> None:

@@ -1,10 +1,15 @@
 """Renders the harness beside a small stand-in model, and imports it as a user's folder of modules."""
 
 import contextlib
+import functools
 import importlib
+import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,30 +18,23 @@ import jinja2
 import numpy as np
 import pytest
 from PIL import Image
-from segcompile_torch import BACKEND
 
-from segcompile.backend import run_backend
+from segcompile.backend import load_backend, run_backend
 from segcompile.build import request_for
 from segcompile.compiler import compile_spec
 from segcompile.errors import Findings
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = [ROOT / "segcompile/harness", ROOT / "backends/torch/segcompile_torch/templates"]
-MODULES = [
-    "files",
-    "data",
-    "batches",
-    "metrics",
-    "pictures",
-    "run",
-    "model",
-    "weights",
-    "predict",
-    "evaluate",
-    "flags",
-    "train",
-]
-FILES = [*(f"{name}.py" for name in MODULES if name != "model"), "requirements.txt", "README.md"]
+TEMPLATES = {
+    name: [ROOT / "segcompile/harness", ROOT / f"backends/{name}/segcompile_{name}/templates"]
+    for name in ("torch", "jax")
+}
+MODULES = ["files", "data", "batches", "metrics", "pictures", "run", "model", "weights", "predict", "evaluate", "flags"]
+MODULES += ["step", "loading", "train"]  # the first two of JAX alone
+FILES = {
+    name: [*(f"{module}.py" for module in MODULES if module not in apart), "requirements.txt", "README.md"]
+    for name, apart in (("torch", {"model", "step", "loading"}), ("jax", {"model"}))
+}
 
 TRAINING = {
     "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005, "schedule": "poly", "power": 0.9,
@@ -59,6 +57,37 @@ class StandIn(nn.Sequential):
         )
 """
 
+SPEC = """segcompile: 1
+model: net
+input: {channels: 3, size: 16}
+layers:
+  - hidden: {conv: 8, kernel: 3, pad: same, norm: batch, act: relu, drop: 0.2}
+  - score:  {conv: 3, kernel: 1}
+training:
+  loss: {cross_entropy: {ignore: 255}}
+  optimizer: {sgd: {momentum: 0.9, weight_decay: 5e-4}}
+  schedule: {poly: 0.9}
+  lr: 0.1
+  batch: 4
+  steps: 20
+  double_bias: yes
+"""
+
+# The least that is a model in JAX.
+FLAX = """
+import jax
+from flax import nnx
+
+
+class StandIn(nnx.Module):
+    def __init__(self, *, rngs: nnx.Rngs) -> None:
+        self.score = nnx.Conv(3, 3, (1, 1), rngs=rngs)
+
+    def __call__(self, image: jax.Array) -> jax.Array:
+        x: jax.Array = self.score(image)
+        return x
+"""
+
 # Scores that are the red, green and blue under the output pixel: one tap of a convolution without padding.
 TAP = """
 import torch
@@ -78,10 +107,10 @@ class StandIn(nn.Module):
 """
 
 
-def render(folder: Path, network: str = SAME, **changes: Any) -> Path:
+def render(folder: Path, network: str | None = None, backend: str = "torch", **changes: Any) -> Path:
     """The harness in a folder, with this model.py. Changes are to VARIABLES, and to TRAINING in `training`."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(TEMPLATES[backend]),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
@@ -89,10 +118,22 @@ def render(folder: Path, network: str = SAME, **changes: Any) -> Path:
     )
     training = SimpleNamespace(**{**TRAINING, **changes.pop("training", {})})
     folder.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
+    for name in FILES[backend]:
         text = environment.get_template(f"{name}.jinja").render({**VARIABLES, **changes, "training": training})
         (folder / name).write_text(text, encoding="utf-8")
-    (folder / "model.py").write_text(network, encoding="utf-8")
+    (folder / "model.py").write_text(network or {"torch": SAME, "jax": FLAX}[backend], encoding="utf-8")
+    return folder
+
+
+def write(folder: Path, text: str, backend: str) -> Path:
+    """The files that a spec's text becomes, in a folder."""
+    spec, findings = folder / "net.yaml", Findings()
+    spec.write_text(text)
+    compiled = compile_spec(spec, findings)
+    findings.stop_on_errors()
+    for name, content in run_backend(load_backend(backend), request_for(compiled, spec)).files.items():
+        (folder / name).write_text(content)
+    spec.unlink()
     return folder
 
 
@@ -126,6 +167,112 @@ def tap_variables(kernel: int, stride: int, offset: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Side:
+    """The folder of one backend, and its modules."""
+
+    backend: str
+    modules: SimpleNamespace
+    folder: Path
+
+    @property
+    def last(self) -> str:
+        """The name of a run's checkpoint."""
+        return {"torch": "last.pt", "jax": "last"}[self.backend]
+
+    def model(self) -> Any:
+        """A new model, in evaluation mode."""
+        if self.backend == "torch":
+            return self.modules.model.Net().eval()
+        from flax import nnx
+
+        model = self.modules.model.Net(rngs=nnx.Rngs(0))
+        model.eval()
+        return model
+
+    def load(self, path: Path) -> Any:
+        """A model with the weights of a file."""
+        model = self.model()
+        self.modules.weights.load(path, model)
+        return model
+
+    def save(self, path: Path, model: Any) -> None:
+        self.modules.weights.save(path, model.state_dict() if self.backend == "torch" else model)
+
+    def tensors(self, model: Any) -> dict[str, np.ndarray]:
+        """A model's weights under PyTorch's names and in its layouts."""
+        if self.backend == "torch":
+            return {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+        return self.modules.weights.tensors_of(model)
+
+    def scores(self, model: Any, image: np.ndarray) -> np.ndarray:
+        """The scores (H, W, C) of an image."""
+        scores = np.asarray(self.modules.predict.scores_of(model, image))
+        return scores.transpose(1, 2, 0) if self.backend == "torch" else scores
+
+    def loss(self, scores: np.ndarray, labels: np.ndarray) -> float:
+        """The loss of scores (B, H, W, C)."""
+        if self.backend == "torch":
+            import torch
+
+            images = torch.from_numpy(scores.transpose(0, 3, 1, 2))
+            return float(self.modules.train.loss_of(images, torch.from_numpy(labels), 255))
+        return float(self.modules.step.loss_of(scores, labels, 255))
+
+    def train(self, data: Path, out: str, *flags: str) -> int:
+        """train.py's exit status on the whole data set."""
+        return self.modules.train.main(self._flags(data, out, *flags))
+
+    def script(self, data: Path, out: str, *flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The same in a process of its own, where workers can import the modules however they are started."""
+        command = [sys.executable, str(self.folder / "train.py"), *self._flags(data, out, *flags)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+
+    def learnt(self, data: Path, out: str) -> dict[str, np.ndarray]:
+        """The weights of a run's checkpoint."""
+        return self.tensors(self.load(data / out / self.last))
+
+    def _flags(self, data: Path, out: str, *flags: str) -> list[str]:
+        return ["--list", str(data / "list.txt"), "--out", str(data / out), "--device", "cpu", *flags]
+
+    @staticmethod
+    def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
+        """Whether all weights are, to the last bit."""
+        return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+    @staticmethod
+    def copy(source: Path, target: Path) -> None:
+        """A checkpoint, which is a file or a folder, in place of another."""
+        if source.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
+        else:
+            shutil.copy(source, target)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Side]:
+    """The folder that a spec of the model `net` becomes, by the backend and the text; each is built once."""
+
+    @functools.cache
+    def build(backend: str, text: str) -> Side:
+        if backend == "jax":  # the tests compile the same few functions again and again
+            import jax
+
+            jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.getbasetemp() / "compiled"))
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        folder = write(tmp_path_factory.mktemp(backend), text, backend)
+        return Side(backend, imported(folder), folder)
+
+    return build
+
+
+@pytest.fixture(scope="session", params=["torch", "jax"])
+def side(request: pytest.FixtureRequest, built: Callable[[str, str], Side]) -> Side:
+    """The harness of either backend, for a network with the states that an exact resume must restore."""
+    return built(request.param, SPEC)
+
+
 @pytest.fixture(scope="session")
 def rendered() -> Callable[..., Path]:
     return render
@@ -157,18 +304,7 @@ def special(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNam
 @pytest.fixture
 def from_spec(tmp_path: Path) -> Callable[[str], SimpleNamespace]:
     """The modules that a spec's text becomes."""
-
-    def build(text: str) -> SimpleNamespace:
-        spec, findings = tmp_path / "net.yaml", Findings()
-        spec.write_text(text)
-        compiled = compile_spec(spec, findings)
-        findings.stop_on_errors()
-        folder = Path(tempfile.mkdtemp(dir=tmp_path))
-        for name, content in run_backend(BACKEND, request_for(compiled, spec)).files.items():
-            (folder / name).write_text(content)
-        return imported(folder)
-
-    return build
+    return lambda text: imported(write(Path(tempfile.mkdtemp(dir=tmp_path)), text, "torch"))
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import functools
 import json
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,13 +20,6 @@ def run(harness: SimpleNamespace, dataset: Path, out: str, *flags: str) -> int:
     return harness.train.main(arguments)
 
 
-def run_script(harness: SimpleNamespace, dataset: Path, out: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    """The same in a process of its own, where workers can import the modules however they are started."""
-    arguments = ["--list", str(dataset / "list.txt"), "--out", str(dataset / out), "--device", "cpu", *flags]
-    command = [sys.executable, str(harness.folder / "train.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def parameters(dataset: Path, out: str) -> dict[str, torch.Tensor]:
     return torch.load(dataset / out / "last.pt", weights_only=True)["model"]
 
@@ -41,23 +32,22 @@ def log(dataset: Path, out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (dataset / out / "log.jsonl").read_text().splitlines()]
 
 
-def interrupt_at(
-    harness: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, step: int, number: int = signal.SIGINT
-) -> None:
+def interrupt_at(side: Any, monkeypatch: pytest.MonkeyPatch, step: int, number: int = signal.SIGINT) -> None:
     """As if the user pressed Ctrl-C, or a cluster sent SIGTERM, while batch `step` is read."""
-    read = harness.batches.Batches.__getitem__
+    batches = side.modules.batches.Batches
+    read = batches.__getitem__
 
     def interrupted(batches: Any, index: int) -> Any:
         if index == step:
             signal.raise_signal(number)
         return read(batches, index)
 
-    monkeypatch.setattr(harness.batches.Batches, "__getitem__", interrupted)
+    monkeypatch.setattr(batches, "__getitem__", interrupted)
 
 
-def test_learning_lowers_the_loss(harness: SimpleNamespace, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_learning_lowers_the_loss(side: Any, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     val = str(dataset / "list.txt")
-    assert run(harness, dataset, "a", "--steps", "60", "--val", val, "--val-every", "30", "--lr", "0.03") == 0
+    assert side.train(dataset, "a", "--steps", "60", "--val", val, "--val-every", "30", "--lr", "0.03") == 0
     lines = log(dataset, "a")
     losses = [line for line in lines if "loss" in line]
     assert [line["step"] for line in losses] == [10, 20, 30, 40, 50, 60]
@@ -66,75 +56,67 @@ def test_learning_lowers_the_loss(harness: SimpleNamespace, dataset: Path, capsy
     metrics = [line for line in lines if "mean_iu" in line]
     assert [line["step"] for line in metrics] == [30, 60]
     assert metrics[-1]["mean_iu"] > 0.9
+    last = dataset / "a" / side.last
     printed, _, wrote = capsys.readouterr().out.rpartition("wrote ")
-    assert wrote == f"{dataset}/a/last.pt\n"
-    assert harness.evaluate.main(["--weights", str(dataset / "a/last.pt"), "--list", val]) == 0
+    assert wrote == f"{last}\n"
+    assert side.modules.evaluate.main(["--weights", str(last), "--list", val, "--device", "cpu"]) == 0
     assert capsys.readouterr().out == printed, "evaluate.py prints what training ended with"
 
 
 @pytest.mark.parametrize("flags", [[], ["--optimizer", "adamw", "--lr", "0.01", "--scale", "0.5", "2"]])
 def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
-    harness: SimpleNamespace, dataset: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str], flags: list[str],
-) -> None:  # fmt: skip
-    assert run(harness, dataset, "whole", *flags) == 0
-    assert capsys.readouterr().out == f"wrote {dataset / 'whole/last.pt'}\n"
+    side: Any, dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    last = dataset / "parts" / side.last
+    assert side.train(dataset, "whole", *flags) == 0
+    assert capsys.readouterr().out == f"wrote {dataset}/whole/{side.last}\n"
     handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
-        interrupt_at(harness, patch, 12)
-        assert run(harness, dataset, "parts", *flags) == 130
-    last = dataset / "parts/last.pt"
+        interrupt_at(side, patch, 12)
+        assert side.train(dataset, "parts", *flags) == 130
     assert capsys.readouterr().out == f"\ninterrupted after step 13; go on with --resume {last}\n"
     assert signal.getsignal(signal.SIGINT) is handler
-    assert not same(parameters(dataset, "whole"), parameters(dataset, "parts"))
-    assert run(harness, dataset, "parts", *flags, "--resume", str(last)) == 0
-    assert same(parameters(dataset, "whole"), parameters(dataset, "parts"))
+    assert not side.same(side.learnt(dataset, "whole"), side.learnt(dataset, "parts"))
+    assert side.train(dataset, "parts", *flags, "--resume", str(last)) == 0
+    assert side.same(side.learnt(dataset, "whole"), side.learnt(dataset, "parts"))
     expected = [(line["step"], line["loss"], line["lr"]) for line in log(dataset, "whole")]
     assert [(line["step"], line["loss"], line["lr"]) for line in log(dataset, "parts")] == expected
 
 
-def test_sigterm_saves_the_run_as_ctrl_c_does(
-    harness: SimpleNamespace, dataset: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sigterm_saves_the_run_as_ctrl_c_does(side: Any, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     handler = signal.getsignal(signal.SIGTERM)
-    interrupt_at(harness, monkeypatch, 12, signal.SIGTERM)
-    assert run(harness, dataset, "a") == 130
-    assert torch.load(dataset / "a/last.pt", weights_only=True)["step"] == 13
+    interrupt_at(side, monkeypatch, 12, signal.SIGTERM)
+    assert side.train(dataset, "a") == 130
+    assert side.modules.weights.read_checkpoint(dataset / "a" / side.last)["step"] == 13
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
-def test_a_run_resumed_from_an_earlier_checkpoint_forgets_the_later_log(
-    harness: SimpleNamespace, dataset: Path
-) -> None:
-    assert run(harness, dataset, "a", "--steps", "10", "--schedule", "fixed") == 0
-    checkpoint = (dataset / "a/last.pt").read_bytes()
-    resume = ["--resume", str(dataset / "a/last.pt"), "--schedule", "fixed"]
-    assert run(harness, dataset, "a", "--steps", "30", *resume) == 0
-    (dataset / "a/last.pt").write_bytes(checkpoint)
-    assert run(harness, dataset, "a", "--steps", "20", *resume) == 0
+def test_a_run_resumed_from_an_earlier_checkpoint_forgets_the_later_log(side: Any, dataset: Path) -> None:
+    last, kept = dataset / "a" / side.last, dataset / "kept"
+    assert side.train(dataset, "a", "--steps", "10", "--schedule", "fixed") == 0
+    side.copy(last, kept)
+    resume = ["--resume", str(last), "--schedule", "fixed"]
+    assert side.train(dataset, "a", "--steps", "30", *resume) == 0
+    side.copy(kept, last)
+    assert side.train(dataset, "a", "--steps", "20", *resume) == 0
     assert [line["step"] for line in log(dataset, "a")] == [10, 20]
 
 
-def test_the_result_does_not_depend_on_workers(harness: SimpleNamespace, dataset: Path) -> None:
-    flags = ["--steps", "6", "--scale", "0.5", "1.5"]
-    assert run(harness, dataset, "none", *flags) == 0
-    assert run_script(harness, dataset, "two", *flags, "--workers", "2").returncode == 0
-    assert same(parameters(dataset, "none"), parameters(dataset, "two"))
-
-
-def test_without_a_terminal_progress_is_lines(harness: SimpleNamespace, dataset: Path) -> None:
-    done = run_script(harness, dataset, "a", "--steps", "4", "--log-every", "2", "--schedule", "fixed")
-    lines = done.stderr.splitlines()
-    assert [re.sub(r"loss [0-9.]+, lr 0.1, [0-9]+ s", "...", line) for line in lines] == [
-        "step 2 of 4: ...", "step 4 of 4: ...",
+def test_workers_change_nothing_and_without_a_terminal_progress_is_lines(side: Any, dataset: Path) -> None:
+    flags = ["--steps", "6", "--scale", "0.5", "1.5", "--log-every", "3", "--schedule", "fixed"]
+    assert side.train(dataset, "none", *flags) == 0
+    done = side.script(dataset, "two", *flags, "--workers", "2")
+    assert [re.sub(r"loss [0-9.]+, lr 0.1, [0-9]+ s", "...", line) for line in done.stderr.splitlines()] == [
+        "step 3 of 6: ...", "step 6 of 6: ...",
     ]  # fmt: skip
-    assert done.stdout == f"wrote {dataset}/a/last.pt\n"
+    assert done.stdout == f"wrote {dataset}/two/{side.last}\n"
+    assert side.same(side.learnt(dataset, "none"), side.learnt(dataset, "two"))
 
 
-def test_seeds_differ(harness: SimpleNamespace, dataset: Path) -> None:
+def test_seeds_differ(side: Any, dataset: Path) -> None:
     for seed in ("1", "2"):
-        assert run(harness, dataset, seed, "--seed", seed, "--steps", "2") == 0
-    assert not same(parameters(dataset, "1"), parameters(dataset, "2"))
+        assert side.train(dataset, seed, "--seed", seed, "--steps", "2") == 0
+    assert not side.same(side.learnt(dataset, "1"), side.learnt(dataset, "2"))
 
 
 def test_speed_flags(harness: SimpleNamespace, dataset: Path) -> None:
@@ -155,37 +137,44 @@ def test_a_compiled_model_learns_the_same(
 
 
 def test_a_run_that_diverges_keeps_its_last_good_checkpoint(
-    harness: SimpleNamespace, dataset: Path, capsys: pytest.CaptureFixture[str]
+    side: Any, dataset: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ["--lr", "1e18", "--save-every", "1", "--log-every", "20"]
-    assert run(harness, dataset, "a", *flags) == 1
+    assert side.train(dataset, "a", *flags) == 1
     message = "error: the weights of step [0-9]+ are not finite, and are not saved; try a lower --lr\n"
     assert re.fullmatch(message, capsys.readouterr().err)
-    assert all(tensor.isfinite().all() for tensor in parameters(dataset, "a").values())
+    assert all(np.isfinite(tensor).all() for tensor in side.learnt(dataset, "a").values())
 
 
-BOTTLENECK = """
-from torch import Tensor, nn
-
-class StandIn(nn.Sequential):
-    def __init__(self) -> None:
-        super().__init__(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(3), nn.Upsample((16, 16)), nn.Conv2d(3, 3, 1))
+BOTTLENECK = """segcompile: 1
+model: net
+input: {channels: 3, size: 16}
+layers:
+  - mean:  {pool: global_avg}
+  - mixed: {conv: 3, kernel: 1, norm: batch}
+  - whole: {resize: input}
+  - score: {conv: 3, kernel: 1}
 """
 
 
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [
+        ("torch", "Expected more than 1 value per channel when training, got input size torch.Size([1, 3, 1, 1])"),
+        ("jax", "batch normalisation needs more than one value a channel to train"),
+    ],
+)
 def test_a_batch_too_small_for_batch_norm_is_one_line(
-    special: Any, dataset: Path, capsys: pytest.CaptureFixture[str]
+    built: Any, dataset: Path, capsys: pytest.CaptureFixture[str], backend: str, said: str
 ) -> None:
-    harness = special(network=BOTTLENECK)
-    assert run(harness, dataset, "a", "--batch", "1") == 1
-    assert capsys.readouterr().err == (
-        "error: step 1: Expected more than 1 value per channel when training, got input size "
-        "torch.Size([1, 3, 1, 1]); try a larger --batch\n"
-    )
-    assert run(harness, dataset, "b", "--batch", "2", "--steps", "2") == 0
+    side = built(backend, BOTTLENECK)
+    assert side.train(dataset, "a", "--batch", "1", "--steps", "2") == 1
+    assert capsys.readouterr().err == f"error: step 1: {said}; try a larger --batch\n"
+    assert side.train(dataset, "b", "--batch", "2", "--steps", "2") == 0
 
 
-def test_a_network_that_ends_in_a_softmax_learns_what_it_would_without(from_spec: Any, dataset: Path) -> None:
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_network_that_ends_in_a_softmax_learns_what_it_would_without(built: Any, dataset: Path, backend: str) -> None:
     text = """segcompile: 1
 model: net
 input: {channels: 3, size: 16}
@@ -194,43 +183,50 @@ layers:
   - score:  {conv: 3, kernel: 1}
 """
     for out, end in (("without", ""), ("with", "  - likely: {softmax: channels}\n  - whole: {resize: input}\n")):
-        assert run(from_spec(text + end), dataset, out, "--steps", "5", "--log-every", "1") == 0
+        assert built(backend, text + end).train(dataset, out, "--steps", "5", "--log-every", "1") == 0
     for line, other in zip(log(dataset, "without"), log(dataset, "with"), strict=True):
         assert other["loss"] == pytest.approx(line["loss"], rel=1e-4)
 
 
+@pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_each_head_has_its_own_number_of_classes(
-    from_spec: Any, dataset: Path, capsys: pytest.CaptureFixture[str]
+    built: Any, dataset: Path, capsys: pytest.CaptureFixture[str], backend: str
 ) -> None:
-    harness = from_spec("""segcompile: 1
+    side = built(
+        backend,
+        """segcompile: 1
 model: net
 input: {channels: 3, size: 16}
 layers:
   - semantic:  {conv: 2, kernel: 1}
   - geometric: {conv: 5, kernel: 1, from: input}
 outputs: {semantic: semantic, geometric: geometric}
-""")
-    assert (harness.data.HEADS, harness.data.HEAD) == ({"semantic": 2, "geometric": 5}, "semantic")
+""",
+    )
+    assert (side.modules.data.HEADS, side.modules.data.HEAD) == ({"semantic": 2, "geometric": 5}, "semantic")
     flags = ["--steps", "2", "--val", str(dataset / "list.txt")]
-    assert run(harness, dataset, "a", "--head", "geometric", *flags) == 0
+    assert side.train(dataset, "a", "--head", "geometric", *flags) == 0
     table = capsys.readouterr().out
     assert "\n    4 " in table and "\n    5 " not in table
-    assert run(harness, dataset, "b", *flags) == 1
+    assert side.train(dataset, "b", *flags) == 1
     assert capsys.readouterr().err.endswith(" is neither a class, 0 to 1, nor the ignored label, 255\n")
 
 
-def test_no_labelled_pixel_gives_zero_loss_and_gradient(harness: SimpleNamespace) -> None:
+def test_loss_is_the_mean_over_labelled_pixels_and_zero_without_any(side: Any) -> None:
+    rng = np.random.default_rng(0)
+    scores, labels = rng.normal(size=(2, 4, 4, 3)).astype(np.float32), rng.integers(0, 3, (2, 4, 4))
+    labels[0, :2] = 255
+    likely = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    chosen = np.take_along_axis(likely, np.where(labels == 255, 0, labels)[..., None], -1)[..., 0]
+    assert side.loss(scores, labels) == pytest.approx(-np.log(chosen[labels != 255]).mean())
+    assert side.loss(scores, np.full((2, 4, 4), 255)) == 0
+
+
+def test_no_labelled_pixel_gives_no_gradient(harness: SimpleNamespace) -> None:
     scores = torch.zeros(2, 3, 4, 4, requires_grad=True)
     loss = harness.train.loss_of(scores, torch.full((2, 4, 4), 255), 255)
     loss.backward()
     assert loss.item() == 0 and scores.grad is not None and not scores.grad.any()
-
-
-def test_loss_is_the_mean_over_labelled_pixels(harness: SimpleNamespace) -> None:
-    scores, labels = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
-    labels[0, :2] = 255
-    expected = torch.nn.functional.cross_entropy(scores, labels, ignore_index=255)
-    torch.testing.assert_close(harness.train.loss_of(scores, labels, 255), expected)
 
 
 @pytest.mark.parametrize(
@@ -279,25 +275,23 @@ def test_crop_is_rounded_up_to_a_legal_size(special: Any, dataset: Path, capsys:
     assert capsys.readouterr().out == ""
 
 
-def test_init_starts_from_weights(harness: SimpleNamespace, dataset: Path) -> None:
-    harness.weights.save(dataset / "w.safetensors", harness.model.StandIn().state_dict())
-    assert run(harness, dataset, "a", "--init", str(dataset / "w.safetensors"), "--lr", "0", "--steps", "1") == 0
-    given = harness.model.StandIn()
-    harness.weights.load(dataset / "w.safetensors", given)
-    assert torch.equal(parameters(dataset, "a")["0.weight"], given[0].weight)
+def test_init_starts_from_weights(side: Any, dataset: Path) -> None:
+    given = side.model()
+    side.save(dataset / "w.safetensors", given)
+    flags = ["--init", str(dataset / "w.safetensors"), "--lr", "0", "--steps", "1", "--seed", "5"]
+    assert side.train(dataset, "a", *flags) == 0
+    assert np.array_equal(side.learnt(dataset, "a")["hidden.weight"], side.tensors(given)["hidden.weight"])
 
 
-def test_errors_are_one_line_and_write_nothing(
-    harness: SimpleNamespace, dataset: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_errors_are_one_line_and_write_nothing(side: Any, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def error(out: str, *flags: str) -> str:
-        assert run(harness, dataset, out, *flags) == 1
-        assert not (dataset / out / "last.pt").exists() or out == "a"
+        assert side.train(dataset, out, *flags) == 1
+        assert not (dataset / out / side.last).exists() or out == "a"
         assert not (dataset / out).exists() or out in "ab"
         return capsys.readouterr().err
 
-    last = dataset / "a/last.pt"
-    assert run(harness, dataset, "a", "--steps", "2") == 0
+    last, weights = dataset / "a" / side.last, dataset / ("w" + Path(side.last).suffix)
+    assert side.train(dataset, "a", "--steps", "2") == 0
     capsys.readouterr()
     earlier = f"error: {last}: is an earlier run's; go on with --resume {last}, or choose another --out\n"
     assert error("a") == earlier
@@ -310,13 +304,14 @@ def test_errors_are_one_line_and_write_nothing(
     assert error("b", "--resume", str(last), "--steps", "2", "--lr", "0.2") == (
         f"error: {last}: --lr was 0.1 and is now 0.2; resume with what it was, or start anew with --init\n"
     )
-    harness.weights.save(dataset / "w.pt", harness.model.StandIn().state_dict())
-    assert error("b", "--resume", str(dataset / "w.pt")) == (
-        f"error: {dataset}/w.pt: holds weights and no run to resume; start a run from them with --init\n"
+    side.save(weights, side.model())
+    assert error("b", "--resume", str(weights)) == (
+        f"error: {weights}: holds weights and no run to resume; start a run from them with --init\n"
     )
+    assert error("b", "--resume", str(dataset / "none")) == f"error: {dataset}/none: no such file\n"
     assert error("b", "--val", str(dataset / "none.txt")) == f"error: {dataset}/none.txt: no such file\n"
     assert error("b", "--images", "x") == "error: give either --list, or both --images and --masks\n"
-    if not torch.cuda.is_available():
+    if side.backend == "torch" and not torch.cuda.is_available():
         assert error("b", "--device", "cuda") == "error: --device cuda: there is no CUDA device\n"
     assert error("b", "--lr", "1e30", "--steps", "10").startswith("error: the loss of step 10 is nan; try a lower --lr")
     for path in (dataset / "masks").iterdir():
@@ -326,19 +321,19 @@ def test_errors_are_one_line_and_write_nothing(
     assert text.endswith("label 7 (row 0, column 0) is neither a class, 0 to 2, nor the ignored label, 255\n")
 
 
-def test_a_bad_file_in_the_middle_keeps_what_was_learnt(harness: SimpleNamespace, dataset: Path) -> None:
-    order = harness.batches.shuffled(0, 0, 6)
+def test_a_bad_file_in_the_middle_keeps_what_was_learnt(side: Any, dataset: Path) -> None:
+    order = side.modules.batches.shuffled(0, 0, 6)
     bad = dataset / f"images/{order[5]}.png"
     whole = bad.read_bytes()
     bad.write_bytes(whole[:200])
     flags = ["--batch", "1", "--steps", "8"]
-    failed = run_script(harness, dataset, "parts", *flags, "--workers", "1")
+    failed = side.script(dataset, "parts", *flags, "--workers", "1")
     assert failed.returncode == 1
     assert failed.stderr.startswith(f"error: {bad}: cannot be read: ") and failed.stderr.count("\n") == 1
     bad.write_bytes(whole)
-    assert run(harness, dataset, "parts", *flags, "--resume", str(dataset / "parts/last.pt")) == 0
-    assert run(harness, dataset, "whole", *flags) == 0
-    assert same(parameters(dataset, "parts"), parameters(dataset, "whole"))
+    assert side.train(dataset, "parts", *flags, "--resume", str(dataset / "parts" / side.last)) == 0
+    assert side.train(dataset, "whole", *flags) == 0
+    assert side.same(side.learnt(dataset, "parts"), side.learnt(dataset, "whole"))
 
 
 @pytest.mark.parametrize(

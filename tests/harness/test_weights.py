@@ -1,14 +1,20 @@
 """Weights, both ways, and from files that cannot be trusted."""
 
 import pickle
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import safetensors.torch
 import torch
+
+PLAIN = (
+    "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 8}\nlayers:\n  - score: {conv: 3, kernel: 3, pad: same}\n"
+)
 
 
 def message(harness: SimpleNamespace, path: Path) -> str:
@@ -178,3 +184,102 @@ def test_networks_without_a_harness_have_weights_too(from_spec: Any, tmp_path: P
     built.weights.save(tmp_path / "a.safetensors", a.state_dict())
     built.weights.load(tmp_path / "a.safetensors", b)
     assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_safetensors_file_of_either_backend_gives_both_the_same_scores(
+    built: Any, tmp_path: Path, backend: str
+) -> None:
+    """Also through a checkpoint of the other, and to the last bit of every weight."""
+    spec = """segcompile: 1
+model: net
+input: {channels: 3, size: 24}
+defaults: {conv: {pad: same, norm: batch, act: prelu}}
+layers:
+  - stem:   {conv: 8, kernel: [3, 5], stride: 2}
+  - groups: {conv: 8, kernel: 3, groups: 4, norm: {group: 2}}
+  - up:     {deconv: 8, kernel: 4, stride: 2, pad: 1, groups: 8, init: bilinear, frozen: yes}
+  - score:  {conv: 3, kernel: 1, norm: none, act: none}
+"""
+    mine, other = built(backend, spec), built("jax" if backend == "torch" else "torch", spec)
+    model = mine.model()
+    mine.save(tmp_path / "a.safetensors", model)
+    weights = other.modules.weights
+    assert weights.main(["import", str(tmp_path / "a.safetensors"), str(tmp_path / other.last)]) == 0
+    assert weights.main(["export", str(tmp_path / other.last), str(tmp_path / "b.safetensors")]) == 0
+    theirs, back = other.load(tmp_path / other.last), mine.load(tmp_path / "b.safetensors")
+    assert mine.same(mine.tensors(model), other.tensors(theirs)) and mine.same(mine.tensors(model), mine.tensors(back))
+    image = np.random.default_rng(0).normal(size=(21, 27, 3)).astype(np.float32)
+    expected, found = mine.scores(model, image), other.scores(theirs, image)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * abs(expected).max())
+
+
+def test_every_misfit_is_named_in_one_error_in_either_backend(side: Any, tmp_path: Path) -> None:
+    path, model = tmp_path / "x.safetensors", side.model()
+    before = {name: tensor.copy() for name, tensor in side.tensors(model).items()}
+    tensors = dict(before)
+    del tensors["hidden.bias"], tensors["score.weight"]
+    tensors["fc.weight"] = np.zeros(2, np.float32)
+    tensors["hidden.weight"] = np.zeros((8, 3, 1, 1), np.float32)
+    tensors["score.bias"] = np.zeros(3, np.complex64)
+    safetensors.numpy.save_file(tensors, path)
+    with pytest.raises(side.modules.files.InputError) as caught:
+        side.modules.weights.load(path, model)
+    assert str(caught.value) == (
+        f"{path}: does not fit Net: missing: hidden.bias, score.weight; unexpected: fc.weight; "
+        "misshapen: hidden.weight float32[8, 3, 1, 1] (not float32[8, 3, 3, 3]), "
+        "score.bias complex64[3] (not float32[3])"
+    )
+    safetensors.numpy.save_file({**before, "score.bias": np.full(3, np.nan, np.float16)}, path)
+    with pytest.raises(side.modules.files.InputError) as caught:
+        side.modules.weights.load(path, model)
+    assert str(caught.value) == f"{path}: does not fit Net: not finite: score.bias"
+    assert side.same(side.tensors(model), before), "none was copied"
+
+
+def test_a_damaged_or_foreign_checkpoint_of_jax_is_one_line(
+    built: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    side = built("jax", PLAIN)
+    weights, path, rng = side.modules.weights, tmp_path / "last", np.random.default_rng(0)
+    damaged = f"{path}: cannot be read: it is damaged, or no file of weights"
+
+    def said() -> str:
+        with pytest.raises(side.modules.files.InputError) as caught:
+            weights.resume(path, side.model(), optimizer, flags)
+        return str(caught.value)
+
+    optimizer, flags = {"momentum": np.zeros((2, 3), np.float32), "count": np.zeros((), np.int32)}, {"lr": 0.1}
+    assert said() == f"{path}: no such file"
+    path.mkdir()
+    assert said() == damaged
+    weights.save_checkpoint(path, side.model(), optimizer, 3, flags)
+    assert weights.resume(path, side.model(), optimizer, flags)[1] == 3
+    good = weights.read_checkpoint(path)
+    momentum = good["optimizer"]["['momentum']"]
+    changes = [
+        {"flags": "{"}, {"flags": 3}, {"step": -1}, {"step": "a"}, {"optimizer": {}}, {"model": 3},
+        {"optimizer": {**good["optimizer"], "['momentum']": momentum.T}},
+        {"optimizer": {**good["optimizer"], "['momentum']": momentum.astype(np.int32)}},
+    ]  # fmt: skip
+    for number, change in enumerate(changes, 4):
+        weights.write_checkpoint(path, number, {**good, **change})
+        assert said() == damaged, change
+    weights.write_checkpoint(path, 20, good)
+    assert [folder.name for folder in path.iterdir()] == ["20"], "what was there before is gone"
+    (path / "30").mkdir()  # it says that it is whole, and is empty
+    assert said() == damaged
+    (path / "30").rmdir()
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.stat().st_size)
+    for file in files * 3:
+        whole = file.read_bytes()
+        bytes_of = np.frombuffer(whole, np.uint8)[: rng.integers(0, len(whole))].copy()
+        if bytes_of.size:
+            bytes_of[rng.integers(0, bytes_of.size, 5)] = rng.integers(0, 256, 5)
+        file.write_bytes(bytes_of.tobytes())
+        try:
+            weights.resume(path, side.model(), optimizer, flags)
+        except side.modules.files.InputError as error:
+            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+        file.write_bytes(whole)

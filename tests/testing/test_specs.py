@@ -60,7 +60,7 @@ def check_cost(subject, said: tuple[int, int | None]) -> None:
     assert said == (sum(value.numel() for value in module.parameters()), counter.get_total_flops() // 2)
 
 
-@settings(SETTINGS, max_examples=30)
+@settings(SETTINGS, max_examples=24)
 @given(text=specs())
 def test_a_drawn_spec_becomes_the_model_that_the_analysis_describes(text: str) -> None:
     check(text)

@@ -65,7 +65,7 @@ def step_of(
         return jax.tree.map(lambda x: x.astype(kind) if x.dtype == jnp.float32 else x, tree)
 
     def loss(trained: Any, statistics: Any, rest: Any, images: Any, labels: Any, number: Any) -> Any:
-        model = nnx.merge(graph, cast(trained), statistics, cast(rest))
+        model = nnx.merge(graph, cast(trained), statistics, cast(rest), copy=True)
         for _, stream in nnx.iter_graph(model):
             if isinstance(stream, nnx.RngStream):  # of dropout
                 stream.count[...] = number

@@ -117,7 +117,7 @@ def written(path: Path) -> dict[int, Path]:
 
 
 def write_checkpoint(path: Path, number: int, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint into a folder, and then remove what else is there: one at least is always whole."""
+    """Write a checkpoint into a folder, and then remove the others: one at least is always whole."""
     target = path.absolute() / str(number)
     path.mkdir(parents=True, exist_ok=True)
     try:
@@ -130,20 +130,24 @@ def write_checkpoint(path: Path, number: int, state: Mapping[str, Any]) -> None:
         first = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"{path}: cannot be written: {first}") from error
     if jax.process_index() == 0:
-        for other in path.iterdir():
+        for other in (*written(path).values(), *path.glob("*.orbax-checkpoint-tmp*")):  # and nobody else's
             if other.name != target.name:
                 shutil.rmtree(other)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The newest checkpoint of a folder. Nothing that its files may hold is executed."""
-    with blame(path, DAMAGED):
+    with blame(path):
         path.stat()
+    # Where a read fails, the others that Orbax has under way fail later, each with a traceback of its own.
+    hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
+    try:
         numbered = written(path)
         with ocp.PyTreeCheckpointer() as reader:
-            checkpoint = reader.restore(numbered[max(numbered)].absolute())
-    if not isinstance(checkpoint, dict):
-        raise InputError(f"{path}: cannot be read: {DAMAGED}")
+            checkpoint = dict(reader.restore(numbered[max(numbered)].absolute()))
+    except Exception as error:  # also where a part of it is not there
+        raise InputError(f"{path}: cannot be read: {DAMAGED}") from error
+    sys.unraisablehook = hook
     return checkpoint
 
 

@@ -117,9 +117,13 @@ def lint(bench: Bench, case: Case) -> None:
 
 
 def types(bench: Bench, case: Case) -> None:
-    """mypy finds nothing, strictly."""
+    """mypy finds nothing, strictly; whether a framework's functions have types is not the folder's doing."""
     cache = str(bench.place / "mypy")
-    _tool(bench, case, ["mypy", "--strict", "--config-file", os.devnull, "--cache-dir", cache, "."])
+    _tool(
+        bench,
+        case,
+        ["mypy", "--strict", "--allow-untyped-calls", "--config-file", os.devnull, "--cache-dir", cache, "."],
+    )
 
 
 def _tool(bench: Bench, case: Case, command: list[str]) -> None:

@@ -24,7 +24,7 @@ def training(bench: Bench, case: Case) -> None:
     folder = bench.built(case.request)
     data = _data(bench.place / "pictures")
     run = folder / "run"
-    arguments = ["--list", str(data), "--out", str(run), "--steps", str(STEPS), "--log-every", "1", "--device", "cpu"]
+    arguments = ["--list", str(data), "--out", str(run), "--steps", str(STEPS), "--log-every", "1"]
     _command(folder, ["train.py", *arguments])
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
@@ -61,7 +61,7 @@ def _safetensors(path: Path) -> dict[str, NDArray[Any]]:
 
 def _command(folder: Path, command: list[str]) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         told = (done.stderr or done.stdout).strip().rpartition("\n")[2]

@@ -1,0 +1,62 @@
+"""Emitted PyTorch is traced whole by torch.export, for images of any height and width that the network takes."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch.export import Dim
+
+from segcompile.analysis.sizes import AxisSizes, Sizes
+from segcompile.compiler import compile_spec
+from segcompile.errors import Findings
+from segcompile.graph import Graph
+from segcompile.library import bundled
+from segcompile.testing.cases import specs
+from segcompile.testing.networks import request_of
+
+SIZE = re.compile(r"(input: \{channels: \w+, size: )\d+\}")
+
+
+def of_any_size(nets: SimpleNamespace, name: str, folder: Path) -> tuple[Graph, Sizes]:
+    """A bundled spec for images of any size, with two channels, and the sizes that it takes. (Claims of a size are
+    false of it.)"""
+    for path in bundled().values():
+        (folder / path.name).write_text(SIZE.sub(r"\1any}", path.read_text(encoding="utf-8")), encoding="utf-8")
+    spec, _, variant = name.partition(" ")
+    found = compile_spec(folder / f"{spec}.yaml", Findings(), variant=variant.strip("()") or None)
+    return nets.slim(found.graph), found.sizes
+
+
+def dimension(name: str, sizes: AxisSizes | None) -> tuple[Any, list[int]]:
+    """What torch.export calls the legal sizes of an axis, all of one residue, and three of them."""
+    assert sizes is not None
+    legal = sizes.legal
+    step, start = legal.modulus, legal.nearest(40)[1]
+    assert start is not None and len(legal.residues) in (1, step)
+    step = step if len(legal.residues) == 1 else 1
+    turns = Dim(f"{name}_turns", min=start // step, max=start // step + 8)
+    return turns if step == 1 else step * turns + start % step, [start + step * n for n in (1, 5, 2)]
+
+
+@pytest.mark.parametrize("name", [case.name for case in specs()])
+def test_a_bundled_spec_is_exported_with_dynamic_height_and_width(
+    nets: SimpleNamespace, name: str, tmp_path: Path
+) -> None:
+    from segcompile_torch import BACKEND
+
+    graph, (height, width) = of_any_size(nets, name, tmp_path)
+    model = nets.load(BACKEND.emit(request_of(graph)).files["model.py"]).Net().eval()
+    (rows, heights), (columns, widths) = dimension("height", height), dimension("width", width)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own
+        image = torch.randn(1, 2, heights[0], widths[1])
+        program = torch.export.export(model, (image,), dynamic_shapes=({2: rows, 3: columns},)).module()
+    for size in zip(heights, reversed(widths), strict=True):
+        image = torch.randn(1, 2, *size)
+        assert program(image).equal(model(image))

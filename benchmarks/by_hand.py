@@ -1,0 +1,102 @@
+"""The bundled networks as a person would write them for JAX in one sitting: functions of a list of weights."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+Draw = Callable[..., jax.Array]  # a weight of the next shape
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def conv(
+    draw: Draw,
+    x: jax.Array,
+    channels: int,
+    kernel: int = 3,
+    pad: str | int = "SAME",
+    stride: int = 1,
+    dilation: int = 1,
+) -> jax.Array:
+    padding = pad if isinstance(pad, str) else [(pad, pad)] * 2
+    weight, bias = draw(kernel, kernel, x.shape[-1], channels), draw(channels)
+    found = lax.conv_general_dilated(
+        x, weight, (stride, stride), padding, rhs_dilation=(dilation, dilation), dimension_numbers=LAYOUT
+    )
+    return found + bias
+
+
+def context(draw: Draw, x: jax.Array, channels: tuple[int, ...]) -> jax.Array:
+    for count, dilation in zip(channels, (1, 1, 2, 4, 8, 16, 1), strict=True):
+        x = jax.nn.relu(conv(draw, x, count, dilation=dilation))
+    return conv(draw, x, channels[0] // 2 if len({*channels}) > 1 else channels[0], 1)
+
+
+def dilated_basic(draw: Draw, x: jax.Array) -> jax.Array:
+    return context(draw, x, (21,) * 7)
+
+
+def dilated_large(draw: Draw, x: jax.Array) -> jax.Array:
+    return context(draw, x, (42, 42, 84, 168, 336, 672, 672))
+
+
+def blue_marble(draw: Draw, x: jax.Array) -> jax.Array:
+    x = jax.nn.relu(conv(draw, x, 16, 4, 1, 2))
+    x = conv(draw, context(draw, x, (16,) * 7), 3, 1)
+    return lax.conv_transpose(x, draw(4, 4, 3, 3), (2, 2), "SAME")
+
+
+def aspp(draw: Draw, x: jax.Array) -> jax.Array:
+    def block(x: jax.Array, kernel: int = 1, dilation: int = 1) -> jax.Array:
+        weight = draw(kernel, kernel, x.shape[-1], 256)
+        rates = (dilation, dilation)
+        x = lax.conv_general_dilated(x, weight, (1, 1), "SAME", rhs_dilation=rates, dimension_numbers=LAYOUT)
+        mean, variance, scale, shift = (draw(256) for _ in range(4))
+        return jax.nn.relu((x - mean) * lax.rsqrt(jnp.abs(variance) + 1e-5) * scale + shift)
+
+    image = block(x.mean((1, 2), keepdims=True))
+    branches = [block(x), *(block(x, 3, rate) for rate in (6, 12, 18)), jnp.broadcast_to(image, (*x.shape[:3], 256))]
+    return conv(draw, block(jnp.concatenate(branches, -1)), 21, 1)
+
+
+def unet(draw: Draw, x: jax.Array) -> jax.Array:
+    def double(x: jax.Array, channels: int) -> jax.Array:
+        for _ in range(2):
+            x = jax.nn.relu(conv(draw, x, channels, 3, "VALID"))
+        return x
+
+    def crop(x: jax.Array, like: jax.Array) -> jax.Array:
+        top, left = ((x.shape[axis] - like.shape[axis]) // 2 for axis in (1, 2))
+        return x[:, top : top + like.shape[1], left : left + like.shape[2]]
+
+    kept = []
+    for channels in (64, 128, 256, 512):
+        kept.append(double(x, channels))
+        x = lax.reduce_window(kept[-1], -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    x = double(x, 1024)
+    for channels, skip in zip((512, 256, 128, 64), reversed(kept), strict=True):
+        x = lax.conv_transpose(x, draw(2, 2, x.shape[-1], channels), (2, 2), "VALID") + draw(channels)
+        x = double(jnp.concatenate([crop(skip, x), x], -1), channels)
+    return conv(draw, x, 2, 1)
+
+
+def compiled(network: Callable[[Draw, jax.Array], jax.Array], image: jax.Array) -> Callable[[jax.Array], jax.Array]:
+    """The network with weights of its own, as a compiled function of an image (B, H, W, C)."""
+    generator, weights = np.random.default_rng(0), list[Any]()
+
+    def drawn(*shape: int) -> Any:
+        weights.append(generator.normal(scale=0.05, size=shape).astype(np.float32))
+        return weights[-1]
+
+    def taken(given: Iterator[jax.Array]) -> Draw:
+        return lambda *shape: next(given)
+
+    jax.eval_shape(lambda x: network(drawn, x), image)
+    function: Any = jax.jit(lambda weights, x: network(taken(iter(weights)), x))
+    return functools.partial(function, jax.device_put(weights))

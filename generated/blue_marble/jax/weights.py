@@ -39,7 +39,8 @@ logging.getLogger("absl").setLevel(logging.CRITICAL)  # what Orbax tells of a ba
 
 def blank() -> BlueMarble:
     """A model to load weights into: all zeros, which are there sooner than the spec's initial weights."""
-    graph, shapes = nnx.split(nnx.eval_shape(lambda: BlueMarble(rngs=nnx.Rngs(0))))
+    abstract = nnx.eval_shape(lambda: BlueMarble(rngs=nnx.Rngs(0)))
+    graph, shapes = nnx.split(abstract)
 
     def zeros(shape: jax.ShapeDtypeStruct) -> jax.Array:
         random = jnp.issubdtype(shape.dtype, jax.dtypes.prng_key)

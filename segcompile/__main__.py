@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+TYPE_CHECKING = False  # as in __init__.py
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 
 def main() -> None:
     """Run the command line; whoever stops it, were it still being imported, gets a word and no traceback."""
+    sys.unraisablehook = _unraised
     try:
         import signal
 
@@ -19,6 +25,15 @@ def main() -> None:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)
+
+
+def _unraised(found: UnraisableHookArgs) -> None:
+    """What Python cannot raise, in a finalizer or an import's callback, it only prints; an interruption must stop
+    the program there too. No folder is written at that moment: that waits for its end."""
+    if found.exc_type is KeyboardInterrupt:
+        print("stopped", file=sys.stderr, flush=True)
+        os._exit(130)
+    sys.__unraisablehook__(found)
 
 
 if __name__ == "__main__":

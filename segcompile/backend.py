@@ -23,7 +23,7 @@ from segcompile.ops import Op
 
 API_VERSION = 1
 GROUP = "segcompile.backends"
-_OURS = ("torch",)  # those whose package is called segcompile-NAME
+_OURS = ("torch", "jax")  # those whose package is called segcompile-NAME
 
 In = TypeVar("In")
 Out = TypeVar("Out")

@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -19,7 +19,7 @@ import click
 
 from segcompile import __version__
 from segcompile.compiler import Compiled, compile_spec, find_spec
-from segcompile.errors import CODES, Findings, SegcompileError, did_you_mean, fail
+from segcompile.errors import CODES, Diagnostic, Findings, SegcompileError, did_you_mean, fail
 from segcompile.json_view import rf_json
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
@@ -167,7 +167,7 @@ def _phase(text: str | None) -> tuple[int, int] | None:
 
 @cli.command()
 @spec_argument
-@click.option("--backend", required=True, help="What to build for, e.g. torch.")
+@click.option("--backend", "backends", multiple=True, required=True, help="What to build for, e.g. torch; repeatable.")
 @variant_option
 @set_option
 @click.option("--out", metavar="DIR", help="The folder to write (default: generated/MODEL/BACKEND).")
@@ -180,36 +180,45 @@ def _phase(text: str | None) -> tuple[int, int] | None:
 @click.option("--verify", is_flag=True, help="Run it first; write it only if it agrees with the analysis.")
 @format_option
 def build(
-    spec: str, backend: str, variant: str | None, settings: tuple[str, ...], out: str | None,
+    spec: str, backends: tuple[str, ...], variant: str | None, settings: tuple[str, ...], out: str | None,
     only_check: bool, diff: bool, force: bool, dry_run: bool, verify: bool, form: str,
 ) -> int:  # fmt: skip
-    """Write the standalone code of a spec."""
+    """Write the standalone code of a spec: for several backends all of it, or none."""
     # Templates, plugins and hashing: 0.1 s of start-up that `check` and `rf` should not pay.
-    from segcompile.build import prepare
+    from segcompile.build import Built, prepare
     from segcompile.writer import drift, refusals, unified_diff, write
 
-    findings = Findings()
-    report: dict[str, Any] = {"spec": spec, "backend": backend}
-    try:
-        built = prepare(find_spec(spec), backend, variant, _overrides(settings), _folder(out), findings)
-        report |= built.report()
-        if verify:
-            report["verified"] = _verified(backend, built.request, form)
-        if only_check:
-            drift(built.plan, findings)
-        elif diff:
-            report["diff"] = unified_diff(built.plan, built.files)
-        else:
-            if not force:
+    backends = tuple(dict.fromkeys(backends))
+    runs: list[tuple[dict[str, Any], Findings, Built | None]] = []
+    for backend in backends:
+        findings, built = Findings(), None
+        report: dict[str, Any] = {"spec": spec, "backend": backend}
+        try:
+            folder = _folder(out, backends)
+            built = prepare(find_spec(spec), backend, variant, _overrides(settings), folder, findings)
+            report |= built.report()
+            if verify:
+                report["verified"] = _verified(backend, built.request, form)
+            if only_check:
+                drift(built.plan, findings)
+            elif diff:
+                report["diff"] = unified_diff(built.plan, built.files)
+            elif not force:
                 refusals(built.plan, findings)
-            findings.stop_on_errors()
-            if not dry_run:
-                with _to_the_end():
+        except SegcompileError as error:
+            findings.absorb(error)
+        runs.append((report, findings, built))
+    unwritten = dry_run or diff or only_check
+    if not unwritten and not any(findings.has_errors for _, findings, _ in runs):
+        with _to_the_end():
+            for _, findings, built in runs:
+                assert built is not None
+                try:
                     write(built.plan, built.files, built.manifest)
-    except SegcompileError as error:
-        findings.absorb(error)
-    _print_build(report, findings, form, dry_run or diff or only_check)
-    return _build_status(findings, only_check)
+                except SegcompileError as error:
+                    findings.absorb(error)
+    _print_builds([(report, findings) for report, findings, _ in runs], form, unwritten)
+    return max(_build_status(findings, only_check) for _, findings, _ in runs)
 
 
 @contextmanager
@@ -225,7 +234,10 @@ def _to_the_end() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def _folder(out: str | None) -> Path | None:
+def _folder(out: str | None, backends: Sequence[str]) -> Path | None:
+    if out is not None and len(backends) > 1:
+        help = "without it the code goes to generated/MODEL/BACKEND; or build for one backend at a time"
+        raise fail("SC009", f"`--out` is one folder, and {len(backends)} backends write one each", help=help)
     if out is not None and not out.strip():  # Path("") would be the working directory
         raise fail("SC009", "`--out` names no folder", help="without it the code goes to generated/MODEL/BACKEND")
     return Path(out) if out is not None else None
@@ -253,13 +265,25 @@ def _build_status(findings: Findings, only_check: bool) -> int:
     return DIAGNOSTICS if codes else CLEAN
 
 
-def _print_build(report: dict[str, Any], findings: Findings, form: str, unwritten: bool) -> None:
+def _print_builds(builds: Sequence[tuple[dict[str, Any], Findings]], form: str, unwritten: bool) -> None:
     if form == "json":
-        click.echo(json.dumps({**report, "diagnostics": [as_json(found) for found in findings.diagnostics]}, indent=2))
+        entries = [
+            {**report, "diagnostics": [as_json(found) for found in findings.diagnostics]} for report, findings in builds
+        ]
+        click.echo(json.dumps({"builds": entries}, indent=2))
         return
-    if findings.diagnostics:
-        click.echo(render_text(findings.diagnostics), err=True)
-    if findings.has_errors:
+    stopped = any(findings.has_errors for _, findings in builds)
+    told: list[Diagnostic] = []  # what the spec itself has wrong is the same for every backend
+    for report, findings in builds:
+        new = [found for found in findings.diagnostics if found not in told]
+        told += new
+        _print_build(report, new, stopped, unwritten)
+
+
+def _print_build(report: dict[str, Any], diagnostics: Sequence[Diagnostic], stopped: bool, unwritten: bool) -> None:
+    if diagnostics:
+        click.echo(render_text(diagnostics), err=True)
+    if stopped:
         return
     if "diff" in report:
         click.echo(report["diff"], nl=False)

@@ -201,7 +201,22 @@ def test_an_unknown_backend_exits_4(tmp_path: Path) -> None:
 
 def test_build_json_names_the_files(tmp_path: Path) -> None:
     status, result = run("build", LARGE, "--backend", "torch", "--out", str(tmp_path / "x"), "--format", "json")
-    assert (status, "model.py" in json.loads(result.output)["files"]) == (0, True)
+    assert (status, "model.py" in json.loads(result.output)["builds"][0]["files"]) == (0, True)
+
+
+def test_several_backends_are_built_at_once_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    both = ("build", "dilated_large", "--backend", "torch", "--backend", "jax")
+    status, result = run(*both, "--out", "x")
+    assert status == 1 and "`--out` is one folder, and 2 backends write one each" in result.stderr
+    (tmp_path / "generated/dilated_large/jax").mkdir(parents=True)
+    (tmp_path / "generated/dilated_large/jax/model.py").write_text("mine\n")
+    status, result = run(*both)
+    assert status == 1 and result.stderr.count("error[") == 1 and "jax/model.py" in result.stderr
+    assert not (tmp_path / "generated/dilated_large/torch").exists()
+    (tmp_path / "generated/dilated_large/jax/model.py").unlink()
+    assert run(*both)[0] == 0
+    assert all((tmp_path / f"generated/dilated_large/{name}/model.py").exists() for name in ("torch", "jax"))
 
 
 def test_two_builds_are_byte_identical_in_any_directory_hash_seed_and_locale(tmp_path: Path) -> None:
@@ -316,7 +331,7 @@ def test_a_build_that_agrees_with_the_analysis_is_written(tmp_path: Path) -> Non
         "  ✓ receptive fields by gradient, of 2 x 24 x 25",
         "  + README.md",
     ]
-    data = json.loads(run("build", str(tmp_path / "tiny.yaml"), *options, "--format", "json")[1].output)
+    data = json.loads(run("build", str(tmp_path / "tiny.yaml"), *options, "--format", "json")[1].output)["builds"][0]
     assert len(data["verified"]) == 4 and (tmp_path / "out/model.py").exists()
 
 
@@ -376,14 +391,16 @@ def test_a_backend_that_is_not_known_names_no_package_that_may_not_exist() -> No
     status, result = run("build", LARGE, "--backend", "keras")
     assert status == 4
     assert result.stderr == (
-        "error[SC601 unknown-backend]: there is no backend `keras`; installed: torch\n"
+        "error[SC601 unknown-backend]: there is no backend `keras`; installed: jax, torch\n"
         "   = help: `segcompile list` shows the installed ones\n"
     )
 
 
 # --- Ctrl-C ----------------------------------------------------------------------------------------------------------
 
-_MAIN = "from segcompile.__main__ import main; print('up', flush=True); main()"
+# A shell that runs a suite in the background has its children ignore SIGINT.
+_HEEDS = "import os, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+_MAIN = _HEEDS + "from segcompile.__main__ import main; print('up', flush=True); main()"
 
 
 @pytest.mark.parametrize("delay", [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0])
@@ -401,9 +418,22 @@ def test_ctrl_c_leaves_a_whole_folder_or_none_and_no_traceback(tmp_path: Path, d
         assert list(tmp_path.iterdir()) == []
 
 
+def test_ctrl_c_stops_where_python_could_only_print_it() -> None:
+    """A weak reference's callback, like those of imports, can raise nothing."""
+    lost = (
+        f"{_HEEDS}from segcompile import __main__ as start\nimport time, weakref\nclass Thing: pass\n"
+        "def callback(*_):\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(1)\n"
+        "def run():\n    thing = Thing()\n    kept = weakref.ref(thing, callback)\n    del thing\n"
+        "    print('went on')\n"
+        "from segcompile import cli\ncli.main = run\nstart.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", lost], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
 def test_ctrl_c_while_a_folder_is_written_waits_for_its_end(tmp_path: Path) -> None:
     slow = (
-        "import os, signal\nfrom segcompile import writer\nreal = writer._fill\n"
+        f"{_HEEDS}from segcompile import writer\nreal = writer._fill\n"
         "def fill(*given):\n    os.kill(os.getpid(), signal.SIGINT)\n    real(*given)\n"
         "writer._fill = fill\nfrom segcompile.__main__ import main\nmain()\n"
     )

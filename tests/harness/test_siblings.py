@@ -193,3 +193,14 @@ def test_dropout_differs_by_step_and_layer_and_by_nothing_else(built: Any) -> No
         return float(run.step(run.state, *start, np.uint32(number), lr)[1])
 
     assert loss(1) == loss(1) != loss(2)
+
+
+def test_a_checkpoint_takes_the_place_of_checkpoints_and_of_nothing_else(built: Any, tmp_path: Path) -> None:
+    jax, folder = built("jax", TRAINED), tmp_path / "weights"
+    (folder / "mine").mkdir(parents=True)
+    (folder / "notes.txt").write_text("a page")
+    for _ in range(2):
+        jax.save(folder, jax.model())
+    (folder / "2.orbax-checkpoint-tmp").mkdir()  # of a writer that was killed
+    jax.save(folder, jax.model())
+    assert sorted(path.name for path in folder.iterdir()) == ["2", "mine", "notes.txt"]

@@ -18,9 +18,10 @@ CLASSES = frozenset({"BatchNorm", "ConvTranspose", "False", "Frozen", "None", "P
 
 # What the other files, which import the model's class by its name, use in capitals (a test reads them).
 MODELS = CLASSES | {
-    "AXES", "Any", "Array", "BOUNDS", "Batches", "CENTRE", "CHANNELS", "CLASSES", "Callable", "DAMAGED", "HEAD",
-    "HEADS", "IGNORE", "Image", "InputError", "Iterator", "LEAST", "MEAN", "MOST", "MULTIPLE", "Mapping",
-    "Mesh", "Metrics", "NDArray", "NamedSharding", "NamedTuple", "OFFSET", "OUTPUT", "PROBABILITIES", "PYTORCH", "Pair",
-    "PartitionSpec", "Path", "Reader", "SIZE", "STD", "STOPS", "STRIDE", "Size", "State", "Step", "Tensors",
-    "TextIO", *(name for name in dir(builtins) if name[0].isupper()),
+    "AXES", "Any", "Array", "BOUNDS", "Batch", "Batches", "CENTRE", "CHANNELS", "CLASSES", "Callable",
+    "DAMAGED", "Generator", "HEAD", "HEADS", "IGNORE", "Image", "InputError", "Iterator", "LEAST", "MEAN",
+    "MOST", "MULTIPLE", "Mapping", "Mesh", "Metrics", "NDArray", "NamedSharding", "NamedTuple", "OFFSET",
+    "OUTPUT", "PROBABILITIES", "PYTORCH", "Pair", "PartitionSpec", "Path", "Reader", "SIZE", "STD", "STOPS",
+    "STRIDE", "Size", "State", "Step", "Tensors", "TextIO", *(name for name in dir(builtins) if
+    name[0].isupper()),
 }  # fmt: skip

@@ -24,7 +24,6 @@ from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 import weights
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, read_image, window
 from files import InputError
-from model import BlueMarble
 from pictures import label_image, overlay, targets_of, write_png
 
 
@@ -91,7 +90,7 @@ def predict(arguments: argparse.Namespace) -> None:
     """Write the labels of every image, and an overlay of every image that is not .npy."""
     targets = targets_of(arguments.images, arguments.out)
     use_device(arguments.device)
-    model = BlueMarble(rngs=nnx.Rngs(0))
+    model = weights.blank()
     weights.load(arguments.weights, model)
     model.eval()
     for path, (label_path, overlay_path) in tqdm(targets.items(), desc="predict", disable=None):

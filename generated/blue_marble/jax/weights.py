@@ -37,6 +37,19 @@ Tensors = dict[str, NDArray[Any]]
 logging.getLogger("absl").setLevel(logging.CRITICAL)  # what Orbax tells of a bad folder is told in one line
 
 
+def blank() -> BlueMarble:
+    """A model to load weights into: all zeros, which are there sooner than the spec's initial weights."""
+    abstract = nnx.eval_shape(lambda: BlueMarble(rngs=nnx.Rngs(0)))
+    graph, shapes = nnx.split(abstract)
+
+    def zeros(shape: jax.ShapeDtypeStruct) -> jax.Array:
+        random = jnp.issubdtype(shape.dtype, jax.dtypes.prng_key)
+        return jax.random.key(0) if random else jnp.asarray(np.zeros(shape.shape, shape.dtype))
+
+    model: BlueMarble = nnx.merge(graph, jax.tree.map(zeros, shapes))
+    return model
+
+
 def variables_of(model: nnx.Module) -> dict[str, tuple[nnx.Variable[Any], bool]]:
     """The model's weights and statistics by their names in PyTorch, and whether each is a kernel."""
     found = {}
@@ -205,7 +218,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if safe.suffix != ".safetensors":
             raise InputError(f"{safe}: the name of a safetensors file ends in .safetensors")
-        model = BlueMarble(rngs=nnx.Rngs(0))
+        model = blank()
         load(arguments.source, model)
         save(arguments.target, model)
     except (InputError, OSError) as error:

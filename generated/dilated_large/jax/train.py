@@ -50,7 +50,7 @@ def join(place: list[str]) -> None:
         else:
             jax.distributed.initialize()
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"--distributed: {str(error).partition(chr(10))[0]}") from error
+        raise InputError(f"--distributed: {str(error).splitlines()[0]}") from error
 
 
 def anywhere(*flags: bool) -> list[bool]:

@@ -19,7 +19,6 @@ import weights
 from data import HEAD, HEADS, IGNORE, Pair, add_arguments, pairs_of, read_pair
 from files import InputError
 from metrics import Metrics, confusion, metrics, table
-from model import Unet
 from predict import labels_of, use_device
 
 
@@ -48,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         pairs = pairs_of(arguments)
         use_device(arguments.device)
-        model = Unet(rngs=nnx.Rngs(0))
+        model = weights.blank()
         weights.load(arguments.weights, model)
         print(table(evaluate(model, pairs, arguments.head, arguments.ignore)))
     except (InputError, OSError) as error:

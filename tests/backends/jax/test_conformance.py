@@ -1,4 +1,4 @@
-"""The JAX backend passes the whole kit. Every network is compiled for each kind of number: minutes."""
+"""The JAX backend passes the whole kit. Each of its hundreds of models is compiled: minutes."""
 
 from __future__ import annotations
 

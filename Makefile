@@ -50,6 +50,7 @@ generated: setup
 
 bench: setup
 	$(BIN)/python benchmarks/cost.py
+	$(BIN)/python benchmarks/forward.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/receptive_field.py
 

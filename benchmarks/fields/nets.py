@@ -70,13 +70,13 @@ def drawn() -> Iterator[Graph]:
     convolutions, transposed convolutions or poolings. They are drawn small, and enlarged if the tensors still fit.
 
     What TorchLens has no rule for, or only a bound for the sake of the border, is replaced by what it knows: a PReLU by
-    a leaky ReLU, reflected and repeated borders by zeros.
+    a leaky ReLU, reflected and repeated borders by zeros. Without unpoolings: what those see depends on the image.
     """
     seen = set()
     for number in count():
         for graph in _draw(number):
             chain = tuple(type(node.op) for node in graph.nodes)
-            if moves(graph) >= MOVES and chain not in seen:
+            if moves(graph) >= MOVES and chain not in seen and not any(node.op.data_dependent for node in graph.nodes):
                 seen.add(chain)
                 yield _enlarged(replace(graph, nodes=tuple(map(_known, graph.nodes))))
 

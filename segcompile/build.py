@@ -56,6 +56,19 @@ def prepare(
     """
     compiled = compile_spec(path, findings, variant=variant, overrides=overrides)
     findings.stop_on_errors()
+    return emit(compiled, path, backend, variant, overrides, folder, findings)
+
+
+def emit(
+    compiled: Compiled,
+    path: Path,
+    backend: str,
+    variant: str | None,
+    overrides: Mapping[str, int],
+    folder: Path | None,
+    findings: Findings,
+) -> Built:
+    """As `prepare`, of a spec that was compiled."""
     request = request_for(compiled, path)
     result = run_backend(load_backend(backend), request)
     derivation = compiled.document.derivation

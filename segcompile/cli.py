@@ -6,11 +6,9 @@ import gc
 import json
 import os
 import re
-import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,7 @@ import click
 
 from segcompile import __version__
 from segcompile.compiler import Compiled, compile_spec, find_spec
-from segcompile.errors import CODES, Diagnostic, Findings, SegcompileError, did_you_mean, fail
+from segcompile.errors import CODES, Diagnostic, Findings, SegcompileError, did_you_mean
 from segcompile.json_view import rf_json
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
@@ -28,7 +26,8 @@ from segcompile.report import as_json, render_one, render_text
 from segcompile.tables import list_table, rf_table
 
 if TYPE_CHECKING:
-    from segcompile.backend import BuildRequest
+    from segcompile.build import Built
+    from segcompile.builds import Build
 
 CLEAN, DIAGNOSTICS, DRIFT, BACKEND, INTERNAL = 0, 1, 3, 4, 70
 
@@ -185,71 +184,34 @@ def build(
 ) -> int:  # fmt: skip
     """Write the standalone code of a spec: for several backends all of it, or none."""
     # Templates, plugins and hashing: 0.1 s of start-up that `check` and `rf` should not pay.
-    from segcompile.build import Built, prepare
-    from segcompile.writer import drift, refusals, unified_diff, write
+    from segcompile.builds import prepare_each, write_all
+    from segcompile.writer import drift, refusals, unified_diff
 
-    backends = tuple(dict.fromkeys(backends))
-    runs: list[tuple[dict[str, Any], Findings, Built | None]] = []
-    for backend in backends:
-        findings, built = Findings(), None
-        report: dict[str, Any] = {"spec": spec, "backend": backend}
-        try:
-            folder = _folder(out, backends)
-            built = prepare(find_spec(spec), backend, variant, _overrides(settings), folder, findings)
-            report |= built.report()
-            if verify:
-                report["verified"] = _verified(backend, built.request, form)
-            if only_check:
-                drift(built.plan, findings)
-            elif diff:
-                report["diff"] = unified_diff(built.plan, built.files)
-            elif not force:
-                refusals(built.plan, findings)
-        except SegcompileError as error:
-            findings.absorb(error)
-        runs.append((report, findings, built))
+    def inspect(built: Built, findings: Findings) -> dict[str, Any]:
+        report: dict[str, Any] = {"verified": _verified(built, form)} if verify else {}
+        if only_check:
+            drift(built.plan, findings)
+        elif diff:
+            report["diff"] = unified_diff(built.plan, built.files)
+        elif not force:
+            refusals(built.plan, findings)
+        return report
+
+    builds = prepare_each(spec, backends, variant, _overrides(settings), out, inspect)
     unwritten = dry_run or diff or only_check
-    if not unwritten and not any(findings.has_errors for _, findings, _ in runs):
-        with _to_the_end():
-            for _, findings, built in runs:
-                assert built is not None
-                try:
-                    write(built.plan, built.files, built.manifest)
-                except SegcompileError as error:
-                    findings.absorb(error)
-    _print_builds([(report, findings) for report, findings, _ in runs], form, unwritten)
-    return max(_build_status(findings, only_check) for _, findings, _ in runs)
+    if not unwritten:
+        write_all(builds)
+    _print_builds(builds, form, unwritten)
+    return max(_build_status(each.findings, only_check) for each in builds)
 
 
-@contextmanager
-def _to_the_end() -> Iterator[None]:
-    """Ctrl-C waits until what is being written is whole."""
-    stops: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: stops.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if stops and before is not signal.SIG_IGN:
-        raise KeyboardInterrupt
-
-
-def _folder(out: str | None, backends: Sequence[str]) -> Path | None:
-    if out is not None and len(backends) > 1:
-        help = "without it the code goes to generated/MODEL/BACKEND; or build for one backend at a time"
-        raise fail("SC009", f"`--out` is one folder, and {len(backends)} backends write one each", help=help)
-    if out is not None and not out.strip():  # Path("") would be the working directory
-        raise fail("SC009", "`--out` names no folder", help="without it the code goes to generated/MODEL/BACKEND")
-    return Path(out) if out is not None else None
-
-
-def _verified(backend: str, request: BuildRequest, form: str) -> list[str]:
+def _verified(built: Built, form: str) -> list[str]:
     """What agrees with the analysis, told as it is found. Raises SegcompileError (SC609)."""
     from segcompile.backend import load_backend  # as in `build`
     from segcompile.testing.verify import verify
 
     found = []
-    for agreement in verify(load_backend(backend), request):
+    for agreement in verify(load_backend(built.manifest["backend"]), built.request):
         found.append(agreement)
         if form == "text":
             click.echo(f"  ✓ {agreement}")
@@ -265,19 +227,20 @@ def _build_status(findings: Findings, only_check: bool) -> int:
     return DIAGNOSTICS if codes else CLEAN
 
 
-def _print_builds(builds: Sequence[tuple[dict[str, Any], Findings]], form: str, unwritten: bool) -> None:
+def _print_builds(builds: Sequence[Build], form: str, unwritten: bool) -> None:
     if form == "json":
         entries = [
-            {**report, "diagnostics": [as_json(found) for found in findings.diagnostics]} for report, findings in builds
+            {**build.report, "diagnostics": [as_json(found) for found in build.findings.diagnostics]}
+            for build in builds
         ]
         click.echo(json.dumps({"builds": entries}, indent=2))
         return
-    stopped = any(findings.has_errors for _, findings in builds)
-    told: list[Diagnostic] = []  # what the spec itself has wrong is the same for every backend
-    for report, findings in builds:
-        new = [found for found in findings.diagnostics if found not in told]
-        told += new
-        _print_build(report, new, stopped, unwritten)
+    stopped = any(build.findings.has_errors for build in builds)
+    told: set[Diagnostic] = set()  # what the spec itself has wrong is the same for every backend
+    for build in builds:
+        new = [found for found in build.findings.diagnostics if found not in told]
+        told.update(new)
+        _print_build(build.report, new, stopped, unwritten)
 
 
 def _print_build(report: dict[str, Any], diagnostics: Sequence[Diagnostic], stopped: bool, unwritten: bool) -> None:

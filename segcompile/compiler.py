@@ -12,10 +12,9 @@ from pathlib import Path
 
 from segcompile.analysis.claims import Verdict, check_claims
 from segcompile.analysis.facts import Facts, analyse
-from segcompile.analysis.plainest import on_legal_sizes
+from segcompile.analysis.fit import fit
 from segcompile.analysis.rounding import warn_rounding
-from segcompile.analysis.shapes import infer_shapes
-from segcompile.analysis.sizes import Sizes, find_sizes
+from segcompile.analysis.sizes import Sizes
 from segcompile.errors import Findings, Label, SegcompileError, did_you_mean, fail
 from segcompile.graph import Graph, Node
 from segcompile.language.derive import Document, read_document
@@ -114,23 +113,14 @@ class Analysed:
 
 def analyse_graph(graph: Graph, findings: Findings) -> Analysed:
     """What is true of a graph, from a spec or not. Warnings go to `findings`; raises SegcompileError for errors."""
-    shapes, sizes = _fit(graph, findings)
+    shapes, sizes = fit(graph, findings)
     resolved = derive_crops(graph, shapes, findings)
     if resolved is not graph:
         graph = resolved
-        shapes, sizes = _fit(graph, findings)
+        shapes, sizes = fit(graph, findings)
     facts = analyse(graph, shapes, findings)
     warn_rounding(graph, shapes, sizes, findings)
     return Analysed(graph, shapes, sizes, facts)
-
-
-def _fit(graph: Graph, findings: Findings) -> tuple[dict[str, Shape], Sizes]:
-    """The shapes, and where they are symbolic the sizes at which they hold. Stops on errors."""
-    shapes = infer_shapes(graph, findings)
-    findings.stop_on_errors()
-    sizes = find_sizes(graph, shapes, findings)
-    findings.stop_on_errors()
-    return on_legal_sizes(shapes, sizes), sizes
 
 
 def _check_used(expansion: Expansion, found: Analysed, findings: Findings, checked: set[_Alone]) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from segcompile.errors import Label, Span
-from segcompile.ops import Op, Shape
+from segcompile.ops import AnySize, Op, Shape
 
 if TYPE_CHECKING:
     import networkx
@@ -69,6 +69,11 @@ class Graph:
     @cached_property
     def by_name(self) -> Mapping[str, Node]:
         return {node.name: node for node in self.nodes}
+
+    @property
+    def takes_any_size(self) -> bool:
+        """Whether some size of an input is `any`."""
+        return any(isinstance(size, AnySize) for shape in self.inputs.values() for size in shape.size)
 
     def layer_of(self, name: str) -> str:
         """The user's name for what `name` gives: the layer that a node belongs to; inputs are themselves."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segcompile.analysis.claims import Verdict
-from segcompile.analysis.facts import NodeFacts
+from segcompile.analysis.facts import NodeFacts, fields_in, shapes_in
 from segcompile.analysis.pairs import show
 from segcompile.analysis.sizes import AxisSizes, Sizes
 from segcompile.analysis.unknown import why_unknown
 from segcompile.compiler import Compiled
 from segcompile.graph import Node
-from segcompile.ops import AnySize, Shape
+from segcompile.ops import Shape
 
 _HEAD = ("layer", "op", "shape", "kernel", "dilation", "stride", "receptive field", "claimed", "parameters", "MACs")
 _UNKNOWN = ("not listed", "varies")  # fields that are not known, of an image of one size and of any
@@ -98,8 +98,7 @@ def field_text(found: NodeFacts, compiled: Compiled) -> str:
     if any(field.whole for field in found.fields):
         return "whole image" + (f" ({show((height, width))})" if height and width else "")
     if height is None or width is None:
-        sizes = [size for shape in compiled.graph.inputs.values() for size in shape.size]
-        return _UNKNOWN[any(isinstance(size, AnySize) for size in sizes)]
+        return _UNKNOWN[compiled.graph.takes_any_size]
     touched = _touched(found)
     holes = f" ({show(touched)})" if touched != (height, width) else ""
     return ("≤ " if found.bound else "") + show((height, width)) + holes
@@ -129,9 +128,8 @@ def _legend(compiled: Compiled) -> list[str]:
 
 
 def _why_unknown(node: Node, compiled: Compiled) -> str:
-    shapes = {**compiled.graph.inputs, **{name: fact.shape for name, fact in compiled.facts.items()}}
-    fields = {name: fact.fields for name, fact in compiled.facts.items()}
-    return why_unknown(compiled.graph, shapes, fields, node.name)
+    graph, facts = compiled.graph, compiled.facts
+    return why_unknown(graph, shapes_in(graph, facts), fields_in(facts), node.name)
 
 
 def _claimed(layer: str, compiled: Compiled) -> str:

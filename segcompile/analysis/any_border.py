@@ -11,9 +11,10 @@ from segcompile.analysis.alignment import place_nodes
 from segcompile.analysis.border import Border, Borders, trace_borders
 from segcompile.analysis.shapes import infer_shapes, sizes_of
 from segcompile.analysis.sizes import AxisSizes
+from segcompile.analysis.unknown import undecided
 from segcompile.errors import Findings
 from segcompile.graph import Graph
-from segcompile.ops import AXES, AnySize, Shape, Undecidable
+from segcompile.ops import AXES, AnySize, Shape
 
 MOST_SIZES = 128  # of the image, that are looked at for one of any size
 _LARGE = 2**12  # pixels of the first of them, or the least that the network takes of each residue
@@ -83,14 +84,8 @@ def _period(graph: Graph, shapes: Mapping[str, Shape]) -> int:
 
 def _is_even(graph: Graph, shapes: Mapping[str, Shape]) -> bool:
     """Whether every window is the same for every image."""
-    for node in graph.nodes:
-        for axis in AXES if all(shapes[name].size for name in node.inputs) else ():
-            for index in range(len(node.inputs)):
-                try:
-                    node.op.window(axis, [shapes[name].size[axis] for name in node.inputs], index)
-                except Undecidable:
-                    return False
-    return True
+    on_maps = (node for node in graph.nodes if all(shapes[name].size for name in node.inputs))
+    return all(undecided(node, axis, shapes) is None for node in on_maps for axis in AXES)
 
 
 def _gathered(borders: Sequence[Border | None], proven: bool) -> AnyBorder | None:

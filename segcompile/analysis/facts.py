@@ -51,6 +51,16 @@ class NodeFacts:
 Facts = Mapping[str, NodeFacts]  # node name -> what is true of it; inputs are not in it
 
 
+def shapes_in(graph: Graph, facts: Facts) -> dict[str, Shape]:
+    """Input or node name -> shape."""
+    return {**graph.inputs, **{name: fact.shape for name, fact in facts.items()}}
+
+
+def fields_in(facts: Facts) -> dict[str, Fields]:
+    """Node name -> receptive fields."""
+    return {name: fact.fields for name, fact in facts.items()}
+
+
 def analyse(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Facts:
     """The facts of every node of a graph whose crops are resolved and whose shapes are known."""
     fields = trace_fields(graph, shapes)

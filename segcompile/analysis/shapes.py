@@ -36,7 +36,7 @@ def infer_shapes(graph: Graph, findings: Findings, inputs: Mapping[str, Shape] |
 
 def sizes_of(graph: Graph) -> Sizes:
     """The sizes that a graph without errors takes, where its inputs are of any size."""
-    if not any(isinstance(size, AnySize) for shape in graph.inputs.values() for size in shape.size):
+    if not graph.takes_any_size:
         return None, None
     return find_sizes(graph, _walk(graph, graph.inputs)[0], Findings())
 
@@ -95,7 +95,7 @@ def _input_labels(graph: Graph, node: Node) -> list[Label]:
 def _at_other_sizes(graph: Graph, refused: list[Refused]) -> list[Refused]:
     """The refusals, with SC304 for the first join or crop that would fit at another size of the image; the others of
     that kind are counted in a note."""
-    shapes, _ = _walk(graph, {name: _made_symbolic(shape, graph) for name, shape in graph.inputs.items()})
+    shapes, _ = _walk(graph, made_symbolic(graph))
     told = _nearest_sizes(graph, shapes)
     unfit = [(node, reason) for node, reason in refused if reason.code == "SC302" and node.name in shapes]
     if told is None or not unfit:
@@ -113,14 +113,16 @@ def _not_fitting(count: int) -> str:
     return f"{count} more joins do not fit at this size"
 
 
-def _made_symbolic(shape: Shape, graph: Graph) -> Shape:
-    """Any size, along each axis that is as long in all inputs."""
+def made_symbolic(graph: Graph) -> dict[str, Shape]:
+    """The inputs of any size, along each axis that is as long in all of them."""
 
-    def free(axis: int) -> Size:
+    def free(shape: Shape, axis: int) -> Size:
         alike = all(other.size[axis] == shape.size[axis] for other in graph.inputs.values())
         return AnySize("HW"[axis]) if alike else shape.size[axis]
 
-    return Shape(shape.channels, tuple(free(axis) for axis in AXES))
+    return {
+        name: Shape(shape.channels, tuple(free(shape, axis) for axis in AXES)) for name, shape in graph.inputs.items()
+    }
 
 
 def _nearest_sizes(graph: Graph, shapes: Mapping[str, Shape]) -> str | None:

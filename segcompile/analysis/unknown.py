@@ -21,15 +21,23 @@ def why_unknown(graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str, 
     return TOO_WIDE
 
 
+def undecided(node: Node, axis: int, shapes: Mapping[str, Shape]) -> str | None:
+    """Why the windows of a node on its maps are not the same for every image; None if they are."""
+    sizes = [shapes[name].size[axis] for name in node.inputs]
+    try:
+        for index in range(len(sizes)):
+            node.op.window(axis, sizes, index)
+    except Undecidable as why:
+        return str(why)
+    return None
+
+
 def _by_size(node: Node, shapes: Mapping[str, Shape], fields: Mapping[str, Fields]) -> str | None:
     """What a node does that goes by a symbolic size; None if nothing."""
     for axis in AXES:
-        sizes = [shapes[name].size[axis] for name in node.inputs]
-        try:
-            for index in range(len(sizes)):
-                node.op.window(axis, sizes, index)
-        except Undecidable as why:
-            return str(why)
+        why = undecided(node, axis, shapes)
+        if why is not None:
+            return why
         steps = {fields[name][axis].stride if name in fields else 1 for name in node.inputs}
         if len(steps) > 1 and not isinstance(shapes[node.name].size[axis], int):
             return "branches of unequal stride meet"

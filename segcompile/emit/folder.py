@@ -13,6 +13,7 @@ from segcompile.emit.calls import Rules
 from segcompile.emit.classes import ModelView, view_model
 from segcompile.emit.geometry import harness_geometry
 from segcompile.emit.header import header
+from segcompile.emit.joins import shared_helpers
 from segcompile.emit.names import Names
 from segcompile.emit.printing import print_class
 from segcompile.emit.templates import environment
@@ -60,7 +61,7 @@ class Target:
         graph, inputs = request.graph, _input_names(request.graph, self.rules)
         view = view_model(graph, request.facts, request.class_name, inputs, self.rules)
         classes = [print_class(found, graph, found is view.model, self.rules) for found in view.classes]
-        return header(request) | {"classes": classes} | self.helpers(request, view)
+        return header(request) | {"classes": classes} | shared_helpers(graph) | self.helpers(request, view)
 
 
 def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:

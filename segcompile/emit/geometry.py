@@ -10,7 +10,7 @@ from math import floor
 from segcompile.analysis.alignment import Coordinates, place_nodes
 from segcompile.analysis.facts import Facts
 from segcompile.emit.legal_sizes import at_any_size, at_numbers
-from segcompile.errors import Findings
+from segcompile.errors import Findings, SegcompileError
 from segcompile.graph import Graph, Node
 from segcompile.ops import AXES, AnySize, Shape, Size
 
@@ -71,16 +71,18 @@ def _geometry(graph: Graph) -> Geometry:
     """At the spec's size; where that is any, at the first of some legal ones at which the outputs lie whole steps
     apart."""
     (name,), main = graph.inputs, graph.by_name[next(iter(graph.outputs.values()))]
-    free = at_any_size(graph)
-    if isinstance(free, str):
-        raise _NoHarness(f"which sizes of images fit is not known: {free}", main)
+    try:
+        free = at_any_size(graph)
+    except SegcompileError as error:
+        why = error.diagnostics[0].message
+        raise _NoHarness(f"which sizes of images fit is not known: {why}", main) from error
     reason = _NoHarness("no usual size fits the network; give the input a size", main)
     for fixed, shapes in at_numbers(graph, free):
         try:
             height, width = _lies(fixed, shapes)
             _check_steps((height, width), free.shapes[main.name], main)
-        except _NoHarness as why:
-            reason = why
+        except _NoHarness as unfit:
+            reason = unfit
             continue
         top, left = shapes[name].size
         assert isinstance(top, int) and isinstance(left, int)

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from segcompile.ops import AXES, Join, Shape
+from segcompile.graph import Graph
+from segcompile.ops import AXES, Crop, Join, Shape
+
+
+def shared_helpers(graph: Graph) -> dict[str, Any]:
+    """Which functions that bring tensors to one size the generated file needs."""
+    joins = {node.op.align for node in graph.nodes if isinstance(node.op, Join)}
+    return {
+        "center_crop": "center_crop" in joins,
+        "center_pad": "pad" in joins,
+        "crop": any(isinstance(node.op, Crop) for node in graph.nodes),
+    }
 
 
 def aligned(op: Join, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> list[str]:

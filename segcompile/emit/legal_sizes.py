@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import lcm
 
-from segcompile.analysis.plainest import on_legal_sizes
+from segcompile.analysis.fit import fit, for_any_image
 from segcompile.analysis.shapes import infer_shapes
-from segcompile.analysis.sizes import AxisSizes, find_sizes
+from segcompile.analysis.sizes import AxisSizes
 from segcompile.errors import Findings
 from segcompile.graph import Graph
-from segcompile.ops import AXES, AnySize, Shape, Size
+from segcompile.ops import AnySize, Shape, Size
 
 _FREE_SIZES = (256, 512, 1024, 2048)  # where the spec leaves the size open: training crops, the smallest first
 _ROOM = 128  # pixels more than the smallest size, if that is large
@@ -53,18 +53,12 @@ class AnyImage:
         return lcm(self.sizes[axis].legal.modulus, *periods)
 
 
-def at_any_size(graph: Graph) -> AnyImage | str:
-    """The network with one input for images of any size, or why that cannot be stated."""
-    ((name, source),) = graph.inputs.items()
-    image = Shape(source.channels, tuple(AnySize("HW"[axis]) for axis in AXES))
-    free, findings = replace(graph, inputs={name: image}), Findings()
-    shapes = infer_shapes(free, findings)
-    if not findings.has_errors:
-        height, width = find_sizes(free, shapes, findings)
-    if findings.has_errors:
-        return findings.diagnostics[0].message
+def at_any_size(graph: Graph) -> AnyImage:
+    """The network with one input for images of any size. Raises SegcompileError where that cannot be stated."""
+    free = for_any_image(graph)
+    shapes, (height, width) = fit(free, Findings())
     assert height is not None and width is not None
-    return AnyImage(free, (height, width), on_legal_sizes(shapes, (height, width)))
+    return AnyImage(free, (height, width), shapes)
 
 
 def at_numbers(graph: Graph, free: AnyImage) -> Iterator[tuple[Graph, dict[str, Shape]]]:

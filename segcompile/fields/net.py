@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from segcompile.analysis.facts import Facts
+from segcompile.analysis.facts import Facts, fields_in
 from segcompile.analysis.receptive_field import Fields
 from segcompile.fields.padding import SeenPadding, seen_padding
 from segcompile.graph import Graph
@@ -23,7 +23,7 @@ class Net:
 
     @cached_property
     def fields(self) -> Mapping[str, Fields]:
-        return {name: fact.fields for name, fact in self.facts.items()}
+        return fields_in(self.facts)
 
     @cached_property
     def has_gaps(self) -> bool:
@@ -32,9 +32,4 @@ class Net:
 
     @cached_property
     def padding(self) -> Mapping[str, SeenPadding | None]:
-        return seen_padding(self.graph, self.shapes, self.symbolic)
-
-    @property
-    def symbolic(self) -> bool:
-        """Whether some size of an input is `any`."""
-        return any(not isinstance(size, int) for shape in self.graph.inputs.values() for size in shape.size)
+        return seen_padding(self.graph, self.shapes, self.graph.takes_any_size)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from segcompile.analysis.facts import Facts
+from segcompile.analysis.facts import Facts, shapes_in
 from segcompile.compiler import Compiled, analyse_graph, compile_spec, find_spec
 from segcompile.errors import Diagnostic, Findings, did_you_mean, fail
 from segcompile.fields.layer import LayerField
@@ -69,7 +69,7 @@ def _of_graph(graph: Graph, findings: Findings) -> ReceptiveField:
 
 
 def _view(model: str, graph: Graph, facts: Facts, findings: Findings) -> ReceptiveField:
-    net = Net(graph, {**graph.inputs, **{name: fact.shape for name, fact in facts.items()}}, facts)
+    net = Net(graph, shapes_in(graph, facts), facts)
     layers = {name: LayerField(name, nodes[0].op.title, net, nodes[-1].name) for name, nodes in graph.layers.items()}
     outputs = {head: graph.by_name[node].layer for head, node in graph.outputs.items() if node in graph.by_name}
     return ReceptiveField(model, MappingProxyType(layers), MappingProxyType(outputs), tuple(findings.diagnostics))

@@ -34,7 +34,7 @@ def is_interior(graph: Graph, shapes: Mapping[str, Shape], node: str, axis: int,
             if window is None:
                 continue
             first = -(-(window.stride * low - window.offset) // window.upsample)
-            last = (window.stride * high - window.offset + window.dilation * (window.taps - 1)) // window.upsample
+            last = (window.stride * high - window.offset + window.reach) // window.upsample
             had = needed.get(name, (first, last))
             needed[name] = min(had[0], first), max(had[1], last)
     return all(

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
 
 from segcompile.errors import SegcompileError
 from segcompile.graph import Graph
@@ -16,17 +15,10 @@ from segcompile.ops import (
     ALL_OPS,
     AXES,
     HEIGHT,
-    Add,
     Concat,
-    Conv,
-    Crop,
-    Deconv,
     Linear,
     Mul,
     Op,
-    Pad,
-    PixelShuffle,
-    Pool,
     Resize,
     Size,
     Undecidable,
@@ -34,35 +26,12 @@ from segcompile.ops import (
 )
 from segcompile.ops.size import AnySize, difference
 from segcompile.testing import strategies
-from segcompile.testing.strategies import MIXING, POINTWISE, graph_of
+from segcompile.testing.op_graphs import ALIGN, joined, op_graphs
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=15)
 sizes = st.tuples(st.integers(4, 11), st.integers(4, 11))
-ALIGN = st.sampled_from(["none", "center_crop", "pad"])
-
-
-@st.composite
-def joined(draw: DrawFn, op: SearchStrategy[Op]) -> Graph:
-    """An op of two tensors, which have one size or two."""
-    first = draw(sizes)
-    return graph_of(draw(op), first, draw(st.just(first) | sizes))
-
-
-GRAPHS: dict[type[Op], SearchStrategy[Graph]] = {
-    Conv: st.builds(graph_of, strategies.convs(), sizes),
-    Deconv: st.builds(graph_of, strategies.deconvs(), sizes),
-    Linear: st.builds(graph_of, st.builds(Linear, features=st.integers(1, 5), bias=st.booleans()), sizes),
-    Pool: st.builds(graph_of, strategies.pools(), sizes),
-    Pad: st.builds(graph_of, strategies.pads(), sizes),
-    Unpool: st.builds(strategies.unpooled, strategies.unpools(), sizes),
-    PixelShuffle: st.builds(graph_of, strategies.pixel_shuffles(), sizes),
-    Resize: st.builds(graph_of, strategies.resizes(), sizes) | joined(strategies.resizes(by_factor=False)),
-    Crop: joined(st.builds(Crop, offset=st.tuples(st.integers(0, 4), st.integers(0, 4)))),
-    Add: joined(st.builds(Add, align=ALIGN, weights=st.sampled_from([(), (0.25, 2.0)]))),
-    Mul: joined(st.builds(Mul, align=st.sampled_from(["none", "center_crop"]))),  # times a padding's zero is nothing
-    Concat: joined(st.builds(Concat, align=ALIGN)),
-    **{kind: st.builds(graph_of, op, sizes) for kind, op in {**POINTWISE, **MIXING}.items()},
-}
+UNPADDED = st.sampled_from(["none", "center_crop"])  # times a padding's zero is nothing
+GRAPHS = {**op_graphs(sizes), Mul: joined(st.builds(Mul, align=UNPADDED), sizes)}
 """One op with any attributes, on inputs of any size."""
 
 
@@ -181,7 +150,7 @@ def pooled(op: Unpool, axis: int, cells: int, size: int, p: int) -> tuple[set[in
 
 
 @SETTINGS
-@given(graph=joined(st.builds(Concat, align=ALIGN)))
+@given(graph=joined(st.builds(Concat, align=ALIGN), sizes))
 def test_a_join_of_two_sizes_is_refused_unless_it_says_how_they_become_one(nets, graph: Graph) -> None:
     first, second = (shape.size for shape in graph.inputs.values())
     try:

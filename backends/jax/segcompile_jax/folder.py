@@ -7,7 +7,8 @@ from typing import Any
 
 from segcompile.backend import BuildRequest
 from segcompile.emit import ModelView, Target
-from segcompile.ops import BatchNorm, Conv, Crop, Deconv, Join, Linear, Op, PRelu
+from segcompile.emit.joins import shared_helpers
+from segcompile.ops import BatchNorm, Conv, Deconv, Linear, Op, PRelu
 from segcompile_jax import initialisation
 from segcompile_jax.reserved import MODELS
 from segcompile_jax.rules import JAX
@@ -30,19 +31,18 @@ def _helpers(request: BuildRequest, view: ModelView) -> dict[str, Any]:
     ops = [node.op for node in request.graph.nodes]
     weighted = [op for op in ops if isinstance(op, Conv | Deconv | Linear)]
     inits = {initialisation.kernel_init(op).partition("(")[0] for op in weighted}
-    joins = {op.align for op in ops if isinstance(op, Join)}
     called = [name for name in _FUNCTIONS if view.uses(f"{name}(")]
 
     def has(kind: type[Op]) -> bool:
         return any(isinstance(op, kind) for op in ops)
 
-    arrays = bool({"identity", "bilinear"} & inits or {*called} & _OF_JAX_NUMPY) or "pad" in joins
+    arrays = (
+        bool({"identity", "bilinear"} & inits or {*called} & _OF_JAX_NUMPY)
+        or shared_helpers(request.graph)["center_pad"]
+    )
     return {
         "inits": inits,
         "called": called,
-        "center_crop": "center_crop" in joins,
-        "center_pad": "pad" in joins,
-        "crop": has(Crop),
         "deconv": has(Deconv),
         "dilated": any(isinstance(op, Deconv) and op.dilation != (1, 1) for op in ops),
         "batch_norm": has(BatchNorm),

@@ -8,7 +8,7 @@ from typing import Any
 from segcompile.backend import BuildRequest
 from segcompile.emit import ModelView, Target
 from segcompile.emit.arguments import symmetric
-from segcompile.ops import AXES, Conv, Crop, Deconv, Join, Linear, Op, Pool, Unpool
+from segcompile.ops import AXES, Conv, Deconv, Linear, Op, Pool, Unpool
 from segcompile_torch import initialisation
 from segcompile_torch.reserved import MODELS
 from segcompile_torch.rules import TORCH
@@ -32,15 +32,11 @@ def _starts_in_padding(op: Pool, axis: int) -> bool:
 def _helpers(request: BuildRequest, view: ModelView) -> dict[str, Any]:
     graph = request.graph
     inits = {node.op.init.scheme for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear)}
-    joins = {node.op.align for node in graph.nodes if isinstance(node.op, Join)}
     return {
         "init_lines": initialisation.statements(graph, request.facts, view.paths),
         "identity": "identity" in inits,
         "bilinear": "bilinear" in inits,
         "transposed_he": any(initialisation.transposed_he(node.op) for node in graph.nodes),
-        "center_crop": "center_crop" in joins,
-        "center_pad": "pad" in joins,
-        "crop": any(isinstance(node.op, Crop) for node in graph.nodes),
         "nearest": view.uses("nearest("),
         "torch": view.uses("torch.") or view.uses("nearest("),
         "functional": view.uses("F."),

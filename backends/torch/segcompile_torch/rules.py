@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from segcompile.emit import Argument, Call, Rule, Rules
 from segcompile.emit.arguments import number, same_sides, symmetric
 from segcompile.emit.joins import aligned
+from segcompile.emit.rules import add, apply_member, crop, flat_features, mul, response_norm_arguments, scale
 from segcompile.ops import (
     AXES,
     Activation,
@@ -86,12 +87,8 @@ def _apply_deconv(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequen
 
 
 def _linear(op: Linear, shapes: Sequence[Shape]) -> Call:
-    features = shapes[0].channels
-    for size in shapes[0].size:
-        assert isinstance(size, int)  # the op refuses anything else
-        features *= size
     told = () if op.bias else (("bias", False),)
-    return Call("nn.Linear", (features, op.features), told, ("in_features", "features"))
+    return Call("nn.Linear", (flat_features(shapes[0]), op.features), told, ("in_features", "features"))
 
 
 def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
@@ -99,12 +96,6 @@ def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequen
 
 
 # --- resampling ------------------------------------------------------------------------------------------------------
-
-
-def _crop(op: Crop, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    source, reference = inputs
-    top, left = op.offset or (0, 0)
-    return f"crop({source}, {reference}, {top if top == left else (top, left)})"
 
 
 def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
@@ -142,26 +133,11 @@ def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Sha
     return f"torch.cat([{', '.join(aligned(op, inputs, shapes, output))}], 1)"
 
 
-def _add(op: Add, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    terms = aligned(op, inputs, shapes, output)
-    if op.weights:
-        terms = [f"{number(weight)} * {term}" for weight, term in zip(op.weights, terms, strict=True)]
-    return " + ".join(terms)
-
-
-def _mul(op: Mul, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return " * ".join(aligned(op, inputs, shapes, output))
-
-
 # --- pointwise -------------------------------------------------------------------------------------------------------
 
 
 def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     return _ACTIVATION[op.kind].format(inputs[0])
-
-
-def _apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"{member}({inputs[0]})"
 
 
 def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
@@ -183,9 +159,7 @@ def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
 
 
 def _response_norm(op: ResponseNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    usual = {"alpha": 1e-4, "beta": 0.75, "k": 1.0}
-    told = [f", {name}={number(getattr(op, name))}" for name, value in usual.items() if getattr(op, name) != value]
-    return f"F.local_response_norm({inputs[0]}, {op.size}{''.join(told)})"
+    return f"F.local_response_norm({inputs[0]}, {response_norm_arguments(op)})"
 
 
 def _prelu(op: PRelu, shapes: Sequence[Shape]) -> Call:
@@ -196,11 +170,6 @@ def _dropout(op: Dropout, member: str, inputs: Sequence[str], shapes: Sequence[S
     return f"F.dropout({inputs[0]}, {number(op.rate)}, self.training)"
 
 
-def _factor(text: str) -> str:
-    """An expression that can be multiplied without changing its meaning."""
-    return f"({text})" if " + " in text else text
-
-
 RULES: dict[type[Op], Rule] = {
     Conv: Rule(_apply_conv, _conv),
     Deconv: Rule(_apply_deconv, _deconv),
@@ -208,22 +177,22 @@ RULES: dict[type[Op], Rule] = {
     Pool: Rule(pool, switched=switched_pool),
     GlobalPool: Rule(global_pool),
     Unpool: Rule(unpool),
-    Add: Rule(_add),
-    Mul: Rule(_mul),
+    Add: Rule(add),
+    Mul: Rule(mul),
     Concat: Rule(_concat),
-    Crop: Rule(_crop),
+    Crop: Rule(crop),
     Pad: Rule(_pad),
     Resize: Rule(_resize),
     PixelShuffle: Rule(_pixel_shuffle),
-    BatchNorm: Rule(_apply_member, _batch_norm),
-    InstanceNorm: Rule(_apply_member, _instance_norm),
-    GroupNorm: Rule(_apply_member, _group_norm),
+    BatchNorm: Rule(apply_member, _batch_norm),
+    InstanceNorm: Rule(apply_member, _instance_norm),
+    GroupNorm: Rule(apply_member, _group_norm),
     ResponseNorm: Rule(_response_norm),
     Activation: Rule(_activation),
     LeakyRelu: Rule(lambda op, member, inputs, shapes, output: f"F.leaky_relu({inputs[0]}, {number(op.slope)})"),
-    PRelu: Rule(_apply_member, _prelu),
+    PRelu: Rule(apply_member, _prelu),
     Dropout: Rule(_dropout),
-    Scale: Rule(lambda op, member, inputs, shapes, output: f"{number(op.factor)} * {_factor(inputs[0])}"),
+    Scale: Rule(scale),
     Softmax: Rule(lambda op, member, inputs, shapes, output: f"F.softmax({inputs[0]}, 1)"),
 }
 

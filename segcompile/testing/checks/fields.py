@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segcompile.analysis.facts import shapes_in
 from segcompile.analysis.receptive_field import Field
 from segcompile.backend import BuildRequest
 from segcompile.ops import Resize
@@ -56,7 +57,7 @@ def compare_fields(subject: Subject) -> None:
     """Raises Mismatch for a cell that sees another set of pixels than the analysis says."""
     request, rng = subject.request, np.random.default_rng(4)
     graph, facts = request.graph, request.facts
-    shapes = {**graph.inputs, **{name: fact.shape for name, fact in facts.items()}}
+    shapes = shapes_in(graph, facts)
     subject.assign({tensor.name: rng.uniform(0.5, 1.5, tensor.parameter.shape) for tensor in subject.tensors})
     images = {name: rng.uniform(0.5, 1.5, value.shape) for name, value in subject.inputs.items()}
     outputs = subject.outputs(images)

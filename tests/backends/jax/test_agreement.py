@@ -10,58 +10,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
 
 from segcompile.errors import SegcompileError
 from segcompile.graph import Graph
-from segcompile.ops import (
-    ALL_OPS,
-    Add,
-    Concat,
-    Conv,
-    Crop,
-    Deconv,
-    Linear,
-    Mul,
-    Op,
-    Pad,
-    PixelShuffle,
-    Pool,
-    Resize,
-    Unpool,
-)
-from segcompile.testing import strategies
-from segcompile.testing.strategies import MIXING, POINTWISE, graph_of, graphs
+from segcompile.ops import ALL_OPS, Conv, Op
+from segcompile.testing.op_graphs import op_graphs
+from segcompile.testing.strategies import graph_of, graphs
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 VALID = Path(__file__).parents[2] / "data/valid"
-sizes = st.tuples(st.integers(4, 9), st.integers(4, 9))
-ALIGN = st.sampled_from(["none", "center_crop", "pad"])
+GRAPHS = op_graphs(st.tuples(st.integers(4, 9), st.integers(4, 9)))
 Build = Callable[[Graph], Any]
-
-
-@st.composite
-def joined(draw: DrawFn, op: SearchStrategy[Op]) -> Graph:
-    """An op of two tensors, which have one size or two."""
-    first = draw(sizes)
-    return graph_of(draw(op), first, draw(st.just(first) | sizes))
-
-
-GRAPHS: dict[type[Op], SearchStrategy[Graph]] = {
-    Conv: st.builds(graph_of, strategies.convs(), sizes),
-    Deconv: st.builds(graph_of, strategies.deconvs(), sizes),
-    Linear: st.builds(graph_of, st.builds(Linear, features=st.integers(1, 5), bias=st.booleans()), sizes),
-    Pool: st.builds(graph_of, strategies.pools(), sizes),
-    Pad: st.builds(graph_of, strategies.pads(), sizes),
-    Unpool: st.builds(strategies.unpooled, strategies.unpools(), sizes),
-    PixelShuffle: st.builds(graph_of, strategies.pixel_shuffles(), sizes),
-    Resize: st.builds(graph_of, strategies.resizes(), sizes) | joined(strategies.resizes(by_factor=False)),
-    Crop: joined(st.builds(Crop, offset=st.tuples(st.integers(0, 4), st.integers(0, 4)))),
-    Add: joined(st.builds(Add, align=ALIGN, weights=st.sampled_from([(), (0.25, 2.0)]))),
-    Mul: joined(st.builds(Mul, align=ALIGN)),
-    Concat: joined(st.builds(Concat, align=ALIGN)),
-    **{kind: st.builds(graph_of, op, sizes) for kind, op in {**POINTWISE, **MIXING}.items()},
-}
 
 
 def test_the_sweep_knows_every_op() -> None:

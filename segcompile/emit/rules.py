@@ -1,0 +1,53 @@
+"""Rules, and parts of rules, that are the same in every framework."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segcompile.emit.arguments import number
+from segcompile.emit.joins import aligned
+from segcompile.ops import Add, Crop, Mul, Op, ResponseNorm, Scale, Shape
+
+
+def apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    """The module, applied to its input."""
+    return f"{member}({inputs[0]})"
+
+
+def crop(op: Crop, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    """A call of the generated file's `crop`."""
+    source, reference = inputs
+    top, left = op.offset or (0, 0)
+    return f"crop({source}, {reference}, {top if top == left else (top, left)})"
+
+
+def add(op: Add, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    terms = aligned(op, inputs, shapes, output)
+    if op.weights:
+        terms = [f"{number(weight)} * {term}" for weight, term in zip(op.weights, terms, strict=True)]
+    return " + ".join(terms)
+
+
+def mul(op: Mul, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    return " * ".join(aligned(op, inputs, shapes, output))
+
+
+def scale(op: Scale, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    factor = f"({inputs[0]})" if " + " in inputs[0] else inputs[0]
+    return f"{number(op.factor)} * {factor}"
+
+
+def flat_features(shape: Shape) -> int:
+    """The features of a vector, or of a map that is flattened into one."""
+    features = shape.channels
+    for size in shape.size:
+        assert isinstance(size, int)  # the op refuses anything else
+        features *= size
+    return features
+
+
+def response_norm_arguments(op: ResponseNorm) -> str:
+    """`5, beta=0.5`: the size, and what is not as PyTorch has it by itself."""
+    usual = {"alpha": 1e-4, "beta": 0.75, "k": 1.0}
+    told = [f"{name}={number(getattr(op, name))}" for name, value in usual.items() if getattr(op, name) != value]
+    return ", ".join([str(op.size), *told])

@@ -1,0 +1,55 @@
+"""Hypothesis strategies: every op with any attributes, by itself on inputs of any size."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from segcompile.graph import Graph
+from segcompile.ops import (
+    Add,
+    Concat,
+    Conv,
+    Crop,
+    Deconv,
+    Linear,
+    Mul,
+    Op,
+    Pad,
+    PixelShuffle,
+    Pool,
+    Resize,
+    Unpool,
+)
+from segcompile.testing import strategies
+from segcompile.testing.strategies import MIXING, POINTWISE, graph_of
+
+Sizes = SearchStrategy[tuple[int, int]]  # (height, width) of an input
+ALIGN = st.sampled_from(["none", "center_crop", "pad"])
+
+
+@st.composite
+def joined(draw: DrawFn, op: SearchStrategy[Op], sizes: Sizes) -> Graph:
+    """An op of two tensors, which have one size or two."""
+    first = draw(sizes)
+    return graph_of(draw(op), first, draw(st.just(first) | sizes))
+
+
+def op_graphs(sizes: Sizes) -> dict[type[Op], SearchStrategy[Graph]]:
+    """Op -> graphs of it alone; some of them are refused."""
+    linear = st.builds(Linear, features=st.integers(1, 5), bias=st.booleans())
+    return {
+        Conv: st.builds(graph_of, strategies.convs(), sizes),
+        Deconv: st.builds(graph_of, strategies.deconvs(), sizes),
+        Linear: st.builds(graph_of, linear, sizes),
+        Pool: st.builds(graph_of, strategies.pools(), sizes),
+        Pad: st.builds(graph_of, strategies.pads(), sizes),
+        Unpool: st.builds(strategies.unpooled, strategies.unpools(), sizes),
+        PixelShuffle: st.builds(graph_of, strategies.pixel_shuffles(), sizes),
+        Resize: st.builds(graph_of, strategies.resizes(), sizes) | joined(strategies.resizes(by_factor=False), sizes),
+        Crop: joined(st.builds(Crop, offset=st.tuples(st.integers(0, 4), st.integers(0, 4))), sizes),
+        Add: joined(st.builds(Add, align=ALIGN, weights=st.sampled_from([(), (0.25, 2.0)])), sizes),
+        Mul: joined(st.builds(Mul, align=ALIGN), sizes),
+        Concat: joined(st.builds(Concat, align=ALIGN), sizes),
+        **{kind: st.builds(graph_of, op, sizes) for kind, op in {**POINTWISE, **MIXING}.items()},
+    }

@@ -11,7 +11,7 @@ from segcompile.emit.arguments import symmetric
 from segcompile.ops import AXES, Conv, Deconv, Linear, Op, Pool, Unpool
 from segcompile_torch import initialisation
 from segcompile_torch.reserved import MODELS
-from segcompile_torch.rules import TORCH
+from segcompile_torch.rules import TORCH, TORCH_IN_STAGES
 
 
 def refuses(op: Op) -> str | None:
@@ -43,4 +43,4 @@ def _helpers(request: BuildRequest, view: ModelView) -> dict[str, Any]:
     }
 
 
-FOLDER = Target(files("segcompile_torch") / "templates", TORCH, _helpers, MODELS)
+FOLDER = Target(files("segcompile_torch") / "templates", TORCH, _helpers, MODELS, TORCH_IN_STAGES)

@@ -16,7 +16,7 @@ from segcompile.testing import cases, reference
 from segcompile.testing.bench import Bench
 from segcompile.testing.checks.weights import compare_names
 from segcompile.testing.networks import reduced
-from segcompile.testing.parameters import tensors
+from segcompile.weights.parameters import tensors
 
 NODES = [node.op for case in (*cases.ops(), *cases.starts()) for node in case.request.graph.nodes]
 
@@ -69,7 +69,7 @@ layers:
     own = [".weight", ".weight", ".bias", ".running_mean", ".running_var", ".weight"]
     wanted = [f"one.conv{i}{kind}{name}" for i in (1, 2) for kind, name in zip(layer, own, strict=True)]
     request = cases.compiled(text)[1]
-    found = [tensor.name for tensor in tensors(request)]
+    found = [tensor.name for tensor in tensors(request.graph, request.facts)]
     assert found == [*wanted, "fuse.a.weight", "fuse.b.weight", "fuse.fuse_act.weight"]
     compare_names(Bench(load_backend("torch")).subject(request, fresh=True))  # and so does the backend call them
 

@@ -28,7 +28,7 @@ from segcompile.tables import list_table, rf_table
 if TYPE_CHECKING:
     from segcompile.build import Built
     from segcompile.builds import Build
-    from segcompile.weights.report import Filled
+    from segcompile.weights.report import Filled, Plan
 
 CLEAN, DIAGNOSTICS, DRIFT, BACKEND, INTERNAL = 0, 1, 3, 4, 70
 
@@ -363,10 +363,54 @@ def import_(
     return _fill(spec, variant, settings, form, fill)
 
 
+@weights.command("plan")
+@spec_argument
+@variant_option
+@set_option
+@format_option
+def weights_plan(spec: str, variant: str | None, settings: tuple[str, ...], form: str) -> int:
+    """Print where each parameter of SPEC comes from: its base or the specs it uses, reshaped or as it is, or fresh.
+
+    A layer keeps its name, and with it its weights; where the shape changed it starts fresh; a linear layer made a
+    convolution is reshaped.
+    """
+    from segcompile.weights.transferring import plan  # as in `import`
+
+    return _fill(spec, variant, settings, form, plan)
+
+
+@weights.command()
+@spec_argument
+@click.option(
+    "--from",
+    "files",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    metavar="FILE.safetensors",
+    help="Weights of SPEC's base, of an earlier stage, or of a spec it uses; repeatable.",
+)
+@click.option("--into", multiple=True, metavar="NAME", help="The used spec's layer that a FILE is for, once for each.")
+@variant_option
+@set_option
+@output_option
+@format_option
+def transfer(
+    spec: str, files: tuple[Path, ...], into: tuple[str, ...], variant: str | None, settings: tuple[str, ...],
+    out: Path, form: str,
+) -> int:  # fmt: skip
+    """Carry out the plan: write the weights of FILE as those of SPEC, for `train.py --init`."""
+    from segcompile.weights.transferring import transfer  # as in `import`
+
+    if into and len(into) != len(files):
+        raise click.BadParameter(f"for {len(files)} files, {len(files)} names or none", param_hint="--into")
+    return _fill(spec, variant, settings, form, lambda compiled: transfer(files, into, compiled, out))
+
+
 def _fill(
-    spec: str, variant: str | None, settings: tuple[str, ...], form: str, fill: Callable[[Compiled], Filled]
+    spec: str, variant: str | None, settings: tuple[str, ...], form: str, fill: Callable[[Compiled], Filled | Plan]
 ) -> int:
-    """Compile a spec, fill its weights from a file, and report that."""
+    """Compile a spec, work out its weights, and report that."""
     findings, filled = Findings(), None
     try:
         compiled = compile_spec(find_spec(spec), findings, variant=variant, overrides=_overrides(settings))

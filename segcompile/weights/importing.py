@@ -31,7 +31,7 @@ def import_weights(file: Path, compiled: Compiled, images: Images, target: Path)
             values[bias] = shifted
         notes.append(images.said(name, image))
     write_weights(target, compiled.model, values, [found.tensor.name for found in places if not found.stored])
-    return Filled(compiled.model, file, target, places, tuple(left_over(source, places)), tuple(notes))
+    return Filled(compiled.model, (file,), target, places, tuple(left_over(source, places)), tuple(notes))
 
 
 def placed_values(source: Source, places: Sequence[Place]) -> dict[str, Array]:

@@ -118,8 +118,8 @@ def _is_weight(stored: Stored) -> bool:
 
 def left_over(source: Source, places: Iterable[Place]) -> list[Stored]:
     """The tensors of the file that found no place; integers, which are no weights, are not counted."""
-    used = {found.stored.name for found in places if found.stored}
-    return [stored for stored in source.tensors if stored.name not in used and _is_weight(stored)]
+    used = {id(found.stored) for found in places}
+    return [stored for stored in source.tensors if id(stored) not in used and _is_weight(stored)]
 
 
 def shown(shape: Sequence[int]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segcompile.ops import Init
+from segcompile.weights.lineage import Origin
 from segcompile.weights.placing import Place, shown
 from segcompile.weights.stored import Stored
 
@@ -17,7 +18,7 @@ class Filled:
     """A file of weights that was written: from which file, what went where, and what did not."""
 
     model: str
-    source: Path
+    sources: tuple[Path, ...]
     target: Path
     places: tuple[Place, ...]
     left: tuple[Stored, ...]
@@ -27,7 +28,7 @@ class Filled:
     def text(self) -> str:
         rows = [_row(found) for found in self.places]
         taken = sum(found.stored is not None for found in self.places)
-        lines = table(("parameter", "shape", f"from {self.source.name}", ""), rows)
+        lines = table(("parameter", "shape", f"from {', '.join(path.name for path in self.sources)}", ""), rows)
         lines += [*(f"\n{note}" for note in self.notes)]
         if self.left:
             lines += ["", "no place:"]
@@ -39,11 +40,46 @@ class Filled:
         """The same for programs."""
         return {
             "model": self.model,
-            "from": str(self.source),
+            "from": [str(path) for path in self.sources],
             "file": str(self.target),
             "parameters": [_json(found) for found in self.places],
             "no_place": [{"name": e.name, "shape": list(e.shape), "why": e.unusable or None} for e in self.left],
             "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where each parameter of a spec comes from; `titles`: the network and the parameter there, or nothing. `left`:
+    the parameters there, titled alike, that find no place."""
+
+    model: str
+    origins: tuple[Origin, ...]
+    places: tuple[Place, ...]
+    titles: tuple[str, ...]
+    left: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        rows = []
+        for found, title in zip(self.places, self.titles, strict=True):
+            name, shape, fresh, why = _row(found)
+            rows.append((name, shape, title or fresh, why))
+        taken = sum(map(bool, self.titles))
+        head = f"{self.model} starts from {', '.join(origin.title for origin in self.origins) or 'nothing'}"
+        foot = f"{taken} of {len(self.places)} tensors come from there"
+        left = ["", "no place:", *(f"  {title}" for title in self.left)] if self.left else []
+        return "\n".join([head, "", *table(("parameter", "shape", "from", ""), rows), *left, "", foot])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The same for programs."""
+        pairs = zip(self.places, self.titles, strict=True)
+        return {
+            "model": self.model,
+            "origins": [{"model": origin.model, "into": origin.into or None} for origin in self.origins],
+            "parameters": [{**_json(found), "network": title.partition(" ")[0] or None} for found, title in pairs],
+            "no_place": list(self.left),
         }
 
 

@@ -34,7 +34,7 @@ def write_weights(path: Path, model: str, values: Mapping[str, Array], fresh: Se
     notes = {"model": model, FRESH: json.dumps(list(fresh))}
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        whole = {name: np.ascontiguousarray(value) for name, value in {**values, **counters}.items()}
+        whole = {name: np.asarray(value, order="C") for name, value in {**values, **counters}.items()}
         save_file(whole, temporary, notes)
         temporary.replace(path)
     except Exception as error:  # safetensors has errors of its own for what the disk says

@@ -344,7 +344,8 @@ def import_(
     """Put the tensors of FILE into the parameters of a spec: .safetensors, .onnx, .pt, .pth or .caffemodel.
 
     By name where names fit; otherwise, but for safetensors, layer for layer in order as long as shapes fit. Parameters
-    without a tensor start as the spec says when `train.py --init` reads the written file.
+    without a tensor start as the spec says when `train.py --init` reads the written file. Caffe's BatchNorm and Scale
+    layers find no place.
 
     The harness gives a network RGB images, (x / 255 - MEAN) / STD with ImageNet's numbers (data.py). If FILE's
     network was trained on BGR, or on (pixel - mean) / std of another mean, say so: the first convolution takes it in.

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from segcompile.weights.stored import Source, Stored, check_file, checked, damaged, first_line
+from segcompile.weights.stored import Source, Stored, check_file, checked, damaged
 
 _REFUSED = "it is no plain state dict; nothing in it was executed"
 _WHICH = "save the state dict alone: torch.save(model.state_dict(), path)"
@@ -33,15 +33,15 @@ def read_torch(path: Path) -> Source:
 
 
 def _is_plain_zip(path: Path) -> bool:
-    """Whether it is an archive, whose tensors can stay on the disk. Raises SegcompileError for a compressed one:
-    torch writes none, and it may unpack to any size."""
-    if not zipfile.is_zipfile(path):
-        return False  # the format before PyTorch 1.6
+    """Whether it is an archive, whose tensors can stay on the disk. Raises SegcompileError for a damaged one, and for
+    a compressed one: torch writes none, and it may unpack to any size."""
     try:
+        if not zipfile.is_zipfile(path):
+            return False  # the format before PyTorch 1.6
         with zipfile.ZipFile(path) as archive:
             packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
-    except (zipfile.BadZipFile, OSError) as error:
-        raise damaged(path, first_line(error)) from None
+    except Exception:  # names that are no text, versions that do not exist
+        raise damaged(path, _REFUSED, _WHICH) from None
     if packed:
         raise damaged(path, "it is a compressed archive", _WHICH)
     return True

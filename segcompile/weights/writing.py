@@ -35,7 +35,10 @@ def write_weights(path: Path, model: str, values: Mapping[str, Array], fresh: Se
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         whole = {name: np.asarray(value, order="C") for name, value in {**values, **counters}.items()}
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as the user's umask has it; safetensors keeps others out
         save_file(whole, temporary, notes)
+        temporary.chmod(mode)
         temporary.replace(path)
     except Exception as error:  # safetensors has errors of its own for what the disk says
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]

@@ -33,6 +33,7 @@ def test_every_format_gives_every_tensor_to_the_last_bit(
     status, told, _ = run("import", file, "--spec", spec, "--channels", "rgb", "-o", "out.safetensors")
     assert status == 0 and "out.safetensors: 6 of 6 tensors of net" in told and "no place" not in told
     assert same(tmp_path / "out.safetensors", tensors)
+    assert (tmp_path / "out.safetensors").stat().st_mode == spec.stat().st_mode
 
 
 def test_the_report_names_what_came_what_is_fresh_and_what_found_no_place(

@@ -59,6 +59,30 @@ def test_files_cut_short(
     assert refused(run, tmp_path, path.name).startswith("error[SC801 unreadable-weights]: ")
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_whatever_the_bytes_it_is_tensors_or_a_diagnostic(form: str, save: Save, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / f"a.{FORMATS[form]}"
+    shapes = ((4, 3, 3, 3), (4,), (6, 4, 3, 3), (6,), (5, 24), (5,))
+    save[form](path, {f"c{i // 2}.{i}": np.zeros(shape, np.float32) for i, shape in enumerate(shapes)})
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    refusals = 0
+    for _ in range(300):
+        changed, count = whole.copy(), rng.integers(1, 8)
+        ends = np.concatenate([np.arange(600), whole.size - 1 - np.arange(600)])  # where the structure is
+        changed[rng.choice(ends, count)] = rng.integers(0, 256, count)
+        path.write_bytes(changed.tobytes())
+        try:
+            source = read_weights(path)
+            for tensor in source.tensors:
+                if tensor.floats and not tensor.unusable:
+                    assert source.values(tensor).shape == tensor.shape
+        except SegcompileError as error:
+            refusals += 1
+            assert [found.code.code for found in error.diagnostics] == ["SC801"]
+    assert refusals
+
+
 class Hostile:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.system, ("touch executed",)

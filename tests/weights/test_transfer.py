@@ -15,6 +15,8 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from segcompile.library import bundled
+
 Run = Callable[..., tuple[int, str, str]]
 SPECS = {
     "classifier": """\
@@ -299,3 +301,14 @@ def test_the_generated_harness_starts_from_it(specs: Path, run: Run, backend: st
     whole, part = load_file(specs / "code/whole.safetensors"), load_file(specs / "coarse.safetensors")
     assert all(np.array_equal(whole[name], value) for name, value in part.items())
     assert not whole["score.weight"].any() and whole["up.weight"][0, 0].max() == 0.5625  # bilinear: 0.75²
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("spec", bundled())
+def test_every_bundled_spec_has_a_plan(spec: str, run: Run) -> None:
+    """With a reason for each parameter that starts fresh."""
+    variants = {"dilated_context": ("--variant", "large")}.get(spec, ())
+    status, told, errors = run("plan", spec, *variants, "--format", "json")
+    plan = json.loads(told)
+    assert (status, errors) == (0, "")
+    assert all(bool(entry.get("why")) == (entry["from"] is None) for entry in plan["parameters"])

@@ -117,3 +117,12 @@ def test_images_of_the_harness_give_the_same_where_no_padding_is_seen(run: Run, 
     most = np.einsum("ocij,c->o", np.abs(trunk.conv1_1.weight.detach().numpy()), colour)
     apart = np.abs(have["conv1_1"] - want["conv1_1"]).max((1, 2))
     assert (apart <= most + 1e-5 * want["conv1_1"].max()).all() and apart.max() > 0.01
+
+
+def test_the_trunk_starts_the_networks_of_both_papers(run: Run, model: Path) -> None:
+    flags = ("--channels", "bgr", "--mean", ",".join(map(str, MEAN)))
+    status, told, _ = run("import", model, "--spec", "vgg16", *flags, "-o", "vgg16.safetensors")
+    assert status == 0 and "vgg16.safetensors: 26 of 32 tensors of vgg16" in told
+    for spec, tensors in (("fcn32s", 33), ("fcn8s", 39), ("dilated_frontend", 32), ("dilated8_voc", 49)):
+        status, told, errors = run("transfer", spec, "--from", "vgg16.safetensors", "-o", "out.safetensors")
+        assert (status, errors) == (0, "") and told.endswith(f"out.safetensors: 26 of {tensors} tensors of {spec}\n")

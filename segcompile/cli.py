@@ -28,6 +28,7 @@ from segcompile.tables import list_table, rf_table
 if TYPE_CHECKING:
     from segcompile.build import Built
     from segcompile.builds import Build
+    from segcompile.weights.report import Filled, Plan
 
 CLEAN, DIAGNOSTICS, DRIFT, BACKEND, INTERNAL = 0, 1, 3, 4, 70
 
@@ -36,6 +37,9 @@ variant_option = click.option("--variant", help="One of the spec's variants.")
 set_option = click.option("--set", "settings", multiple=True, metavar="NAME=N", help="Override a parameter, e.g. C=19.")
 format_option = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to report."
+)
+output_option = click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, metavar="OUT.safetensors", help="The file to write."
 )
 
 
@@ -316,6 +320,126 @@ def verify_backend(name: str, form: str) -> int:
     else:
         click.echo(summary(name, rows))
     return CLEAN if passed else DIAGNOSTICS
+
+
+@cli.group()
+def weights() -> None:
+    """Bring weights of other tools and of earlier stages into a network."""
+
+
+@weights.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--spec", required=True, help="The network: a YAML file, or a bundled spec.")
+@variant_option
+@set_option
+@click.option("--channels", type=click.Choice(["rgb", "bgr"]), help="The order of an image's channels in FILE.")
+@click.option("--mean", metavar="M,M,M", help="What FILE's network had subtracted from pixels 0 to 255, in its order.")
+@click.option("--std", metavar="S,S,S", help="What it had them divided by then (default: 1).")
+@output_option
+@format_option
+def import_(
+    file: Path, spec: str, variant: str | None, settings: tuple[str, ...], channels: str | None, mean: str | None,
+    std: str | None, out: Path, form: str,
+) -> int:  # fmt: skip
+    """Put the tensors of FILE into the parameters of a spec: .safetensors, .onnx, .pt, .pth or .caffemodel.
+
+    By name where names fit; otherwise, but for safetensors, layer for layer in order as long as shapes fit. Parameters
+    without a tensor start as the spec says when `train.py --init` reads the written file. Caffe's BatchNorm and Scale
+    layers find no place.
+
+    The harness gives a network RGB images, (x / 255 - MEAN) / STD with ImageNet's numbers (data.py). If FILE's
+    network was trained on BGR, or on (pixel - mean) / std of another mean, say so: the first convolution takes it in.
+    That is exact wherever its kernel lies within the image; padding counts as the colour MEAN.
+    """
+    from segcompile.weights.images import Images  # NumPy and safetensors, as in `build`
+    from segcompile.weights.importing import import_weights
+
+    images = Images(channels, _three(mean, "--mean") if mean else None, _three(std or "1,1,1", "--std"))
+    if std and not mean:
+        raise click.BadParameter("a --std needs a --mean", param_hint="--std")
+
+    def fill(compiled: Compiled) -> Filled:
+        return import_weights(file, compiled, images, out)
+
+    return _fill(spec, variant, settings, form, fill)
+
+
+@weights.command("plan")
+@spec_argument
+@variant_option
+@set_option
+@format_option
+def weights_plan(spec: str, variant: str | None, settings: tuple[str, ...], form: str) -> int:
+    """Print where each parameter of SPEC comes from: its base or the specs it uses, reshaped or as it is, or fresh.
+
+    A layer keeps its name, and with it its weights; where the shape changed it starts fresh; a linear layer made a
+    convolution is reshaped.
+    """
+    from segcompile.weights.transferring import plan  # as in `import`
+
+    return _fill(spec, variant, settings, form, plan)
+
+
+@weights.command()
+@spec_argument
+@click.option(
+    "--from",
+    "files",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    metavar="FILE.safetensors",
+    help="Weights of SPEC's base, of an earlier stage, or of a spec it uses; repeatable.",
+)
+@click.option("--into", multiple=True, metavar="NAME", help="The used spec's layer that a FILE is for, once for each.")
+@variant_option
+@set_option
+@output_option
+@format_option
+def transfer(
+    spec: str, files: tuple[Path, ...], into: tuple[str, ...], variant: str | None, settings: tuple[str, ...],
+    out: Path, form: str,
+) -> int:  # fmt: skip
+    """Carry out the plan: write the weights of FILE as those of SPEC, for `train.py --init`."""
+    from segcompile.weights.transferring import transfer  # as in `import`
+
+    if into and len(into) != len(files):
+        raise click.BadParameter(f"for {len(files)} files, {len(files)} names or none", param_hint="--into")
+    return _fill(spec, variant, settings, form, lambda compiled: transfer(files, into, compiled, out))
+
+
+def _fill(
+    spec: str, variant: str | None, settings: tuple[str, ...], form: str, fill: Callable[[Compiled], Filled | Plan]
+) -> int:
+    """Compile a spec, work out its weights, and report that."""
+    findings, filled = Findings(), None
+    try:
+        compiled = compile_spec(find_spec(spec), findings, variant=variant, overrides=_overrides(settings))
+        findings.stop_on_errors()
+        filled = fill(compiled)
+    except SegcompileError as error:
+        findings.absorb(error)
+    if form == "json":
+        diagnostics = [as_json(found) for found in findings.diagnostics]
+        click.echo(json.dumps({**(filled.data if filled else {}), "diagnostics": diagnostics}, indent=2))
+    else:
+        if findings.diagnostics:
+            click.echo(render_text(findings.diagnostics), err=True)
+        if filled:
+            click.echo(filled.text)
+    return DIAGNOSTICS if findings.has_errors else CLEAN
+
+
+def _three(text: str, hint: str) -> tuple[float, float, float]:
+    """`103.939,116.779,123.68`."""
+    try:
+        first, second, third = (float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"`{text}` is not three numbers", param_hint=hint) from None
+    least = 1e-6 if hint == "--std" else 0
+    if not all(least <= value <= 255 for value in (first, second, third)):
+        raise click.BadParameter(f"`{text}` is not three pixel values up to 255", param_hint=hint)
+    return first, second, third
 
 
 @cli.command()

@@ -127,6 +127,10 @@ CODES: dict[str, Code] = _table(
     ("SC702", "hand-edited"),
     ("SC703", "orphan"),
     ("SC704", "foreign-file"),
+    ("SC801", "unreadable-weights"),
+    ("SC802", "other-network"),
+    ("SC803", "ambiguous-weights"),
+    ("SC804", "image-channels"),
 )
 
 

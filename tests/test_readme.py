@@ -46,6 +46,12 @@ def test_the_error_is_what_check_prints(tmp_path: Path, monkeypatch: pytest.Monk
     assert run(*command.split()[2:]).rstrip("\n") == shown.rstrip("\n")
 
 
+def test_the_plan_is_what_weights_plan_prints() -> None:
+    command, _, shown = blocks("console")[3].partition("\n")
+    told = run(*command.partition(" | ")[0].split()[2:]).splitlines()
+    assert told[-13:] == shown.splitlines() and command.endswith(" | tail -13")
+
+
 def test_the_code_is_what_build_writes(tmp_path: Path) -> None:
     run("build", str(ROOT / "specs/dilated_large.yaml"), "--backend", "torch", "--out", str(tmp_path / "x"))
     assert blocks("python")[0] in (tmp_path / "x/model.py").read_text(encoding="utf-8")

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from segcompile.backend import Backend, BuildRequest, run_backend
 from segcompile.testing.cases import Case
-from segcompile.testing.parameters import Tensor, drawn, tensors
+from segcompile.testing.parameters import drawn
 from segcompile.testing.runner import Model, Runner, runner_of
+from segcompile.weights.parameters import Tensor, tensors
 
 Array = NDArray[Any]
 BATCH = 2
@@ -38,7 +39,7 @@ class Subject:
 
     @cached_property
     def tensors(self) -> list[Tensor]:
-        return list(tensors(self.request))
+        return list(tensors(self.request.graph, self.request.facts))
 
     @cached_property
     def values(self) -> dict[str, Array]:

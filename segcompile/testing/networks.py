@@ -31,7 +31,7 @@ from segcompile.ops import (
 )
 
 SMALL = 24  # pixels along a side: what most networks leave something of
-FURTHER = 256  # pixels that are looked through for a size
+FURTHER = 512  # pixels that are looked through for a size
 _NOT_LINEAR = (Activation, LeakyRelu, PRelu, Softmax, ResponseNorm, BatchNorm)
 
 

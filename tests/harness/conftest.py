@@ -29,7 +29,20 @@ TEMPLATES = {
     name: [ROOT / "segcompile/harness", ROOT / f"backends/{name}/segcompile_{name}/templates"]
     for name in ("torch", "jax")
 }
-MODULES = ["files", "stages", "data", "batches", "metrics", "pictures", "run", "model", "weights", "predict", "evaluate", "flags"]
+MODULES = [
+    "files",
+    "stages",
+    "data",
+    "batches",
+    "metrics",
+    "pictures",
+    "run",
+    "model",
+    "weights",
+    "predict",
+    "evaluate",
+    "flags",
+]
 MODULES += ["step", "loading", "train"]  # the first two of JAX alone
 FILES = {
     name: [*(f"{module}.py" for module in MODULES if module not in apart), "requirements.txt", "README.md"]

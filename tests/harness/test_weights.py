@@ -1,5 +1,6 @@
 """Weights, both ways, and from files that cannot be trusted."""
 
+import json
 import pickle
 import sys
 from pathlib import Path
@@ -61,6 +62,32 @@ def test_every_tensor_that_does_not_fit_is_named_in_one_error(harness: SimpleNam
         "misshapen: 0.weight float32[8, 3, 1, 1] (not float32[8, 3, 3, 3]), 4.bias complex64[3] (not float32[3])"
     )
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_what_a_file_leaves_to_the_initialisation_stays_as_it_is(side: Any, tmp_path: Path) -> None:
+    path, model = tmp_path / "x.safetensors", side.model()
+    before = side.tensors(model)
+    name = next(name for name in before if name.endswith("weight"))
+    rest = {key: value + 1 if value.ndim else value for key, value in before.items() if key != name}
+    safetensors.numpy.save_file(rest, path, {"fresh": json.dumps([name])})
+    assert side.modules.weights.start_from(path, model) == [name]
+    assert side.same(side.tensors(model), {**rest, name: before[name]})
+    with pytest.raises(side.modules.files.InputError, match=f"does not fit Net: missing: {name}$"):
+        side.modules.weights.load(path, model)  # for training alone: nobody evaluates what is half random
+    side.save(path, model)
+    assert side.modules.weights.start_from(path, model) == []
+
+
+@pytest.mark.parametrize("fresh", ["[", "3", "[1]", '["other.weight"]'])
+def test_only_what_the_network_has_can_be_left_out(side: Any, tmp_path: Path, fresh: str) -> None:
+    path, model = tmp_path / "x.safetensors", side.model()
+    before = side.tensors(model)
+    name, *_ = before
+    safetensors.numpy.save_file({key: before[key] for key in before if key != name}, path, {"fresh": fresh})
+    fault = f"missing: {name}" if "other" in fresh else "it is damaged, or no file of weights"
+    with pytest.raises(side.modules.files.InputError, match=f"{fault}$"):
+        side.modules.weights.start_from(path, model)
+    assert side.same(side.tensors(model), before)
 
 
 class Hostile:

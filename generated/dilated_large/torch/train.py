@@ -90,7 +90,9 @@ def train(arguments: argparse.Namespace) -> int:
     torch.manual_seed(arguments.seed)
     model = DilatedLarge()
     if arguments.init:
-        weights.load(arguments.init, model)
+        fresh = weights.start_from(arguments.init, model)
+        if fresh:
+            print(f"{arguments.init}: left to their own initialisation: {', '.join(fresh)}")
     layout = torch.channels_last if arguments.channels_last else torch.contiguous_format
     model.to(device).to(memory_format=layout)  # type: ignore[call-overload, unused-ignore]
     forward = torch.compile(model) if arguments.compile else model

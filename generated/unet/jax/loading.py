@@ -54,7 +54,8 @@ def read_ahead(batches: Batches, first: int, every: int, workers: int) -> Genera
         .to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
     )
     # Through pipes: of memory that workers share, Grain can leave some behind when it is closed (0.2.18).
-    piped = grain.experimental.WithOptionsIterDataset(steps, grain.experimental.DatasetOptions(min_shm_size=2**62))
+    pipes = grain.experimental.DatasetOptions(min_shm_size=2**62)
+    piped = grain.experimental.WithOptionsIterDataset(steps, pipes)
     reader = iter(piped.mp_prefetch(grain.MultiprocessingOptions(workers)))
     with contextlib.closing(reader):
         with interrupts_held_back():

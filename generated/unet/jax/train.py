@@ -84,7 +84,9 @@ def train(arguments: argparse.Namespace) -> int:
 
     model = Unet(rngs=nnx.Rngs(arguments.seed))
     if arguments.init:
-        weights.load(arguments.init, model)
+        fresh = weights.start_from(arguments.init, model)
+        if fresh and jax.process_index() == 0:
+            print(f"{arguments.init}: left to their own initialisation: {', '.join(fresh)}")
     optimizer, flags, start = optimizer_of(arguments), kept(arguments), 0
     memory = optimizer.init(nnx.state(model, nnx.Param))
     if arguments.resume:

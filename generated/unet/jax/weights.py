@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp  # type: ignore[import-untyped, unused-ignore]
+import safetensors
 import safetensors.numpy
 from flax import nnx
 from numpy.typing import NDArray
@@ -87,13 +88,35 @@ def save(path: Path, model: nnx.Module) -> None:
 
 def load(path: Path, model: nnx.Module) -> None:
     """Copy the weights of a checkpoint or of a safetensors file into the model: all of them, or none."""
+    fit(path, model, read(path))
+
+
+def start_from(path: Path, model: nnx.Module) -> list[str]:
+    """As `load`, but the tensors of `fresh_in` that are not in the file stay as they are: their names."""
+    tensors, mine = read(path), tensors_of(model)
+    fresh = [name for name in fresh_in(path) if name in mine and name not in tensors]
+    fit(path, model, {**tensors, **{name: mine[name] for name in fresh}} if fresh else tensors)
+    return fresh
+
+
+def read(path: Path) -> Any:
+    """What a checkpoint or a safetensors file holds: its tensors, if `fit` finds nothing wrong."""
     if path.suffix == ".safetensors":
         with blame(path, DAMAGED):
-            tensors = safetensors.numpy.load_file(path)
-    else:
-        checkpoint = read_checkpoint(path)
-        tensors = checkpoint.get("model", checkpoint)
-    fit(path, model, tensors)
+            return safetensors.numpy.load_file(path)
+    checkpoint = read_checkpoint(path)
+    return checkpoint.get("model", checkpoint)
+
+
+def fresh_in(path: Path) -> list[str]:
+    """The tensors that a file of `segcompile weights` leaves to the initialisation."""
+    if path.suffix != ".safetensors":
+        return []
+    with blame(path, DAMAGED), safetensors.safe_open(path, framework="numpy") as file:
+        names = json.loads((file.metadata() or {}).get("fresh", "[]"))
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError
+    return names
 
 
 def fit(path: Path, model: nnx.Module, tensors: Tensors) -> None:

@@ -9,11 +9,13 @@ In both formats the tensors' names are those of the model's state dict.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
@@ -37,13 +39,35 @@ def save(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 def load(path: Path, model: nn.Module) -> None:
     """Copy the weights of a checkpoint or of a safetensors file into the model: all of them, or none."""
+    fit(path, model, read(path))
+
+
+def start_from(path: Path, model: nn.Module) -> list[str]:
+    """As `load`, but the tensors of `fresh_in` that are not in the file stay as they are: their names."""
+    tensors, mine = read(path), model.state_dict()
+    fresh = [name for name in fresh_in(path) if name in mine and name not in tensors]
+    fit(path, model, {**tensors, **{name: mine[name] for name in fresh}} if fresh else tensors)
+    return fresh
+
+
+def read(path: Path) -> Any:
+    """What a checkpoint or a safetensors file holds: its tensors, if `fit` finds nothing wrong."""
     if path.suffix == ".safetensors":
         with blame(path, DAMAGED):
-            tensors = safetensors.torch.load_file(path)
-    else:
-        checkpoint = read_checkpoint(path)
-        tensors = checkpoint.get("model", checkpoint)
-    fit(path, model, tensors)
+            return safetensors.torch.load_file(path)
+    checkpoint = read_checkpoint(path)
+    return checkpoint.get("model", checkpoint)
+
+
+def fresh_in(path: Path) -> list[str]:
+    """The tensors that a file of `segcompile weights` leaves to the initialisation."""
+    if path.suffix != ".safetensors":
+        return []
+    with blame(path, DAMAGED), safetensors.safe_open(path, framework="pt") as file:
+        names = json.loads((file.metadata() or {}).get("fresh", "[]"))
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError
+    return names
 
 
 def plain(tensor: Tensor) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from segcompile.ops import Conv, Deconv
 from segcompile.testing.bench import Bench, Mismatch, Subject
 from segcompile.testing.cases import Case
-from segcompile.testing.parameters import Tensor
+from segcompile.weights.parameters import Tensor
 
 Array = NDArray[Any]
 UNCHECKED = ".num_batches_tracked"  # PyTorch counts batches; nothing reads it

@@ -1,0 +1,95 @@
+"""The first convolution, made to read what the harness gives it: RGB, (x / 255 - MEAN) / STD (`normalise` in data.py).
+
+A network trained on (pixel - mean) / std, pixels from 0 to 255, computes the same of the harness's image when its
+kernels are multiplied by a = 255 * STD / std a channel, and its biases raised by the sum over taps of kernel * b, with
+b = (255 * MEAN - mean) / std: pixel = 255 * (STD * x + MEAN).
+
+That is exact wherever the kernel lies within the image. Padding is 0 for both networks: that is the colour `mean` for
+the one and 255 * MEAN for the other, so at the border a kernel's outer taps see another colour, by their difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segcompile.errors import fail
+from segcompile.graph import Graph
+from segcompile.ops import Conv
+from segcompile.weights.parameters import Tensor
+from segcompile.weights.placing import Place
+from segcompile.weights.stored import Array
+
+MEAN = (0.485, 0.456, 0.406)  # ImageNet's, as in data.py
+STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What the network of a file was trained on: the channels' order, and mean and std in that order, in pixel values
+    from 0 to 255; without a mean it took what the harness gives."""
+
+    channels: str | None = None  # "rgb", "bgr"
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+    def said(self, kernel: str, image: str) -> str:
+        """What a first convolution reads now."""
+        told = f"{kernel} reads `{image}` as data.py gives it: RGB, (x / 255 - MEAN) / STD"
+        if self.mean is None:
+            return told
+        return f"{told}; its padding is a colour {max(map(abs, self._shift())):.2g} of 255 beside the file's"
+
+    def _shift(self) -> tuple[float, ...]:
+        """255 * MEAN - mean in RGB order: the colour that padding was, less the one that it is."""
+        assert self.mean is not None
+        return tuple(255 * ours - theirs for ours, theirs in zip(MEAN, self._rgb(self.mean), strict=True))
+
+    def _rgb(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        return values[::-1] if self.channels == "bgr" else values
+
+    def adapt(self, kernel: Array, bias: Array | None) -> tuple[Array, Array | None]:
+        """A kernel (out, 3, height, width) and its bias, for the harness's images."""
+        kernel = kernel[:, ::-1] if self.channels == "bgr" else kernel
+        if self.mean is None:
+            return np.ascontiguousarray(kernel), bias
+        exact, std = kernel.astype(np.float64), np.array(self._rgb(self.std))
+        scaled = exact * (255 * np.array(STD) / std)[:, None, None]
+        shift = np.einsum("ocij,c->o", exact, np.array(self._shift()) / std)
+        assert bias is not None
+        return scaled.astype(np.float32), (bias + shift).astype(np.float32)
+
+
+def first_kernels(graph: Graph, places: Sequence[Place]) -> dict[str, tuple[str, str | None]]:
+    """Kernel that reads an image of three channels and comes from the file -> the image, and the kernel's bias."""
+    from_file = {found.tensor.name: found.tensor for found in places if found.stored}
+    biases = {tensor.node.name: tensor.name for tensor in from_file.values() if _is(tensor, "bias")}
+    found = {}
+    for name, tensor in from_file.items():
+        (image, *_) = tensor.node.inputs or ("",)
+        if image in graph.inputs and _is(tensor, "weight") and tensor.shape[1:2] == (3,):
+            found[name] = (image, biases.get(tensor.node.name))
+    return found
+
+
+def _is(tensor: Tensor, name: str) -> bool:
+    return isinstance(tensor.node.op, Conv) and tensor.parameter.name == name
+
+
+def check_images(images: Images, kernels: Mapping[str, tuple[str, str | None]]) -> None:
+    """Raises SegcompileError (SC804) if the order of channels is not said, said for no image, or a mean has no bias
+    to go into."""
+    if not kernels:
+        if images.channels or images.mean:
+            message = "no convolution that the file has weights for reads an image of three channels"
+            raise fail("SC804", message, help="leave --channels, --mean and --std out")
+        return
+    if images.channels is None:
+        message = f"`{next(iter(kernels))}` reads an image; in which order its three channels come is not said"
+        raise fail("SC804", message, help="--channels rgb, or --channels bgr as Caffe's networks have them")
+    for name, (_, bias) in kernels.items():
+        if images.mean is not None and bias is None:
+            message = f"`{name}` has no bias from the file that could take the mean in"
+            raise fail("SC804", message, help="subtract the mean in data.py, and leave --mean out")

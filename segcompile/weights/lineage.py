@@ -1,0 +1,74 @@
+"""Which networks' weights a spec can take over: its own, those of its bases, and those of the specs that it uses.
+
+One rule: a layer keeps its name, and with it its weights; where the shape changed it starts fresh; a linear layer made
+a convolution is reshaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segcompile.compiler import Compiled, compile_spec
+from segcompile.errors import Findings
+from segcompile.weights.parameters import Tensor, tensors
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A network whose weights have their places in a spec: in the whole of it, or in the scope `into` of a `use`."""
+
+    model: str
+    into: str
+    shapes: Mapping[str, tuple[int, ...]]  # of its parameters
+
+    def named(self, tensor: Tensor) -> str | None:
+        """The origin's own name for a parameter of the spec, if it lies in the scope and the origin has it."""
+        prefix = f"{self.into}." if self.into else ""
+        name = tensor.name.removeprefix(prefix)
+        return name if tensor.name.startswith(prefix) and name in self.shapes else None
+
+    def covers(self, tensor: Tensor) -> bool:
+        return not self.into or tensor.name.startswith(f"{self.into}.")
+
+    @property
+    def title(self) -> str:
+        return f"{self.model} in `{self.into}`" if self.into else self.model
+
+
+def origins(compiled: Compiled) -> tuple[Origin, ...]:
+    """The spec itself, then its bases, the nearest first, then the specs it uses, each with its bases."""
+    found = [_origin(compiled, ""), *(_origin(base, "") for base in _bases(compiled))]
+    for use in compiled.expansion.uses:
+        values = {name: value for name, value in use.values.items() if isinstance(value, int)}
+        alone = _compile(use.document.path, use.document.variant, values)
+        found += [_origin(network, use.name) for network in (alone, *_bases(alone))]
+    return tuple(found)
+
+
+def parents(compiled: Compiled, every: Sequence[Origin]) -> list[Origin]:
+    """Those whose weights the spec starts from: the nearest base, otherwise the specs that it uses itself."""
+    found: list[Origin] = []
+    for origin in every[1:]:
+        if not any(f"{origin.into}.".startswith(f"{other.into}.") for other in found):
+            found.append(origin)
+    whole = [origin for origin in found if not origin.into]
+    return whole or found
+
+
+def _origin(compiled: Compiled, into: str) -> Origin:
+    shapes = {tensor.name: tensor.shape for tensor in tensors(compiled.graph, compiled.facts)}
+    return Origin(compiled.model, into, shapes)
+
+
+def _bases(compiled: Compiled) -> Iterator[Compiled]:
+    while compiled.document.base is not None:
+        path, variant = compiled.document.base
+        compiled = _compile(path, variant, {})
+        yield compiled
+
+
+def _compile(path: Path, variant: str | None, values: Mapping[str, int]) -> Compiled:
+    """A spec that another one rests on, with the parameters it was given. What is wrong with it was said there."""
+    return compile_spec(path, Findings(), variant=variant, overrides=values)

@@ -1,0 +1,50 @@
+"""The tensors that a network has: their names, their shapes, and how they start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from segcompile.analysis.facts import Facts
+from segcompile.graph import Graph, Node
+from segcompile.ops import BatchNorm, Init, Parameter
+
+_ZEROS, _ONES = Init(scheme="zeros"), Init(scheme="constant", value=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A weight or a buffer: its node, what the analysis says of it, and its name in the state dict."""
+
+    node: Node
+    parameter: Parameter
+    name: str
+    buffer: bool = False
+
+    @property
+    def trained(self) -> bool:
+        return not self.buffer and not self.parameter.frozen
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.parameter.shape
+
+
+def tensors(graph: Graph, facts: Facts) -> Iterator[Tensor]:
+    """Every tensor of a model: a layer's is `scope.layer.weight`, that of what it carries `scope.layer_norm.weight`."""
+    for node in graph.nodes:
+        path = _path(graph, node)
+        for parameter in facts[node.name].parameters:
+            yield Tensor(node, parameter, f"{path}.{parameter.name}")
+        if isinstance(node.op, BatchNorm):
+            channels = (facts[node.name].shape.channels,)
+            for name, init in (("running_mean", _ZEROS), ("running_var", _ONES)):
+                yield Tensor(node, Parameter(name, channels, init), f"{path}.{name}", buffer=True)
+
+
+def _path(graph: Graph, node: Node) -> str:
+    """The scopes that a layer is written in, those of a join among them, and its own short name."""
+    scopes = {scope.name for scope in graph.scopes}
+    parts = node.layer.split(".")
+    found = [parts[depth - 1] for depth in range(1, len(parts) + 1) if ".".join(parts[:depth]) in scopes]
+    return ".".join([*found, parts[-1] if node.role == "main" else f"{parts[-1]}_{node.role}"])

@@ -1,0 +1,104 @@
+"""What a reader of weights hands over: named tensors of known shapes, whose values are read when asked for."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcompile.errors import SegcompileError, fail
+
+Array = NDArray[Any]
+
+MOST_BYTES = 8 * 2**30  # of a file
+MOST_TENSORS = 100_000
+MOST_AXES = 8
+MOST_VALUES = 2**31  # of a tensor
+LONGEST_NAME = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A tensor of a file under its name there, in PyTorch's layout: (out, in, height, width) or (out, in)."""
+
+    name: str
+    shape: tuple[int, ...]
+    read: Callable[[], Any]
+    unusable: str = ""  # why no parameter can take it
+    floats: bool = True  # integers are settings, not weights
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file of weights. `ordered`: its tensors come in the order of the network's layers. `notes`: text that the
+    file holds beside them."""
+
+    path: Path
+    tensors: tuple[Stored, ...]
+    ordered: bool
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def values(self, tensor: Stored) -> Array:
+        """A tensor's values in float32. Raises SegcompileError (SC801) where the file does not hold them."""
+        try:
+            found = np.asarray(tensor.read(), np.float32)
+        except Exception as error:  # whatever the bytes make a library raise
+            raise damaged(self.path, f"`{tensor.name}`: {first_line(error)}") from None
+        if found.shape != tensor.shape:
+            raise damaged(self.path, f"`{tensor.name}` is {list(found.shape)}, not {list(tensor.shape)}")
+        if not np.isfinite(found).all():
+            raise damaged(self.path, f"`{tensor.name}` holds values that are not finite")
+        return found
+
+
+def damaged(path: Path, why: str, help: str | None = None) -> SegcompileError:
+    """SC801 for a file that is not what its name says."""
+    return fail("SC801", f"`{path}` cannot be read as weights: {why}", help=help)
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, on one short line."""
+    return (str(error).strip().partition("\n")[0] or type(error).__name__)[:200]
+
+
+def check_file(path: Path, most: int = MOST_BYTES) -> None:
+    """Raises SegcompileError (SC801) for what is no file, or has more bytes than `most`."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise damaged(path, why.lower()) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise damaged(path, "it is not a plain file")
+    if found.st_size > most:
+        raise damaged(path, f"it has {found.st_size:,} bytes; {most:,} is the limit")
+
+
+def checked(path: Path, tensors: Iterable[Stored]) -> tuple[Stored, ...]:
+    """The tensors, if names and shapes keep the limits above. Raises SegcompileError (SC801)."""
+    found: dict[str, Stored] = {}
+    for tensor in tensors:
+        if len(found) == MOST_TENSORS:
+            raise damaged(path, f"it has more than {MOST_TENSORS:,} tensors")
+        if not 0 < len(tensor.name) <= LONGEST_NAME:
+            raise damaged(path, f"a name of {len(tensor.name)} characters; 1 to {LONGEST_NAME} are allowed")
+        if tensor.name in found:
+            raise damaged(path, f"two tensors are called `{tensor.name}`")
+        if len(tensor.shape) > MOST_AXES or any(extent < 0 for extent in tensor.shape) or _count(tensor) > MOST_VALUES:
+            raise damaged(path, f"`{tensor.name}` has the shape {list(tensor.shape)[: MOST_AXES + 1]}")
+        found[tensor.name] = tensor
+    if not found:
+        raise damaged(path, "it holds no tensors")
+    return tuple(found.values())
+
+
+def _count(tensor: Stored) -> int:
+    total = 1
+    for extent in tensor.shape:
+        total *= extent
+    return total

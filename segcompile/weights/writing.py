@@ -1,0 +1,47 @@
+"""Tensors -> a safetensors file, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from segcompile.errors import fail
+from segcompile.weights.placing import COUNTER
+from segcompile.weights.stored import Array
+
+FRESH = "fresh"  # the note that names, as a JSON list, what the file leaves to the network's own initialisation
+
+
+def check_target(path: Path) -> None:
+    """Raises SegcompileError (SC009) for a name that is not a safetensors file's."""
+    if path.suffix != ".safetensors":
+        raise fail("SC009", f"`{path}` is no name of a weight file", help=f"{path.stem or 'weights'}.safetensors")
+
+
+def write_weights(path: Path, model: str, values: Mapping[str, Array], fresh: Sequence[str]) -> None:
+    """Write what the harness's `train.py --init` takes: tensors in float32 under their names in the state dict, the
+    counters of batch norms, and a note of what starts fresh. Raises SegcompileError (SC009)."""
+    counters = {
+        f"{name.removesuffix('running_mean')}{COUNTER}": np.zeros((), np.int64)
+        for name in (*values, *fresh)
+        if name.endswith(".running_mean")
+    }
+    notes = {"model": model, FRESH: json.dumps(list(fresh))}
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        whole = {name: np.asarray(value, order="C") for name, value in {**values, **counters}.items()}
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as the user's umask has it; safetensors keeps others out
+        save_file(whole, temporary, notes)
+        temporary.chmod(mode)
+        temporary.replace(path)
+    except Exception as error:  # safetensors has errors of its own for what the disk says
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
+        raise fail("SC009", f"`{path}` cannot be written: {why}") from None
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,314 @@
+"""`segcompile weights plan` and `transfer`: a layer keeps its name, and with it its weights; where the shape changed it
+starts fresh; a linear layer made a convolution is reshaped."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from segcompile.library import bundled
+
+Run = Callable[..., tuple[int, str, str]]
+SPECS = {
+    "classifier": """\
+params: {K: 7}
+input: {channels: 3, size: 8}
+layers:
+  - c1:  {conv: 4, kernel: 3, pad: 1, norm: batch, act: relu}
+  - p1:  {pool: max, kernel: 2, stride: 2}
+  - fc2: {linear: 6, act: relu}
+  - fc3: {linear: K}
+""",
+    "coarse": """\
+base: classifier.yaml
+params: {K: 5}
+input: {size: 16}
+transform:
+  - convolutionalize: [fc2]
+  - remove: [fc3]
+  - append:
+      - score: {conv: K, kernel: 1, init: zeros}
+      - up:    {deconv: K, kernel: 4, stride: 2, bias: no, init: bilinear, frozen: yes}
+""",
+    "fine": """\
+base: coarse.yaml
+transform:
+  - remove: [up]
+  - set: {fc2: {bias: no}}
+  - append: [up4: {deconv: K, kernel: 8, stride: 4, bias: no, init: bilinear}]
+""",
+    "smooth": """\
+params: {C: 5}
+input: {channels: C, size: 9}
+layers:
+  - a: {conv: C, kernel: 3, pad: same, init: identity}
+""",
+    "both": """\
+params: {K: 5}
+input: {channels: 3, size: 16}
+layers:
+  - front:  {use: coarse.yaml, K: K}
+  - smooth: {use: smooth.yaml, C: K}
+  - more:   {use: smooth.yaml, C: K}
+""",
+}
+CLASSIFIER = {
+    "c1.weight": (4, 3, 3, 3), "c1.bias": (4,), "c1_norm.weight": (4,), "c1_norm.bias": (4,),
+    "c1_norm.running_mean": (4,), "c1_norm.running_var": (4,), "fc2.weight": (6, 64), "fc2.bias": (6,),
+    "fc3.weight": (7, 6), "fc3.bias": (7,),
+}  # fmt: skip
+
+
+@pytest.fixture
+def specs(tmp_path: Path) -> Path:
+    for name, text in SPECS.items():
+        (tmp_path / f"{name}.yaml").write_text(f"segcompile: 1\nmodel: {name}\n{text}")
+    return tmp_path
+
+
+def write(path: Path, shapes: Mapping[str, tuple[int, ...]], notes: Mapping[str, str] | None = None) -> dict:
+    """A file as the harness exports it, with random values."""
+    rng = np.random.default_rng(len(shapes))
+    tensors = {name: rng.uniform(0.5, 1, shape).astype(np.float32) for name, shape in shapes.items()}
+    counters = {f"{name[:-12]}num_batches_tracked": np.ones((), np.int64) for name in shapes if "running_mean" in name}
+    save_file({**tensors, **counters}, path, dict(notes or {}))
+    return tensors
+
+
+def shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    return {name: value.shape for name, value in load_file(path).items() if value.ndim}
+
+
+def test_the_plan_of_a_derived_spec(specs: Path, run: Run) -> None:
+    assert run("plan", "coarse.yaml") == (
+        0,
+        "coarse starts from classifier\n"
+        "\n"
+        "parameter             shape          from\n"
+        "────────────────────  ─────────────  ───────────────────────────────\n"
+        "c1.weight             4 x 3 x 3 x 3  classifier c1.weight\n"
+        "c1.bias               4              classifier c1.bias\n"
+        "c1_norm.weight        4              classifier c1_norm.weight\n"
+        "c1_norm.bias          4              classifier c1_norm.bias\n"
+        "c1_norm.running_mean  4              classifier c1_norm.running_mean\n"
+        "c1_norm.running_var   4              classifier c1_norm.running_var\n"
+        "fc2.weight            6 x 4 x 4 x 4  classifier fc2.weight            reshaped from 6 x 64\n"
+        "fc2.bias              6              classifier fc2.bias\n"
+        "score.weight          5 x 6 x 1 x 1  fresh: zeros                     new here\n"
+        "score.bias            5              fresh: zeros                     new here\n"
+        "up.weight             5 x 5 x 4 x 4  fresh: bilinear                  new here\n"
+        "\n"
+        "no place:\n"
+        "  classifier fc3.weight\n"
+        "  classifier fc3.bias\n"
+        "\n"
+        "8 of 11 tensors come from there\n",
+        "",
+    )
+
+
+def test_the_plan_of_a_spec_that_uses_others(specs: Path, run: Run) -> None:
+    status, told, _ = run("plan", "both.yaml")
+    lines = told.splitlines()
+    assert status == 0
+    assert lines[0] == "both starts from coarse in `front`, smooth in `smooth`, smooth in `more`"
+    assert "front.fc2.weight            6 x 4 x 4 x 4  coarse fc2.weight" in lines
+    assert "more.a.bias                 5              smooth a.bias" in lines
+    assert lines[-1] == "15 of 15 tensors come from there"
+
+
+def test_a_changed_shape_is_in_the_plan_with_both(specs: Path, run: Run) -> None:
+    _, told, _ = run("plan", "coarse.yaml", "--set", "K=9")
+    assert "score.weight          9 x 6 x 1 x 1  fresh: zeros                     new here\n" in told
+    (specs / "more.yaml").write_text("segcompile: 1\nmodel: more\nbase: coarse.yaml\nparams: {K: 9}\n")
+    _, told, _ = run("plan", "more.yaml", "--format", "json")
+    entries = {entry["name"]: entry for entry in json.loads(told)["parameters"]}
+    assert entries["score.weight"] == {
+        "name": "score.weight", "shape": [9, 6, 1, 1], "from": None, "fresh": "zeros", "why": "was 5 x 6 x 1 x 1",
+        "network": None,
+    }  # fmt: skip
+    assert entries["c1.bias"] == {
+        "name": "c1.bias", "shape": [4], "from": "c1.bias", "reshaped_from": None, "network": "coarse",
+    }  # fmt: skip
+
+
+def test_stage_after_stage_keeps_every_bit(specs: Path, run: Run) -> None:
+    first = write(specs / "classifier.safetensors", CLASSIFIER)
+    status, told, _ = run("transfer", "coarse.yaml", "--from", "classifier.safetensors", "-o", "coarse.safetensors")
+    assert status == 0 and told.endswith(
+        "no place:\n  fc3.bias  7\n  fc3.weight  7 x 6\n\ncoarse.safetensors: 8 of 11 tensors of coarse\n"
+    )
+    found = load_file(specs / "coarse.safetensors")
+    assert np.array_equal(found["fc2.weight"], first["fc2.weight"].reshape(6, 4, 4, 4))
+    assert np.array_equal(found["c1_norm.running_var"], first["c1_norm.running_var"])
+    assert found["c1_norm.num_batches_tracked"] == 0
+
+    status, told, _ = run("transfer", "fine.yaml", "--from", "coarse.safetensors", "-o", "fine.safetensors")
+    assert status == 0
+    assert "score.weight          5 x 6 x 1 x 1  fresh: zeros             fresh in coarse.safetensors, too\n" in told
+    with safe_open(specs / "fine.safetensors", "numpy") as file:
+        assert json.loads(file.metadata()["fresh"]) == ["score.weight", "score.bias", "up4.weight"]
+    assert np.array_equal(load_file(specs / "fine.safetensors")["c1.weight"], first["c1.weight"])
+
+
+def test_the_convolution_computes_what_the_linear_layer_did(specs: Path, run: Run, nets: SimpleNamespace) -> None:
+    import torch
+    from safetensors.torch import load_file as load
+
+    whole = "base: classifier.yaml\ntransform: [convolutionalize: [fc2, fc3]]\n"
+    (specs / "dense.yaml").write_text(f"segcompile: 1\nmodel: dense\n{whole}")
+    write(specs / "a.safetensors", CLASSIFIER)
+    assert run("transfer", "dense.yaml", "--from", "a.safetensors", "-o", "b.safetensors")[0] == 0
+    scores = []
+    for name, file in (("classifier", "a"), ("dense", "b")):
+        compiled = nets.compiled(specs / f"{name}.yaml")
+        model = nets.load(nets.source_of(compiled.graph, compiled.facts)["model.py"]).Net().eval()
+        model.load_state_dict(load(specs / f"{file}.safetensors"))
+        image = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        scores.append(model(image).flatten(1).detach())
+    torch.testing.assert_close(scores[0], scores[1], rtol=1e-5, atol=1e-5)
+
+
+def test_used_specs_get_their_own_files(specs: Path, run: Run) -> None:
+    first, second = write(specs / "c.safetensors", CLASSIFIER), write(specs / "s.safetensors", SMOOTH)
+    flags = ("--from", "c.safetensors", "--into", "front", "--from", "s.safetensors", "--into", "more")
+    status, told, _ = run("transfer", "both.yaml", *flags, "-o", "both.safetensors")
+    assert status == 0 and "both.safetensors: 10 of 15 tensors of both\n" in told
+    assert "smooth.a.weight             5 x 5 x 3 x 3  fresh: identity                    no file for it\n" in told
+    found = load_file(specs / "both.safetensors")
+    assert np.array_equal(found["front.fc2.weight"].ravel(), first["fc2.weight"].ravel())
+    assert np.array_equal(found["more.a.weight"], second["a.weight"])
+    assert "smooth.a.weight" not in found
+
+
+SMOOTH = {"a.weight": (5, 5, 3, 3), "a.bias": (5,)}
+
+
+def test_a_place_that_is_plain_need_not_be_named(specs: Path, run: Run) -> None:
+    write(specs / "c.safetensors", CLASSIFIER)
+    assert run("transfer", "both.yaml", "--from", "c.safetensors", "-o", "b.safetensors")[0] == 0
+    assert "front.fc2.weight" in load_file(specs / "b.safetensors")
+
+
+def test_weights_of_other_classes_of_the_same_network(specs: Path, run: Run) -> None:
+    write(specs / "c.safetensors", CLASSIFIER)
+    status, told, _ = run(
+        "transfer", "classifier.yaml", "--set", "K=3", "--from", "c.safetensors", "-o", "d.safetensors"
+    )
+    assert status == 0 and "fc3.weight            3 x 6          fresh: he             was 7 x 6\n" in told
+
+
+def refused(run: Run, folder: Path, *arguments: str) -> str:
+    """What a transfer says that writes nothing."""
+    before = sorted(folder.rglob("*"))
+    status, told, errors = run("transfer", *arguments, "-o", "out.safetensors")
+    assert (status, told) == (1, "")
+    assert sorted(folder.rglob("*")) == before
+    return errors
+
+
+def test_weights_of_another_network(specs: Path, run: Run) -> None:
+    write(specs / "s.safetensors", SMOOTH)
+    assert refused(run, specs, "coarse.yaml", "--from", "s.safetensors") == (
+        "error[SC802 other-network]: `s.safetensors` holds the weights of another network than coarse, classifier\n"
+        "   = help: nearest is classifier, of which it lacks `c1.weight` and 9 more, and which lacks "
+        "`a.bias` and 1 more\n"
+    )
+    part = {name: shape for name, shape in CLASSIFIER.items() if name != "fc2.bias"}
+    write(specs / "p.safetensors", part)
+    assert refused(run, specs, "coarse.yaml", "--from", "p.safetensors") == (
+        "error[SC802 other-network]: `p.safetensors` holds the weights of another network than coarse, classifier\n"
+        "   = help: nearest is classifier, of which it lacks `fc2.bias`\n"
+    )
+    write(specs / "f.safetensors", part, {"fresh": '["fc2.bias"]'})  # as `import` leaves it
+    assert run("transfer", "coarse.yaml", "--from", "f.safetensors", "-o", "g.safetensors")[0] == 0
+
+
+def test_all_layers_of_other_shapes(specs: Path, run: Run) -> None:
+    write(specs / "s.safetensors", {"a.weight": (4, 4, 3, 3), "a.bias": (4,)})
+    assert refused(run, specs, "smooth.yaml", "--from", "s.safetensors") == (
+        "error[SC802 other-network]: no tensor of `s.safetensors` fits: every layer of smooth has another shape\n"
+    )
+
+
+def test_two_places_for_one_file(specs: Path, run: Run) -> None:
+    write(specs / "s.safetensors", SMOOTH)
+    assert refused(run, specs, "both.yaml", "--from", "s.safetensors") == (
+        "error[SC803 ambiguous-weights]: the weights in `s.safetensors` fit into `more` and into `smooth`\n"
+        "   = help: say which, for example --into smooth\n"
+    )
+    twice = ("--from", "s.safetensors", "--into", "more") * 2
+    assert refused(run, specs, "both.yaml", *twice) == (
+        "error[SC803 ambiguous-weights]: `s.safetensors` and `s.safetensors` both have weights for `more.a.weight`\n"
+        "   = help: give only one of them\n"
+    )
+
+
+def test_a_place_that_is_none(specs: Path, run: Run) -> None:
+    write(specs / "s.safetensors", SMOOTH)
+    assert refused(run, specs, "both.yaml", "--from", "s.safetensors", "--into", "frond") == (
+        "error[SC802 other-network]: both uses no spec as `frond`\n   = help: did you mean `front`?\n"
+    )
+    assert refused(run, specs, "smooth.yaml", "--from", "s.safetensors", "--into", "x") == (
+        "error[SC802 other-network]: smooth uses no spec as `x`\n   = help: its used specs are: none\n"
+    )
+    assert (
+        run("transfer", "both.yaml", "--from", "s.safetensors", "--into", "a", "--into", "b", "-o", "o.safetensors")[0]
+        == 2
+    )
+
+
+@pytest.mark.parametrize("fresh", ["[", "3", "[1]", "[" * 100_000])
+def test_a_note_that_is_no_list(specs: Path, run: Run, fresh: str) -> None:
+    write(specs / "s.safetensors", SMOOTH, {"fresh": fresh})
+    assert refused(run, specs, "smooth.yaml", "--from", "s.safetensors") == (
+        "error[SC801 unreadable-weights]: `s.safetensors` cannot be read as weights: "
+        "its note `fresh` is no list of names\n"
+    )
+
+
+def test_a_transfer_reads_safetensors_only_and_whole(specs: Path, run: Run) -> None:
+    write(specs / "s.safetensors", SMOOTH)
+    whole = (specs / "s.safetensors").read_bytes()
+    (specs / "s.safetensors").write_bytes(whole[:-9])
+    assert refused(run, specs, "smooth.yaml", "--from", "s.safetensors").startswith("error[SC801 unreadable-weights]: ")
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_the_generated_harness_starts_from_it(specs: Path, run: Run, backend: str) -> None:
+    write(specs / "c.safetensors", CLASSIFIER)
+    assert run("transfer", "coarse.yaml", "--from", "c.safetensors", "-o", "coarse.safetensors")[0] == 0
+    build = [sys.executable, "-m", "segcompile", "build", "coarse.yaml", "--backend", backend, "--out", "code"]
+    subprocess.run(build, cwd=specs, check=True, capture_output=True)
+    make = {"torch": "model.Coarse()", "jax": "model.Coarse(rngs=__import__('flax').nnx.Rngs(0))"}[backend]
+    script = (
+        "import pathlib, model, weights\n"
+        f"net = {make}\n"
+        "print(weights.start_from(pathlib.Path('../coarse.safetensors'), net))\n"
+        f"weights.save(pathlib.Path('whole.safetensors'), {'net.state_dict()' if backend == 'torch' else 'net'})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=specs / "code", capture_output=True, text=True)
+    assert done.stdout == "['score.weight', 'score.bias', 'up.weight']\n", done.stderr
+    whole, part = load_file(specs / "code/whole.safetensors"), load_file(specs / "coarse.safetensors")
+    assert all(np.array_equal(whole[name], value) for name, value in part.items())
+    assert not whole["score.weight"].any() and whole["up.weight"][0, 0].max() == 0.5625  # bilinear: 0.75²
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("spec", bundled())
+def test_every_bundled_spec_has_a_plan(spec: str, run: Run) -> None:
+    """With a reason for each parameter that starts fresh."""
+    variants = {"dilated_context": ("--variant", "large")}.get(spec, ())
+    status, told, errors = run("plan", spec, *variants, "--format", "json")
+    plan = json.loads(told)
+    assert (status, errors) == (0, "")
+    assert all(bool(entry.get("why")) == (entry["from"] is None) for entry in plan["parameters"])

@@ -1,0 +1,280 @@
+"""Files of weights that are damaged, hostile or another network's: one diagnostic each, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segcompile.errors import SegcompileError
+from segcompile.weights import stored
+from segcompile.weights.reading import READERS, read_weights
+
+Run = Callable[..., tuple[int, str, str]]
+Save = Mapping[str, Callable[..., None]]
+FORMATS = {"safetensors": "safetensors", "torch": "pth", "onnx": "onnx", "caffe": "caffemodel"}
+DAMAGED = "error[SC801 unreadable-weights]: `a.pth` cannot be read as weights: "
+NO_STATE_DICT = (
+    f"{DAMAGED}it is no plain state dict; nothing in it was executed\n"
+    "   = help: save the state dict alone: torch.save(model.state_dict(), path)\n"
+)
+
+
+def refused(run: Run, folder: Path, file: str, *flags: str) -> str:
+    """What an import of `file` says; it writes nothing."""
+    before = sorted(folder.rglob("*"))
+    status, told, errors = run(
+        "import", file, "--spec", "net.yaml", *(flags or ("--channels", "rgb")), "-o", "out.safetensors"
+    )
+    assert (status, told) == (1, "")
+    assert sorted(folder.rglob("*")) == before
+    return errors
+
+
+@pytest.mark.parametrize("suffix", [suffix.removeprefix(".") for suffix in READERS])
+@pytest.mark.parametrize("content", [b"", b"text\n" * 50, b"\x93NUMPY\x01\x00" + bytes(200)], ids=["", "text", "npy"])
+def test_other_files_under_the_suffix(suffix: str, content: bytes, spec: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / f"a.{suffix}").write_bytes(content)
+    said = refused(run, tmp_path, f"a.{suffix}")
+    assert said.startswith(f"error[SC801 unreadable-weights]: `a.{suffix}` cannot be read as weights: ")
+    assert said.count("error[") == 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
+def test_files_cut_short(
+    form: str, share: float, spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{FORMATS[form]}"
+    save[form](path, tensors)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    assert refused(run, tmp_path, path.name).startswith("error[SC801 unreadable-weights]: ")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_whatever_the_bytes_it_is_tensors_or_a_diagnostic(form: str, save: Save, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / f"a.{FORMATS[form]}"
+    shapes = ((4, 3, 3, 3), (4,), (6, 4, 3, 3), (6,), (5, 24), (5,))
+    save[form](path, {f"c{i // 2}.{i}": np.zeros(shape, np.float32) for i, shape in enumerate(shapes)})
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    refusals = 0
+    for _ in range(300):
+        changed, count = whole.copy(), rng.integers(1, 8)
+        ends = np.concatenate([np.arange(600), whole.size - 1 - np.arange(600)])  # where the structure is
+        changed[rng.choice(ends, count)] = rng.integers(0, 256, count)
+        path.write_bytes(changed.tobytes())
+        try:
+            source = read_weights(path)
+            for tensor in source.tensors:
+                if tensor.floats and not tensor.unusable:
+                    assert source.values(tensor).shape == tensor.shape
+        except SegcompileError as error:
+            refusals += 1
+            assert [found.code.code for found in error.diagnostics] == ["SC801"]
+    assert refusals
+
+
+class Hostile:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch executed",)
+
+
+@pytest.mark.parametrize("form", ["pickle", "torch", "tensor"])
+def test_a_pickle_that_would_run_a_command_does_not(form: str, spec: Path, run: Run, tmp_path: Path) -> None:
+    import torch
+
+    path = tmp_path / "a.pth"
+    if form == "pickle":
+        path.write_bytes(pickle.dumps({"c1.weight": Hostile()}))
+    else:
+        torch.save(
+            {"c1.weight": torch.zeros(4, 3, 3, 3), "more": Hostile()},
+            path,
+            _use_new_zipfile_serialization=form == "torch",
+        )
+    assert refused(run, tmp_path, "a.pth") == NO_STATE_DICT
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_compressed_archive_is_not_unpacked(
+    spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
+) -> None:
+    save["torch"](tmp_path / "b.pth", tensors)
+    with zipfile.ZipFile(tmp_path / "b.pth") as plain, zipfile.ZipFile(tmp_path / "a.pth", "w", 8) as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    assert "`a.pth` cannot be read as weights: it is a compressed archive\n" in refused(run, tmp_path, "a.pth")
+
+
+def test_a_view_of_one_value_is_no_tensor_of_any_size(spec: Path, run: Run, tmp_path: Path) -> None:
+    import torch
+
+    tensors = {"c1.weight": torch.zeros(1).expand(4, 3, 3, 3), "c1.bias": torch.zeros(4)}
+    torch.save(tensors, tmp_path / "a.pth")
+    _, told, _ = run("import", "a.pth", "--spec", spec, "-o", "out.safetensors")
+    assert "c1.weight  4 x 3 x 3 x 3  fresh: he     `c1.weight`: repeats few values" in told
+
+
+def test_several_state_dicts_in_one_file(spec: Path, run: Run, tmp_path: Path) -> None:
+    import torch
+
+    torch.save({"net": {"c1.bias": torch.zeros(4)}, "average": {"c1.bias": torch.ones(4)}}, tmp_path / "a.pth")
+    assert refused(run, tmp_path, "a.pth") == (
+        f"{DAMAGED}it holds several state dicts: net, average\n"
+        "   = help: save the state dict alone: torch.save(model.state_dict(), path)\n"
+    )
+
+
+def _safetensors(shape: list[int], size: int) -> bytes:
+    header = json.dumps({"c1.bias": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
+    return struct.pack("<Q", len(header)) + header + bytes(16)
+
+
+@pytest.mark.parametrize("content", [_safetensors([2**40], 2**42), _safetensors([8], 16), struct.pack("<Q", 2**60)])
+def test_safetensors_that_claim_more_than_they_hold(content: bytes, spec: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(content)
+    assert "error[SC801 unreadable-weights]: `a.safetensors` cannot " in refused(run, tmp_path, "a.safetensors")
+
+
+@pytest.mark.parametrize(("shape", "why"), [
+    ([5], "`c1.bias`: cannot reshape array of size 4 into shape (5,)"),
+    ([2**40], "`c1.bias` has the shape [1099511627776]"),
+    ([-4], "`c1.bias` has the shape [-4]"),
+    ([2] * 12, "`c1.bias` has the shape [2, 2, 2, 2, 2, 2, 2, 2, 2]"),
+])  # fmt: skip
+def test_caffe_blobs_of_another_shape_than_their_data(
+    shape: list[int], why: str, spec: Path, run: Run, tmp_path: Path
+) -> None:
+    from segcompile.weights.caffe_file import _net_parameter
+
+    spec.write_text(spec.read_text().replace("{conv: 4}", "{conv: 5}"))
+    net = _net_parameter()
+    layer = net.layer.add(name="c1", type="Convolution")
+    layer.blobs.add(data=np.zeros(5 * 27, "<f4").tobytes()).shape.dim.extend([5, 3, 3, 3])
+    layer.blobs.add(data=np.zeros(4, "<f4").tobytes()).shape.dim.extend(shape)
+    (tmp_path / "a.caffemodel").write_bytes(net.SerializeToString())
+    assert refused(run, tmp_path, "a.caffemodel") == (
+        f"error[SC801 unreadable-weights]: `a.caffemodel` cannot be read as weights: {why}\n"
+    )
+
+
+def test_onnx_tensors_in_other_files_are_not_followed(
+    spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
+) -> None:
+    import onnx
+
+    save["onnx"](tmp_path / "a.onnx", tensors)
+    onnx.save(
+        onnx.load(tmp_path / "a.onnx"), tmp_path / "a.onnx", save_as_external_data=True, size_threshold=0, location="b"
+    )
+    said = refused(run, tmp_path, "a.onnx")
+    assert "cannot be read as weights: `shape` lies in another file\n" in said
+    assert "   = help: onnx.save(onnx.load(path), path) makes it one file\n" in said
+
+
+def test_values_that_are_not_finite(
+    spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
+) -> None:
+    tensors["c2.bias"][3] = np.nan
+    save["torch"](tmp_path / "a.pth", tensors)
+    assert refused(run, tmp_path, "a.pth") == f"{DAMAGED}`c2.bias` holds values that are not finite\n"
+
+
+def test_limits_on_bytes_and_tensors(
+    tensors: dict[str, np.ndarray], save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save["caffe"](tmp_path / "a.caffemodel", tensors)
+    monkeypatch.setattr(stored, "MOST_TENSORS", 5)
+    with pytest.raises(SegcompileError, match="more than 5 tensors"):
+        read_weights(tmp_path / "a.caffemodel")
+    with (tmp_path / "b.caffemodel").open("wb") as file:
+        file.truncate(2**31)  # a hole, which takes no room
+    with pytest.raises(SegcompileError, match="2,147,483,648 bytes; 2,147,483,647 is the limit"):
+        read_weights(tmp_path / "b.caffemodel")
+
+
+@pytest.mark.parametrize(("file", "why"), [
+    ("none.pth", "no such file or directory"),
+    ("folder.pth", "it is not a plain file"),
+    ("a.h5", "its suffix is none of .safetensors, .onnx, .pt, .pth, .caffemodel"),
+])  # fmt: skip
+def test_no_file(file: str, why: str, spec: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "folder.pth").mkdir()
+    assert refused(run, tmp_path, file) == (
+        f"error[SC801 unreadable-weights]: `{file}` cannot be read as weights: {why}\n"
+    )
+
+
+def test_another_network(spec: Path, save: Save, run: Run, tmp_path: Path) -> None:
+    other = {"features.0.weight": np.zeros((64, 3, 11, 11), np.float32), "features.0.bias": np.zeros(64, np.float32)}
+    save["torch"](tmp_path / "a.pth", other)
+    save["safetensors"](tmp_path / "a.safetensors", other)
+    head = "error[SC802 other-network]: nothing in `{}` fits: it starts with `features.0.{}\n   = help: {}\n"
+    ordered = "give the file of a network that starts as net does, with `c1.weight`, 4 x 3 x 3 x 3"
+    assert refused(run, tmp_path, "a.pth") == head.format("a.pth", "weight`, 64 x 3 x 11 x 11", ordered)
+    named = "safetensors keeps no order: a tensor needs its parameter's name, as `c1.weight`, 4 x 3 x 3 x 3"
+    assert refused(run, tmp_path, "a.safetensors") == head.format("a.safetensors", "bias`, 64", named)
+
+
+def test_two_tensors_for_one_parameter(spec: Path, save: Save, run: Run, tmp_path: Path) -> None:
+    save["torch"](tmp_path / "a.pth", {name: np.zeros(4, np.float32) for name in ("rgb.c1.bias", "hha.c1.bias")})
+    assert refused(run, tmp_path, "a.pth") == (
+        "error[SC803 ambiguous-weights]: `a.pth`: `rgb.c1.bias` and `hha.c1.bias` both fit `c1.bias`\n"
+        "   = help: leave only one of them in the file\n"
+    )
+
+
+def test_the_order_of_channels_must_be_said(
+    spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
+) -> None:
+    save["torch"](tmp_path / "a.pth", tensors)
+    assert refused(run, tmp_path, "a.pth", "--set", "K=1").startswith("error[SC101 ")
+    assert refused(run, tmp_path, "a.pth", "--variant", "x").startswith("error[SC110 ")
+    status, _, errors = run("import", "a.pth", "--spec", spec, "-o", "out.safetensors")
+    assert status == 1 and errors == (
+        "error[SC804 image-channels]: `c1.weight` reads an image; in which order its three channels come is not said\n"
+        "   = help: --channels rgb, or --channels bgr as Caffe's networks have them\n"
+    )
+
+
+def test_a_mean_needs_a_bias_and_channels_an_image(
+    spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
+) -> None:
+    del tensors["c1.bias"]
+    save["torch"](tmp_path / "a.pth", tensors)
+    assert refused(run, tmp_path, "a.pth", "--channels", "rgb", "--mean", "1,2,3") == (
+        "error[SC804 image-channels]: `c1.weight` has no bias from the file that could take the mean in\n"
+        "   = help: subtract the mean in data.py, and leave --mean out\n"
+    )
+    del tensors["c1.weight"]
+    save["torch"](tmp_path / "a.pth", tensors)
+    assert refused(run, tmp_path, "a.pth") == (
+        "error[SC804 image-channels]: no convolution that the file has weights for reads an image of three channels\n"
+        "   = help: leave --channels, --mean and --std out\n"
+    )
+
+
+@pytest.mark.parametrize("flags", [("--mean", "1,2"), ("--mean", "1,2,x"), ("--mean", "1,2,300"), ("--std", "1,1,1"),
+                                   ("--mean", "1,2,3", "--std", "0,1,1"), ("--mean", "nan,1,1")])  # fmt: skip
+def test_numbers_that_are_no_means(flags: tuple[str, ...], spec: Path, run: Run) -> None:
+    assert run("import", "a.pth", "--spec", spec, "--channels", "rgb", *flags, "-o", "out.safetensors")[0] == 2
+
+
+@pytest.mark.parametrize("out", ["out.pt", "none/out.safetensors", "."])
+def test_no_file_to_write(
+    out: str, spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
+) -> None:
+    save["torch"](tmp_path / "a.pth", tensors)
+    before = sorted(tmp_path.rglob("*"))
+    status, _, errors = run("import", "a.pth", "--spec", spec, "--channels", "rgb", "-o", out)
+    assert status == 1 and errors.startswith("error[SC009 unreadable-file]: ")
+    assert sorted(tmp_path.rglob("*")) == before

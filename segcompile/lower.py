@@ -58,9 +58,11 @@ def _unpool(node: Node, op: Unpool, name: str, mains: Mapping[str, Node], findin
 
 
 def _warn_unneeded(expansion: Expansion, needed: frozenset[str], findings: Findings) -> None:
+    """A used spec of which another layer is read is not blamed for its end: half a network can be used."""
     help = "remove it, or name it under `outputs`"
+    tapped = tuple(f"{use.name}." for use in expansion.uses if any(name.startswith(f"{use.name}.") for name in needed))
     for layer in expansion.layers:
-        if layer.name not in needed:
+        if layer.name not in needed and not layer.name.startswith(tapped):
             message = f"no output depends on `{layer.name}`; it is left out"
             findings.add("SC202", message, layer.origin.span, labels=layer.origin.calls, help=help)
     section = expansion.document.section("input")

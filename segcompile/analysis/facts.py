@@ -77,6 +77,6 @@ def analyse(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Fa
         facts[name] = NodeFacts(shape, fields[name], strides[name], places[name], parameters, macs, bound)
     warn_misaligned(graph, shapes, places, findings)
     warn_no_effect(graph, shapes, findings)
-    warn_field_exceeds(graph, fields, findings)
+    warn_field_exceeds(graph, shapes, fields, findings)
     warn_gridding(graph, shapes, fields, findings)
     return facts

@@ -33,11 +33,16 @@ def _dilates_nothing(op: Conv | Deconv) -> bool:
     return bool(dilated) and all(kernel == 1 for kernel in dilated)
 
 
-def warn_field_exceeds(graph: Graph, fields: Mapping[str, Fields], findings: Findings) -> None:
+def warn_field_exceeds(
+    graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str, Fields], findings: Findings
+) -> None:
     """SC408, once an axis, for the first layer of which a part of the field can never lie on the input.
 
-    A field whose middle lies on an image of n pixels reaches over at most n - 1 of them to either side: 2 n - 1.
+    A field whose middle lies on an image of n pixels reaches over at most n - 1 of them to either side: 2 n - 1. A
+    classifier, which gives vectors, is built to see all of its image.
     """
+    if not any(shapes[name].size for name in graph.outputs.values()):
+        return
     said: list[Node] = []
     for axis in AXES:
         sizes = [shape.size[axis] for shape in graph.inputs.values() if shape.size]

@@ -179,11 +179,11 @@ def _listed(op: type[Op]) -> str:
     return f"it has {', '.join(names)}" if names else "it has none"
 
 
-def _values(op: type[Op], given: _Given) -> dict[str, Any]:
+def _values(op: type[Op], given: _Given, stride: tuple[int, int] = (1, 1)) -> dict[str, Any]:
     """The value of each attribute; the stride first, because the others may read it (`kernel: 2*stride`)."""
     found: dict[str, Any] = {}
     strided = "stride" in op.model_fields
-    stride = read_pair(*given["stride"]) if strided and "stride" in given else (1, 1)
+    stride = read_pair(*given["stride"]) if strided and "stride" in given else stride
     wrong: list[Diagnostic] = []
     for name, (node, values) in given.items():
         scope = with_stride(values, stride) if strided else values
@@ -272,6 +272,35 @@ def read_carried(key: str, body: Mapping, defaults: Defaults, values: Values) ->
         if name != key and node is not None and not _is_none(node):
             found.append((name, _read_carried_op(name, node, defaults, scope)))
     return found
+
+
+# --- a layer that is there, changed ---------------------------------------------------------------------------------
+
+
+def changeable(op: Op) -> frozenset[str]:
+    """What can be said anew of an op: its attributes, the main one under the op's own name."""
+    main = {op.spelling} if op.main is not None and op.spelling not in _NAMES_LAYERS else set()
+    return frozenset(main | {name for name in type(op).model_fields if name != op.main})
+
+
+def change_op(op: Op, attributes: Mapping, values: Values) -> Read:
+    """The op with other `attributes` (all `changeable`), and where these are written.
+
+    Raises SegcompileError: SC004 or SC105 for a wrong value, SC109 for no such norm or activation.
+    """
+    if op.spelling in CARRIED and op.spelling in attributes.entries:
+        return _read_carried_op(op.spelling, attributes.entries[op.spelling][1], Defaults(), values)
+    names = {op.main if name == op.spelling else name: node for name, (_, node) in attributes.entries.items()}
+    given = {name: (node, values) for name, node in names.items() if name is not None}
+    spans = {name: node.span for name, (node, _) in given.items()}
+    found = _values(type(op), given, getattr(op, "stride", None) or (1, 1))
+    now = {name: getattr(op, name) for name in type(op).model_fields}
+    return Read(_build(type(op), {**now, **found}, spans, attributes.span), spans)
+
+
+def change_carried(key: str, node: Node, defaults: Defaults, values: Values) -> Read | None:
+    """The norm, act or drop that a layer carries from now on; None for `none`."""
+    return None if _is_none(node) else _read_carried_op(key, node, defaults, values)
 
 
 def _is_none(node: Node) -> bool:

@@ -18,6 +18,15 @@ _DEEP = ("defaults", "claims")  # and to these one level further down
 _OWN = ("model", "base", "variant", "variants", "transform")  # never handed on
 MAX_BASES = 16
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """The `transform` of one spec in a chain of bases: its edits, and the `input` of the base that they are done to."""
+
+    edits: Sequence
+    input: Node | None
+
+
 Locate = Callable[[str, Path], Path | None]  # how `base` and `use` find a file: (as written, the folder of the spec)
 
 
@@ -25,13 +34,16 @@ Locate = Callable[[str, Path], Path | None]  # how `base` and `use` find a file:
 class Document:
     """One spec, complete: no base, no variants left in it. `variant` is the one chosen by whoever asked for it.
 
-    `bases`: the text of each base -> the `base` value, in the spec derived from it, that named it.
+    `bases`: the text of each base -> the `base` value, in the spec derived from it, that named it. `steps`: the edits
+    that make this network of that of the first base, the first base's first. `base`: the nearest, and its variant.
     """
 
     path: Path
     root: Mapping
     variant: str | None
     bases: MappingOf[SourceText, Span] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    base: tuple[Path, str | None] | None = None
 
     @property
     def model(self) -> str:
@@ -100,15 +112,17 @@ def read_document(
         findings.diagnostics.append(replace(found, labels=(*found.labels, *labels)))
     if refused.has_errors:
         raise SegcompileError(findings.diagnostics)
-    return Document(path, root, variant, reader.bases)
+    return Document(path, root, variant, reader.bases, tuple(reader.steps), reader.base)
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads a spec and its bases, merged; `bases` remembers who named whom."""
+    """Reads a spec and its bases, merged; `bases` remembers who named whom, `steps` what is edited."""
 
     locate: Locate
     bases: dict[SourceText, Span] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    base: tuple[Path, str | None] | None = None  # of the spec read last: that of the one asked for
 
     def read(self, path: Path, name: str | None, choice: Choice, chain: tuple[Path, ...]) -> Mapping:
         root = load(path, name)
@@ -120,6 +134,9 @@ class _Reader:
             if own is not None:
                 message = "`variant` chooses one of a base's variants, and there is no `base`"
                 raise fail("SC003", message, root.key("variant").span, help="remove it, or name the `base`")
+            if "transform" in root.entries:
+                span = root.key("transform").span
+                raise fail("SC004", "`transform` edits a base, and there is no `base`", span, help="name the `base`")
             return choose(root, choice) if "variants" not in root.entries else root
         if not isinstance(base, Scalar):
             raise fail("SC004", f"`base` is the name of a spec file, not {describe(base)}", base.span)
@@ -133,7 +150,15 @@ class _Reader:
             choice = Choice(own.text, own.span)
         elif "variants" in root.entries:
             choice = Choice(None, base.span)
-        return _merge(self._base(path, base, choice, chain), root)
+        read = self._base(path, base, choice, chain)
+        edits = root.get("transform")
+        if edits is not None and not isinstance(edits, Sequence):
+            raise fail(
+                "SC004", f"`transform` is a list of edits, not {describe(edits)}", edits.span, help="`- remove: [fc8]`"
+            )
+        if edits is not None:
+            self.steps.append(Step(edits, read.get("input")))
+        return _merge(read, root)
 
     def _base(self, path: Path, base: Scalar, choice: Choice, chain: tuple[Path, ...]) -> Mapping:
         found = self.locate(base.text, path.parent)
@@ -153,6 +178,7 @@ class _Reader:
                 for found in error.diagnostics
             ) from None
         self.bases[root.span.source] = base.span
+        self.base = found, choice.variant
         return root
 
 

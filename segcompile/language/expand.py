@@ -44,13 +44,14 @@ def expand(document: Document, overrides: Mapping[str, int], locate: Locate, fin
     expander.names.results.update({name: name for name in inputs})
     expander.names.hidden = not network.whole
     try:
-        last = expander.expand_list(network.layers, place, next(iter(inputs)))
+        last = expander.expand_network(network, place, next(iter(inputs)))
     except Stop:
         raise SegcompileError(findings.diagnostics) from None
     expander.names.settle([(layer.name, name) for layer in expander.layers for name in layer.inputs], findings)
     outputs = read_outputs(document, expander.names, place, last, findings)
     _check_outputs(outputs, inputs, network, document, findings)
-    claims = read_claims(document, network.claims, expander.names, place, findings)
+    cells = network.claims if not document.steps else ()  # they speak of the base
+    claims = read_claims(document, cells, expander.names, place, findings)
     with collecting(findings, place):
         read_training(document, place.values)
     findings.stop_on_errors()

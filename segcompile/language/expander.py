@@ -14,7 +14,9 @@ from segcompile.language.items import body_op, list_under, split, turns
 from segcompile.language.ledger import MAX_BRANCHES, MAX_LAYERS, Ledger
 from segcompile.language.names import Names
 from segcompile.language.place import Place
-from segcompile.language.sections import read_outputs
+from segcompile.language.sections import read_input_section, read_outputs
+from segcompile.language.table import Table
+from segcompile.language.transform import Draft, edit
 from segcompile.language.values import is_name, read_name, read_positive
 from segcompile.ops import Op
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
@@ -30,6 +32,24 @@ class Expander:
     layers: list[Layer] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
+
+    def expand_network(self, network: Table, place: Place, above: str) -> str:
+        """Write out a spec's own layers, or those of its first base and then the edits; returns the last result.
+
+        Raises Stop.
+        """
+        if not place.document.steps:
+            return self.expand_list(network.layers, place, above)
+        outer, self.layers = self.layers, []
+        last = self.expand_list(network.layers, place, above)
+        draft = Draft(self.layers, self.names, self.ledger, place, self.expand_list, last)
+        for step in place.document.steps:
+            draft.inputs = read_input_section(step.input, place.document.root.span, place.values)
+            if place.input:  # how this spec's only input is called here
+                draft.inputs = {place.input: next(iter(draft.inputs.values()))}
+            edit(draft, step)
+        self.layers = [*outer, *draft.layers]
+        return draft.last
 
     def expand_list(self, items: Sequence, place: Place, above: str) -> str:
         """Write out a list of layers; returns the name of the last one's result.
@@ -195,13 +215,13 @@ class Expander:
             raise fail("SC004", "a used spec needs a name", target.span, help=f"`- name: {{use: {target.text}}}`")
         call = self.library.read(target, body, place)
         absolute = self.names.declare(read_name(name, place.values), place, name.span)
-        self.uses.append(Use(call.document, call.values, target.span, above, call.takes))
+        self.uses.append(Use(absolute, call.document, call.values, target.span, above, call.takes))
         integers = {key: value for key, value in call.values.items() if isinstance(value, int)}
         self.scopes.append(Scope(absolute, call.document.model, integers, call.document.about))
         inside = call.inside.scope(absolute, call.document.model, above).grounded()
         if call.input != "input":
             self.names.results[inside.prefix + call.input] = above
-        result = self.expand_list(call.network.layers, inside, above)
+        result = self.expand_network(call.network, inside, above)
         heads = read_outputs(call.document, self.names, inside, result, self.ledger.findings)
         if len(heads) > 1:
             raise fail("SC204", f"`{target.text}` has {len(heads)} outputs; a layer has one result", target.span)

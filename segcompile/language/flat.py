@@ -39,6 +39,7 @@ class Claim:
 class Use:
     """A spec used as a layer: it is compiled alone as well, so that its own claims are checked."""
 
+    name: str  # of its scope
     document: Document
     values: Values
     call: Span

@@ -14,10 +14,12 @@ def warn_unused_parameters(document: Document, findings: Findings) -> None:
     if section is None:
         return
     used: set[str] = set()
-    for key, node in document.root.entries.values():
-        if key.text not in ("params", "about", "model", "cite"):
-            for scalar in scalars(node):
-                used |= names_in(scalar.text)
+    parts = [
+        node for key, node in document.root.entries.values() if key.text not in ("params", "about", "model", "cite")
+    ]
+    for node in (*parts, *(step.edits for step in document.steps)):
+        for scalar in scalars(node):
+            used |= names_in(scalar.text)
     for _, node in section.entries.values():
         used |= names_in(node.text) if isinstance(node, Scalar) else set()
     for key, _ in section.entries.values():

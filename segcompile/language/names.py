@@ -5,7 +5,7 @@ A name is declared where its layer begins and finished when the result is known;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
@@ -40,6 +40,7 @@ class Names:
     broken: set[str] = field(default_factory=set)  # layers that could not be read, and what is inside them
     helped: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    removed: dict[str, Span] = field(default_factory=dict)  # by an edit, and where that is written
 
     def free(self, key: str, place: Place) -> str:
         """A name for a layer without one: its op's, with a number where that is taken."""
@@ -79,6 +80,28 @@ class Names:
         self.declared.setdefault(absolute, span)
         self.results.setdefault(absolute, absolute)
         self.broken.add(absolute)
+
+    def remove(self, absolute: str, span: Span) -> None:
+        """Forget a layer that an edit at `span` takes out."""
+        del self.declared[absolute]
+        del self.results[absolute]
+        self.removed[absolute] = span
+
+    def redirect(self, results: Mapping[str, str]) -> None:
+        """Let the name of a block that ended with a layer that is gone mean what that read; forget a block that is
+        gone altogether."""
+        for name, layer in list(self.results.items()):
+            if layer in results:
+                self.results[name] = results[layer]
+                if not results[layer].startswith(f"{name}."):
+                    del self.results[name]
+
+    def gone(self, name: str, place: Place) -> list[Label]:
+        """Where the layer that `name` meant was removed."""
+        found = next(
+            (self.removed[prefix + name] for prefix in _outwards(place) if prefix + name in self.removed), None
+        )
+        return [Label(found, "removed here")] if found is not None else []
 
     def find(self, name: str, place: Place) -> str | None:
         """The layer that `name` means: looked up in this scope first, then outwards to the spec's own."""
@@ -137,7 +160,9 @@ class Names:
             cycle = cycles.get(found) if found is not None else None
             if found is None:
                 if not self.is_lost(reference.name, reference.place):
-                    _add(findings, reference, _unknown(reference, self.nearest(reference.name, reference.place)))
+                    gone = self.gone(reference.name, reference.place)
+                    help = None if gone else self.nearest(reference.name, reference.place)
+                    _add(findings, reference, _unknown(reference, gone, help))
             elif cycle is not None and reference.reader in cycle.members:
                 if id(cycle) not in told:
                     told.add(id(cycle))
@@ -161,9 +186,9 @@ def _add(findings: Findings, reference: Open, diagnostic: Diagnostic) -> None:
     findings.diagnostics.append(with_labels(diagnostic, reference.place.calls_of(reference.span)))
 
 
-def _unknown(reference: Open, help: str | None) -> Diagnostic:
+def _unknown(reference: Open, labels: list[Label], help: str | None) -> Diagnostic:
     message = f"there is no layer `{brief(reference.name)}`"
-    return fail("SC102", message, reference.span, help=help).diagnostics[0]
+    return fail("SC102", message, reference.span, labels=labels, help=help).diagnostics[0]
 
 
 def _cyclic(reference: Open, later: str, path: tuple[str, ...]) -> Diagnostic:

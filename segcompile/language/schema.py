@@ -16,6 +16,9 @@ from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 
+# The edits of a `transform`; each is a function in language/transform/, where they are read.
+Edit = Literal["convolutionalize", "remove", "remove_stride", "atrous", "set", "replace", "append", "insert"]
+
 # What an editor that knows YAML's types may see where a scalar is due; a mapping chooses one for each variant.
 _SCALAR = {"type": ["string", "integer", "number", "boolean", "object"]}
 _CELLS = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}
@@ -79,7 +82,7 @@ class Spec(_Part):
     layers: list[Any] | None = None
     base: Text | None = None
     variant: Text | None = None
-    transform: list[dict[str, Any]] | None = None
+    transform: list[dict[Edit, Any]] | None = None
     init: Text | dict[str, Any] | None = None
     outputs: dict[Name, Text] = {}
     claims: dict[str, Any] = {}
@@ -125,7 +128,7 @@ def validate(root: Mapping, findings: Findings) -> None:
 def refuse_later(root: Mapping, findings: Findings) -> None:
     """SC010 for what is in the language and not yet in this version."""
     training = root.get("training")
-    places: list[tuple[Mapping, str, str | None]] = [(root, "transform", "a later version will know it")]
+    places: list[tuple[Mapping, str, str | None]] = []
     if isinstance(training, Mapping):
         places += [
             (training, "stages", "say one stage: lr, batch, steps"),

@@ -68,9 +68,13 @@ def settings(overrides: Mapping[str, int]) -> dict[str, Span]:
 
 def read_inputs(document: Document, values: Values) -> dict[str, Shape]:
     """Name -> shape of everything that enters the network; a single unnamed one is `input`."""
-    section = document.section("input")
-    if section is None or not section.entries:
-        span = section.span if section is not None else document.root.span
+    return read_input_section(document.root.get("input"), document.root.span, values)
+
+
+def read_input_section(section: Node | None, at: Span, values: Values) -> dict[str, Shape]:
+    """The same of any `input`; `at` is what to point at where there is none."""
+    if not isinstance(section, MappingNode) or not section.entries:
+        span = section.span if section is not None else at
         raise fail("SC004", "the input needs `channels` and `size`", span, help="{channels: 3, size: any}")
     if "channels" in section.entries or "size" in section.entries:
         return {"input": _input(section, values)}
@@ -135,8 +139,10 @@ def read_outputs(document: Document, names: Names, place: Place, last: str, find
             if layer is not None:
                 found[key.text] = layer
             elif not names.is_lost(name, place):
-                help = names.nearest(name, place)
-                raise fail("SC102", f"there is no layer `{name}` for output `{key.text}`", node.span, help=help)
+                gone = names.gone(name, place)
+                help = None if gone else names.nearest(name, place)
+                message = f"there is no layer `{name}` for output `{key.text}`"
+                raise fail("SC102", message, node.span, labels=gone, help=help)
     return found
 
 
@@ -160,8 +166,9 @@ def _claims_of(key: Scalar, node: Node, names: Names, place: Place) -> list[Clai
     if key.text not in names.results and key.text != "output":
         if names.is_lost(key.text, place):
             return []
+        gone = names.gone(key.text, place)
         message = f"there is no layer `{key.text}` to claim this of"
-        raise fail("SC102", message, key.span, help=names.nearest(key.text, place))
+        raise fail("SC102", message, key.span, labels=gone, help=None if gone else names.nearest(key.text, place))
     if not isinstance(node, MappingNode):
         message = f"a claim of a layer is {{what: value}}, not {describe(node)}"
         raise fail("SC004", message, node.span, help=f"{key.text}: {{size: 66}}")

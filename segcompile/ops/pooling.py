@@ -28,12 +28,13 @@ class Pool(Op):
 
     spelling: ClassVar[str] = "pool"
     main: ClassVar[str] = "kind"
-    summary: ClassVar[str] = "pooling: kernel, stride (default: kernel), pad, round"
+    summary: ClassVar[str] = "pooling: kernel, stride (default: kernel), dilation (of max), pad, round"
     spatial: ClassVar[bool] = True
 
     kind: Annotated[Literal["max", "avg"], Reads.WORD]
     kernel: Pair
     stride: OptionalPair = None
+    dilation: Pair = (1, 1)
     pad: Padding = (0, 0, 0, 0)
     round: Annotated[Literal["floor", "ceil"], Reads.WORD] = "floor"
 
@@ -48,9 +49,17 @@ class Pool(Op):
 
     def pads(self, axis: int) -> tuple[int, int]:
         """Padding (before, after) along `axis`, `same` resolved."""
-        return same_pads(self.kernel[axis], 1) if self.pad == "same" else axis_pads(self.pad, axis)
+        return same_pads(self.kernel[axis], self.dilation[axis]) if self.pad == "same" else axis_pads(self.pad, axis)
+
+    @property
+    def spans(self) -> tuple[int, int]:
+        """The pixels from the first tap of a window to its last, both included."""
+        height, width = (self.dilation[axis] * (self.kernel[axis] - 1) + 1 for axis in AXES)
+        return height, width
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
+        if self.kind != "max" and self.dilation != (1, 1):
+            raise Refusal("SC004", "only a max pool can be dilated", "dilation", "`pool: max`, or a convolution")
         return Shape(shapes[0].channels, tuple(self._extent(axis, shapes[0].size[axis]) for axis in AXES))
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
@@ -59,21 +68,21 @@ class Pool(Op):
 
     def _extent(self, axis: int, size: Size) -> Size:
         before, after = self.pads(axis)
-        kernel, stride = self.kernel[axis], self.steps[axis]
-        if 2 * max(before, after) > kernel:
-            raise Refusal("SC303", f"a padding of {max(before, after)} is more than half the kernel of {kernel}", "pad")
+        span, stride = self.spans[axis], self.steps[axis]
+        if 2 * max(before, after) > span:
+            raise Refusal("SC303", f"a padding of {max(before, after)} is more than half the kernel of {span}", "pad")
         if self.round == "floor":
-            return (size + (before + after - kernel)) // stride + 1
-        whole = (size + (before + after - kernel + stride - 1)) // stride + 1
+            return (size + (before + after - span)) // stride + 1
+        whole = (size + (before + after - span + stride - 1)) // stride + 1
         return least([whole, (size + (before - 1)) // stride + 1])  # the last window starts inside the image
 
     def _no_window(self, axis: int, size: Size) -> Refusal:
         before, after = self.pads(axis)
-        message = f"{size} pixels with padding {before} + {after} hold no window of {self.kernel[axis]}"
+        message = f"{size} pixels with padding {before} + {after} hold no window of {self.spans[axis]}"
         return Refusal("SC303", message, "kernel")
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
-        return Window(self.kernel[axis], self.steps[axis], 1, self.pads(axis)[0])
+        return Window(self.kernel[axis], self.steps[axis], self.dilation[axis], self.pads(axis)[0])
 
 
 class Unpool(Op):
@@ -108,6 +117,8 @@ class Unpool(Op):
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         source, pooled, before = shapes
+        if self.pool.dilation != (1, 1):
+            raise Refusal("SC004", "a dilated pool cannot be undone", "pool_layer", "a pool without dilation")
         if any(kernel > stride for kernel, stride in zip(self.kernel, self.pool.steps, strict=True)):
             kernel, stride = ("x".join(map(str, pair)) for pair in (self.kernel, self.pool.steps))
             message = f"windows of {kernel} overlap at a stride of {stride}: two values may go back to one place"

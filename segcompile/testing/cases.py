@@ -51,6 +51,8 @@ LAYERS = (
     "pool: max, kernel: [3, 2], stride: [2, 1], pad: [1, 0]",
     "pool: max, kernel: 3, stride: 2, pad: 1, round: ceil",
     "pool: max, kernel: 2, stride: 3, round: ceil",
+    "pool: max, kernel: 2, stride: 1, dilation: 2",
+    "pool: max, kernel: 3, stride: 2, dilation: [1, 2], pad: [1, 2], round: ceil",
     "pool: max, kernel: 2, stride: 1, pad: same",
     "pool: avg, kernel: 2",
     "pool: avg, kernel: [3, 2], stride: [2, 1], pad: [1, 0]",

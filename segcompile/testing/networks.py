@@ -69,7 +69,7 @@ def linear(graph: Graph) -> Graph:
     def of(op: Op) -> Op:
         if isinstance(op, _NOT_LINEAR):
             return Scale(factor=1.0)
-        if isinstance(op, Pool):
+        if isinstance(op, Pool) and op.dilation == (1, 1):  # a mean cannot be dilated
             return op.model_copy(update={"kind": "avg"})
         if isinstance(op, GlobalPool):
             return op.model_copy(update={"kind": "global_avg"})

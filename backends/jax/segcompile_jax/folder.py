@@ -15,6 +15,7 @@ from segcompile_jax.rules import JAX
 
 _FUNCTIONS = (
     "avg_pool",
+    "dilated_max_pool",
     "flatten",
     "interpolate",
     "interpolate_corners",
@@ -23,7 +24,7 @@ _FUNCTIONS = (
     "pixel_shuffle",
     "unpool",
 )
-_OF_JAX_NUMPY = {"avg_pool", "nearest", "interpolate_corners"}
+_OF_JAX_NUMPY = {"avg_pool", "dilated_max_pool", "nearest", "interpolate_corners"}
 
 
 def _helpers(request: BuildRequest, view: ModelView) -> dict[str, Any]:

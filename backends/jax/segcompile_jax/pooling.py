@@ -13,6 +13,8 @@ def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], 
     around = _reached(op)
     (_, bottom), (_, right) = sides(op)
     overhang = ((0, around[0][1] - bottom), (0, around[1][1] - right))
+    if op.dilation != (1, 1):
+        return f"dilated_max_pool({inputs[0]}, {op.kernel}, {op.steps}, {op.dilation}, {around})"
     if op.kind == "max" or not any(map(any, overhang)):
         return f"nnx.{op.kind}_pool({inputs[0]}, {_window(op, around)})"
     return f"avg_pool({inputs[0]}, {op.kernel}, {op.steps}, {sides(op)}, {overhang})"
@@ -38,5 +40,5 @@ def _reached(op: Pool) -> Sides:
     height, width = sides(op)
     if op.round == "floor":
         return height, width
-    more = [min(op.pads(axis)[1] + op.steps[axis], op.kernel[axis]) - 1 for axis in AXES]
+    more = [min(op.pads(axis)[1] + op.steps[axis], op.spans[axis]) - 1 for axis in AXES]
     return (height[0], more[0]), (width[0], more[1])

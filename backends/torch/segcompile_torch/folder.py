@@ -26,7 +26,7 @@ def refuses(op: Op) -> str | None:
 def _starts_in_padding(op: Pool, axis: int) -> bool:
     """Whether a last window could start behind the image, where PyTorch would keep it and Caffe drops it."""
     before, after = op.pads(axis)
-    return before != after and after + op.steps[axis] > op.kernel[axis]
+    return before != after and after + op.steps[axis] > op.spans[axis]
 
 
 def _helpers(request: BuildRequest, view: ModelView) -> dict[str, Any]:

@@ -22,6 +22,8 @@ def _pool(op: Pool, source: str, end: str = "") -> str:
     arguments = [str(same_sides(op.kernel))]
     if op.steps != op.kernel:
         arguments.append(str(same_sides(op.steps)))
+    if op.dilation != (1, 1):
+        end = f", dilation={same_sides(op.dilation)}{end}"
     if not symmetric(op):
         outside = ', value=float("-inf")' if op.kind == "max" else ""
         source = f"F.pad({source}, {pads(op)}{outside})"

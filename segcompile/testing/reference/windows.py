@@ -63,8 +63,8 @@ def _windows(op: Pool, x: Array, border: float, beyond: float) -> Array:
     where a last window overhangs."""
     counts, missing = [], []
     for axis in AXES:
-        (before, after), kernel, step = op.pads(axis), op.kernel[axis], op.steps[axis]
-        room = before + x.shape[2 + axis] + after - kernel
+        (before, after), step = op.pads(axis), op.steps[axis]
+        room = before + x.shape[2 + axis] + after - op.spans[axis]
         count = room // step + 1
         if op.round == "ceil":
             count = -(-room // step) + 1
@@ -73,9 +73,12 @@ def _windows(op: Pool, x: Array, border: float, beyond: float) -> Array:
         missing.append((0, max(0, (count - 1) * step - room)))
     x = np.pad(x, ((0, 0), (0, 0), op.pads(0), op.pads(1)), constant_values=border)
     x = np.pad(x, ((0, 0), (0, 0), *missing), constant_values=beyond)
-    steps = op.steps
+    steps, (down, right) = op.steps, op.dilation
     return np.stack(
-        [x[:, :, every(y, counts[0], steps[0]), every(z, counts[1], steps[1])] for y, z in np.ndindex(*op.kernel)]
+        [
+            x[:, :, every(down * y, counts[0], steps[0]), every(right * z, counts[1], steps[1])]
+            for y, z in np.ndindex(*op.kernel)
+        ]
     )
 
 

@@ -1,0 +1,99 @@
+"""`convolutionalize: [fc6, fc7]`: a linear layer becomes the convolution that computes the same function.
+
+Long et al. (2015), section 3.1: the kernel is as large as the map that entered the layer, so that its weight
+(out, C * H * W) is that of the convolution, (out, C, H, W), number by number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from segcompile.errors import fail
+from segcompile.graph import Origin
+from segcompile.language.flat import Layer
+from segcompile.language.transform.draft import Draft
+from segcompile.ops import Conv, Linear, Refusal, Shape, Unpool
+from segcompile.ops.size import Undecidable
+from segcompile.source import Node, Scalar
+
+
+def convolutionalize(draft: Draft, node: Node) -> None:
+    """Raises SegcompileError: SC502 for what is no linear layer; SC503 where an edit before this one has changed the
+    size that enters, or where the layer before is still linear."""
+    chosen: dict[str, Scalar] = {}
+    for item, layers in draft.each(node, "convolutionalize"):
+        linear = [layer for layer in layers if isinstance(layer.op, Linear)]
+        if not linear:
+            message = f"`{item.text}` is no linear layer, but `{layers[0].op.spelling}`"
+            raise fail("SC502", message, item.span, help="`convolutionalize` takes linear layers")
+        chosen |= {layer.name: item for layer in linear}
+    trained, now = _Sizes(draft.inputs), _Sizes(draft.inputs)
+    for layer in draft.base:
+        trained.add(layer)
+    for index, layer in enumerate(draft.layers):
+        if layer.name in chosen:
+            entering = now.entering(layer)
+            layer = _convolution(layer, trained.entered.get(layer.name, entering), entering, chosen[layer.name])
+            draft.layers[index] = layer
+        now.add(layer)
+
+
+class _Sizes:
+    """The shapes in a network, layer by layer; where there is none, why."""
+
+    def __init__(self, inputs: Mapping[str, Shape]) -> None:
+        self.shapes: dict[str, Shape | Refusal] = dict(inputs)
+        self.entered: dict[str, Shape | Refusal] = {}  # layer -> what it reads first
+        self.pooled: dict[str, str] = {}  # layer -> what it reads first, by name
+
+    def entering(self, layer: Layer) -> Shape | Refusal:
+        return self.shapes[layer.inputs[0]]
+
+    def add(self, layer: Layer) -> None:
+        found = [self.shapes[name] for name in layer.inputs]
+        if isinstance(layer.op, Unpool):  # it gives back the size that its pool read
+            found = [found[0], self.shapes[self.pooled.get(layer.inputs[1], layer.inputs[1])]]
+        self.entered[layer.name], self.pooled[layer.name] = found[0], layer.inputs[0]
+        self.shapes[layer.name] = _result(layer, found)
+
+
+def _result(layer: Layer, found: list[Shape | Refusal]) -> Shape | Refusal:
+    shapes = [shape for shape in found if isinstance(shape, Shape)]
+    if len(shapes) < len(found):
+        return next(shape for shape in found if isinstance(shape, Refusal))
+    if isinstance(layer.op, Unpool):
+        return Shape(shapes[0].channels, shapes[1].size)
+    if layer.op.spatial and any(not shape.size for shape in shapes):
+        return Refusal("SC302", f"`{layer.name}` reads a vector")
+    try:
+        return layer.op.result(shapes)
+    except (Refusal, Undecidable) as error:
+        return error if isinstance(error, Refusal) else Refusal("SC406", str(error))
+
+
+def _convolution(layer: Layer, trained: Shape | Refusal, entering: Shape | Refusal, item: Scalar) -> Layer:
+    """The convolution in place of a linear layer; `trained` is what entered it when its weight was shaped."""
+    for shape in (trained, entering):
+        if isinstance(shape, Refusal):
+            raise fail("SC503", f"no size is known for what enters `{layer.name}`: {shape}", item.span)
+    assert isinstance(layer.op, Linear) and isinstance(trained, Shape) and isinstance(entering, Shape)
+    if not entering.size:
+        message = f"`{layer.name}` reads `{layer.inputs[0]}`, which gives a vector: a convolution needs a map"
+        raise fail("SC503", message, item.span, help=f"convolutionalize `{layer.inputs[0]}` with it")
+    kernel = trained.size or (1, 1)
+    if (entering.size or (1, 1)) != kernel or entering.channels != trained.channels:
+        message = f"{entering} enters `{layer.name}` here, and its weight is for {trained}"
+        raise fail("SC503", message, item.span, help="convolutionalize before the edit that changes this")
+    height, width = kernel
+    assert isinstance(height, int) and isinstance(width, int)
+    op = Conv(
+        channels=layer.op.features,
+        kernel=(height, width),
+        bias=layer.op.bias,
+        init=layer.op.init,
+        frozen=layer.op.frozen,
+    )
+    features = layer.origin.attributes.get("features")
+    spans = {**layer.origin.attributes, **({"channels": features} if features else {}), "kernel": item.span}
+    return replace(layer, op=op, origin=Origin(layer.origin.span, spans, layer.origin.calls))

@@ -1,0 +1,135 @@
+"""The flat network of one spec while its edits are applied, in the order in which they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+from segcompile.errors import Label, SegcompileError, Span, did_you_mean, fail
+from segcompile.language.flat import Layer
+from segcompile.language.ledger import Ledger
+from segcompile.language.names import Names
+from segcompile.language.place import Place
+from segcompile.ops import Crop, Join, Shape
+from segcompile.source import Node, Scalar, Sequence, describe
+
+
+@dataclass(slots=True)
+class Draft:
+    """The layers of one spec, in the order of the data. Edits change them in place, and none hands anything on."""
+
+    layers: list[Layer]  # `grow` appends to it
+    names: Names
+    ledger: Ledger
+    place: Place  # of the spec's own layers
+    grow: Callable[[Sequence, Place, str], str]  # writes out a list of layers; returns the name of the last result
+    last: str  # the layer whose result the network ends with
+    base: tuple[Layer, ...] = ()  # as the base has them, whose weights are mapped
+    inputs: Mapping[str, Shape] = field(default_factory=dict)  # what enters the base
+
+    # --- selectors ---------------------------------------------------------------------------------------------
+
+    def each(self, node: Node, edit: str) -> Iterator[tuple[Scalar, list[Layer]]]:
+        """Each selector of a list (or the only one), with the layers it matches. Raises SegcompileError (SC502)."""
+        for item in node.items if isinstance(node, Sequence) else (node,):
+            if not isinstance(item, Scalar):
+                message = f"`{edit}` takes the names of layers, not {describe(item)}"
+                raise fail("SC004", message, item.span, help=f"`{edit}: [fc6, fc7]`")
+            self.ledger.step(item.span)
+            yield item, self.matching(item)
+
+    def matching(self, selector: Scalar) -> list[Layer]:
+        """The layers that a name, a name of a block or used spec, or a pattern with `*` means: at least one."""
+        pattern = self.place.prefix + self.place.spelled(selector)
+        self.ledger.step(selector.span, len(self.layers))
+        if any(sign in pattern for sign in "*?["):
+            found = [layer for layer in self.layers if fnmatchcase(layer.name, pattern)]
+        else:
+            found = [layer for layer in self.layers if layer.name == pattern or layer.name.startswith(f"{pattern}.")]
+        if not found:
+            raise self._unmatched(selector, pattern)
+        return found
+
+    def one(self, selector: Scalar, edit: str) -> Layer:
+        """The only layer that a selector means. Raises SegcompileError (SC502, SC004)."""
+        found = self.matching(selector)
+        if len(found) > 1:
+            few = ", ".join(layer.name for layer in found[:3])
+            message = f"`{edit}` is done to one layer, and `{selector.text}` means {len(found)}: {few}, ..."
+            raise fail("SC004", message, selector.span, help="name one of them")
+        return found[0]
+
+    def _unmatched(self, selector: Scalar, pattern: str) -> SegcompileError:
+        local = [layer.name.removeprefix(self.place.prefix) for layer in self.layers]
+        gone = self.names.removed.get(pattern)
+        labels = [Label(gone, "removed here")] if gone is not None else []
+        help = did_you_mean(selector.text, local[-1000:]) or "`segcompile rf` on the base shows its layers"
+        help = "edits are done in their order" if labels else help
+        return fail("SC502", f"no layer matches `{selector.text}`", selector.span, labels=labels, help=help)
+
+    # --- changes -----------------------------------------------------------------------------------------------
+
+    def put(self, layer: Layer) -> None:
+        """The layer instead of that of the same name."""
+        self.layers[self.index(layer.name)] = layer
+
+    def index(self, name: str) -> int:
+        """Where a layer stands."""
+        return next(index for index, layer in enumerate(self.layers) if layer.name == name)
+
+    def remove(self, names: frozenset[str], span: Span) -> None:
+        """Take layers out; what read one of them reads what it read. Raises SegcompileError (SC503) for a join."""
+        stands_for: dict[str, str] = {}  # a layer that goes -> what those who read it read now
+        kept: list[Layer] = []
+        for layer in self.layers:
+            read = tuple(stands_for.get(name, name) for name in layer.inputs)
+            if layer.name in names:
+                stands_for[layer.name] = read[0]
+            else:
+                self._check_join(layer, names, span)
+                kept.append(replace(layer, inputs=read) if read != layer.inputs else layer)
+        self.layers[:] = kept
+        self.last = stands_for.get(self.last, self.last)
+        for name in names:
+            self.names.remove(name, span)
+        self.names.redirect(stands_for)
+
+    def _check_join(self, reader: Layer, names: frozenset[str], span: Span) -> None:
+        """Refuse that a layer that stays reads a join that goes: which of its inputs should it read?"""
+        gone = next((name for name in reader.inputs if name in names), None)
+        if gone is None or (isinstance(reader.op, Crop) and reader.inputs[0] != gone):
+            return
+        layer = self.layers[self.index(gone)]
+        if isinstance(layer.op, Join):
+            message = f"`{gone}` joins {' and '.join(layer.inputs)}, and `{reader.name}` reads it"
+            raise fail("SC503", message, span, help=f"`replace` it, or remove `{reader.name}` with it")
+
+    def write(self, items: Sequence, above: str, at: int, place: Place) -> str:
+        """Write layers out behind the first `at` ones, the first reading `above`; returns the name of the last result.
+
+        Raises SegcompileError (SC205) if one reads a layer that comes later.
+        """
+        after = self.layers[at:]
+        del self.layers[at:]
+        try:
+            result = self.grow(items, place, above)
+        finally:
+            new = self.layers[at:]
+            self.layers += after
+        later = {layer.name for layer in after}
+        for layer in new:
+            early = next((name for name in layer.inputs if name in later), None)
+            if early is not None:
+                message = f"`{layer.name}` reads `{early}`, which is made later"
+                raise fail("SC205", message, layer.origin.span, help=f"insert it after `{early}`")
+        return result
+
+    def lead(self, old: str, new: str, start: int) -> None:
+        """Let the layers from `start` on, and the network's end, read `new` where they read `old`."""
+        for index in range(start, len(self.layers)):
+            layer = self.layers[index]
+            if old in layer.inputs:
+                inputs = tuple(new if name == old else name for name in layer.inputs)
+                self.layers[index] = replace(layer, inputs=inputs)
+        self.last = new if self.last == old else self.last

@@ -1,0 +1,71 @@
+"""`append`, `insert` and `replace`: layers written out in the language of `layers:`, at their place in the network."""
+
+from __future__ import annotations
+
+from dataclasses import replace as but
+
+from segcompile.errors import fail
+from segcompile.language.items import list_under, only
+from segcompile.language.transform.draft import Draft
+from segcompile.ops import Join
+from segcompile.source import Mapping, Node, Scalar, Sequence, describe
+
+
+def append(draft: Draft, node: Node) -> None:
+    """`append: [layers]`: at the end; the first one reads what the network ended with."""
+    if not isinstance(node, Sequence):
+        message = f"`append` takes a list of layers, not {describe(node)}"
+        raise fail("SC004", message, node.span, help="`append: [score: {conv: K, kernel: 1}]`")
+    draft.last = draft.write(node, draft.last, len(draft.layers), draft.place)
+
+
+def insert(draft: Draft, node: Node) -> None:
+    """`insert: {after: pool3, layers: [...]}`: what read the layer reads the last one inserted; or `before`, where the
+    first one reads what the layer read."""
+    if not isinstance(node, Mapping):
+        raise fail("SC004", f"`insert` is a mapping, not {describe(node)}", node.span, help=_INSERT)
+    only(node, ("after", "before", "layers"))
+    where = [key for key in ("after", "before") if key in node.entries]
+    if len(where) != 1:
+        raise fail("SC004", "`insert` says one place, `after` or `before` a layer", node.span, help=_INSERT)
+    selector = node.entries[where[0]][1]
+    if not isinstance(selector, Scalar):
+        raise fail("SC004", f"`{where[0]}` is a layer's name, not {describe(selector)}", selector.span, help=_INSERT)
+    items = list_under(node, "layers")
+    name = draft.one(selector, "insert").name
+    if where[0] == "after":
+        at = draft.index(name) + 1
+        count = len(draft.layers)
+        result = draft.write(items, name, at, draft.place)
+        draft.lead(name, result, at + len(draft.layers) - count)
+        return
+    at = draft.index(name)
+    layer = draft.layers[at]
+    if isinstance(layer.op, Join):
+        message = f"`{name}` reads several layers: {', '.join(layer.inputs)}"
+        raise fail("SC503", message, selector.span, help="insert after one of them")
+    result = draft.write(items, layer.inputs[0], at, draft.place)
+    draft.put(but(layer, inputs=(result, *layer.inputs[1:])))
+
+
+_INSERT = "`insert: {after: pool3, layers: [...]}`"
+
+
+def replace(draft: Draft, node: Node) -> None:
+    """`replace: {layer: {...}}`: another body under the same name, which reads what the old one read unless it says
+    `from`."""
+    if not isinstance(node, Mapping):
+        message = f"`replace` maps a layer to its new body, not {describe(node)}"
+        raise fail("SC004", message, node.span, help="`replace: {pool5: {conv: 512, kernel: 3, stride: 2}}`")
+    for key, body in node.entries.values():
+        old = draft.one(key, "replace")
+        at = draft.index(old.name)
+        scope, _, own = old.name.rpartition(".")
+        del draft.layers[at]
+        draft.names.remove(old.name, key.span)
+        prefix = f"{scope}." if scope else ""
+        place = but(draft.place, prefix=prefix) if prefix != draft.place.prefix else draft.place
+        item = Mapping({own: (Scalar(own, key.span), body)}, key.span)
+        count = len(draft.layers)
+        result = draft.write(Sequence((item,), key.span), old.inputs[0], at, place)
+        draft.lead(old.name, result, at + len(draft.layers) - count)

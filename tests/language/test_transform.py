@@ -1,0 +1,249 @@
+"""Derived networks: what each edit makes of the layers, and that it computes what it should."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segcompile.compiler import Compiled, compile_spec
+from segcompile.errors import Findings
+from segcompile.graph import Graph
+from segcompile.library import bundled
+from segcompile.testing.networks import request_of
+from segcompile.testing.parameters import by_node, drawn, tensors
+from segcompile.testing.reference import run
+
+from .conftest import Workbench
+
+DATA = Path(__file__).parents[1] / "data" / "valid"
+BASE = """
+segcompile: 1
+model: classifier
+params: {K: 5}
+input: {channels: 2, size: 20}
+defaults: {conv: {kernel: 3, act: relu}, pool: {kernel: 2, stride: 2}}
+blocks: {pair: {args: [w], layers: ["c{i}": {conv: w, repeat: 2}]}}
+layers:
+  - first:  {block: pair, w: 4}
+  - pool1:  {pool: max}
+  - down:   {conv: 6, stride: 2}
+  - fc6:    {linear: 7, act: relu, drop: 0.5}
+  - fc7:    {linear: K}
+"""
+
+
+def derived(bench: Workbench, edits: str, more: str = "", base: str = BASE) -> str:
+    """A spec derived from `base` by a list of edits."""
+    bench.write(base, "base.yaml")
+    return f"segcompile: 1\nmodel: net\nbase: base.yaml\n{more}\ntransform: {edits}\n"
+
+
+def layers(compiled: Compiled) -> list[str]:
+    return list(compiled.graph.layers)
+
+
+def op(compiled: Compiled, layer: str) -> object:
+    return compiled.graph.layers[layer][0].op
+
+
+# --- against networks written out by hand
+
+
+@pytest.mark.parametrize("name", ["fcn32s", "fcn16s", "fcn8s"])
+def test_the_papers_networks_are_those_written_out_as_layers(name: str) -> None:
+    findings = Findings()
+    found = compile_spec(bundled()[name], findings).graph
+    written = compile_spec(DATA / f"{name}_layers.yaml", findings).graph
+    assert [(node.op, node.inputs) for node in found.nodes] == [(node.op, node.inputs) for node in written.nodes]
+
+
+# --- one edit at a time
+
+
+def test_remove_joins_what_was_before_to_what_comes_after(bench: Workbench) -> None:
+    compiled = bench.compile(derived(bench, "[remove: [pool1, fc7]]"))
+    assert layers(compiled) == ["first.c1", "first.c2", "down", "fc6"]
+    assert compiled.graph.layers["down"][0].inputs == ("first.c2:act",)
+    assert list(compiled.graph.outputs.values()) == ["fc6:drop"]
+
+
+def test_a_block_is_selected_by_its_name_and_a_pattern_by_stars(bench: Workbench) -> None:
+    assert layers(bench.compile(derived(bench, "[remove: first]"))) == ["pool1", "down", "fc6", "fc7"]
+    assert layers(bench.compile(derived(bench, '[remove: ["f*c?"]]'))) == ["pool1", "down"]
+
+
+def test_append_reads_the_last_layer_and_knows_all_names(bench: Workbench) -> None:
+    edits = "[{remove: [fc6, fc7]}, {append: [score: {conv: K, kernel: 1}, up: {resize: first.c1}]}]"
+    compiled = bench.compile(derived(bench, edits))
+    assert layers(compiled)[-2:] == ["score", "up"]
+    assert compiled.graph.layers["score"][0].inputs == ("down:act",)
+
+
+def test_insert_after_is_read_by_all_who_read_the_layer(bench: Workbench) -> None:
+    compiled = bench.compile(derived(bench, "[insert: {after: pool1, layers: [half: {scale: 0.5}, soft: {act: elu}]}]"))
+    assert layers(compiled)[2:5] == ["pool1", "half", "soft"]
+    assert compiled.graph.layers["down"][0].inputs == ("soft",)
+
+
+def test_insert_before_is_read_by_that_layer_alone(bench: Workbench) -> None:
+    compiled = bench.compile(derived(bench, "[insert: {before: down, layers: [half: {scale: 0.5}]}]"))
+    assert layers(compiled)[3:5] == ["half", "down"]
+    assert compiled.graph.layers["down"][0].inputs == ("half",)
+
+
+def test_insert_at_the_end_is_the_output(bench: Workbench) -> None:
+    compiled = bench.compile(derived(bench, "[insert: {after: fc7, layers: [half: {scale: 0.5}]}]"))
+    assert list(compiled.graph.outputs.values()) == ["half"]
+
+
+def test_replace_keeps_the_name_and_the_place(bench: Workbench) -> None:
+    compiled = bench.compile(derived(bench, "[replace: {pool1: {conv: 4, kernel: 2, stride: 2, act: none}}]"))
+    assert layers(compiled) == ["first.c1", "first.c2", "pool1", "down", "fc6", "fc7"]
+    assert op(compiled, "pool1").stride == (2, 2)  # type: ignore[attr-defined]
+
+
+def test_replace_inside_a_block(bench: Workbench) -> None:
+    compiled = bench.compile(derived(bench, "[replace: {first.c2: {conv: 9, kernel: 1, act: none}}]"))
+    assert layers(compiled)[:3] == ["first.c1", "first.c2", "pool1"]
+    assert op(compiled, "first.c2").channels == 9  # type: ignore[attr-defined]
+
+
+def test_set_changes_what_it_says_and_nothing_else(bench: Workbench) -> None:
+    edits = '[set: {"first.*": {pad: 1, act: none}, fc6: {linear: 8, drop: none, norm: none}, pool1: {pool: avg}}]'
+    compiled = bench.compile(derived(bench, edits))
+    first = compiled.graph.layers["first.c1"]
+    assert len(first) == 1
+    assert first[0].op.pad == (1, 1, 1, 1)
+    assert [node.role for node in compiled.graph.layers["fc6"]] == ["main", "act"]
+    assert (op(compiled, "fc6").features, op(compiled, "pool1").kind) == (8, "avg")  # type: ignore[attr-defined]
+
+
+def test_edits_are_done_in_their_order_and_those_of_the_base_first(bench: Workbench) -> None:
+    bench.write(BASE, "base.yaml")
+    edits = "[{remove: [fc7]}, {append: [a: {scale: 2.0}]}]"
+    bench.write(f"segcompile: 1\nmodel: mid\nbase: base.yaml\ntransform: {edits}\n", "mid.yaml")
+    compiled = bench.compile("segcompile: 1\nmodel: net\nbase: mid.yaml\ntransform: [append: [b: {scale: 3.0}]]\n")
+    assert layers(compiled)[-3:] == ["fc6", "a", "b"]
+
+
+def test_a_derived_spec_can_be_used_and_is_edited_inside(bench: Workbench) -> None:
+    bench.write(BASE, "base.yaml")
+    edits = "[{convolutionalize: [fc6, fc7]}, {remove_stride: [down]}]"
+    bench.write(
+        f"segcompile: 1\nmodel: dense\nbase: base.yaml\ninput: {{size: 40}}\ntransform: {edits}\n", "dense.yaml"
+    )
+    compiled = bench.compile(
+        "segcompile: 1\nmodel: net\ninput: {channels: 2, size: 40}\n"
+        "layers:\n  - front: {use: dense.yaml, K: 3}\n  - tail: {conv: 4, kernel: 1}\n"
+    )
+    assert op(compiled, "front.fc6").dilation == (2, 2)  # type: ignore[attr-defined]
+    assert op(compiled, "front.fc7").channels == 3  # type: ignore[attr-defined]
+
+
+def test_the_claims_of_the_base_stay_behind(bench: Workbench) -> None:
+    compiled = bench.compile(derived(bench, "[remove: [fc7]]", base=BASE + "claims: {fc7: {channels: 5}}\n"))
+    assert compiled.verdicts == ()
+
+
+# --- what they compute
+
+
+Values = dict[str, dict[str, np.ndarray]]
+
+
+def weights(graph: Graph) -> Values:
+    wanted = list(tensors(request_of(graph)))
+    return {name: dict(found) for name, found in by_node(wanted, drawn(wanted, seed=7)).items()}
+
+
+def output(graph: Graph, values: Mapping[str, Mapping[str, np.ndarray]], image: np.ndarray) -> np.ndarray:
+    double = {name: {key: value.astype(float) for key, value in found.items()} for name, found in values.items()}
+    (found,) = run(graph, double, {"input": image}).values()
+    return found
+
+
+def test_a_convolutionalized_classifier_is_the_classifier(bench: Workbench) -> None:
+    classifier = bench.compile(BASE).graph
+    convolutional = bench.compile(derived(bench, "[convolutionalize: [fc6, fc7]]")).graph
+    values = weights(classifier)
+    shaped = {name: dict(found) for name, found in values.items()}
+    for name, size in (("fc6", 3), ("fc7", 1)):
+        weight = values[name]["weight"]
+        shaped[name]["weight"] = weight.reshape(len(weight), -1, size, size)
+    image = np.random.default_rng(1).standard_normal((2, 2, 20, 20))
+    found = output(convolutional, shaped, image)
+    assert found.shape == (2, 5, 1, 1)
+    np.testing.assert_allclose(found[:, :, 0, 0], output(classifier, values, image), rtol=1e-12)
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> tuple[list[str], list[str]]:
+    """A chain of convolutions and pools without padding, and those that have a stride."""
+    lines, strided = [], []
+    for index in range(draw(st.integers(1, 4))):
+        kernel, stride = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+        kind = draw(st.sampled_from(["conv: 2", "pool: max"]))
+        dilation = draw(st.integers(1, 2))
+        rest = ", act: relu" if kind == "conv: 2" else ""
+        lines.append(f"l{index}: {{{kind}, kernel: {kernel}, stride: {stride}, dilation: {dilation}{rest}}}")
+        strided += [f"l{index}"] if stride > 1 else []
+    return lines, strided
+
+
+@settings(max_examples=30, deadline=None)
+@given(chains(), st.data())
+def test_a_trous_gives_what_the_network_gives_at_every_shift(
+    tmp_path_factory: pytest.TempPathFactory, chain: tuple[list[str], list[str]], data: st.DataObject
+) -> None:
+    lines, strided = chain
+    if not strided:
+        return
+    bench = Workbench(tmp_path_factory.mktemp("chain"))
+    base = "segcompile: 1\nmodel: base\ninput: {channels: 1, size: 160}\nlayers:\n" + "".join(
+        f"  - {x}\n" for x in lines
+    )
+    dense = bench.compile(derived(bench, f"[atrous: [{', '.join(strided)}]]", base=base))
+    strides = [int(line.partition("stride: ")[2][0]) for line in lines]
+    step = int(np.prod(strides))
+    strided_graph, values = bench.compile(base).graph, weights(dense.graph)
+    image = np.random.default_rng(2).standard_normal((1, 1, 160, 160))
+    everywhere = output(dense.graph, values, image)
+    down, right = data.draw(st.integers(0, step - 1)), data.draw(st.integers(0, step - 1))
+    shifted = output(strided_graph, values, image[:, :, down:, right:])
+    expected = everywhere[:, :, down::step, right::step]
+    height, width = (min(a, b) for a, b in zip(shifted.shape[2:], expected.shape[2:], strict=True))
+    assert height * width > 0
+    np.testing.assert_allclose(shifted[:, :, :height, :width], expected[:, :, :height, :width], rtol=1e-9, atol=1e-12)
+
+
+def test_remove_stride_lets_pools_go_and_keeps_the_rest_of_a_trous(bench: Workbench) -> None:
+    head = "[{convolutionalize: [fc6, fc7]}, "
+    whole = bench.compile(derived(bench, f"{head}{{remove_stride: [pool1, down]}}]", "input: {size: 40}"))
+    steps = bench.compile(derived(bench, f"{head}{{atrous: [pool1, down]}}, {{remove: [pool1]}}]", "input: {size: 40}"))
+    assert [(node.name, node.op, node.inputs) for node in whole.graph.nodes] == [
+        (node.name, node.op, node.inputs) for node in steps.graph.nodes
+    ]
+    assert op(whole, "fc6").dilation == (4, 4)  # type: ignore[attr-defined]
+
+
+def test_padding_is_dilated_with_the_kernel(bench: Workbench) -> None:
+    base = """
+segcompile: 1
+model: b
+input: {channels: 1, size: 33}
+layers:
+  - a: {conv: 1, kernel: 3, stride: 2, pad: 1}
+  - b: {conv: 1, kernel: 3, pad: same}
+  - c: {pool: max, kernel: 3, stride: 1, pad: 1}
+  - p: {pad: 2}
+"""
+    compiled = bench.compile(derived(bench, "[atrous: [a]]", base=base))
+    values = weights(compiled.graph)
+    image = np.random.default_rng(3).standard_normal((1, 1, 33, 33))
+    sparse = output(bench.compile(base).graph, values, image)
+    np.testing.assert_allclose(output(compiled.graph, values, image)[:, :, ::2, ::2], sparse, rtol=1e-9)

@@ -12,9 +12,6 @@ from segcompile.cli import cli
 
 ROOT = Path(__file__).parents[2]
 CONTEXT = (ROOT / "specs/dilated_context.yaml").read_text(encoding="utf-8")
-ONCE = CONTEXT.replace("defaults: {conv: {pad: same}}\n", "").replace(
-    "  truncation:", "  pad:              [ 33,   0,   0,     0,     0,     0,     0,     0]\n  truncation:"
-)
 TWO = """segcompile: 1
 model: two
 input: {channels: 3, size: SIZE}
@@ -70,22 +67,29 @@ layer7         layer7         channels 21 -> 672
 """)  # fmt: skip
 
 
+def padded_twice(size: str) -> tuple[str, str]:
+    """The large context network padded in each layer, and padded once, for images of a size."""
+    for name in ("dilated_large", "dilated_large_padded_once"):
+        Path(f"{name}.yaml").write_text(
+            f"segcompile: 1\nmodel: net\nbase: {ROOT}/specs/{name}.yaml\ninput: {{size: {size}}}\n", encoding="utf-8"
+        )
+    return "dilated_large.yaml", "dilated_large_padded_once.yaml"
+
+
 def test_the_two_paddings_of_the_context_network_differ_at_the_border() -> None:
-    for name, text in (("each.yaml", CONTEXT), ("once.yaml", ONCE)):
-        Path(name).write_text(text.replace("size: 64", "size: 200"), encoding="utf-8")
-    assert diff("each.yaml@basic", "once.yaml@basic") == (1, """\
+    assert diff(*padded_twice("200")) == (1, """\
 border: equal but for padding
 output: the first 32 and the last 32 of 200 rows and columns can differ; 136 x 136 pixels agree
 
-each.yaml@basic  once.yaml@basic  differs
-───────────────  ───────────────  ───────
-layer1           layer1           pad 1 -> 33
-layer2           layer2           pad 1 -> 0
-layer3           layer3           pad 2 -> 0
-layer4           layer4           pad 4 -> 0
-layer5           layer5           pad 8 -> 0
-layer6           layer6           pad 16 -> 0
-layer7           layer7           pad 1 -> 0
+dilated_large.yaml  dilated_large_padded_once.yaml  differs
+──────────────────  ──────────────────────────────  ───────
+layer1              layer1                          pad 1 -> 33
+layer2              layer2                          pad 1 -> 0
+layer3              layer3                          pad 2 -> 0
+layer4              layer4                          pad 4 -> 0
+layer5              layer5                          pad 8 -> 0
+layer6              layer6                          pad 16 -> 0
+layer7              layer7                          pad 1 -> 0
 """)  # fmt: skip
 
 
@@ -99,12 +103,7 @@ layer7           layer7           pad 1 -> 0
     ],
 )  # fmt: skip
 def test_the_border_of_images_of_other_sizes(size: str, told: str) -> None:
-    for name, text in (("each.yaml", CONTEXT), ("once.yaml", ONCE)):
-        Path(name).write_text(text.replace("size: 64", f"size: {size}"), encoding="utf-8")
-    assert diff("each.yaml@large", "once.yaml@large")[1].splitlines()[:2] == [
-        "border: equal but for padding",
-        f"output: {told}",
-    ]
+    assert diff(*padded_twice(size))[1].splitlines()[:2] == ["border: equal but for padding", f"output: {told}"]
 
 
 def test_strides_decide_how_many_rows_differ_of_an_image_of_any_size() -> None:
@@ -133,6 +132,10 @@ def test_a_spec_and_itself_written_otherwise() -> None:
 
 def test_a_derived_spec_and_its_written_out_form() -> None:
     assert diff("dilated_large", "dilated_context@large") == (0, "equal: one graph\n")
+    derived = "segcompile: 1\nmodel: derived\nbase: a.yaml\ntransform: [set: {b: {stride: 1}}, remove: [a]]\n"
+    Path("derived.yaml").write_text(derived)
+    written = two("b.yaml", **{"stride: 2, ": "", "  - a: {conv: 4, kernel: 3, pad: 1, act: relu}\n": ""})
+    assert two("a.yaml") and diff("derived.yaml", written) == (0, "equal: one graph\n")
 
 
 def test_a_renamed_copy() -> None:

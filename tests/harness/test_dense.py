@@ -21,12 +21,12 @@ STRIDED = f"""{HEAD}
   - c: {{conv: 3, kernel: [3, 4]}}
 """
 FIELD = 16, 15
-# The same without strides, and what is behind each of them dilated by it.
-ATROUS = f"""{HEAD}
-  - a: {{conv: 4, kernel: [3, 5], act: relu}}
-  - p: {{pool: max, kernel: [2, 3], stride: 1}}
-  - b: {{conv: 4, kernel: 3, dilation: [2, 1], act: relu}}
-  - c: {{conv: 3, kernel: [3, 4], dilation: [4, 2]}}
+# Stride 4, receptive field 27 around the pixel at which an output lies: of the outputs, some see the padding.
+PADDED = f"""{HEAD}
+  - a: {{conv: 4, kernel: 3, stride: 2, pad: 1, act: relu}}
+  - p: {{pool: max, kernel: 3, stride: 2, pad: 1}}
+  - b: {{conv: 4, kernel: 3, pad: same, act: relu}}
+  - c: {{conv: 3, kernel: 3, pad: same}}
 """
 
 
@@ -61,15 +61,26 @@ def test_a_pixel_has_the_scores_of_the_crop_around_it(built: Any, backend: str, 
 
 
 @BACKENDS
+@pytest.mark.parametrize(
+    ("text", "strides", "beyond", "border"), [(STRIDED, "p, b", (8, 7), 0), (PADDED, "a, p", (0, 0), 27)]
+)
 def test_it_is_the_network_with_its_strides_removed_and_its_filters_dilated(
-    built: Any, tmp_path: Path, backend: str
+    built: Any, tmp_path: Path, backend: str, text: str, strides: str, beyond: tuple[int, int], border: int
 ) -> None:
-    """Long et al. (2015), section 3.2: both forms of one network agree."""
-    side, twin, image = built(backend, STRIDED), built(backend, ATROUS), image_of(33, 42)
+    """Long et al. (2015), section 3.2: both forms of one network agree where they see no padding."""
+    (tmp_path / "strided.yaml").write_text(text)
+    atrous = f"segcompile: 1\nmodel: net\nbase: {tmp_path}/strided.yaml\ntransform: [atrous: [{strides}]]\n"
+    side, twin, image = built(backend, text), built(backend, atrous), image_of(66, 75)
+    assert twin.modules.data.STRIDE == (1, 1)
     side.save(tmp_path / "w.safetensors", side.model())
-    strided, atrous = side.load(tmp_path / "w.safetensors"), twin.load(tmp_path / "w.safetensors")
-    expected = run(twin, atrous, twin.modules.data.window(image, -8, -7, (33 + 16, 42 + 14))[None])[0]
-    np.testing.assert_allclose(dense(side, strided, image), (expected[:-1] + expected[1:]) / 2, atol=1e-5)
+    around = twin.modules.data.window(image, -beyond[0], -beyond[1], (66 + 2 * beyond[0], 75 + 2 * beyond[1]))
+    expected = run(twin, twin.load(tmp_path / "w.safetensors"), around[None])[0]
+    if len(expected) > 66:  # outputs between pixels
+        expected = (expected[:-1] + expected[1:]) / 2
+    inside = np.s_[border : 66 - border, border : 75 - border]
+    found = dense(side, side.load(tmp_path / "w.safetensors"), image)
+    assert found.shape == expected.shape == (66, 75, 3)
+    np.testing.assert_allclose(found[inside], expected[inside], atol=1e-5)
 
 
 COORDINATES = """segcompile: 1
@@ -132,7 +143,7 @@ def test_predict_dense_writes_the_likeliest_of_them(built: Any, tmp_path: Path, 
 
 
 def test_outputs_at_every_pixel_need_no_stitching(built: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    side = built("torch", ATROUS)
+    side = built("torch", STRIDED.replace("stride: 2", "stride: 1").replace("stride: [2, 1]", "stride: 1"))
     assert not (side.folder / "dense.py").exists()
     assert "dense" not in (side.folder / "predict.py").read_text() + (side.folder / "README.md").read_text()
 

@@ -115,7 +115,7 @@ def _written(op: Op, name: str) -> str:
     value = getattr(op, name)
     if isinstance(value, Init):
         options = value.model_dump(exclude={"scheme"}, exclude_none=True)
-        inner = ", ".join(f"{key}: {number:g}" for key, number in options.items())
+        inner = ", ".join(f"{key}: {number}" for key, number in options.items())
         return f"{{{value.scheme}: {{{inner}}}}}" if options else value.scheme
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -123,5 +123,5 @@ def _written(op: Op, name: str) -> str:
         if name == "kernel":
             return "x".join(map(str, value))
         alike = len(set(value)) == 1 and op.reads(name) is not Reads.NUMBERS
-        return str(value[0]) if alike else f"[{', '.join(f'{part:g}' for part in value)}]" if value else "none"
-    return f"{value:g}" if isinstance(value, float) else str(value) if value is not None else "none"
+        return str(value[0]) if alike else f"[{', '.join(map(str, value))}]" if value else "none"
+    return str(value) if value is not None else "none"

@@ -11,7 +11,7 @@ from typing import Any
 from segcompile.backend import BuildRequest, BuildResult
 from segcompile.emit.calls import Rules
 from segcompile.emit.classes import ModelView, view_model
-from segcompile.emit.geometry import harness_geometry
+from segcompile.emit.geometry import harness_geometry, mixes_image
 from segcompile.emit.header import header
 from segcompile.emit.joins import shared_helpers
 from segcompile.emit.names import Names
@@ -51,9 +51,12 @@ class Target:
         findings = Findings()
         geometry = harness_geometry(request.graph, request.facts, findings)
         context = _harness(request) | {"harness": geometry is not None}
+        names = list(_ALWAYS)
         if geometry is not None:
-            context |= asdict(geometry)
-        for name in (*_ALWAYS, *((*_HARNESS, *self.harness) if geometry is not None else ())):
+            coarse, mixed = geometry.stride != (1, 1), mixes_image(request.graph)
+            context |= asdict(geometry) | {"dense": coarse and mixed is None, "not_dense": mixed if coarse else None}
+            names += [*_HARNESS, *self.harness, *(["dense.py"] if context["dense"] else [])]
+        for name in names:
             found[name] = env.get_template(f"{name}.jinja").render(context)
         return BuildResult(found, tuple(findings.diagnostics))
 

@@ -20,6 +20,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "many": {
         "channels": 128, "size": (1024, 2048), "output": (128, 256), "stride": (8, 8),
         "offset": (186, 186), "centre": (189.5, 189.5), "multiple": (8, 8), "probabilities": ["geometric"],
+        "dense": True,
         "class_name": "DilatedNetworkOfManyWordsForCityscapes",
         "spec": "specs/dilated_network_of_words_for_cityscapes.yaml", "heads": {"semantic": 1000, "geometric": 3},
         "training": {
@@ -50,7 +51,7 @@ def test_rendered_python_passes_ruff(rendered: Callable[..., Path], tmp_path: Pa
 
 @BACKENDS
 def test_rendered_python_is_strictly_typed(rendered: Callable[..., Path], tmp_path: Path, backend: str) -> None:
-    folder = rendered(tmp_path / "x", backend=backend)
+    folder = rendered(tmp_path / "x", backend=backend, stride=(8, 8), dense=True)
     command = [
         sys.executable,
         "-m",

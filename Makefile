@@ -6,7 +6,7 @@ PIP_ARGS ?=
 DEMO_STEPS ?= 1200
 BIN := .venv/bin
 DEMO := build/demo
-GENERATED := dilated_large unet blue_marble
+GENERATED := dilated_large unet blue_marble fcn8s dilated8_voc
 BACKENDS := torch jax
 
 .PHONY: setup demo test test-long check bench generated clean

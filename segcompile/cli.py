@@ -17,7 +17,7 @@ import click
 
 from segcompile import __version__
 from segcompile.compiler import Compiled, compile_spec, find_spec
-from segcompile.errors import CODES, Diagnostic, Findings, SegcompileError, did_you_mean
+from segcompile.errors import CODES, Diagnostic, Findings, SegcompileError, did_you_mean, fail
 from segcompile.json_view import rf_json
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
@@ -166,6 +166,47 @@ def _phase(text: str | None) -> tuple[int, int] | None:
     if len(parts) != 2 or not all(part.strip().isdigit() and len(part) < 10 for part in parts):
         raise click.BadParameter(f"`{text}` is not Y,X", param_hint="--phase")
     return int(parts[0]), int(parts[1])
+
+
+@cli.command("diff")
+@click.argument("a", metavar="SPEC[@VARIANT]")
+@click.argument("b", metavar="SPEC[@VARIANT]")
+@format_option
+def diff_(a: str, b: str, form: str) -> int:
+    """Compare two specs by meaning: equal, renamed, equal but for the padding at the border, or different.
+
+    Exit status 0 if they are one graph, under whatever names, and 1 if not.
+    """
+    from segcompile.diff import Verdict, compare  # as in `build`
+    from segcompile.diff_tables import diff_json, diff_text
+
+    findings, compiled = Findings(), list[Compiled]()
+    for spec in (a, b):
+        try:
+            compiled.append(_compile_variant(spec))
+        except SegcompileError as error:
+            findings.absorb(error)
+    found = None if findings.has_errors else compare(*compiled)
+    if form == "json":
+        models = [each.model for each in compiled] if found is not None else [None, None]
+        told = [as_json(diagnostic) for diagnostic in findings.diagnostics]
+        click.echo(json.dumps(diff_json(found, (a, b), models) | {"diagnostics": told}, indent=2))
+    elif found is None:
+        click.echo(render_text(findings.diagnostics), err=True)
+    else:
+        click.echo(diff_text(found, (a, b), compiled[0]))
+    return CLEAN if found is not None and found.verdict in (Verdict.EQUAL, Verdict.RENAMED) else DIAGNOSTICS
+
+
+def _compile_variant(spec: str) -> Compiled:
+    """`dilated_context@large`, or a spec without variants. What is wrong with its claims is for `check` to say."""
+    name, _, variant = (spec, "", "") if Path(spec).exists() else spec.partition("@")
+    path = find_spec(name)
+    variants = variants_of(path, locate) if not variant else ()
+    if variants:
+        help = " or ".join(f"{name}@{variant}" for variant in variants)
+        raise fail("SC110", f"`{name}` has variants, and none is chosen", help=help)
+    return compile_spec(path, Findings(), variant=variant or None)
 
 
 @cli.command()

@@ -33,10 +33,23 @@ from segcompile.ops import (
     Scale,
     Shape,
 )
+from segcompile.testing.cases import specs
 from segcompile.testing.fields import mask, probes
 from segcompile.testing.networks import every_layer, sized, slim
 
 ROOT = Path(__file__).parents[1]
+# The bundled specs that the kit runs in the short tests, no two of a kind; the others are left to the long ones.
+IN_SHORT = (
+    "alexnet",
+    "aspp",
+    "blue_marble",
+    "dilated_context (large)",
+    "dilated8_voc",
+    "fcn8s",
+    "fcn32s_nyud_color_hha",
+    "fcn_googlenet",
+    "unet",
+)
 _POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm)
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",
@@ -283,3 +296,11 @@ def nets() -> SimpleNamespace:
         measured_cells, check_fields, work,
     ]  # fmt: skip
     return SimpleNamespace(**{function.__name__: function for function in functions}, root=ROOT, batch_norm=BatchNorm)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A backend's trial on most of the bundled specs is long."""
+    late = tuple(f": {case.name}]" for case in specs() if case.name not in IN_SHORT)
+    for item in items:
+        if item.name.startswith("test_conformance[") and item.name.endswith(late):
+            item.add_marker(pytest.mark.long)

@@ -357,7 +357,7 @@ def test_the_scoreboard_of_a_backend_without_a_runner(outline_on_the_path: None)
     status, result = run("verify-backend", "outline")
     lines = result.output.splitlines()
     assert status == 0
-    assert lines[2].split() == ["same", "bytes", "4/4"]
+    assert lines[2].split() == ["same", "bytes", "7/7"]
     assert lines[3] == "  names                    –  backend `outline` names no runner: what it emits is not run"
     assert lines[-1] == "outline: 5 of 5 checks pass"
     data = json.loads(run("verify-backend", "outline", "--format", "json")[1].output)

@@ -26,6 +26,10 @@ def test_the_first_spec_is_the_file_that_it_names() -> None:
     assert blocks("yaml")[0] == (ROOT / "specs/dilated_context.yaml").read_text(encoding="utf-8")
 
 
+def test_the_derived_spec_is_the_file_that_it_names() -> None:
+    assert blocks("yaml")[1] == (ROOT / "specs/fcn32s.yaml").read_text(encoding="utf-8")
+
+
 def test_the_table_is_what_rf_prints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     command, _, shown = blocks("console")[0].partition("\n")
@@ -57,9 +61,9 @@ def test_the_code_is_what_build_writes(tmp_path: Path) -> None:
     assert blocks("python")[0] in (tmp_path / "x/model.py").read_text(encoding="utf-8")
 
 
-def test_the_second_spec_checks_and_builds(tmp_path: Path) -> None:
+def test_the_spec_of_your_own_checks_and_builds(tmp_path: Path) -> None:
     spec = tmp_path / "my_network.yaml"
-    spec.write_text(blocks("yaml")[1], encoding="utf-8")
+    spec.write_text(blocks("yaml")[2], encoding="utf-8")
     assert run("check", str(spec)).startswith("ok ")
     run("build", str(spec), "--backend", "torch", "--out", str(tmp_path / "x"))
     assert "class MyNetwork(nn.Module)" in (tmp_path / "x/model.py").read_text(encoding="utf-8")

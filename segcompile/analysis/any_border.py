@@ -8,7 +8,7 @@ from itertools import islice
 from math import lcm
 
 from segcompile.analysis.alignment import place_nodes
-from segcompile.analysis.border import Border, Borders, trace_borders
+from segcompile.analysis.border import Border, trace_borders
 from segcompile.analysis.shapes import infer_shapes, sizes_of
 from segcompile.analysis.sizes import AxisSizes
 from segcompile.analysis.unknown import undecided
@@ -42,22 +42,28 @@ def borders_of_any_size(
     The image's size is taken through one period of the network's strides, along both axes at once, leaving out the
     sizes that the network does not take.
     """
-    period = _period(graph, shapes)
-    heights, widths = (_one_period(found, period) for found in sizes_of(graph))
-    count = max(len(heights), len(widths))
-    seen: list[dict[str, Borders]] = []
-    for turn in range(min(count, MOST_SIZES)):
-        image = heights[turn % len(heights)], widths[turn % len(widths)]
-        findings = Findings()
-        at = infer_shapes(graph, findings, {name: _at(shape, image) for name, shape in graph.inputs.items()})
-        if not findings.has_errors:
-            seen.append(trace_borders(graph, at))
-    proven = len(seen) == count and _is_even(graph, shapes)
+    images, proven = images_of_one_period(graph, shapes)
+    seen = [trace_borders(graph, image) for image in images]
     found = {}
     for name in (*graph.inputs, *graph.by_name):
         height, width = (_gathered([borders[name][axis] for borders in seen], proven) for axis in AXES)
         found[name] = height, width
     return found
+
+
+def images_of_one_period(graph: Graph, shapes: Mapping[str, Shape]) -> tuple[list[dict[str, Shape]], bool]:
+    """The shapes of inputs and nodes for images of each size in one period, and whether these stand for all sizes."""
+    period = _period(graph, shapes)
+    heights, widths = (_one_period(found, period) for found in sizes_of(graph))
+    count = max(len(heights), len(widths))
+    images: list[dict[str, Shape]] = []
+    for turn in range(min(count, MOST_SIZES)):
+        image = heights[turn % len(heights)], widths[turn % len(widths)]
+        findings = Findings()
+        at = infer_shapes(graph, findings, {name: _at(shape, image) for name, shape in graph.inputs.items()})
+        if not findings.has_errors:
+            images.append(at)
+    return images, len(images) == count and _is_even(graph, shapes)
 
 
 def _one_period(sizes: AxisSizes | None, period: int) -> Sequence[int]:

@@ -36,10 +36,18 @@ class Border:
 
     def behind(self, window: Window, size: int) -> Border:
         """The border of the `size` outputs of a window on this tensor."""
-        last = self.size - self.after  # the first index of the source that is not clean, from above
-        first = (window.upsample * (self.before - 1) + window.offset) // window.stride + 1
-        end = -((window.reach - window.offset - window.upsample * last) // window.stride)
+        first, end = first_behind(window, self.before), end_behind(window, self.size - self.after)
         return Border(max(0, first), max(0, size - end), size)
+
+
+def first_behind(window: Window, first: int) -> int:
+    """The first output of a window that reads nothing before index `first`."""
+    return (window.upsample * (first - 1) + window.offset) // window.stride + 1
+
+
+def end_behind(window: Window, end: int) -> int:
+    """The first output of a window that reads something from index `end` on."""
+    return -((window.reach - window.offset - window.upsample * end) // window.stride)
 
 
 Borders = tuple[Border | None, Border | None]  # height and width; None: everything, behind a whole-image op

@@ -67,6 +67,11 @@ def harness_geometry(graph: Graph, facts: Facts, findings: Findings) -> Geometry
         return None
 
 
+def mixes_image(graph: Graph) -> str | None:
+    """The first layer that mixes the whole image: what it gives is another for every shift of the image."""
+    return next((node.layer for node in graph.nodes if node.op.whole_image), None)
+
+
 def _geometry(graph: Graph) -> Geometry:
     """At the spec's size; where that is any, at the first of some legal ones at which the outputs lie whole steps
     apart."""

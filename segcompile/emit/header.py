@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from segcompile.backend import BuildRequest
@@ -13,11 +14,16 @@ def header(request: BuildRequest) -> dict[str, Any]:
     return {
         "spec": request.spec,
         "about": request.about or f"The network {request.model}.",
-        "bases": " and ".join(request.bases),
+        "bases": _listed(request.bases),
         "cite": _cite(request),
         "sizes": _sizes(request.graph),
         "legal": ", ".join(str(axis.legal) for axis in request.sizes() if axis is not None),
     }
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names or ("",)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _sizes(graph: Graph) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from segcompile.analysis.pairs import show
 from segcompile.analysis.receptive_field import Field
@@ -54,9 +55,14 @@ def padding_text(layer: LayerField) -> str:
     if not found.anywhere:
         return f"sees no padding{where}"
     height, width = layer.shape.size
-    rows, columns = _ends(found.top, found.bottom, height), _ends(found.left, found.right, width)
-    sides = f"{rows} rows and columns" if rows == columns else f"{rows} rows, {columns} columns"
+    sides = ends((found.top, found.bottom), (found.left, found.right), (height, width))
     return f"sees padding{where}: {'at most ' if found.bound else ''}{sides}{_clean(found)}"
+
+
+def ends(vertical: tuple[Side, Side], horizontal: tuple[Side, Side], size: Sequence[Size]) -> str:
+    """`the first 3 and the last 2 of 40 rows and columns`, `no rows, the first 1 of 40 columns`."""
+    rows, columns = _ends(*vertical, size[0]), _ends(*horizontal, size[1])
+    return f"{rows} rows and columns" if rows == columns else f"{rows} rows, {columns} columns"
 
 
 def _ends(first: Side, last: Side, size: Size) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 SPEC = """segcompile: 1
 model: net
@@ -44,6 +45,24 @@ def test_every_pixels_score_is_that_of_the_padded_image(
     outputs = np.einsum("hwcij,ocij->hwo", windows, tensors["score.weight"]) + tensors["score.bias"]
     expected = outputs[height - reach :, width - reach :][:13, :11]  # output p lies over padded pixel p + reach
     np.testing.assert_allclose(side.scores(model, image), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", NUMPY)
+@pytest.mark.parametrize("padding", [(3, 3), (7, 4), (0, 9)])
+def test_shift_and_stitch_is_of_the_padded_image(built: Any, mode: str, padding: tuple[int, int]) -> None:
+    side = built("torch", spec(mode, padding, 7, stride=3))
+    model, image = side.model(), np.random.default_rng(0).integers(0, 256, (13, 11, 3)).astype(np.uint8)
+    kernel, bias = (tensor.numpy() for tensor in (model.score.weight.detach(), model.score.bias.detach()))
+
+    def scores(part: np.ndarray) -> np.ndarray:
+        images = torch.from_numpy(side.modules.data.normalise(part))[None]
+        return model(images)[0].detach().permute(1, 2, 0).numpy()
+
+    network = (image / 255 - side.modules.data.MEAN) / side.modules.data.STD
+    network = np.pad(network, ((3, 3), (3, 3), (0, 0)), NUMPY[mode])
+    windows = np.lib.stride_tricks.sliding_window_view(network, (7, 7), (0, 1))
+    expected = np.einsum("hwcij,ocij->hwo", windows, kernel) + bias
+    np.testing.assert_allclose(side.modules.dense.shift_and_stitch(scores, image), expected, atol=1e-4)
 
 
 def sampled(folder: Path, batches: Any, **fields: Any) -> list[tuple[np.ndarray, np.ndarray]]:

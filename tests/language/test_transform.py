@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segcompile.analysis.facts import NodeFacts
 from segcompile.compiler import Compiled, compile_spec
 from segcompile.errors import Findings
-from segcompile.graph import Graph
+from segcompile.graph import Graph, Node
 from segcompile.library import bundled
-from segcompile.testing.networks import request_of
-from segcompile.testing.parameters import by_node, drawn, tensors
+from segcompile.testing.networks import request_of, slim
+from segcompile.testing.parameters import by_node, drawn
 from segcompile.testing.reference import run
+from segcompile.weights.parameters import tensors
 
 from .conftest import Workbench
 
@@ -157,7 +159,8 @@ Values = dict[str, dict[str, np.ndarray]]
 
 
 def weights(graph: Graph) -> Values:
-    wanted = list(tensors(request_of(graph)))
+    request = request_of(graph)
+    wanted = list(tensors(request.graph, request.facts))
     return {name: dict(found) for name, found in by_node(wanted, drawn(wanted, seed=7)).items()}
 
 
@@ -179,6 +182,33 @@ def test_a_convolutionalized_classifier_is_the_classifier(bench: Workbench) -> N
     found = output(convolutional, shaped, image)
     assert found.shape == (2, 5, 1, 1)
     np.testing.assert_allclose(found[:, :, 0, 0], output(classifier, values, image), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "linear", "size"),
+    [("vgg16", "fc6, fc7, fc8", 224), ("alexnet", "fc6, fc7, fc8", 227), ("googlenet", "classifier", 224)],
+)
+def test_the_papers_classifiers_convolutionalized_are_the_classifiers(
+    bench: Workbench, name: str, linear: str, size: int
+) -> None:
+    classifier = slim(compile_spec(bundled()[name], Findings()).graph)
+    edits = f"[{{convolutionalize: [{linear}]}}]"
+    spec = f"segcompile: 1\nmodel: net\nbase: {name}.yaml\nparams: {{K: 1000}}\ntransform: {edits}\n"
+    convolutional = slim(bench.compile(spec).graph)
+    values = weights(classifier)
+    shapes = {node.name: found.parameters for node, found in each_fact(convolutional)}
+    shaped = {
+        name: {each.name: found[each.name].reshape(each.shape) for each in shapes[name]}
+        for name, found in values.items()
+    }
+    image = np.random.default_rng(1).standard_normal((1, 2, size, size))
+    expected = output(classifier, values, image)
+    np.testing.assert_allclose(output(convolutional, shaped, image)[:, :, 0, 0], expected, rtol=1e-9, atol=1e-12)
+
+
+def each_fact(graph: Graph) -> Iterator[tuple[Node, NodeFacts]]:
+    request = request_of(graph)
+    return ((node, request.facts[node.name]) for node in request.graph.nodes)
 
 
 @st.composite

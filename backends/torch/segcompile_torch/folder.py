@@ -10,6 +10,7 @@ from segcompile.emit import ModelView, Target
 from segcompile.emit.arguments import symmetric
 from segcompile.ops import AXES, Conv, Deconv, Linear, Op, Pool, Unpool
 from segcompile_torch import initialisation
+from segcompile_torch.pooling import pads_itself
 from segcompile_torch.reserved import MODELS
 from segcompile_torch.rules import TORCH, TORCH_IN_STAGES
 
@@ -17,7 +18,8 @@ from segcompile_torch.rules import TORCH, TORCH_IN_STAGES
 def refuses(op: Op) -> str | None:
     """What PyTorch cannot do of an op that has a rule."""
     if isinstance(op, Pool) and op.round == "ceil" and any(_starts_in_padding(op, axis) for axis in AXES):
-        return "PyTorch cannot round up over unequal padding; a pad layer before it can, with `round: floor`"
+        unequal = "unequal padding" if not symmetric(op) else "padding of more than half the kernel"
+        return f"PyTorch cannot round up over {unequal}; a pad layer before it can, with `round: floor`"
     if isinstance(op, Unpool) and not symmetric(op.pool):
         return "PyTorch cannot unpool over unequal padding; where the pool has it for odd sizes, `round: ceil` will do"
     return None
@@ -25,8 +27,7 @@ def refuses(op: Op) -> str | None:
 
 def _starts_in_padding(op: Pool, axis: int) -> bool:
     """Whether a last window could start behind the image, where PyTorch would keep it and Caffe drops it."""
-    before, after = op.pads(axis)
-    return before != after and after + op.steps[axis] > op.spans[axis]
+    return not pads_itself(op) and op.pads(axis)[1] + op.steps[axis] > op.spans[axis]
 
 
 def _helpers(request: BuildRequest, view: ModelView) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segcompile.emit.arguments import same_sides, symmetric
-from segcompile.ops import GlobalPool, Pool, Shape, Unpool
+from segcompile.ops import AXES, GlobalPool, Pool, Shape, Unpool
 from segcompile_torch.arguments import pads
 
 
@@ -18,13 +18,18 @@ def switched_pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence
     return _pool(op, inputs[0], ", return_indices=True")
 
 
+def pads_itself(op: Pool) -> bool:
+    """Whether the pooling takes the padding: alike on both sides, and at most half the kernel, however dilated."""
+    return symmetric(op) and all(2 * op.pads(axis)[0] <= op.kernel[axis] for axis in AXES)
+
+
 def _pool(op: Pool, source: str, end: str = "") -> str:
     arguments = [str(same_sides(op.kernel))]
     if op.steps != op.kernel:
         arguments.append(str(same_sides(op.steps)))
     if op.dilation != (1, 1):
         end = f", dilation={same_sides(op.dilation)}{end}"
-    if not symmetric(op):
+    if not pads_itself(op):
         outside = ', value=float("-inf")' if op.kind == "max" else ""
         source = f"F.pad({source}, {pads(op)}{outside})"
     elif any(pads(op)):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segcompile.analysis.facts import shapes_in
 from segcompile.analysis.receptive_field import Field
 from segcompile.backend import BuildRequest
-from segcompile.ops import Resize
+from segcompile.ops import Pool, Resize
 from segcompile.testing.bench import Bench, Mismatch, Subject
 from segcompile.testing.cases import Case
 from segcompile.testing.fields import mask, probes
@@ -32,9 +32,12 @@ def receptive_field(bench: Bench, case: Case) -> None:
 
 def measurable(request: BuildRequest, largest: int = LARGEST) -> BuildRequest | None:
     """The network made linear, on an image in which some cells see no padding; with every layer for an output if its
-    own have a field of the whole image. None if no layer has a field that can be measured, of more than a pixel."""
+    own have a field of the whole image. None if no layer has a field that can be measured, of more than a pixel; of
+    dilated maxima, for which there is no mean, only values can be compared."""
     graph = linear(request.graph)
-    if any(node.op.data_dependent for node in graph.nodes) or len({shape.size for shape in graph.inputs.values()}) > 1:
+    maxima = any(isinstance(node.op, Pool) and node.op.kind == "max" for node in graph.nodes)
+    depends = maxima or any(node.op.data_dependent for node in graph.nodes)
+    if depends or len({shape.size for shape in graph.inputs.values()}) > 1:
         return None
     found = request_of(graph)
     if not _heads(found):

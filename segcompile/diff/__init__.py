@@ -1,0 +1,5 @@
+"""Two specs compared by meaning: what their networks compute, not how they are written."""
+
+from segcompile.diff.compare import Difference, Verdict, compare
+
+__all__ = ["Difference", "Verdict", "compare"]

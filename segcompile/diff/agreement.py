@@ -1,0 +1,155 @@
+"""Where two networks that differ in nothing but padding compute the same numbers, given the same weights.
+
+In evaluation, and away from ops that mix the whole image. Carried forward pair by pair: one more pixel of padding
+moves a map by one, strides divide what maps are moved by, and where one network reads padding and the other pixels
+nothing agrees. What is left at the outputs is the interior; the rows and columns around it can differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from segcompile.analysis.alignment import window_of
+from segcompile.analysis.any_border import AnyBorder, images_of_one_period
+from segcompile.analysis.border import Border
+from segcompile.analysis.facts import shapes_in
+from segcompile.analysis.shapes import infer_shapes
+from segcompile.compiler import Analysed, Compiled
+from segcompile.diff.forms import canonical
+from segcompile.diff.overlap import SAME, Overlap
+from segcompile.diff.pairing import Pair, Pairs, but_for_padding, counterparts
+from segcompile.errors import Findings
+from segcompile.graph import Graph, Node
+from segcompile.ops import AXES, HEIGHT, IDENTITY, WIDTH, Conv, Deconv, Op, Pad, Shape, Size, Window
+
+Overlaps = tuple[Overlap, Overlap]  # height and width
+Shapes = Mapping[str, Shape]
+Disputed = Mapping[str, tuple[AnyBorder, AnyBorder]]  # head -> the rows and the columns at its ends that can differ
+
+
+def disputed_borders(a: Compiled | Analysed, b: Compiled | Analysed) -> Disputed | None:
+    """What can differ of each output of `a` and its counterpart, which has the same shape; None if more than padding
+    differs, or if there is no interior that agrees at any size."""
+    pairs = but_for_padding(a.graph, b.graph)
+    if pairs is None or not _same_weights(a, b, pairs):
+        return None
+    shapes = shapes_in(a.graph, a.facts)
+    images, proven = images_of_one_period(a.graph, shapes) if a.graph.takes_any_size else ([shapes], True)
+    inputs, heads = counterparts(a.graph.inputs, b.graph.inputs), counterparts(a.graph.outputs, b.graph.outputs)
+    seen: dict[str, list[tuple[Border, Border]]] = {head: [] for head in heads}
+    for image in images:
+        other = infer_shapes(b.graph, Findings(), {twin: image[name] for name, twin in inputs.items()})
+        found = _trace((a.graph, image), (b.graph, other), pairs)
+        for head, twin in heads.items():
+            name = a.graph.outputs[head]
+            overlaps = found[name, b.graph.outputs[twin]]
+            if overlaps is None or any(axis.shift for axis in overlaps):
+                return None
+            height, width = (_border(axis, size) for axis, size in zip(overlaps, image[name].size, strict=True))
+            seen[head].append((height, width))
+    return {head: (_gathered(every, HEIGHT, proven), _gathered(every, WIDTH, proven)) for head, every in seen.items()}
+
+
+def _same_weights(a: Compiled | Analysed, b: Compiled | Analysed, pairs: Pairs) -> bool:
+    """Whether both have the same parameters, in one order, each used by nodes that are paired."""
+    mine, theirs = ([n.name for n in each.graph.nodes if each.facts[n.name].parameters] for each in (a, b))
+    weighted = {*mine}, {*theirs}
+    trained = [pair for pair in pairs if pair[0] in weighted[0] and pair[1] in weighted[1]]
+    if len(mine) != len(theirs) or trained != list(zip(mine, theirs, strict=True)):
+        return False
+    return all(a.facts[one].parameters == b.facts[other].parameters for one, other in trained)
+
+
+Side = tuple[Graph, Shapes]
+
+
+def _trace(a: Side, b: Side, pairs: Pairs) -> dict[Pair, Overlaps | None]:
+    """Pair -> what agrees of its two tensors; None where nothing need."""
+    found: dict[Pair, Overlaps | None] = {}
+    for pair, reads in pairs.items():
+        one, other = (
+            graph.by_name[name] if reads and reads[0][side] != name else None
+            for side, ((graph, _), name) in enumerate(zip((a, b), pair, strict=True))
+        )
+        found[pair] = _behind(_Step(pair, reads, one, other, a[1], b[1]), found) if reads else (SAME, SAME)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A pair of nodes that read other pairs; None for the one that only hands on what a `pad` layer is paired with."""
+
+    pair: Pair
+    reads: tuple[Pair, ...]
+    one: Node | None
+    other: Node | None
+    shapes: Shapes
+    others: Shapes
+
+    @property
+    def alike(self) -> bool:
+        """Whether both do the same, at the border, too."""
+        return self.one is not None and self.other is not None and canonical(self.one.op) == canonical(self.other.op)
+
+    @property
+    def ops(self) -> tuple[Op, ...]:
+        return tuple(node.op for node in (self.one, self.other) if node is not None)
+
+    def sizes(self, pair: Pair, axis: int) -> tuple[int, int]:
+        size, other = self.shapes[pair[0]].size[axis], self.others[pair[1]].size[axis]
+        assert isinstance(size, int) and isinstance(other, int)
+        return size, other
+
+    def windows(self, axis: int, index: int) -> tuple[Window | None, Window | None]:
+        one = window_of(self.one, axis, self.shapes, index) if self.one is not None else IDENTITY
+        return one, window_of(self.other, axis, self.others, index) if self.other is not None else IDENTITY
+
+
+def _behind(step: _Step, found: Mapping[Pair, Overlaps | None]) -> Overlaps | None:
+    """What agrees of a pair's results, given what agrees of all that it reads."""
+    shapes = [(step.shapes[one], step.others[other]) for one, other in (*step.reads, step.pair)]
+    if step.alike and all(found[pair] == (SAME, SAME) for pair in step.reads) and all(a == b for a, b in shapes):
+        return SAME, SAME
+    if any(op.whole_image for op in step.ops) or any(len(shape.size) != 2 for both in shapes for shape in both):
+        return None
+    height, width = (_along(axis, step, found) for axis in AXES)
+    return (height, width) if height is not None and width is not None else None
+
+
+def _along(axis: int, step: _Step, found: Mapping[Pair, Overlaps | None]) -> Overlap | None:
+    result: Overlap | None = None
+    for index, pair in enumerate(step.reads):
+        (window, other), overlaps = step.windows(axis, index), found[pair]
+        if window is None and other is None:
+            continue  # read for its size, or not at all
+        if window is None or other is None or overlaps is None:
+            return None
+        behind = _as_read(overlaps[axis], step, *step.sizes(pair, axis)).behind(window, other)
+        result = behind if behind is None or result is None else result.joined(behind)
+        if result is None:
+            return None
+    if result is None or all(isinstance(op, Pad) and op.mode == "zero" for op in step.ops):
+        return result  # zeros around zeros: what is padded goes on as before
+    return result.clipped(*step.sizes(step.pair, axis))
+
+
+def _as_read(overlap: Overlap, step: _Step, size: int, other: int) -> Overlap:
+    """What agrees of a tensor, and, where it has no limit, of what the step reads beyond."""
+    if all((isinstance(op, Conv | Pad) and op.mode == "zero") or isinstance(op, Deconv) for op in step.ops):
+        return overlap  # zeros, however many
+    inside = overlap.clipped(size, other)
+    mirrors = any(isinstance(op, Conv | Pad) for op in step.ops)  # what lies further in
+    return inside if step.alike and not (mirrors and inside != SAME) else inside.clipped(size, other, both=True)
+
+
+def _border(overlap: Overlap, size: Size) -> Border:
+    assert isinstance(size, int)
+    end = size if overlap.end is None else overlap.end
+    return Border(max(0, overlap.first or 0), max(0, size - end), size)
+
+
+def _gathered(borders: Sequence[tuple[Border, Border]], axis: int, proven: bool) -> AnyBorder:
+    along = [pair[axis] for pair in borders]
+    before, after = ({border.before for border in along}, {border.after for border in along})
+    return AnyBorder(tuple(sorted(before)), tuple(sorted(after)), proven)

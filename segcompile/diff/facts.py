@@ -1,0 +1,69 @@
+"""What two specs say of themselves as a whole: what enters, what comes out, what it sees, what is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from segcompile.analysis.facts import NodeFacts
+from segcompile.analysis.pairs import show
+from segcompile.compiler import Compiled
+from segcompile.diff.pairing import counterparts
+from segcompile.tables import field_text
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One of these things, in both specs, and whether it is the same."""
+
+    what: str
+    a: str | int
+    b: str | int
+    same: bool
+
+
+def facts_of(a: Compiled, b: Compiled) -> Iterator[Fact]:
+    """In the order in which they matter."""
+    one, other = a.graph, b.graph
+    for word, mine, theirs in (("inputs", one.inputs, other.inputs), ("outputs", one.outputs, other.outputs)):
+        if len(mine) != len(theirs):
+            yield _fact(word, ", ".join(mine), ", ".join(theirs))
+    for name, twin in counterparts(one.inputs, other.inputs).items():
+        what = f"input {name}" if len(one.inputs) > 1 else "input"
+        yield _fact(what, str(one.inputs[name]), str(other.inputs[twin]))
+    if one.takes_any_size or other.takes_any_size:
+        yield _fact("sizes", _sizes(a), _sizes(b))
+    for head, twin in counterparts(one.outputs, other.outputs).items():
+        of = f" of {head}" if len(one.outputs) > 1 else ""
+        found = a.facts[one.outputs[head]], b.facts[other.outputs[twin]]
+        yield _fact(f"output{of}", *(str(fact.shape) for fact in found))
+        yield _field(f"receptive field{of}", (a, b), found)
+        yield _fact(f"stride{of}", *("varies" if None in fact.stride else show(fact.stride) for fact in found))
+    yield _fact("parameters", a.cost(one.nodes)[0], b.cost(other.nodes)[0])
+
+
+def _fact(what: str, a: str | int, b: str | int) -> Fact:
+    return Fact(what, a, b, a == b)
+
+
+def _sizes(compiled: Compiled) -> str:
+    """Those that the network takes."""
+    known = [found.legal for found in compiled.sizes if found is not None]
+    alike = len({legal.least for legal in known}) == 1
+    return "; ".join(str(legal) for legal in (known[:1] if alike else known)) or "one"
+
+
+def _field(what: str, specs: tuple[Compiled, Compiled], found: tuple[NodeFacts, NodeFacts]) -> Fact:
+    """Equal if every phase sees the same pixels; where the extents are the same, others say where they start."""
+    a, b = (field_text(fact, compiled) for fact, compiled in zip(found, specs, strict=True))
+    same = found[0].fields == found[1].fields
+    if a == b and not same:
+        a, b = (f"{text} from {_start(fact)}" for text, fact in zip((a, b), found, strict=True))
+    return Fact(what, a, b, same)
+
+
+def _start(fact: NodeFacts) -> str:
+    """The first pixel that output 0 sees, up and left."""
+    seen = [field.at(0) if field.sets else None for field in fact.fields]
+    height, width = (None if found is None else found.low for found in seen)
+    return show((height, width)) if height == width else f"{height},{width}"

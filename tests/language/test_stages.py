@@ -1,0 +1,97 @@
+"""Stages of training: what a stage says itself, what the section says for it, and which layers it leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segcompile.analysis.stages import frozen_layers
+from segcompile.compiler import compile_spec
+from segcompile.errors import Findings
+from segcompile.language.training import Regime, Training
+from segcompile.library import bundled
+
+TEXT = """
+blocks:
+  pair:
+    layers:
+      - a: {{conv: 4, kernel: 1, norm: batch, drop: 0.5}}
+      - b: {{conv: 4, kernel: 1, frozen: yes}}
+layers:
+  - one: {{block: pair}}
+  - two: {{block: pair}}
+  - end: {{conv: 2, kernel: 1}}
+training: {{{training}}}
+"""
+
+
+def frozen(bench: Any, stage: str) -> set[str]:
+    """The layers that a stage leaves alone."""
+    compiled = bench.compile(TEXT.format(training=f"stages: [only: {{{stage}}}]"))
+    return set(frozen_layers(compiled.expansion.training.stages[0], compiled.graph, compiled.facts))
+
+
+def test_what_a_stage_does_not_say_the_section_says(bench: Any) -> None:
+    section = "optimizer: {sgd: {momentum: 0.8, weight_decay: 0}}, lr: 1e-2, batch: 3"
+    stages = "[a: {}, b: {lr: 1, optimizer: adamw}, c: {loss: {cross_entropy: {reduction: sum}}, schedule: {step: 5}}]"
+    training: Training = bench.compile(TEXT.format(training=f"{section}, stages: {stages}")).expansion.training
+    usual = {"lr": 0.01, "batch": 3, "momentum": 0.8, "weight_decay": 0.0}
+    assert [stage.regime for stage in training.stages] == [
+        Regime(**usual),
+        Regime(**(usual | {"lr": 1.0}), optimizer="adamw"),
+        Regime(**usual, reduction="sum", schedule="step", step_size=5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "left"),
+    [
+        ("", set()),
+        ("train: one", {"two.a", "two.b", "end"}),
+        ("train: one.*", {"two.a", "two.b", "end"}),
+        ("train: [one.a, e*]", {"one.b", "two.a", "two.b"}),
+        ('train: "*.a", freeze: two', {"one.b", "two.a", "two.b", "end"}),
+        ("freeze: [o?e.*, end]", {"one.a", "one.b", "end"}),
+    ],
+)
+def test_a_stage_leaves_alone_what_it_does_not_train(bench: Any, stage: str, left: set[str]) -> None:
+    assert frozen(bench, stage) == left
+
+
+def test_a_pattern_is_of_whole_names(bench: Any) -> None:
+    assert bench.errors(TEXT.format(training="stages: [only: {freeze: o?e}]")) == ["SC102 no layer matches `o?e`"]
+
+
+def test_what_is_frozen_anyway_cannot_be_all_that_a_stage_trains(bench: Any) -> None:
+    text = TEXT.format(training="stages: [only: {train: '*.b'}]")
+    assert bench.errors(text) == ["SC113 stage `only` trains nothing"]
+
+
+def test_a_derived_spec_says_of_the_regime_what_it_changes() -> None:
+    def training(name: str) -> Training:
+        return compile_spec(bundled()[name], Findings()).expansion.training
+
+    release = {
+        "momentum": 0.99,
+        "batch": 1,
+        "reduction": "sum",
+        "schedule": "fixed",
+        "double_bias": True,
+        "steps": 100000,
+    }
+    for name, lr in {"fcn32s": 1e-10, "fcn16s": 1e-12, "fcn8s": 1e-14, "fcn8s_atonce": 1e-10}.items():
+        assert training(name) == Training(lr=lr, **release)
+
+
+def test_the_stages_of_a_used_spec_are_its_own(bench: Any, tmp_path: Path) -> None:
+    """They are checked, and the network that uses it has those that it says itself."""
+    part = "segcompile: 1\nmodel: part\ninput: {channels: 3, size: 64}\nlayers: [a: {conv: 3, kernel: 1}]\n"
+    (tmp_path / "part.yaml").write_text(f"{part}training: {{stages: [first: {{train: b}}]}}\n")
+    whole = "segcompile: 1\nmodel: whole\ninput: {channels: 3, size: 64}\nlayers: [p: {use: part.yaml}]\n"
+    (tmp_path / "whole.yaml").write_text(whole)
+    findings = Findings()
+    compiled = compile_spec(tmp_path / "whole.yaml", findings)
+    assert compiled.expansion.training == Training()
+    assert [found.message for found in findings.diagnostics] == ["no layer matches `b`"]

@@ -16,7 +16,7 @@ from segcompile import source
 from segcompile.build import request_for
 from segcompile.compiler import compile_spec
 from segcompile.errors import Findings
-from segcompile.language import calls, derive, expander, ledger, schema, sections
+from segcompile.language import calls, derive, expander, ledger, schema, sections, training
 from segcompile.language.derive import variants_of
 from segcompile.language.sections import NETWORK_CLAIMS
 from segcompile.language.training import Training
@@ -173,6 +173,7 @@ def test_the_limits_on_the_page_are_the_limits() -> None:
     assert f"{expander.MAX_LAYERS:,} layers" in text
     assert f"at most {sections.MAX_SIZES} sizes of the input" in text
     assert f"nest {calls.MAX_DEPTH} deep, bases {derive.MAX_BASES}." in text
+    assert f"at most {training.MOST_STAGES} stages, each with at most {training.MOST_SELECTORS} names" in text
 
 
 def test_the_tables_of_claims_have_every_claim(tmp_path: Path) -> None:

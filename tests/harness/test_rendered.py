@@ -67,7 +67,7 @@ def test_rendered_python_passes_ruff(rendered: Callable[..., Path], tmp_path: Pa
 
 
 @BACKENDS
-@pytest.mark.parametrize("variant", ["colour", "staged"])
+@pytest.mark.parametrize("variant", ["colour", "staged", "zero"])
 def test_rendered_python_is_strictly_typed(
     rendered: Callable[..., Path], tmp_path: Path, backend: str, variant: str
 ) -> None:

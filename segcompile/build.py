@@ -13,7 +13,6 @@ from segcompile.compiler import Compiled, compile_spec
 from segcompile.emit.templates import camel, one_line
 from segcompile.errors import Findings, fail
 from segcompile.language.place import with_labels
-from segcompile.language.training import read_training
 from segcompile.source import Scalar
 from segcompile.writer import MANIFEST, Plan, plan
 
@@ -114,6 +113,6 @@ def request_for(compiled: Compiled, path: Path) -> BuildRequest:
         else {},
         graph=compiled.graph,
         facts=compiled.facts,
-        training=read_training(compiled.document, compiled.expansion.values),
+        training=compiled.expansion.training,
         bases=tuple(one_line(Path(source.name).name) for source in compiled.document.bases),
     )

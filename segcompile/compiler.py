@@ -15,6 +15,7 @@ from segcompile.analysis.facts import Facts, analyse
 from segcompile.analysis.fit import fit
 from segcompile.analysis.rounding import warn_rounding
 from segcompile.analysis.sizes import Sizes
+from segcompile.analysis.stages import check_stages
 from segcompile.errors import Findings, Label, SegcompileError, did_you_mean, fail
 from segcompile.graph import Graph, Node
 from segcompile.language.derive import Document, read_document
@@ -96,6 +97,7 @@ def _compile(document: Document, overrides: Mapping[str, int], findings: Finding
     expansion = expand(document, overrides, locate, findings)
     found = analyse_graph(lower(expansion, findings), findings)
     verdicts = check_claims(expansion, found.graph, found.facts, findings)
+    check_stages(expansion.training, found.graph, found.facts, findings)
     findings.diagnostics[:] = [with_labels(found, document.derivation(found.span)) for found in findings.diagnostics]
     _check_used(expansion, found, findings, checked)
     return Compiled(document, expansion, found.graph, found.facts, verdicts, found.sizes)

@@ -157,7 +157,7 @@ def test_the_table_of_initialisations_has_every_scheme() -> None:
 def test_the_training_on_the_page_is_the_default(tmp_path: Path) -> None:
     fragment = next(text for text in blocks("yaml fragment") if text.startswith("training:"))
     keys = {match[1] for match in re.finditer(r"^  (\w+):", fragment, re.MULTILINE)}
-    assert keys == set(schema.Stage.model_fields) - {"stages", "input_padding"}
+    assert keys == set(schema.Training.model_fields) - {"stages", "input_padding"}
     path = tmp_path / "spec.yaml"
     text = re.sub(r"^training: .*\n", "", blocks("yaml")[0], flags=re.MULTILINE) + fragment
     path.write_text(text, encoding="utf-8")

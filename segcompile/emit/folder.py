@@ -11,14 +11,16 @@ from typing import Any
 from segcompile.backend import BuildRequest, BuildResult
 from segcompile.emit.calls import Rules
 from segcompile.emit.classes import ModelView, view_model
-from segcompile.emit.geometry import harness_geometry, mixes_image
+from segcompile.emit.geometry import Geometry, harness_geometry, mixes_image
 from segcompile.emit.header import header
 from segcompile.emit.joins import shared_helpers
 from segcompile.emit.names import Names
 from segcompile.emit.printing import print_class
+from segcompile.emit.stages import view_stages
 from segcompile.emit.templates import environment
 from segcompile.errors import Findings
 from segcompile.graph import Graph
+from segcompile.language.training import Training
 from segcompile.ops import Crop, Resize, Softmax
 
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
@@ -33,12 +35,15 @@ class Target:
 
     `helpers` says what the template of model.py needs beside the classes. `models` are names that the other files,
     which import the model's class, use themselves. `harness` are the files of its harness that no other framework has.
+    `staged` are the rules of a network that is trained in stages: every op that training changes is a module, which a
+    stage can switch.
     """
 
     templates: Traversable
     rules: Rules
     helpers: Callable[[BuildRequest, ModelView], dict[str, Any]]
     models: frozenset[str]
+    staged: Rules
     harness: tuple[str, ...] = ()
 
     def emit(self, request: BuildRequest) -> BuildResult:
@@ -47,24 +52,46 @@ class Target:
         env = environment(self.templates, _SHARED)
         if request.class_name in self.models:  # a model called `f` or `path`
             request = replace(request, class_name=f"{request.class_name}Net")
-        found = {"model.py": env.get_template("model.py.jinja").render(self._model(request))}
+        rules, training = (self.staged if request.training.stages else self.rules), request.training
+        inputs = _input_names(request.graph, rules)
+        view = view_model(request.graph, request.facts, request.class_name, inputs, rules)
+        found = {"model.py": env.get_template("model.py.jinja").render(self._model(request, view, rules))}
         findings = Findings()
         geometry = harness_geometry(request.graph, request.facts, findings)
         context = _harness(request) | {"harness": geometry is not None}
         names = list(_ALWAYS)
         if geometry is not None:
-            coarse, mixed = geometry.stride != (1, 1), mixes_image(request.graph)
-            context |= asdict(geometry) | {"dense": coarse and mixed is None, "not_dense": mixed if coarse else None}
-            names += [*_HARNESS, *self.harness, *(["dense.py"] if context["dense"] else [])]
+            stages = view_stages(training, request.graph, request.facts, view.paths)
+            context |= asdict(geometry) | {"stages": stages, "padding": _padding(training, geometry)}
+            context |= _dense(request.graph, training, geometry)
+            names += [*_HARNESS, *self.harness]
+            names += [name for name, needed in (("dense.py", context["dense"]), ("stages.py", stages)) if needed]
         for name in names:
             found[name] = env.get_template(f"{name}.jinja").render(context)
         return BuildResult(found, tuple(findings.diagnostics))
 
-    def _model(self, request: BuildRequest) -> dict[str, Any]:
-        graph, inputs = request.graph, _input_names(request.graph, self.rules)
-        view = view_model(graph, request.facts, request.class_name, inputs, self.rules)
-        classes = [print_class(found, graph, found is view.model, self.rules) for found in view.classes]
+    def _model(self, request: BuildRequest, view: ModelView, rules: Rules) -> dict[str, Any]:
+        graph = request.graph
+        classes = [print_class(found, graph, found is view.model, rules) for found in view.classes]
         return header(request) | {"classes": classes} | shared_helpers(graph) | self.helpers(request, view)
+
+
+def _dense(graph: Graph, training: Training, geometry: Geometry) -> dict[str, Any]:
+    """Whether predict.py can shift and stitch, which coarse outputs alone need, and the layer that prevents it.
+
+    Not where images are continued by zeros: what is put around a shifted image is made of its own pixels.
+    """
+    coarse, mixed = geometry.stride != (1, 1), mixes_image(graph)
+    possible = coarse and mixed is None and training.padding_mode != "zero"
+    return {"dense": possible, "not_dense": mixed if coarse else None}
+
+
+def _padding(training: Training, geometry: Geometry) -> tuple[int, int] | None:
+    """How far images are continued on each side, if the spec says so: at least as far as the outputs need it."""
+    if training.padding == (0, 0):
+        return None
+    height, width = map(max, training.padding, geometry.offset)
+    return height, width
 
 
 def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:
@@ -77,7 +104,8 @@ def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:
 
 
 def _harness(request: BuildRequest) -> dict[str, Any]:
-    graph = request.graph
+    graph, training = request.graph, request.training
+    regimes = (training, *(stage.regime for stage in training.stages))
     return {
         "model": request.model,
         "class_name": request.class_name,
@@ -86,7 +114,9 @@ def _harness(request: BuildRequest) -> dict[str, Any]:
         "channels": next(iter(graph.inputs.values())).channels,
         "heads": {head: request.facts[node].shape.channels for head, node in graph.outputs.items()},
         "probabilities": [head for head, node in graph.outputs.items() if _ends_in_softmax(graph, node)],
-        "training": request.training,
+        "training": training,
+        "summed": any(regime.reduction == "sum" for regime in regimes),
+        "sampled": any(regime.keep < 1 for regime in regimes),
     }
 
 

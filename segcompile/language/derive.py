@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segcompile.errors import Findings, Label, SegcompileError, SourceText, Span, fail
-from segcompile.language.schema import refuse_later, validate
+from segcompile.language.schema import validate
 from segcompile.language.variants import Choice, choose, variant_names
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe, load
 
@@ -106,7 +106,6 @@ def read_document(
     root = reader.read(path, name, Choice(variant, chooser), ())
     refused = Findings()
     validate(root, refused)
-    refuse_later(root, refused)
     for found in refused.diagnostics:
         labels = derivation(reader.bases, found.span)
         findings.diagnostics.append(replace(found, labels=(*found.labels, *labels)))

@@ -27,7 +27,7 @@ from segcompile.language.sections import (
     settings,
 )
 from segcompile.language.table import Table
-from segcompile.language.training import read_training
+from segcompile.language.training import Training, read_training
 from segcompile.ops import Shape
 
 
@@ -52,8 +52,9 @@ def expand(document: Document, overrides: Mapping[str, int], locate: Locate, fin
     _check_outputs(outputs, inputs, network, document, findings)
     cells = network.claims if not document.steps else ()  # they speak of the base
     claims = read_claims(document, cells, expander.names, place, findings)
+    training = Training()
     with collecting(findings, place):
-        read_training(document, place.values)
+        training = read_training(document, place.values)
     findings.stop_on_errors()
     return Expansion(
         document,
@@ -65,6 +66,7 @@ def expand(document: Document, overrides: Mapping[str, int], locate: Locate, fin
         claims,
         tuple(expander.uses),
         expander.names.results,
+        training,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from segcompile.errors import Span
 from segcompile.graph import Origin, Scope
 from segcompile.language.derive import Document
+from segcompile.language.training import Training
 from segcompile.language.values import Values
 from segcompile.ops import Op, Shape
 from segcompile.source import Node
@@ -60,3 +61,4 @@ class Expansion:
     claims: tuple[Claim, ...]
     uses: tuple[Use, ...]
     results: Mapping[str, str]  # every name a user can say -> the layer whose result it means
+    training: Training

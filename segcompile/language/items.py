@@ -33,7 +33,7 @@ def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
 
 
 def body_op(name: Scalar | None, body: Mapping) -> str:
-    """The key of a layer's body that says its op. Raises SegcompileError (SC003, SC010, SC109) if none does."""
+    """The key of a layer's body that says its op. Raises SegcompileError (SC003, SC109) if none does."""
     key = op_key(body)
     if key is not None:
         return key

@@ -1,31 +1,35 @@
-"""The training regime of a spec: one stage, handed to the harness as its defaults."""
+"""The training regime of a spec, handed to the harness as its defaults: one for all, or one for each stage."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from segcompile.errors import Diagnostic, SegcompileError, did_you_mean, fail
+from segcompile.errors import Diagnostic, Label, SegcompileError, did_you_mean, fail
 from segcompile.language.derive import Document
 from segcompile.language.values import (
     Values,
+    read_axes,
     read_flag,
+    read_name,
     read_natural,
     read_number,
     read_option,
     read_positive,
     read_word,
 )
-from segcompile.source import Mapping, Node, describe
+from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
-_Known = MappingOf[str, tuple[str, Callable[[Node, Values], Any]]]  # option -> its field of Training, its reader
+_Reader = Callable[[Node, Values], dict[str, Any]]  # of a key: the fields that it says
+_Known = MappingOf[str, tuple[str, Callable[[Node, Values], Any]]]  # option -> its field of Regime, its reader
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
-    """What a training run starts from; the defaults are the harness's own."""
+class Regime:
+    """What one run starts from; the defaults are the harness's own."""
 
     optimizer: str = "sgd"
     lr: float = 0.01
@@ -38,28 +42,145 @@ class Training:
     batch: int = 8
     steps: int = 1000
     ignore: int = 255  # the label that no pixel is trained or judged on
+    reduction: str = "mean"  # of the loss over the pixels that count: mean or sum
+    keep: float = 1.0  # the share of output pixels that a step draws its loss from
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the training with a regime of its own. It trains the layers that `train` selects but `freeze` does
+    not; `analysis.stages` says which those are."""
+
+    name: Scalar
+    regime: Regime
+    train: tuple[Scalar, ...]  # none: all
+    freeze: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Training(Regime):
+    """The regime of a spec, from which its stages differ."""
+
     double_bias: bool = False  # biases learn at twice the rate and do not decay, as in Caffe's networks
+    padding: tuple[int, int] = (0, 0)  # pixels that an image is continued by on each side, (height, width)
+    padding_mode: str = "reflect"  # or edge or zero
+    stages: tuple[Stage, ...] = ()
 
 
 def read_training(document: Document, values: Values) -> Training:
-    """The document's `training`. Raises SegcompileError (SC003, SC004) with all that is wrong in it."""
+    """The document's `training`. Raises SegcompileError (SC002, SC003, SC004) with all that is wrong in it."""
     section = document.section("training")
-    found: dict[str, Any] = {}
+    entries = dict(section.entries) if section else {}
+    stages = entries.pop("stages", None)
     wrong: list[Diagnostic] = []
-    for key, node in section.entries.values() if section else ():
-        try:
-            found |= _READERS[key.text](node, values)
-        except SegcompileError as error:
-            wrong += error.diagnostics
+    found = _read_all(entries.values(), _READERS | _ONCE, values, wrong)
+    read = _stages(stages[1], values, found, wrong) if stages else ()
     if wrong:
         raise SegcompileError(wrong)
-    return Training(**found)
+    return Training(**found, stages=read)
+
+
+def _read_all(
+    entries: Iterable[tuple[Scalar, Node]], readers: MappingOf[str, _Reader], values: Values, wrong: list[Diagnostic]
+) -> dict[str, Any]:
+    """The fields that some keys say; what is wrong with a key goes to `wrong`."""
+    found: dict[str, Any] = {}
+    for key, node in entries:
+        try:
+            if key.text not in readers:
+                help = did_you_mean(key.text, readers) or f"known: {', '.join(readers)}"
+                raise fail("SC003", f"there is no key `{key.text}` here", key.span, help=help)
+            found |= readers[key.text](node, values)
+        except SegcompileError as error:
+            wrong += error.diagnostics
+    return found
+
+
+# --- stages ----------------------------------------------------------------------------------------------------------
+
+MOST_STAGES, MOST_SELECTORS = 32, 32
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,29}")
+_STAGE_HELP = "for example `- joint: {lr: 1e-5, steps: 20000}`"
+
+
+def _stages(node: Node, values: Values, section: MappingOf[str, Any], wrong: list[Diagnostic]) -> tuple[Stage, ...]:
+    """The stages in their order; what one does not say the `section` says."""
+    if not isinstance(node, Sequence) or not 0 < len(node.items) <= MOST_STAGES:
+        what = f"a list of {len(node.items)}" if isinstance(node, Sequence) else describe(node)
+        message = f"a list of one to {MOST_STAGES} stages is due here, not {what}"
+        wrong += fail("SC004", message, node.span, help=_STAGE_HELP).diagnostics
+        return ()
+    found: dict[str, Stage] = {}
+    for item in node.items:
+        try:
+            name, options = _name_of(item, found)
+        except SegcompileError as error:
+            wrong += error.diagnostics
+            continue
+        said = _read_all(options.entries.values(), _READERS | _SELECTORS, values, wrong)
+        train, freeze = said.pop("train", ()), said.pop("freeze", ())
+        own = {field.name: section[field.name] for field in fields(Regime) if field.name in section}
+        found[name.text] = Stage(name, Regime(**{**own, **said}), train, freeze)
+    return tuple(found.values())
+
+
+def _name_of(item: Node, others: MappingOf[str, Stage]) -> tuple[Scalar, Mapping]:
+    """A stage's name, which none of the `others` has, and what is said of it."""
+    if not isinstance(item, Mapping) or len(item.entries) != 1:
+        raise fail("SC004", f"a stage is a name with its options, not {describe(item)}", item.span, help=_STAGE_HELP)
+    ((name, options),) = item.entries.values()
+    if not _NAME.fullmatch(name.text):
+        help = "letters, digits and _, a letter first, at most 30"
+        raise fail("SC004", f"{describe(name)} cannot be a stage's name", name.span, help=help)
+    if name.text in others:
+        labels = [Label(others[name.text].name.span, "first here")]
+        raise fail("SC002", f"there is already a stage `{name.text}`", name.span, labels=labels)
+    if not isinstance(options, Mapping):
+        raise fail(
+            "SC004", f"a stage's options are {{key: value}}, not {describe(options)}", options.span, help=_STAGE_HELP
+        )
+    return name, options
+
+
+def _selectors(node: Node, values: Values) -> tuple[Scalar, ...]:
+    """The selectors of a list, or the only one, with their `{...}` filled in."""
+    items = node.items if isinstance(node, Sequence) else (node,)
+    if not 0 < len(items) <= MOST_SELECTORS:
+        message = f"one to {MOST_SELECTORS} names of layers are due here, not a list of {len(items)}"
+        raise fail("SC004", message, node.span)
+    found = []
+    for item in items:
+        name = read_name(item, values, 'the name of layers, `front.*` or "*",')
+        assert isinstance(item, Scalar)
+        found.append(replace(item, text=name))
+    return tuple(found)
+
+
+_SELECTORS: dict[str, _Reader] = {
+    "train": lambda node, values: {"train": _selectors(node, values)},
+    "freeze": lambda node, values: {"freeze": _selectors(node, values)},
+}
+
+
+# --- the keys of the section ------------------------------------------------------------------------------------------
 
 
 def _loss(node: Node, values: Values) -> dict[str, Any]:
     word, options = read_option(node)
     read_word(word, ("cross_entropy",))
-    return _options(options, {"ignore": ("ignore", read_natural)}, values)
+    known: _Known = {
+        "ignore": ("ignore", read_natural),
+        "reduction": ("reduction", lambda node, values: read_word(node, ("mean", "sum"))),
+        "keep": ("keep", _share),
+    }
+    return _options(options, known, values)
+
+
+def _share(node: Node, values: Values) -> float:
+    number = read_number(node, values)
+    if not 0 < number <= 1:
+        raise fail("SC004", f"a share is above 0 and at most 1, not {describe(node)}", node.span)
+    return number
 
 
 def _optimizer(node: Node, values: Values) -> dict[str, Any]:
@@ -122,12 +243,30 @@ def _rate(node: Node, values: Values) -> float:
     return rate
 
 
-_READERS: dict[str, Callable[[Node, Values], dict[str, Any]]] = {
+_MOST_PADDING = 2**15  # pixels
+
+
+def _padding(node: Node, values: Values) -> dict[str, Any]:
+    word, size = read_option(node)
+    if size is None:
+        message = f"how to pad, and by how much, is due here, not {describe(node)}"
+        raise fail("SC004", message, node.span, help="for example `input_padding: {reflect: 186}`")
+    mode = read_word(word, ("reflect", "edge", "zero"))
+    height, width = read_axes(size, values, read_natural)
+    if max(height, width) > _MOST_PADDING:
+        raise fail("SC004", f"at most {_MOST_PADDING} pixels can be added, not {describe(size)}", size.span)
+    return {"padding": (height, width), "padding_mode": mode}
+
+
+_READERS: dict[str, _Reader] = {  # of the section, and of a stage
     "loss": _loss,
     "optimizer": _optimizer,
     "schedule": _schedule,
     "lr": lambda node, values: {"lr": _rate(node, values)},
     "batch": lambda node, values: {"batch": read_positive(node, values)},
     "steps": lambda node, values: {"steps": read_positive(node, values)},
+}
+_ONCE: dict[str, _Reader] = {  # of the section alone
     "double_bias": lambda node, values: {"double_bias": read_flag(node, values)},
+    "input_padding": _padding,
 }

@@ -29,23 +29,41 @@ TEMPLATES = {
     name: [ROOT / "segcompile/harness", ROOT / f"backends/{name}/segcompile_{name}/templates"]
     for name in ("torch", "jax")
 }
-MODULES = ["files", "data", "batches", "metrics", "pictures", "run", "model", "weights", "predict", "evaluate", "flags"]
+MODULES = [
+    "files",
+    "stages",
+    "data",
+    "batches",
+    "metrics",
+    "pictures",
+    "run",
+    "model",
+    "weights",
+    "predict",
+    "evaluate",
+    "flags",
+]
 MODULES += ["step", "loading", "train"]  # the first two of JAX alone
 MODULES += ["dense"]  # of coarse outputs
 FILES = {
     name: [*(f"{module}.py" for module in MODULES if module not in apart), "requirements.txt", "README.md"]
-    for name, apart in (("torch", {"model", "step", "loading", "dense"}), ("jax", {"model", "dense"}))
+    for name, apart in (
+        ("torch", {"model", "stages", "step", "loading", "dense"}),
+        ("jax", {"model", "stages", "dense"}),
+    )
 }
 
 TRAINING = {
     "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005, "schedule": "poly", "power": 0.9,
     "step_size": 1000, "gamma": 0.1, "batch": 4, "steps": 20, "ignore": 255, "double_bias": True,
+    "reduction": "mean", "keep": 1.0, "padding_mode": "reflect",
 }  # fmt: skip
 VARIABLES = {
     "model": "stand_in", "class_name": "StandIn", "about": "A stand-in.", "spec": "stand_in.yaml",
     "channels": 3, "size": (16, 16), "output": (16, 16), "stride": (1, 1), "offset": (0, 0), "centre": (0.0, 0.0),
     "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "probabilities": [], "harness": True,
     "dense": False, "not_dense": None,
+    "stages": [], "padding": None, "summed": False, "sampled": False,
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.
@@ -120,7 +138,8 @@ def render(folder: Path, network: str | None = None, backend: str = "torch", **c
     )
     training = SimpleNamespace(**{**TRAINING, **changes.pop("training", {})})
     folder.mkdir(parents=True, exist_ok=True)
-    for name in [*FILES[backend], *(["dense.py"] if changes.get("dense") else [])]:
+    optional = [f"{name}.py" for name in ("dense", "stages") if changes.get(name)]
+    for name in (*FILES[backend], *optional):
         text = environment.get_template(f"{name}.jinja").render({**VARIABLES, **changes, "training": training})
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "model.py").write_text(network or {"torch": SAME, "jax": FLAX}[backend], encoding="utf-8")
@@ -212,14 +231,14 @@ class Side:
         scores = np.asarray(self.modules.predict.scores_of(model, image))
         return scores.transpose(1, 2, 0) if self.backend == "torch" else scores
 
-    def loss(self, scores: np.ndarray, labels: np.ndarray) -> float:
+    def loss(self, scores: np.ndarray, labels: np.ndarray, *reduction: str) -> float:
         """The loss of scores (B, H, W, C)."""
         if self.backend == "torch":
             import torch
 
             images = torch.from_numpy(scores.transpose(0, 3, 1, 2))
-            return float(self.modules.train.loss_of(images, torch.from_numpy(labels), 255))
-        return float(self.modules.step.loss_of(scores, labels, 255))
+            return float(self.modules.train.loss_of(images, torch.from_numpy(labels), 255, *reduction))
+        return float(self.modules.step.loss_of(scores, labels, 255, *reduction))
 
     def train(self, data: Path, out: str, *flags: str) -> int:
         """train.py's exit status on the whole data set."""

@@ -29,6 +29,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "double_bias": False,
         },
     },
+    "staged": {
+        "stages": [
+            {"name": "frontend", "lines": ['frozen=["context"],', 'flags={"lr": 0.001},']},
+            {"name": "joint_of_so_many_letters_as_30", "lines": []},
+        ],
+        "offset": (186, 186), "centre": (189.5, 189.5), "stride": (8, 8), "padding": (200, 186), "dense": True,
+        "summed": True, "sampled": True, "training": {"padding_mode": "edge", "reduction": "sum", "keep": 0.5},
+    },
+    "one_stage": {
+        "stages": [{"name": "only", "lines": ['frozen=["context"],']}], "training": {"padding_mode": "zero"},
+    },
+    "zero": {"padding": (3, 5), "sampled": True, "training": {"padding_mode": "zero", "keep": 0.25}},
+    "edge": {"summed": True, "training": {"padding_mode": "edge"}},
 }  # fmt: skip
 
 
@@ -50,8 +63,11 @@ def test_rendered_python_passes_ruff(rendered: Callable[..., Path], tmp_path: Pa
 
 
 @BACKENDS
-def test_rendered_python_is_strictly_typed(rendered: Callable[..., Path], tmp_path: Path, backend: str) -> None:
-    folder = rendered(tmp_path / "x", backend=backend, stride=(8, 8), dense=True)
+@pytest.mark.parametrize("variant", ["colour", "staged"])
+def test_rendered_python_is_strictly_typed(
+    rendered: Callable[..., Path], tmp_path: Path, backend: str, variant: str
+) -> None:
+    folder = rendered(tmp_path / "x", backend=backend, **VARIANTS[variant])
     command = [
         sys.executable,
         "-m",
@@ -92,7 +108,7 @@ def test_the_requirements_are_what_segcompile_itself_is_tested_with(
 
 @BACKENDS
 def test_the_training_loop_is_short(rendered: Callable[..., Path], tmp_path: Path, backend: str) -> None:
-    assert len((rendered(tmp_path, backend=backend) / "train.py").read_text().splitlines()) <= 250
+    assert len((rendered(tmp_path, backend=backend, **VARIANTS["staged"]) / "train.py").read_text().splitlines()) <= 250
 
 
 @BACKENDS

@@ -21,7 +21,7 @@ MODELS = CLASSES | {
     "AXES", "Any", "Array", "BOUNDS", "Batch", "Batches", "CENTRE", "CHANNELS", "CLASSES", "Callable",
     "DAMAGED", "Generator", "HEAD", "HEADS", "IGNORE", "Image", "InputError", "Iterator", "LEAST", "MEAN",
     "MOST", "MULTIPLE", "Mapping", "Mesh", "Metrics", "NDArray", "NamedSharding", "NamedTuple", "OFFSET",
-    "OUTPUT", "PROBABILITIES", "PYTORCH", "Pair", "PartitionSpec", "Path", "Reader", "SIZE", "STD", "STOPS",
-    "STRIDE", "Size", "State", "Step", "Tensors", "TextIO", *(name for name in dir(builtins) if
-    name[0].isupper()),
+    "OUTPUT", "PADDING", "PROBABILITIES", "PYTORCH", "Pair", "PartitionSpec", "Path", "Reader", "SIZE", "STAGES",
+    "STD", "STOPS", "STRIDE", "Sequence", "Size", "Stage", "State", "Step", "Tensors", "TextIO",
+    *(name for name in dir(builtins) if name[0].isupper()),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from segcompile.ops import AXES, Conv, Deconv, Linear, Op, Pool, Unpool
 from segcompile_torch import initialisation
 from segcompile_torch.pooling import pads_itself
 from segcompile_torch.reserved import MODELS
-from segcompile_torch.rules import TORCH
+from segcompile_torch.rules import TORCH, TORCH_IN_STAGES
 
 
 def refuses(op: Op) -> str | None:
@@ -44,4 +44,4 @@ def _helpers(request: BuildRequest, view: ModelView) -> dict[str, Any]:
     }
 
 
-FOLDER = Target(files("segcompile_torch") / "templates", TORCH, _helpers, MODELS)
+FOLDER = Target(files("segcompile_torch") / "templates", TORCH, _helpers, MODELS, TORCH_IN_STAGES)

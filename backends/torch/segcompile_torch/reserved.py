@@ -18,6 +18,7 @@ CLASSES = frozenset({"F", "False", "None", "Tensor", "True"})
 MODELS = CLASSES | {
     "Any", "Array", "BOUNDS", "Batches", "CENTRE", "CHANNELS", "CLASSES", "Callable", "DAMAGED", "DataLoader",
     "Dataset", "HEAD", "HEADS", "IGNORE", "Image", "InputError", "Iterator", "LEAST", "MEAN", "MOST", "MULTIPLE",
-    "Mapping", "Metrics", "NDArray", "OFFSET", "OUTPUT", "PROBABILITIES", "Pair", "Path", "SIZE", "STD", "STOPS",
-    "STRIDE", "Size", "Steps", "TextIO", *(name for name in dir(builtins) if name[0].isupper()),
+    "Mapping", "Metrics", "NDArray", "OFFSET", "OUTPUT", "PADDING", "PROBABILITIES", "Pair", "Path", "SIZE",
+    "STAGES", "STD", "STOPS", "STRIDE", "Sequence", "Size", "Stage", "Steps", "TextIO",
+    *(name for name in dir(builtins) if name[0].isupper()),
 }  # fmt: skip

@@ -197,4 +197,9 @@ RULES: dict[type[Op], Rule] = {
 }
 
 
+def _dropout_module(op: Dropout, shapes: Sequence[Shape]) -> Call:
+    return Call("nn.Dropout", (op.rate,), (), ("rate",))
+
+
 TORCH = Rules(RULES, NAMES, CLASSES)
+TORCH_IN_STAGES = Rules({**RULES, Dropout: Rule(apply_member, _dropout_module)}, NAMES, CLASSES)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 
 from segcompile.errors import Label, SegcompileError, Span, did_you_mean, fail
 from segcompile.language.flat import Layer
 from segcompile.language.ledger import Ledger
 from segcompile.language.names import Names
 from segcompile.language.place import Place
+from segcompile.language.selector import selects
 from segcompile.ops import Crop, Join, Shape
 from segcompile.source import Node, Scalar, Sequence, describe
 
@@ -43,10 +43,7 @@ class Draft:
         """The layers that a name, a name of a block or used spec, or a pattern with `*` means: at least one."""
         pattern = self.place.prefix + self.place.spelled(selector)
         self.ledger.step(selector.span, len(self.layers))
-        if any(sign in pattern for sign in "*?["):
-            found = [layer for layer in self.layers if fnmatchcase(layer.name, pattern)]
-        else:
-            found = [layer for layer in self.layers if layer.name == pattern or layer.name.startswith(f"{pattern}.")]
+        found = [layer for layer in self.layers if selects(pattern, layer.name)]
         if not found:
             raise self._unmatched(selector, pattern)
         return found

@@ -11,7 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from data import CLASSES, IGNORE, OFFSET, STRIDE, Array, Pair, Size, normalise, output_size, read_pair, window
+from data import (
+    CLASSES,
+    IGNORE,
+    OFFSET,
+    PADDING,
+    STRIDE,
+    Array,
+    Pair,
+    Size,
+    normalise,
+    output_size,
+    read_pair,
+    window,
+)
 
 
 def resize(image: Array, labels: Array, size: Size) -> tuple[Array, Array]:
@@ -69,18 +82,15 @@ class Batches:
     def augment(self, image: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
         """A random crop of an (H, W, CHANNELS) image and its labels (H, W), after scaling, perhaps mirrored.
 
-        The crop lies so that what is under the output falls inside the image, as far as it fits. Around the
-        image, input pixels are its reflection, as they are in prediction, and labels are `ignore`.
+        The crop lies inside the image with the PADDING around it, as far as it fits. Around the image, labels
+        are `ignore`.
         """
         factor = math.exp(rng.uniform(*np.log(self.scale)))
-        outputs = output_size(self.crop)
         size, start = [0, 0], [0, 0]
         for a in (0, 1):
             size[a] = max(round(self.crop[a] / factor), 1)  # in pixels of the unscaled image, as all below
-            per_pixel = size[a] / self.crop[a]
-            before = round(OFFSET[a] * per_pixel)
-            under = round(min(STRIDE[a] * outputs[a], self.crop[a] - OFFSET[a]) * per_pixel)
-            low, high = sorted((-before, image.shape[a] - under - before))
+            before = round(PADDING[a] * size[a] / self.crop[a])
+            low, high = sorted((-before, image.shape[a] + before - size[a]))
             start[a] = int(rng.integers(low, high + 1))
         image = window(image, start[0], start[1], (size[0], size[1]))
         labels = window(labels, start[0], start[1], (size[0], size[1]), self.ignore)

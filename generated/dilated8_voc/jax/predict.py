@@ -22,7 +22,20 @@ from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
-from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, read_image, window
+from data import (
+    CENTRE,
+    HEAD,
+    HEADS,
+    OFFSET,
+    PADDING,
+    STRIDE,
+    Array,
+    Size,
+    legal_size,
+    normalise,
+    read_image,
+    window,
+)
 from files import InputError
 from pictures import label_image, overlay, targets_of, write_png
 
@@ -60,15 +73,16 @@ def forward(graph: Any, state: Any, images: jax.Array, head: str, size: Size) ->
 def scores_of(model: nnx.Module, image: Array, head: str = HEAD) -> jax.Array:
     """The scores (H, W, C) of an image (H, W, CHANNELS), from a model in evaluation mode, on its device.
 
-    The image is continued by its reflection, OFFSET pixels before it and as many after it as it takes.
+    The image is continued by PADDING pixels on each side, and after it by as many more as it takes.
     """
     height, width = image.shape[:2]
-    outputs = math.ceil(height / STRIDE[0]), math.ceil(width / STRIDE[1])
-    size = legal_size((OFFSET[0] + height, OFFSET[1] + width), outputs)
-    padded = normalise(window(image, -OFFSET[0], -OFFSET[1], size))
+    top, left = PADDING[0] - OFFSET[0], PADDING[1] - OFFSET[1]  # pixels under the outputs, before the image
+    outputs = math.ceil((top + height) / STRIDE[0]), math.ceil((left + width) / STRIDE[1])
+    size = legal_size((height + 2 * PADDING[0], width + 2 * PADDING[1]), outputs)
+    padded = normalise(window(image, -PADDING[0], -PADDING[1], size))
     graph, state = nnx.split(model)
-    scores: jax.Array = forward(graph, state, padded[None], head, (height, width))
-    return scores[0]
+    scores: jax.Array = forward(graph, state, padded[None], head, (top + height, left + width))
+    return scores[0, top:, left:]
 
 
 def labels_of(model: nnx.Module, image: Array, head: str = HEAD) -> NDArray[np.int64]:

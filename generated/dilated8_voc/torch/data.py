@@ -33,6 +33,9 @@ STRIDE = (1, 1)
 CENTRE = (186.0, 186.0)
 OFFSET = (186, 186)
 
+# Images are continued by their reflection, PADDING pixels on each side.
+PADDING = (186, 186)
+
 # An 8-bit image becomes (x / 255 - MEAN) / STD; these are ImageNet's.
 MEAN: tuple[float, ...] = (0.485, 0.456, 0.406)
 STD: tuple[float, ...] = (0.229, 0.224, 0.225)

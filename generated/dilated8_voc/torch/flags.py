@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 
 from data import HEAD, HEADS, SIZE, add_arguments, legal_size
+from stages import STAGES
 
 # Flag: the least that it can be, and what it must stay below.
 BOUNDS = {"lr": (0, math.inf), "momentum": (0, 1), "weight_decay": (0, math.inf), "power": (0, 1000)}
@@ -30,12 +31,13 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     flag, switch = parser.add_argument, argparse.BooleanOptionalAction
     flag("--val", type=Path, help="list file of the pairs to evaluate on")
     flag("--val-every", type=positive, help="evaluate every so many steps, not only at the end")
+    flag("--stage", choices=STAGES, help="stage to run; its regime is the default of the other flags")
     flag("--out", type=Path, required=True, help="folder for the checkpoint and log.jsonl")
     flag("--resume", type=Path, help="checkpoint of the run to go on with")
     flag("--init", type=Path, help="weights to start from, instead of the spec's initialisation")
     flag("--head", choices=HEADS, default=HEAD, help="output to train (%(default)s)")
     flag("--steps", type=positive, default=1000, help="(%(default)s)")
-    flag("--batch", type=positive, default=8, help="(%(default)s)")
+    flag("--batch", type=positive, default=14, help="(%(default)s)")
     flag("--crop", type=positive, nargs="+", default=list(SIZE), help="input size, or its height and width")
     flag("--mirror", action=switch, default=True, help="mirror every other sample")
     flag("--scale", type=float, nargs=2, default=[1.0, 1.0], metavar=("MIN", "MAX"), help="scale jitter")
@@ -43,8 +45,8 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     flag("--lr", type=float, default=0.01, help="(%(default)s)")
     flag("--momentum", type=float, default=0.9, help="or AdamW's first beta (%(default)s)")
     flag("--weight-decay", type=float, default=0.0005, help="(%(default)s)")
-    flag("--double-bias", action=switch, default=False, help="doubled lr, no decay for biases")
-    flag("--schedule", choices=["fixed", "step", "poly"], default="poly", help="(%(default)s)")
+    flag("--double-bias", action=switch, default=True, help="doubled lr, no decay for biases")
+    flag("--schedule", choices=["fixed", "step", "poly"], default="fixed", help="(%(default)s)")
     flag("--power", type=float, default=0.9, help="poly: lr (1 - step / steps)^power (%(default)s)")
     flag("--step-size", type=positive, default=1000, help="step: steps per gamma (%(default)s)")
     flag("--gamma", type=float, default=0.1, help="step: the factor on lr (%(default)s)")
@@ -56,7 +58,14 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     flag("--bf16", action="store_true", help="autocast to bfloat16")
     flag("--channels-last", action="store_true", help="keep tensors in the channels_last memory format")
     flag("--compile", action="store_true", help="torch.compile the model")
+    ahead = argparse.ArgumentParser(add_help=False)
+    ahead.add_argument("--stage", default=parser.get_default("stage"))
+    stage = ahead.parse_known_args(argv)[0].stage
+    if stage in STAGES:
+        parser.set_defaults(**STAGES[stage].flags)
     arguments = parser.parse_args(argv)
+    if arguments.stage is None:
+        parser.error(f"--stage: say which of {', '.join(STAGES)}")
     if not 0.01 <= arguments.scale[0] <= arguments.scale[1] <= 100:
         parser.error("--scale: give two factors from 0.01 to 100, the smaller first")
     if len(arguments.crop) > 2 or max(arguments.crop) > MOST:
@@ -77,7 +86,8 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
 
 def kept(arguments: argparse.Namespace) -> dict[str, object]:
     """The flags that a run keeps when it is resumed; with another value it would be another run."""
-    names = ["seed", "batch", "crop", "mirror", "scale", "ignore", "head", "bf16", "optimizer", "lr"]
+    names = ["stage"]  # first: its other flags differ because it does
+    names += ["seed", "batch", "crop", "mirror", "scale", "ignore", "head", "bf16", "optimizer", "lr"]
     names += ["momentum", "weight_decay", "double_bias", "schedule", "power", "step_size", "gamma"]
     if arguments.schedule == "poly":  # its rates depend on where the run ends
         names.append("steps")

@@ -59,30 +59,32 @@ class DilatedFrontend(nn.Module):
         self.conv5_2 = nn.Conv2d(512, 512, 3, dilation=2)
         self.conv5_3 = nn.Conv2d(512, 512, 3, dilation=2)
         self.fc6 = nn.Conv2d(512, 4096, 7, dilation=4)
+        self.fc6_drop = nn.Dropout(0.5)
         self.fc7 = nn.Conv2d(4096, 4096, 1)
+        self.fc7_drop = nn.Dropout(0.5)
         self.final = nn.Conv2d(4096, 21, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         # fmt: off
-        x = F.relu(self.conv1_1(x))                             # (B, 64, 898, 898)    stride 1   rf 3
-        x = F.relu(self.conv1_2(x))                             # (B, 64, 896, 896)    stride 1   rf 5
-        x = F.max_pool2d(x, 2, ceil_mode=True)                  # (B, 64, 448, 448)    stride 2   rf 6
-        x = F.relu(self.conv2_1(x))                             # (B, 128, 446, 446)   stride 2   rf 10
-        x = F.relu(self.conv2_2(x))                             # (B, 128, 444, 444)   stride 2   rf 14
-        x = F.max_pool2d(x, 2, ceil_mode=True)                  # (B, 128, 222, 222)   stride 4   rf 16
-        x = F.relu(self.conv3_1(x))                             # (B, 256, 220, 220)   stride 4   rf 24
-        x = F.relu(self.conv3_2(x))                             # (B, 256, 218, 218)   stride 4   rf 32
-        x = F.relu(self.conv3_3(x))                             # (B, 256, 216, 216)   stride 4   rf 40
-        x = F.max_pool2d(x, 2, ceil_mode=True)                  # (B, 256, 108, 108)   stride 8   rf 44
-        x = F.relu(self.conv4_1(x))                             # (B, 512, 106, 106)   stride 8   rf 60
-        x = F.relu(self.conv4_2(x))                             # (B, 512, 104, 104)   stride 8   rf 76
-        x = F.relu(self.conv4_3(x))                             # (B, 512, 102, 102)   stride 8   rf 92
-        x = F.relu(self.conv5_1(x))                             # (B, 512, 98, 98)     stride 8   rf 124
-        x = F.relu(self.conv5_2(x))                             # (B, 512, 94, 94)     stride 8   rf 156
-        x = F.relu(self.conv5_3(x))                             # (B, 512, 90, 90)     stride 8   rf 188
-        x = F.dropout(F.relu(self.fc6(x)), 0.5, self.training)  # (B, 4096, 66, 66)    stride 8   rf 380
-        x = F.dropout(F.relu(self.fc7(x)), 0.5, self.training)  # (B, 4096, 66, 66)    stride 8   rf 380
-        x = self.final(x)                                       # (B, 21, 66, 66)      stride 8   rf 380
+        x = F.relu(self.conv1_1(x))             # (B, 64, 898, 898)    stride 1   rf 3
+        x = F.relu(self.conv1_2(x))             # (B, 64, 896, 896)    stride 1   rf 5
+        x = F.max_pool2d(x, 2, ceil_mode=True)  # (B, 64, 448, 448)    stride 2   rf 6
+        x = F.relu(self.conv2_1(x))             # (B, 128, 446, 446)   stride 2   rf 10
+        x = F.relu(self.conv2_2(x))             # (B, 128, 444, 444)   stride 2   rf 14
+        x = F.max_pool2d(x, 2, ceil_mode=True)  # (B, 128, 222, 222)   stride 4   rf 16
+        x = F.relu(self.conv3_1(x))             # (B, 256, 220, 220)   stride 4   rf 24
+        x = F.relu(self.conv3_2(x))             # (B, 256, 218, 218)   stride 4   rf 32
+        x = F.relu(self.conv3_3(x))             # (B, 256, 216, 216)   stride 4   rf 40
+        x = F.max_pool2d(x, 2, ceil_mode=True)  # (B, 256, 108, 108)   stride 8   rf 44
+        x = F.relu(self.conv4_1(x))             # (B, 512, 106, 106)   stride 8   rf 60
+        x = F.relu(self.conv4_2(x))             # (B, 512, 104, 104)   stride 8   rf 76
+        x = F.relu(self.conv4_3(x))             # (B, 512, 102, 102)   stride 8   rf 92
+        x = F.relu(self.conv5_1(x))             # (B, 512, 98, 98)     stride 8   rf 124
+        x = F.relu(self.conv5_2(x))             # (B, 512, 94, 94)     stride 8   rf 156
+        x = F.relu(self.conv5_3(x))             # (B, 512, 90, 90)     stride 8   rf 188
+        x = self.fc6_drop(F.relu(self.fc6(x)))  # (B, 4096, 66, 66)    stride 8   rf 380
+        x = self.fc7_drop(F.relu(self.fc7(x)))  # (B, 4096, 66, 66)    stride 8   rf 380
+        x = self.final(x)                       # (B, 21, 66, 66)      stride 8   rf 380
         # fmt: on
         return x
 

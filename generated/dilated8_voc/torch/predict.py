@@ -19,7 +19,20 @@ from torch import Tensor, nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
-from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, read_image, window
+from data import (
+    CENTRE,
+    HEAD,
+    HEADS,
+    OFFSET,
+    PADDING,
+    STRIDE,
+    Array,
+    Size,
+    legal_size,
+    normalise,
+    read_image,
+    window,
+)
 from files import InputError
 from model import Dilated8Voc
 from pictures import label_image, overlay, targets_of, write_png
@@ -52,15 +65,16 @@ def at_pixels(scores: Tensor, size: Size) -> Tensor:
 def scores_of(model: nn.Module, image: Array, head: str = HEAD) -> Tensor:
     """The scores (C, H, W) of an image (H, W, CHANNELS), from a model in eval mode, on its device.
 
-    The image is continued by its reflection, OFFSET pixels before it and as many after it as it takes.
+    The image is continued by PADDING pixels on each side, and after it by as many more as it takes.
     """
     height, width = image.shape[:2]
-    outputs = math.ceil(height / STRIDE[0]), math.ceil(width / STRIDE[1])
-    size = legal_size((OFFSET[0] + height, OFFSET[1] + width), outputs)
-    padded = torch.from_numpy(normalise(window(image, -OFFSET[0], -OFFSET[1], size)))
+    top, left = PADDING[0] - OFFSET[0], PADDING[1] - OFFSET[1]  # pixels under the outputs, before the image
+    outputs = math.ceil((top + height) / STRIDE[0]), math.ceil((left + width) / STRIDE[1])
+    size = legal_size((height + 2 * PADDING[0], width + 2 * PADDING[1]), outputs)
+    padded = torch.from_numpy(normalise(window(image, -PADDING[0], -PADDING[1], size)))
     with torch.inference_mode():
         scores = head_of(model(padded[None].to(next(model.parameters()).device)), head).float()
-        return at_pixels(scores, (height, width))[0]
+        return at_pixels(scores, (top + height, left + width))[0, :, top:, left:]
 
 
 def labels_of(model: nn.Module, image: Array, head: str = HEAD) -> NDArray[np.int64]:

@@ -34,17 +34,18 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     flag("--resume", type=Path, help="checkpoint of the run to go on with")
     flag("--init", type=Path, help="weights to start from, instead of the spec's initialisation")
     flag("--head", choices=HEADS, default=HEAD, help="output to train (%(default)s)")
-    flag("--steps", type=positive, default=1000, help="(%(default)s)")
-    flag("--batch", type=positive, default=8, help="(%(default)s)")
+    flag("--steps", type=positive, default=100000, help="(%(default)s)")
+    flag("--batch", type=positive, default=1, help="(%(default)s)")
     flag("--crop", type=positive, nargs="+", default=list(SIZE), help="input size, or its height and width")
     flag("--mirror", action=switch, default=True, help="mirror every other sample")
     flag("--scale", type=float, nargs=2, default=[1.0, 1.0], metavar=("MIN", "MAX"), help="scale jitter")
     flag("--optimizer", choices=["sgd", "adamw"], default="sgd", help="(%(default)s)")
-    flag("--lr", type=float, default=0.01, help="(%(default)s)")
-    flag("--momentum", type=float, default=0.9, help="or AdamW's first beta (%(default)s)")
+    flag("--lr", type=float, default=1e-14, help="(%(default)s)")
+    flag("--momentum", type=float, default=0.99, help="or AdamW's first beta (%(default)s)")
     flag("--weight-decay", type=float, default=0.0005, help="(%(default)s)")
-    flag("--double-bias", action=switch, default=False, help="doubled lr, no decay for biases")
-    flag("--schedule", choices=["fixed", "step", "poly"], default="poly", help="(%(default)s)")
+    flag("--double-bias", action=switch, default=True, help="doubled lr, no decay for biases")
+    flag("--reduction", choices=["mean", "sum"], default="sum", help="of the loss (%(default)s)")
+    flag("--schedule", choices=["fixed", "step", "poly"], default="fixed", help="(%(default)s)")
     flag("--power", type=float, default=0.9, help="poly: lr (1 - step / steps)^power (%(default)s)")
     flag("--step-size", type=positive, default=1000, help="step: steps per gamma (%(default)s)")
     flag("--gamma", type=float, default=0.1, help="step: the factor on lr (%(default)s)")
@@ -79,6 +80,7 @@ def kept(arguments: argparse.Namespace) -> dict[str, object]:
     """The flags that a run keeps when it is resumed; with another value it would be another run."""
     names = ["seed", "batch", "crop", "mirror", "scale", "ignore", "head", "bf16", "optimizer", "lr"]
     names += ["momentum", "weight_decay", "double_bias", "schedule", "power", "step_size", "gamma"]
+    names += ["reduction"]
     if arguments.schedule == "poly":  # its rates depend on where the run ends
         names.append("steps")
     return {name: getattr(arguments, name) for name in names}

@@ -42,12 +42,13 @@ def optimizer_of(arguments: argparse.Namespace) -> optax.GradientTransformation:
     return optax.multi_transform(rules, lambda tree: jax.tree_util.tree_map_with_path(label, tree))
 
 
-def loss_of(scores: jax.Array, labels: jax.Array, ignore: int) -> jax.Array:
-    """Mean cross entropy of scores (B, H, W, C) over the labelled pixels (B, H, W); 0 without any."""
+def loss_of(scores: jax.Array, labels: jax.Array, ignore: int, reduction: str) -> jax.Array:
+    """Cross entropy of scores (B, H, W, C), mean or sum over the labelled pixels (B, H, W); 0 without any."""
     counted = labels != ignore
     known = jnp.where(counted, labels, 0)
     losses = optax.softmax_cross_entropy_with_integer_labels(scores.astype(jnp.float32), known)
-    return jnp.where(counted, losses, 0).sum() / jnp.maximum(counted.sum(), 1)
+    total = jnp.where(counted, losses, 0).sum()
+    return total if reduction == "sum" else total / jnp.maximum(counted.sum(), 1)
 
 
 def step_of(
@@ -72,7 +73,8 @@ def step_of(
         outputs = model(cast(images.transpose(0, 2, 3, 1)))
         # At every pixel under the output, as in prediction.
         scores = at_pixels(head_of(outputs, arguments.head), (labels.shape[1], labels.shape[2]))
-        return loss_of(scores, labels, arguments.ignore), nnx.state(model, nnx.BatchStat)
+        value = loss_of(scores, labels, arguments.ignore, arguments.reduction)
+        return value, nnx.state(model, nnx.BatchStat)
 
     @functools.partial(jax.jit, donate_argnums=0, out_shardings=sharding)
     def step(

@@ -72,10 +72,10 @@ def optimizer_of(model: nn.Module, arguments: argparse.Namespace) -> torch.optim
     return torch.optim.AdamW(groups, lr=arguments.lr, betas=(arguments.momentum, 0.999))
 
 
-def loss_of(scores: Tensor, labels: Tensor, ignore: int) -> Tensor:
-    """Mean cross entropy of scores (B, C, H, W) over the labelled pixels (B, H, W); 0 without any."""
+def loss_of(scores: Tensor, labels: Tensor, ignore: int, reduction: str) -> Tensor:
+    """Cross entropy of scores (B, C, H, W), mean or sum over the labelled pixels (B, H, W); 0 without any."""
     total = F.cross_entropy(scores.float(), labels, ignore_index=ignore, reduction="sum")
-    return total / (labels != ignore).sum().clamp(min=1)
+    return total if reduction == "sum" else total / (labels != ignore).sum().clamp(min=1)
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -139,7 +139,7 @@ def train(arguments: argparse.Namespace) -> int:
                 raise InputError(f"step {step}: {error}; try a larger --batch") from error
             # At every pixel under the output, as in prediction.
             scores = at_pixels(head_of(outputs, arguments.head), (labels.shape[1], labels.shape[2]))
-            loss = loss_of(scores, labels, arguments.ignore)
+            loss = loss_of(scores, labels, arguments.ignore, arguments.reduction)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call, unused-ignore]
             optimizer.step()

@@ -27,6 +27,11 @@ _SHARED = files("segcompile") / "harness"  # templates of what is the same in ev
 _ALWAYS = ("files.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _HARNESS = (*_COMMANDS, "data.py", "batches.py", "metrics.py", "pictures.py", "run.py", "flags.py")
+_CONTINUED = {
+    "reflect": "its reflection",
+    "edge": "its edge pixels",
+    "zero": "zeros",
+}  # an image, by input_padding
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,12 @@ class Target:
         context = _harness(request) | {"harness": geometry is not None}
         names = list(_ALWAYS)
         if geometry is not None:
+            coarse, mixed = geometry.stride != (1, 1), mixes_image(request.graph)
             stages = view_stages(training, request.graph, request.facts, view.paths)
-            context |= asdict(geometry) | {"stages": stages, "padding": _padding(training, geometry)}
-            context |= _dense(request.graph, training, geometry)
-            names += [*_HARNESS, *self.harness]
-            names += [name for name, needed in (("dense.py", context["dense"]), ("stages.py", stages)) if needed]
+            context |= asdict(geometry) | {"dense": coarse and mixed is None, "not_dense": mixed if coarse else None}
+            context |= {"stages": stages, "padding": _padding(training, geometry)}
+            own = {"dense.py": context["dense"], "stages.py": stages}
+            names += [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
         for name in names:
             found[name] = env.get_template(f"{name}.jinja").render(context)
         return BuildResult(found, tuple(findings.diagnostics))
@@ -116,6 +122,7 @@ def _harness(request: BuildRequest) -> dict[str, Any]:
         "probabilities": [head for head, node in graph.outputs.items() if _ends_in_softmax(graph, node)],
         "training": training,
         "summed": any(regime.reduction == "sum" for regime in regimes),
+        "continued": _CONTINUED[training.padding_mode],
         "sampled": any(regime.keep < 1 for regime in regimes),
     }
 

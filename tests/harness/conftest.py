@@ -62,8 +62,8 @@ VARIABLES = {
     "model": "stand_in", "class_name": "StandIn", "about": "A stand-in.", "spec": "stand_in.yaml",
     "channels": 3, "size": (16, 16), "output": (16, 16), "stride": (1, 1), "offset": (0, 0), "centre": (0.0, 0.0),
     "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "probabilities": [], "harness": True,
+    "stages": [], "padding": None, "summed": False, "sampled": False, "continued": "its reflection",
     "dense": False, "not_dense": None,
-    "stages": [], "padding": None, "summed": False, "sampled": False,
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.
@@ -138,8 +138,8 @@ def render(folder: Path, network: str | None = None, backend: str = "torch", **c
     )
     training = SimpleNamespace(**{**TRAINING, **changes.pop("training", {})})
     folder.mkdir(parents=True, exist_ok=True)
-    optional = [f"{name}.py" for name in ("dense", "stages") if changes.get(name)]
-    for name in (*FILES[backend], *optional):
+    more = [f"{name}.py" for name in ("dense", "stages") if changes.get(name)]
+    for name in [*FILES[backend], *more]:
         text = environment.get_template(f"{name}.jinja").render({**VARIABLES, **changes, "training": training})
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "model.py").write_text(network or {"torch": SAME, "jax": FLAX}[backend], encoding="utf-8")

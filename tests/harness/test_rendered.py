@@ -35,13 +35,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
             {"name": "joint_of_so_many_letters_as_30", "lines": []},
         ],
         "offset": (186, 186), "centre": (189.5, 189.5), "stride": (8, 8), "padding": (200, 186), "dense": True,
-        "summed": True, "sampled": True, "training": {"padding_mode": "edge", "reduction": "sum", "keep": 0.5},
+        "summed": True, "sampled": True, "continued": "its edge pixels",
+        "training": {"padding_mode": "edge", "reduction": "sum", "keep": 0.5},
     },
     "one_stage": {
         "stages": [{"name": "only", "lines": ['frozen=["context"],']}], "training": {"padding_mode": "zero"},
     },
-    "zero": {"padding": (3, 5), "sampled": True, "training": {"padding_mode": "zero", "keep": 0.25}},
-    "edge": {"summed": True, "training": {"padding_mode": "edge"}},
+    "zero": {
+        "padding": (3, 5), "sampled": True, "continued": "zeros", "dense": True,
+        "training": {"padding_mode": "zero", "keep": 0.25},
+    },
+    "edge": {"summed": True, "continued": "its edge pixels", "training": {"padding_mode": "edge"}},
 }  # fmt: skip
 
 

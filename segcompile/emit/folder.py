@@ -82,16 +82,6 @@ class Target:
         return header(request) | {"classes": classes} | shared_helpers(graph) | self.helpers(request, view)
 
 
-def _dense(graph: Graph, training: Training, geometry: Geometry) -> dict[str, Any]:
-    """Whether predict.py can shift and stitch, which coarse outputs alone need, and the layer that prevents it.
-
-    Not where images are continued by zeros: what is put around a shifted image is made of its own pixels.
-    """
-    coarse, mixed = geometry.stride != (1, 1), mixes_image(graph)
-    possible = coarse and mixed is None and training.padding_mode != "zero"
-    return {"dense": possible, "not_dense": mixed if coarse else None}
-
-
 def _padding(training: Training, geometry: Geometry) -> tuple[int, int] | None:
     """How far images are continued on each side, if the spec says so: at least as far as the outputs need it."""
     if training.padding == (0, 0):

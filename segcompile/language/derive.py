@@ -13,7 +13,15 @@ from segcompile.language.variants import Choice, choose, variant_names
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe, load
 
 VERSION = "1"
-_MERGED = ("params", "input", "blocks", "defaults", "claims", "cite", "training")  # a derived spec adds to these, key by key
+_MERGED = (
+    "params",
+    "input",
+    "blocks",
+    "defaults",
+    "claims",
+    "cite",
+    "training",
+)  # a derived spec adds to these, key by key
 _DEEP = ("defaults", "claims")  # and to these one level further down
 _OWN = ("model", "base", "variant", "variants", "transform")  # never handed on
 MAX_BASES = 16

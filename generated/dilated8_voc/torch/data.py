@@ -33,7 +33,7 @@ STRIDE = (1, 1)
 CENTRE = (186.0, 186.0)
 OFFSET = (186, 186)
 
-# Images are continued by their reflection, PADDING pixels on each side.
+# An image is continued by its reflection, PADDING pixels on each side.
 PADDING = (186, 186)
 
 # An 8-bit image becomes (x / 255 - MEAN) / STD; these are ImageNet's.

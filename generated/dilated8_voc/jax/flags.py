@@ -37,7 +37,7 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     flag("--init", type=Path, help="weights to start from, instead of the spec's initialisation")
     flag("--head", choices=HEADS, default=HEAD, help="output to train (%(default)s)")
     flag("--steps", type=positive, default=1000, help="(%(default)s)")
-    flag("--batch", type=positive, default=8, help="(%(default)s)")
+    flag("--batch", type=positive, default=14, help="(%(default)s)")
     flag("--crop", type=positive, nargs="+", default=list(SIZE), help="input size, or its height and width")
     flag("--mirror", action=switch, default=True, help="mirror every other sample")
     flag("--scale", type=float, nargs=2, default=[1.0, 1.0], metavar=("MIN", "MAX"), help="scale jitter")

@@ -23,13 +23,13 @@ class Stage:
 STAGES = {
     "frontend": Stage(
         frozen=["context", "upsample"],
-        flags={"lr": 0.001, "schedule": "step", "step_size": 100000, "batch": 14, "steps": 140000},
+        flags={"lr": 0.001, "schedule": "step", "step_size": 100000, "steps": 140000},
     ),
     "context": Stage(
         frozen=["front", "upsample"],
-        flags={"lr": 0.001, "batch": 14, "steps": 60000},
+        flags={"lr": 0.001, "steps": 60000},
     ),
     "joint": Stage(
-        flags={"lr": 1e-05, "steps": 20000},
+        flags={"lr": 1e-05, "batch": 8, "steps": 20000},
     ),
 }

@@ -299,8 +299,10 @@ def nets() -> SimpleNamespace:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A backend's trial on most of the bundled specs is long."""
-    late = tuple(f": {case.name}]" for case in specs() if case.name not in IN_SHORT)
+    """A backend's trial on most of the bundled specs is long, and so is their export."""
+    late = [case.name for case in specs() if case.name not in IN_SHORT]
+    tried, exported = tuple(f": {name}]" for name in late), tuple(f"[{name}]" for name in late)
     for item in items:
-        if item.name.startswith("test_conformance[") and item.name.endswith(late):
+        trial = item.name.startswith("test_conformance[") and item.name.endswith(tried)
+        if trial or (item.path.name == "test_export.py" and item.name.endswith(exported)):
             item.add_marker(pytest.mark.long)

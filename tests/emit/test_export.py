@@ -17,26 +17,35 @@ from segcompile.compiler import compile_spec
 from segcompile.errors import Findings
 from segcompile.graph import Graph
 from segcompile.library import bundled
+from segcompile.ops import Pool
 from segcompile.testing.cases import specs
 from segcompile.testing.networks import request_of
 
-SIZE = re.compile(r"(input: \{channels: \w+, size: )\d+\}")
+SIZE = re.compile(r"((?:input|color|hha): +\{(?:channels: \w+, )?size: )(?:\d+|\[\d+, \d+\])\}")
+CLASSIFIERS = ("alexnet", "googlenet", "vgg16")  # their size is that of their weights
+ONE_IMAGE = [case.name for case in specs() if case.name not in CLASSIFIERS and len(case.request.graph.inputs) == 1]
 
 
 def of_any_size(nets: SimpleNamespace, name: str, folder: Path) -> tuple[Graph, Sizes]:
     """A bundled spec for images of any size, with two channels, and the sizes that it takes. (Claims of a size are
     false of it.)"""
     for path in bundled().values():
-        (folder / path.name).write_text(SIZE.sub(r"\1any}", path.read_text(encoding="utf-8")), encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        text = text if path.stem in CLASSIFIERS else SIZE.sub(r"\1any}", text)
+        (folder / path.name).write_text(text, encoding="utf-8")
     spec, _, variant = name.partition(" ")
     found = compile_spec(folder / f"{spec}.yaml", Findings(), variant=variant.strip("()") or None)
     return nets.slim(found.graph), found.sizes
 
 
-def dimension(name: str, sizes: AxisSizes | None) -> tuple[Any, list[int]]:
-    """What torch.export calls the legal sizes of an axis, all of one residue, and three of them."""
+def dimension(name: str, sizes: AxisSizes | None, graph: Graph) -> tuple[Any, list[int]]:
+    """What torch.export calls the legal sizes of an axis, all of one residue, and three of them.
+
+    With a pool that rounds up, those at which no stride rounds: PyTorch 2.13 cannot prove its own guards for others.
+    """
     assert sizes is not None
-    legal = sizes.legal
+    rounds_up = any(isinstance(node.op, Pool) and node.op.round == "ceil" for node in graph.nodes)
+    legal = sizes.exact if rounds_up and sizes.exact is not None else sizes.legal
     step, start = legal.modulus, legal.nearest(40)[1]
     assert start is not None and len(legal.residues) in (1, step)
     step = step if len(legal.residues) == 1 else 1
@@ -44,7 +53,7 @@ def dimension(name: str, sizes: AxisSizes | None) -> tuple[Any, list[int]]:
     return turns if step == 1 else step * turns + start % step, [start + step * n for n in (1, 5, 2)]
 
 
-@pytest.mark.parametrize("name", [case.name for case in specs()])
+@pytest.mark.parametrize("name", ONE_IMAGE)
 def test_a_bundled_spec_is_exported_with_dynamic_height_and_width(
     nets: SimpleNamespace, name: str, tmp_path: Path
 ) -> None:
@@ -52,7 +61,9 @@ def test_a_bundled_spec_is_exported_with_dynamic_height_and_width(
 
     graph, (height, width) = of_any_size(nets, name, tmp_path)
     model = nets.load(BACKEND.emit(request_of(graph)).files["model.py"]).Net().eval()
-    (rows, heights), (columns, widths) = dimension("height", height), dimension("width", width)
+    (rows, heights), (columns, widths) = (
+        dimension(name, axis, graph) for name, axis in (("height", height), ("width", width))
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's own
         image = torch.randn(1, 2, heights[0], widths[1])

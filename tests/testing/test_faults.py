@@ -150,19 +150,19 @@ FAULTS = {
     ),
     "an import of segcompile that no parser sees": (
         SMALL,
-        'files["data.py"] += "\\n\\n__import__(\\"segcompile\\")\\n"',
+        'files["data.py"] = files.get("data.py", "") + "\\n\\n__import__(\\"segcompile\\")\\n"',
         "standalone",
         "batches.py: ModuleNotFoundError: No module named 'segcompile': segcompile is not installed here",
     ),
     "a file that cannot be imported": (
         SMALL,
-        'files["data.py"] += "\\n\\nraise ValueError(3)\\n"',
+        'files["data.py"] = files.get("data.py", "") + "\\n\\nraise ValueError(3)\\n"',
         "standalone",
         "batches.py: ValueError: 3",
     ),
     "an import that nothing needs": (
         SMALL,
-        'files["metrics.py"] += "\\n\\nimport shutil\\n"',
+        'files["metrics.py"] = files.get("metrics.py", "") + "\\n\\nimport shutil\\n"',
         "lint",
         "metrics.py:86:1: E402 Module level import not at top of file",
     ),
@@ -170,7 +170,7 @@ FAULTS = {
 SLOW = {
     "a function without types": (
         SMALL,
-        'files["metrics.py"] += "\\n\\ndef untyped(x):\\n    return x\\n"',
+        'files["metrics.py"] = files.get("metrics.py", "") + "\\n\\ndef untyped(x):\\n    return x\\n"',
         "types",
         "metrics.py:86: error: Function is missing a type annotation  [no-untyped-def]",
     ),

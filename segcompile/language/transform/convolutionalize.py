@@ -14,7 +14,7 @@ from segcompile.graph import Origin
 from segcompile.language.flat import Layer
 from segcompile.language.transform.draft import Draft
 from segcompile.ops import Conv, Linear, Refusal, Shape, Unpool
-from segcompile.ops.size import Undecidable
+from segcompile.ops.size import AnySize, Undecidable
 from segcompile.source import Node, Scalar
 
 
@@ -86,7 +86,9 @@ def _convolution(layer: Layer, trained: Shape | Refusal, entering: Shape | Refus
         message = f"{entering} enters `{layer.name}` here, and its weight is for {trained}"
         raise fail("SC503", message, item.span, help="convolutionalize before the edit that changes this")
     height, width = kernel
-    assert isinstance(height, int) and isinstance(width, int)
+    if isinstance(height, AnySize) or isinstance(width, AnySize):
+        message = f"{trained} enters `{layer.name}` in the base: no kernel follows from a size that is not fixed"
+        raise fail("SC310", message, item.span, help="derive from a base whose input has a size")
     op = Conv(
         channels=layer.op.features,
         kernel=(height, width),

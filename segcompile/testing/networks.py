@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -97,9 +97,9 @@ def _fits(graph: Graph) -> bool:
     return not findings.has_errors
 
 
-def reductions(graph: Graph) -> Iterator[Graph]:
-    """The graph small and slim, from the slimmest on; at last as it is, but small."""
-    for channels in (2, 4):
+def reductions(graph: Graph, widths: Sequence[int] = (2, 4)) -> Iterator[Graph]:
+    """The graph small and of each of the widths in turn; at last as it is, but small."""
+    for channels in widths:
         reduced = small(slim(graph, channels))
         if _fits(reduced):
             yield reduced
@@ -114,9 +114,9 @@ def request_of(graph: Graph, model: str = "net") -> BuildRequest:
     return BuildRequest(model, "Net", f"{model}.yaml", "", {}, found.graph, found.facts, Training())
 
 
-def reduced(graph: Graph) -> BuildRequest:
+def reduced(graph: Graph, widths: Sequence[int] = (2, 4)) -> BuildRequest:
     """The first of the reductions that has no errors."""
-    *tried, last = reductions(graph)
+    *tried, last = reductions(graph, widths)
     for graph in tried:
         try:
             return request_of(graph)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import io
 
 import pytest
-import torch
 from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from ruamel.yaml import YAML
-from torch.utils.flop_counter import FlopCounterMode
 
 from segcompile.backend import load_backend
 from segcompile.errors import SegcompileError
 from segcompile.testing.bench import Bench
 from segcompile.testing.cases import Case, compiled
 from segcompile.testing.checks import fields, numbers, weights
+from segcompile.testing.siblings import compare_gradients, is_steady
 from segcompile.testing.specs import specs
 
 SETTINGS = settings(
@@ -43,6 +42,7 @@ def check(text: str) -> None:
     subject = bench.subject(request)
     weights.compare_names(subject)
     numbers.compare_values(subject, numbers.IN_FLOAT64)
+    numbers.compare_values(bench.subject(request, double=False), numbers.IN_FLOAT32)
     numbers.gradients(bench, Case("drawn", request))
     check_cost(subject, found.cost(found.graph.nodes))
     linear = fields.measurable(request, largest=96)
@@ -52,8 +52,31 @@ def check(text: str) -> None:
     assert nodes == [(node.name, node.op, node.inputs) for node in found.graph.nodes]
 
 
+def check_siblings(text: str) -> None:
+    """JAX's outputs are the reference's; its gradients are PyTorch's, which have the slopes of the reference."""
+    try:
+        _, request = compiled(text)
+    except SegcompileError:
+        event("refused")
+        assume(False)
+    torch, jax = Bench(load_backend("torch")), Bench(load_backend("jax"))
+    assume(torch.declares(Case("drawn", request)) and jax.declares(Case("drawn", request)))
+    numbers.gradients(torch, Case("drawn", request))
+    steady = is_steady(torch.subject(request))
+    event("steady" if steady else "near a kink")
+    for double, tolerance in ((True, numbers.IN_FLOAT64), (False, numbers.IN_FLOAT32)):
+        one, other = (bench.subject(request, double=double) for bench in (torch, jax))
+        weights.compare_names(other)
+        numbers.compare_values(other, tolerance)
+        if double or steady:
+            compare_gradients(one, other, tolerance)
+
+
 def check_cost(subject, said: tuple[int, int | None]) -> None:
     """Parameters are those of the module, and MACs half of what PyTorch counts of convolutions and products."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
     module = subject.model.module
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(*(torch.from_numpy(value[:1]) for value in subject.inputs.values()))
@@ -71,3 +94,16 @@ def test_a_drawn_spec_becomes_the_model_that_the_analysis_describes(text: str) -
 @given(text=specs())
 def test_five_hundred_drawn_specs(text: str) -> None:
     check(text)
+
+
+@settings(SETTINGS, max_examples=3)
+@given(text=specs())
+def test_the_siblings_of_a_drawn_spec_agree(text: str) -> None:
+    check_siblings(text)
+
+
+@pytest.mark.long
+@settings(SETTINGS, max_examples=200, derandomize=False)
+@given(text=specs())
+def test_the_siblings_of_two_hundred_drawn_specs_agree(text: str) -> None:
+    check_siblings(text)

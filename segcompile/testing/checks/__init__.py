@@ -70,6 +70,7 @@ CHECKS = (
     Check("names", weights.names, _declared(cases.ops, cases.specs), **_model),
     Check("shapes", numbers.shapes, _SMALL, **_model),
     Check("values in float32", numbers.values_in_float32, _SMALL, **_model),
+    Check("classes", numbers.classes, _declared(cases.specs_of_classes), **_model),
     Check("values in float64", numbers.values_in_float64, _SMALL, **_model),
     Check("gradients", numbers.gradients, _SMALL, **_model),
     Check("receptive field", fields.receptive_field, _measurable, **_model),

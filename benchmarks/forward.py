@@ -1,16 +1,18 @@
 """What the forward pass of a generated JAX model costs, beside its PyTorch sibling run eagerly and a function by hand.
 
-    python benchmarks/forward.py [rounds]
+    python benchmarks/forward.py [--rounds N] [SPEC[@VARIANT] ...]
 
-Seconds of the wall for one float32 image on the CPU, all threads: the least of some rounds in which the three take
-turns, after compilation, which is told by itself. What counts are the ratios of one run.
+Seconds of the wall for one float32 image of the spec's size on the CPU, all threads: the least of some rounds in which
+all take turns, after compilation, which is told by itself. What counts are the ratios of one run. XLA has the flag that
+the generated commands set.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
+import os
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,22 +20,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from segcompile.backend import BuildRequest
+
 SPECS = ("dilated_basic", "dilated_large", "aspp", "unet", "blue_marble")
 
 
-def emitted(spec: str, backend: str, folder: Path) -> tuple[ModuleType, str, tuple[int, int, int]]:
-    """The module of a generated model, its class, and the shape (channels, height, width) of its image."""
+def emitted(spec: str, backend: str, folder: Path) -> tuple[ModuleType, BuildRequest, str]:
+    """The module of a generated model, what it was made of, and XLA's flags, which predict.py sets for JAX."""
     from segcompile.build import prepare
     from segcompile.compiler import find_spec
     from segcompile.errors import Findings
 
-    built = prepare(find_spec(spec), backend, None, {}, folder, Findings())
-    module = ModuleType(f"{spec}_{backend}")
-    exec(compile(built.files["model.py"], f"{spec}/{backend}/model.py", "exec"), vars(module))
-    (shape,) = built.request.graph.inputs.values()
-    height, width = shape.size
-    assert isinstance(height, int) and isinstance(width, int)  # as the bundled specs have it
-    return module, built.request.class_name, (shape.channels, height, width)
+    name, _, variant = spec.partition("@")
+    built = prepare(find_spec(name), backend, variant or None, {}, folder, Findings())
+    module = ModuleType(f"{name}_{backend}")
+    exec(compile(built.files["model.py"], f"{name}/{backend}/model.py", "exec"), vars(module))
+    flags = [line for line in built.files.get("predict.py", "").splitlines() if line.startswith("FAST_ON_CPU = ")]
+    return module, built.request, flags[0].split('"')[1] if flags else ""
 
 
 def seconds(run: Callable[[], Any]) -> float:
@@ -44,41 +47,55 @@ def seconds(run: Callable[[], Any]) -> float:
 
 def compare(spec: str, rounds: int) -> str:
     """A line of the table."""
+    with tempfile.TemporaryDirectory() as place:
+        theirs, request, _ = emitted(spec, "torch", Path(place) / "torch")
+        ours, _, flags = emitted(spec, "jax", Path(place) / "jax")
+    if flags:
+        os.environ.setdefault("XLA_FLAGS", flags)
+
     import by_hand
     import jax
     import torch
     from flax import nnx
 
-    with tempfile.TemporaryDirectory() as place:
-        (theirs, name, extent), (ours, _, _) = (emitted(spec, kind, Path(place) / kind) for kind in ("torch", "jax"))
-    image = torch.randn(1, *extent, generator=torch.Generator().manual_seed(0))
-    pixels = jax.numpy.asarray(image.permute(0, 2, 3, 1).numpy())
-    model = getattr(ours, name)(rngs=nnx.Rngs(0))
+    generator = torch.Generator().manual_seed(0)
+    images = [
+        torch.randn(1, shape.channels, *shape.size, generator=generator) for shape in request.graph.inputs.values()
+    ]
+    pixels = [jax.numpy.asarray(image.permute(0, 2, 3, 1).numpy()) for image in images]
+    model = getattr(ours, request.class_name)(rngs=nnx.Rngs(0))
     model.eval()
     graph, state = nnx.split(model)
-    forward = jax.jit(lambda state, x: nnx.merge(graph, state)(x))
-    eager, hand = getattr(theirs, name)().eval(), by_hand.compiled(getattr(by_hand, spec), pixels)
-    compilation = seconds(lambda: forward.lower(state, pixels).compile())
+    forward = jax.jit(lambda state, *images: nnx.merge(graph, state)(*images))
+    eager = getattr(theirs, request.class_name)().eval()
+    compilation = seconds(lambda: forward.lower(state, *pixels).compile())
 
     def run_torch() -> None:
         with torch.inference_mode():
-            eager(image)
+            eager(*images)
 
-    runs = (lambda: forward(state, pixels).block_until_ready(), run_torch, lambda: hand(pixels).block_until_ready())
+    runs: list[Callable[[], Any]] = [lambda: jax.block_until_ready(forward(state, *pixels)), run_torch]
+    if hasattr(by_hand, spec):
+        hand = by_hand.compiled(getattr(by_hand, spec), pixels[0])
+        runs.append(lambda: hand(pixels[0]).block_until_ready())
     for run in runs:
         run()
     least = [min(times) for times in zip(*([seconds(run) for run in runs] for _ in range(rounds)), strict=True)]
-    cells = " ".join(f"{1000 * value:9.1f}" for value in least)
-    return f"{spec:<14} {cells}   {least[0] / min(least[1:]):5.2f}   {compilation:7.2f}"
+    cells = " ".join(f"{1000 * value:9.1f}" for value in least) + " " * 10 * (3 - len(least))
+    return f"{spec:<22} {cells}   {least[0] / min(least[1:]):5.2f}   {compilation:7.2f}"
 
 
-def main(rounds: int = 7) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("specs", nargs="*", default=SPECS, metavar="SPEC")
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "jax", "flax"))
     print(f"{platform.machine()}, Python {platform.python_version()}, {versions}; milliseconds an image")
-    print(f"{'':<14} {'JAX':>9} {'PyTorch':>9} {'by hand':>9}   ratio   compiled in s")
-    for spec in SPECS:
-        print(compare(spec, rounds), flush=True)
+    print(f"{'':<22} {'JAX':>9} {'PyTorch':>9} {'by hand':>9}   ratio   compiled in s")
+    for spec in arguments.specs:
+        print(compare(spec, arguments.rounds), flush=True)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]))
+    main()

@@ -26,6 +26,7 @@ LAYERS = (
     "conv: 3, kernel: 3",
     "conv: 3, kernel: [2, 5], pad: [1, 0, 3, 2]",
     "conv: 3, kernel: [4, 3], stride: [2, 3], pad: same",
+    "conv: 3, kernel: 3, pad: [5, 1, 1, 5]",
     "conv: 3, kernel: 3, dilation: [2, 3], pad: [2, 3]",
     "conv: 3, kernel: [3, 2], stride: 2, dilation: [1, 2], pad: [0, 2, 1, 0], bias: no",
     "conv: 6, kernel: 3, groups: 2, pad: 1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import HealthCheck, Phase, assume, event, given, settings
+from hypothesis import HealthCheck, Phase, assume, event, example, given, settings
 from ruamel.yaml import YAML
 
 from segcompile.backend import load_backend
@@ -22,6 +22,15 @@ SETTINGS = settings(
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),  # as in test_random_graphs
 )
+
+# Of which XLA alone computes gradients in float32 that are wrong by orders of magnitude: openxla/xla#48713.
+PADDED_FURTHER_THAN_THE_KERNEL = """
+segcompile: 1
+model: net
+input: {channels: 3, size: 12}
+layers:
+  - far: {conv: 4, kernel: 3, pad: [5, 1, 5, 1]}
+"""
 
 
 def again(text: str) -> str:
@@ -96,6 +105,7 @@ def test_five_hundred_drawn_specs(text: str) -> None:
     check(text)
 
 
+@example(text=PADDED_FURTHER_THAN_THE_KERNEL)
 @settings(SETTINGS, max_examples=3)
 @given(text=specs())
 def test_the_siblings_of_a_drawn_spec_agree(text: str) -> None:

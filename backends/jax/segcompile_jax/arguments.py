@@ -19,6 +19,15 @@ def padding(op: Conv) -> int | tuple[int, int] | str:
     return same_sides((top, left)) if symmetric(op) else str(sides(op))
 
 
+def is_padded_before(op: Conv) -> bool:
+    """Whether the image is padded before a convolution, not by it: with edges and reflections; and with more zeros
+    before it than the kernel reaches but fewer behind, of which XLA gets the gradient wrong in float32 on a CPU
+    (openxla/xla#48713)."""
+    reaches = (step * (taps - 1) for step, taps in zip(op.dilation, op.kernel, strict=True))
+    wrong = any(before > reach > behind for (before, behind), reach in zip(sides(op), reaches, strict=True))
+    return wrong or (op.mode != "zero" and any(map(any, sides(op))))
+
+
 def padded(source: str, around: Sides, mode: str) -> str:
     """Code that pads height and width; `mode` is the spec's."""
     told = "" if mode == "zero" else f', mode="{mode}"'

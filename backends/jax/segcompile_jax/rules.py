@@ -37,7 +37,7 @@ from segcompile.ops import (
     Softmax,
     Unpool,
 )
-from segcompile_jax.arguments import padded, padding, sides
+from segcompile_jax.arguments import is_padded_before, padded, padding, sides
 from segcompile_jax.initialisation import kernel_init
 from segcompile_jax.pooling import global_pool, pool, unpool
 from segcompile_jax.reserved import CLASSES, NAMES
@@ -67,15 +67,14 @@ def _kernel(
 
 def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
     keywords: dict[str, Argument] = {"strides": same_sides(op.stride)}
-    keywords["padding"] = padding(op) if op.mode == "zero" else 0
+    keywords["padding"] = 0 if is_padded_before(op) else padding(op)
     keywords |= {"kernel_dilation": same_sides(op.dilation), "feature_group_count": op.groups}
     return _kernel("nnx.Conv", op, (shapes[0].channels, op.channels, op.kernel), keywords)
 
 
 def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    if op.mode == "zero" or not any(map(any, sides(op))):
-        return f"{member}({inputs[0]})"
-    return f"{member}({padded(inputs[0], sides(op), op.mode)})"
+    source = padded(inputs[0], sides(op), op.mode) if is_padded_before(op) else inputs[0]
+    return f"{member}({source})"
 
 
 def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:

@@ -10,6 +10,7 @@ writes predictions/photo.png, a palette PNG of labels, and predictions/photo_ove
 import argparse
 import functools
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ import weights
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, read_image, window
 from files import InputError
 from pictures import label_image, overlay, targets_of, write_png
+
+# Convolutions without padding are three times as fast on a CPU: without it, jax 0.10 hands them to YNNPACK.
+FAST_ON_CPU = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
 
 
 def head_of(outputs: jax.Array | dict[str, jax.Array], head: str) -> jax.Array:
@@ -78,6 +82,8 @@ def labels_of(model: nnx.Module, image: Array, head: str = HEAD) -> NDArray[np.i
 
 def use_device(name: str) -> None:
     """Compute on the devices that --device names; auto is what JAX finds best."""
+    if jax.__version__.startswith("0.10."):
+        os.environ.setdefault("XLA_FLAGS", FAST_ON_CPU)
     if name != "auto":
         jax.config.update("jax_platforms", name)
     try:

@@ -28,10 +28,12 @@ from segcompile.ops import (
     InstanceNorm,
     Mul,
     PixelShuffle,
+    Pool,
     Resize,
     ResponseNorm,
     Scale,
     Shape,
+    SpaceToDepth,
 )
 from segcompile.testing.cases import specs
 from segcompile.testing.fields import mask, probes
@@ -192,6 +194,8 @@ def skeleton(graph: Graph) -> Graph:
             return replace(node, op=Add(align=node.op.align))
         if isinstance(node.op, PixelShuffle):  # the same pixels, from another channel
             return replace(node, op=Resize(factor=(node.op.factor, node.op.factor), mode="nearest"))
+        if isinstance(node.op, SpaceToDepth):  # the mean of the same pixels
+            return replace(node, op=Pool(kind="avg", kernel=(node.op.factor,) * 2, stride=(node.op.factor,) * 2))
         return replace(node, op=Scale(factor=1.0)) if isinstance(node.op, _POINTWISE) else node
 
     return slim(replace(graph, nodes=tuple(bare(node) for node in graph.nodes)), 1)

@@ -26,7 +26,7 @@ from segcompile.ops.normalization import BatchNorm, GroupNorm, InstanceNorm, Res
 from segcompile.ops.pointwise import Activation, Dropout, LeakyRelu, PRelu, Scale, Softmax
 from segcompile.ops.pooling import GlobalPool, Pool, Unpool
 from segcompile.ops.resampling import Crop, Pad, Resize
-from segcompile.ops.shuffling import PixelShuffle
+from segcompile.ops.shuffling import PixelShuffle, SpaceToDepth
 from segcompile.ops.size import AnySize, Size, Undecidable
 
 ALL_OPS: tuple[type[Op], ...] = (
@@ -43,6 +43,7 @@ ALL_OPS: tuple[type[Op], ...] = (
     Pad,
     Resize,
     PixelShuffle,
+    SpaceToDepth,
     BatchNorm,
     InstanceNorm,
     GroupNorm,
@@ -76,5 +77,5 @@ __all__ = [
     "Activation", "Add", "AnySize", "BatchNorm", "Concat", "Conv", "Crop", "Deconv", "Dropout", "GlobalPool",
     "GroupNorm", "Init", "InstanceNorm", "Join", "LeakyRelu", "Linear", "Mul", "Need", "Op", "PRelu", "Pad",
     "Parameter", "PixelShuffle", "Pool", "Reads", "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size",
-    "Softmax", "Undecidable", "Unpool", "Window", "kinds",
+    "Softmax", "SpaceToDepth", "Undecidable", "Unpool", "Window", "kinds",
 ]  # fmt: skip

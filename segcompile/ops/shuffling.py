@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import ClassVar
 
-from segcompile.ops.base import Op, Positive, Refusal, Shape, Window
-from segcompile.ops.size import Size
+from segcompile.ops.base import AXES, Op, Positive, Refusal, Shape, Window
+from segcompile.ops.needs import Need
+from segcompile.ops.size import Size, difference
 
 
 class PixelShuffle(Op):
@@ -29,3 +31,31 @@ class PixelShuffle(Op):
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(taps=self.factor, offset=self.factor - 1, upsample=self.factor)  # i = floor(p / factor)
+
+
+class SpaceToDepth(Op):
+    """Each patch of factor x factor pixels becomes one pixel of factor² times the channels: PixelShuffle undone."""
+
+    spelling: ClassVar[str] = "space_to_depth"
+    main: ClassVar[str] = "factor"
+    summary: ClassVar[str] = "pixels to channels, by a factor"
+    spatial: ClassVar[bool] = True
+
+    factor: Positive
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        (source,) = shapes
+        return Shape(source.channels * self.factor**2, tuple(size // self.factor for size in source.size))
+
+    def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
+        for axis in AXES:
+            size = shapes[0].size[axis]
+            rest = difference(size, size // self.factor * self.factor)
+            yield Need(axis, rest, partial(self._cannot_split, size), equal=True)
+
+    def _cannot_split(self, size: Size) -> Refusal:
+        message = f"{size} pixels cannot be split into patches of {self.factor}"
+        return Refusal("SC308", message, "factor", f"a multiple of {self.factor} pixels before it")
+
+    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+        return Window(taps=self.factor, stride=self.factor)  # i = factor * p + t

@@ -72,6 +72,7 @@ LAYERS = (
     "resize: [2, 3], mode: nearest",
     "pixel_shuffle: 2",
     "pixel_shuffle: 1",
+    "space_to_depth: 1",
     # values
     "norm: batch",
     "norm: {batch: {eps: 1e-2, momentum: 0.01}}",
@@ -112,6 +113,7 @@ JOINED = {
     "concat: [a, b, a], align: center_crop": UNEQUAL,
     "concat: [a, b], align: pad": UNEQUAL,
     "crop: b, from: a, offset: [2, 1]": "{a: {channels: 3, size: [9, 11]}, b: {channels: 2, size: [5, 8]}}",
+    "space_to_depth: 2, from: a": "{a: {channels: 3, size: [8, 12]}}",
     "resize: b, from: a": UNEQUAL,
     "resize: b, from: a, mode: nearest": UNEQUAL,
     "resize: b, from: a, mode: bilinear, align_corners: yes": UNEQUAL,

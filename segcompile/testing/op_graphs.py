@@ -19,6 +19,7 @@ from segcompile.ops import (
     PixelShuffle,
     Pool,
     Resize,
+    SpaceToDepth,
     Unpool,
 )
 from segcompile.testing import strategies
@@ -46,6 +47,7 @@ def op_graphs(sizes: Sizes) -> dict[type[Op], SearchStrategy[Graph]]:
         Pad: st.builds(graph_of, strategies.pads(), sizes),
         Unpool: st.builds(strategies.unpooled, strategies.unpools(), sizes),
         PixelShuffle: st.builds(graph_of, strategies.pixel_shuffles(), sizes),
+        SpaceToDepth: st.builds(graph_of, strategies.space_to_depths(), sizes),
         Resize: st.builds(graph_of, strategies.resizes(), sizes) | joined(strategies.resizes(by_factor=False), sizes),
         Crop: joined(st.builds(Crop, offset=st.tuples(st.integers(0, 4), st.integers(0, 4))), sizes),
         Add: joined(st.builds(Add, align=ALIGN, weights=st.sampled_from([(), (0.25, 2.0)])), sizes),

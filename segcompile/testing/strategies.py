@@ -37,6 +37,7 @@ from segcompile.ops import (
     Shape,
     Size,
     Softmax,
+    SpaceToDepth,
     Undecidable,
     Unpool,
     kinds,
@@ -154,9 +155,14 @@ def pixel_shuffles() -> SearchStrategy[PixelShuffle]:
     return st.builds(PixelShuffle, factor=st.sampled_from([1, 2, 2, 2]))
 
 
+def space_to_depths() -> SearchStrategy[SpaceToDepth]:
+    return st.builds(SpaceToDepth, factor=st.sampled_from([1, 2, 2, 3]))
+
+
 def unary_ops() -> SearchStrategy[Op]:
     """Any op of one tensor that gives a map; those that move the grid are drawn more often."""
     moving: list[SearchStrategy[Any]] = [resizes(), pads(), pixel_shuffles(), deconvs(), deconvs(), pools(), pools()]
+    moving += [space_to_depths()]
     moving += [convs() for _ in range(5)]  # five strategies: `one_of` counts one and the same only once
     return st.one_of(*moving, st.one_of(*POINTWISE.values()))
 

@@ -234,7 +234,8 @@ def test_a_difference_that_is_stated_holds_for_every_image(first, second: int) -
         assert a.at(size) - (a + second).at(size) == gap
 
 
-SIZED = st.one_of(strategies.convs(), strategies.deconvs(), strategies.pools(), strategies.pixel_shuffles())
+SHUFFLES = strategies.pixel_shuffles() | strategies.space_to_depths()
+SIZED = st.one_of(strategies.convs(), strategies.deconvs(), strategies.pools(), SHUFFLES)
 
 
 @settings(SETTINGS, max_examples=80)

@@ -22,6 +22,7 @@ _FUNCTIONS = (
     "local_response_norm",
     "nearest",
     "pixel_shuffle",
+    "space_to_depth",
     "unpool",
 )
 _OF_JAX_NUMPY = {"avg_pool", "dilated_max_pool", "nearest", "interpolate_corners"}

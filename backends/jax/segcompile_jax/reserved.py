@@ -10,7 +10,7 @@ NAMES = frozenset(
         "BatchNorm", "ConvTranspose", "Frozen", "PReLU", "ValueError", "avg_pool", "bilinear", "bool", "center_crop",
         "center_pad", "crop", "dict", "dilated_max_pool", "flatten", "freeze", "he", "he_transposed", "identity", "int",
         "interpolate", "interpolate_corners", "isinstance", "jax", "jnp", "local_response_norm", "nearest", "nnx",
-        "pixel_shuffle", "range", "rngs", "self", "str", "super", "tuple", "unpool", "xavier",
+        "pixel_shuffle", "range", "rngs", "self", "space_to_depth", "str", "super", "tuple", "unpool", "xavier",
     }
 )  # fmt: skip
 

@@ -35,6 +35,7 @@ from segcompile.ops import (
     Scale,
     Shape,
     Softmax,
+    SpaceToDepth,
     Unpool,
 )
 from segcompile_jax.arguments import is_padded_before, padded, padding, sides
@@ -109,6 +110,12 @@ def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Sha
     return f"{'nearest' if op.mode == 'nearest' else bilinear}({inputs[0]}, {size})"
 
 
+def _space_to_depth(
+    op: SpaceToDepth, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> str:
+    return f"space_to_depth({inputs[0]}, {op.factor})"
+
+
 def _pixel_shuffle(op: PixelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     return f"pixel_shuffle({inputs[0]}, {op.factor})"
 
@@ -172,6 +179,7 @@ RULES: dict[type[Op], Rule] = {
     Pad: Rule(_pad),
     Resize: Rule(_resize),
     PixelShuffle: Rule(_pixel_shuffle),
+    SpaceToDepth: Rule(_space_to_depth),
     BatchNorm: Rule(apply_member, _batch_norm),
     InstanceNorm: Rule(apply_member, _instance_norm),
     GroupNorm: Rule(apply_member, _group_norm),

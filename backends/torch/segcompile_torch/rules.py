@@ -34,6 +34,7 @@ from segcompile.ops import (
     Scale,
     Shape,
     Softmax,
+    SpaceToDepth,
     Undecidable,
     Unpool,
 )
@@ -122,6 +123,12 @@ def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Sha
     return f'F.interpolate({inputs[0]}, {to}, mode="{op.mode}"{corners})'
 
 
+def _space_to_depth(
+    op: SpaceToDepth, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> str:
+    return f"F.pixel_unshuffle({inputs[0]}, {op.factor})"
+
+
 def _pixel_shuffle(op: PixelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     return f"F.pixel_shuffle({inputs[0]}, {op.factor})"
 
@@ -184,6 +191,7 @@ RULES: dict[type[Op], Rule] = {
     Pad: Rule(_pad),
     Resize: Rule(_resize),
     PixelShuffle: Rule(_pixel_shuffle),
+    SpaceToDepth: Rule(_space_to_depth),
     BatchNorm: Rule(apply_member, _batch_norm),
     InstanceNorm: Rule(apply_member, _instance_norm),
     GroupNorm: Rule(apply_member, _group_norm),

@@ -27,6 +27,7 @@ from segcompile.ops import (
     PixelShuffle,
     Pool,
     Resize,
+    SpaceToDepth,
     Unpool,
 )
 from segcompile.source import Node, Scalar
@@ -107,6 +108,9 @@ def _dilated(layer: Layer, factor: _Factor, item: Scalar | None, span: Span) -> 
     if isinstance(op, Crop):
         offset = op.offset and tuple(op.offset[axis] * factor[axis] for axis in AXES)
         return replace(layer, op=op.model_copy(update={"offset": offset})), factor
+    if isinstance(op, SpaceToDepth):
+        message = f"`{layer.name}` takes neighbouring pixels together, which lie further apart without these strides"
+        raise fail("SC503", message, at, help=f"`replace` {layer.name} first: it has no dilation")
     if isinstance(op, Deconv | Linear | PixelShuffle | Resize | Unpool):
         raise _too_late(layer, at)
     return layer, factor

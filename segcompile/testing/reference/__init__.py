@@ -37,10 +37,11 @@ from segcompile.ops import (
     ResponseNorm,
     Scale,
     Softmax,
+    SpaceToDepth,
     Unpool,
 )
 from segcompile.testing.reference.arrays import Array, Tensors
-from segcompile.testing.reference.grids import add, concat, crop, mul, pad, pixel_shuffle, resize
+from segcompile.testing.reference.grids import add, concat, crop, mul, pad, pixel_shuffle, resize, space_to_depth
 from segcompile.testing.reference.values import (
     activation,
     batch_norm,
@@ -93,5 +94,5 @@ FORMULAS: Mapping[type[Op], Formula] = {
     Conv: conv, Deconv: deconv, Linear: linear, Pool: pool, GlobalPool: global_pool, Unpool: unpool, Add: add, Mul: mul,
     Concat: concat, Crop: crop, Pad: pad, Resize: resize, PixelShuffle: pixel_shuffle, BatchNorm: batch_norm,
     InstanceNorm: instance_norm, GroupNorm: group_norm, ResponseNorm: response_norm, Activation: activation,
-    LeakyRelu: leaky_relu, PRelu: prelu, Dropout: dropout, Scale: scale, Softmax: softmax,
+    LeakyRelu: leaky_relu, PRelu: prelu, Dropout: dropout, Scale: scale, Softmax: softmax, SpaceToDepth: space_to_depth,
 }  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segcompile.ops import AXES, Add, Concat, Crop, Join, Mul, Pad, PixelShuffle, Resize
+from segcompile.ops import AXES, Add, Concat, Crop, Join, Mul, Pad, PixelShuffle, Resize, SpaceToDepth
 from segcompile.testing.reference.arrays import Array, Tensors, padded
 
 
@@ -83,3 +83,11 @@ def pixel_shuffle(op: PixelShuffle, inputs: Sequence[Array], tensors: Tensors) -
     r = op.factor
     x = inputs[0].reshape(batch, channels // r**2, r, r, height, width).transpose(0, 1, 4, 2, 5, 3)
     return x.reshape(batch, channels // r**2, height * r, width * r)
+
+
+def space_to_depth(op: SpaceToDepth, inputs: Sequence[Array], tensors: Tensors) -> Array:
+    """Row y and column x of each patch of channel c go to channel c r² + r y + x."""
+    batch, channels, height, width = inputs[0].shape
+    r = op.factor
+    x = inputs[0].reshape(batch, channels, height // r, r, width // r, r).transpose(0, 1, 3, 5, 2, 4)
+    return x.reshape(batch, channels * r**2, height // r, width // r)

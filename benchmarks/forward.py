@@ -59,9 +59,8 @@ def compare(spec: str, rounds: int) -> str:
     from flax import nnx
 
     generator = torch.Generator().manual_seed(0)
-    images = [
-        torch.randn(1, shape.channels, *shape.size, generator=generator) for shape in request.graph.inputs.values()
-    ]
+    extents: list[Any] = [(1, shape.channels, *shape.size) for shape in request.graph.inputs.values()]
+    images = [torch.randn(*extent, generator=generator) for extent in extents]
     pixels = [jax.numpy.asarray(image.permute(0, 2, 3, 1).numpy()) for image in images]
     model = getattr(ours, request.class_name)(rngs=nnx.Rngs(0))
     model.eval()

@@ -13,6 +13,7 @@ import argparse
 import importlib.metadata
 import os
 import platform
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,8 +26,8 @@ from segcompile.backend import BuildRequest
 SPECS = ("dilated_basic", "dilated_large", "aspp", "unet", "blue_marble")
 
 
-def emitted(spec: str, backend: str, folder: Path) -> tuple[ModuleType, BuildRequest, str]:
-    """The module of a generated model, what it was made of, and XLA's flags, which predict.py sets for JAX."""
+def emitted(spec: str, backend: str, folder: Path) -> tuple[ModuleType, BuildRequest]:
+    """The module of a generated model, and what it was made of."""
     from segcompile.build import prepare
     from segcompile.compiler import find_spec
     from segcompile.errors import Findings
@@ -35,8 +36,14 @@ def emitted(spec: str, backend: str, folder: Path) -> tuple[ModuleType, BuildReq
     built = prepare(find_spec(name), backend, variant or None, {}, folder, Findings())
     module = ModuleType(f"{name}_{backend}")
     exec(compile(built.files["model.py"], f"{name}/{backend}/model.py", "exec"), vars(module))
-    flags = [line for line in built.files.get("predict.py", "").splitlines() if line.startswith("FAST_ON_CPU = ")]
-    return module, built.request, flags[0].split('"')[1] if flags else ""
+    return module, built.request
+
+
+def fast_on_cpu() -> str:
+    """XLA's flag, as every predict.py of JAX sets it."""
+    generated = Path(__file__).parents[1] / "generated/unet/jax/predict.py"
+    (flag,) = re.findall(r'^FAST_ON_CPU = "(.*)"$', generated.read_text(encoding="utf-8"), re.MULTILINE)
+    return str(flag)
 
 
 def seconds(run: Callable[[], Any]) -> float:
@@ -47,17 +54,13 @@ def seconds(run: Callable[[], Any]) -> float:
 
 def compare(spec: str, rounds: int) -> str:
     """A line of the table."""
-    with tempfile.TemporaryDirectory() as place:
-        theirs, request, _ = emitted(spec, "torch", Path(place) / "torch")
-        ours, _, flags = emitted(spec, "jax", Path(place) / "jax")
-    if flags:
-        os.environ.setdefault("XLA_FLAGS", flags)
-
     import by_hand
     import jax
     import torch
     from flax import nnx
 
+    with tempfile.TemporaryDirectory() as place:
+        (theirs, request), (ours, _) = (emitted(spec, kind, Path(place) / kind) for kind in ("torch", "jax"))
     generator = torch.Generator().manual_seed(0)
     extents: list[Any] = [(1, shape.channels, *shape.size) for shape in request.graph.inputs.values()]
     images = [torch.randn(*extent, generator=generator) for extent in extents]
@@ -93,6 +96,7 @@ def main() -> None:
     parser.add_argument("specs", nargs="*", default=SPECS, metavar="SPEC")
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
+    os.environ.setdefault("XLA_FLAGS", fast_on_cpu())
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "jax", "flax"))
     print(f"{platform.machine()}, Python {platform.python_version()}, {versions}; milliseconds an image")
     print(f"{'':<22} {'JAX':>9} {'PyTorch':>9} {'by hand':>9}   ratio   compiled in s")

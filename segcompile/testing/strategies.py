@@ -162,8 +162,10 @@ def space_to_depths() -> SearchStrategy[SpaceToDepth]:
 def unary_ops() -> SearchStrategy[Op]:
     """Any op of one tensor that gives a map; those that move the grid are drawn more often."""
     moving: list[SearchStrategy[Any]] = [resizes(), pads(), pixel_shuffles(), deconvs(), deconvs(), pools(), pools()]
-    moving += [space_to_depths()]
-    moving += [convs() for _ in range(5)]  # five strategies: `one_of` counts one and the same only once
+    moving += [
+        space_to_depths(),
+        *(convs() for _ in range(5)),
+    ]  # five strategies: `one_of` counts one and the same only once
     return st.one_of(*moving, st.one_of(*POINTWISE.values()))
 
 

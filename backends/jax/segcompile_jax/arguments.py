@@ -23,7 +23,7 @@ def is_padded_before(op: Conv) -> bool:
     """Whether the image is padded before a convolution, not by it: with edges and reflections; and with more zeros
     before it than the kernel reaches but fewer behind, of which XLA gets the gradient wrong in float32 on a CPU
     (openxla/xla#48713)."""
-    reaches = (step * (taps - 1) for step, taps in zip(op.dilation, op.kernel, strict=True))
+    reaches = (op.window(axis, (), 0).reach for axis in AXES)
     wrong = any(before > reach > behind for (before, behind), reach in zip(sides(op), reaches, strict=True))
     return wrong or (op.mode != "zero" and any(map(any, sides(op))))
 

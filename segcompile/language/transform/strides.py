@@ -108,10 +108,7 @@ def _dilated(layer: Layer, factor: _Factor, item: Scalar | None, span: Span) -> 
     if isinstance(op, Crop):
         offset = op.offset and tuple(op.offset[axis] * factor[axis] for axis in AXES)
         return replace(layer, op=op.model_copy(update={"offset": offset})), factor
-    if isinstance(op, SpaceToDepth):
-        message = f"`{layer.name}` takes neighbouring pixels together, which lie further apart without these strides"
-        raise fail("SC503", message, at, help=f"`replace` {layer.name} first: it has no dilation")
-    if isinstance(op, Deconv | Linear | PixelShuffle | Resize | Unpool):
+    if isinstance(op, Deconv | Linear | PixelShuffle | Resize | SpaceToDepth | Unpool):
         raise _too_late(layer, at)
     return layer, factor
 
@@ -124,5 +121,8 @@ def _too_late(layer: Layer, span: Span) -> SegcompileError:
     if isinstance(layer.op, Linear):
         message = f"`{layer.name}` is linear: its weight is for the sparser map"
         return fail("SC503", message, span, help=f"put `convolutionalize: [{layer.name}]` before this")
+    if isinstance(layer.op, SpaceToDepth):
+        message = f"`{layer.name}` takes neighbouring pixels together, which lie further apart without these strides"
+        return fail("SC503", message, span, help=f"`replace` {layer.name} first: it has no dilation")
     message = f"`{layer.name}` brings the map back to a size, and the strides taken out here come before it"
     return fail("SC503", message, span, help=f"take strides out first, and append `{layer.name}` after that")

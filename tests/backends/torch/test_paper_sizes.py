@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-SPECS = Path(__file__).parents[3] / "specs"
+from segcompile.testing.cases import Case, specs
 
 
-@pytest.mark.parametrize("spec", sorted(SPECS.glob("*.yaml")), ids=lambda spec: spec.stem)
-def test_the_model_runs_forward_at_its_papers_size(nets: SimpleNamespace, spec: Path) -> None:
+@pytest.mark.parametrize("case", specs(), ids=lambda case: case.name)
+def test_the_model_runs_forward_at_its_papers_size(nets: SimpleNamespace, case: Case) -> None:
     import torch
 
-    options = {"variant": "basic"} if spec.stem == "dilated_context" else {}
-    compiled = nets.compiled(spec, **options)
-    source = nets.source_of(compiled.graph, compiled.facts)["model.py"]
+    net = nets.emitted(case.request.graph)
     with torch.device("meta"):
-        model = nets.load(source).Net().eval()
-        found = model(*(torch.empty(1, shape.channels, *shape.size) for shape in compiled.graph.inputs.values()))
-    outputs = found if isinstance(found, dict) else {"output": found}
-    shapes = {head: compiled.facts[node].shape for head, node in compiled.graph.outputs.items()}
-    assert {head: tuple(value.shape[1:]) for head, value in outputs.items()} == {
-        head: (shape.channels, *shape.size) for head, shape in shapes.items()
+        shapes = net.graph.inputs.values()
+        found = net.outputs(*(torch.empty(1, shape.channels, *shape.size, dtype=torch.float64) for shape in shapes))
+    wanted = {head: net.facts[node].shape for head, node in net.graph.outputs.items()}
+    assert {head: tuple(value.shape[1:]) for head, value in found.items()} == {
+        head: (shape.channels, *shape.size) for head, shape in wanted.items()
     }

@@ -52,6 +52,26 @@ def blue_marble(draw: Draw, x: jax.Array) -> jax.Array:
     return lax.conv_transpose(x, draw(4, 4, 3, 3), (2, 2), "SAME")
 
 
+def vgg(draw: Draw, x: jax.Array, pad: str, pools: int, fc6: int) -> jax.Array:
+    """VGG-16 with so many pools, whose later convolutions are dilated instead, up to conv5_3, then fc6 and fc7."""
+    for index, (layers, channels) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))):
+        for _ in range(layers):
+            x = jax.nn.relu(conv(draw, x, channels, 3, pad, dilation=2 ** max(0, index - pools)))
+        if index < pools:
+            room = [(0, 0), *((0, extent % 2) for extent in x.shape[1:3]), (0, 0)]
+            x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), room)
+    x = jax.nn.relu(conv(draw, x, 4096, 7, "VALID", dilation=fc6))
+    return jax.nn.relu(conv(draw, x, 4096, 1))
+
+
+def vgg16(draw: Draw, x: jax.Array) -> jax.Array:
+    return conv(draw, vgg(draw, x, "SAME", 5, 1), 1000, 1)[:, 0, 0]
+
+
+def dilated_frontend(draw: Draw, x: jax.Array) -> jax.Array:
+    return conv(draw, vgg(draw, x, "VALID", 3, 4), 21, 1)
+
+
 def aspp(draw: Draw, x: jax.Array) -> jax.Array:
     def block(x: jax.Array, kernel: int = 1, dilation: int = 1) -> jax.Array:
         weight = draw(kernel, kernel, x.shape[-1], 256)

@@ -413,8 +413,8 @@ def import_(
 def weights_plan(spec: str, variant: str | None, settings: tuple[str, ...], form: str) -> int:
     """Print where each parameter of SPEC comes from: its base or the specs it uses, reshaped or as it is, or fresh.
 
-    A layer keeps its name, and with it its weights; where the shape changed it starts fresh; a linear layer made a
-    convolution is reshaped.
+    A layer keeps its name, and with it its weights; where the shape changed it starts fresh. A linear layer made a
+    convolution is reshaped; where only the image has more channels, the new ones start as the mean of the others.
     """
     from segcompile.weights.transferring import plan  # as in `import`
 

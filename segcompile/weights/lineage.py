@@ -1,7 +1,8 @@
 """Which networks' weights a spec can take over: its own, those of its bases, and those of the specs that it uses.
 
 One rule: a layer keeps its name, and with it its weights; where the shape changed it starts fresh; a linear layer made
-a convolution is reshaped.
+a convolution is reshaped, and a convolution of an image with more channels starts on the new ones as the mean of the
+others (as FCN's release starts conv1_1 for colour and depth).
 """
 
 from __future__ import annotations

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from segcompile.errors import SegcompileError, fail
 from segcompile.weights.parameters import Tensor
-from segcompile.weights.stored import Source, Stored
+from segcompile.weights.stored import Array, Source, Stored
 
 COUNTER = "num_batches_tracked"  # PyTorch's batch norm counts, and nothing reads it
 
@@ -24,8 +26,21 @@ class Place:
     why: str = ""
 
     @property
+    def widened(self) -> int:
+        """How many input channels the parameter has more than the tensor of the file."""
+        if self.stored is None or len(self.stored.shape) != len(self.tensor.shape) or len(self.stored.shape) < 2:
+            return 0
+        return self.tensor.shape[1] - self.stored.shape[1]
+
+    @property
     def reshaped(self) -> bool:
-        return self.stored is not None and self.stored.shape != self.tensor.shape
+        return self.stored is not None and self.stored.shape != self.tensor.shape and not self.widened
+
+    def value(self, found: Array) -> Array:
+        """The parameter's value, of the tensor's: in its own shape, new input channels as the mean of the others."""
+        if self.widened:
+            found = np.concatenate([found, *[found.mean(1, keepdims=True)] * self.widened], axis=1)
+        return found.reshape(self.tensor.shape)
 
 
 def fits(found: Sequence[int], wanted: Sequence[int]) -> bool:

@@ -87,15 +87,19 @@ def _row(found: Place) -> tuple[str, ...]:
     shape = shown(found.tensor.shape)
     if found.stored is None:
         return found.tensor.name, shape, f"fresh: {started(found.tensor.parameter.init)}", found.why
-    reshaped = f"reshaped from {shown(found.stored.shape)}" if found.reshaped else ""
-    return found.tensor.name, shape, found.stored.name, reshaped
+    how = f"reshaped from {shown(found.stored.shape)}" if found.reshaped else ""
+    if found.widened:
+        how = f"was {shown(found.stored.shape)}; new input channels: the mean of the others"
+    return found.tensor.name, shape, found.stored.name, how
 
 
 def _json(found: Place) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": found.tensor.name, "shape": list(found.tensor.shape)}
     if found.stored is None:
         return {**entry, "from": None, "fresh": started(found.tensor.parameter.init), "why": found.why}
-    return {**entry, "from": found.stored.name, "reshaped_from": list(found.stored.shape) if found.reshaped else None}
+    shape = list(found.stored.shape)
+    changed = {"reshaped_from": shape if found.reshaped else None, "widened_from": shape if found.widened else None}
+    return {**entry, "from": found.stored.name, **changed}
 
 
 def started(init: Init) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from segcompile.compiler import Compiled
 from segcompile.errors import SegcompileError, did_you_mean, fail
+from segcompile.graph import Graph
+from segcompile.ops import Conv
 from segcompile.weights.lineage import Origin, origins, parents
 from segcompile.weights.parameters import Tensor, tensors
 from segcompile.weights.placing import COUNTER, Place, fits, left_over, shown
@@ -28,7 +30,7 @@ def plan(compiled: Compiled) -> Plan:
         origin = next((origin for origin in sources if origin.covers(tensor)), None)
         name = origin.named(tensor) if origin else None
         stored = Stored(name, origin.shapes[name], list) if origin and name else None
-        places.append(_place(tensor, stored))
+        places.append(_place(tensor, stored, compiled.graph))
         titles.append(f"{origin.model} {name}" if origin and places[-1].stored else "")
     named = [f"{origin.model} {name}" for origin in sources for name in origin.shapes]
     left = tuple(name for name in named if name not in titles)
@@ -47,10 +49,10 @@ def transfer(files: Sequence[Path], into: Sequence[str | None], compiled: Compil
     values: dict[str, Array] = {}
     places = []
     for tensor in tensors(compiled.graph, compiled.facts):
-        source, found = _chosen(tensor, parts)
+        source, found = _chosen(tensor, parts, compiled.graph)
         places.append(found)
         if source and found.stored:
-            values[tensor.name] = source.values(found.stored).reshape(tensor.shape)
+            values[tensor.name] = found.value(source.values(found.stored))
     if not values:
         names = " and ".join(f"`{file}`" for file in files)
         raise fail("SC802", f"no tensor of {names} fits: every layer of {compiled.model} has another shape")
@@ -59,9 +61,9 @@ def transfer(files: Sequence[Path], into: Sequence[str | None], compiled: Compil
     return Filled(compiled.model, tuple(files), target, tuple(places), tuple(left))
 
 
-def _chosen(tensor: Tensor, parts: Sequence[Part]) -> tuple[Source | None, Place]:
+def _chosen(tensor: Tensor, parts: Sequence[Part], graph: Graph) -> tuple[Source | None, Place]:
     """The file that has a parameter, and its place. Raises SegcompileError (SC803) if two have it."""
-    candidates = [(source, _in(source, origin, tensor)) for source, origin in parts if origin.covers(tensor)]
+    candidates = [(source, _in(source, origin, tensor, graph)) for source, origin in parts if origin.covers(tensor)]
     found = [candidate for candidate in candidates if candidate[1].stored]
     if len(found) > 1:
         files = " and ".join(f"`{source.path}`" for source, _ in found[:2])
@@ -71,21 +73,29 @@ def _chosen(tensor: Tensor, parts: Sequence[Part]) -> tuple[Source | None, Place
     return None, Place(tensor, None, "no file for it")
 
 
-def _in(source: Source, origin: Origin, tensor: Tensor) -> Place:
+def _in(source: Source, origin: Origin, tensor: Tensor, graph: Graph) -> Place:
     name = origin.named(tensor)
     stored = next((stored for stored in source.tensors if stored.name == name), None)
     if name is not None and stored is None:
         return Place(tensor, None, f"fresh in {source.path.name}, too")
-    return _place(tensor, stored)
+    return _place(tensor, stored, graph)
 
 
-def _place(tensor: Tensor, stored: Stored | None) -> Place:
+def _place(tensor: Tensor, stored: Stored | None, graph: Graph) -> Place:
     """The rule of lineage.py, for a parameter and what has its name."""
     if stored is None:
         return Place(tensor, None, NEW)
-    if stored.unusable or not fits(stored.shape, tensor.shape):
+    if stored.unusable or not (fits(stored.shape, tensor.shape) or _widens(stored.shape, tensor, graph)):
         return Place(tensor, None, stored.unusable or f"was {shown(stored.shape)}")
     return Place(tensor, stored)
+
+
+def _widens(found: Sequence[int], tensor: Tensor, graph: Graph) -> bool:
+    """Whether a kernel differs in nothing but that the image which it reads has more channels."""
+    op, wanted = tensor.node.op, tensor.shape
+    if not isinstance(op, Conv) or op.groups > 1 or tensor.node.inputs[0] not in graph.inputs or len(found) != 4:
+        return False
+    return 0 < found[1] < wanted[1] and tuple(found) == (wanted[0], found[1], *wanted[2:])
 
 
 def _part(file: Path, scope: str | None, compiled: Compiled, every: Sequence[Origin]) -> Part:

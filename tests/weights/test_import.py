@@ -77,7 +77,7 @@ def test_json_says_the_same(spec: Path, tensors: dict[str, np.ndarray], save: Sa
     report = json.loads(told)
     assert status == 0 and report["diagnostics"] == []
     assert report["parameters"][0] == {
-        "name": "c1.weight", "shape": [4, 3, 3, 3], "from": "c1.weight", "reshaped_from": None,
+        "name": "c1.weight", "shape": [4, 3, 3, 3], "from": "c1.weight", "reshaped_from": None, "widened_from": None,
     }  # fmt: skip
     assert report["parameters"][4] == {
         "name": "fc.weight", "shape": [5, 1536], "from": None, "fresh": "he", "why": "`fc.weight` is 7 x 1536",

@@ -137,7 +137,8 @@ def test_a_changed_shape_is_in_the_plan_with_both(specs: Path, run: Run) -> None
         "network": None,
     }  # fmt: skip
     assert entries["c1.bias"] == {
-        "name": "c1.bias", "shape": [4], "from": "c1.bias", "reshaped_from": None, "network": "coarse",
+        "name": "c1.bias", "shape": [4], "from": "c1.bias", "reshaped_from": None, "widened_from": None,
+        "network": "coarse",
     }  # fmt: skip
 
 
@@ -158,6 +159,37 @@ def test_stage_after_stage_keeps_every_bit(specs: Path, run: Run) -> None:
     with safe_open(specs / "fine.safetensors", "numpy") as file:
         assert json.loads(file.metadata()["fresh"]) == ["score.weight", "score.bias", "up4.weight"]
     assert np.array_equal(load_file(specs / "fine.safetensors")["c1.weight"], first["c1.weight"])
+
+
+def test_new_channels_of_the_image_start_as_the_mean_of_the_others(specs: Path, run: Run) -> None:
+    """As FCN's release starts conv1_1 for colour and depth."""
+    (specs / "depth.yaml").write_text("segcompile: 1\nmodel: depth\nbase: classifier.yaml\ninput: {channels: 5}\n")
+    first = write(specs / "classifier.safetensors", CLASSIFIER)
+    status, told, _ = run("transfer", "depth.yaml", "--from", "classifier.safetensors", "-o", "depth.safetensors")
+    how = "was 4 x 3 x 3 x 3; new input channels: the mean of the others"
+    assert status == 0 and f"c1.weight             4 x 5 x 3 x 3  c1.weight                    {how}\n" in told
+    found = load_file(specs / "depth.safetensors")["c1.weight"]
+    assert np.array_equal(found[:, :3], first["c1.weight"])
+    for channel in (3, 4):
+        np.testing.assert_allclose(found[:, channel], first["c1.weight"].mean(1), rtol=1e-6)
+
+
+def test_only_what_reads_the_image_is_widened(specs: Path, run: Run) -> None:
+    """Other channels, or as many with other kernels, mean something else; and fewer channels are another image."""
+    wide = "transform: [set: {c1: {conv: 8}}]\n"
+    for name, change in (("wide", wide), ("kernel", "transform: [set: {c1: {kernel: 5}}]\ninput: {channels: 4}\n")):
+        (specs / f"{name}.yaml").write_text(f"segcompile: 1\nmodel: {name}\nbase: classifier.yaml\n{change}")
+    (specs / "grey.yaml").write_text("segcompile: 1\nmodel: grey\nbase: classifier.yaml\ninput: {channels: 1}\n")
+    for name in ("wide", "kernel", "grey"):
+        _, told, _ = run("plan", f"{name}.yaml")
+        assert "was 4 x 3 x 3 x 3\n" in told and "mean" not in told.replace("running_mean", "")
+    layers = "layers: [a: {conv: 3, kernel: 3}, b: {conv: 2, kernel: 3, pad: 1}]\n"
+    (specs / "two.yaml").write_text(f"segcompile: 1\nmodel: two\ninput: {{channels: 3, size: 9}}\n{layers}")
+    (specs / "behind.yaml").write_text(
+        "segcompile: 1\nmodel: behind\nbase: two.yaml\ntransform: [set: {a: {conv: 4}}]\n"
+    )
+    _, told, _ = run("plan", "behind.yaml")
+    assert "b.weight   2 x 4 x 3 x 3  fresh: he     was 2 x 3 x 3 x 3\n" in told
 
 
 def test_the_convolution_computes_what_the_linear_layer_did(specs: Path, run: Run, nets: SimpleNamespace) -> None:

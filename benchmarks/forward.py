@@ -1,6 +1,6 @@
 """What the forward pass of a generated JAX model costs, beside its PyTorch sibling run eagerly and a function by hand.
 
-    python benchmarks/forward.py [--rounds N] [SPEC[@VARIANT] ...]
+    python benchmarks/forward.py [--rounds N] [--all | SPEC[@VARIANT] ...]
 
 Seconds of the wall for one float32 image of the spec's size on the CPU, all threads: the least of some rounds in which
 all take turns, after compilation, which is told by itself. What counts are the ratios of one run. XLA has the flag that
@@ -23,7 +23,7 @@ from typing import Any
 
 from segcompile.backend import BuildRequest
 
-SPECS = ("dilated_basic", "dilated_large", "aspp", "unet", "blue_marble")
+SPECS = ("dilated_basic", "dilated_large", "dilated_frontend", "vgg16", "aspp", "unet", "blue_marble")
 
 
 def emitted(spec: str, backend: str, folder: Path) -> tuple[ModuleType, BuildRequest]:
@@ -37,6 +37,15 @@ def emitted(spec: str, backend: str, folder: Path) -> tuple[ModuleType, BuildReq
     module = ModuleType(f"{name}_{backend}")
     exec(compile(built.files["model.py"], f"{name}/{backend}/model.py", "exec"), vars(module))
     return module, built.request
+
+
+def every() -> list[str]:
+    """All bundled specs, in all their variants."""
+    from segcompile.language.derive import variants_of
+    from segcompile.library import bundled, locate
+
+    named = ((name, variants_of(path, locate) or (None,)) for name, path in sorted(bundled().items()))
+    return [f"{name}@{variant}" if variant else name for name, variants in named for variant in variants]
 
 
 def fast_on_cpu() -> str:
@@ -94,13 +103,14 @@ def compare(spec: str, rounds: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("specs", nargs="*", default=SPECS, metavar="SPEC")
+    parser.add_argument("--all", action="store_true", help="all bundled specs: with three rounds, half an hour")
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     os.environ.setdefault("XLA_FLAGS", fast_on_cpu())
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "jax", "flax"))
     print(f"{platform.machine()}, Python {platform.python_version()}, {versions}; milliseconds an image")
     print(f"{'':<22} {'JAX':>9} {'PyTorch':>9} {'by hand':>9}   ratio   compiled in s")
-    for spec in arguments.specs:
+    for spec in every() if arguments.all else arguments.specs:
         print(compare(spec, arguments.rounds), flush=True)
 
 

@@ -255,6 +255,7 @@ def _verified(built: Built, form: str) -> list[str]:
     from segcompile.backend import load_backend  # as in `build`
     from segcompile.testing.verify import verify
 
+    gc.enable()  # see verify_backend
     found = []
     for agreement in verify(load_backend(built.manifest["backend"]), built.request):
         found.append(agreement)
@@ -343,6 +344,7 @@ def verify_backend(name: str, form: str) -> int:
     except NoRunner as reason:
         click.echo(f"error: {reason}", err=True)
         return BACKEND
+    gc.enable()  # a model's parts know each other: without, hundreds of models fill any memory
     live = sys.stderr.isatty()
 
     def progress(row: Row) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from segcompile.analysis.facts import Facts, NodeFacts
 from segcompile.analysis.pairs import show
-from segcompile.emit.attributes import ATTRIBUTES
+from segcompile.emit.attributes import attributes
 from segcompile.emit.calls import WIDTH, Argument, Call, Rules
 from segcompile.emit.names import Names
 from segcompile.emit.scopes import ROOT, Item, ScopeTree, is_switches, node_of
@@ -43,7 +43,7 @@ class Body:
     arguments: list[str]  # values from outside, in the order of forward's arguments
     results: list[str]  # values used outside
     names: Names  # of variables
-    attributes: Names
+    attributes: Mapping[str, str]  # of nodes and inner scopes
     variables: dict[str, str] = field(default_factory=dict)
     members: list[Member] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
@@ -93,9 +93,9 @@ class BodyWriter:
         steps = [_Step(item, *self._ends(item)) for item in self.tree.items[scope]]
         made = {value for step in steps for value in step.makes}
         outer = dict.fromkeys(value for step in steps for value in step.reads if value not in made)
-        names, attributes = Names({*self.rules.names, "x", "y"}), Names(ATTRIBUTES)
+        names = Names({*self.rules.names, "x", "y"})
         arguments = list(self.inputs) if scope == ROOT else list(outer)
-        body = Body(scope, arguments, self.tree.results[scope], names, attributes)
+        body = Body(scope, arguments, self.tree.results[scope], names, attributes(self.tree, scope))
         self._name_values(steps, body)
         unborn = {*body.result_names} - {*body.argument_names}
         for step in steps:
@@ -140,7 +140,7 @@ class BodyWriter:
 
     def _scope_call(self, step: _Step, body: Body) -> list[tuple[str, str]]:
         assert isinstance(step.item, str)
-        attribute = body.attributes.new(step.item.rpartition(".")[2])
+        attribute = body.attributes[step.item]
         body.members.append(Member(attribute, self.calls[step.item], scope=step.item))
         code = f"self.{attribute}({', '.join(body.variables[value] for value in step.reads)})"
         return [(", ".join(body.variables[value] for value in step.makes), code)]
@@ -173,14 +173,11 @@ class BodyWriter:
         return self.tree.graph.inputs[name] if name in self.tree.graph.inputs else self.facts[name].shape
 
     def _member(self, node: Node, shapes: list[Shape], body: Body) -> str:
-        name = node.layer.rpartition(".")[2]
-        # The name is taken also where there is no module: another framework may have one, and they share weights.
-        attribute = body.attributes.new(name if node.role == "main" else f"{name}_{node.role}")
         call = self.rules.member(node.op, shapes)
         if call is None:
             return ""
-        body.members.append(Member(attribute, call, node))
-        return f"self.{attribute}"
+        body.members.append(Member(body.attributes[node.name], call, node))
+        return f"self.{body.attributes[node.name]}"
 
 
 def describe(found: NodeFacts, axes: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from keyword import iskeyword
 
 from segcompile.analysis.facts import Facts
+from segcompile.emit.attributes import paths
 from segcompile.emit.bodies import Body, BodyWriter, Statement
 from segcompile.emit.calls import Argument, Call, Rules
 from segcompile.emit.names import Names
@@ -46,7 +47,7 @@ class Class:
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """All classes, each after those it needs; the model's own is the last. `paths`: node -> `context.layer1`."""
+    """All classes, each after those it needs; the model's own is the last. `paths`: where nodes have their modules."""
 
     classes: tuple[Class, ...]
     paths: Mapping[str, str]
@@ -80,7 +81,8 @@ def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str,
     members = tuple(Construction(m.attribute, m.call.function, m.call.arguments()) for m in root.members)
     code = (root.argument_names, tuple(root.statements), root.result_names)
     classes.append(Class(class_name, class_name, "", (ROOT,), (), members, *code))
-    return ModelView(tuple(classes), _paths(root, bodies, ""))
+    modules = {member.node.name for body in (root, *bodies.values()) for member in body.members if member.node}
+    return ModelView(tuple(classes), {node: path for node, path in paths(tree).items() if node in modules})
 
 
 def _alike(level: list[str], bodies: Mapping[str, Body], tree: ScopeTree) -> list[list[str]]:
@@ -160,15 +162,3 @@ def _class_name(scope: Scope, taken: set[str]) -> str:
     name = next(name for name in tried if name.isidentifier() and not iskeyword(name) and name not in taken)
     taken.add(name)
     return name
-
-
-def _paths(body: Body, bodies: Mapping[str, Body], prefix: str) -> dict[str, str]:
-    """Node -> where its module lies in the model, for initialisation and weights."""
-    found: dict[str, str] = {}
-    for member in body.members:
-        path = f"{prefix}{member.attribute}"
-        if member.node is not None:
-            found[member.node.name] = path
-        elif member.scope is not None:
-            found |= _paths(bodies[member.scope], bodies, f"{path}.")
-    return found

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from segcompile.errors import fail
-from segcompile.graph import Graph
-from segcompile.ops import Conv
-from segcompile.weights.parameters import Tensor
+from segcompile.graph import Graph, Node
+from segcompile.ops import Conv, Join
 from segcompile.weights.placing import Place
 from segcompile.weights.stored import Array
 
@@ -59,36 +58,55 @@ class Images:
         scaled = exact * (255 * np.array(STD) / std)[:, None, None]
         shift = np.einsum("ocij,c->o", exact, np.array(self._shift()) / std)
         assert bias is not None
-        return scaled.astype(np.float32), (bias + shift).astype(np.float32)
+        with np.errstate(over="ignore"):  # what is written is looked at there
+            return scaled.astype(np.float32), (bias + shift).astype(np.float32)
 
 
 def first_kernels(graph: Graph, places: Sequence[Place]) -> dict[str, tuple[str, str | None]]:
     """Kernel that reads an image of three channels and comes from the file -> the image, and the kernel's bias."""
     from_file = {found.tensor.name: found.tensor for found in places if found.stored}
-    biases = {tensor.node.name: tensor.name for tensor in from_file.values() if _is(tensor, "bias")}
-    found = {}
+    biases = {tensor.node.name: tensor.name for tensor in from_file.values() if tensor.parameter.name == "bias"}
+    images, found = _images(graph), {}
     for name, tensor in from_file.items():
-        (image, *_) = tensor.node.inputs or ("",)
-        if image in graph.inputs and _is(tensor, "weight") and tensor.shape[1:2] == (3,):
-            found[name] = (image, biases.get(tensor.node.name))
+        if tensor.parameter.name == "weight" and _mixes(tensor.node) and tensor.node.inputs[0] in images:
+            found[name] = (tensor.node.inputs[0], biases.get(tensor.node.name))
     return found
 
 
-def _is(tensor: Tensor, name: str) -> bool:
-    return isinstance(tensor.node.op, Conv) and tensor.parameter.name == name
+def other_readers(graph: Graph) -> list[str]:
+    """The layers that read an image of three channels but cannot be made to read another."""
+    images, found = _images(graph), []
+    for node in graph.nodes:
+        reads = node.inputs if isinstance(node.op, Join) else node.inputs[:1]  # others only measure by the later ones
+        if not images.isdisjoint(reads) and not _mixes(node):
+            found.append(node.layer)
+    return found
 
 
-def check_images(images: Images, kernels: Mapping[str, tuple[str, str | None]]) -> None:
-    """Raises SegcompileError (SC804) if the order of channels is not said, said for no image, or a mean has no bias
-    to go into."""
-    if not kernels:
+def _images(graph: Graph) -> set[str]:
+    return {name for name, shape in graph.inputs.items() if shape.channels == 3}
+
+
+def _mixes(node: Node) -> bool:
+    """Whether a layer is a convolution that reads all channels."""
+    return isinstance(node.op, Conv) and node.op.groups == 1
+
+
+def check_images(images: Images, kernels: Mapping[str, tuple[str, str | None]], others: Sequence[str]) -> None:
+    """Raises SegcompileError (SC804) if the order of channels is not said, said for no image, or for one that `others`
+    read too, which cannot be adapted, or a mean has no bias to go into."""
+    first = next(iter((*kernels, *others)), None)
+    if first is None:
         if images.channels or images.mean:
-            message = "no convolution that the file has weights for reads an image of three channels"
+            message = "nothing that the file has weights for reads an image of three channels"
             raise fail("SC804", message, help="leave --channels, --mean and --std out")
         return
     if images.channels is None:
-        message = f"`{next(iter(kernels))}` reads an image; in which order its three channels come is not said"
+        message = f"`{first}` reads an image; in which order its three channels come is not said"
         raise fail("SC804", message, help="--channels rgb, or --channels bgr as Caffe's networks have them")
+    if others and (images.channels != "rgb" or images.mean is not None):
+        message = f"`{others[0]}` reads the image, and only a plain convolution can be made to read it otherwise"
+        raise fail("SC804", message, help="say --channels rgb alone, and give the network its own images in data.py")
     for name, (_, bias) in kernels.items():
         if images.mean is not None and bias is None:
             message = f"`{name}` has no bias from the file that could take the mean in"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segcompile.compiler import Compiled
-from segcompile.weights.images import Images, check_images, first_kernels
+from segcompile.weights.images import Images, check_images, first_kernels, other_readers
 from segcompile.weights.parameters import tensors
 from segcompile.weights.placing import Place, left_over, place
 from segcompile.weights.reading import read_weights
@@ -22,7 +22,7 @@ def import_weights(file: Path, compiled: Compiled, images: Images, target: Path)
     source = read_weights(file)
     places = place(source, compiled.model, tuple(tensors(compiled.graph, compiled.facts)))
     kernels = first_kernels(compiled.graph, places)
-    check_images(images, kernels)
+    check_images(images, kernels, other_readers(compiled.graph))
     values = placed_values(source, places)
     notes = []
     for name, (image, bias) in kernels.items():

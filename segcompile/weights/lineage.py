@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segcompile.compiler import Compiled, compile_spec
+from segcompile.emit.attributes import scope_path
+from segcompile.emit.scopes import ScopeTree
 from segcompile.errors import Findings
+from segcompile.graph import Graph
+from segcompile.ops import Conv
 from segcompile.weights.parameters import Tensor, tensors
 
 
@@ -22,16 +26,17 @@ class Origin:
 
     model: str
     into: str
+    prefix: str  # of the names that its parameters have in the spec
     shapes: Mapping[str, tuple[int, ...]]  # of its parameters
+    kernels: frozenset[str]  # the parameters that read all channels of an image
 
     def named(self, tensor: Tensor) -> str | None:
         """The origin's own name for a parameter of the spec, if it lies in the scope and the origin has it."""
-        prefix = f"{self.into}." if self.into else ""
-        name = tensor.name.removeprefix(prefix)
-        return name if tensor.name.startswith(prefix) and name in self.shapes else None
+        name = tensor.name.removeprefix(self.prefix)
+        return name if self.covers(tensor) and name in self.shapes else None
 
     def covers(self, tensor: Tensor) -> bool:
-        return not self.into or tensor.name.startswith(f"{self.into}.")
+        return tensor.name.startswith(self.prefix)
 
     @property
     def title(self) -> str:
@@ -40,12 +45,21 @@ class Origin:
 
 def origins(compiled: Compiled) -> tuple[Origin, ...]:
     """The spec itself, then its bases, the nearest first, then the specs it uses, each with its bases."""
-    found = [_origin(compiled, ""), *(_origin(base, "") for base in _bases(compiled))]
+    found = [_origin(compiled), *map(_origin, _bases(compiled))]
+    tree = ScopeTree(compiled.graph, with_switches=False)
     for use in compiled.expansion.uses:
         values = {name: value for name, value in use.values.items() if isinstance(value, int)}
         alone = _compile(use.document.path, use.document.variant, values)
-        found += [_origin(network, use.name) for network in (alone, *_bases(alone))]
+        prefix = f"{scope_path(tree, use.name)}." if use.name in tree.scopes else f"{use.name}."
+        found += [_origin(network, use.name, prefix) for network in (alone, *_bases(alone))]
     return tuple(found)
+
+
+def reads_image(tensor: Tensor, graph: Graph) -> bool:
+    """Whether a tensor is the kernel of a convolution of all channels of an image."""
+    op = tensor.node.op
+    plain = isinstance(op, Conv) and op.groups == 1 and tensor.parameter.name == "weight"
+    return plain and tensor.node.inputs[0] in graph.inputs
 
 
 def parents(compiled: Compiled, every: Sequence[Origin]) -> list[Origin]:
@@ -58,9 +72,10 @@ def parents(compiled: Compiled, every: Sequence[Origin]) -> list[Origin]:
     return whole or found
 
 
-def _origin(compiled: Compiled, into: str) -> Origin:
-    shapes = {tensor.name: tensor.shape for tensor in tensors(compiled.graph, compiled.facts)}
-    return Origin(compiled.model, into, shapes)
+def _origin(compiled: Compiled, into: str = "", prefix: str = "") -> Origin:
+    every = list(tensors(compiled.graph, compiled.facts))
+    kernels = frozenset(tensor.name for tensor in every if reads_image(tensor, compiled.graph))
+    return Origin(compiled.model, into, prefix, {tensor.name: tensor.shape for tensor in every}, kernels)
 
 
 def _bases(compiled: Compiled) -> Iterator[Compiled]:

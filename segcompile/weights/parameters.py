@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from segcompile.analysis.facts import Facts
+from segcompile.emit.attributes import paths
+from segcompile.emit.scopes import ScopeTree
 from segcompile.graph import Graph, Node
 from segcompile.ops import BatchNorm, Init, Parameter
 
@@ -32,19 +34,12 @@ class Tensor:
 
 def tensors(graph: Graph, facts: Facts) -> Iterator[Tensor]:
     """Every tensor of a model: a layer's is `scope.layer.weight`, that of what it carries `scope.layer_norm.weight`."""
+    where = paths(ScopeTree(graph, with_switches=False))
     for node in graph.nodes:
-        path = _path(graph, node)
+        path = where[node.name]
         for parameter in facts[node.name].parameters:
             yield Tensor(node, parameter, f"{path}.{parameter.name}")
         if isinstance(node.op, BatchNorm):
             channels = (facts[node.name].shape.channels,)
             for name, init in (("running_mean", _ZEROS), ("running_var", _ONES)):
                 yield Tensor(node, Parameter(name, channels, init), f"{path}.{name}", buffer=True)
-
-
-def _path(graph: Graph, node: Node) -> str:
-    """The scopes that a layer is written in, those of a join among them, and its own short name."""
-    scopes = {scope.name for scope in graph.scopes}
-    parts = node.layer.split(".")
-    found = [parts[depth - 1] for depth in range(1, len(parts) + 1) if ".".join(parts[:depth]) in scopes]
-    return ".".join([*found, parts[-1] if node.role == "main" else f"{parts[-1]}_{node.role}"])

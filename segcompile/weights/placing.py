@@ -39,8 +39,8 @@ class Place:
     def value(self, found: Array) -> Array:
         """The parameter's value, of the tensor's: in its own shape, new input channels as the mean of the others."""
         if self.widened:
-            found = np.concatenate([found, *[found.mean(1, keepdims=True)] * self.widened], axis=1)
-        return found.reshape(self.tensor.shape)
+            found = np.concatenate([found, *[found.mean(1, np.float64, keepdims=True)] * self.widened], axis=1)
+        return found.reshape(self.tensor.shape).astype(np.float32)
 
 
 def fits(found: Sequence[int], wanted: Sequence[int]) -> bool:

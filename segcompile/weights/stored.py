@@ -46,13 +46,14 @@ class Source:
     def values(self, tensor: Stored) -> Array:
         """A tensor's values in float32. Raises SegcompileError (SC801) where the file does not hold them."""
         try:
-            found = np.asarray(tensor.read(), np.float32)
+            with np.errstate(over="ignore"):
+                found = np.asarray(tensor.read(), np.float32)
         except Exception as error:  # whatever the bytes make a library raise
             raise damaged(self.path, f"`{tensor.name}`: {first_line(error)}") from None
         if found.shape != tensor.shape:
             raise damaged(self.path, f"`{tensor.name}` is {list(found.shape)}, not {list(tensor.shape)}")
         if not np.isfinite(found).all():
-            raise damaged(self.path, f"`{tensor.name}` holds values that are not finite")
+            raise damaged(self.path, f"`{tensor.name}` holds values that are not finite in float32")
         return found
 
 

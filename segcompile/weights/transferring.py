@@ -9,8 +9,7 @@ from pathlib import Path
 from segcompile.compiler import Compiled
 from segcompile.errors import SegcompileError, did_you_mean, fail
 from segcompile.graph import Graph
-from segcompile.ops import Conv
-from segcompile.weights.lineage import Origin, origins, parents
+from segcompile.weights.lineage import Origin, origins, parents, reads_image
 from segcompile.weights.parameters import Tensor, tensors
 from segcompile.weights.placing import COUNTER, Place, fits, left_over, shown
 from segcompile.weights.report import Filled, Plan
@@ -30,7 +29,7 @@ def plan(compiled: Compiled) -> Plan:
         origin = next((origin for origin in sources if origin.covers(tensor)), None)
         name = origin.named(tensor) if origin else None
         stored = Stored(name, origin.shapes[name], list) if origin and name else None
-        places.append(_place(tensor, stored, compiled.graph))
+        places.append(_place(tensor, stored, origin if reads_image(tensor, compiled.graph) else None))
         titles.append(f"{origin.model} {name}" if origin and places[-1].stored else "")
     named = [f"{origin.model} {name}" for origin in sources for name in origin.shapes]
     left = tuple(name for name in named if name not in titles)
@@ -74,28 +73,29 @@ def _chosen(tensor: Tensor, parts: Sequence[Part], graph: Graph) -> tuple[Source
 
 
 def _in(source: Source, origin: Origin, tensor: Tensor, graph: Graph) -> Place:
-    name = origin.named(tensor)
+    name, image = origin.named(tensor), reads_image(tensor, graph)
     stored = next((stored for stored in source.tensors if stored.name == name), None)
     if name is not None and stored is None:
         return Place(tensor, None, f"fresh in {source.path.name}, too")
-    return _place(tensor, stored, graph)
+    return _place(tensor, stored, origin if image else None)
 
 
-def _place(tensor: Tensor, stored: Stored | None, graph: Graph) -> Place:
-    """The rule of lineage.py, for a parameter and what has its name."""
+def _place(tensor: Tensor, stored: Stored | None, image: Origin | None) -> Place:
+    """The rule of lineage.py, for a parameter and what has its name there; `image`: whence it comes if it is a kernel
+    that reads an image."""
     if stored is None:
         return Place(tensor, None, NEW)
-    if stored.unusable or not (fits(stored.shape, tensor.shape) or _widens(stored.shape, tensor, graph)):
+    if stored.unusable or not (fits(stored.shape, tensor.shape) or _widens(stored, tensor, image)):
         return Place(tensor, None, stored.unusable or f"was {shown(stored.shape)}")
     return Place(tensor, stored)
 
 
-def _widens(found: Sequence[int], tensor: Tensor, graph: Graph) -> bool:
-    """Whether a kernel differs in nothing but that the image which it reads has more channels."""
-    op, wanted = tensor.node.op, tensor.shape
-    if not isinstance(op, Conv) or op.groups > 1 or tensor.node.inputs[0] not in graph.inputs or len(found) != 4:
+def _widens(stored: Stored, tensor: Tensor, image: Origin | None) -> bool:
+    """Whether a kernel differs in nothing but that the image which it reads has more channels than the origin's."""
+    if image is None or stored.name not in image.kernels or stored.shape != image.shapes[stored.name]:
         return False
-    return 0 < found[1] < wanted[1] and tuple(found) == (wanted[0], found[1], *wanted[2:])
+    (count, channels, *extents), (wanted, more, *others) = stored.shape, tensor.shape
+    return channels < more and (count, extents) == (wanted, others)
 
 
 def _part(file: Path, scope: str | None, compiled: Compiled, every: Sequence[Origin]) -> Part:
@@ -109,7 +109,8 @@ def _part(file: Path, scope: str | None, compiled: Compiled, every: Sequence[Ori
     names = {stored.name for stored in source.tensors if not stored.name.endswith(COUNTER)}
     whole = names | {name for name in _fresh(source) if not name.endswith(COUNTER)}
     asked = [origin for origin in every if scope is None or origin.into == scope]
-    found = {origin.into: origin for origin in reversed(asked) if origin.shapes.keys() == whole}
+    named = [origin for origin in reversed(asked) if origin.shapes.keys() == whole]
+    found = {origin.into: origin for origin in sorted(named, key=lambda origin: _alike(source, origin))}
     if len(found) > 1:
         places = " and into ".join(f"`{name}`" if name else "the whole" for name in sorted(found))
         help = f"say which, for example --into {max(found)}"
@@ -117,6 +118,11 @@ def _part(file: Path, scope: str | None, compiled: Compiled, every: Sequence[Ori
     if not found:
         raise _other(file, whole, asked)
     return source, next(iter(found.values()))
+
+
+def _alike(source: Source, origin: Origin) -> int:
+    """How many tensors of a file have the shapes that an origin says."""
+    return sum(origin.shapes.get(stored.name) == stored.shape for stored in source.tensors)
 
 
 def _fresh(source: Source) -> list[str]:

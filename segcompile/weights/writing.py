@@ -25,14 +25,17 @@ def check_target(path: Path) -> None:
 
 def write_weights(path: Path, model: str, values: Mapping[str, Array], fresh: Sequence[str]) -> None:
     """Write what the harness's `train.py --init` takes: tensors in float32 under their names in the state dict, the
-    counters of batch norms, and a note of what starts fresh. Raises SegcompileError (SC009)."""
+    counters of batch norms, and a note of what starts fresh. Raises SegcompileError (SC009, SC801)."""
     counters = {
         f"{name.removesuffix('running_mean')}{COUNTER}": np.zeros((), np.int64)
         for name in (*values, *fresh)
         if name.endswith(".running_mean")
     }
+    for name, value in values.items():
+        if not np.isfinite(value).all():
+            raise fail("SC801", f"the values for `{name}` are too large for float32")
     notes = {"model": model, FRESH: json.dumps(list(fresh))}
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    temporary = path.with_name(f".{secrets.token_hex(16)}")
     try:
         whole = {name: np.asarray(value, order="C") for name, value in {**values, **counters}.items()}
         temporary.touch()

@@ -174,6 +174,42 @@ def test_new_channels_of_the_image_start_as_the_mean_of_the_others(specs: Path, 
         np.testing.assert_allclose(found[:, channel], first["c1.weight"].mean(1), rtol=1e-6)
 
 
+def test_a_grouped_kernel_is_no_narrow_one(specs: Path, run: Run) -> None:
+    """Of three groups a kernel has one channel of the image's three; nothing is new about the others."""
+    for name, of in (("grouped", "groups: 3, "), ("plain", "")):
+        layers = f"layers: [a: {{conv: 6, {of}kernel: 3}}]\n"
+        (specs / f"{name}.yaml").write_text(f"segcompile: 1\nmodel: {name}\ninput: {{channels: 3, size: 9}}\n{layers}")
+    (specs / "whole.yaml").write_text(
+        "segcompile: 1\nmodel: whole\nbase: grouped.yaml\ntransform: [set: {a: {groups: 1}}]\n"
+    )
+    assert "a.weight   6 x 3 x 3 x 3  fresh: he       was 6 x 1 x 3 x 3\n" in run("plan", "whole.yaml")[1]
+    (specs / "depth.yaml").write_text("segcompile: 1\nmodel: depth\nbase: plain.yaml\ninput: {channels: 4}\n")
+    write(specs / "a.safetensors", {"a.weight": (6, 2, 3, 3), "a.bias": (6,)})
+    _, told, _ = run("transfer", "depth.yaml", "--from", "a.safetensors", "-o", "b.safetensors")
+    assert "a.weight   6 x 4 x 3 x 3  fresh: he           was 6 x 2 x 3 x 3\n" in told, told
+
+
+def test_weights_have_the_names_that_the_model_gives_them(specs: Path, run: Run) -> None:
+    """Frameworks keep some names for themselves, and `c_norm` is what c's norm is called."""
+    layers = (
+        "layers: [half: {conv: 4, kernel: 3}, c: {conv: 4, kernel: 1, norm: batch}, c_norm: {conv: 2, kernel: 1}]\n"
+    )
+    (specs / "odd.yaml").write_text(f"segcompile: 1\nmodel: odd\ninput: {{channels: 3, size: 9}}\n{layers}")
+    (specs / "new.yaml").write_text("segcompile: 1\nmodel: new\nbase: odd.yaml\ninput: {size: 12}\n")
+    used = "layers: [train: {use: odd.yaml}, end: {conv: 1, kernel: 1}]\n"
+    (specs / "uses.yaml").write_text(f"segcompile: 1\nmodel: uses\ninput: {{channels: 3, size: 9}}\n{used}")
+    build = [sys.executable, "-m", "segcompile", "build", "odd.yaml", "--backend", "torch", "--out", "odd", "--verify"]
+    subprocess.run(build, cwd=specs, check=True)
+    code = "import torch, weights; from model import Odd; from safetensors.torch import save_file\n"
+    code += "save_file(Odd().state_dict(), 'odd.safetensors')"
+    subprocess.run([sys.executable, "-c", code], cwd=specs / "odd", check=True)
+    for name in ("new", "uses"):
+        status, told, _ = run("transfer", f"{name}.yaml", "--from", "odd/odd.safetensors", "-o", f"{name}.safetensors")
+        assert status == 0 and "no place" not in told
+    found = load_file(specs / "uses.safetensors")
+    assert {"train_.half_.weight", "train_.c_norm.running_mean", "train_.c_norm_2.weight"} <= set(found)
+
+
 def test_only_what_reads_the_image_is_widened(specs: Path, run: Run) -> None:
     """Other channels, or as many with other kernels, mean something else; and fewer channels are another image."""
     wide = "transform: [set: {c1: {conv: 8}}]\n"

@@ -186,7 +186,7 @@ def test_values_that_are_not_finite(
 ) -> None:
     tensors["c2.bias"][3] = np.nan
     save["torch"](tmp_path / "a.pth", tensors)
-    assert refused(run, tmp_path, "a.pth") == f"{DAMAGED}`c2.bias` holds values that are not finite\n"
+    assert refused(run, tmp_path, "a.pth") == f"{DAMAGED}`c2.bias` holds values that are not finite in float32\n"
 
 
 def test_limits_on_bytes_and_tensors(
@@ -258,9 +258,68 @@ def test_a_mean_needs_a_bias_and_channels_an_image(
     del tensors["c1.weight"]
     save["torch"](tmp_path / "a.pth", tensors)
     assert refused(run, tmp_path, "a.pth") == (
-        "error[SC804 image-channels]: no convolution that the file has weights for reads an image of three channels\n"
+        "error[SC804 image-channels]: nothing that the file has weights for reads an image of three channels\n"
         "   = help: leave --channels, --mean and --std out\n"
     )
+
+
+HEAD = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 16}\nlayers:\n"
+
+
+@pytest.mark.parametrize("layers", [
+    "  - first: {conv: 3, kernel: 3, groups: 3, bias: no}\n",
+    "  - first: {space_to_depth: 2}\n  - a: {conv: 4, kernel: 1}\n",
+    "  - first: {deconv: 4, kernel: 2, stride: 2, bias: no}\n",
+    "  - a: {conv: 3, kernel: 1}\n  - first: {add: [a, input]}\n",
+])  # fmt: skip
+def test_an_image_that_is_read_in_a_way_that_cannot_be_adapted(layers: str, run: Run, tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    from segcompile.compiler import compile_spec
+    from segcompile.errors import Findings
+    from segcompile.weights.parameters import tensors
+
+    (tmp_path / "net.yaml").write_text(HEAD + layers)
+    net = compile_spec(tmp_path / "net.yaml", Findings())
+    values = {tensor.name: np.ones(tensor.shape, np.float32) for tensor in tensors(net.graph, net.facts)}
+    save_file(values, tmp_path / "a.safetensors")
+    said = "in which order its three channels come is not said\n"
+    status, _, errors = run("import", "a.safetensors", "--spec", "net.yaml", "-o", "out.safetensors")
+    assert status == 1 and said in errors
+    for flags in (("--channels", "bgr"), ("--channels", "rgb", "--mean", "1,2,3")):
+        assert refused(run, tmp_path, "a.safetensors", *flags) == (
+            "error[SC804 image-channels]: `first` reads the image, and only a plain convolution can be made to read it "
+            "otherwise\n   = help: say --channels rgb alone, and give the network its own images in data.py\n"
+        )
+    flags = ("--channels", "rgb", "-o", "out.safetensors")
+    assert run("import", "a.safetensors", "--spec", "net.yaml", *flags)[0] == 0
+
+
+def test_three_channels_of_six_are_no_image_of_three(run: Run, tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    spec = HEAD.replace("channels: 3", "channels: 6") + "  - c: {conv: 2, kernel: 1, groups: 2, bias: no}\n"
+    (tmp_path / "net.yaml").write_text(spec)
+    save_file({"c.weight": np.ones((2, 3, 1, 1), np.float32)}, tmp_path / "a.safetensors")
+    assert run("import", "a.safetensors", "--spec", "net.yaml", "-o", "out.safetensors")[0] == 0
+
+
+def test_values_that_are_too_large_once_adapted(
+    spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
+) -> None:
+    save["torch"](tmp_path / "a.pth", {**tensors, "c1.weight": np.full_like(tensors["c1.weight"], 3e38)})
+    assert refused(run, tmp_path, "a.pth", "--channels", "rgb", "--mean", "1,2,3") == (
+        "error[SC801 unreadable-weights]: the values for `c1.weight` are too large for float32\n"
+    )
+
+
+def test_the_longest_name_that_a_file_can_have(
+    spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
+) -> None:
+    save["torch"](tmp_path / "a.pth", tensors)
+    out = "a" * 243 + ".safetensors"
+    assert run("import", "a.pth", "--spec", "net.yaml", "--channels", "rgb", "-o", out)[0] == 0
+    assert (tmp_path / out).exists()
 
 
 @pytest.mark.parametrize("flags", [("--mean", "1,2"), ("--mean", "1,2,x"), ("--mean", "1,2,300"), ("--std", "1,1,1"),

@@ -27,7 +27,7 @@ from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, n
 from files import InputError
 from pictures import label_image, overlay, targets_of, write_png
 
-# Nothing goes to YNNPACK: jax 0.10 hands it convolutions that XLA's own code computes three times as fast on a CPU.
+# Nothing goes to YNNPACK: jax 0.10 hands it convolutions that XLA itself computes three times as fast.
 FAST_ON_CPU = "--xla_cpu_experimental_ynn_fusion_type="
 
 

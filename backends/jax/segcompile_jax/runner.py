@@ -31,6 +31,8 @@ class JaxModel:
         self.double = double
         self.dtype = np.float64 if double else np.float32
         self.graph, self.state = nnx.split(module)
+        self._compiled = jax.jit(self._run)  # once: a receptive field asks for dozens of gradients
+        self._compiled_gradients = jax.jit(jax.grad(self._total, (0, 1)))
         with self._precision():
             self.assign(self.parameters())
 
@@ -49,7 +51,7 @@ class JaxModel:
 
     def forward(self, *inputs: Array) -> dict[str, Array]:
         with self._precision():
-            return {head: _out(value) for head, value in jax.jit(self._run)(self.state, _in(inputs)).items()}
+            return {head: _out(value) for head, value in self._compiled(self.state, _in(inputs)).items()}
 
     def gradients(
         self, inputs: Sequence[Array], cotangents: Mapping[str, Array]
@@ -57,13 +59,12 @@ class JaxModel:
         with self._precision():
             trained, rest = nnx.state(self.module(), nnx.Param, ...)
             wanted = dict(zip(cotangents, _in([*cotangents.values()]), strict=True))
-
-            def total(trained: Any, inputs: list[jax.Array]) -> jax.Array:
-                found = self._run(nnx.merge_state(trained, rest), inputs)
-                return sum((jnp.vdot(found[head], value) for head, value in wanted.items()), jnp.zeros(()))
-
-            found, read = jax.jit(jax.grad(total, (0, 1)))(trained, _in(inputs))
+            found, read = self._compiled_gradients(trained, _in(inputs), rest, wanted)
             return [_out(value) for value in read], _named(found)
+
+    def _total(self, trained: Any, inputs: list[jax.Array], rest: Any, wanted: Mapping[str, jax.Array]) -> jax.Array:
+        found = self._run(nnx.merge_state(trained, rest), inputs)
+        return sum((jnp.vdot(found[head], value) for head, value in wanted.items()), jnp.zeros(()))
 
     def _run(self, state: Any, inputs: list[jax.Array]) -> dict[str, jax.Array]:
         found = nnx.merge(self.graph, state)(*inputs)

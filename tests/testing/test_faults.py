@@ -182,7 +182,8 @@ SLOW = {
     ),
     "a loss that is raised": (
         SMALL,
-        'files["train.py"] = files["train.py"].replace("loss.backward()", "(-loss).backward()")',
+        'files |= {"train.py": files["train.py"].replace("loss.backward()", "(-loss).backward()")} '
+        'if "train.py" in files else {}',
         "training",
         "the loss was ",
     ),

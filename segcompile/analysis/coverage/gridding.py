@@ -140,7 +140,8 @@ def _warn(graph: Graph, found: Gridding, help: str, findings: Findings) -> None:
 
 def _numbers(node: Node, axis: int) -> str:
     cause = _cause(node, axis)
-    return f"{cause} {getattr(node.op, cause)[axis]}"
+    pair = getattr(node.op, cause, None)
+    return f"{cause} {pair[axis]}" if pair is not None else node.op.title  # a resize to fewer pixels has no number
 
 
 def _cause(node: Node, axis: int) -> str:

@@ -41,11 +41,9 @@ def emitted(spec: str, backend: str, folder: Path) -> tuple[ModuleType, BuildReq
 
 def every() -> list[str]:
     """All bundled specs, in all their variants."""
-    from segcompile.language.derive import variants_of
-    from segcompile.library import bundled, locate
+    from segcompile.testing.cases import bundled_variants
 
-    named = ((name, variants_of(path, locate) or (None,)) for name, path in sorted(bundled().items()))
-    return [f"{name}@{variant}" if variant else name for name, variants in named for variant in variants]
+    return [f"{name}@{variant}" if variant else name for name, _, variant in bundled_variants()]
 
 
 def fast_on_cpu() -> str:

@@ -242,9 +242,15 @@ def run_cases() -> tuple[Case, ...]:
 
 
 def _bundled() -> Iterator[tuple[str, str | None, BuildRequest]]:
+    for name, path, variant in bundled_variants():
+        findings = Findings()
+        found = compile_spec(path, findings, variant=variant)
+        findings.stop_on_errors()
+        yield name, variant, request_for(found, path)
+
+
+def bundled_variants() -> Iterator[tuple[str, Path, str | None]]:
+    """Every bundled spec, by its name and where it lies, in each of its variants."""
     for name, path in sorted(bundled().items()):
         for variant in variants_of(path, locate) or (None,):
-            findings = Findings()
-            found = compile_spec(path, findings, variant=variant)
-            findings.stop_on_errors()
-            yield name, variant, request_for(found, path)
+            yield name, path, variant

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from segcompile.errors import fail
-from segcompile.graph import Graph, Node
-from segcompile.ops import Conv, Join
+from segcompile.graph import Graph
+from segcompile.ops import Join
+from segcompile.weights.parameters import mixes_channels, reads_image
 from segcompile.weights.placing import Place
 from segcompile.weights.stored import Array
 
@@ -68,7 +69,7 @@ def first_kernels(graph: Graph, places: Sequence[Place]) -> dict[str, tuple[str,
     biases = {tensor.node.name: tensor.name for tensor in from_file.values() if tensor.parameter.name == "bias"}
     images, found = _images(graph), {}
     for name, tensor in from_file.items():
-        if tensor.parameter.name == "weight" and _mixes(tensor.node) and tensor.node.inputs[0] in images:
+        if reads_image(tensor, graph) and tensor.node.inputs[0] in images:
             found[name] = (tensor.node.inputs[0], biases.get(tensor.node.name))
     return found
 
@@ -78,18 +79,13 @@ def other_readers(graph: Graph) -> list[str]:
     images, found = _images(graph), []
     for node in graph.nodes:
         reads = node.inputs if isinstance(node.op, Join) else node.inputs[:1]  # others only measure by the later ones
-        if not images.isdisjoint(reads) and not _mixes(node):
+        if not images.isdisjoint(reads) and not mixes_channels(node):
             found.append(node.layer)
     return found
 
 
 def _images(graph: Graph) -> set[str]:
     return {name for name, shape in graph.inputs.items() if shape.channels == 3}
-
-
-def _mixes(node: Node) -> bool:
-    """Whether a layer is a convolution that reads all channels."""
-    return isinstance(node.op, Conv) and node.op.groups == 1
 
 
 def check_images(images: Images, kernels: Mapping[str, tuple[str, str | None]], others: Sequence[str]) -> None:

@@ -15,9 +15,7 @@ from segcompile.compiler import Compiled, compile_spec
 from segcompile.emit.attributes import scope_path
 from segcompile.emit.scopes import ScopeTree
 from segcompile.errors import Findings
-from segcompile.graph import Graph
-from segcompile.ops import Conv
-from segcompile.weights.parameters import Tensor, tensors
+from segcompile.weights.parameters import Tensor, reads_image, tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +51,6 @@ def origins(compiled: Compiled) -> tuple[Origin, ...]:
         prefix = f"{scope_path(tree, use.name)}." if use.name in tree.scopes else f"{use.name}."
         found += [_origin(network, use.name, prefix) for network in (alone, *_bases(alone))]
     return tuple(found)
-
-
-def reads_image(tensor: Tensor, graph: Graph) -> bool:
-    """Whether a tensor is the kernel of a convolution of all channels of an image."""
-    op = tensor.node.op
-    plain = isinstance(op, Conv) and op.groups == 1 and tensor.parameter.name == "weight"
-    return plain and tensor.node.inputs[0] in graph.inputs
 
 
 def parents(compiled: Compiled, every: Sequence[Origin]) -> list[Origin]:

@@ -9,7 +9,7 @@ from segcompile.analysis.facts import Facts
 from segcompile.emit.attributes import paths
 from segcompile.emit.scopes import ScopeTree
 from segcompile.graph import Graph, Node
-from segcompile.ops import BatchNorm, Init, Parameter
+from segcompile.ops import BatchNorm, Conv, Init, Parameter
 
 _ZEROS, _ONES = Init(scheme="zeros"), Init(scheme="constant", value=1.0)
 
@@ -43,3 +43,14 @@ def tensors(graph: Graph, facts: Facts) -> Iterator[Tensor]:
             channels = (facts[node.name].shape.channels,)
             for name, init in (("running_mean", _ZEROS), ("running_var", _ONES)):
                 yield Tensor(node, Parameter(name, channels, init), f"{path}.{name}", buffer=True)
+
+
+def mixes_channels(node: Node) -> bool:
+    """Whether a layer is a convolution that reads all channels."""
+    return isinstance(node.op, Conv) and node.op.groups == 1
+
+
+def reads_image(tensor: Tensor, graph: Graph) -> bool:
+    """Whether a tensor is the kernel of a convolution of all channels of an image."""
+    plain = tensor.parameter.name == "weight" and mixes_channels(tensor.node)
+    return plain and tensor.node.inputs[0] in graph.inputs

@@ -9,8 +9,8 @@ from pathlib import Path
 from segcompile.compiler import Compiled
 from segcompile.errors import SegcompileError, did_you_mean, fail
 from segcompile.graph import Graph
-from segcompile.weights.lineage import Origin, origins, parents, reads_image
-from segcompile.weights.parameters import Tensor, tensors
+from segcompile.weights.lineage import Origin, origins, parents
+from segcompile.weights.parameters import Tensor, reads_image, tensors
 from segcompile.weights.placing import COUNTER, Place, fits, left_over, shown
 from segcompile.weights.report import Filled, Plan
 from segcompile.weights.safetensors_file import read_safetensors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -51,6 +51,14 @@ class Scope:
     title: str  # the block's, spec's or join's own name; what a class made of it is called
     arguments: Mapping[str, int] = field(default_factory=dict)  # the integers it was made with
     about: str = ""  # what a used spec says of itself
+
+
+def enclosing(name: str) -> Iterator[str]:
+    """A layer's or scope's name and those of the scopes around it, innermost first; the network itself is not among
+    them."""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from segcompile.errors import Findings, Label
-from segcompile.graph import Graph, Node
+from segcompile.graph import Graph, Node, enclosing
 from segcompile.language.expand import Expansion, Layer
 from segcompile.ops import Pool, Unpool
 
@@ -25,7 +25,7 @@ def lower(expansion: Expansion, findings: Findings) -> Graph:
     needed = whole.ancestors(outputs.values())
     _warn_unneeded(expansion, needed, findings)
     kept = tuple(node for node in nodes if node.name in needed)
-    inhabited = {scope for layer in dict.fromkeys(node.layer for node in kept) for scope in _around(layer)}
+    inhabited = {scope for layer in dict.fromkeys(node.layer for node in kept) for scope in enclosing(layer)}
     scopes = tuple(scope for scope in expansion.scopes if scope.name in inhabited)
     return Graph(whole.model, whole.inputs, kept, outputs, scopes).verify()
 
@@ -70,10 +70,3 @@ def _warn_unneeded(expansion: Expansion, needed: frozenset[str], findings: Findi
         if name not in needed:
             span = section.key(name).span if section is not None and name in section.entries else None
             findings.add("SC202", f"no output depends on input `{name}`", span, help="remove it, or read it")
-
-
-def _around(layer: str) -> Iterator[str]:
-    """A layer's name (a join's branches stand in a scope of that name) and the scopes around it."""
-    while layer:
-        yield layer
-        layer = layer.rpartition(".")[0]

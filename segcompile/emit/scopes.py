@@ -5,11 +5,10 @@ What crosses is a value: a node's result under the node's name, or the switches 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from segcompile.graph import Graph, Node, Scope
+from segcompile.graph import Graph, Node, Scope, enclosing
 
 Item = tuple[Node, ...] | str  # what a scope holds: a layer's nodes, or the name of a scope in it
 ROOT = ""
@@ -28,13 +27,6 @@ def is_switches(value: str) -> bool:
 def node_of(value: str) -> str:
     """The node that makes a value."""
     return value.removesuffix(_SWITCHES)
-
-
-def enclosing(scope: str) -> Iterator[str]:
-    """A scope and those around it, innermost first; the model itself is not among them."""
-    while scope:
-        yield scope
-        scope = scope.rpartition(".")[0]
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,14 @@ class Expander:
             return self.expand_list(network.layers, place, above)
         outer, self.layers = self.layers, []
         last = self.expand_list(network.layers, place, above)
-        draft = Draft(self.layers, self.names, self.ledger, place, self.expand_list, last)
+        draft = Draft(self.layers, self.scopes, self.uses, self.names, self.ledger, place, self.expand_list, last)
         for step in place.document.steps:
             draft.inputs = read_input_section(step.input, place.document.root.span, place.values)
             if place.input:  # how this spec's only input is called here
                 draft.inputs = {place.input: next(iter(draft.inputs.values()))}
             edit(draft, step)
-        self.layers = [*outer, *draft.layers]
+        outer += draft.layers  # the same list: it may be the draft of a spec that writes this one out
+        self.layers = outer
         return draft.last
 
     def expand_list(self, items: Sequence, place: Place, above: str) -> str:

@@ -5,7 +5,7 @@ A name is declared where its layer begins and finished when the result is known;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
@@ -81,11 +81,15 @@ class Names:
         self.results.setdefault(absolute, absolute)
         self.broken.add(absolute)
 
-    def remove(self, absolute: str, span: Span) -> None:
-        """Forget a layer that an edit at `span` takes out."""
-        del self.declared[absolute]
-        del self.results[absolute]
-        self.removed[absolute] = span
+    def remove(self, names: Set[str], span: Span) -> None:
+        """Forget layers, and the blocks and used specs of which nothing is left, that an edit at `span` takes out."""
+        for name in names:
+            self.declared.pop(name, None)
+            self.results.pop(name, None)
+            self.removed[name] = span
+        inputs = [name for name in self.results if name not in self.declared and name.rpartition(".")[0] in names]
+        for name in inputs:  # of a used spec
+            del self.results[name]
 
     def redirect(self, results: Mapping[str, str]) -> None:
         """Let the name of a block that ended with a layer that is gone mean what that read; forget a block that is

@@ -115,6 +115,49 @@ def test_replace_inside_a_block(bench: Workbench) -> None:
     assert op(compiled, "first.c2").channels == 9  # type: ignore[attr-defined]
 
 
+def test_replace_puts_another_block_in_the_place_of_one(bench: Workbench) -> None:
+    triple = "blocks: {triple: {args: [w], layers: ['d{i}': {conv: w, repeat: 3}]}}"
+    compiled = bench.compile(derived(bench, "[replace: {first: {block: triple, w: 8}}]", triple))
+    assert layers(compiled)[:4] == ["first.d1", "first.d2", "first.d3", "pool1"]
+    assert compiled.graph.layers["pool1"][0].inputs == ("first.d3:act",)
+    assert [(scope.name, scope.title) for scope in compiled.graph.scopes] == [("first", "triple")]
+
+
+def test_replace_puts_a_layer_in_the_place_of_a_block_and_a_block_in_that_of_a_layer(bench: Workbench) -> None:
+    edits = "[replace: {first: {conv: 3}}, replace: {down: {block: pair, w: 6}}]"
+    compiled = bench.compile(derived(bench, edits))
+    assert layers(compiled) == ["first", "pool1", "down.c1", "down.c2", "fc6", "fc7"]
+    assert compiled.graph.layers["fc6"][0].inputs == ("down.c2:act",)
+
+
+def test_replace_puts_another_derived_spec_in_the_place_of_a_used_one(bench: Workbench) -> None:
+    """The first one asks for nothing any more: neither its channels nor its weights."""
+    pair = "[a: {conv: 3, kernel: 1}, b: {conv: 3, kernel: 1}]"
+    head = f"segcompile: 1\nmodel: head\ninput: {{channels: 6, size: 4}}\nlayers: {pair}\n"
+    bench.write(head, "head.yaml")
+    bench.write("segcompile: 1\nmodel: short\nbase: head.yaml\ntransform: [remove: [b]]\n", "short.yaml")
+    base = BASE.replace(
+        "  - fc6:    {linear: 7, act: relu, drop: 0.5}\n  - fc7:    {linear: K}\n", "  - head: {use: head.yaml}\n"
+    )
+    compiled = bench.compile(derived(bench, "[replace: {head: {use: short.yaml}}]", base=base))
+    assert layers(compiled) == ["first.c1", "first.c2", "pool1", "down", "head.a"]
+    assert [use.document.model for use in compiled.expansion.uses] == ["short"]
+    assert [scope.title for scope in compiled.graph.scopes] == ["pair", "short"]
+
+
+def test_what_is_removed_whole_leaves_its_name(bench: Workbench) -> None:
+    compiled = bench.compile(derived(bench, "[remove: first, append: [first: {linear: 2}]]"))
+    assert layers(compiled) == ["pool1", "down", "fc6", "fc7", "first"]
+    assert compiled.graph.scopes == ()
+
+
+def test_replace_refuses_what_is_read_inside(bench: Workbench) -> None:
+    """A tap in the middle of a block: which of the new block's layers should it read?"""
+    base = BASE.replace("  - fc6:", "  - tap:    {conv: 6, from: first.c1, stride: 4}\n  - fc6:")
+    found = bench.errors(derived(bench, "[replace: {first: {conv: 3}}]", base=base))
+    assert found == ["SC503 `tap` reads `first.c1`, which would go"]
+
+
 def test_set_changes_what_it_says_and_nothing_else(bench: Workbench) -> None:
     edits = '[set: {"first.*": {pad: 1, act: none}, fc6: {linear: 8, drop: none, norm: none}, pool1: {pool: avg}}]'
     compiled = bench.compile(derived(bench, edits))

@@ -27,9 +27,9 @@ STAGES = {
     ),
     "context": Stage(
         frozen=["front", "upsample"],
-        flags={"lr": 0.001, "steps": 60000},
+        flags={"lr": 0.001, "batch": 60, "steps": 60000},
     ),
     "joint": Stage(
-        flags={"lr": 1e-05, "batch": 8, "steps": 20000},
+        flags={"lr": 1e-05, "steps": 20000},
     ),
 }

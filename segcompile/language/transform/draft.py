@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from segcompile.errors import Label, SegcompileError, Span, did_you_mean, fail
-from segcompile.language.flat import Layer
+from segcompile.graph import Scope, enclosing
+from segcompile.language.flat import Layer, Use
 from segcompile.language.ledger import Ledger
 from segcompile.language.names import Names
 from segcompile.language.place import Place
@@ -20,6 +21,8 @@ class Draft:
     """The layers of one spec, in the order of the data. Edits change them in place, and none hands anything on."""
 
     layers: list[Layer]  # `grow` appends to it
+    scopes: list[Scope]  # and to these two
+    uses: list[Use]
     names: Names
     ledger: Ledger
     place: Place  # of the spec's own layers
@@ -57,6 +60,18 @@ class Draft:
             raise fail("SC004", message, selector.span, help="name one of them")
         return found[0]
 
+    def whole(self, selector: Scalar, edit: str) -> tuple[str, list[Layer], str]:
+        """The absolute name of one layer, block or used spec, its layers, and the one whose result it has.
+
+        Raises SegcompileError (SC502, SC004 for a pattern that means several layers).
+        """
+        found = self.matching(selector)
+        name = self.place.prefix + self.place.spelled(selector)
+        if name not in self.names.results:  # a pattern, or a block whose end was removed
+            found = [self.one(selector, edit)]
+            name = found[0].name
+        return name, found, self.names.results[name]
+
     def _unmatched(self, selector: Scalar, pattern: str) -> SegcompileError:
         local = [layer.name.removeprefix(self.place.prefix) for layer in self.layers]
         gone = self.names.removed.get(pattern)
@@ -88,9 +103,32 @@ class Draft:
                 kept.append(replace(layer, inputs=read) if read != layer.inputs else layer)
         self.layers[:] = kept
         self.last = stands_for.get(self.last, self.last)
-        for name in names:
-            self.names.remove(name, span)
+        self.forget(names, span)
         self.names.redirect(stands_for)
+
+    def take_out(self, old: list[Layer], result: str, span: Span) -> None:
+        """Take layers out to put others in their place.
+
+        Raises SegcompileError (SC503) if a layer that stays reads one of them that is not `result`.
+        """
+        names = frozenset(layer.name for layer in old)
+        kept = [layer for layer in self.layers if layer.name not in names]
+        for layer in kept:
+            inner = next((name for name in layer.inputs if name in names and name != result), None)
+            if inner is not None:
+                message = f"`{layer.name}` reads `{inner}`, which would go"
+                raise fail("SC503", message, span, help=f"`replace` or remove `{layer.name}` first")
+        self.layers[:] = kept
+        self.forget(names, span)
+
+    def forget(self, names: frozenset[str], span: Span) -> None:
+        """Free the names of layers that are taken out, and of the blocks and used specs of which nothing is left."""
+        own = len(self.place.prefix)
+        left = {scope for layer in self.layers for scope in enclosing(layer.name)}
+        gone = {scope for name in names for scope in enclosing(name) if len(scope) > own} - left
+        self.names.remove(names | gone, span)
+        self.scopes[:] = [scope for scope in self.scopes if scope.name not in gone]
+        self.uses[:] = [use for use in self.uses if use.name not in gone]
 
     def _check_join(self, reader: Layer, names: frozenset[str], span: Span) -> None:
         """Refuse that a layer that stays reads a join that goes: which of its inputs should it read?"""

@@ -53,19 +53,21 @@ _INSERT = "`insert: {after: pool3, layers: [...]}`"
 
 def replace(draft: Draft, node: Node) -> None:
     """`replace: {layer: {...}}`: another body under the same name, which reads what the old one read unless it says
-    `from`."""
+    `from`. A block or a used spec goes as a whole.
+
+    Raises SegcompileError: SC502, SC503 where something reads the inside of what goes.
+    """
     if not isinstance(node, Mapping):
         message = f"`replace` maps a layer to its new body, not {describe(node)}"
         raise fail("SC004", message, node.span, help="`replace: {pool5: {conv: 512, kernel: 3, stride: 2}}`")
     for key, body in node.entries.values():
-        old = draft.one(key, "replace")
-        at = draft.index(old.name)
-        scope, _, own = old.name.rpartition(".")
-        del draft.layers[at]
-        draft.names.remove(old.name, key.span)
+        name, old, result = draft.whole(key, "replace")
+        at = draft.index(old[0].name)
+        draft.take_out(old, result, key.span)
+        scope, _, own = name.rpartition(".")
         prefix = f"{scope}." if scope else ""
         place = but(draft.place, prefix=prefix) if prefix != draft.place.prefix else draft.place
         item = Mapping({own: (Scalar(own, key.span), body)}, key.span)
         count = len(draft.layers)
-        result = draft.write(Sequence((item,), key.span), old.inputs[0], at, place)
-        draft.lead(old.name, result, at + len(draft.layers) - count)
+        new = draft.write(Sequence((item,), key.span), old[0].inputs[0], at, place)
+        draft.lead(result, new, at + len(draft.layers) - count)

@@ -201,6 +201,8 @@ def diff_(a: str, b: str, form: str) -> int:
 def _compile_variant(spec: str) -> Compiled:
     """`dilated_context@large`, or a spec without variants. What is wrong with its claims is for `check` to say."""
     name, _, variant = (spec, "", "") if Path(spec).exists() else spec.partition("@")
+    if not name:
+        raise fail("SC009", f"`{spec}` names no spec", help="SPEC or SPEC@VARIANT, for example dilated_context@large")
     path = find_spec(name)
     variants = variants_of(path, locate) if not variant else ()
     if variants:
@@ -257,10 +259,11 @@ def _verified(built: Built, form: str) -> list[str]:
 
     gc.enable()  # see verify_backend
     found = []
-    for agreement in verify(load_backend(built.manifest["backend"]), built.request):
+    backend = built.manifest["backend"]
+    for agreement in verify(load_backend(backend), built.request):
         found.append(agreement)
         if form == "text":
-            click.echo(f"  ✓ {agreement}")
+            click.echo(f"  ✓ {backend}: {agreement}")
     return found
 
 

@@ -18,6 +18,7 @@ from segcompile.language.place import Place
 from segcompile.language.sections import (
     check_overrides,
     collecting,
+    input_names,
     read_claims,
     read_defaults,
     read_inputs,
@@ -75,7 +76,7 @@ def _read_sections(
 ) -> tuple[Place, dict[str, Shape], Table]:
     """The place of the document's own layers, what enters it, and these layers; stand-ins for what is wrong."""
     bare = Place(document, {}, Defaults(), specs=(document.path.resolve(),))
-    inputs, network = {"input": Shape(1, (1, 1))}, None
+    inputs, network = dict.fromkeys(input_names(document), Shape(1, (1, 1))), None
     with collecting(findings, bare):
         check_overrides(document, settings(overrides))
     values = read_parameters(document, overrides, findings)

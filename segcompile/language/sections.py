@@ -71,6 +71,14 @@ def read_inputs(document: Document, values: Values) -> dict[str, Shape]:
     return read_input_section(document.root.get("input"), document.root.span, values)
 
 
+def input_names(document: Document) -> tuple[str, ...]:
+    """What enters the network, whether or not its shapes can be read."""
+    section = document.section("input")
+    if section is None or {"channels", "size"} & section.entries.keys():
+        return ("input",)
+    return (*section.entries,) or ("input",)
+
+
 def read_input_section(section: Node | None, at: Span, values: Values) -> dict[str, Shape]:
     """The same of any `input`; `at` is what to point at where there is none."""
     if not isinstance(section, MappingNode) or not section.entries:

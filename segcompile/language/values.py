@@ -20,6 +20,7 @@ _T = TypeVar("_T")
 _AMBIGUOUS = re.compile(r"0[0-9]+|0[xob]\w*|[0-9]+(:[0-9]+)+|[0-9]+(_[0-9]+)+|~|null|Null|NULL|")
 LONGEST_NAME = 200  # characters of a name that was put together
 _FLOAT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_NO_NUMBER = re.compile(r"[-+]?\.(nan|NaN|NAN|inf|Inf|INF)")  # floats of YAML
 _DECIMAL = re.compile(r"[-+]?([0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})")  # no exponent: it is held exactly
 _RATIO = re.compile(r"(.*[^/\s])\s*/\s*([^/\s].*)")  # not `//`
 _PAIR = re.compile(r"([0-9]+)\s*[x×]\s*([0-9]+)")
@@ -172,6 +173,8 @@ def read_number(node: Node, values: Values) -> float:
         if math.isinf(value):
             raise fail("SC004", f"`{scalar.text}` is too large", scalar.span)
         return value
+    if _NO_NUMBER.fullmatch(scalar.text):
+        raise fail("SC004", f"a number is due here, not `{scalar.text}`", scalar.span)
     return float(read_integer(node, values))
 
 

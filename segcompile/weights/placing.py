@@ -10,7 +10,7 @@ import numpy as np
 
 from segcompile.errors import SegcompileError, fail
 from segcompile.weights.parameters import Tensor
-from segcompile.weights.stored import Array, Source, Stored
+from segcompile.weights.stored import Array, Source, Stored, damaged
 
 COUNTER = "num_batches_tracked"  # PyTorch's batch norm counts, and nothing reads it
 
@@ -144,6 +144,9 @@ def shown(shape: Sequence[int]) -> str:
 
 def _nothing(source: Source, model: str, wanted: Sequence[Tensor]) -> SegcompileError:
     first = source.tensors[0]
+    if all(stored.unusable or not stored.floats for stored in source.tensors):
+        why = first.unusable or "no floats"
+        raise damaged(source.path, f"no tensor in it can be a weight: `{first.name}`: {why}")
     message = f"nothing in `{source.path}` fits: it starts with `{first.name}`, {shown(first.shape)}"
     if not wanted:
         return fail("SC802", message, help=f"{model} has no parameters")

@@ -5,6 +5,7 @@ torch.load with `weights_only` builds tensors and plain containers, and refuses 
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -26,7 +27,8 @@ def read_torch(path: Path) -> Source:
         raise damaged(path, "that needs PyTorch", "pip install torch, or convert it to safetensors elsewhere") from None
     archive = _is_plain_zip(path)
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
+        with warnings.catch_warnings(action="ignore"):  # what it warns of is refused below, or does no harm
+            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
     except Exception:  # whatever the bytes make it raise; its message advises to turn the safety off
         raise damaged(path, _REFUSED, _WHICH) from None
     return Source(path, checked(path, _stored(_state(path, loaded))), ordered=True)

@@ -230,6 +230,10 @@ error[SC110 unknown-variant]: `dilated_context` has variants, and none is chosen
 error[SC009 unreadable-file]: there is no file and no bundled spec `nope`
    = help: `segcompile list` shows the bundled specs
 """)  # fmt: skip
+    assert diff("@large", "dilated_large") == (1, """\
+error[SC009 unreadable-file]: `@large` names no spec
+   = help: SPEC or SPEC@VARIANT, for example dilated_context@large
+""")  # fmt: skip
     status, told = diff("unet", "empty.yaml", "--format", "json")
     found = json.loads(told)
     assert (status, found["verdict"], [entry["code"] for entry in found["diagnostics"]]) == (1, None, ["SC001"])

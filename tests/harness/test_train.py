@@ -314,6 +314,9 @@ def test_errors_are_one_line_and_write_nothing(side: Any, dataset: Path, capsys:
     if side.backend == "torch" and not torch.cuda.is_available():
         assert error("b", "--device", "cuda") == "error: --device cuda: there is no CUDA device\n"
     assert error("b", "--lr", "1e30", "--steps", "10").startswith("error: the loss of step 10 is nan; try a lower --lr")
+    (dataset / "d").write_bytes(b"")
+    assert error("d/e").startswith(f"error: {dataset}/d/e/log.jsonl: cannot be written: Not a directory\n")
+    (dataset / "d").unlink()
     for path in (dataset / "masks").iterdir():
         Image.fromarray(np.full((20, 24), 7, np.uint8)).save(path)
     text = error("c")

@@ -107,6 +107,11 @@ def test_hostile_and_damaged_files_get_one_line(harness: SimpleNamespace, tmp_pa
         assert message(harness, path) == damaged
     torch.save(Hostile(), path)
     assert message(harness, path) == damaged
+    torch.save(harness.model.StandIn().state_dict(), path)
+    whole = path.read_bytes()
+    for end in (10, 100, len(whole) // 2):
+        path.write_bytes(whole[:-end])
+        assert message(harness, path) == damaged
 
 
 @pytest.mark.filterwarnings("ignore")

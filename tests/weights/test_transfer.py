@@ -308,6 +308,15 @@ def test_all_layers_of_other_shapes(specs: Path, run: Run) -> None:
     )
 
 
+def test_a_checkpoint_is_to_be_exported_first(specs: Path, run: Run) -> None:
+    (specs / "last.pt").write_bytes(b"PK")
+    assert refused(run, specs, "smooth.yaml", "--from", "last.pt") == (
+        "error[SC801 unreadable-weights]: `last.pt` cannot be read as weights: `transfer` takes safetensors\n"
+        "   = help: `python weights.py export` of the generated folder makes it one; `segcompile weights import` reads"
+        " others\n"
+    )
+
+
 def test_two_places_for_one_file(specs: Path, run: Run) -> None:
     write(specs / "s.safetensors", SMOOTH)
     assert refused(run, specs, "both.yaml", "--from", "s.safetensors") == (

@@ -115,6 +115,15 @@ def test_a_compressed_archive_is_not_unpacked(
     assert "`a.pth` cannot be read as weights: it is a compressed archive\n" in refused(run, tmp_path, "a.pth")
 
 
+def test_tensors_of_no_floats_are_named(spec: Path, run: Run, tmp_path: Path) -> None:
+    import torch
+
+    for kind, why in ((torch.int8, "no floats"), (torch.complex64, "no floats"), (None, "not a plain tensor")):
+        kernel = torch.zeros(4, 3, 3, 3, dtype=kind) if kind else torch.ones(4, 3).to_sparse()
+        torch.save({"c1.weight": kernel}, tmp_path / "a.pth")
+        assert refused(run, tmp_path, "a.pth") == f"{DAMAGED}no tensor in it can be a weight: `c1.weight`: {why}\n"
+
+
 def test_a_view_of_one_value_is_no_tensor_of_any_size(spec: Path, run: Run, tmp_path: Path) -> None:
     import torch
 

@@ -26,7 +26,7 @@ import safetensors.numpy
 from flax import nnx
 from numpy.typing import NDArray
 
-from files import InputError, blame, write_whole
+from files import InputError, blame, one_line, write_whole
 from model import BlueMarble
 
 DAMAGED = "it is damaged, or no file of weights"
@@ -155,16 +155,13 @@ def written(path: Path) -> dict[int, Path]:
 def write_checkpoint(path: Path, number: int, state: Mapping[str, Any]) -> None:
     """Write a checkpoint into a folder, and then remove the others: one at least is always whole."""
     target = path.absolute() / str(number)
-    path.mkdir(parents=True, exist_ok=True)
     try:
+        path.mkdir(parents=True, exist_ok=True)
         with ocp.PyTreeCheckpointer() as writer:
             if number not in written(path):
                 writer.save(target, state)
-    except OSError:
-        raise
     except Exception as error:
-        first = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"{path}: cannot be written: {first}") from error
+        raise InputError(f"{path}: cannot be written: {one_line(error)}") from error
     if jax.process_index() == 0:
         for other in (*written(path).values(), *path.glob("*.orbax-checkpoint-tmp*")):  # and nobody else's
             if other.name != target.name:

@@ -50,7 +50,6 @@ def interruption() -> Iterator[threading.Event]:
 
 def open_log(path: Path, start: int) -> TextIO:
     """The log, line by line on disk, without what an earlier run wrote after its step `start`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with blame(path):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if start and path.exists() else []
         kept = [line for line in lines if json.loads(line)["step"] <= start]

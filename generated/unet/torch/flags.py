@@ -64,6 +64,8 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     for name, (least, below) in BOUNDS.items():
         if not least <= getattr(arguments, name) < below:
             parser.error(f"--{name.replace('_', '-')}: at least {least} and below {below}")
+    if arguments.out.is_file():
+        parser.error(f"--out: {arguments.out} is a file, not a folder")
     turns = arguments.steps // arguments.step_size
     if turns * math.log(max(arguments.gamma, 1)) > 600:
         parser.error(f"--gamma: {arguments.gamma} to the power of {turns} is too large a number")

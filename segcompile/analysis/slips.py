@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
+from segcompile.analysis.facts import fields_in, shapes_in
 from segcompile.analysis.pairs import show
+from segcompile.analysis.unknown import why_unknown
 from segcompile.analysis.verdicts import Subject, Verdict
 from segcompile.errors import Diagnostic, Label, Span, fail
 from segcompile.graph import Graph, Node
@@ -73,7 +75,7 @@ def explain_slip(verdict: Verdict, followers: int, subject: Subject) -> Diagnost
     notes = [_counted(followers)] if followers else []
     if verdict.computed is None:
         message = f"{claim}, which cannot be decided"
-        return fail("SC406", message, verdict.value, notes=[*notes, _why(verdict)]).diagnostics[0]
+        return fail("SC406", message, verdict.value, notes=[*notes, _why(verdict, subject)]).diagnostics[0]
     labels, help = _about(verdict, subject)
     code = _CODE[verdict.what.partition(" ")[0]]
     message = f"{claim}, computed {show(verdict.computed)}"
@@ -103,9 +105,14 @@ def _counted(followers: int) -> str:
     return f"{followers} later claims follow from this one and are not shown"
 
 
-def _why(verdict: Verdict) -> str:
+def _why(verdict: Verdict, subject: Subject) -> str:
     if verdict.what in ("receptive_field", "stride", "margin"):
-        return "a whole-image op, or branches of unequal stride, come before it"
+        node, graph, facts = subject.nodes_of(verdict.layer)[-1].name, subject.graph, subject.facts
+        if any(field.whole for field in facts[node].fields):
+            return "behind a whole-image op every output sees the whole image"
+        if all(field.sets for field in facts[node].fields):
+            return "branches of unequal stride come before it"
+        return f"the field {why_unknown(graph, shapes_in(graph, facts), fields_in(facts), node)}"
     if verdict.what.startswith("size at"):
         return "the network does not take that size"
     return "the layer has no such number"

@@ -107,7 +107,9 @@ def _part(file: Path, scope: str | None, compiled: Compiled, every: Sequence[Ori
         help = did_you_mean(scope, scopes) or f"its used specs are: {known}"
         raise fail("SC802", f"{compiled.model} uses no spec as `{scope}`", help=help)
     if file.suffix.lower() in READERS and file.suffix.lower() != ".safetensors":
-        help = "`python weights.py export` of the generated folder makes it one; `segcompile weights import` reads others"
+        help = (
+            "`python weights.py export` of the generated folder makes it one; `segcompile weights import` reads others"
+        )
         raise damaged(file, "`transfer` takes safetensors", help)
     source = read_safetensors(file)
     names = {stored.name for stored in source.tensors if not stored.name.endswith(COUNTER)}

@@ -92,6 +92,18 @@ def test_insert_after_is_read_by_all_who_read_the_layer(bench: Workbench) -> Non
     assert compiled.graph.layers["down"][0].inputs == ("soft",)
 
 
+def test_insert_after_a_block_or_a_join_of_branches_reads_its_result(bench: Workbench) -> None:
+    base = BASE.replace(
+        "  - down:", "  - sum:    {add: [[a: {conv: 4, kernel: 1}], [b: {conv: 4, kernel: 1}]]}\n  - down:"
+    )
+    edits = "[insert: {after: first, layers: [half: {scale: 0.5}]}, insert: {after: sum, layers: [soft: {act: elu}]}]"
+    compiled = bench.compile(derived(bench, edits, base=base))
+    assert layers(compiled)[:8] == ["first.c1", "first.c2", "half", "pool1", "sum.a", "sum.b", "sum", "soft"]
+    reads = {name: nodes[0].inputs for name, nodes in compiled.graph.layers.items()}
+    assert (reads["half"], reads["pool1"]) == (("first.c2:act",), ("half",))
+    assert (reads["soft"], reads["down"]) == (("sum",), ("soft",))
+
+
 def test_insert_before_is_read_by_that_layer_alone(bench: Workbench) -> None:
     compiled = bench.compile(derived(bench, "[insert: {before: down, layers: [half: {scale: 0.5}]}]"))
     assert layers(compiled)[3:5] == ["half", "down"]

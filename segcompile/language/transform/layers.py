@@ -20,8 +20,8 @@ def append(draft: Draft, node: Node) -> None:
 
 
 def insert(draft: Draft, node: Node) -> None:
-    """`insert: {after: pool3, layers: [...]}`: what read the layer reads the last one inserted; or `before`, where the
-    first one reads what the layer read."""
+    """`insert: {after: pool3, layers: [...]}`: what read the layer, block or used spec reads the last one inserted; or
+    `before` a layer, where the first one reads what that read."""
     if not isinstance(node, Mapping):
         raise fail("SC004", f"`insert` is a mapping, not {describe(node)}", node.span, help=_INSERT)
     only(node, ("after", "before", "layers"))
@@ -32,17 +32,17 @@ def insert(draft: Draft, node: Node) -> None:
     if not isinstance(selector, Scalar):
         raise fail("SC004", f"`{where[0]}` is a layer's name, not {describe(selector)}", selector.span, help=_INSERT)
     items = list_under(node, "layers")
-    name = draft.one(selector, "insert").name
     if where[0] == "after":
-        at = draft.index(name) + 1
+        _, found, above = draft.whole(selector, "insert")
+        at = draft.index(found[-1].name) + 1
         count = len(draft.layers)
-        result = draft.write(items, name, at, draft.place)
-        draft.lead(name, result, at + len(draft.layers) - count)
+        result = draft.write(items, above, at, draft.place)
+        draft.lead(above, result, at + len(draft.layers) - count)
         return
-    at = draft.index(name)
-    layer = draft.layers[at]
+    layer = draft.one(selector, "insert")
+    at = draft.index(layer.name)
     if isinstance(layer.op, Join):
-        message = f"`{name}` reads several layers: {', '.join(layer.inputs)}"
+        message = f"`{layer.name}` reads several layers: {', '.join(layer.inputs)}"
         raise fail("SC503", message, selector.span, help="insert after one of them")
     result = draft.write(items, layer.inputs[0], at, draft.place)
     draft.put(but(layer, inputs=(result, *layer.inputs[1:])))

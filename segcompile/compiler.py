@@ -129,19 +129,19 @@ def _check_used(expansion: Expansion, found: Analysed, findings: Findings, check
     """A used spec keeps its own promises: it gets the channels it asks for, and it is compiled alone, with the
     parameters it was given; once in a run, however many specs use it."""
     for use in expansion.uses:
-        _check_channels(use, found, findings)
+        _check_channels(use, expansion.entries[use.name], found, findings)
         key = (use.document.path, use.document.variant, tuple(use.values.items()))
         if key not in checked:
             checked.add(key)
             _compile_alone(use, findings, checked)
 
 
-def _check_channels(use: Use, found: Analysed, findings: Findings) -> None:
+def _check_channels(use: Use, above: str, found: Analysed, findings: Findings) -> None:
     graph, shapes = found.graph, found.shapes
-    source = graph.layers[use.source][-1].name if use.source in graph.layers else use.source
+    source = graph.layers[above][-1].name if above in graph.layers else above
     if source in shapes and shapes[source].channels != use.takes.channels:
         have, want = shapes[source].channels, use.takes.channels
-        message = f"`{use.document.model}` takes {want} channels, and `{use.source}` has {have}"
+        message = f"`{use.document.model}` takes {want} channels, and `{above}` has {have}"
         findings.add("SC301", message, use.call, help="give it the parameter that sets its input's channels")
 
 

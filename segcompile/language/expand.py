@@ -66,6 +66,7 @@ def expand(document: Document, overrides: Mapping[str, int], locate: Locate, fin
         outputs,
         claims,
         tuple(expander.uses),
+        expander.names.entries,
         expander.names.results,
         training,
     )

@@ -172,7 +172,7 @@ class Expander:
             self.ledger.step(main.span, len(main.items))
             return tuple(self.names.read(item, place, name) for item in main.items)
         title = place.nested_title(name)
-        self.scopes.append(Scope(name, title))
+        self._open(Scope(name, title), above)
         return tuple(self._each_branch(main, name, place.scope(name, title, above), above))
 
     def _each_branch(self, main: Sequence, name: str, inside: Place, above: str) -> Iterator[str]:
@@ -191,7 +191,7 @@ class Expander:
         """`image: [{pool: global_avg}, {conv: W}]`: layers one behind the other, under one name."""
         absolute = self.names.declare(read_name(name, place.values), place, name.span)
         title = place.nested_title(absolute)
-        self.scopes.append(Scope(absolute, title))
+        self._open(Scope(absolute, title), above)
         result = self.expand_list(body, place.scope(absolute, title, above), above)
         return self._finish(absolute, result)
 
@@ -205,7 +205,7 @@ class Expander:
             return self.expand_list(call.layers, call.inside.entered(above), above)
         absolute = self.names.declare(read_name(name, place.values), place, name.span)
         integers = {key: value for key, value in call.arguments.items() if isinstance(value, int)}
-        self.scopes.append(Scope(absolute, target.text, integers))
+        self._open(Scope(absolute, target.text, integers), above)
         result = self.expand_list(call.layers, call.inside.scope(absolute, target.text, above), above)
         return self._finish(absolute, result)
 
@@ -216,9 +216,9 @@ class Expander:
             raise fail("SC004", "a used spec needs a name", target.span, help=f"`- name: {{use: {target.text}}}`")
         call = self.library.read(target, body, place)
         absolute = self.names.declare(read_name(name, place.values), place, name.span)
-        self.uses.append(Use(absolute, call.document, call.values, target.span, above, call.takes))
+        self.uses.append(Use(absolute, call.document, call.values, target.span, call.takes))
         integers = {key: value for key, value in call.values.items() if isinstance(value, int)}
-        self.scopes.append(Scope(absolute, call.document.model, integers, call.document.about))
+        self._open(Scope(absolute, call.document.model, integers, call.document.about), above)
         inside = call.inside.scope(absolute, call.document.model, above).grounded()
         if call.input != "input":
             self.names.results[inside.prefix + call.input] = above
@@ -227,6 +227,10 @@ class Expander:
         if len(heads) > 1:
             raise fail("SC204", f"`{target.text}` has {len(heads)} outputs; a layer has one result", target.span)
         return self._finish(absolute, next(iter(heads.values()), result))
+
+    def _open(self, scope: Scope, above: str) -> None:
+        self.scopes.append(scope)
+        self.names.entries[scope.name] = above
 
     def _finish(self, absolute: str, result: str) -> str:
         self.names.results[absolute] = result

@@ -44,7 +44,6 @@ class Use:
     document: Document
     values: Values
     call: Span
-    source: str  # the layer (or input) whose result enters it
     takes: Shape  # what its own `input` says
 
 
@@ -60,5 +59,6 @@ class Expansion:
     outputs: Mapping[str, str]  # head -> layer
     claims: tuple[Claim, ...]
     uses: tuple[Use, ...]
+    entries: Mapping[str, str]  # block, used spec or join of branches -> the layer (or input) whose result enters it
     results: Mapping[str, str]  # every name a user can say -> the layer whose result it means
     training: Training

@@ -35,6 +35,7 @@ class Names:
 
     declared: dict[str, Span] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)  # finished name -> the layer whose result it means
+    entries: dict[str, str] = field(default_factory=dict)  # block, used spec or join of branches -> what enters it
     open: list[Open] = field(default_factory=list)
     hidden: bool = False  # a call or loop failed that would have made names: unknown ones are no news
     broken: set[str] = field(default_factory=set)  # layers that could not be read, and what is inside them
@@ -90,15 +91,25 @@ class Names:
         inputs = [name for name in self.results if name not in self.declared and name.rpartition(".")[0] in names]
         for name in inputs:  # of a used spec
             del self.results[name]
+        self.counts = {key: count for key, count in self.counts.items() if key.rpartition(".")[0] not in names}
 
-    def redirect(self, results: Mapping[str, str]) -> None:
-        """Let the name of a block that ended with a layer that is gone mean what that read; forget a block that is
-        gone altogether."""
+    def redirect(self, instead: Mapping[str, str]) -> None:
+        """Let names that meant layers which are gone mean what stands in their place: of blocks that ended with them,
+        and of what enters a scope. A block has no result where that is not in it."""
         for name, layer in list(self.results.items()):
-            if layer in results:
-                self.results[name] = results[layer]
-                if not results[layer].startswith(f"{name}."):
+            new = instead.get(layer, layer)
+            if new != layer:
+                self.results[name] = new
+                if name in self.declared and not new.startswith(f"{name}."):
                     del self.results[name]
+        self.entries.update({scope: instead[layer] for scope, layer in self.entries.items() if layer in instead})
+
+    def lead(self, scopes: Set[str], old: str, new: str) -> None:
+        """Let `new` enter those of the scopes that `old` entered."""
+        self.entries.update({scope: new for scope in scopes if self.entries.get(scope) == old})
+        for name, layer in self.results.items():  # also by the name of a used spec's input
+            if layer == old and name not in self.declared and name.rpartition(".")[0] in scopes:
+                self.results[name] = new
 
     def gone(self, name: str, place: Place) -> list[Label]:
         """Where the layer that `name` meant was removed."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from segcompile.analysis.facts import NodeFacts
 from segcompile.compiler import Compiled, compile_spec
@@ -168,6 +170,104 @@ def test_replace_refuses_what_is_read_inside(bench: Workbench) -> None:
     base = BASE.replace("  - fc6:", "  - tap:    {conv: 6, from: first.c1, stride: 4}\n  - fc6:")
     found = bench.errors(derived(bench, "[replace: {first: {conv: 3}}]", base=base))
     assert found == ["SC503 `tap` reads `first.c1`, which would go"]
+
+
+NESTED = """
+segcompile: 1
+model: nested
+input: {channels: 3, size: 16}
+defaults: {conv: {kernel: 3, pad: 1}}
+blocks:
+  pair: {args: [w], layers: [c1: {conv: w}, c2: {conv: w}]}
+  residual: {args: [w], layers: [c1: {conv: w}, c2: {conv: w}, sum: {add: [c2, input]}]}
+  decode: {args: [w, skip], layers: [lat: {conv: w, from: skip}, up: {conv: w, from: input}, sum: {add: [lat, up]}]}
+layers:
+  - stem: {conv: 6}
+  - res:  {block: residual, w: 6}
+  - dec:  {block: decode, w: 8, skip: stem}
+  - head: {use: head.yaml}
+  - join: {concat: [[b1: {conv: 2, from: stem}], [b2: {conv: 2}]]}
+"""
+HEAD = "segcompile: 1\nmodel: head\ninput: {data: {channels: 8, size: 8}}\nlayers: [a: {conv: 8, kernel: 1}]\n"
+
+
+@pytest.fixture
+def nested(bench: Workbench) -> Callable[[str], dict[str, tuple[str, ...]]]:
+    """What each layer reads, after edits of NESTED."""
+    bench.write(HEAD, "head.yaml")
+
+    def reads(edits: str) -> dict[str, tuple[str, ...]]:
+        found = bench.compile(derived(bench, edits, base=NESTED)).graph.layers
+        return {name: nodes[0].inputs for name, nodes in found.items()}
+
+    return reads
+
+
+Reads = Callable[[str], dict[str, tuple[str, ...]]]
+
+
+@pytest.mark.parametrize("name", ["dec", "join"])
+def test_what_replaces_a_scope_reads_what_enters_it_and_not_what_its_first_layer_reads(
+    name: str, nested: Reads
+) -> None:
+    entering = {"dec": "res.sum", "join": "head.a"}
+    assert nested(f"[replace: {{{name}: {{conv: 8}}}}]")[name] == (entering[name],)
+    edits = f"[insert: {{after: {entering[name]}, layers: [soft: {{act: elu}}]}}, replace: {{{name}: {{conv: 8}}}}]"
+    assert nested(edits)[name] == ("soft",)
+
+
+def test_what_replaces_a_layer_in_a_scope_means_by_input_what_enters_that(nested: Reads) -> None:
+    assert nested("[replace: {res.sum: {add: [input, c2]}}]")["res.sum"] == ("stem", "res.c2")
+    assert nested("[replace: {stem: {block: pair, w: 6}}, replace: {res.sum: {add: [c2, input]}}]")["res.sum"] == (
+        "res.c2", "stem.c2",
+    )  # fmt: skip
+    assert nested("[insert: {after: head.a, layers: [x: {conv: 8, from: head.data}]}]")["x"] == ("dec.sum",)
+
+
+def test_the_name_of_a_scope_follows_its_end(nested: Reads) -> None:
+    edits = "[replace: {dec.sum: {block: pair, w: 8}}, insert: {after: dec, layers: [x: {act: relu}]}]"
+    assert nested(edits)["x"] == ("dec.sum.c2",) and nested(edits)["head.a"] == ("x",)
+    edits = "[replace: {res.sum: {conv: 6}}, append: [x: {conv: 2, from: res}], replace: {x: {conv: 3}}]"
+    assert nested(edits)["x"] == ("res.sum",)
+    assert nested("[replace: {dec.sum: {conv: 8}}, replace: {dec: {conv: 8}}]")["head.a"] == ("dec",)
+
+
+def test_what_enters_a_used_spec_is_checked_where_it_was_edited(bench: Workbench) -> None:
+    bench.write(HEAD, "head.yaml")
+    edits = "[insert: {after: dec, layers: [x: {conv: 7}]}]"
+    assert bench.errors(derived(bench, edits, base=NESTED)) == ["SC301 `head` takes 8 channels, and `x` has 7"]
+    edits = "[replace: {dec: {conv: 7}}, insert: {after: dec, layers: [x: {conv: 8}]}]"
+    assert bench.errors(derived(bench, edits, base=NESTED)) == []
+
+
+def test_a_residual_block_is_removed_and_a_join_of_two_is_not(nested: Reads, bench: Workbench) -> None:
+    assert nested("[remove: [res]]")["dec.up"] == ("stem",)
+    found = bench.errors(derived(bench, "[remove: [dec]]", base=NESTED))
+    assert found == ["SC503 `dec.sum` joins dec.lat and dec.up, and `head.a` reads it"]
+    found = bench.errors(derived(bench, "[remove: [dec.sum, head.a], remove: [join]]", base=NESTED))
+    assert found == ["SC503 `dec.sum` joins dec.lat and dec.up, and `join.b2` reads it"]
+
+
+def test_a_block_without_its_end_is_not_replaced(bench: Workbench) -> None:
+    bench.write(HEAD, "head.yaml")
+    split = NESTED.replace("c2: {conv: w}]", "c2: {conv: w, from: input}]").replace("block: residual", "block: pair")
+    edits = "[remove: [res.c2], replace: {res: {conv: 6}}]"
+    assert bench.errors(derived(bench, edits, base=split)) == ["SC503 `res` has no result: its end was removed"]
+
+
+@pytest.mark.parametrize("name", ["vgg16", "googlenet", "unet", "aspp", "dilated8_voc", "blue_marble"])
+def test_a_layer_replaced_by_itself_is_the_same_network(name: str, bench: Workbench) -> None:
+    """Whatever it is: a layer, a block with taps, a used spec, a join of branches."""
+    path = bundled()[name]
+    before = compile_spec(path, Findings()).graph
+    for item in YAML(typ="safe").load(path.read_text(encoding="utf-8"))["layers"]:
+        for layer, body in item.items() if len(item) == 1 and "for" not in item else ():
+            text = f"segcompile: 1\nmodel: net\nbase: {name}\ntransform: [replace: {{{layer}: {json.dumps(body)}}}]\n"
+            after = bench.compile(text.replace("false", "no").replace("true", "yes")).graph
+            assert {node.name: (node.op, node.inputs) for node in after.nodes} == {
+                node.name: (node.op, node.inputs) for node in before.nodes
+            }
+            assert {scope.name: scope.title for scope in after.scopes} == {s.name: s.title for s in before.scopes}
 
 
 def test_set_changes_what_it_says_and_nothing_else(bench: Workbench) -> None:

@@ -35,6 +35,7 @@ def edit(draft: Draft, step: Step) -> None:
             _edit(draft, item)
         except SegcompileError as error:
             draft.names.hidden = True  # what is missing now is no news
+            draft.ledger.muted |= {"SC103"}  # nor what was to go
             draft.ledger.report(error, draft.place)
 
 

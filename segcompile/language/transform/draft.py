@@ -57,7 +57,7 @@ class Draft:
         if len(found) > 1:
             few = ", ".join(layer.name for layer in found[:3])
             message = f"`{edit}` is done to one layer, and `{selector.text}` means {len(found)}: {few}, ..."
-            raise fail("SC004", message, selector.span, help="name one of them")
+            raise fail("SC004", message, selector.span, help=f"name one of them, for example `{found[0].name}`")
         return found[0]
 
     def whole(self, selector: Scalar, edit: str) -> tuple[str, list[Layer], str]:
@@ -67,10 +67,13 @@ class Draft:
         """
         found = self.matching(selector)
         name = self.place.prefix + self.place.spelled(selector)
-        if name not in self.names.results:  # a pattern, or a block whose end was removed
-            found = [self.one(selector, edit)]
-            name = found[0].name
-        return name, found, self.names.results[name]
+        if name in self.names.results:
+            return name, found, self.names.results[name]
+        if name in self.names.declared:
+            help = "remove all of it, and insert another"
+            raise fail("SC503", f"`{selector.text}` has no result: its end was removed", selector.span, help=help)
+        layer = self.one(selector, edit)  # a pattern's
+        return layer.name, [layer], layer.name
 
     def _unmatched(self, selector: Scalar, pattern: str) -> SegcompileError:
         local = [layer.name.removeprefix(self.place.prefix) for layer in self.layers]
@@ -93,13 +96,18 @@ class Draft:
     def remove(self, names: frozenset[str], span: Span) -> None:
         """Take layers out; what read one of them reads what it read. Raises SegcompileError (SC503) for a join."""
         stands_for: dict[str, str] = {}  # a layer that goes -> what those who read it read now
+        joins: dict[str, Layer] = {}  # a layer that goes -> the join before it, of which nothing can stand for all
         kept: list[Layer] = []
         for layer in self.layers:
             read = tuple(stands_for.get(name, name) for name in layer.inputs)
             if layer.name in names:
                 stands_for[layer.name] = read[0]
+                if isinstance(layer.op, Join) and len(set(read)) > 1:
+                    joins[layer.name] = layer
+                elif layer.inputs[0] in joins:
+                    joins[layer.name] = joins[layer.inputs[0]]
             else:
-                self._check_join(layer, names, span)
+                _check_join(layer, joins, span)
                 kept.append(replace(layer, inputs=read) if read != layer.inputs else layer)
         self.layers[:] = kept
         self.last = stands_for.get(self.last, self.last)
@@ -127,18 +135,10 @@ class Draft:
         left = {scope for layer in self.layers for scope in enclosing(layer.name)}
         gone = {scope for name in names for scope in enclosing(name) if len(scope) > own} - left
         self.names.remove(names | gone, span)
+        for scope in gone:
+            self.names.entries.pop(scope, None)
         self.scopes[:] = [scope for scope in self.scopes if scope.name not in gone]
         self.uses[:] = [use for use in self.uses if use.name not in gone]
-
-    def _check_join(self, reader: Layer, names: frozenset[str], span: Span) -> None:
-        """Refuse that a layer that stays reads a join that goes: which of its inputs should it read?"""
-        gone = next((name for name in reader.inputs if name in names), None)
-        if gone is None or (isinstance(reader.op, Crop) and reader.inputs[0] != gone):
-            return
-        layer = self.layers[self.index(gone)]
-        if isinstance(layer.op, Join):
-            message = f"`{gone}` joins {' and '.join(layer.inputs)}, and `{reader.name}` reads it"
-            raise fail("SC503", message, span, help=f"`replace` it, or remove `{reader.name}` with it")
 
     def write(self, items: Sequence, above: str, at: int, place: Place) -> str:
         """Write layers out behind the first `at` ones, the first reading `above`; returns the name of the last result.
@@ -167,4 +167,15 @@ class Draft:
             if old in layer.inputs:
                 inputs = tuple(new if name == old else name for name in layer.inputs)
                 self.layers[index] = replace(layer, inputs=inputs)
+        self.names.lead({scope for layer in self.layers[start:] for scope in enclosing(layer.name)}, old, new)
         self.last = new if self.last == old else self.last
+
+
+def _check_join(reader: Layer, joins: Mapping[str, Layer], span: Span) -> None:
+    """Refuse that a layer that stays reads a join that goes: which of its inputs should it read?"""
+    gone = next((name for name in reader.inputs if name in joins), None)
+    if gone is None or (isinstance(reader.op, Crop) and reader.inputs[0] != gone):
+        return
+    join = joins[gone]
+    message = f"`{join.name}` joins {' and '.join(join.inputs)}, and `{reader.name}` reads it"
+    raise fail("SC503", message, span, help=f"`replace` it, or remove `{reader.name}` with it")

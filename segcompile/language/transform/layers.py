@@ -62,12 +62,15 @@ def replace(draft: Draft, node: Node) -> None:
         raise fail("SC004", message, node.span, help="`replace: {pool5: {conv: 512, kernel: 3, stride: 2}}`")
     for key, body in node.entries.values():
         name, old, result = draft.whole(key, "replace")
-        at = draft.index(old[0].name)
+        at, entries = draft.index(old[0].name), draft.names.entries
+        above = entries.get(name, old[0].inputs[0])
         draft.take_out(old, result, key.span)
         scope, _, own = name.rpartition(".")
-        prefix = f"{scope}." if scope else ""
-        place = but(draft.place, prefix=prefix) if prefix != draft.place.prefix else draft.place
+        place = draft.place
+        if f"{scope}." != place.prefix and scope:
+            place = but(place, prefix=f"{scope}.", input=entries.get(scope, place.input))
         item = Mapping({own: (Scalar(own, key.span), body)}, key.span)
         count = len(draft.layers)
-        new = draft.write(Sequence((item,), key.span), old[0].inputs[0], at, place)
+        new = draft.write(Sequence((item,), key.span), above, at, place)
+        draft.names.redirect({result: new})
         draft.lead(result, new, at + len(draft.layers) - count)

@@ -22,7 +22,9 @@ def main() -> None:
             run()
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: Python's own end must not be stopped
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not isinstance(error.__cause__, KeyboardInterrupt):
+            raise  # Python up to 3.11 wraps what stops it while a class is made
         print("stopped", file=sys.stderr)
         sys.exit(130)
 

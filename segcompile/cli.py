@@ -552,6 +552,8 @@ def _guarded(run: Callable[[], Any]) -> int:
         sys.stderr.close()  # the reader is gone: `segcompile rf x | head`
         return CLEAN
     except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # see __main__.py
+            raise
         message = f"internal error: {type(error).__name__}: {error}\nThis is a bug of segcompile, not of your spec."
         click.echo(f"{message} SEGCOMPILE_TRACEBACK=1 shows where.", err=True)
         if os.environ.get("SEGCOMPILE_TRACEBACK"):

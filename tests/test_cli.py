@@ -437,6 +437,20 @@ def test_ctrl_c_stops_where_python_could_only_print_it() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
+@pytest.mark.parametrize("where", ["cli.main = made", "cli._print_builds = made"], ids=["imports", "commands"])
+def test_ctrl_c_stops_while_a_class_is_made(where: str, tmp_path: Path) -> None:
+    """Python 3.11 makes a RuntimeError of what is raised there."""
+    wrapped = (
+        f"{_HEEDS}from segcompile import __main__ as start\n"
+        "class Member:\n    def __set_name__(self, owner, name): os.kill(os.getpid(), signal.SIGINT)\n"
+        "def made(*_): type('Thing', (), {'member': Member()})\n"
+        f"from segcompile import cli\n{where}\nstart.main()\n"
+    )
+    command = [sys.executable, "-c", wrapped, "build", LARGE, "--backend", "torch", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
+
+
 def test_ctrl_c_while_a_folder_is_written_waits_for_its_end(tmp_path: Path) -> None:
     slow = (
         f"{_HEEDS}from segcompile import writer\nreal = writer._fill\n"

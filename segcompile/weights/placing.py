@@ -146,7 +146,7 @@ def _nothing(source: Source, model: str, wanted: Sequence[Tensor]) -> Segcompile
     first = source.tensors[0]
     if all(stored.unusable or not stored.floats for stored in source.tensors):
         why = first.unusable or "no floats"
-        raise damaged(source.path, f"no tensor in it can be a weight: `{first.name}`: {why}")
+        return damaged(source.path, f"no tensor in it can be a weight: `{first.name}`: {why}")
     message = f"nothing in `{source.path}` fits: it starts with `{first.name}`, {shown(first.shape)}"
     if not wanted:
         return fail("SC802", message, help=f"{model} has no parameters")

@@ -160,7 +160,14 @@ class Draft:
                 raise fail("SC205", message, layer.origin.span, help=f"insert it after `{early}`")
         return result
 
-    def lead(self, old: str, new: str, start: int) -> None:
+    def splice(self, items: Sequence, above: str, at: int, place: Place, old: str) -> str:
+        """As `write`; what comes behind the new layers, and the network's end, reads their result instead of `old`."""
+        count = len(self.layers)
+        new = self.write(items, above, at, place)
+        self._lead(old, new, at + len(self.layers) - count)
+        return new
+
+    def _lead(self, old: str, new: str, start: int) -> None:
         """Let the layers from `start` on, and the network's end, read `new` where they read `old`."""
         for index in range(start, len(self.layers)):
             layer = self.layers[index]

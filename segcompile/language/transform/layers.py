@@ -35,9 +35,7 @@ def insert(draft: Draft, node: Node) -> None:
     if where[0] == "after":
         _, found, above = draft.whole(selector, "insert")
         at = draft.index(found[-1].name) + 1
-        count = len(draft.layers)
-        result = draft.write(items, above, at, draft.place)
-        draft.lead(above, result, at + len(draft.layers) - count)
+        draft.splice(items, above, at, draft.place, above)
         return
     layer = draft.one(selector, "insert")
     at = draft.index(layer.name)
@@ -70,7 +68,5 @@ def replace(draft: Draft, node: Node) -> None:
         if f"{scope}." != place.prefix and scope:
             place = but(place, prefix=f"{scope}.", input=entries.get(scope, place.input))
         item = Mapping({own: (Scalar(own, key.span), body)}, key.span)
-        count = len(draft.layers)
-        new = draft.write(Sequence((item,), key.span), above, at, place)
+        new = draft.splice(Sequence((item,), key.span), above, at, place, result)
         draft.names.redirect({result: new})
-        draft.lead(result, new, at + len(draft.layers) - count)

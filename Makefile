@@ -8,6 +8,7 @@ BIN := .venv/bin
 DEMO := build/demo
 GENERATED := dilated_large unet blue_marble fcn8s dilated8_voc
 BACKENDS := torch jax
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal # each process its half, so that it makes its fixtures once
 
 .PHONY: setup demo test test-long check bench generated clean
 
@@ -31,10 +32,10 @@ demo: setup
 	@echo "look at $(DEMO)/pictures/scene_overlay.png"
 
 test: setup
-	$(BIN)/python -m pytest -m "not long"
+	$(PYTEST) -m "not long"
 
 test-long: setup
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: setup
 	$(BIN)/ruff check .

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# One thread a process, since the tests run in two. The frameworks, and the processes that tests start, read it as they
+# start; NPROC is XLA's.
+os.environ["OMP_NUM_THREADS"] = os.environ["NPROC"] = "1"
+
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace

@@ -114,6 +114,8 @@ CODES: dict[str, Code] = _table(
     ("SC503", "transform-order"),
     ("SC505", "base-cycle"),
     ("SC506", "transform-no-op", _WARNING),
+    ("SC507", "not-dilatable"),
+    ("SC508", "overhanging-window", _WARNING),
     ("SC601", "unknown-backend"),
     ("SC602", "plugin-load-failed"),
     ("SC603", "api-version"),

@@ -18,7 +18,7 @@ from segcompile.language.sections import read_input_section, read_outputs
 from segcompile.language.table import Table
 from segcompile.language.transform import Draft, edit
 from segcompile.language.values import is_name, read_name, read_positive
-from segcompile.ops import Op
+from segcompile.ops import Op, Shape
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
 
@@ -43,10 +43,9 @@ class Expander:
         outer, self.layers = self.layers, []
         last = self.expand_list(network.layers, place, above)
         draft = Draft(self.layers, self.scopes, self.uses, self.names, self.ledger, place, self.expand_list, last)
+        draft.inputs = _entering(place.document.root.get("input"), place)
         for step in place.document.steps:
-            draft.inputs = read_input_section(step.input, place.document.root.span, place.values)
-            if place.input:  # how this spec's only input is called here
-                draft.inputs = {place.input: next(iter(draft.inputs.values()))}
+            draft.base_inputs = _entering(step.input, place)
             edit(draft, step)
         outer += draft.layers  # the same list: it may be the draft of a spec that writes this one out
         self.layers = outer
@@ -249,6 +248,12 @@ class Expander:
             return above
         self.names.give_up(absolute, item.span)
         return absolute
+
+
+def _entering(section: Node | None, place: Place) -> dict[str, Shape]:
+    """What an `input` section says, under the names that inputs have in this place."""
+    found = read_input_section(section, place.document.root.span, place.values)
+    return {place.input: next(iter(found.values()))} if place.input else found  # a spec's only input, as called here
 
 
 def _check_arity(key: str, op: Op, inputs: tuple[str, ...], body: Mapping) -> None:

@@ -155,6 +155,7 @@ class Op(BaseModel):
     whole_image: ClassVar[bool] = False  # every output depends on every input position
     data_dependent: ClassVar[bool] = False  # the values decide which part of its window an output reads: a bound
     spatial: ClassVar[bool] = False  # needs an input with height and width
+    pointwise: ClassVar[bool] = False  # at evaluation an output reads its own position alone, and all positions alike
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         """The output shape, if the needs are met. Raises Refusal (SC3xx) for what has nothing to do with sizes, and
@@ -178,6 +179,16 @@ class Op(BaseModel):
         Of a whole-image op that keeps the grid, the place that an output lies over.
         """
         return IDENTITY
+
+    def dilated(self, factor: tuple[int, int]) -> Op:
+        """The op for a map `factor` (height, width) times as dense: every factor-th of its outputs is what this one
+        gives on the sparser map. Raises Refusal, whose message goes on behind the layer's name, where there is none:
+        an op that is not known to have one is refused (SC507)."""
+        if self.pointwise:
+            return self
+        if self.whole_image:
+            raise Refusal("SC507", f"({self.title}) mixes the positions of the whole map, and a denser map has others")
+        raise Refusal("SC507", f"({self.title}) has no form for a denser map")
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
         """The trained tensors."""
@@ -212,6 +223,22 @@ def same_pads(kernel: int, dilation: int) -> tuple[int, int]:
     """The padding that gives ceil(size / stride) outputs; an odd one goes after."""
     total = dilation * (kernel - 1)
     return total // 2, total - total // 2
+
+
+def too_late() -> Refusal:
+    """Why an op that brings the map back to a size is not dilated."""
+    message = "brings the map back to a size, and the strides taken out here come before it"
+    return Refusal("SC503", message, None, "take strides out first, and append this layer after that")
+
+
+def dilated_pads(pads: tuple[int, int, int, int], mode: str, factor: tuple[int, int]) -> tuple[int, int, int, int]:
+    """[top, bottom, left, right] around a map `factor` times as dense. Raises Refusal (SC507) where what lies behind
+    the end is taken from the map's last pixels, which a denser map has more of."""
+    if mode != "zero" and any(pads[2 * axis + 1] and factor[axis] > 1 for axis in AXES):
+        help = "`mode: zero`, or padding before the map only"
+        raise Refusal("SC507", f"pads by `{mode}`, and a denser map ends with other pixels", "mode", help)
+    top, bottom, left, right = (pad * factor[index // 2] for index, pad in enumerate(pads))
+    return top, bottom, left, right
 
 
 def axis_pads(pad: tuple[int, int, int, int], axis: int) -> tuple[int, int]:

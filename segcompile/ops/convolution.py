@@ -23,8 +23,10 @@ from segcompile.ops.base import (
     Shape,
     Window,
     axis_pads,
+    dilated_pads,
     product,
     same_pads,
+    too_late,
 )
 from segcompile.ops.needs import Need, reflects
 from segcompile.ops.size import Size
@@ -103,6 +105,13 @@ class Conv(Op):
         message = f"{size} pixels with padding {before} + {after} hold no window of {span}"
         return Refusal("SC303", message, "kernel", f"the input needs at least {span - before - after} pixels here")
 
+    def dilated(self, factor: tuple[int, int]) -> Op:
+        dilation = tuple(self.dilation[axis] * factor[axis] if self.kernel[axis] > 1 else 1 for axis in AXES)
+        pads = dilated_pads((*self.pads(0), *self.pads(1)), self.mode, factor)
+        found = self.model_copy(update={"dilation": dilation})
+        kept = pads == (*found.pads(0), *found.pads(1))  # `same` may say it already
+        return found if kept else found.model_copy(update={"pad": pads})
+
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.stride[axis], self.dilation[axis], self.pads(axis)[0])
 
@@ -170,6 +179,9 @@ class Deconv(Op):
     def _nothing_left(self, axis: int, size: Size) -> Refusal:
         before, after = self.pads(axis)
         return Refusal("SC303", f"padding {before} + {after} leaves nothing of {size} pixels", "pad")
+
+    def dilated(self, factor: tuple[int, int]) -> Op:
+        raise too_late()
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         # Output p gets weight t of input i where p = stride*i + dilation*t - pad; the taps are read backwards.

@@ -48,6 +48,12 @@ class Join(Op):
         surplus = difference(sizes[index], self._common(sizes))
         return constant(surplus // 2 if self.align == "center_crop" else surplus * -1 // 2 * -1)
 
+    def dilated(self, factor: tuple[int, int]) -> Op:
+        if self.align != "none":
+            message = f"aligns by `{self.align}`, which lays maps of other sizes elsewhere"
+            raise Refusal("SC507", message, "align", "`crop` the larger map to the smaller one, and join without it")
+        return self
+
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         shift = self.shift(sizes, index)
         if isinstance(shift, AnySize):

@@ -30,6 +30,10 @@ class Linear(Op):
             raise Refusal("SC301", f"{self.init.scheme} initialisation is for convolutions", "init")
         return Shape(self.features)
 
+    def dilated(self, factor: tuple[int, int]) -> Op:
+        message = "is linear: its weight is for the sparser map"
+        raise Refusal("SC503", message, None, "`convolutionalize` it before this")
+
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> None:
         return None
 

@@ -33,6 +33,7 @@ class BatchNorm(Op):
     spelling: ClassVar[str] = "norm"
     main: ClassVar[str] = "kind"
     summary: ClassVar[str] = "batch normalisation: eps, momentum (share of the new batch)"
+    pointwise: ClassVar[bool] = True
 
     kind: Annotated[Literal["batch"], Reads.WORD] = "batch"
     eps: Eps = 1e-5
@@ -110,6 +111,7 @@ class ResponseNorm(Op):
     spelling: ClassVar[str] = "norm"
     main: ClassVar[str] = "kind"
     summary: ClassVar[str] = "local response normalisation: size, alpha, beta, k"
+    pointwise: ClassVar[bool] = True
     spatial: ClassVar[bool] = True
 
     kind: Annotated[Literal["lrn"], Reads.WORD] = "lrn"

@@ -16,6 +16,7 @@ class Activation(Op):
     spelling: ClassVar[str] = "act"
     main: ClassVar[str] = "kind"
     summary: ClassVar[str] = "activation"
+    pointwise: ClassVar[bool] = True
 
     kind: Annotated[Literal["relu", "relu6", "elu", "sigmoid", "tanh", "gelu", "silu"], Reads.WORD]
 
@@ -30,6 +31,7 @@ class LeakyRelu(Op):
     spelling: ClassVar[str] = "act"
     main: ClassVar[str] = "kind"
     summary: ClassVar[str] = "leaky ReLU: slope"
+    pointwise: ClassVar[bool] = True
 
     kind: Annotated[Literal["leaky_relu"], Reads.WORD] = "leaky_relu"
     slope: Annotated[float, Field(ge=0, lt=1), Reads.NUMBER] = 0.01
@@ -45,6 +47,7 @@ class PRelu(Op):
     spelling: ClassVar[str] = "act"
     main: ClassVar[str] = "kind"
     summary: ClassVar[str] = "parametric ReLU, one slope a channel"
+    pointwise: ClassVar[bool] = True
 
     kind: Annotated[Literal["prelu"], Reads.WORD] = "prelu"
 
@@ -62,6 +65,7 @@ class Dropout(Op):
     spelling: ClassVar[str] = "dropout"
     main: ClassVar[str] = "rate"
     summary: ClassVar[str] = "dropout"
+    pointwise: ClassVar[bool] = True
 
     rate: Annotated[float, Field(ge=0, lt=1), Reads.NUMBER]
 
@@ -72,6 +76,7 @@ class Scale(Op):
     spelling: ClassVar[str] = "scale"
     main: ClassVar[str] = "factor"
     summary: ClassVar[str] = "times a constant"
+    pointwise: ClassVar[bool] = True
 
     factor: Number
 
@@ -82,5 +87,6 @@ class Softmax(Op):
     spelling: ClassVar[str] = "softmax"
     main: ClassVar[str] = "over"
     summary: ClassVar[str] = "probabilities over the channels"
+    pointwise: ClassVar[bool] = True
 
     over: Annotated[Literal["channels"], Reads.WORD] = "channels"

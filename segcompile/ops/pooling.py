@@ -17,7 +17,9 @@ from segcompile.ops.base import (
     Shape,
     Window,
     axis_pads,
+    dilated_pads,
     same_pads,
+    too_late,
 )
 from segcompile.ops.needs import Need
 from segcompile.ops.size import Size, difference, least
@@ -81,6 +83,22 @@ class Pool(Op):
         message = f"{size} pixels with padding {before} + {after} hold no window of {self.spans[axis]}"
         return Refusal("SC303", message, "kernel")
 
+    def dilated(self, factor: tuple[int, int]) -> Op:
+        if all(self.kernel[axis] == 1 or factor[axis] == 1 for axis in AXES):
+            return self
+        if self.kind != "max":
+            raise Refusal("SC507", "takes a mean of neighbours, which cannot be dilated", "kind", "`pool: max`")
+        dilation = tuple(self.dilation[axis] * factor[axis] if self.kernel[axis] > 1 else 1 for axis in AXES)
+        pads = dilated_pads((*self.pads(0), *self.pads(1)), "zero", factor)
+        found = self.model_copy(update={"dilation": dilation})
+        for axis in AXES:
+            most = max(axis_pads(pads, axis))
+            if 2 * most > found.spans[axis]:
+                message = f"would pad by {most} pixels, more than half its dilated kernel of {found.spans[axis]}"
+                raise Refusal("SC507", message, "pad", "a smaller padding, or a larger kernel")
+        kept = pads == (*found.pads(0), *found.pads(1))  # `same` may say it already
+        return found if kept else found.model_copy(update={"pad": pads})
+
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.steps[axis], self.dilation[axis], self.pads(axis)[0])
 
@@ -138,6 +156,9 @@ class Unpool(Op):
         for axis in AXES:
             if source.size[axis] != pooled.size[axis]:
                 yield Need(axis, difference(source.size[axis], pooled.size[axis]), refusal, equal=True)
+
+    def dilated(self, factor: tuple[int, int]) -> Op:
+        raise too_late()
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         if index == 2:

@@ -21,6 +21,8 @@ from segcompile.ops.base import (
     Shape,
     Window,
     axis_pads,
+    dilated_pads,
+    too_late,
 )
 from segcompile.ops.needs import Need, reflects
 from segcompile.ops.size import AnySize, Size, Undecidable, difference
@@ -46,6 +48,10 @@ class Crop(Op):
             have, want = (shape.size[axis] for shape in shapes)
             offset = self.offset[axis] if self.offset else 0
             yield Need(axis, difference(have, want) - offset, partial(_uncovered, have, offset, want))
+
+    def dilated(self, factor: tuple[int, int]) -> Op:
+        offset = self.offset and tuple(self.offset[axis] * factor[axis] for axis in AXES)
+        return self.model_copy(update={"offset": offset})
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         return Window(offset=-(self.offset[axis] if self.offset else 0)) if index == 0 else None
@@ -76,6 +82,10 @@ class Pad(Op):
             for axis in AXES:
                 yield reflects(axis, shapes[0].size[axis], self.pads(axis), "amount")
 
+    def dilated(self, factor: tuple[int, int]) -> Op:
+        pads = dilated_pads((*self.pads(0), *self.pads(1)), self.mode, factor)
+        return self.model_copy(update={"amount": pads})
+
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(offset=self.pads(axis)[0])
 
@@ -104,6 +114,9 @@ class Resize(Op):
         if self.factor is None:
             raise Refusal("SC204", "resize needs a factor or a reference", None, "`resize: 2` or `resize: input`")
         return Shape(shapes[0].channels, tuple(shapes[0].size[axis] * self.factor[axis] for axis in AXES))
+
+    def dilated(self, factor: tuple[int, int]) -> Op:
+        raise too_late()
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         if index == 1:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar
 
-from segcompile.ops.base import AXES, Op, Positive, Refusal, Shape, Window
+from segcompile.ops.base import AXES, Op, Positive, Refusal, Shape, Window, too_late
 from segcompile.ops.needs import Need
 from segcompile.ops.size import Size, difference
 
@@ -28,6 +28,9 @@ class PixelShuffle(Op):
             message = f"{source.channels} channels do not make patches of {self.factor} x {self.factor} pixels"
             raise Refusal("SC308", message, "factor", f"a multiple of {patch} channels before it")
         return Shape(source.channels // patch, tuple(size * self.factor for size in source.size))
+
+    def dilated(self, factor: tuple[int, int]) -> Op:
+        raise too_late()
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(taps=self.factor, offset=self.factor - 1, upsample=self.factor)  # i = floor(p / factor)
@@ -56,6 +59,10 @@ class SpaceToDepth(Op):
     def _cannot_split(self, size: Size) -> Refusal:
         message = f"{size} pixels cannot be split into patches of {self.factor}"
         return Refusal("SC308", message, "factor", f"a multiple of {self.factor} pixels before it")
+
+    def dilated(self, factor: tuple[int, int]) -> Op:
+        message = "takes neighbouring pixels together, which lie further apart without these strides"
+        raise Refusal("SC507", message, None, "`replace` it first: it has no dilation")
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(taps=self.factor, stride=self.factor)  # i = factor * p + t

@@ -6,15 +6,15 @@ Long et al. (2015), section 3.1: the kernel is as large as the map that entered 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from segcompile.errors import fail
 from segcompile.graph import Origin
 from segcompile.language.flat import Layer
 from segcompile.language.transform.draft import Draft
-from segcompile.ops import Conv, Linear, Refusal, Shape, Unpool
-from segcompile.ops.size import AnySize, Undecidable
+from segcompile.language.transform.sizes import Sizes
+from segcompile.ops import Conv, Linear, Refusal, Shape
+from segcompile.ops.size import AnySize
 from segcompile.source import Node, Scalar
 
 
@@ -28,7 +28,7 @@ def convolutionalize(draft: Draft, node: Node) -> None:
             message = f"`{item.text}` is no linear layer, but `{layers[0].op.spelling}`"
             raise fail("SC502", message, item.span, help="`convolutionalize` takes linear layers")
         chosen |= {layer.name: item for layer in linear}
-    trained, now = _Sizes(draft.inputs), _Sizes(draft.inputs)
+    trained, now = Sizes(draft.base_inputs), Sizes(draft.base_inputs)
     for layer in draft.base:
         trained.add(layer)
     for index, layer in enumerate(draft.layers):
@@ -37,39 +37,6 @@ def convolutionalize(draft: Draft, node: Node) -> None:
             layer = _convolution(layer, trained.entered.get(layer.name, entering), entering, chosen[layer.name])
             draft.layers[index] = layer
         now.add(layer)
-
-
-class _Sizes:
-    """The shapes in a network, layer by layer; where there is none, why."""
-
-    def __init__(self, inputs: Mapping[str, Shape]) -> None:
-        self.shapes: dict[str, Shape | Refusal] = dict(inputs)
-        self.entered: dict[str, Shape | Refusal] = {}  # layer -> what it reads first
-        self.pooled: dict[str, str] = {}  # layer -> what it reads first, by name
-
-    def entering(self, layer: Layer) -> Shape | Refusal:
-        return self.shapes[layer.inputs[0]]
-
-    def add(self, layer: Layer) -> None:
-        found = [self.shapes[name] for name in layer.inputs]
-        if isinstance(layer.op, Unpool):  # it gives back the size that its pool read
-            found = [found[0], self.shapes[self.pooled.get(layer.inputs[1], layer.inputs[1])]]
-        self.entered[layer.name], self.pooled[layer.name] = found[0], layer.inputs[0]
-        self.shapes[layer.name] = _result(layer, found)
-
-
-def _result(layer: Layer, found: list[Shape | Refusal]) -> Shape | Refusal:
-    shapes = [shape for shape in found if isinstance(shape, Shape)]
-    if len(shapes) < len(found):
-        return next(shape for shape in found if isinstance(shape, Refusal))
-    if isinstance(layer.op, Unpool):
-        return Shape(shapes[0].channels, shapes[1].size)
-    if layer.op.spatial and any(not shape.size for shape in shapes):
-        return Refusal("SC302", f"`{layer.name}` reads a vector")
-    try:
-        return layer.op.result(shapes)
-    except (Refusal, Undecidable) as error:
-        return error if isinstance(error, Refusal) else Refusal("SC406", str(error))
 
 
 def _convolution(layer: Layer, trained: Shape | Refusal, entering: Shape | Refusal, item: Scalar) -> Layer:

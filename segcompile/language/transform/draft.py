@@ -29,7 +29,8 @@ class Draft:
     grow: Callable[[Sequence, Place, str], str]  # writes out a list of layers; returns the name of the last result
     last: str  # the layer whose result the network ends with
     base: tuple[Layer, ...] = ()  # as the base has them, whose weights are mapped
-    inputs: Mapping[str, Shape] = field(default_factory=dict)  # what enters the base
+    base_inputs: Mapping[str, Shape] = field(default_factory=dict)  # what enters the base
+    inputs: Mapping[str, Shape] = field(default_factory=dict)  # what enters this network
 
     # --- selectors ---------------------------------------------------------------------------------------------
 

@@ -86,15 +86,15 @@ def emit(
 
 
 def _check_folder(folder: Path, spec: Path) -> None:
-    """SC009 for a folder that is no place for generated code."""
+    """SC013 for a folder that is no place for generated code."""
     try:
         place, home = folder.resolve(), spec.resolve().parent
     except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name that no folder can have
-        raise fail("SC009", f"`{folder}` cannot be read: {error}") from None
+        raise fail("SC013", f"`{folder}` cannot be read: {error}") from None
     what = "the root of the disk" if place == place.parent else "the spec's own folder" if place == home else None
     if what is not None:
         raise fail(
-            "SC009",
+            "SC013",
             f"`{folder}` is {what}; code needs a folder of its own",
             help=f"for example `generated/{spec.stem}`",
         )

@@ -71,7 +71,7 @@ def write_all(builds: Sequence[Build]) -> None:
 def _folder(out: str | None, builds: Sequence[Build]) -> Path | None:
     if out is not None and len(builds) > 1:
         help = "without it the code goes to generated/MODEL/BACKEND; or build for one backend at a time"
-        raise fail("SC009", f"`--out` is one folder, and {len(builds)} backends write one each", help=help)
+        raise fail("SC013", f"`--out` is one folder, and {len(builds)} backends write one each", help=help)
     if out is not None and not out.strip():  # Path("") would be the working directory
-        raise fail("SC009", "`--out` names no folder", help="without it the code goes to generated/MODEL/BACKEND")
+        raise fail("SC013", "`--out` names no folder", help="without it the code goes to generated/MODEL/BACKEND")
     return Path(out) if out is not None else None

@@ -202,7 +202,11 @@ def _compile_variant(spec: str) -> Compiled:
     """`dilated_context@large`, or a spec without variants. What is wrong with its claims is for `check` to say."""
     name, _, variant = (spec, "", "") if Path(spec).exists() else spec.partition("@")
     if not name:
-        raise fail("SC009", f"`{spec}` names no spec", help="SPEC or SPEC@VARIANT, for example dilated_context@large")
+        raise fail(
+            "SC009",
+            f"there is no spec before the `@` of `{spec}`",
+            help="SPEC or SPEC@VARIANT, for example dilated_context@large",
+        )
     path = find_spec(name)
     variants = variants_of(path, locate) if not variant else ()
     if variants:

@@ -43,7 +43,7 @@ def _nodes(layer: Layer, result: Mapping[str, str], mains: dict[str, Node], find
 
 
 def _unpool(node: Node, op: Unpool, name: str, mains: Mapping[str, Node], findings: Findings) -> Node:
-    """The unpooling of the layer `name`, whatever that carries. SC004 if it is no max pool."""
+    """The unpooling of the layer `name`, whatever that carries. SC315 if it is no max pool."""
     pool = mains.get(name)
     if pool is not None and isinstance(pool.op, Pool) and pool.op.kind == "max":
         inputs = (node.inputs[0], pool.name, pool.inputs[0])
@@ -53,7 +53,7 @@ def _unpool(node: Node, op: Unpool, name: str, mains: Mapping[str, Node], findin
     labels = [Label(pool.origin.span, name)] if pool is not None and pool.origin.span is not None else []
     help = "name a layer that is `pool: max`"
     span = node.origin.at("pool_layer")
-    findings.add("SC004", message, span, labels=[*labels, *node.origin.calls], help=help)
+    findings.add("SC315", message, span, labels=[*labels, *node.origin.calls], help=help)
     return node
 
 

@@ -92,6 +92,15 @@ def describe(node: Node) -> str:
     return "a list" if isinstance(node, Sequence) else "a mapping"
 
 
+def counted(node: Node) -> str:
+    """As `describe`, with how many entries a list or a mapping has."""
+    if isinstance(node, Sequence):
+        return f"a list of {len(node.items)}"
+    if isinstance(node, Mapping):
+        return f"a mapping of {len(node.entries)} {'key' if len(node.entries) == 1 else 'keys'}"
+    return describe(node)
+
+
 def brief(text: str) -> str:
     """A quoted text at a length that a message can hold."""
     return text if len(text) <= 60 else f"{text[:59]}…"
@@ -113,7 +122,7 @@ def scalars(node: Node) -> Iterator[Scalar]:
 def load(path: Path, name: str | None = None) -> Mapping:
     """Read one spec file. `name` is how messages call it (default: the path as given).
 
-    Raises SegcompileError: SC009 for a file that cannot be read, SC001 or SC002 for what is not plain YAML.
+    Raises SegcompileError: SC009 for a file that cannot be read, SC111 for one that is too large, otherwise as `parse`.
     """
     shown = name if name is not None else str(path)
     try:
@@ -129,7 +138,7 @@ def load(path: Path, name: str | None = None) -> Mapping:
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise fail("SC009", f"`{shown}` cannot be read: {reason}") from None
     if len(data) > MAX_BYTES:
-        raise fail("SC009", f"`{shown}` is larger than {MAX_BYTES // 1024**2} MiB", help="is it a spec?")
+        raise fail("SC111", f"`{shown}` is larger than {MAX_BYTES // 1024**2} MiB", help="is it a spec?")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -141,7 +150,8 @@ def load(path: Path, name: str | None = None) -> Mapping:
 
 @lru_cache(maxsize=32)  # a base, a used spec, and each variant's: the same text again, and reading is slow
 def parse(text: str, name: str) -> Mapping:
-    """The document in `text`; messages call it `name`. Raises SegcompileError (SC001, SC002, SC004)."""
+    """The document in `text`; messages call it `name`. Raises SegcompileError: SC001, SC002 or SC010 for what
+    is not plain YAML, SC004 for what is no mapping, SC012 for nothing at all, SC111 for too much."""
     source = SourceText(name, tuple(_LINE_BREAK.split(text)))
     odd = _NOT_TEXT.search(text)
     if odd is not None:
@@ -150,7 +160,7 @@ def parse(text: str, name: str) -> Mapping:
     long = _LONG_WORD.search(text)
     if long is not None:
         span = _span_of(source, text, long)
-        raise fail("SC001", f"more than {MAX_WORD:,} characters without a space", span, help="is it a spec?")
+        raise fail("SC111", f"more than {MAX_WORD:,} characters without a space", span, help="is it a spec?")
     try:
         root = _Composer(source, text).document()
     except MarkedYAMLError as error:
@@ -161,7 +171,7 @@ def parse(text: str, name: str) -> Mapping:
             raise fail("SC001", f"there is no character `{escape[0]}`", _span_of(source, text, escape)) from None
         raise fail("SC001", brief(" ".join(str(error).split())), Span(source, 1, 1, 1)) from None
     if root is None:
-        raise fail("SC001", f"`{name}` is empty", help="a spec starts with `segcompile: 1`")
+        raise fail("SC012", f"`{name}` is empty", help="a spec starts with `segcompile: 1`")
     if not isinstance(root, Mapping):
         raise fail(
             "SC004", f"a spec is a mapping, not {describe(root)}", root.span, help="it starts with `segcompile: 1`"
@@ -209,7 +219,7 @@ class _Composer:
         for event in self.events:
             kind = type(event).__name__
             if kind == "DocumentStartEvent" and root is not None:
-                raise fail("SC001", "a spec is one YAML document; a second one starts here", self._span(event))
+                raise fail("SC010", "a spec is one YAML document; a second one starts here", self._span(event))
             if kind not in ("StreamStartEvent", "DocumentStartEvent", "DocumentEndEvent", "StreamEndEvent"):
                 root = self._node(event, 1)
         if isinstance(root, Scalar) and not root.text and not root.quoted:
@@ -226,20 +236,20 @@ class _Composer:
         kind = type(event).__name__
         if kind == "AliasEvent" or getattr(event, "anchor", None) is not None:
             help = "say it once with `params`, `defaults` or `blocks`"
-            raise fail("SC001", "anchors and aliases are not part of the spec language", span, help=help)
+            raise fail("SC010", "anchors and aliases are not part of the spec language", span, help=help)
         if getattr(event, "tag", None) is not None:
-            raise fail("SC001", "tags are not part of the spec language", span, help="write the plain value")
+            raise fail("SC010", "tags are not part of the spec language", span, help="write the plain value")
         self.values += 1
         if depth > MAX_DEPTH:
-            raise fail("SC001", f"nested more than {MAX_DEPTH} deep", span)
+            raise fail("SC111", f"nested more than {MAX_DEPTH} deep", span)
         if self.values > MAX_VALUES:
-            raise fail("SC001", f"more than {MAX_VALUES:,} keys and values", span, help="is it a spec?")
+            raise fail("SC111", f"more than {MAX_VALUES:,} keys and values", span, help="is it a spec?")
         if kind == "ScalarEvent":
             odd = _NOT_TEXT.search(event.value)  # an escape, such as "\0"
             if odd is not None:
                 raise fail("SC001", f"the character U+{ord(odd[0]):04X} is not text", span, help="delete it")
             if len(event.value) > MAX_LENGTH:
-                raise fail("SC001", f"a value of more than {MAX_LENGTH:,} characters", span, help="shorten it")
+                raise fail("SC111", f"a value of more than {MAX_LENGTH:,} characters", span, help="shorten it")
             return Scalar(event.value, span, event.style in ("'", '"'))
         if kind == "SequenceStartEvent":
             return self._sequence(span, depth)

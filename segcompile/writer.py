@@ -60,7 +60,7 @@ def plan(folder: Path, files: Mapping[str, str], manifest: Mapping[str, Any]) ->
     """Compare `files` and their manifest with what is in `folder`; nothing is written.
 
     `manifest` is what the manifest records besides the hashes: the version, the spec, the backend and its options.
-    Raises SegcompileError (SC009) for a folder that cannot be read, ValueError for a path that leaves the folder.
+    Raises SegcompileError (SC013) for a folder that cannot be read, ValueError for a path that leaves the folder.
     """
     return _compare(folder, _with_manifest(files, manifest))
 
@@ -101,7 +101,7 @@ def write(plan: Plan, files: Mapping[str, str], manifest: Mapping[str, Any]) -> 
     """Carry out `plan`; the caller has looked at its `refusals`, for hand-edited and foreign files are overwritten.
 
     Unchanged files are not touched, and neither are hand-edited orphans. Raises SegcompileError, with the folder as
-    it was: SC009 where something cannot be written or another build is writing, SC704 for a link or a folder in the
+    it was: SC013 where something cannot be written or another build is writing, SC704 for a link or a folder in the
     place of a file, SC702 and SC704 for what was edited or made since `plan`.
     """
     texts = _with_manifest(files, manifest)
@@ -113,12 +113,12 @@ def write(plan: Plan, files: Mapping[str, str], manifest: Mapping[str, Any]) -> 
             _refuse_news(plan, now)
             _update(now, texts)
     except OSError as error:
-        raise fail("SC009", f"`{plan.folder}` cannot be written: {error.strerror or error}") from None
+        raise fail("SC013", f"`{plan.folder}` cannot be written: {error.strerror or error}") from None
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Nobody else writes into `folder` meanwhile; SC009 if another build is at it. A lock dies with its process."""
+    """Nobody else writes into `folder` meanwhile; SC013 if another build is at it. A lock dies with its process."""
     handle = os.open(folder, os.O_RDONLY) if fcntl is not None else None
     try:
         if handle is not None:
@@ -126,7 +126,7 @@ def _locked(folder: Path) -> Iterator[None]:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 message = f"`{folder}` is being written by another build"
-                raise fail("SC009", message, help="wait for its end, then build again") from None
+                raise fail("SC013", message, help="wait for its end, then build again") from None
             except OSError:  # a disk that knows no locks
                 pass
         yield
@@ -184,13 +184,13 @@ def _compare(folder: Path, texts: Mapping[str, str]) -> Plan:
     found: dict[str, list[str]] = {kind: [] for kind in ("new", "changed", "unchanged", "hand_edited", "foreign")}
     try:
         if folder.exists() and not folder.is_dir():
-            raise fail("SC009", f"`{folder}` is a file, not a folder")
+            raise fail("SC013", f"`{folder}` is a file, not a folder")
         recorded = _recorded(folder)
         for path, text in texts.items():
             found[_kind(_hash_on_disk(folder, path), _hash(text), path, recorded)].append(path)
         left = {path: _hash_on_disk(folder, path) for path in recorded if path not in texts}
     except OSError as error:
-        raise fail("SC009", f"`{folder}` cannot be read: {error.strerror or error}") from None
+        raise fail("SC013", f"`{folder}` cannot be read: {error.strerror or error}") from None
     orphans = tuple(sorted(path for path, present in left.items() if present is not None))
     found["hand_edited"] += [path for path in orphans if left[path] != recorded[path]]
     kinds = {kind: tuple(sorted(paths)) for kind, paths in found.items()}

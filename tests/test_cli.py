@@ -66,7 +66,7 @@ def test_check_json_is_complete_when_a_spec_fails(tmp_path: Path) -> None:
     found = json.loads(result.output)["specs"]
     assert status == 1
     assert [entry["ok"] for entry in found] == [True, False]
-    assert found[1]["diagnostics"][0]["code"] == "SC001"
+    assert found[1]["diagnostics"][0]["code"] == "SC012"
 
 
 @pytest.mark.parametrize("settings", ["C", "C=", "C=x", "=3", "C=1.5", "1C=3"])

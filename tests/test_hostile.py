@@ -113,11 +113,11 @@ def test_after_a_hundred_mistakes_of_one_kind_no_more_are_sought(
 @pytest.mark.parametrize(
     ("out", "text"),
     [
-        ("", "SC009 unreadable-file]: `--out` names no folder"),
-        ("/", "SC009 unreadable-file]: `/` is the root of the disk; code needs a folder of its own"),
-        (".", "SC009 unreadable-file]: `.` is the spec's own folder; code needs a folder of its own"),
-        ("file", "SC009 unreadable-file]: `file` is a file, not a folder"),
-        ("file/below", "SC009 unreadable-file]: `file/below` cannot be read: Not a directory"),
+        ("", "SC013 unwritable-place]: `--out` names no folder"),
+        ("/", "SC013 unwritable-place]: `/` is the root of the disk; code needs a folder of its own"),
+        (".", "SC013 unwritable-place]: `.` is the spec's own folder; code needs a folder of its own"),
+        ("file", "SC013 unwritable-place]: `file` is a file, not a folder"),
+        ("file/below", "SC013 unwritable-place]: `file/below` cannot be read: Not a directory"),
         ("mine", "SC704 foreign-file]: `mine/model.py` was not written by segcompile"),
     ],
 )

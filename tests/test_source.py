@@ -27,12 +27,12 @@ def refusal(data: str | bytes, folder: Path) -> str:
 BAD = {
     "an empty file": (
         "",
-        "error[SC001 yaml-syntax]: `net.yaml` is empty\n"
+        "error[SC012 incomplete]: `net.yaml` is empty\n"
         "   = help: a spec starts with `segcompile: 1`",
     ),
     "comments only": (
         "# later\n",
-        "error[SC001 yaml-syntax]: `net.yaml` is empty\n"
+        "error[SC012 incomplete]: `net.yaml` is empty\n"
         "   = help: a spec starts with `segcompile: 1`",
     ),
     "invalid UTF-8": (
@@ -50,7 +50,7 @@ BAD = {
     ),
     "a billion laughs": (
         "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
-        "error[SC001 yaml-syntax]: anchors and aliases are not part of the spec language\n"
+        "error[SC010 unsupported-yaml]: anchors and aliases are not part of the spec language\n"
         "  --> net.yaml:1:4\n"
         " 1 | a: &a [x, x]\n"
         "   |    ^^^^\n"
@@ -58,7 +58,7 @@ BAD = {
     ),
     "an alias": (
         "a: *b\n",
-        "error[SC001 yaml-syntax]: anchors and aliases are not part of the spec language\n"
+        "error[SC010 unsupported-yaml]: anchors and aliases are not part of the spec language\n"
         "  --> net.yaml:1:4\n"
         " 1 | a: *b\n"
         "   |    ^^\n"
@@ -66,7 +66,7 @@ BAD = {
     ),
     "a tag": (
         "a: !!python/object/apply:os.system [x]\n",
-        "error[SC001 yaml-syntax]: tags are not part of the spec language\n"
+        "error[SC010 unsupported-yaml]: tags are not part of the spec language\n"
         "  --> net.yaml:1:4\n"
         " 1 | a: !!python/object/apply:os.system [x]\n"
         "   |    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
@@ -74,14 +74,14 @@ BAD = {
     ),
     "two documents": (
         "a: 1\n---\nb: 2\n",
-        "error[SC001 yaml-syntax]: a spec is one YAML document; a second one starts here\n"
+        "error[SC010 unsupported-yaml]: a spec is one YAML document; a second one starts here\n"
         "  --> net.yaml:2:1\n"
         " 2 | ---\n"
         "   | ^^^",
     ),
     "a duplicate key": (
         "a: 1\nb: 2\na: 3\n",
-        "error[SC002 duplicate-key]: `a` is given twice\n"
+        "error[SC002 given-twice]: `a` is given twice\n"
         "  --> net.yaml:3:1\n"
         " 1 | a: 1\n"
         "   | - first written here\n"
@@ -91,7 +91,7 @@ BAD = {
     ),
     "a duplicate key after CRLF, in a list": (
         "layers:\r\n- c1: {conv: 1,\r\n       conv: 2}\r\n",
-        "error[SC002 duplicate-key]: `conv` is given twice\n"
+        "error[SC002 given-twice]: `conv` is given twice\n"
         "  --> net.yaml:3:8\n"
         " 2 | - c1: {conv: 1,\n"
         "   |        - first written here\n"
@@ -180,7 +180,7 @@ BAD = {
     ),
     "deep nesting": (
         "a: " + "[" * 40 + "]" * 40,
-        "error[SC001 yaml-syntax]: nested more than 32 deep\n"
+        "error[SC111 too-large]: nested more than 32 deep\n"
         "  --> net.yaml:1:35\n"
         f" 1 | a: {'[' * 40}{']' * 40}\n"
         f"   | {' ' * 34}^",
@@ -266,14 +266,14 @@ def test_a_bad_file_gets_this_message(data: str | bytes, text: str, tmp_path: Pa
 
 _WORD = "more than 100,000 characters without a space"
 BIG = {
-    "10 MB of brackets": ("[" * 10_000_000, "error[SC009 unreadable-file]: `net.yaml` is larger than 2 MiB"),
-    "90 kB of brackets": ("[" * 90_000, "error[SC001 yaml-syntax]: nested more than 32 deep"),
-    "2 MB of braces": ("{ " * 1_000_000, "error[SC001 yaml-syntax]: nested more than 32 deep"),
-    "2 MB of dashes": ("- " * 1_000_000, "error[SC001 yaml-syntax]: nested more than 32 deep"),
+    "10 MB of brackets": ("[" * 10_000_000, "error[SC111 too-large]: `net.yaml` is larger than 2 MiB"),
+    "90 kB of brackets": ("[" * 90_000, "error[SC111 too-large]: nested more than 32 deep"),
+    "2 MB of braces": ("{ " * 1_000_000, "error[SC111 too-large]: nested more than 32 deep"),
+    "2 MB of dashes": ("- " * 1_000_000, "error[SC111 too-large]: nested more than 32 deep"),
     "2 MB in an open quote": ("a: '" + "x " * 1_000_000, "error[SC001 yaml-syntax]: this quote is never closed"),
-    "2 MB of prose": ("a: " + "x " * 1_000_000, "error[SC001 yaml-syntax]: a value of more than 10,000 characters"),
-    "2 MB of key": ("k" * 2_000_000 + ": 1", f"error[SC001 yaml-syntax]: {_WORD}"),
-    "2 MB of tag": ("a: !" + "k" * 2_000_000 + " 1", f"error[SC001 yaml-syntax]: {_WORD}"),
+    "2 MB of prose": ("a: " + "x " * 1_000_000, "error[SC111 too-large]: a value of more than 10,000 characters"),
+    "2 MB of key": ("k" * 2_000_000 + ": 1", f"error[SC111 too-large]: {_WORD}"),
+    "2 MB of tag": ("a: !" + "k" * 2_000_000 + " 1", f"error[SC111 too-large]: {_WORD}"),
     "9 kB of key": ("k" * 9_000 + ": 1", "error[SC001 yaml-syntax]: a `:` cannot stand here"),
 }
 
@@ -288,7 +288,7 @@ def test_a_huge_file_is_refused_in_few_words(data: str, first: str, tmp_path: Pa
 def test_more_values_than_any_spec_has_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("segcompile.source.MAX_VALUES", 1000)
     assert refusal("a: [" + "1, " * 2000 + "]\n", tmp_path).startswith(
-        "error[SC001 yaml-syntax]: more than 1,000 keys and values\n  --> net.yaml:1:2996\n"
+        "error[SC111 too-large]: more than 1,000 keys and values\n  --> net.yaml:1:2996\n"
     )
 
 

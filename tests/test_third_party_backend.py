@@ -174,7 +174,7 @@ def test_it_passes_the_kit_in_five_lines_as_far_as_it_declares(outline: Path, tm
 def test_an_import_that_fails_is_reported_with_its_cause(tmp_path: Path) -> None:
     install_fake(tmp_path, "segcompile-fake", "fake", "import a_framework_that_is_not_there\n")
     assert run("show(load_backend, 'fake')", tmp_path) == (
-        "error[SC602 plugin-load-failed]: backend `fake` (segcompile_fake:BACKEND) cannot be loaded: "
+        "error[SC602 plugin-failed]: backend `fake` (segcompile_fake:BACKEND) cannot be loaded: "
         "ModuleNotFoundError: No module named 'a_framework_that_is_not_there'\n"
         "   = help: repair or uninstall its distribution\n"
     )
@@ -196,7 +196,7 @@ def test_a_broken_backend_does_not_stand_in_the_way_of_another(outline: Path, tm
 def test_whatever_goes_wrong_in_an_import_is_the_cause(tmp_path: Path, source: str, cause: str) -> None:
     install_fake(tmp_path, "segcompile-fake", "fake", source)
     assert run("show(load_backend, 'fake')", tmp_path) == (
-        f"error[SC602 plugin-load-failed]: backend `fake` (segcompile_fake:BACKEND) cannot be loaded: {cause}\n"
+        f"error[SC602 plugin-failed]: backend `fake` (segcompile_fake:BACKEND) cannot be loaded: {cause}\n"
         "   = help: repair or uninstall its distribution\n"
     )
 
@@ -204,7 +204,7 @@ def test_whatever_goes_wrong_in_an_import_is_the_cause(tmp_path: Path, source: s
 def test_an_entry_point_to_something_else_is_no_backend(tmp_path: Path) -> None:
     install_fake(tmp_path, "segcompile-fake", "fake", "BACKEND = 'torch'\n")
     assert run("show(load_backend, 'fake')", tmp_path) == (
-        "error[SC602 plugin-load-failed]: backend `fake`: segcompile_fake:BACKEND is a str, "
+        "error[SC602 plugin-failed]: backend `fake`: segcompile_fake:BACKEND is a str, "
         "not a segcompile.backend.Backend\n"
         "   = help: repair or uninstall its distribution\n"
     )

@@ -360,19 +360,19 @@ def test_a_folder_pipe_or_file_in_the_way_is_named(tmp_path: Path) -> None:
 
 def test_a_file_in_the_folders_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
-    assert failure(tmp_path / "out") == "error[SC009 unreadable-file]: `out` is a file, not a folder"
+    assert failure(tmp_path / "out") == "error[SC013 unwritable-place]: `out` is a file, not a folder"
 
 
 def test_a_file_in_a_parents_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     made = failure(tmp_path / "file" / "out")
-    assert made == "error[SC009 unreadable-file]: `out` cannot be read: Not a directory"
+    assert made == "error[SC013 unwritable-place]: `out` cannot be read: Not a directory"
 
 
 def test_a_link_to_nowhere_in_the_folders_place_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out").symlink_to("nowhere")
     made = failure(tmp_path / "out")
-    assert made == "error[SC009 unreadable-file]: `out` cannot be written: Not a directory"
+    assert made == "error[SC013 unwritable-place]: `out` cannot be written: Not a directory"
     assert tree(tmp_path) == {"out": "-> nowhere"}
 
 
@@ -403,7 +403,7 @@ def test_a_failed_replace_leaves_the_folder_as_it_was(
     wanted = {"a.py": "a = 2\n", "b.py": "b = 2\n", "deep/er/new.py": "n = 1\n", "z.py": ""}
     monkeypatch.setattr(os, "replace", FailOnce(nth, OSError(errno.ENOSPC, "No space left on device")))
     assert failure(tmp_path / "out", wanted) == (
-        "error[SC009 unreadable-file]: `out` cannot be written: No space left on device"
+        "error[SC013 unwritable-place]: `out` cannot be written: No space left on device"
     )
     assert tree(tmp_path) == before
     assert (tmp_path / "out" / "a.py").stat().st_mtime == 1
@@ -423,7 +423,7 @@ def test_an_interrupt_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: p
 def test_a_failed_first_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "replace", FailOnce(1, OSError(errno.EROFS, "Read-only file system")))
     assert failure(tmp_path / "a" / "b" / "out") == (
-        "error[SC009 unreadable-file]: `out` cannot be written: Read-only file system"
+        "error[SC013 unwritable-place]: `out` cannot be written: Read-only file system"
     )
     assert tree(tmp_path) == {}
 
@@ -441,7 +441,7 @@ def test_a_disk_that_fills_up_while_staging_leaves_no_trace(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     assert failure(tmp_path / "out") == (
-        "error[SC009 unreadable-file]: `out` cannot be written: No space left on device"
+        "error[SC013 unwritable-place]: `out` cannot be written: No space left on device"
     )
     assert tree(tmp_path) == before
 
@@ -588,7 +588,7 @@ def test_a_second_build_is_refused_while_a_first_one_writes_and_not_after_its_de
         with pytest.raises(SegcompileError) as caught:
             build(tmp_path / "out", {"model.py": "x = 6\n"})
         assert render_text(caught.value.diagnostics).replace(str(tmp_path), "") == (
-            "error[SC009 unreadable-file]: `/out` is being written by another build\n"
+            "error[SC013 unwritable-place]: `/out` is being written by another build\n"
             "   = help: wait for its end, then build again"
         )
         assert tree(tmp_path) == before

@@ -16,7 +16,7 @@ from segcompile.language.values import Values, read_axes, read_integer, read_pai
 from segcompile.ops import SPELLINGS, Op, Pool
 from segcompile.source import Mapping as MappingNode
 from segcompile.source import Node as SpecNode
-from segcompile.source import Scalar
+from segcompile.source import Scalar, describe
 
 __all__ = ["Verdict", "check_claims"]
 
@@ -63,7 +63,8 @@ def _layer_of(claim: Claim, expansion: Expansion) -> str:
         return expansion.results[claim.layer]
     if len(set(expansion.outputs.values())) > 1:
         heads = ", ".join(expansion.outputs)
-        raise fail("SC102", f"`output` is one of {heads}", claim.span, help="claim it of that layer")
+        message = f"there is no layer `output`, and the network has several outputs: {heads}"
+        raise fail("SC102", message, claim.span, help="claim it of the layer of one of them")
     return next(iter(expansion.outputs.values()))
 
 
@@ -143,7 +144,8 @@ def _network_verdicts(claim: Claim, subject: Subject) -> list[Verdict]:
     values, found = subject.expansion.values, subject.facts.values()
     if claim.what == "count":
         if not isinstance(claim.node, MappingNode):
-            raise fail("SC004", "`count` is {ops: number}", claim.node.span, help="count: {conv+deconv: 23}")
+            message = f"`count` is {{ops: number}}, not {describe(claim.node)}"
+            raise fail("SC004", message, claim.node.span, help="count: {conv+deconv: 23}")
         return [_count(key, node, subject) for key, node in claim.node.entries.values()]
     total = sum(fact.parameter_count if claim.what == "parameters" else fact.weight_count for fact in found)
     value = read_integer(claim.node, values)

@@ -63,7 +63,7 @@ def _not_checked(count: int) -> str:
 
 def _shape(node: Node, inputs: list[Shape]) -> Shape:
     if node.op.spatial and not inputs[0].size:
-        raise Refusal("SC302", f"{node.op.spelling} needs a feature map, and {node.inputs[0]} is a vector")
+        raise Refusal("SC316", f"{node.op.spelling} needs a feature map, and {node.inputs[0]} is a vector")
     try:
         return _within_bounds(node.op.result(inputs))
     except Undecidable as why:

@@ -15,8 +15,8 @@ from segcompile.graph import Graph, Node
 from segcompile.ops import Conv
 
 _CODE = {
-    "receptive_field": "SC401", "stride": "SC402", "size": "SC403", "channels": "SC403", "kernel": "SC403",
-    "dilation": "SC403", "margin": "SC404", "offset": "SC404", "parameters": "SC405", "weights": "SC405",
+    "receptive_field": "SC401", "stride": "SC402", "size": "SC403", "channels": "SC403", "kernel": "SC411",
+    "dilation": "SC411", "margin": "SC412", "offset": "SC404", "parameters": "SC405", "weights": "SC405",
     "count": "SC405",
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ _MANY = 1000  # names that are looked through for a near one
 
 
 def check_stages(training: Training, graph: Graph, facts: Facts, findings: Findings) -> None:
-    """SC102 for a selector that no layer with weights is meant by, SC113 for a stage that trains nothing."""
+    """SC102 for a selector that means no layer, SC113 for one without weights, and for a stage that trains nothing."""
     for stage in training.stages:
         try:
             frozen_layers(stage, graph, facts)
@@ -52,7 +52,7 @@ def _unmatched(selector: Scalar, graph: Graph) -> SegcompileError:
     if found:
         few = f"{', '.join(found[:3])}{', ...' if len(found) > 3 else ''}"
         message = f"`{selector.text}` means only layers without weights: {few}"
-        return fail("SC102", message, selector.span, help="name layers that can be trained")
+        return fail("SC113", message, selector.span, help="name layers that can be trained")
     scopes = [f"{scope.name}.*" for scope in graph.scopes]
     help = did_you_mean(selector.text, [*scopes[:_MANY], *list(graph.layers)[:_MANY]])
     help = help or "`segcompile rf` shows the layers; `*` stands for any part of a name"

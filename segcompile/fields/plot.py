@@ -42,7 +42,7 @@ def plot(view: ReceptiveField, layer: LayerField, phase: Phase, file: Path) -> N
     """Draw `layer`, for outputs of `phase`, into a .png or .svg file: the same bytes each time.
 
     Raises SegcompileError: SC410 for another suffix, without matplotlib, or where a field has no pixels that can be
-    listed; SC009 if the file cannot be written.
+    listed; SC013 if the file cannot be written.
     """
     kind = file.suffix.lower().removeprefix(".")
     if kind not in ("png", "svg"):
@@ -61,7 +61,7 @@ def plot(view: ReceptiveField, layer: LayerField, phase: Phase, file: Path) -> N
     try:
         file.write_bytes(drawn.getvalue())
     except OSError as error:
-        raise fail("SC009", f"cannot write `{file}`: {error.strerror}") from None
+        raise fail("SC013", f"`{file}` cannot be written: {error.strerror}") from None
 
 
 def _figure(view: ReceptiveField, layer: LayerField, phase: Phase) -> Figure:

@@ -109,7 +109,7 @@ def _check_value(key: str, name: str, node: Node, values: Values) -> None:
     except ValidationError as error:
         for item in error.errors(include_url=False, include_context=False):
             if item["loc"][:1] == (name,):  # another attribute is missing, as it should be
-                raise _objection(name, value, item["msg"], node.span) from None
+                raise _out_of_range(op, name, value, node.span) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,8 @@ _Given = dict[str, tuple[Node, Values]]  # attribute -> what is written for it, 
 def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, factor: bool = False) -> Read:
     """The op under `key`; an unpool does not know its pool yet. `factor`: the main argument of a resize is a number.
 
-    Raises SegcompileError: SC003 unknown attribute, SC004/SC105 wrong value, SC008 missing one, SC109 no such op.
+    Raises SegcompileError: SC003 unknown attribute, SC011 misplaced one, SC004, SC105 or SC115 wrong value,
+    SC008 missing one.
     """
     main = body.entries[key][1]
     if key in CARRIED:
@@ -163,10 +164,10 @@ def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Va
         if name == key or name in COMMON:
             continue
         if name == op.main:
-            raise fail("SC003", f"`{name}` is what `{key}` itself says", word.span, help=f"`{key}: ...` alone")
+            raise fail("SC011", f"`{name}` is what `{key}` itself says", word.span, help=f"`{key}: ...` alone")
         if name in SPELLINGS and name not in free:
             message = f"a layer has one op, and this one has `{key}` and `{name}`"
-            raise fail("SC003", message, word.span, help=f"a layer of its own: `- {{{name}: ...}}`")
+            raise fail("SC011", message, word.span, help=f"a layer of its own: `- {{{name}: ...}}`")
         if name not in free:
             help = did_you_mean(name, [*free, *COMMON]) or _listed(op)
             raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
@@ -204,7 +205,10 @@ def _value(op: type[Op], name: str, node: Node, values: Values) -> Any:
 
 
 def _build(op: type[Op], found: dict[str, Any], spans: MappingOf[str, Span], at: Span) -> Op:
-    """The op, or pydantic's first objection at the attribute it is about; `at` where nothing was written for it."""
+    """The op, or the first thing that is wrong, at its attribute; `at` where nothing was written for it.
+
+    The readers have checked everything but numbers between limits and whether all that is needed is there.
+    """
     try:
         return op(**found)
     except ValidationError as error:
@@ -214,12 +218,24 @@ def _build(op: type[Op], found: dict[str, Any], spans: MappingOf[str, Span], at:
             word = found.get("kind") if op.spelling in CARRIED else None
             help = f"`{op.spelling}: {{{word}: {{{name}: ...}}}}`" if word else f"`{name}: ...` here or in `defaults`"
             raise fail("SC008", f"{word or op.spelling} needs `{name}`", at, help=help) from None
-        raise _objection(name, found.get(name), first["msg"], spans.get(name, at)) from None
+        raise _out_of_range(op, name, found.get(name), spans.get(name, at)) from None
 
 
-def _objection(name: str, value: Any, message: str, span: Span) -> SegcompileError:
-    """What pydantic says of a value, in a sentence."""
-    return fail("SC004", f"{name} {value}: {message[:1].lower()}{message[1:]}", span)
+_LIMITS = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
+
+
+def _out_of_range(op: type[Op], name: str, value: Any, span: Span) -> SegcompileError:
+    """SC105 for a number that its attribute cannot have."""
+    field = op.model_fields[name]
+    limits = [
+        f"{words} {getattr(limit, sign):g}"
+        for sign, words in _LIMITS
+        for limit in field.metadata
+        if hasattr(limit, sign)
+    ]
+    usual = 0.5 if field.is_required() else field.default
+    help = f"for example `{'drop' if op.spelling == 'dropout' else name}: {usual:g}`"
+    return fail("SC105", f"`{name}` is {' and '.join(limits)}, not {value:g}", span, help=help)
 
 
 def _read_carried_op(key: str, node: Node, defaults: Defaults, values: Values) -> Read:
@@ -241,9 +257,9 @@ def _read_carried_op(key: str, node: Node, defaults: Defaults, values: Values) -
 
 def _no_kind(key: str, word: Scalar) -> SegcompileError:
     if word.text == "none":
-        return fail("SC004", f"a layer that is only `{key}: none` does nothing", word.span, help="remove it")
+        return fail("SC011", f"`{key}: none` belongs in a layer; alone it does nothing", word.span, help="remove it")
     help = did_you_mean(word.text, [*BY_KIND[key], "none"]) or f"known: {', '.join(BY_KIND[key])}"
-    return fail("SC109", f"there is no {key} `{word.text}`", word.span, help=help)
+    return fail("SC115", f"there is no {key} `{word.text}`", word.span, help=help)
 
 
 def _options(word: Scalar, options: Node | None, free: list[str], values: Values) -> _Given:
@@ -286,7 +302,7 @@ def changeable(op: Op) -> frozenset[str]:
 def change_op(op: Op, attributes: Mapping, values: Values) -> Read:
     """The op with other `attributes` (all `changeable`), and where these are written.
 
-    Raises SegcompileError: SC004 or SC105 for a wrong value, SC109 for no such norm or activation.
+    Raises SegcompileError: SC004 or SC105 for a wrong value, SC115 for no such norm or activation.
     """
     if op.spelling in CARRIED and op.spelling in attributes.entries:
         return _read_carried_op(op.spelling, attributes.entries[op.spelling][1], Defaults(), values)

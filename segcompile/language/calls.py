@@ -28,7 +28,7 @@ def read_target(key: str, body: MappingNode, place: Place) -> Scalar:
         raise fail("SC004", f"`{key}` takes a name, not {describe(target)}", target.span)
     for part in CARRIED:
         if part in body.entries:
-            raise fail("SC003", f"a {key} carries no `{part}`", body.key(part).span, help="give it to a layer inside")
+            raise fail("SC011", f"a {key} carries no `{part}`", body.key(part).span, help="give it to a layer inside")
     if len(place.calls) >= MAX_DEPTH:
         raise fail("SC111", f"blocks and specs are nested more than {MAX_DEPTH} deep", target.span)
     return target
@@ -44,7 +44,7 @@ class BlockCall:
 
 
 def read_block(target: Scalar, body: MappingNode, place: Place) -> BlockCall:
-    """The block that a body calls. Raises SegcompileError (SC102, SC107, SC108)."""
+    """The block that a body calls. Raises SegcompileError (SC107, SC108, SC116)."""
     blocks = place.document.section("blocks")
     found = blocks.get(target.text) if blocks else None
     if blocks is None or not isinstance(found, MappingNode):
@@ -52,7 +52,7 @@ def read_block(target: Scalar, body: MappingNode, place: Place) -> BlockCall:
         help = did_you_mean(target.text, known) or (
             f"blocks: {', '.join(known)}" if known else "the spec has no `blocks`"
         )
-        raise fail("SC102", f"there is no block `{target.text}`", target.span, help=help)
+        raise fail("SC116", f"there is no block `{target.text}`", target.span, help=help)
     if target.text in place.blocks:
         chain = " -> ".join((*place.blocks, target.text))
         help = "to stack a block, call it with `repeat`"

@@ -140,10 +140,10 @@ class _Reader:
         if base is None:
             if own is not None:
                 message = "`variant` chooses one of a base's variants, and there is no `base`"
-                raise fail("SC003", message, root.key("variant").span, help="remove it, or name the `base`")
+                raise fail("SC011", message, root.key("variant").span, help="remove it, or name the `base`")
             if "transform" in root.entries:
                 span = root.key("transform").span
-                raise fail("SC004", "`transform` edits a base, and there is no `base`", span, help="name the `base`")
+                raise fail("SC011", "`transform` edits a base, and there is no `base`", span, help="name the `base`")
             return choose(root, choice) if "variants" not in root.entries else root
         if not isinstance(base, Scalar):
             raise fail("SC004", f"`base` is the name of a spec file, not {describe(base)}", base.span)
@@ -175,7 +175,7 @@ class _Reader:
             help = "the first of a chain of bases has its own layers"
             raise fail("SC505", f"`{base.text}` is derived from this spec itself", base.span, help=help)
         if len(chain) >= MAX_BASES:
-            raise fail("SC505", f"bases are nested more than {MAX_BASES} deep", base.span)
+            raise fail("SC111", f"bases are nested more than {MAX_BASES} deep", base.span)
         try:
             root = self.read(found, _shown(found, path, base), choice, (*chain, path.resolve()))
         except SegcompileError as error:
@@ -238,7 +238,7 @@ def _merge(base: Mapping, own: Mapping) -> Mapping:
     if network:
         key = own.key(network[0])
         raise fail(
-            "SC004", f"a spec has a `base` or `{key.text}`, not both", key.span, help="edit the base with `transform`"
+            "SC011", f"a spec has a `base` or `{key.text}`, not both", key.span, help="edit the base with `transform`"
         )
     entries = {key: pair for key, pair in base.entries.items() if key not in _OWN}
     if "transform" in own.entries:

@@ -86,7 +86,7 @@ class Expander:
         key = body_op(name, body)
         start = body.get("from")
         if start is not None and key in JOINS:
-            raise fail("SC003", f"`{key}` names its inputs itself", body.key("from").span, help=f"`{key}: [a, b]`")
+            raise fail("SC011", f"`{key}` names its inputs itself", body.key("from").span, help=f"`{key}: [a, b]`")
         repeat = body.get("repeat")
         times = read_positive(repeat, place.values) if repeat is not None else 1
         if repeat is not None and times > MAX_LAYERS:
@@ -212,7 +212,7 @@ class Expander:
         """A whole spec as one layer; what is inside sees nothing outside it."""
         target = read_target("use", body, place)
         if name is None:
-            raise fail("SC004", "a used spec needs a name", target.span, help=f"`- name: {{use: {target.text}}}`")
+            raise fail("SC012", "a used spec needs a name", target.span, help=f"`- name: {{use: {target.text}}}`")
         call = self.library.read(target, body, place)
         absolute = self.names.declare(read_name(name, place.values), place, name.span)
         self.uses.append(Use(absolute, call.document, call.values, target.span, call.takes))

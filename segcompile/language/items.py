@@ -16,8 +16,9 @@ _ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields)
 def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
     """A list entry as (name, body): `name: {...}`, `name: [...]`, or a body without a name."""
     if not isinstance(item, Mapping) or not item.entries:
-        message = f"a layer is a mapping, not {describe(item)}"
-        raise fail("SC004", message, item.span, help="`- name: {conv: 64, kernel: 3}`")
+        code = "SC012" if isinstance(item, Mapping) else "SC004"
+        message = "this layer is empty" if isinstance(item, Mapping) else f"a layer is a mapping, not {describe(item)}"
+        raise fail(code, message, item.span, help="`- name: {conv: 64, kernel: 3}`")
     if len(item.entries) > 1:
         return None, item
     ((key, value),) = item.entries.values()
@@ -33,7 +34,7 @@ def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
 
 
 def body_op(name: Scalar | None, body: Mapping) -> str:
-    """The key of a layer's body that says its op. Raises SegcompileError (SC003, SC109) if none does."""
+    """The key of a layer's body that says its op. Raises SegcompileError (SC011, SC012, SC109) if none does."""
     key = op_key(body)
     if key is not None:
         return key
@@ -42,7 +43,7 @@ def body_op(name: Scalar | None, body: Mapping) -> str:
     odd = [word for word, _ in body.entries.values() if word.text not in _ATTRIBUTES and word.text not in COMMON]
     if not odd:
         at = name if name is not None else next(iter(body.entries.values()))[0]
-        raise fail("SC109", f"`{at.text}` says no op", at.span, help="`name: {conv: 64, kernel: 3}`")
+        raise fail("SC012", f"`{at.text}` says no op", at.span, help="`name: {conv: 64, kernel: 3}`")
     word = odd[0]
     help = did_you_mean(word.text, SPELLINGS) or f"ops: {', '.join(sorted(SPELLINGS))}"
     raise fail("SC109", f"there is no op `{word.text}`", word.span, help=help)
@@ -54,15 +55,19 @@ def _refuse_indentation(item: Mapping) -> None:
     for key, _ in item.entries.values():
         if named and key is not named[0]:
             message = f"`{key.text}` stands beside layer `{named[0].text}`, not in it"
-            raise fail("SC003", message, key.span, help="put it inside the braces, or indent it below the name")
+            raise fail("SC011", message, key.span, help="put it inside the braces, or indent it below the name")
 
 
 def turns(item: Mapping, values: Values) -> Iterator[dict[str, int | str]]:
     """The variables of each turn of `for: {d: [0, 1, 2]}`; several run side by side."""
     only(item, ("for", "layers"))
     loop = item.get("for")
+    assert loop is not None  # a list entry is a loop if it says `for`
     if not isinstance(loop, Mapping) or not loop.entries:
-        raise fail("SC004", "`for` names a variable and its values", item.key("for").span, help="`for: {d: [0, 1, 2]}`")
+        at, help = item.key("for").span, "`for: {d: [0, 1, 2]}`"
+        if isinstance(loop, Mapping):
+            raise fail("SC012", "`for` needs a variable and its values", at, help=help)
+        raise fail("SC004", f"`for` maps variables to their values, not {describe(loop)}", at, help=help)
     columns: dict[str, list[int | str]] = {}
     for key, listed in loop.entries.values():
         if not isinstance(listed, Sequence):
@@ -78,13 +83,13 @@ def turns(item: Mapping, values: Values) -> Iterator[dict[str, int | str]]:
 
 
 def list_under(mapping: Mapping, key: str) -> Sequence:
-    """The list of layers under `key`. Raises SegcompileError (SC004) for anything else."""
+    """The list of layers under `key`. Raises SegcompileError: SC012 for nothing, SC004 for anything else."""
     found = mapping.get(key)
     if isinstance(found, Sequence):
         return found
     help = "`- name: {conv: 64, kernel: 3}`"
     if found is None:
-        raise fail("SC004", f"`{key}` is missing: a list of layers", mapping.span, help=help)
+        raise fail("SC012", f"`{key}` is missing: a list of layers", mapping.span, help=help)
     raise fail("SC004", f"`{key}` is a list of layers, not {describe(found)}", found.span, help=help)
 
 

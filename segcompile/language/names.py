@@ -52,15 +52,15 @@ class Names:
                 return name
 
     def declare(self, written: str, place: Place, span: Span) -> str:
-        """The absolute name; refuses one that exists (SC103) or that no framework can hold (SC004)."""
+        """The absolute name; refuses one that exists (SC103) or that no framework can hold (SC114)."""
         if not written.isidentifier() or not written.isascii() or iskeyword(written):
             why = "Python keeps this word" if iskeyword(written) else "letters, digits and _, a letter first"
-            raise fail("SC004", f"`{brief(written)}` cannot be a layer's name", span, help=why)
+            raise fail("SC114", f"`{brief(written)}` cannot be a layer's name", span, help=why)
         absolute = place.prefix + written
         if len(absolute) > LONGEST:
             raise fail("SC111", f"the name `{brief(absolute)}` has more than {LONGEST} characters", span)
         if written == "input":
-            raise fail("SC103", "`input` is what enters; no layer can be called so", span, help="give it another name")
+            raise fail("SC114", "`input` is what enters; no layer can be called so", span, help="give it another name")
         if absolute in self.declared or absolute in self.results:
             raise self._taken(absolute, span)
         self.declared[absolute] = span

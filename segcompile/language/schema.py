@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from segcompile.errors import MAX_ERRORS, Findings, Span, did_you_mean
+from segcompile.errors import MAX_ERRORS, Findings, Label, Span, did_you_mean
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -103,17 +103,6 @@ class Spec(_Part):
     claims: dict[str, Any] = {}
     training: Training | None = None
 
-    @model_validator(mode="after")
-    def _one_network(self) -> Spec:
-        if (self.table is None) == (self.layers is None):
-            both = self.table is not None
-            raise ValueError(
-                "a spec has a `table` or `layers`, not both" if both else "a spec needs `layers`, a `table` or a `base`"
-            )
-        if self.input is None:
-            raise ValueError("a spec needs an `input`, for example {channels: 3, size: 500}")
-        return self
-
 
 def plain(node: Node) -> Any:
     """The tree as dicts, lists and strings."""
@@ -128,16 +117,32 @@ _SHALLOW = ("layers", "table", "claims", "transform")  # checked where they are 
 
 
 def validate(root: Mapping, findings: Findings) -> None:
-    """Hold a document (base merged in, variant chosen) against the schema; SC003 and SC004 go to `findings`."""
+    """Hold a document (base merged in, variant chosen) against the schema; what is wrong goes to `findings`."""
     data = {key: _outline(value) if key in _SHALLOW else plain(value) for key, (_, value) in root.entries.items()}
     try:
         Spec.model_validate(data)
     except ValidationError as error:
         reported: set[int] = set()
         for item in error.errors(include_url=False, include_context=False):
-            _report(root, item["loc"], item["type"], item["msg"], findings, reported)
+            _report(root, item["loc"], item["type"], findings, reported)
             if len(reported) == MAX_ERRORS:
                 break
+    if not findings.has_errors:
+        _check_network(root, findings)
+
+
+def _check_network(root: Mapping, findings: Findings) -> None:
+    """What no key says alone: layers in one of their forms, and what enters them."""
+    if "table" in root.entries and "layers" in root.entries:
+        span, labels = root.key("layers").span, [Label(root.key("table").span, "the table")]
+        findings.add(
+            "SC011", "a spec has a `table` or `layers`, not both", span, labels=labels, help="keep one of them"
+        )
+    elif "table" not in root.entries and "layers" not in root.entries:
+        help = _EXPECTED["layers"]
+        findings.add("SC012", "a spec needs `layers`, a `table` or a `base`", _start(root), help=help)
+    elif "input" not in root.entries:
+        findings.add("SC012", "a spec needs an `input`", _start(root), help=_EXPECTED["input"])
 
 
 def _outline(node: Node) -> Any:
@@ -147,9 +152,7 @@ def _outline(node: Node) -> Any:
     return [] if isinstance(node, Sequence) else {}
 
 
-def _report(
-    root: Mapping, loc: tuple[int | str, ...], kind: str, message: str, findings: Findings, seen: set[int]
-) -> None:
+def _report(root: Mapping, loc: tuple[int | str, ...], kind: str, findings: Findings, seen: set[int]) -> None:
     """One pydantic error at the node that `loc` leads to; several errors of one node are one diagnostic."""
     node, key, path = _find(root, loc)
     if path[:1] == ["training"] and len(path) > 1 and path[1] in _READ_LATER:
@@ -166,14 +169,14 @@ def _report(
         findings.add("SC003", f"there is no key `{key.text}` here", key.span, help=near)
     elif kind == "missing":
         span = node.span if key is None else key.span
-        findings.add("SC004", f"`{loc[-1]}` is missing", span, help=_MISSING.get(str(loc[-1])))
-    elif kind == "value_error":
-        findings.add("SC004", message.removeprefix("Value error, "), _start(root))
+        findings.add("SC012", f"`{loc[-1]}` is missing", span, help=_MISSING.get(str(loc[-1])))
+    elif kind == "string_too_long":
+        findings.add("SC111", f"{describe(node)} is too long for {where}: 64 characters are the most", node.span)
     elif kind == "too_long":
-        findings.add("SC004", f"{where} has more entries than a spec can use", key.span if key else node.span)
+        findings.add("SC111", f"{where} has more entries than a spec can use", key.span if key else node.span)
     elif kind == "string_pattern_mismatch" and isinstance(node, Scalar):
         pattern = "a-z, 0-9 and _" if path == ["model"] else "letters, digits and _"
-        findings.add("SC004", f"{describe(node)} cannot be a name: {pattern}, a letter first", node.span)
+        findings.add("SC114", f"{describe(node)} cannot be a name: {pattern}, a letter first", node.span)
     else:
         expected = _EXPECTED.get(path[0] if path else "")
         findings.add("SC004", f"{where} cannot be {describe(node)}", node.span, help=expected)

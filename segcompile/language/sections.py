@@ -20,7 +20,7 @@ from segcompile.language.values import Values, read_integer, read_positive
 from segcompile.ops import Shape
 from segcompile.ops.size import AnySize
 from segcompile.source import Mapping as MappingNode
-from segcompile.source import Node, Scalar, Sequence, describe
+from segcompile.source import Node, Scalar, Sequence, counted, describe
 
 NETWORK_CLAIMS = ("parameters", "weights", "count")
 MAX_SIZES = 64  # of the input that `size` claims speak of: all shapes are computed anew for each
@@ -83,7 +83,7 @@ def read_input_section(section: Node | None, at: Span, values: Values) -> dict[s
     """The same of any `input`; `at` is what to point at where there is none."""
     if not isinstance(section, MappingNode) or not section.entries:
         span = section.span if section is not None else at
-        raise fail("SC004", "the input needs `channels` and `size`", span, help="{channels: 3, size: any}")
+        raise fail("SC012", "the input needs `channels` and `size`", span, help="{channels: 3, size: any}")
     if "channels" in section.entries or "size" in section.entries:
         return {"input": _input(section, values)}
     found = {}
@@ -100,11 +100,11 @@ def _input(section: MappingNode, values: Values) -> Shape:
     channels, size = section.get("channels"), section.get("size")
     if channels is None or size is None:
         missing = "channels" if channels is None else "size"
-        raise fail("SC004", f"the input needs `{missing}`", section.span, help="for example {channels: 3, size: any}")
+        raise fail("SC012", f"the input needs `{missing}`", section.span, help="for example {channels: 3, size: any}")
     count = read_positive(channels, values)
     pair = size.items if isinstance(size, Sequence) else (size, size)
     if len(pair) != 2:
-        raise fail("SC004", "a size is one number, [height, width], or any", size.span)
+        raise fail("SC004", f"a size is one number, [height, width], or any, not {counted(size)}", size.span)
     return Shape(count, (_size(pair[0], "H", values), _size(pair[1], "W", values)))
 
 

@@ -40,7 +40,8 @@ class Table:
 def read_table(table: Mapping, findings: Findings) -> Table:
     """Adds SC004 or SC008 for a column that is no layer.
 
-    Raises SegcompileError for a table whose outline is wrong: SC002, SC003 and SC004 for a row, SC007 for its length.
+    Raises SegcompileError for a table whose outline is wrong: SC002, SC003 and SC004 for a row, SC007 for its length,
+    SC012 for no row at all.
     """
     outline = Findings()
     rows = _rows(table, outline)
@@ -94,7 +95,7 @@ def _width(table: Mapping, rows: MappingOf[str, Node], findings: Findings) -> in
     """How many columns there are: what most of the rows agree on."""
     lists = {name: row for name, row in rows.items() if isinstance(row, Sequence)}
     if not lists:
-        findings.add("SC007", "a table needs at least one row with a list of cells", table.span)
+        findings.add("SC012", "a table needs at least one row with a list of cells", table.span)
         return 0
     lengths = [len(row.items) for row in lists.values()]
     width = max(lengths, key=lambda length: (lengths.count(length), length))

@@ -21,7 +21,7 @@ from segcompile.language.values import (
     read_positive,
     read_word,
 )
-from segcompile.source import Mapping, Node, Scalar, Sequence, describe
+from segcompile.source import Mapping, Node, Scalar, Sequence, counted, describe
 
 _Reader = Callable[[Node, Values], dict[str, Any]]  # of a key: the fields that it says
 _Known = MappingOf[str, tuple[str, Callable[[Node, Values], Any]]]  # option -> its field of Regime, its reader
@@ -68,7 +68,7 @@ class Training(Regime):
 
 
 def read_training(document: Document, values: Values) -> Training:
-    """The document's `training`. Raises SegcompileError (SC002, SC003, SC004) with all that is wrong in it."""
+    """The document's `training`. Raises SegcompileError with all that is wrong in it."""
     section = document.section("training")
     entries = dict(section.entries) if section else {}
     stages = entries.pop("stages", None)
@@ -106,9 +106,9 @@ _STAGE_HELP = "for example `- joint: {lr: 1e-5, steps: 20000}`"
 def _stages(node: Node, values: Values, section: MappingOf[str, Any], wrong: list[Diagnostic]) -> tuple[Stage, ...]:
     """The stages in their order; what one does not say the `section` says."""
     if not isinstance(node, Sequence) or not 0 < len(node.items) <= MOST_STAGES:
-        what = f"a list of {len(node.items)}" if isinstance(node, Sequence) else describe(node)
-        message = f"a list of one to {MOST_STAGES} stages is due here, not {what}"
-        wrong += fail("SC004", message, node.span, help=_STAGE_HELP).diagnostics
+        code = "SC105" if isinstance(node, Sequence) else "SC004"
+        message = f"a list of one to {MOST_STAGES} stages is due here, not {counted(node)}"
+        wrong += fail(code, message, node.span, help=_STAGE_HELP).diagnostics
         return ()
     found: dict[str, Stage] = {}
     for item in node.items:
@@ -127,11 +127,11 @@ def _stages(node: Node, values: Values, section: MappingOf[str, Any], wrong: lis
 def _name_of(item: Node, others: MappingOf[str, Stage]) -> tuple[Scalar, Mapping]:
     """A stage's name, which none of the `others` has, and what is said of it."""
     if not isinstance(item, Mapping) or len(item.entries) != 1:
-        raise fail("SC004", f"a stage is a name with its options, not {describe(item)}", item.span, help=_STAGE_HELP)
+        raise fail("SC004", f"a stage is a name with its options, not {counted(item)}", item.span, help=_STAGE_HELP)
     ((name, options),) = item.entries.values()
     if not _NAME.fullmatch(name.text):
         help = "letters, digits and _, a letter first, at most 30"
-        raise fail("SC004", f"{describe(name)} cannot be a stage's name", name.span, help=help)
+        raise fail("SC114", f"{describe(name)} cannot be a stage's name", name.span, help=help)
     if name.text in others:
         labels = [Label(others[name.text].name.span, "first here")]
         raise fail("SC002", f"there is already a stage `{name.text}`", name.span, labels=labels)
@@ -147,7 +147,7 @@ def _selectors(node: Node, values: Values) -> tuple[Scalar, ...]:
     items = node.items if isinstance(node, Sequence) else (node,)
     if not 0 < len(items) <= MOST_SELECTORS:
         message = f"one to {MOST_SELECTORS} names of layers are due here, not a list of {len(items)}"
-        raise fail("SC004", message, node.span)
+        raise fail("SC105", message, node.span)
     found = []
     for item in items:
         name = read_name(item, values, 'the name of layers, `front.*` or "*",')
@@ -179,7 +179,7 @@ def _loss(node: Node, values: Values) -> dict[str, Any]:
 def _share(node: Node, values: Values) -> float:
     number = read_number(node, values)
     if not 0 < number <= 1:
-        raise fail("SC004", f"a share is above 0 and at most 1, not {describe(node)}", node.span)
+        raise fail("SC105", f"a share is above 0 and at most 1, not {describe(node)}", node.span)
     return number
 
 
@@ -193,14 +193,14 @@ def _optimizer(node: Node, values: Values) -> dict[str, Any]:
 def _not_negative(node: Node, values: Values) -> float:
     number = read_number(node, values)
     if number < 0:
-        raise fail("SC004", f"a number from 0 on is due here, not {describe(node)}", node.span)
+        raise fail("SC105", f"a number from 0 on is due here, not {describe(node)}", node.span)
     return number
 
 
 def _momentum(node: Node, values: Values) -> float:
     number = read_number(node, values)
     if not 0 <= number < 1:
-        raise fail("SC004", f"a momentum is at least 0 and below 1, not {describe(node)}", node.span)
+        raise fail("SC105", f"a momentum is at least 0 and below 1, not {describe(node)}", node.span)
     return number
 
 
@@ -239,7 +239,7 @@ def _options(node: Node | None, known: _Known, values: Values) -> dict[str, Any]
 def _rate(node: Node, values: Values) -> float:
     rate = read_number(node, values)
     if rate <= 0:
-        raise fail("SC004", f"a learning rate is positive, not {describe(node)}", node.span)
+        raise fail("SC105", f"a learning rate is positive, not {describe(node)}", node.span)
     return rate
 
 
@@ -254,7 +254,7 @@ def _padding(node: Node, values: Values) -> dict[str, Any]:
     mode = read_word(word, ("reflect", "edge", "zero"))
     height, width = read_axes(size, values, read_natural)
     if max(height, width) > _MOST_PADDING:
-        raise fail("SC004", f"at most {_MOST_PADDING} pixels can be added, not {describe(size)}", size.span)
+        raise fail("SC105", f"at most {_MOST_PADDING} pixels can be added, not {describe(size)}", size.span)
     return {"padding": (height, width), "padding_mode": mode}
 
 

@@ -12,7 +12,7 @@ from segcompile.errors import SegcompileError, Span, did_you_mean, fail
 from segcompile.language.expressions import BadExpression, evaluate
 from segcompile.ops import Init, Reads
 from segcompile.source import Mapping as MappingNode
-from segcompile.source import Node, Scalar, Sequence, brief, describe
+from segcompile.source import Node, Scalar, Sequence, brief, counted, describe
 
 Values = Mapping[str, int | str]  # parameters, arguments and loop variables in scope
 _T = TypeVar("_T")
@@ -33,7 +33,9 @@ def read_integer(node: Node, values: Values) -> int:
     """An integer expression."""
     scalar = _scalar(node, "an integer")
     if not scalar.quoted and _AMBIGUOUS.fullmatch(scalar.text):
-        message = f"{describe(scalar)} can be read in more than one way" if scalar.text else "a value is missing here"
+        if not scalar.text:
+            raise fail("SC012", "a value is missing here", scalar.span, help="write a plain decimal integer")
+        message = f"{describe(scalar)} can be read in more than one way"
         raise fail("SC005", message, scalar.span, help="write a plain decimal integer")
     fraction = _FLOAT.fullmatch(scalar.text) and not scalar.text.lstrip("+-").isdigit()
     if fraction or scalar.text in (*_YES, *_NO):
@@ -54,7 +56,7 @@ def _bad(bad: BadExpression, scalar: Scalar, values: Values, shift: int = 0) -> 
         return fail(bad.code, bad.message, span, help=help)
     if bad.name in values:
         message = f"`{bad.name}` is the name `{brief(str(values[bad.name]))}` here, not an integer"
-        return fail("SC101", message, span, help="give it an integer, or correct the parameter that was meant")
+        return fail("SC004", message, span, help="give it an integer, or correct the parameter that was meant")
     known = [name for name, value in values.items() if isinstance(value, int) and name not in _SIDES]
     listed = f"known here: {', '.join(sorted(known)[:20])}" if known else "add it to `params`"
     return fail(bad.code, bad.message, span, help=did_you_mean(bad.name, known) or listed)
@@ -126,11 +128,7 @@ def read_axes(node: Node, values: Values, one: Callable[[Node, Values], _T]) -> 
         return value, value
     if isinstance(node, Sequence) and len(node.items) == 2:
         return one(node.items[0], _own(values, "stride_h")), one(node.items[1], _own(values, "stride_w"))
-    raise fail("SC004", f"one value or [height, width] is due here, not {_counted(node)}", node.span)
-
-
-def _counted(node: Node) -> str:
-    return f"a list of {len(node.items)}" if isinstance(node, Sequence) else describe(node)
+    raise fail("SC004", f"one value or [height, width] is due here, not {counted(node)}", node.span)
 
 
 def with_stride(values: Values, stride: tuple[int, int]) -> Values:
@@ -171,7 +169,7 @@ def read_number(node: Node, values: Values) -> float:
     if _FLOAT.fullmatch(scalar.text):
         value = float(scalar.text)
         if math.isinf(value):
-            raise fail("SC004", f"`{scalar.text}` is too large", scalar.span)
+            raise fail("SC105", f"`{scalar.text}` is too large", scalar.span, help="a number below 1e308")
         return value
     if _NO_NUMBER.fullmatch(scalar.text):
         raise fail("SC004", f"a number is due here, not `{scalar.text}`", scalar.span)
@@ -190,7 +188,7 @@ def read_word(node: Node, choices: tuple[str, ...]) -> str:
     scalar = _scalar(node, "a word")
     if scalar.text not in choices:
         help = did_you_mean(scalar.text, choices)
-        raise fail("SC004", f"one of {', '.join(choices)} is due here, not {describe(node)}", node.span, help=help)
+        raise fail("SC115", f"one of {', '.join(choices)} is due here, not {describe(node)}", node.span, help=help)
     return scalar.text
 
 
@@ -201,7 +199,7 @@ def read_option(node: Node) -> tuple[Scalar, Node | None]:
     if isinstance(node, MappingNode) and len(node.entries) == 1:
         ((word, options),) = node.entries.values()
         return word, options
-    raise fail("SC004", f"a word, or one word with its options, is due here, not {describe(node)}", node.span)
+    raise fail("SC004", f"a word, or one word with its options, is due here, not {counted(node)}", node.span)
 
 
 _INIT_OPTION = {"normal": "std", "identity": "groups"}  # what `{scheme: value}` says
@@ -231,11 +229,12 @@ def read_init(node: Node, values: Values) -> Init:
         name = _INIT_OPTION[scheme]
         given[name] = read_positive(options, values) if name == "groups" else read_number(options, values)
     if scheme == "normal" and "std" not in given:
-        raise fail("SC004", "a gaussian needs its standard deviation", word.span, help="`init: {normal: 0.01}`")
+        raise fail("SC012", "a gaussian needs its standard deviation", word.span, help="`init: {normal: 0.01}`")
     if given and scheme not in _INIT_OPTION:
         raise fail("SC004", f"{scheme} initialisation takes no options", word.span)
     if given.get("std", 0) < 0:
-        raise fail("SC004", "a standard deviation is not negative", word.span)
+        message = f"a standard deviation is 0 or more, not {given['std']:g}"
+        raise fail("SC105", message, word.span, help="`init: {normal: 0.01}`")
     return Init(scheme=scheme, **given)  # type: ignore[arg-type]  # read_word has checked the literal
 
 

@@ -61,7 +61,7 @@ def _refuse_name(item: Node, names: frozenset[str]) -> None:
         ((key, body),) = item.entries.values()
         if isinstance(body, Mapping):
             help = "give the layer another name"
-            raise fail("SC110", f"`{key.text}` is a variant; no layer can be called so", key.span, help=help)
+            raise fail("SC114", f"`{key.text}` is a variant; no layer can be called so", key.span, help=help)
 
 
 def _select(node: Node, names: frozenset[str], variant: str) -> Node:
@@ -75,7 +75,7 @@ def _select(node: Node, names: frozenset[str], variant: str) -> Node:
         missing = sorted(names - {*node.entries})
         if missing:
             help = f"add `{missing[0]}: ...`; if `{next(iter(node.entries))}` is a name of yours, give it another one"
-            raise fail("SC110", f"variant `{missing[0]}` has no value here", node.span, help=help)
+            raise fail("SC012", f"variant `{missing[0]}` has no value here", node.span, help=help)
         return _select(node.entries[variant][1], names, variant)
     return Mapping(
         {name: (key, _select(value, names, variant)) for name, (key, value) in node.entries.items()}, node.span

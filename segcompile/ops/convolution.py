@@ -44,9 +44,11 @@ def check_init(init: Init, kernel: tuple[int, int], channels_in: int, channels_o
         maps = init.groups or channels_in
         if kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
             message = f"identity needs a kernel with a centre; {kernel[0]}x{kernel[1]} has none"
-            raise Refusal("SC301", message, "kernel", "an odd kernel, or another init")
+            raise Refusal("SC315", message, "kernel", "an odd kernel, or another init")
         if groups > 1:
-            raise Refusal("SC308", "identity initialisation is defined for groups: 1", "groups")
+            raise Refusal(
+                "SC315", "identity initialisation is defined for groups: 1", "groups", "groups: 1, or another init"
+            )
         for channels, attribute in ((channels_in, "init"), (channels_out, "channels")):
             if channels % maps:
                 message = f"identity over {maps} maps needs a multiple of {maps} channels, not {channels}"
@@ -152,7 +154,7 @@ class Deconv(Op):
         total = self.dilation[axis] * (self.kernel[axis] - 1) + 1 - self.stride[axis]
         if total < 0:
             message = f"a kernel of {self.kernel[axis]} cannot fill a stride of {self.stride[axis]}"
-            raise Refusal("SC303", message, "kernel", f"a kernel of at least {self.stride[axis]}, or pad: 0")
+            raise Refusal("SC317", message, "kernel", f"a kernel of at least {self.stride[axis]}, or pad: 0")
         return total // 2, total - total // 2
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
@@ -160,12 +162,13 @@ class Deconv(Op):
         check_groups(source.channels, self.groups, "input")
         check_groups(self.channels, self.groups, "output")
         if self.init.scheme == "identity":  # equations 4 and 5 are of a convolution's weight
-            raise Refusal("SC301", "identity initialisation is defined for conv", "init", "`bilinear`, or a conv")
+            raise Refusal("SC315", "identity initialisation is defined for conv", "init", "`bilinear`, or a conv")
         check_init(self.init, self.kernel, source.channels, self.channels, self.groups)
         for axis in AXES:
-            if self.output_pad[axis] >= max(self.stride[axis], self.dilation[axis]):
+            limit = max(self.stride[axis], self.dilation[axis])
+            if self.output_pad[axis] >= limit:
                 message = f"output_pad {self.output_pad[axis]} must be smaller than the stride or the dilation"
-                raise Refusal("SC303", message, "output_pad")
+                raise Refusal("SC317", message, "output_pad", f"at most {limit - 1}")
         return Shape(self.channels, tuple(self._extent(axis, source.size[axis]) for axis in AXES))
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:

@@ -22,10 +22,10 @@ class Join(Op):
     align: Align = "none"
 
     def joined(self, shapes: Sequence[Shape]) -> tuple[Size, ...]:
-        """The common size. Raises Refusal SC302 for a vector beside a feature map."""
+        """The common size. Raises Refusal SC316 for a vector beside a feature map."""
         ranks = {len(shape.size) for shape in shapes}
         if len(ranks) > 1:
-            raise Refusal("SC302", "a vector cannot be joined with a feature map")
+            raise Refusal("SC316", "a vector cannot be joined with a feature map")
         return tuple(self._common([shape.size[axis] for shape in shapes]) for axis in range(ranks.pop()))
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
@@ -100,7 +100,9 @@ class Add(_Elementwise):
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         if self.weights and len(self.weights) != len(shapes):
-            raise Refusal("SC204", f"{len(self.weights)} weights for {len(shapes)} inputs", "weights")
+            raise Refusal(
+                "SC007", f"{len(self.weights)} weights for {len(shapes)} inputs", "weights", "one weight an input"
+            )
         return super().output(shapes)
 
 

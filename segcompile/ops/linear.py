@@ -27,7 +27,7 @@ class Linear(Op):
             message = f"a fully connected layer needs a fixed input, not {shapes[0]}"
             raise Refusal("SC310", message, "features", "give the input a size, or make it a convolution")
         if self.init.scheme in ("identity", "bilinear"):
-            raise Refusal("SC301", f"{self.init.scheme} initialisation is for convolutions", "init")
+            raise Refusal("SC315", f"{self.init.scheme} initialisation is for convolutions", "init", "another init")
         return Shape(self.features)
 
     def dilated(self, factor: tuple[int, int]) -> Op:

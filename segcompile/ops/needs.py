@@ -59,6 +59,7 @@ def reflects(axis: int, size: Size, pads: tuple[int, int], attribute: str) -> Ne
     """More pixels than a reflection takes of them."""
 
     def refusal() -> Refusal:
-        return Refusal("SC303", f"{size} pixels cannot be reflected over {max(pads)}", attribute)
+        help = f"at most {size - 1} here" if isinstance(size, int) else None
+        return Refusal("SC317", f"{size} pixels cannot be reflected over {max(pads)}", attribute, help)
 
     return Need(axis, size - 1 - max(pads), refusal)

@@ -21,10 +21,10 @@ def _scale_and_shift(channels: int) -> tuple[Parameter, ...]:
 
 
 def _check_many(extents: Sequence[Size], what: str) -> None:
-    """Refuse (SC303) to normalise a single value: it is its own mean."""
+    """Refuse (SC318) to normalise a single value: it is its own mean."""
     if all(extent == 1 for extent in extents):
         message = f"nothing is left by the {what}: it is its own mean"
-        raise Refusal("SC303", message, "kind", "`norm: none` here, or another norm")
+        raise Refusal("SC318", message, "kind", "`norm: none` here, or another norm")
 
 
 class BatchNorm(Op):

@@ -61,7 +61,7 @@ class Pool(Op):
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         if self.kind != "max" and self.dilation != (1, 1):
-            raise Refusal("SC004", "only a max pool can be dilated", "dilation", "`pool: max`, or a convolution")
+            raise Refusal("SC315", "only a max pool can be dilated", "dilation", "`pool: max`, or a convolution")
         return Shape(shapes[0].channels, tuple(self._extent(axis, shapes[0].size[axis]) for axis in AXES))
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
@@ -72,7 +72,8 @@ class Pool(Op):
         before, after = self.pads(axis)
         span, stride = self.spans[axis], self.steps[axis]
         if 2 * max(before, after) > span:
-            raise Refusal("SC303", f"a padding of {max(before, after)} is more than half the kernel of {span}", "pad")
+            message = f"a padding of {max(before, after)} is more than half the kernel of {span}"
+            raise Refusal("SC317", message, "pad", f"at most pad: {span // 2}, or a larger kernel")
         if self.round == "floor":
             return (size + (before + after - span)) // stride + 1
         whole = (size + (before + after - span + stride - 1)) // stride + 1
@@ -136,11 +137,11 @@ class Unpool(Op):
     def output(self, shapes: Sequence[Shape]) -> Shape:
         source, pooled, before = shapes
         if self.pool.dilation != (1, 1):
-            raise Refusal("SC004", "a dilated pool cannot be undone", "pool_layer", "a pool without dilation")
+            raise Refusal("SC315", "a dilated pool cannot be undone", "pool_layer", "a pool without dilation")
         if any(kernel > stride for kernel, stride in zip(self.kernel, self.pool.steps, strict=True)):
             kernel, stride = ("x".join(map(str, pair)) for pair in (self.kernel, self.pool.steps))
             message = f"windows of {kernel} overlap at a stride of {stride}: two values may go back to one place"
-            raise Refusal("SC004", message, "pool_layer", "a pool whose stride is not smaller than its kernel")
+            raise Refusal("SC315", message, "pool_layer", "a pool whose stride is not smaller than its kernel")
         if source.channels != pooled.channels:
             message = f"{source.channels} channels come in, and {pooled.channels} were pooled"
             raise Refusal("SC301", message, "pool_layer", "a 1x1 convolution makes them equal")

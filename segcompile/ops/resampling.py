@@ -71,7 +71,7 @@ class Pad(Op):
     def pads(self, axis: int) -> tuple[int, int]:
         """(before, after) along `axis`."""
         if self.amount == "same":
-            raise Refusal("SC004", "`same` belongs to a window; a pad needs a number of pixels", "amount")
+            raise Refusal("SC315", "`same` belongs to a window; a pad needs a number of pixels", "amount")
         return axis_pads(self.amount, axis)
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
@@ -108,11 +108,11 @@ class Resize(Op):
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         if self.align_corners and self.mode == "nearest":
-            raise Refusal("SC004", "align_corners belongs to bilinear interpolation, not to nearest", "align_corners")
+            raise Refusal("SC315", "align_corners belongs to bilinear interpolation, not to nearest", "align_corners")
         if len(shapes) == 2:
             return Shape(shapes[0].channels, shapes[1].size)
         if self.factor is None:
-            raise Refusal("SC204", "resize needs a factor or a reference", None, "`resize: 2` or `resize: input`")
+            raise Refusal("SC012", "resize needs a factor or a reference", None, "`resize: 2` or `resize: input`")
         return Shape(shapes[0].channels, tuple(shapes[0].size[axis] * self.factor[axis] for axis in AXES))
 
     def dilated(self, factor: tuple[int, int]) -> Op:

@@ -17,7 +17,7 @@ from segcompile.weights.writing import check_target, write_weights
 
 def import_weights(file: Path, compiled: Compiled, images: Images, target: Path) -> Filled:
     """Write `target` with all that `file` has for the network. Raises SegcompileError, with nothing written: SC801 to
-    SC804, SC009."""
+    SC804, SC013."""
     check_target(target)
     source = read_weights(file)
     places = place(source, compiled.model, tuple(tensors(compiled.graph, compiled.facts)))

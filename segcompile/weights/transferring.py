@@ -40,7 +40,7 @@ def plan(compiled: Compiled) -> Plan:
 def transfer(files: Sequence[Path], into: Sequence[str | None], compiled: Compiled, target: Path) -> Filled:
     """Write `target` with the weights of `files`; `into`: the scope each goes to, or nothing where that is plain.
 
-    Raises SegcompileError, with nothing written: SC801, SC802 for weights of another network, SC803, SC009.
+    Raises SegcompileError, with nothing written: SC801, SC802 for weights of another network, SC803, SC013.
     """
     check_target(target)
     every = origins(compiled)

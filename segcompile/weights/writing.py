@@ -18,14 +18,14 @@ FRESH = "fresh"  # the note that names, as a JSON list, what the file leaves to 
 
 
 def check_target(path: Path) -> None:
-    """Raises SegcompileError (SC009) for a name that is not a safetensors file's."""
+    """Raises SegcompileError (SC013) for a name that is not a safetensors file's."""
     if path.suffix != ".safetensors":
-        raise fail("SC009", f"`{path}` is no name of a weight file", help=f"{path.stem or 'weights'}.safetensors")
+        raise fail("SC013", f"`{path}` is no name of a weight file", help=f"{path.stem or 'weights'}.safetensors")
 
 
 def write_weights(path: Path, model: str, values: Mapping[str, Array], fresh: Sequence[str]) -> None:
     """Write what the harness's `train.py --init` takes: tensors in float32 under their names in the state dict, the
-    counters of batch norms, and a note of what starts fresh. Raises SegcompileError (SC009, SC801)."""
+    counters of batch norms, and a note of what starts fresh. Raises SegcompileError (SC013, SC105)."""
     counters = {
         f"{name.removesuffix('running_mean')}{COUNTER}": np.zeros((), np.int64)
         for name in (*values, *fresh)
@@ -33,7 +33,7 @@ def write_weights(path: Path, model: str, values: Mapping[str, Array], fresh: Se
     }
     for name, value in values.items():
         if not np.isfinite(value).all():
-            raise fail("SC801", f"the values for `{name}` are too large for float32")
+            raise fail("SC105", f"the values for `{name}` are too large for float32")
     notes = {"model": model, FRESH: json.dumps(list(fresh))}
     temporary = path.with_name(f".{secrets.token_hex(16)}")
     try:
@@ -45,6 +45,6 @@ def write_weights(path: Path, model: str, values: Mapping[str, Array], fresh: Se
         temporary.replace(path)
     except Exception as error:  # safetensors has errors of its own for what the disk says
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
-        raise fail("SC009", f"`{path}` cannot be written: {why}") from None
+        raise fail("SC013", f"`{path}` cannot be written: {why}") from None
     finally:
         temporary.unlink(missing_ok=True)

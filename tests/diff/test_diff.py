@@ -224,19 +224,19 @@ def test_json_has_all_of_it() -> None:
 def test_what_cannot_be_compiled_is_told_of_both() -> None:
     Path("empty.yaml").write_text("")
     assert diff("dilated_context", "nope") == (1, """\
-error[SC110 unknown-variant]: `dilated_context` has variants, and none is chosen
+error[SC110 variant-choice]: `dilated_context` has variants, and none is chosen
    = help: dilated_context@basic or dilated_context@large
 
 error[SC009 unreadable-file]: there is no file and no bundled spec `nope`
    = help: `segcompile list` shows the bundled specs
 """)  # fmt: skip
     assert diff("@large", "dilated_large") == (1, """\
-error[SC009 unreadable-file]: `@large` names no spec
+error[SC009 unreadable-file]: there is no spec before the `@` of `@large`
    = help: SPEC or SPEC@VARIANT, for example dilated_context@large
 """)  # fmt: skip
     status, told = diff("unet", "empty.yaml", "--format", "json")
     found = json.loads(told)
-    assert (status, found["verdict"], [entry["code"] for entry in found["diagnostics"]]) == (1, None, ["SC001"])
+    assert (status, found["verdict"], [entry["code"] for entry in found["diagnostics"]]) == (1, None, ["SC012"])
 
 
 def test_a_false_claim_is_no_difference() -> None:

@@ -99,5 +99,5 @@ def test_the_picture_in_the_readme_says_what_would_be_drawn(tmp_path: Path) -> N
 
 def test_a_picture_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     target = tmp_path / "missing" / "a.svg"
-    said = f"error[SC009 unreadable-file]: cannot write `{target}`: No such file or directory\n"
+    said = f"error[SC013 unwritable-place]: `{target}` cannot be written: No such file or directory\n"
     assert rf("unet", "--plot", str(target)) == (1, said)

@@ -17,9 +17,13 @@ from segcompile.report import render_text
 
 FOLDER = Path(__file__).parents[1] / "data" / "invalid"
 SPECS = sorted(FOLDER.glob("*.yaml"))
-VARIANT = {"SC110_layer_called_like_a_variant": "small", "SC110_no_value": "small", "SC110_unknown": "huge"}
+VARIANT = {
+    "SC114_layer_called_like_a_variant": "small",
+    "SC012_variant_without_value": "small",
+    "SC110_unknown": "huge",
+}
 OF_A_SPEC = [code for code in CODES if code < "SC6"]
-NEVER_RAISED = {"SC009", "SC410"}  # see test_source, test_rf
+NEVER_RAISED = {"SC009", "SC013", "SC410"}  # see test_source, test_writer, test_rf
 
 
 @cache

@@ -202,7 +202,7 @@ def test_a_used_spec_does_not_see_the_layers_around_it(bench: Any) -> None:
 def test_a_used_spec_keeps_its_own_claims_with_the_parameters_it_got(bench: Any) -> None:
     bench.write(CONTEXT, "context.yaml")
     text = "layers: [stem: {conv: 4, kernel: 1}, ctx: {use: context.yaml, variant: basic, D: 3}]"
-    assert bench.errors(text) == ["SC403 a claims dilation 2, computed 3"]
+    assert bench.errors(text) == ["SC411 a claims dilation 2, computed 3"]
 
 
 def test_a_used_spec_gets_the_channels_it_asks_for(bench: Any) -> None:

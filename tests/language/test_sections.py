@@ -140,12 +140,12 @@ def test_stride_in_a_claim_is_that_of_the_layers_own_op(bench: Any, layer: str, 
         ("a: {size: {33: 16}}", "SC403 a claims size at 33: 16, computed 17"),
         ("a: {size: input}", "SC403 a claims size 64, computed 32"),
         ("a: {channels: 9}", "SC403 a claims channels 9, computed 8"),
-        ("a: {kernel: 1}", "SC403 a claims kernel 1, computed 3"),
-        ("a: {dilation: 2}", "SC403 a claims dilation 2, computed 1"),
-        ("a: {margin: 3}", "SC404 a claims margin 3, computed 1/2"),
-        ("a: {margin: 1.5}", "SC404 a claims margin 3/2, computed 1/2"),
-        ("a: {margin: 3//2}", "SC404 a claims margin 1, computed 1/2"),
-        ("fine: {kernel: stride+1}", "SC403 fine claims kernel 3, computed 2"),
+        ("a: {kernel: 1}", "SC411 a claims kernel 1, computed 3"),
+        ("a: {dilation: 2}", "SC411 a claims dilation 2, computed 1"),
+        ("a: {margin: 3}", "SC412 a claims margin 3, computed 1/2"),
+        ("a: {margin: 1.5}", "SC412 a claims margin 3/2, computed 1/2"),
+        ("a: {margin: 3//2}", "SC412 a claims margin 1, computed 1/2"),
+        ("fine: {kernel: stride+1}", "SC411 fine claims kernel 3, computed 2"),
         ("c: {offset: stride}", "SC101 `stride` is not a parameter here"),
         ("c: {offset: 7}", "SC404 c claims offset 7, computed 1"),
         ("a: {parameters: 1}", "SC405 a claims parameters 1, computed 224"),
@@ -192,11 +192,11 @@ def test_a_schedule_has_no_other_option(bench: Any, schedule: str, error: str) -
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ("optimizer: {sgd: {momentum: 1}}", "SC004 a momentum is at least 0 and below 1, not `1`"),
-        ("optimizer: {adamw: {momentum: -0.5}}", "SC004 a momentum is at least 0 and below 1, not `-0.5`"),
-        ("optimizer: {sgd: {weight_decay: -1e-4}}", "SC004 a number from 0 on is due here, not `-1e-4`"),
-        ("schedule: {poly: -1}", "SC004 a number from 0 on is due here, not `-1`"),
-        ("schedule: {step: {every: 5, gamma: -0.1}}", "SC004 a number from 0 on is due here, not `-0.1`"),
+        ("optimizer: {sgd: {momentum: 1}}", "SC105 a momentum is at least 0 and below 1, not `1`"),
+        ("optimizer: {adamw: {momentum: -0.5}}", "SC105 a momentum is at least 0 and below 1, not `-0.5`"),
+        ("optimizer: {sgd: {weight_decay: -1e-4}}", "SC105 a number from 0 on is due here, not `-1e-4`"),
+        ("schedule: {poly: -1}", "SC105 a number from 0 on is due here, not `-1`"),
+        ("schedule: {step: {every: 5, gamma: -0.1}}", "SC105 a number from 0 on is due here, not `-0.1`"),
     ],
 )
 def test_no_number_that_an_optimizer_would_refuse_reaches_it(bench: Any, line: str, error: str) -> None:
@@ -275,12 +275,12 @@ def test_a_base_may_have_a_base(bench: Any) -> None:
 
 def test_a_derived_spec_has_a_name_of_its_own(bench: Any) -> None:
     bench.write(BASE, "base.yaml")
-    assert bench.errors("segcompile: 1\nbase: base.yaml\nvariant: one") == ["SC004 `model` is missing"]
+    assert bench.errors("segcompile: 1\nbase: base.yaml\nvariant: one") == ["SC012 `model` is missing"]
 
 
 def test_a_derived_spec_has_no_layers_of_its_own(bench: Any) -> None:
     bench.write(BASE, "base.yaml")
-    assert bench.errors(derived("variant: one\nlayers: []")) == ["SC004 a spec has a `base` or `layers`, not both"]
+    assert bench.errors(derived("variant: one\nlayers: []")) == ["SC011 a spec has a `base` or `layers`, not both"]
 
 
 RESIDUAL = """

@@ -318,7 +318,7 @@ def test_values_that_are_too_large_once_adapted(
 ) -> None:
     save["torch"](tmp_path / "a.pth", {**tensors, "c1.weight": np.full_like(tensors["c1.weight"], 3e38)})
     assert refused(run, tmp_path, "a.pth", "--channels", "rgb", "--mean", "1,2,3") == (
-        "error[SC801 unreadable-weights]: the values for `c1.weight` are too large for float32\n"
+        "error[SC105 out-of-range]: the values for `c1.weight` are too large for float32\n"
     )
 
 
@@ -344,5 +344,5 @@ def test_no_file_to_write(
     save["torch"](tmp_path / "a.pth", tensors)
     before = sorted(tmp_path.rglob("*"))
     status, _, errors = run("import", "a.pth", "--spec", spec, "--channels", "rgb", "-o", out)
-    assert status == 1 and errors.startswith("error[SC009 unreadable-file]: ")
+    assert status == 1 and errors.startswith("error[SC013 unwritable-place]: ")
     assert sorted(tmp_path.rglob("*")) == before

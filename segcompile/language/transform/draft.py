@@ -53,18 +53,18 @@ class Draft:
         return found
 
     def one(self, selector: Scalar, edit: str) -> Layer:
-        """The only layer that a selector means. Raises SegcompileError (SC502, SC004)."""
+        """The only layer that a selector means. Raises SegcompileError (SC502, SC503)."""
         found = self.matching(selector)
         if len(found) > 1:
             few = ", ".join(layer.name for layer in found[:3])
             message = f"`{edit}` is done to one layer, and `{selector.text}` means {len(found)}: {few}, ..."
-            raise fail("SC004", message, selector.span, help=f"name one of them, for example `{found[0].name}`")
+            raise fail("SC503", message, selector.span, help=f"name one of them, for example `{found[0].name}`")
         return found[0]
 
     def whole(self, selector: Scalar, edit: str) -> tuple[str, list[Layer], str]:
         """The absolute name of one layer, block or used spec, its layers, and the one whose result it has.
 
-        Raises SegcompileError (SC502, SC004 for a pattern that means several layers).
+        Raises SegcompileError: SC502, SC503 for a pattern that means several layers or a block without a result.
         """
         found = self.matching(selector)
         name = self.place.prefix + self.place.spelled(selector)

@@ -26,8 +26,12 @@ def insert(draft: Draft, node: Node) -> None:
         raise fail("SC004", f"`insert` is a mapping, not {describe(node)}", node.span, help=_INSERT)
     only(node, ("after", "before", "layers"))
     where = [key for key in ("after", "before") if key in node.entries]
-    if len(where) != 1:
-        raise fail("SC004", "`insert` says one place, `after` or `before` a layer", node.span, help=_INSERT)
+    if not where:
+        raise fail("SC012", "`insert` needs a place, `after` or `before` a layer", node.span, help=_INSERT)
+    if len(where) > 1:
+        raise fail(
+            "SC011", "`insert` has one place, `after` or `before` a layer", node.key("before").span, help=_INSERT
+        )
     selector = node.entries[where[0]][1]
     if not isinstance(selector, Scalar):
         raise fail("SC004", f"`{where[0]}` is a layer's name, not {describe(selector)}", selector.span, help=_INSERT)

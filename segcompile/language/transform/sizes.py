@@ -34,8 +34,8 @@ def _result(layer: Layer, found: list[Shape | Refusal]) -> Shape | Refusal:
     if isinstance(layer.op, Unpool):
         return Shape(shapes[0].channels, shapes[1].size)
     if layer.op.spatial and any(not shape.size for shape in shapes):
-        return Refusal("SC302", f"`{layer.name}` reads a vector")
+        return Refusal("SC316", f"`{layer.name}` reads a vector")
     try:
         return layer.op.result(shapes)
     except (Refusal, Undecidable) as error:
-        return error if isinstance(error, Refusal) else Refusal("SC406", str(error))
+        return error if isinstance(error, Refusal) else Refusal("SC310", str(error))

@@ -385,17 +385,27 @@ def weights() -> None:
 @click.option("--channels", type=click.Choice(["rgb", "bgr"]), help="The order of an image's channels in FILE.")
 @click.option("--mean", metavar="M,M,M", help="What FILE's network had subtracted from pixels 0 to 255, in its order.")
 @click.option("--std", metavar="S,S,S", help="What it had them divided by then (default: 1).")
+@click.option(
+    "--names",
+    type=click.Path(path_type=Path),
+    metavar="NAMES",
+    help="A text file that says where tensors go: lines `pattern: layer`, as `encoder.*.conv: enc*`.",
+)
+@click.option("--strict", is_flag=True, help="Write nothing if anything starts fresh or finds no place; exit 1.")
 @output_option
 @format_option
 def import_(
     file: Path, spec: str, variant: str | None, settings: tuple[str, ...], channels: str | None, mean: str | None,
-    std: str | None, out: Path, form: str,
+    std: str | None, names: Path | None, strict: bool, out: Path, form: str,
 ) -> int:  # fmt: skip
-    """Put the tensors of FILE into the parameters of a spec: .safetensors, .onnx, .pt, .pth or .caffemodel.
+    """Put the tensors of FILE into the parameters of a spec.
 
-    By name where names fit; otherwise, but for safetensors, layer for layer in order as long as shapes fit. Parameters
-    without a tensor start as the spec says when `train.py --init` reads the written file. Caffe's BatchNorm and Scale
-    layers find no place.
+    FILE is known by what it holds, whatever its name: a state dict or checkpoint of PyTorch, safetensors, an ONNX
+    model, Keras' weights or a caffemodel. Tensors are placed by name or, but for safetensors, layer for layer in order
+    as long as shapes fit: by the rule that places more. What of that is a guess is said, and --names settles it.
+
+    Parameters without a tensor start as the spec says when `train.py --init` reads the written file. Caffe's BatchNorm
+    and Scale layers find no place.
 
     The harness gives a network RGB images, (x / 255 - MEAN) / STD with ImageNet's numbers (data.py). If FILE's
     network was trained on BGR, or on (pixel - mean) / std of another mean, say so: the first convolution takes it in.
@@ -409,7 +419,7 @@ def import_(
         raise click.BadParameter("a --std needs a --mean", param_hint="--std")
 
     def fill(compiled: Compiled) -> Filled:
-        return import_weights(file, compiled, images, out)
+        return import_weights(file, compiled, images, out, names, strict)
 
     return _fill(spec, variant, settings, form, fill)
 

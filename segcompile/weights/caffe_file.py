@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from segcompile.weights.stored import Source, Stored, check_file, checked, damaged
+from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged
 
 MOST_BYTES = 2**31 - 1  # of a protobuf message
 
@@ -57,7 +57,7 @@ def read_caffe(path: Path) -> Source:
     except OSError as error:
         raise damaged(path, (error.strerror or "").lower()) from None
     layers = [*net.layers, *net.layer]
-    return Source(path, checked(path, [blob for layer in layers for blob in _blobs(layer)]), ordered=True)
+    return Source(path, checked(path, [blob for layer in layers for blob in _blobs(layer)]), Order.EXECUTED)
 
 
 def _net_parameter() -> Any:

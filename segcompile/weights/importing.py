@@ -6,21 +6,33 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segcompile.compiler import Compiled
+from segcompile.errors import fail
 from segcompile.weights.images import Images, check_images, first_kernels, other_readers
+from segcompile.weights.mapping import EXAMPLES, place
+from segcompile.weights.naming import named, read_names
 from segcompile.weights.parameters import tensors
-from segcompile.weights.placing import Place, left_over, place
+from segcompile.weights.placing import Place, left_over, shown
 from segcompile.weights.reading import read_weights
 from segcompile.weights.report import Filled
-from segcompile.weights.stored import Array, Source
+from segcompile.weights.stored import Array, Source, Stored
 from segcompile.weights.writing import check_target, write_weights
 
 
-def import_weights(file: Path, compiled: Compiled, images: Images, target: Path) -> Filled:
-    """Write `target` with all that `file` has for the network. Raises SegcompileError, with nothing written: SC801 to
-    SC804, SC013."""
+def import_weights(
+    file: Path, compiled: Compiled, images: Images, target: Path, names: Path | None = None, strict: bool = False
+) -> Filled:
+    """Write `target` with all that `file` has for the network. `names`: a file that says where tensors go. `strict`:
+    everything must come from the file, and all of the file must find a place.
+
+    Raises SegcompileError, with nothing written: SC801 to SC804, SC807, SC808, SC009, SC013."""
     check_target(target)
+    renames = read_names(names) if names else ()
     source = read_weights(file)
-    places = place(source, compiled.model, tuple(tensors(compiled.graph, compiled.facts)))
+    wanted = [tensor.name for tensor in tensors(compiled.graph, compiled.facts)]
+    placement = place(source, compiled, named(source, renames, wanted))
+    places, left = placement.places, tuple(left_over(source, placement.places))
+    if strict:
+        _check_whole(source, places, left)
     kernels = first_kernels(compiled.graph, places)
     check_images(images, kernels, other_readers(compiled.graph))
     values = placed_values(source, places)
@@ -31,7 +43,17 @@ def import_weights(file: Path, compiled: Compiled, images: Images, target: Path)
             values[bias] = shifted
         notes.append(images.said(name, image))
     write_weights(target, compiled.model, values, [found.tensor.name for found in places if not found.stored])
-    return Filled(compiled.model, (file,), target, places, tuple(left_over(source, places)), tuple(notes))
+    return Filled(compiled.model, (file,), target, places, left, tuple(notes), placement)
+
+
+def _check_whole(source: Source, places: Sequence[Place], left: Sequence[Stored]) -> None:
+    """Raises SegcompileError (SC808) if anything starts fresh or finds no place."""
+    fresh = [f"`{found.tensor.name}` starts fresh: {found.why}" for found in places if not found.stored]
+    unplaced = [f"`{stored.name}`, {shown(stored.shape)}, finds no place" for stored in left]
+    if fresh or unplaced:
+        counts = f"{len(fresh)} of {len(places)} tensors start fresh, and {len(unplaced)} of the file find no place"
+        notes = [*fresh[:EXAMPLES], *unplaced[:EXAMPLES]]
+        raise fail("SC808", f"`{source.path}` is not the whole network and nothing else: {counts}", notes=notes)
 
 
 def placed_values(source: Source, places: Sequence[Place]) -> dict[str, Array]:

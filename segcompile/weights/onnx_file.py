@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from segcompile.weights.stored import Source, Stored, check_file, checked, damaged
+from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged
 
 MOST_BYTES = 2**31 - 1  # of a protobuf message
 _FLOATS = (1, 10, 11, 16)  # TensorProto's float, float16, double, bfloat16
@@ -31,7 +31,7 @@ def read_onnx(path: Path) -> Source:
         raise damaged(path, "it is no ONNX model, or cut short") from None
     except OSError as error:
         raise damaged(path, (error.strerror or "").lower()) from None
-    return Source(path, checked(path, _in_order(path, model.graph)), ordered=True)
+    return Source(path, checked(path, _in_order(path, model.graph)), Order.EXECUTED)
 
 
 def _in_order(path: Path, graph: Any) -> Iterator[Stored]:

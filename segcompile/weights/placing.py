@@ -1,29 +1,28 @@
-"""Which tensor of a file goes into which parameter of a network: by name, otherwise by order and shape."""
+"""Where a parameter of a network comes from, and the plain way to find that: by name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
-from segcompile.errors import SegcompileError, fail
 from segcompile.weights.parameters import Tensor
-from segcompile.weights.stored import Array, Source, Stored, damaged
+from segcompile.weights.stored import Array, Source, Stored
 
 COUNTER = "num_batches_tracked"  # PyTorch's batch norm counts, and nothing reads it
-
-_T = TypeVar("_T", Tensor, Stored)
+BOTH = "both fit"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one parameter comes from: a tensor of the file, or None where it starts fresh; `why` then says why."""
+    """Where one parameter comes from: a tensor of the file, or None where it starts fresh; `why` then says why, and
+    `misfit` is the tensor that has its place and another shape."""
 
     tensor: Tensor
     stored: Stored | None
     why: str = ""
+    misfit: Stored | None = None
 
     @property
     def widened(self) -> int:
@@ -52,105 +51,59 @@ def fits(found: Sequence[int], wanted: Sequence[int]) -> bool:
     return len(matrix) == 2 and len(kernel) == 4 and tuple(matrix) == (kernel[0], kernel[1] * kernel[2] * kernel[3])
 
 
-def place(source: Source, model: str, wanted: Sequence[Tensor]) -> tuple[Place, ...]:
-    """A place for each tensor wanted by a model: by name if any name fits, otherwise by order where the file has one.
-
-    Raises SegcompileError: SC802 if nothing fits, SC803 if two tensors fit one name.
-    """
-    named = _by_name(source, wanted)
-    if any(found.stored for found in named):
-        return named
-    ordered = _by_order(source, wanted) if source.ordered else ()
-    if any(found.stored for found in ordered):
-        return ordered
-    raise _nothing(source, model, wanted)
-
-
-def _by_name(source: Source, wanted: Sequence[Tensor]) -> tuple[Place, ...]:
+def by_name(source: Source, wanted: Sequence[Tensor]) -> tuple[Place, ...]:
     """A tensor has a parameter's name, or ends with it behind a dot, as `features.conv1_1.weight` does."""
-    endings: dict[str, list[Stored]] = {}
+    found: dict[str, list[Stored]] = {}
     names = {tensor.name for tensor in wanted}
     for stored in source.tensors:
-        for ending in _endings(stored.name):
-            if ending in names:
-                endings.setdefault(ending, []).append(stored)
-                break  # the longest, which is the name that says most
-    return tuple(_named(source, tensor, endings.get(tensor.name, [])) for tensor in wanted)
+        name = next((name for name in endings(stored.name) if name in names), None)  # the longest, which says most
+        if name is not None:
+            found.setdefault(name, []).append(stored)
+    return tuple(_named(tensor, found.get(tensor.name, [])) for tensor in wanted)
 
 
-def _endings(name: str) -> Iterator[str]:
+def endings(name: str) -> Iterator[str]:
     """`a.b.c`, then `b.c`, then `c`."""
     while name:
         yield name
         name = name.partition(".")[2]
 
 
-def _named(source: Source, tensor: Tensor, candidates: Sequence[Stored]) -> Place:
+def _named(tensor: Tensor, candidates: Sequence[Stored]) -> Place:
     exact = [stored for stored in candidates if stored.name == tensor.name]
     if len(candidates) > 1 and not exact:
         names = " and ".join(f"`{stored.name}`" for stored in candidates[:2])
-        message = f"`{source.path}`: {names} both fit `{tensor.name}`"
-        raise fail("SC803", message, help="leave only one of them in the file")
+        return Place(tensor, None, f"{names} {BOTH}")
     if not candidates:
         return Place(tensor, None, "not in the file")
-    stored = (exact or candidates)[0]
-    if stored.unusable or not stored.floats:
+    return given(tensor, (exact or candidates)[0])
+
+
+def given(tensor: Tensor, stored: Stored) -> Place:
+    """The place of a parameter that is to have a tensor of the file, if it can be one and its shape fits."""
+    if not usable(stored):
         return Place(tensor, None, f"`{stored.name}`: {stored.unusable or 'no floats'}")
     if not fits(stored.shape, tensor.shape):
-        return Place(tensor, None, f"`{stored.name}` is {shown(stored.shape)}")
+        return Place(tensor, None, f"`{stored.name}` is {shown(stored.shape)}", stored)
     return Place(tensor, stored)
 
 
-def _by_order(source: Source, wanted: Sequence[Tensor]) -> tuple[Place, ...]:
-    """Layer for layer from the first one, as long as all tensors of a layer fit: a kernel and the vectors behind it."""
-    found: list[Place] = []
-    layers, theirs = _layers(wanted), _layers(stored for stored in source.tensors if _is_weight(stored))
-    for mine, stored in zip(layers, theirs, strict=False):
-        if len(mine) != len(stored) or not all(map(_fit, mine, stored)):
-            break
-        found += map(Place, mine, stored)
-    rest = [tensor for layer in layers for tensor in layer][len(found) :]
-    return (*found, *(Place(tensor, None, "not in the file") for tensor in rest))
+def usable(stored: Stored) -> bool:
+    """Whether a tensor can be a weight at all."""
+    return floating(stored) and not stored.unusable
 
 
-def _fit(mine: Tensor, stored: Stored) -> bool:
-    return not stored.unusable and fits(stored.shape, mine.shape)
-
-
-def _layers(tensors: Iterable[_T]) -> list[list[_T]]:
-    """Each kernel or matrix with the vectors up to the next one."""
-    found: list[list[_T]] = []
-    for tensor in tensors:
-        if not found or len(tensor.shape) > 1:
-            found.append([])
-        found[-1].append(tensor)
-    return found
-
-
-def _is_weight(stored: Stored) -> bool:
+def floating(stored: Stored) -> bool:
+    """Whether a tensor stands for a weight, also if it cannot be read as one."""
     return stored.floats and not stored.name.endswith(COUNTER)
 
 
 def left_over(source: Source, places: Iterable[Place]) -> list[Stored]:
     """The tensors of the file that found no place; integers, which are no weights, are not counted."""
     used = {id(found.stored) for found in places}
-    return [stored for stored in source.tensors if id(stored) not in used and _is_weight(stored)]
+    return [stored for stored in source.tensors if id(stored) not in used and floating(stored)]
 
 
 def shown(shape: Sequence[int]) -> str:
     """`64 x 3 x 3 x 3`."""
     return " x ".join(map(str, shape)) or "a number"
-
-
-def _nothing(source: Source, model: str, wanted: Sequence[Tensor]) -> SegcompileError:
-    first = source.tensors[0]
-    if all(stored.unusable or not stored.floats for stored in source.tensors):
-        why = first.unusable or "no floats"
-        return damaged(source.path, f"no tensor in it can be a weight: `{first.name}`: {why}")
-    message = f"nothing in `{source.path}` fits: it starts with `{first.name}`, {shown(first.shape)}"
-    if not wanted:
-        return fail("SC802", message, help=f"{model} has no parameters")
-    start = f"`{wanted[0].name}`, {shown(wanted[0].shape)}"
-    if source.ordered:
-        return fail("SC802", message, help=f"give the file of a network that starts as {model} does, with {start}")
-    return fail("SC802", message, help=f"safetensors keeps no order: a tensor needs its parameter's name, as {start}")

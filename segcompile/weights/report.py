@@ -9,6 +9,7 @@ from typing import Any
 
 from segcompile.ops import Init
 from segcompile.weights.lineage import Origin
+from segcompile.weights.mapping import Placement
 from segcompile.weights.placing import Place, shown
 from segcompile.weights.stored import Stored
 
@@ -23,13 +24,15 @@ class Filled:
     places: tuple[Place, ...]
     left: tuple[Stored, ...]
     notes: tuple[str, ...] = ()
+    placement: Placement | None = None  # of an import, which looks for the places
 
     @property
     def text(self) -> str:
         rows = [_row(found) for found in self.places]
         taken = sum(found.stored is not None for found in self.places)
         lines = table(("parameter", "shape", f"from {', '.join(path.name for path in self.sources)}", ""), rows)
-        lines += [*(f"\n{note}" for note in self.notes)]
+        lines += ["", *self.placement.said] if self.placement else []
+        lines += [f"\n{note}" for note in self.notes]
         if self.left:
             lines += ["", "no place:"]
             lines += [f"  {left.name}  {shown(left.shape)}" + _aside(left.unusable) for left in self.left]
@@ -45,6 +48,7 @@ class Filled:
             "parameters": [_json(found) for found in self.places],
             "no_place": [{"name": e.name, "shape": list(e.shape), "why": e.unusable or None} for e in self.left],
             "notes": list(self.notes),
+            **(self.placement.data if self.placement else {}),
         }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from segcompile.weights.stored import Source, Stored, check_file, checked, damaged, first_line
+from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged, first_line
 
 _FLOATS = ("F64", "F32", "F16")
 
@@ -28,4 +28,4 @@ def read_safetensors(path: Path) -> Source:
         notes = dict(opened.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise damaged(path, first_line(error)) from None
-    return Source(path, checked(path, tensors), ordered=False, notes=notes)
+    return Source(path, checked(path, tensors), Order.NONE, notes=notes)

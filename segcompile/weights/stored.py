@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +23,41 @@ MOST_VALUES = 2**31  # of a tensor
 LONGEST_NAME = 500
 
 
+class Order(StrEnum):
+    """What the order of a file's tensors says of its network."""
+
+    NONE = "none"  # nothing: safetensors sorts them
+    KINDS = "kinds"  # Keras numbers the layers of each class as they were made
+    REGISTERED = "registered"  # as a program made its layers, which need not be how they are run
+    EXECUTED = "executed"  # as they are run: what is behind another in the network is so in the file
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A tensor of a file under its name there, in PyTorch's layout: (out, in, height, width) or (out, in)."""
+    """A tensor of a file under its name there, in PyTorch's layout: (out, in, height, width) or (out, in).
+
+    `kind`: the layer's, where the file says it: a spec's op, as `conv`, or `norm`. `channels_last`: of a matrix that
+    reads a flattened map, whether its columns go (height, width, channel) instead of (channel, height, width)."""
 
     name: str
     shape: tuple[int, ...]
     read: Callable[[], Any]
     unusable: str = ""  # why no parameter can take it
     floats: bool = True  # integers are settings, not weights
+    kind: str = ""
+    channels_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file of weights. `ordered`: its tensors come in the order of the network's layers. `notes`: text that the
-    file holds beside them."""
+    """A file of weights. `notes`: text that the file holds beside them. `said`: what its reader did that no one asked
+    for, each a line."""
 
     path: Path
     tensors: tuple[Stored, ...]
-    ordered: bool
+    order: Order
     notes: dict[str, str] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
     def values(self, tensor: Stored) -> Array:
         """A tensor's values in float32. Raises SegcompileError (SC801) where the file does not hold them."""

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from segcompile.weights.stored import Source, Stored, check_file, checked, damaged
+from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged
 
 _REFUSED = "it is no plain state dict; nothing in it was executed"
 _WHICH = "save the state dict alone: torch.save(model.state_dict(), path)"
@@ -31,7 +31,7 @@ def read_torch(path: Path) -> Source:
             loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
     except Exception:  # whatever the bytes make it raise; its message advises to turn the safety off
         raise damaged(path, _REFUSED, _WHICH) from None
-    return Source(path, checked(path, _stored(_state(path, loaded))), ordered=True)
+    return Source(path, checked(path, _stored(_state(path, loaded))), Order.REGISTERED)
 
 
 def _is_plain_zip(path: Path) -> bool:

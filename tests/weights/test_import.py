@@ -56,6 +56,8 @@ def test_the_report_names_what_came_what_is_fresh_and_what_found_no_place(
         "fc.weight  5 x 1536       fresh: he                  `module.features.fc.weight` is 7 x 1536\n"
         "fc.bias    5              module.features.fc.bias\n"
         "\n"
+        "placed by name: 4 of 6 tensors; by order it would be 2\n"
+        "\n"
         "c1.weight reads `input` as data.py gives it: RGB, (x / 255 - MEAN) / STD\n"
         "\n"
         "no place:\n"

@@ -238,7 +238,7 @@ def test_two_tensors_for_one_parameter(spec: Path, save: Save, run: Run, tmp_pat
     save["torch"](tmp_path / "a.pth", {name: np.zeros(4, np.float32) for name in ("rgb.c1.bias", "hha.c1.bias")})
     assert refused(run, tmp_path, "a.pth") == (
         "error[SC803 ambiguous-weights]: `a.pth`: `rgb.c1.bias` and `hha.c1.bias` both fit `c1.bias`\n"
-        "   = help: leave only one of them in the file\n"
+        "   = help: say which with --names FILE, a line `tensor of the file: its place`\n"
     )
 
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segcompile import __version__
+from segcompile.checking import check_json, check_spec, title
 from segcompile.compiler import Compiled, compile_spec, find_spec
 from segcompile.errors import CODES, Diagnostic, Findings, SegcompileError, did_you_mean, fail
 from segcompile.json_view import rf_json
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
 from segcompile.ops import ALL_OPS, kinds
-from segcompile.report import as_json, render_one, render_text
+from segcompile.report import as_json, render_text
 from segcompile.tables import list_table, rf_table
 
 if TYPE_CHECKING:
@@ -43,7 +44,22 @@ output_option = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Command(click.Command):
+    """A command whose line in a list of commands is the first paragraph of its help, whole."""
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Wrapped by click where it is too long, never cut: click's own ends at the first dot, that of "e.g." too."""
+        return (self.help or "").partition("\n\n")[0]
+
+
+class _Group(_Command, click.Group):
+    """Commands of that kind, and groups of them."""
+
+    command_class = _Command
+    group_class = type
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="segcompile")
 def cli() -> None:
     """From a paper's architecture table to checked, standalone code.
@@ -60,54 +76,16 @@ def cli() -> None:
 def check(specs: tuple[str, ...], variant: str | None, settings: tuple[str, ...], form: str) -> int:
     """Check specs: structure, shapes, and every number the paper claims. All variants unless one is named."""
     overrides = _overrides(settings)
-    reports = [_check_one(spec, variant, overrides) for spec in specs]
-    failed = any(findings.has_errors for _, findings in reports)
+    reports = [check_spec(spec, variant, overrides) for spec in specs]
     if form == "json":
-        entries = [
-            {
-                "spec": title,
-                "ok": not findings.has_errors,
-                "diagnostics": [as_json(found) for found in findings.diagnostics],
-            }
-            for title, findings in reports
-        ]
-        click.echo(json.dumps({"specs": entries}, indent=2))
+        click.echo(json.dumps(check_json(reports), indent=2))
     else:
-        for title, findings in reports:
-            if findings.diagnostics:
-                click.echo(render_text(findings.diagnostics) + "\n")
-            if not findings.has_errors:
-                click.echo(f"ok  {title}")
-    return DIAGNOSTICS if failed else CLEAN
-
-
-def _check_one(spec: str, variant: str | None, overrides: dict[str, int]) -> tuple[str, Findings]:
-    """Every variant of one spec, with the findings that they share reported once."""
-    findings = Findings()
-    title = spec
-    try:
-        path = find_spec(spec)
-        variants = variants_of(path, locate, spec if path == Path(spec) else None) if variant is None else ()
-        for chosen in variants or (variant,):
-            part = Findings()
-            try:
-                compiled = compile_spec(path, part, variant=chosen, overrides=overrides)
-                title = _title(spec, compiled, variants)
-            except SegcompileError as error:
-                part.absorb(error)
-            told = {render_one(found) for found in findings.diagnostics}
-            findings.diagnostics += [found for found in part.diagnostics if render_one(found) not in told]
-    except SegcompileError as error:
-        findings.diagnostics += error.diagnostics
-    return title, findings
-
-
-def _title(spec: str, compiled: Compiled, variants: tuple[str, ...]) -> str:
-    """`specs/x.yaml: 8 layers, 11 claims hold`."""
-    layers, claims = len(compiled.graph.layers), len(compiled.verdicts)
-    shown = f" ({', '.join(variants)})" if variants else ""
-    hold = f"{claims} claims hold" if claims != 1 else "1 claim holds"
-    return f"{spec}{shown}: {layers} layers, {hold if claims else 'no claims'}"
+        for checked in reports:
+            if checked.findings.diagnostics:
+                click.echo(render_text(checked.findings.diagnostics) + "\n")
+            if not checked.findings.has_errors:
+                click.echo(f"ok  {title(checked)}")
+    return DIAGNOSTICS if any(checked.findings.has_errors for checked in reports) else CLEAN
 
 
 @cli.command()

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 
 from segcompile import cli as module
 from segcompile.cli import cli
+from segcompile.library import bundled
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGE = str(ROOT / "specs/dilated_large.yaml")
@@ -67,6 +68,37 @@ def test_check_json_is_complete_when_a_spec_fails(tmp_path: Path) -> None:
     assert status == 1
     assert [entry["ok"] for entry in found] == [True, False]
     assert found[1]["diagnostics"][0]["code"] == "SC012"
+
+
+def test_check_json_has_the_file_and_counts_the_claims(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    layers = "  - a: {conv: 8, kernel: 3}\n  - g: {pool: global_avg}\n"
+    head = "segcompile: 1\nmodel: net\nvariants: [x, y]\ninput: {channels: 3, size: {x: 64, y: 65}}\nlayers:\n"
+    claims = "claims: {a: {receptive_field: 3, channels: 9, size: 62}, g: {receptive_field: 64}}\n"
+    spec.write_text(head + layers + claims, encoding="utf-8")
+    status, result = run("check", str(spec), "unet", "nope", "--format", "json")
+    wrong, good, missing = json.loads(result.output)["specs"]
+    assert status == 1
+    assert {*wrong} == {*good} == {*missing} == {"spec", "ok", "claims", "networks", "diagnostics"}
+    assert [entry["spec"] for entry in (wrong, good, missing)] == [str(spec), str(bundled()["unet"]), "nope"]
+    assert wrong["claims"] == {"held": 3, "false": 3, "undecided": 2}
+    assert wrong["networks"] == [
+        {"variant": "x", "layers": 2, "claims": {"held": 2, "false": 1, "undecided": 1}},
+        {"variant": "y", "layers": 2, "claims": {"held": 1, "false": 2, "undecided": 1}},
+    ]
+    assert (good["ok"], good["claims"]) == (True, {"held": 3, "false": 0, "undecided": 0})
+    assert (missing["ok"], missing["networks"]) == (False, [])
+    assert missing["claims"] == {"held": 0, "false": 0, "undecided": 0}
+
+
+def test_check_says_of_each_variant_how_many_layers_and_claims_it_has(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    text = "segcompile: 1\nmodel: net\nvariants: [x, y]\ninput: {channels: 3, size: 64}\nlayers:\n"
+    layers = '  - "a{i}": {conv: 8, kernel: 3, repeat: {x: 1, y: 2}}\n'
+    spec.write_text(text + layers, encoding="utf-8")
+    assert run("check", str(spec))[1].output == f"ok  {spec} (x, y): 1 + 2 layers, no claims\n"
+    spec.write_text(text + layers + "claims: {a1: {channels: 8}}\n", encoding="utf-8")
+    assert run("check", str(spec))[1].output == f"ok  {spec} (x, y): 1 + 2 layers, 1 + 1 claims hold\n"
 
 
 @pytest.mark.parametrize("settings", ["C", "C=", "C=x", "=3", "C=1.5", "1C=3"])

@@ -26,7 +26,8 @@ from segcompile.ops import Crop, Resize, Softmax
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
 _ALWAYS = ("files.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
-_HARNESS = (*_COMMANDS, "data.py", "batches.py", "metrics.py", "pictures.py", "run.py", "flags.py")
+_READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py")
+_HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", "run.py", "flags.py")
 _CONTINUED = {
     "reflect": "its reflection",
     "edge": "its edge pixels",
@@ -101,6 +102,7 @@ def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:
 
 def _harness(request: BuildRequest) -> dict[str, Any]:
     graph, training = request.graph, request.training
+    heads = {head: request.facts[node].shape.channels for head, node in graph.outputs.items()}
     regimes = (training, *(stage.regime for stage in training.stages))
     return {
         "model": request.model,
@@ -108,13 +110,20 @@ def _harness(request: BuildRequest) -> dict[str, Any]:
         "about": request.about or f"The network {request.model}.",
         "spec": request.spec,
         "channels": next(iter(graph.inputs.values())).channels,
-        "heads": {head: request.facts[node].shape.channels for head, node in graph.outputs.items()},
+        "heads": heads,
+        "ignore": tuple(ignored.label for ignored in training.ignore) or (unused_label(max(heads.values())),),
         "probabilities": [head for head, node in graph.outputs.items() if _ends_in_softmax(graph, node)],
         "training": training,
         "summed": any(regime.reduction == "sum" for regime in regimes),
         "continued": _CONTINUED[training.padding_mode],
         "sampled": any(regime.keep < 1 for regime in regimes),
     }
+
+
+def unused_label(classes: int) -> int:
+    """The label of pixels that do not count, where nothing says which: none of 0 ... classes - 1, and the largest that
+    8 bits hold, or 16."""
+    return next(label for label in (255, 65535, 10**9 - 1) if label >= classes)
 
 
 def _ends_in_softmax(graph: Graph, name: str) -> bool:

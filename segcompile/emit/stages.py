@@ -50,6 +50,8 @@ def _scopes(path: str) -> Iterator[str]:
 
 
 def _literal(value: object) -> str:
+    if isinstance(value, tuple):  # the labels that are ignored, as on the command line
+        return f"[{', '.join(_literal(str(item)) for item in value)}]"
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 

@@ -46,7 +46,7 @@ class Block(_Part):
     layers: list[Any]
 
 
-_Loss = dict[Literal["ignore", "reduction", "keep"], Text]
+_Loss = dict[Literal["ignore", "reduction", "keep"], Scalars]
 
 
 class Regime(_Part):

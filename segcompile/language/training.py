@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from segcompile.errors import Diagnostic, Label, SegcompileError, did_you_mean, fail
+from segcompile.errors import Diagnostic, Label, SegcompileError, Span, did_you_mean, fail
 from segcompile.language.derive import Document
 from segcompile.language.values import (
     Values,
@@ -28,6 +28,18 @@ _Known = MappingOf[str, tuple[str, Callable[[Node, Values], Any]]]  # option -> 
 
 
 @dataclass(frozen=True, slots=True)
+class Ignored:
+    """A label that no pixel is trained or judged on. `named` says that it was written as a class: `class:0`."""
+
+    label: int
+    named: bool
+    span: Span = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"class:{self.label}" if self.named else str(self.label)
+
+
+@dataclass(frozen=True, slots=True)
 class Regime:
     """What one run starts from; the defaults are the harness's own."""
 
@@ -41,7 +53,7 @@ class Regime:
     gamma: float = 0.1
     batch: int = 8
     steps: int = 1000
-    ignore: int = 255  # the label that no pixel is trained or judged on
+    ignore: tuple[Ignored, ...] = ()  # none: a label that is no class
     reduction: str = "mean"  # of the loss over the pixels that count: mean or sum
     keep: float = 1.0  # the share of output pixels that a step draws its loss from
 
@@ -119,7 +131,7 @@ def _stages(node: Node, values: Values, section: MappingOf[str, Any], wrong: lis
             continue
         said = _read_all(options.entries.values(), _READERS | _SELECTORS, values, wrong)
         train, freeze = said.pop("train", ()), said.pop("freeze", ())
-        own = {field.name: section[field.name] for field in fields(Regime) if field.name in section}
+        own = {each.name: section[each.name] for each in fields(Regime) if each.name in section}
         found[name.text] = Stage(name, Regime(**{**own, **said}), train, freeze)
     return tuple(found.values())
 
@@ -169,11 +181,32 @@ def _loss(node: Node, values: Values) -> dict[str, Any]:
     word, options = read_option(node)
     read_word(word, ("cross_entropy",))
     known: _Known = {
-        "ignore": ("ignore", read_natural),
+        "ignore": ("ignore", _ignored),
         "reduction": ("reduction", lambda node, values: read_word(node, ("mean", "sum"))),
         "keep": ("keep", _share),
     }
     return _options(options, known, values)
+
+
+MOST_IGNORED = 32
+_MOST_LABEL = 10**9  # 32 bits hold those below
+_CLASS = re.compile(r"class:([0-9]{1,9})")
+
+
+def _ignored(node: Node, values: Values) -> tuple[Ignored, ...]:
+    """The labels of a list, or the only one."""
+    items = node.items if isinstance(node, Sequence) else (node,)
+    if not 0 < len(items) <= MOST_IGNORED:
+        message = f"one to {MOST_IGNORED} labels are due here, not {counted(node)}"
+        raise fail("SC105", message, node.span, help="for example `ignore: [255, class:0]`")
+    found = []
+    for item in items:
+        named = _CLASS.fullmatch(item.text) if isinstance(item, Scalar) else None
+        label = int(named[1]) if named else read_natural(item, values)
+        if label >= _MOST_LABEL:
+            raise fail("SC105", f"a label is below {_MOST_LABEL}, not {describe(item)}", item.span)
+        found.append(Ignored(label, named is not None, item.span))
+    return tuple(found)
 
 
 def _share(node: Node, values: Values) -> float:

@@ -33,6 +33,10 @@ MODULES = [
     "files",
     "stages",
     "data",
+    "reading",
+    "images",
+    "masks",
+    "pairs",
     "batches",
     "metrics",
     "pictures",
@@ -55,7 +59,7 @@ FILES = {
 
 TRAINING = {
     "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005, "schedule": "poly", "power": 0.9,
-    "step_size": 1000, "gamma": 0.1, "batch": 4, "steps": 20, "ignore": 255, "double_bias": True,
+    "step_size": 1000, "gamma": 0.1, "batch": 4, "steps": 20, "double_bias": True,
     "reduction": "mean", "keep": 1.0, "padding_mode": "reflect",
 }  # fmt: skip
 VARIABLES = {
@@ -63,7 +67,7 @@ VARIABLES = {
     "channels": 3, "size": (16, 16), "output": (16, 16), "stride": (1, 1), "offset": (0, 0), "centre": (0.0, 0.0),
     "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "probabilities": [], "harness": True,
     "stages": [], "padding": None, "summed": False, "sampled": False, "continued": "its reflection",
-    "dense": False, "not_dense": None,
+    "dense": False, "not_dense": None, "ignore": (255,),
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.

@@ -1,5 +1,6 @@
 """Reading, checking and augmenting."""
 
+import functools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,14 @@ def message(harness: SimpleNamespace, call: Any, *arguments: Any) -> str:
     with pytest.raises(harness.files.InputError) as caught:
         call(*arguments)
     return str(caught.value)
+
+
+def image_in(harness: SimpleNamespace, path: Path, **fields: Any) -> np.ndarray:
+    return harness.images.read_image(path, harness.reading.Reading(**fields))
+
+
+def mask_in(harness: SimpleNamespace, path: Path, **fields: Any) -> np.ndarray:
+    return harness.masks.read_mask(path, harness.reading.Reading(**fields))
 
 
 def list_of(folder: Path, *lines: str) -> Path:
@@ -54,7 +63,7 @@ def test_crops_lie_under_the_output_inside_the_image(tap: Any) -> None:
     image = np.arange(100 * 90, dtype=np.float32).reshape(100, 90, 1).repeat(3, axis=2)
     labels = (np.arange(100 * 90) % 3).reshape(100, 90)
     crop = data.legal_size((60, 40))
-    batches = harness.batches.Batches([], 1, crop, seed=0, mirror=False)
+    batches = harness.batches.Batches([], 1, crop, seed=0, reading=harness.reading.Reading(), mirror=False)
     tops = set()
     for seed in range(200):
         part, part_labels = batches.augment(image, labels, np.random.default_rng(seed))
@@ -70,7 +79,7 @@ def test_crops_lie_under_the_output_inside_the_image(tap: Any) -> None:
 
 def test_small_images_are_reflected_and_their_surroundings_ignored(harness: SimpleNamespace) -> None:
     image, labels = np.full((5, 7, 3), 50, np.uint8), np.ones((5, 7), np.int64)
-    batches = harness.batches.Batches([], 1, (16, 16), seed=0)
+    batches = harness.batches.Batches([], 1, (16, 16), seed=0, reading=harness.reading.Reading())
     for seed in range(20):
         part, part_labels = batches.augment(image, labels, np.random.default_rng(seed))
         assert (part == 50).all()
@@ -82,7 +91,7 @@ def test_small_images_are_reflected_and_their_surroundings_ignored(harness: Simp
 def test_augmentation_moves_image_and_labels_alike(harness: SimpleNamespace, scale: tuple[float, float]) -> None:
     labels = np.kron(np.random.default_rng(1).integers(0, 2, (8, 8)), np.ones((16, 16), int))
     image = (labels[..., None] * 200).astype(np.uint8).repeat(3, axis=2)
-    batches = harness.batches.Batches([], 1, (32, 48), seed=0, scale=scale)
+    batches = harness.batches.Batches([], 1, (32, 48), seed=0, reading=harness.reading.Reading(), scale=scale)
     for seed in range(30):
         part, part_labels = batches.augment(image, labels, np.random.default_rng(seed))
         unblurred = (part_labels != 255) & np.isin(part[..., 0], [0, 200])
@@ -94,7 +103,7 @@ def test_mirroring_turns_half_of_the_samples(harness: SimpleNamespace) -> None:
     image = np.arange(16, dtype=np.uint8)[None, :, None].repeat(16, 0).repeat(3, 2)
     labels = np.zeros((16, 16), np.int64)
     labels[:, 8:] = 1
-    batches = harness.batches.Batches([], 1, (16, 16), seed=0)
+    batches = harness.batches.Batches([], 1, (16, 16), seed=0, reading=harness.reading.Reading())
     turned = 0
     for seed in range(100):
         part, part_labels = batches.augment(image, labels, np.random.default_rng(seed))
@@ -120,16 +129,16 @@ def test_npy_images_are_used_as_they_are(special: Any, tmp_path: Path) -> None:
     data = harness.data
     array = np.random.default_rng(0).normal(size=(5, 6, 4)).astype(np.float32)
     np.save(tmp_path / "x.npy", array)
-    assert (data.normalise(data.read_image(tmp_path / "x.npy")) == array.transpose(2, 0, 1)).all()
+    assert (data.normalise(image_in(harness, tmp_path / "x.npy")) == array.transpose(2, 0, 1)).all()
     small, _ = harness.batches.resize(array, np.zeros((5, 6), int), (3, 3))
     assert small.shape == (3, 3, 4)
 
 
 def test_grey_networks_read_grey(special: Any, tmp_path: Path) -> None:
-    data = special(channels=1).data
+    harness = special(channels=1)
     Image.new("RGB", (4, 3), (255, 255, 255)).save(tmp_path / "x.png")
-    assert data.read_image(tmp_path / "x.png").shape == (3, 4, 1)
-    assert data.normalise(data.read_image(tmp_path / "x.png")).max() == 1.0
+    assert image_in(harness, tmp_path / "x.png").shape == (3, 4, 1)
+    assert harness.data.normalise(image_in(harness, tmp_path / "x.png")).max() == 1.0
 
 
 def test_masks_may_be_palette_images_or_arrays(harness: SimpleNamespace, tmp_path: Path) -> None:
@@ -139,11 +148,11 @@ def test_masks_may_be_palette_images_or_arrays(harness: SimpleNamespace, tmp_pat
     image.save(tmp_path / "p.png")
     np.save(tmp_path / "p.npy", labels.astype(np.int64))
     for name in ("p.png", "p.npy"):
-        assert harness.data.read_mask(tmp_path / name).tolist() == labels.tolist()
+        assert mask_in(harness, tmp_path / name).tolist() == labels.tolist()
 
 
 def test_bad_lists(harness: SimpleNamespace, dataset: Path) -> None:
-    read = harness.data.read_list
+    read = harness.pairs.read_list
     good = "images/0.png masks/0.png"
     bad = dataset / "bad.txt"
 
@@ -168,18 +177,18 @@ def test_lists_are_relative_to_themselves_or_to_root(harness: SimpleNamespace, d
     (tmp_path / "elsewhere").mkdir()
     moved = tmp_path / "elsewhere/list.txt"
     moved.write_text((dataset / "list.txt").read_text())
-    assert harness.data.read_list(moved, dataset) == harness.data.read_list(dataset / "list.txt")
+    assert harness.pairs.read_list(moved, dataset) == harness.pairs.read_list(dataset / "list.txt")
 
 
 def test_names_with_spaces_are_parted_by_a_tab(harness: SimpleNamespace, dataset: Path) -> None:
     (dataset / "my images").mkdir()
     image = (dataset / "images/0.png").rename(dataset / "my images/a b.png")
     list_of(dataset, " my images/a b.png\tmasks/0.png ", "images/1.png  masks/1.png")
-    assert [pair[0] for pair in harness.data.read_list(dataset / "bad.txt")] == [image, dataset / "images/1.png"]
+    assert [pair[0] for pair in harness.pairs.read_list(dataset / "bad.txt")] == [image, dataset / "images/1.png"]
 
 
 def test_bad_folders(harness: SimpleNamespace, dataset: Path) -> None:
-    read, images, masks = harness.data.read_folders, dataset / "images", dataset / "masks"
+    read, images, masks = harness.pairs.read_folders, dataset / "images", dataset / "masks"
     assert len(read(images, masks)) == 6
     assert message(harness, read, images, dataset / "none") == f"{dataset}/none: no such folder"
     (dataset / "empty").mkdir()
@@ -191,7 +200,7 @@ def test_bad_folders(harness: SimpleNamespace, dataset: Path) -> None:
 
 
 def test_bad_images(harness: SimpleNamespace, dataset: Path) -> None:
-    read, path = harness.data.read_image, dataset / "images/0.png"
+    read, path = functools.partial(image_in, harness), dataset / "images/0.png"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     assert message(harness, read, path).startswith(f"{path}: cannot be read: image file is truncated")
@@ -213,17 +222,17 @@ def test_bad_images(harness: SimpleNamespace, dataset: Path) -> None:
 def test_images_of_other_channel_counts_are_arrays(special: Any, dataset: Path) -> None:
     harness, path = special(channels=4), dataset / "images/0.png"
     expected = f"{path}: images of 4 channels are .npy arrays (height, width, 4)"
-    assert message(harness, harness.data.read_image, path) == expected
+    assert message(harness, image_in, harness, path) == expected
 
 
 def test_bad_masks(harness: SimpleNamespace, dataset: Path) -> None:
-    read, path = harness.data.read_mask, dataset / "masks/0.png"
+    read, path = functools.partial(mask_in, harness), dataset / "masks/0.png"
     mask = np.zeros((4, 5), np.uint8)
     mask[2, 3] = 3
     Image.fromarray(mask).save(path)
     expected = f"{path}: label 3 (row 2, column 3) is neither a class, 0 to 2, nor the ignored label, 255"
     assert message(harness, read, path) == expected
-    assert read(path, ignore=3)[2, 3] == 3
+    assert read(path, ignore=(3,))[2, 3] == 3
     Image.new("RGB", (4, 4)).save(path)
     assert message(harness, read, path) == f"{path}: a mask is a palette or grey image, and this one is RGB"
     array = dataset / "x.npy"
@@ -242,9 +251,9 @@ def test_whatever_bytes_come_in_an_input_error_comes_out(harness: SimpleNamespac
             if damaged.size:
                 damaged[rng.integers(0, damaged.size, 5)] = rng.integers(0, 256, 5)
             path.write_bytes(damaged.tobytes())
-            for read in (harness.data.read_image, harness.data.read_mask):
+            for read in (image_in, mask_in):
                 try:
-                    read(path)
+                    read(harness, path)
                 except harness.files.InputError as error:
                     assert str(error).startswith(str(path)) and "\n" not in str(error)
 
@@ -266,4 +275,4 @@ def test_writing_leaves_the_old_file_or_the_new_one(harness: SimpleNamespace, tm
 def test_a_list_may_start_with_a_byte_order_mark(harness: Any, dataset: Path) -> None:
     text = (dataset / "list.txt").read_text()
     (dataset / "marked.txt").write_text(text, encoding="utf-8-sig")
-    assert harness.data.read_list(dataset / "marked.txt") == harness.data.read_list(dataset / "list.txt")
+    assert harness.pairs.read_list(dataset / "marked.txt") == harness.pairs.read_list(dataset / "list.txt")

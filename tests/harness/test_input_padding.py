@@ -70,7 +70,8 @@ def sampled(folder: Path, batches: Any, **fields: Any) -> list[tuple[np.ndarray,
     rows, columns = np.mgrid[:20, :24]
     np.save(folder / "image.npy", np.stack([rows, columns, np.ones_like(rows)], -1).astype(np.float32))
     np.save(folder / "mask.npy", 24 * rows + columns)
-    made = batches.Batches([(folder / "image.npy", folder / "mask.npy")], 1, seed=3, classes=480, ignore=999, **fields)
+    reading = batches.Reading(480, (999,))
+    made = batches.Batches([(folder / "image.npy", folder / "mask.npy")], 1, seed=3, reading=reading, **fields)
     return [made.sample(position) for position in range(300)]
 
 
@@ -81,7 +82,7 @@ def sampled(folder: Path, batches: Any, **fields: Any) -> list[tuple[np.ndarray,
 def test_labels_are_those_of_the_pixels_under_the_output(
     built: Any, tmp_path: Path, mode: str, kernel: int, stride: int, padding: tuple[int, int]
 ) -> None:
-    """Every crop of the padded image comes up; its labels are the image's, and `ignore` in the padding."""
+    """Every crop of the padded image comes up; its labels are the image's, and none counts in the padding."""
     modules = built("torch", spec(mode, padding, kernel, stride=stride)).modules
     crop = modules.data.legal_size((17, 14))
     (top, left), starts = modules.data.OFFSET, set()

@@ -65,7 +65,7 @@ def test_files(harness: SimpleNamespace, saved: Path, dataset: Path, tmp_path: P
     with Image.open(tmp_path / "out/0.png") as labels, Image.open(tmp_path / "out/0_overlay.png") as overlay:
         assert labels.mode == "P" and labels.size == (24, 20) and overlay.mode == "RGB"
         assert labels.getpalette() == harness.pictures.palette().flatten().tolist()
-        image = harness.data.read_image(dataset / "images/0.png")
+        image = harness.images.read_image(dataset / "images/0.png", harness.reading.Reading())
         model = harness.model.StandIn()
         harness.weights.load(saved, model)
         assert np.array_equal(np.array(labels), harness.predict.labels_of(model.eval(), image))

@@ -25,9 +25,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "spec": "specs/dilated_network_of_words_for_cityscapes.yaml", "heads": {"semantic": 1000, "geometric": 3},
         "training": {
             "optimizer": "adamw", "lr": 1e-14, "momentum": 0.99, "weight_decay": 0.00025, "schedule": "fixed",
-            "power": 1.0, "step_size": 100000, "gamma": 0.31622776, "steps": 100000, "batch": 128, "ignore": -100,
+            "power": 1.0, "step_size": 100000, "gamma": 0.31622776, "steps": 100000, "batch": 128,
             "double_bias": False,
         },
+        "ignore": (-100, 0),
     },
     "staged": {
         "stages": [

@@ -18,10 +18,11 @@ CLASSES = frozenset({"BatchNorm", "ConvTranspose", "False", "Frozen", "None", "P
 
 # What the other files, which import the model's class by its name, use in capitals (a test reads them).
 MODELS = CLASSES | {
-    "AXES", "Any", "Array", "BOUNDS", "Batch", "Batches", "CENTRE", "CHANNELS", "CLASSES", "Callable",
-    "DAMAGED", "FAST_ON_CPU", "Generator", "HEAD", "HEADS", "IGNORE", "Image", "InputError", "Iterator", "LEAST",
-    "MEAN", "MOST", "MULTIPLE", "Mapping", "Mesh", "Metrics", "NDArray", "NamedSharding", "NamedTuple", "OFFSET",
-    "OUTPUT", "PADDING", "PROBABILITIES", "PYTORCH", "Pair", "PartitionSpec", "Path", "Reader", "SIZE", "STAGES",
-    "STD", "STOPS", "STRIDE", "Sequence", "Size", "Stage", "State", "Step", "Tensors", "TextIO",
+    "AXES", "Any", "Array", "BOUNDS", "Batch", "Batches", "CENTRE", "CHANNELS", "CLASSES", "COLOUR", "Callable",
+    "DAMAGED", "FAST_ON_CPU", "FORMATS", "Generator", "HEAD", "HEADS", "IGNORE", "Image", "InputError",
+    "Iterator", "LABEL", "LEAST", "MEAN", "MOST", "MULTIPLE", "Mapping", "Meant", "Mesh", "Metrics", "NDArray",
+    "NamedSharding", "NamedTuple", "OFFSET", "OUTPUT", "PADDING", "PROBABILITIES", "PYTORCH", "Pair",
+    "PartitionSpec", "Path", "Reader", "Reading", "SIZE", "STAGES", "STD", "STOPS", "STRIDE", "Sequence",
+    "Size", "Stage", "State", "Step", "Tensors", "TextIO",
     *(name for name in dir(builtins) if name[0].isupper()),
 }  # fmt: skip

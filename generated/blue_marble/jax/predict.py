@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
-from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, read_image, window
+from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, window
 from files import InputError
+from images import read_image
 from pictures import label_image, overlay, targets_of, write_png
+from reading import add_image_flags, reading_of
 
 # Nothing goes to YNNPACK: jax 0.10 hands it convolutions that XLA itself computes three times as fast.
 FAST_ON_CPU = "--xla_cpu_experimental_ynn_fusion_type="
@@ -94,13 +96,13 @@ def use_device(name: str) -> None:
 
 def predict(arguments: argparse.Namespace) -> None:
     """Write the labels of every image, and an overlay of every image that is not .npy."""
-    targets = targets_of(arguments.images, arguments.out)
+    targets, reading = targets_of(arguments.images, arguments.out), reading_of(arguments)
     use_device(arguments.device)
     model = weights.blank()
     weights.load(arguments.weights, model)
     model.eval()
     for path, (label_path, overlay_path) in tqdm(targets.items(), desc="predict", disable=None):
-        image = read_image(path)
+        image = read_image(path, reading)
         labels = labels_of(model, image, arguments.head)
         write_png(label_path, label_image(labels, HEADS[arguments.head]))
         if image.dtype == np.uint8:
@@ -116,6 +118,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for STEM.png and STEM_overlay.png")
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu", "tpu"], default="auto")
+    add_image_flags(parser)
     try:
         predict(parser.parse_args(argv))
     except (InputError, OSError) as error:

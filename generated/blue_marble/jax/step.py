@@ -14,6 +14,7 @@ import optax  # type: ignore[import-untyped, unused-ignore]
 from flax import nnx
 
 from predict import at_pixels, head_of
+from reading import reading_of
 
 
 class State(NamedTuple):
@@ -59,6 +60,8 @@ def step_of(
     step and its learning rate, and returns the next state and the loss.
     """
 
+    ignored = reading_of(arguments).ignored
+
     def cast(tree: Any) -> Any:
         """The floats of a tree as what --bf16 computes with."""
         kind = jnp.bfloat16 if arguments.bf16 else jnp.float32
@@ -72,7 +75,7 @@ def step_of(
         outputs = model(cast(images.transpose(0, 2, 3, 1)))
         # At every pixel under the output, as in prediction.
         scores = at_pixels(head_of(outputs, arguments.head), (labels.shape[1], labels.shape[2]))
-        return loss_of(scores, labels, arguments.ignore), nnx.state(model, nnx.BatchStat)
+        return loss_of(scores, labels, ignored), nnx.state(model, nnx.BatchStat)
 
     @functools.partial(jax.jit, donate_argnums=0, out_shardings=sharding)
     def step(

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from data import CLASSES, IGNORE, OFFSET, STRIDE, Array, Pair, Size, normalise, output_size, read_pair, window
+from data import OFFSET, STRIDE, Array, Size, normalise, output_size, window
+from pairs import Pair, read_pair
+from reading import Reading
 
 
 def resize(image: Array, labels: Array, size: Size) -> tuple[Array, Array]:
@@ -48,10 +50,9 @@ class Batches:
     batch: int
     crop: Size  # a legal size
     seed: int
-    classes: int = CLASSES
+    reading: Reading
     mirror: bool = True
     scale: tuple[float, float] = (1.0, 1.0)
-    ignore: int = IGNORE
 
     def __getitem__(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Images (batch, CHANNELS, *crop) and labels under the output (batch, H, W)."""
@@ -62,7 +63,7 @@ class Batches:
         """The image and the labels at a position in the endless sequence of shuffled epochs."""
         epoch, place = divmod(position, len(self.pairs))
         pair = self.pairs[shuffled(self.seed, epoch, len(self.pairs))[place]]
-        image, labels = read_pair(pair, self.classes, self.ignore)
+        image, labels = read_pair(pair, self.reading)
         image, labels = self.augment(image, labels, np.random.default_rng([self.seed, 1, position]))
         return normalise(image), under_output(labels)
 
@@ -70,7 +71,7 @@ class Batches:
         """A random crop of an (H, W, CHANNELS) image and its labels (H, W), after scaling, perhaps mirrored.
 
         The crop lies so that what is under the output falls inside the image, as far as it fits. Around the
-        image, input pixels are its reflection, as they are in prediction, and labels are `ignore`.
+        image, input pixels are its reflection, as they are in prediction, and labels are ignored.
         """
         factor = math.exp(rng.uniform(*np.log(self.scale)))
         outputs = output_size(self.crop)
@@ -83,7 +84,7 @@ class Batches:
             low, high = sorted((-before, image.shape[a] - under - before))
             start[a] = int(rng.integers(low, high + 1))
         image = window(image, start[0], start[1], (size[0], size[1]))
-        labels = window(labels, start[0], start[1], (size[0], size[1]), self.ignore)
+        labels = window(labels, start[0], start[1], (size[0], size[1]), self.reading.ignored)
         if image.shape[:2] != self.crop:
             image, labels = resize(image, labels, self.crop)
         if self.mirror and rng.random() < 0.5:

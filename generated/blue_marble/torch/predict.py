@@ -19,10 +19,12 @@ from torch import Tensor, nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
-from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, read_image, window
+from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, window
 from files import InputError
+from images import read_image
 from model import BlueMarble
 from pictures import label_image, overlay, targets_of, write_png
+from reading import add_image_flags, reading_of
 
 
 def head_of(outputs: Tensor | dict[str, Tensor], head: str) -> Tensor:
@@ -78,12 +80,12 @@ def device_of(name: str) -> torch.device:
 
 def predict(arguments: argparse.Namespace) -> None:
     """Write the labels of every image, and an overlay of every image that is not .npy."""
-    targets = targets_of(arguments.images, arguments.out)
+    targets, reading = targets_of(arguments.images, arguments.out), reading_of(arguments)
     model = BlueMarble()
     weights.load(arguments.weights, model)
     model.to(device_of(arguments.device)).eval()
     for path, (label_path, overlay_path) in tqdm(targets.items(), desc="predict", disable=None):
-        image = read_image(path)
+        image = read_image(path, reading)
         labels = labels_of(model, image, arguments.head)
         write_png(label_path, label_image(labels, HEADS[arguments.head]))
         if image.dtype == np.uint8:
@@ -99,6 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for STEM.png and STEM_overlay.png")
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    add_image_flags(parser)
     try:
         predict(parser.parse_args(argv))
     except (InputError, OSError) as error:

@@ -16,21 +16,22 @@ from jax.experimental.multihost_utils import process_allgather
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
-from data import HEAD, HEADS, IGNORE, Pair, add_arguments, pairs_of, read_pair
+from data import HEAD, HEADS
 from files import InputError
 from metrics import Metrics, confusion, metrics, table
+from pairs import Pair, add_arguments, pairs_of, read_pair
 from predict import labels_of, use_device
+from reading import Reading, reading_of
 
 
-def evaluate(model: nnx.Module, pairs: list[Pair], head: str = HEAD, ignore: int = IGNORE) -> Metrics:
+def evaluate(model: nnx.Module, pairs: list[Pair], reading: Reading, head: str = HEAD) -> Metrics:
     """The metrics over all pixels of all pairs, which the processes share. Puts the model in eval mode."""
-    classes = HEADS[head]
-    n = np.zeros((classes, classes), np.int64)
+    n = np.zeros((reading.classes, reading.classes), np.int64)
     model.eval()
     mine = pairs[jax.process_index() :: jax.process_count()]
     for pair in tqdm(mine, desc="evaluate", leave=False, disable=None):
-        image, mask = read_pair(pair, classes, ignore)
-        n += confusion(mask, labels_of(model, image, head), classes, ignore)
+        image, mask = read_pair(pair, reading)
+        n += confusion(mask, labels_of(model, image, head), reading.classes, reading.ignored)
     parts = np.stack(np.divmod(n, 2**30)).astype(np.int32)  # 64 bits do not survive the exchange
     high, low = process_allgather(parts).astype(np.int64).sum(0)
     return metrics(2**30 * high + low)
@@ -45,11 +46,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", choices=["auto", "cpu", "gpu", "tpu"], default="auto")
     arguments = parser.parse_args(argv)
     try:
-        pairs = pairs_of(arguments)
+        pairs, reading = pairs_of(arguments), reading_of(arguments)
         use_device(arguments.device)
         model = weights.blank()
         weights.load(arguments.weights, model)
-        print(table(evaluate(model, pairs, arguments.head, arguments.ignore)))
+        print(table(evaluate(model, pairs, reading, arguments.head)))
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

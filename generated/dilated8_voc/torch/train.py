@@ -27,13 +27,14 @@ from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
 from batches import Batches
-from data import HEADS, pairs_of, read_list
 from evaluate import evaluate
 from files import InputError
 from flags import arguments_of, kept
 from metrics import summary, table
 from model import Dilated8Voc
+from pairs import pairs_of, read_list
 from predict import at_pixels, device_of, head_of
+from reading import reading_of
 from run import STOPS, interruption, learning_rate, open_log, report
 from stages import STAGES
 
@@ -115,10 +116,8 @@ def train(arguments: argparse.Namespace) -> int:
         more = "start a run from it with --init" if "steps" in flags else "ask for more with --steps"
         raise InputError(f"{arguments.resume}: has done {start} steps; {more}")
 
-    size, scale, classes = tuple(arguments.crop), tuple(arguments.scale), HEADS[arguments.head]
-    batches = Batches(
-        pairs, arguments.batch, size, arguments.seed, classes, arguments.mirror, scale, arguments.ignore
-    )
+    size, scale, reading = tuple(arguments.crop), tuple(arguments.scale), reading_of(arguments)
+    batches = Batches(pairs, arguments.batch, size, arguments.seed, reading, arguments.mirror, scale)
     _ = batches[start]  # so that most faults of the data show before anything is written
     loader = DataLoader(
         Steps(batches),
@@ -150,7 +149,7 @@ def train(arguments: argparse.Namespace) -> int:
                 raise InputError(f"step {step}: {error}; try a larger --batch") from error
             # At every pixel under the output, as in prediction.
             scores = at_pixels(head_of(outputs, arguments.head), (labels.shape[1], labels.shape[2]))
-            loss = loss_of(scores, labels, arguments.ignore)
+            loss = loss_of(scores, labels, reading.ignored)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call, unused-ignore]
             optimizer.step()
@@ -165,7 +164,7 @@ def train(arguments: argparse.Namespace) -> int:
                 print(f"\ninterrupted after step {step}; go on with --resume {last}")
                 return 130
             if held_out and (done or (arguments.val_every and step % arguments.val_every == 0)):
-                result = evaluate(model, held_out, arguments.head, arguments.ignore)
+                result = evaluate(model, held_out, reading, arguments.head)
                 set_modes(model, frozen)
                 log.write(json.dumps({"step": step, **summary(result)}) + "\n")
                 if done:

@@ -28,14 +28,15 @@ from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
 from batches import Batches
-from data import HEADS, pairs_of, read_list
 from evaluate import evaluate
 from files import InputError
 from flags import arguments_of, kept
 from loading import read_ahead
 from metrics import summary, table
 from model import DilatedLarge
+from pairs import pairs_of, read_list
 from predict import use_device
+from reading import reading_of
 from run import interruption, learning_rate, open_log, report
 from step import State, optimizer_of, step_of
 
@@ -95,9 +96,9 @@ def train(arguments: argparse.Namespace) -> int:
         more = "start a run from it with --init" if "steps" in flags else "ask for more with --steps"
         raise InputError(f"{arguments.resume}: has done {start} steps; {more}")
 
-    size, scale, classes = tuple(arguments.crop), tuple(arguments.scale), HEADS[arguments.head]
+    size, scale, reading = tuple(arguments.crop), tuple(arguments.scale), reading_of(arguments)
     share = arguments.batch // processes  # of a batch, for this process to read
-    batches = Batches(pairs, share, size, arguments.seed, classes, arguments.mirror, scale, arguments.ignore)
+    batches = Batches(pairs, share, size, arguments.seed, reading, arguments.mirror, scale)
     reader = read_ahead(batches, start * processes + jax.process_index(), processes, arguments.workers)
     first = next(reader)
     if isinstance(first, str):  # most faults of the data show here, before anything is written
@@ -143,7 +144,7 @@ def train(arguments: argparse.Namespace) -> int:
                 print(f"\ninterrupted after step {step}; go on with --resume {last}")
                 return 130
             if held_out and (done or (arguments.val_every and step % arguments.val_every == 0)):
-                result = evaluate(current(), held_out, arguments.head, arguments.ignore)
+                result = evaluate(current(), held_out, reading, arguments.head)
                 log.write(json.dumps({"step": step, **summary(result)}) + "\n")
                 if done:
                     print(table(result))

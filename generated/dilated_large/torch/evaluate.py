@@ -14,22 +14,23 @@ from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
-from data import HEAD, HEADS, IGNORE, Pair, add_arguments, pairs_of, read_pair
+from data import HEAD, HEADS
 from files import InputError
 from metrics import Metrics, confusion, metrics, table
 from model import DilatedLarge
+from pairs import Pair, add_arguments, pairs_of, read_pair
 from predict import device_of, labels_of
+from reading import Reading, reading_of
 
 
-def evaluate(model: nn.Module, pairs: list[Pair], head: str = HEAD, ignore: int = IGNORE) -> Metrics:
+def evaluate(model: nn.Module, pairs: list[Pair], reading: Reading, head: str = HEAD) -> Metrics:
     """The metrics over all pixels of all pairs. The model is in eval mode meanwhile."""
-    classes = HEADS[head]
-    n = np.zeros((classes, classes), np.int64)
+    n = np.zeros((reading.classes, reading.classes), np.int64)
     training = model.training
     model.eval()
     for pair in tqdm(pairs, desc="evaluate", leave=False, disable=None):
-        image, mask = read_pair(pair, classes, ignore)
-        n += confusion(mask, labels_of(model, image, head), classes, ignore)
+        image, mask = read_pair(pair, reading)
+        n += confusion(mask, labels_of(model, image, head), reading.classes, reading.ignored)
     model.train(training)
     return metrics(n)
 
@@ -43,11 +44,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     arguments = parser.parse_args(argv)
     try:
-        pairs = pairs_of(arguments)
+        pairs, reading = pairs_of(arguments), reading_of(arguments)
         model = DilatedLarge()
         weights.load(arguments.weights, model)
         model.to(device_of(arguments.device))
-        print(table(evaluate(model, pairs, arguments.head, arguments.ignore)))
+        print(table(evaluate(model, pairs, reading, arguments.head)))
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

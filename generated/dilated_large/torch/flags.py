@@ -7,12 +7,15 @@ import argparse
 import math
 from pathlib import Path
 
-from data import HEAD, HEADS, SIZE, add_arguments, legal_size
+from data import HEAD, HEADS, SIZE, legal_size
+from files import InputError
+from pairs import add_arguments
+from reading import reading_of
 
 # Flag: the least that it can be, and what it must stay below.
 BOUNDS = {"lr": (0, math.inf), "momentum": (0, 1), "weight_decay": (0, math.inf), "power": (0, 1000)}
 BOUNDS |= {"gamma": (0, 1000), "seed": (0, 2**32), "workers": (0, 257), "batch": (1, 2**16)}
-BOUNDS |= {"steps": (1, 2**40), "ignore": (-(2**31), 2**31)}
+BOUNDS |= {"steps": (1, 2**40)}
 MOST = 2**15  # pixels along a side of a crop
 
 
@@ -61,6 +64,10 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
         parser.error("--scale: give two factors from 0.01 to 100, the smaller first")
     if len(arguments.crop) > 2 or max(arguments.crop) > MOST:
         parser.error(f"--crop: give one number, or height and width, of at most {MOST} pixels")
+    try:
+        reading_of(arguments)
+    except InputError as error:
+        parser.error(str(error))
     for name, (least, below) in BOUNDS.items():
         if not least <= getattr(arguments, name) < below:
             parser.error(f"--{name.replace('_', '-')}: at least {least} and below {below}")
@@ -79,8 +86,10 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
 
 def kept(arguments: argparse.Namespace) -> dict[str, object]:
     """The flags that a run keeps when it is resumed; with another value it would be another run."""
-    names = ["seed", "batch", "crop", "mirror", "scale", "ignore", "head", "bf16", "optimizer", "lr"]
+    names = ["seed", "batch", "crop", "mirror", "scale", "head", "bf16", "optimizer", "lr"]
     names += ["momentum", "weight_decay", "double_bias", "schedule", "power", "step_size", "gamma"]
     if arguments.schedule == "poly":  # its rates depend on where the run ends
         names.append("steps")
-    return {name: getattr(arguments, name) for name in names}
+    reading = reading_of(arguments)
+    read = {"ignore": list(reading.ignore), "map": arguments.map, "bits": reading.bits, "grey": reading.grey}
+    return {name: getattr(arguments, name) for name in names} | read

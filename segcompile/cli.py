@@ -369,18 +369,23 @@ def weights() -> None:
     metavar="NAMES",
     help="A text file that says where tensors go: lines `pattern: layer`, as `encoder.*.conv: enc*`.",
 )
+@click.option("--weights-only", is_flag=True, help="The spec's strides, dilations and paddings may differ from FILE's.")
 @click.option("--strict", is_flag=True, help="Write nothing if anything starts fresh or finds no place; exit 1.")
 @output_option
 @format_option
 def import_(
     file: Path, spec: str, variant: str | None, settings: tuple[str, ...], channels: str | None, mean: str | None,
-    std: str | None, names: Path | None, strict: bool, out: Path, form: str,
+    std: str | None, names: Path | None, weights_only: bool, strict: bool, out: Path, form: str,
 ) -> int:  # fmt: skip
     """Put the tensors of FILE into the parameters of a spec.
 
     FILE is known by what it holds, whatever its name: a state dict or checkpoint of PyTorch, safetensors, an ONNX
     model, Keras' weights or a caffemodel. Tensors are placed by name or, but for safetensors, layer for layer in order
     as long as shapes fit: by the rule that places more. What of that is a guess is said, and --names settles it.
+
+    An ONNX model says what its layers do. What gives the weights another meaning than in the spec (groups, an epsilon,
+    a transposition) is an error, and so is another stride, dilation or padding, unless --weights-only says that only
+    the weights are wanted. A batch norm that is folded into its convolution is recognised.
 
     Parameters without a tensor start as the spec says when `train.py --init` reads the written file. Caffe's BatchNorm
     and Scale layers find no place.
@@ -397,7 +402,7 @@ def import_(
         raise click.BadParameter("a --std needs a --mean", param_hint="--std")
 
     def fill(compiled: Compiled) -> Filled:
-        return import_weights(file, compiled, images, out, names, strict)
+        return import_weights(file, compiled, images, out, names, strict, weights_only)
 
     return _fill(spec, variant, settings, form, fill)
 

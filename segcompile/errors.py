@@ -146,6 +146,8 @@ CODES: dict[str, Code] = _table(
     ("SC802", "other-network"),
     ("SC803", "ambiguous-weights"),
     ("SC804", "image-channels"),
+    ("SC805", "other-layer"),
+    ("SC806", "other-window"),
     ("SC807", "names-file"),
     ("SC808", "incomplete-weights"),
 )

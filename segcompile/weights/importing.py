@@ -7,6 +7,8 @@ from pathlib import Path
 
 from segcompile.compiler import Compiled
 from segcompile.errors import fail
+from segcompile.weights.comparing import check_layers
+from segcompile.weights.folding import folds_said
 from segcompile.weights.images import Images, check_images, first_kernels, other_readers
 from segcompile.weights.mapping import EXAMPLES, place
 from segcompile.weights.naming import named, read_names
@@ -19,12 +21,19 @@ from segcompile.weights.writing import check_target, write_weights
 
 
 def import_weights(
-    file: Path, compiled: Compiled, images: Images, target: Path, names: Path | None = None, strict: bool = False
+    file: Path,
+    compiled: Compiled,
+    images: Images,
+    target: Path,
+    names: Path | None = None,
+    strict: bool = False,
+    weights_only: bool = False,
 ) -> Filled:
     """Write `target` with all that `file` has for the network. `names`: a file that says where tensors go. `strict`:
-    everything must come from the file, and all of the file must find a place.
+    everything must come from the file, and all of the file must find a place. `weights_only`: the file's convolutions
+    may read elsewhere than the spec's.
 
-    Raises SegcompileError, with nothing written: SC801 to SC804, SC807, SC808, SC009, SC013."""
+    Raises SegcompileError, with nothing written: SC801 to SC808, SC009, SC013."""
     check_target(target)
     renames = read_names(names) if names else ()
     source = read_weights(file)
@@ -33,10 +42,10 @@ def import_weights(
     places, left = placement.places, tuple(left_over(source, placement.places))
     if strict:
         _check_whole(source, places, left)
+    notes = [*source.said, *folds_said(file.name, places), *check_layers(compiled.graph, places, weights_only)]
     kernels = first_kernels(compiled.graph, places)
     check_images(images, kernels, other_readers(compiled.graph))
     values = placed_values(source, places)
-    notes = []
     for name, (image, bias) in kernels.items():
         values[name], shifted = images.adapt(values[name], values.get(bias or ""))
         if bias is not None and shifted is not None:

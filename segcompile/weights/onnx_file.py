@@ -1,22 +1,24 @@
-"""ONNX: the constants of a model, in the order in which its nodes use them."""
+"""ONNX: the weights of a model in the order in which its layers are run, each with what the file says of its layer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from segcompile.weights.onnx_graph import FOLLOWED, Constant, OnnxGraph, Step, extents, onnx_graph
+from segcompile.weights.onnx_layers import layers_of
+from segcompile.weights.onnx_shapes import shapes_of
+from segcompile.weights.sites import Site
 from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged
 
 MOST_BYTES = 2**31 - 1  # of a protobuf message
-_FLOATS = (1, 10, 11, 16)  # TensorProto's float, float16, double, bfloat16
-_EXTERNAL = 1  # TensorProto.DataLocation
-_FLATTENS = ("Reshape", "Flatten", "Squeeze", "Identity", "Dropout", "Cast", "Relu")
+_SETTINGS = frozenset({"Resize", "Upsample", "Clip", "Pad", "Slice", "Tile", "Expand", "Range", "OneHot", "TopK"})
 
 
 def read_onnx(path: Path) -> Source:
-    """The initialisers and constants of a model, those of fully connected layers turned to (out, in).
+    """The tensors that stand at a weight's place, then the others of more than one value, which no parameter can take.
     Raises SegcompileError (SC801)."""
     check_file(path, MOST_BYTES)
     try:
@@ -31,71 +33,37 @@ def read_onnx(path: Path) -> Source:
         raise damaged(path, "it is no ONNX model, or cut short") from None
     except OSError as error:
         raise damaged(path, (error.strerror or "").lower()) from None
-    return Source(path, checked(path, _in_order(path, model.graph)), Order.EXECUTED)
+    graph = onnx_graph(path, model)
+    return Source(path, checked(path, _tensors(graph, model)), Order.EXECUTED, said=graph.said)
 
 
-def _in_order(path: Path, graph: Any) -> Iterator[Stored]:
-    """Each constant where it is first used, then those that no node uses."""
-    constants = dict(_constants(path, graph))
-    makers = {name: node for node in graph.node for name in node.output}
-    for node in graph.node:
-        for index, name in enumerate(node.input):
-            tensor = constants.pop(name, None)
-            if tensor is not None:
-                yield _used(name, tensor, node, index, makers)
-    for name, tensor in constants.items():
-        yield _stored(name, tensor)
+def _tensors(graph: OnnxGraph, model: Any) -> Iterator[Stored]:
+    shapes = shapes_of(graph, {value.name: extents(value) for value in model.graph.value_info})
+    names: set[str] = set()
+    spent: set[Step] = set()
+    for found in layers_of(graph, shapes):
+        spent.update(found.steps)
+        for role, constant in found.parts:
+            name = constant.name if constant.name not in names else f"{constant.name} of {found.layer.name}"
+            names.add(name)
+            yield _stored(name, constant, Site(found.layer, role))
+    for constant, why in _others(graph, spent):
+        if constant.name not in names and constant.floats and constant.count > 1:
+            names.add(constant.name)
+            yield _stored(constant.name, replace(constant, unusable=constant.unusable or why), None)
 
 
-def _constants(path: Path, graph: Any) -> Iterator[tuple[str, Any]]:
-    named = [(tensor.name, tensor) for tensor in graph.initializer]
-    for node in graph.node:
-        if node.op_type == "Constant" and node.output:
-            named += [(node.output[0], part.t) for part in node.attribute if part.name == "value"]
-    seen = set()
-    for name, tensor in named:
-        if tensor.data_location == _EXTERNAL:
-            raise damaged(path, f"`{name}` lies in another file", "onnx.save(onnx.load(path), path) makes it one file")
-        if name in seen:
-            raise damaged(path, f"two tensors are called `{name}`")
-        seen.add(name)
-        yield name, tensor
+def _others(graph: OnnxGraph, spent: set[Step]) -> Iterator[tuple[Constant, str]]:
+    """What stands at no weight's place and is no mere setting, and where it stands."""
+    for step in graph.steps:
+        if step not in spent and step.op not in _SETTINGS and step.op not in FOLLOWED:
+            for name in step.inputs:
+                if name in graph.constants:
+                    yield graph.constants[name], f"{step.op} `{step.name}` reads it, which has no weights"
+    for name, constant in graph.constants.items():
+        if name not in graph.readers and name not in graph.results:
+            yield constant, "no step reads it"
 
 
-def _used(name: str, tensor: Any, node: Any, index: int, makers: dict[str, Any]) -> Stored:
-    """A constant as input number `index` of a node."""
-    if index != 1 or node.op_type not in ("Gemm", "MatMul") or len(tensor.dims) != 2:
-        return _stored(name, tensor)
-    settings = {part.name: part.i if part.name.startswith("trans") else part.f for part in node.attribute}
-    if settings.get("transA") or settings.get("alpha", 1.0) != 1.0 or settings.get("beta", 1.0) != 1.0:
-        return _stored(name, tensor, unusable="its node scales or transposes its input")
-    if _transposed_before(node.input[0], makers):
-        return _stored(name, tensor, unusable="it reads a map in another order than channel, row, column")
-    return _stored(name, tensor, turned=not settings.get("transB"))
-
-
-def _transposed_before(name: str, makers: dict[str, Any]) -> bool:
-    """Whether a map was transposed before it was flattened to `name`."""
-    seen = set()
-    while name in makers and name not in seen:
-        seen.add(name)
-        node = makers[name]
-        if node.op_type == "Transpose":
-            return True
-        if node.op_type not in _FLATTENS or not node.input:
-            return False
-        name = node.input[0]
-    return False
-
-
-def _stored(name: str, tensor: Any, turned: bool = False, unusable: str = "") -> Stored:
-    shape = tuple(tensor.dims)
-    floats = tensor.data_type in _FLOATS
-    return Stored(name, shape[::-1] if turned else shape, partial(_values, tensor, turned), unusable, floats)
-
-
-def _values(tensor: Any, turned: bool) -> Any:
-    from onnx import numpy_helper
-
-    found = numpy_helper.to_array(tensor)
-    return found.T if turned else found
+def _stored(name: str, found: Constant, site: Site | None) -> Stored:
+    return Stored(name, found.shape, found.read, found.unusable, found.floats, site=site)

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from segcompile.graph import Graph, Node
 from segcompile.ops import Conv
+from segcompile.weights.aligning import aligned
 from segcompile.weights.parameters import Tensor
 from segcompile.weights.placing import Place, endings, fits, floating, shown
 from segcompile.weights.stored import Order, Source, Stored
@@ -37,7 +38,10 @@ _T = TypeVar("_T", Tensor, Stored)
 
 
 def ordered(source: Source, wanted: Sequence[Tensor]) -> tuple[Layer, ...]:
-    """Whichever places more: all layers in one order, or each kind of layer in its own. The file must have an order."""
+    """Whichever places more: all layers in one order, or each kind of layer in its own. The file must have an order; if
+    it says of its layers what they are, that decides."""
+    if any(stored.site for stored in source.tensors):
+        return aligned(source, wanted)
     whole = _in_order(source, wanted) if source.order is not Order.KINDS else ()
     if whole and (source.order is Order.EXECUTED or all(found.stored for layer in whole for found in layer)):
         return whole

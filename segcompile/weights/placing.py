@@ -17,7 +17,8 @@ BOTH = "both fit"
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where one parameter comes from: a tensor of the file, or None where it starts fresh; `why` then says why, and
-    `misfit` is the tensor that has its place and another shape."""
+    `misfit` is the tensor that has its place and another shape. Of a tensor that the file has in another form, `why`
+    says in which."""
 
     tensor: Tensor
     stored: Stored | None

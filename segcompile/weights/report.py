@@ -35,7 +35,7 @@ class Filled:
         lines += [f"\n{note}" for note in self.notes]
         if self.left:
             lines += ["", "no place:"]
-            lines += [f"  {left.name}  {shown(left.shape)}" + _aside(left.unusable) for left in self.left]
+            lines += [f"  {left.name}  {shown(left.shape)}" + _aside(_stands(left)) for left in self.left]
         return "\n".join([*lines, "", f"{self.target}: {taken} of {len(self.places)} tensors of {self.model}"])
 
     @property
@@ -46,7 +46,7 @@ class Filled:
             "from": [str(path) for path in self.sources],
             "file": str(self.target),
             "parameters": [_json(found) for found in self.places],
-            "no_place": [{"name": e.name, "shape": list(e.shape), "why": e.unusable or None} for e in self.left],
+            "no_place": [{"name": e.name, "shape": list(e.shape), "why": _stands(e) or None} for e in self.left],
             "notes": list(self.notes),
             **(self.placement.data if self.placement else {}),
         }
@@ -91,7 +91,7 @@ def _row(found: Place) -> tuple[str, ...]:
     shape = shown(found.tensor.shape)
     if found.stored is None:
         return found.tensor.name, shape, f"fresh: {started(found.tensor.parameter.init)}", found.why
-    how = f"reshaped from {shown(found.stored.shape)}" if found.reshaped else ""
+    how = f"reshaped from {shown(found.stored.shape)}" if found.reshaped else found.why
     if found.widened:
         how = f"was {shown(found.stored.shape)}; new input channels: the mean of the others"
     return found.tensor.name, shape, found.stored.name, how
@@ -103,7 +103,7 @@ def _json(found: Place) -> dict[str, Any]:
         return {**entry, "from": None, "fresh": started(found.tensor.parameter.init), "why": found.why}
     shape = list(found.stored.shape)
     changed = {"reshaped_from": shape if found.reshaped else None, "widened_from": shape if found.widened else None}
-    return {**entry, "from": found.stored.name, **changed}
+    return {**entry, "from": found.stored.name, **changed, **({"why": found.why} if found.why else {})}
 
 
 def started(init: Init) -> str:
@@ -111,6 +111,11 @@ def started(init: Init) -> str:
     if init.scheme == "constant":
         return f"{init.value:g}"
     return f"{init.scheme} {init.std:g}" if init.scheme == "normal" and init.std is not None else init.scheme
+
+
+def _stands(left: Stored) -> str:
+    """Why a tensor finds no place, or which layer of the file it belongs to."""
+    return left.unusable or (f"{left.site.role} of {left.site.layer.title}" if left.site else "")
 
 
 def _aside(text: str) -> str:

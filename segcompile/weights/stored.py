@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcompile.errors import SegcompileError, fail
+from segcompile.weights.sites import Site
 
 Array = NDArray[Any]
 
@@ -36,6 +37,7 @@ class Order(StrEnum):
 class Stored:
     """A tensor of a file under its name there, in PyTorch's layout: (out, in, height, width) or (out, in).
 
+    `site`: the layer that it belongs to, where the file says of its layers what they do.
     `kind`: the layer's, where the file says it: a spec's op, as `conv`, or `norm`. `channels_last`: of a matrix that
     reads a flattened map, whether its columns go (height, width, channel) instead of (channel, height, width)."""
 
@@ -46,6 +48,7 @@ class Stored:
     floats: bool = True  # integers are settings, not weights
     kind: str = ""
     channels_last: bool = False
+    site: Site | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,185 @@
+"""What a file says of its layers, compared with what the spec says of those that take their weights.
+
+SC805 is what gives the same numbers another meaning: a transposed convolution, groups, another normalisation, its eps.
+SC806 is where a convolution reads: stride, dilation, padding. A spec may well read elsewhere with the same weights, as
+a dilated network does with a classifier's; who wants that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segcompile.errors import CODES, MAX_ERRORS, Diagnostic, SegcompileError
+from segcompile.graph import Graph, Node
+from segcompile.ops import AXES, BatchNorm, Conv, Deconv, GroupNorm, InstanceNorm, Linear, Pad, PRelu
+from segcompile.weights.placing import Place
+from segcompile.weights.sites import KERNELS, FileLayer, Kind, Pads
+
+_EXAMPLES = 3
+_KINDS: tuple[tuple[type, frozenset[Kind]], ...] = (
+    (Conv, frozenset({"conv", "linear"})),
+    (Linear, frozenset({"conv", "linear"})),
+    (Deconv, frozenset({"deconv"})),
+    (BatchNorm, frozenset({"batch", "scale"})),
+    (InstanceNorm, frozenset({"instance", "group"})),
+    (GroupNorm, frozenset({"instance", "group"})),
+    (PRelu, frozenset({"prelu"})),
+)
+_WORDS: dict[Kind, str] = {
+    "conv": "convolution", "deconv": "transposed convolution", "linear": "fully connected layer", "batch": "batch norm",
+    "instance": "instance norm", "group": "group norm", "scale": "scale a channel", "prelu": "PReLU",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An attribute of a layer that is one thing in the spec and another in the file."""
+
+    code: str
+    node: Node
+    layer: FileLayer
+    attribute: str
+    what: str
+    ours: str
+    theirs: str
+    help: str
+
+
+def check_layers(graph: Graph, places: Sequence[Place], weights_only: bool) -> tuple[str, ...]:
+    """Lines about what was not compared, or differs and may with `weights_only`. Raises SegcompileError (SC805,
+    SC806)."""
+    pairs = list(_pairs(places))
+    found = [each for node, layer, channels in pairs for each in _differences(graph, node, layer, channels)]
+    errors = [each for each in found if not weights_only or each.code == "SC805"]
+    if errors:
+        raise SegcompileError(_diagnostics(errors))
+    return (*_elsewhere(found), *_unknown(pairs))
+
+
+def _pairs(places: Iterable[Place]) -> Iterator[tuple[Node, FileLayer, int]]:
+    """Each layer of the spec, that of the file whose tensors it takes, and the channels of these."""
+    seen = set()
+    for found in places:
+        site = found.stored.site if found.stored else None
+        if site is None or (found.tensor.node.name, site.layer) in seen:
+            continue
+        seen.add((found.tensor.node.name, site.layer))
+        if not isinstance(found.tensor.node.op, BatchNorm) or site.layer.kind not in KERNELS:  # that bias holds a norm
+            yield found.tensor.node, site.layer, found.tensor.shape[0]
+
+
+def _differences(graph: Graph, node: Node, layer: FileLayer, channels: int) -> Iterator[Difference]:
+    """The kind of layer; where that agrees, what it does."""
+    kinds = next((kinds for op, kinds in _KINDS if isinstance(node.op, op)), frozenset({layer.kind}))
+    if layer.kind not in kinds:
+        ours = "transposed convolution" if isinstance(node.op, Deconv) else node.op.title
+        ours = {"conv": "convolution", "linear": "fully connected layer"}.get(ours, ours)
+        yield Difference("SC805", node, layer, node.op.main or "", "it", _a(ours), _a(_WORDS[layer.kind]), "")
+        return
+    yield from _meaning(node, layer, channels)
+    if (isinstance(node.op, Conv) and layer.kind == "conv") or isinstance(node.op, Deconv):
+        yield from _window(graph, node, node.op, layer)
+
+
+def _a(words: str) -> str:
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def _meaning(node: Node, layer: FileLayer, channels: int) -> Iterator[Difference]:
+    op = node.op
+    if isinstance(op, Conv | Deconv | GroupNorm | InstanceNorm):
+        ours = channels if isinstance(op, InstanceNorm) else op.groups
+        theirs = channels if layer.kind == "instance" else layer.groups
+        if theirs is not None and ours != theirs:
+            help = f"`groups: {theirs}`, if the file is right"
+            yield Difference("SC805", node, layer, "groups", "groups", str(ours), str(theirs), help)
+    if isinstance(op, BatchNorm | GroupNorm | InstanceNorm) and layer.eps is not None:
+        said = np.float32(layer.eps)  # so it lies in the file
+        if said != np.float32(op.eps):
+            help = f"`eps: {said!s}`, if the file is right"
+            yield Difference("SC805", node, layer, "eps", "eps", f"{op.eps:g}", str(said), help)
+
+
+def _window(graph: Graph, node: Node, op: Conv | Deconv, layer: FileLayer) -> Iterator[Difference]:
+    mine: dict[str, tuple[int, int]] = {"stride": op.stride, "dilation": op.dilation}
+    for name, theirs in (("stride", layer.stride), ("dilation", layer.dilation)):
+        ours = mine[name]
+        matters = [axis for axis in AXES if name == "stride" or op.kernel[axis] > 1]
+        if theirs is not None and any(ours[axis] != theirs[axis] for axis in matters):
+            yield _reads(node, layer, name, f"a {name} of", _pair(ours), _pair(theirs))
+    if layer.pads is None:
+        return
+    pads, mode = _pads(graph, node, op)
+    if pads != layer.pads or (any(pads) and mode != layer.pad_mode):
+        what = "padding of" if isinstance(op, Conv) else "a cut (pad less output_pad) of"
+        yield _reads(node, layer, "pad", what, _sides(pads, mode), _sides(layer.pads, layer.pad_mode))
+
+
+def _reads(node: Node, layer: FileLayer, attribute: str, what: str, ours: str, theirs: str) -> Difference:
+    value = theirs.partition(" (")[0]
+    help = f"`{attribute}: {value}` if the file is right; --weights-only if only its weights are wanted"
+    if isinstance(node.op, Deconv) and attribute == "pad":
+        help = "change pad or output_pad if the file is right; --weights-only if only its weights are wanted"
+    return Difference("SC806", node, layer, attribute, what, ours, theirs, help)
+
+
+def _pads(graph: Graph, node: Node, op: Conv | Deconv) -> tuple[Pads, str]:
+    """Padding as the file's is reckoned: of a convolution with that of a `pad` before it, of a transposed one what is
+    cut, less what its output is padded by."""
+    sides = [side for axis in AXES for side in op.pads(axis)]
+    if isinstance(op, Deconv):
+        return (sides[0], sides[1] - op.output_pad[0], sides[2], sides[3] - op.output_pad[1]), "zero"
+    before = graph.by_name.get(node.inputs[0])
+    mode = op.mode if any(sides) else "zero"
+    if before is not None and isinstance(before.op, Pad) and (not any(sides) or before.op.mode == mode == "zero"):
+        more = [side for axis in AXES for side in before.op.pads(axis)]
+        sides, mode = [a + b for a, b in zip(sides, more, strict=True)], before.op.mode
+    top, bottom, left, right = sides
+    return (top, bottom, left, right), mode
+
+
+def _pair(found: tuple[int, int]) -> str:
+    return str(found[0]) if found[0] == found[1] else str(list(found))
+
+
+def _sides(pads: Pads, mode: str) -> str:
+    """As a spec writes it: a number, [height, width] or [top, bottom, left, right]."""
+    top, bottom, left, right = pads
+    text = _pair((top, left)) if (top, left) == (bottom, right) else str(list(pads))
+    return text if mode == "zero" or not any(pads) else f"{text} ({mode})"
+
+
+def _diagnostics(found: Sequence[Difference]) -> Iterator[Diagnostic]:
+    """One for each kind of difference, at the first layer that has it; the others are counted."""
+    groups: dict[tuple[str, ...], list[Difference]] = {}
+    for each in found:
+        groups.setdefault((each.code, each.what, each.ours, each.theirs), []).append(each)
+    for first, *rest in list(groups.values())[:MAX_ERRORS]:
+        message = f"{first.node.layer} has {first.what} {first.ours}, the file's {first.layer.title} {first.theirs}"
+        if first.what == "it":
+            message = f"{first.node.layer} is {first.ours}, the file's {first.layer.title} {first.theirs}"
+        names = ", ".join(each.node.layer for each in rest[:_EXAMPLES])
+        notes = (f"{len(rest)} more layers differ in the same way: {names}",) if rest else ()
+        origin = first.node.origin
+        yield Diagnostic(
+            CODES[first.code], message, origin.at(first.attribute), tuple(origin.calls), first.help or None, notes
+        )
+
+
+def _elsewhere(found: Sequence[Difference]) -> Iterator[str]:
+    if found:
+        examples = "; ".join(f"{e.node.layer} {e.attribute} {e.ours}, {e.theirs} there" for e in found[:_EXAMPLES])
+        times = "1 time" if len(found) == 1 else f"{len(found)} times"
+        yield f"{times} the file's convolutions read elsewhere than the spec's: {examples}"
+
+
+def _unknown(pairs: Iterable[tuple[Node, FileLayer, int]]) -> Iterator[str]:
+    found = [node.layer for node, layer, _ in pairs if layer.kind in ("conv", "deconv") and layer.pads is None]
+    if found:
+        examples = ", ".join(found[:_EXAMPLES])
+        layers = "1 layer" if len(found) == 1 else f"{len(found)} layers"
+        why = "is computed in the file or depends on its image, and was not compared"
+        yield f"the padding of {layers} {why}: {examples}"

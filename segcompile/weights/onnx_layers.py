@@ -1,0 +1,245 @@
+"""The layers of an ONNX graph that weights belong to, each with its tensors in PyTorch's layout.
+
+Only what stands at a weight's place is a weight: the kernel and bias of a convolution or matrix product, the scale,
+shift and statistics of a normalisation, the slopes of a PRelu. A bias, scale or shift may be written out, as an Add or
+Mul by one value a channel directly behind its layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from segcompile.weights.onnx_graph import Constant, OnnxGraph, Step
+from segcompile.weights.onnx_shapes import Shapes
+from segcompile.weights.onnx_windows import SAME_VALUE, window_of
+from segcompile.weights.sites import KERNELS, FileLayer, Kind
+
+Parts = tuple[tuple[str, Constant], ...]  # role, tensor
+
+_CONVS: dict[str, Kind] = {"Conv": "conv", "FusedConv": "conv", "ConvTranspose": "deconv"}
+_DENSE = ("Gemm", "MatMul", "FusedGemm", "FusedMatMul")
+_QUANTISED: dict[str, tuple[Kind, int, int]] = {  # kind, input that is the kernel, input that is the bias
+    "QLinearConv": ("conv", 3, 8), "ConvInteger": ("conv", 1, 99), "QGemm": ("linear", 3, 6),
+    "QLinearMatMul": ("linear", 3, 99), "MatMulInteger": ("linear", 1, 99),
+}  # fmt: skip
+_NORMS: dict[str, Kind] = {
+    "BatchNormalization": "batch", "InstanceNormalization": "instance", "GroupNormalization": "group",
+}  # fmt: skip
+_FLATTENS = ("Reshape", "Flatten", "Squeeze", "Identity", "Dropout", "Cast", "Relu")
+_FOLLOWERS = (*_NORMS, "PRelu", "Mul")
+_MOST_NAMES = 8  # steps in a row that change no value
+_EPS = 1e-5  # ONNX's own, where none is said
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A layer, its tensors, the value that comes out of it, and the steps that it is made of."""
+
+    layer: FileLayer
+    parts: Parts
+    result: str
+    steps: tuple[Step, ...]
+
+
+def layers_of(graph: OnnxGraph, shapes: Shapes) -> Iterator[Found]:
+    """The layers in the order of their steps, but what reads nothing than a layer's result comes directly behind it:
+    the program may have run two convolutions first and their two norms then."""
+    reader = _Reader(graph, shapes)
+    taken: set[Step] = set()
+    for step in graph.steps:
+        found = reader.layer(step) if step not in taken else None
+        while found is not None:
+            taken.update(found.steps)
+            yield found
+            found = reader.next(found, taken)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    graph: OnnxGraph
+    shapes: Shapes
+
+    def layer(self, step: Step, behind: str = "") -> Found | None:
+        """The layer that starts at a step; `behind`: the convolution or matrix whose result it reads."""
+        if not step.outputs:
+            return None
+        if step.op in _CONVS:
+            return self._conv(step)
+        if step.op in _DENSE:
+            return self._dense(step)
+        if step.op in _QUANTISED:
+            return self._quantised(step)
+        if step.op in _NORMS:
+            return self._norm(step, behind)
+        if step.op == "PRelu":
+            return self._slopes(step)
+        return self._scale(step, behind) if step.op == "Mul" else None
+
+    def next(self, found: Found, taken: set[Step]) -> Found | None:
+        """The norm or slopes that read a layer's result, with nothing between."""
+        value = found.result
+        for _ in range(_MOST_NAMES):
+            step = self.graph.only_reader(value)
+            if step is None or step.op not in SAME_VALUE or not step.outputs:
+                break
+            value = step.outputs[0]
+        behind = found.layer.name if found.layer.kind in KERNELS else ""
+        readers = [step for step in self.graph.readers.get(value, ()) if step not in taken and step.op in _FOLLOWERS]
+        return next(filter(None, (self.layer(step, behind) for step in readers)), None)
+
+    def _constant(self, name: str) -> Constant:
+        """The tensor at a weight's place, which may be computed or come from outside: then it is not usable."""
+        known = self.graph.constants.get(name)
+        if known is not None:
+            return known
+        maker = self.graph.makers.get(name)
+        why = f"{maker.op} computes it" if maker else "it comes from outside the model"
+        shape = self.shapes.get(name, ())
+        extents = tuple(extent for extent in shape if extent is not None)
+        return Constant(name or "nothing", extents if len(extents) == len(shape) else (), list, unusable=why)
+
+    def _conv(self, step: Step) -> Found:
+        kernel = self._constant(step.input(1))
+        window = window_of(step, self.graph, self.shapes, kernel.shape)
+        kind, groups = _CONVS[step.op], step.integer("group", 1)
+        layer = FileLayer(
+            step.name, kind, step.op, groups, None, window.stride, window.dilation, window.pads, window.pad_mode
+        )
+        count = None
+        if len(kernel.shape) > 1:
+            count = kernel.shape[0] if kind == "conv" else kernel.shape[1] * groups
+        return self._with_bias(step, layer, kernel, step.input(2), count)
+
+    def _dense(self, step: Step) -> Found | None:
+        """A matrix (in, out) that stands right; the product of two results is none, and no linear layer."""
+        matrix = self.graph.constants.get(step.input(1))
+        if matrix is None or len(matrix.shape) != 2:
+            return None
+        why = matrix.unusable
+        if step.integer("transA", 0):
+            why = "its step transposes what it reads"
+        elif not why and _transposed_before(step.input(0), self.graph):
+            why = "it reads a map in another order than channel, row, column"
+        stands = bool(step.integer("transB", 0))
+        shape = matrix.shape if stands or why else matrix.shape[::-1]
+        kernel = replace(matrix, shape=shape, unusable=why) if why or stands else _turned(matrix)
+        layer = FileLayer(step.name, "linear", step.op)
+        kernel = kernel.times(step.number("alpha", 1.0))
+        return self._with_bias(step, layer, kernel, step.input(2), matrix.shape[0 if stands else 1])
+
+    def _quantised(self, step: Step) -> Found:
+        kind, kernel, bias = _QUANTISED[step.op]
+        names = (("weight", step.input(kernel)), ("bias", step.input(bias)))
+        parts = [(role, replace(self._constant(name), unusable="it is quantised")) for role, name in names if name]
+        return Found(FileLayer(step.name, kind, step.op), tuple(parts), step.outputs[0], (step,))
+
+    def _with_bias(self, step: Step, layer: FileLayer, kernel: Constant, name: str, count: int | None) -> Found:
+        """A layer with its own bias, or the Add behind it; `count`: of its output channels."""
+        parts: Parts = (("weight", kernel),)
+        if name:
+            bias = _vector(self._constant(name), count, 1 if layer.kind == "linear" else 0).times(
+                step.number("beta", 1.0)
+            )
+            return Found(layer, (*parts, ("bias", bias)), step.outputs[0], (step,))
+        added = self._by_channel(step.outputs[0], "Add", count, 2 if layer.kind == "linear" else 4)
+        if added is None:
+            return Found(layer, parts, step.outputs[0], (step,))
+        return Found(layer, (*parts, ("bias", added[1])), added[0].outputs[0], (step, added[0]))
+
+    def _norm(self, step: Step, behind: str) -> Found:
+        """A normalisation. Written out, its scale and shift are a Mul and an Add behind it, and it has ones and zeros;
+        a group norm is then an instance norm of the groups, between two Reshapes."""
+        kind, source, result, steps = _NORMS[step.op], step.input(0), step.outputs[0], [step]
+        scale, shift = self._constant(step.input(1)), self._constant(step.input(2))
+        groups = step.integer("num_groups", 0) or None
+        before = self.graph.makers.get(source)
+        after = self.graph.only_reader(result)
+        if kind == "instance" and before and after and after.outputs and before.op == after.op == "Reshape":
+            kind, groups, source, result = "group", scale.count, before.input(0), after.outputs[0]
+            steps.append(after)
+        channels = self._channels(source)
+        if scale.is_all(1) and shift.is_all(0):
+            scaled = self._by_channel(result, "Mul", channels, 4)
+            if scaled is not None:
+                steps.append(scaled[0])
+                scale, result = scaled[1], scaled[0].outputs[0]
+            shifted = self._by_channel(result, "Add", channels, 4)
+            if shifted is not None:
+                steps.append(shifted[0])
+                shift, result = shifted[1], shifted[0].outputs[0]
+        parts = [(role, _vector(found, channels, groups or 0)) for role, found in (("weight", scale), ("bias", shift))]
+        if kind == "batch":
+            statistics = zip(("running_mean", "running_var"), step.inputs[3:5], strict=False)
+            parts += [(role, _vector(self._constant(name), channels)) for role, name in statistics]
+        eps = step.number("epsilon", _EPS)
+        return Found(
+            FileLayer(step.name, kind, step.op, groups, eps, behind=behind), tuple(parts), result, tuple(steps)
+        )
+
+    def _slopes(self, step: Step) -> Found:
+        slopes = _vector(self._constant(step.input(1)), self._channels(step.input(0)), 1)
+        return Found(FileLayer(step.name, "prelu", step.op), (("weight", slopes),), step.outputs[0], (step,))
+
+    def _scale(self, step: Step, behind: str) -> Found | None:
+        """A scale a channel, and the shift behind it: a batch norm in evaluation, written out."""
+        names = [name for name in step.inputs if name not in self.graph.constants]
+        channels = self._channels(names[0]) if len(names) == 1 else None
+        scaled = self._by_channel(names[0], "Mul", channels, 4, step) if len(names) == 1 else None
+        if scaled is None:
+            return None
+        shifted = self._by_channel(step.outputs[0], "Add", scaled[1].count, 4)
+        if shifted is None and not behind:
+            return None
+        parts: Parts = (("weight", scaled[1]), *((("bias", shifted[1]),) if shifted else ()))
+        steps = (step, *((shifted[0],) if shifted else ()))
+        return Found(FileLayer(step.name, "scale", step.op, behind=behind), parts, steps[-1].outputs[0], steps)
+
+    def _channels(self, name: str) -> int | None:
+        shape = self.shapes.get(name, ())
+        return shape[1] if len(shape) > 1 else None
+
+    def _by_channel(
+        self, name: str, op: str, count: int | None, rank: int, step: Step | None = None
+    ) -> tuple[Step, Constant] | None:
+        """The Add or Mul by one value a channel that alone reads a value, and those values; `rank`: the value's, where
+        its shape is not known."""
+        step = step or self.graph.only_reader(name)
+        if step is None or step.op != op or len(step.inputs) != 2 or not step.outputs:
+            return None
+        found = self.graph.constants.get(step.inputs[0 if step.inputs[1] == name else 1])
+        if found is None or not found.floats:
+            return None
+        rank = len(self.shapes.get(name, ())) or rank
+        axis = len(found.shape) - (rank - 1)  # of the channels, in the constant
+        if not 0 <= axis < 2 or found.shape[axis] != found.count or count not in (None, found.count):
+            return None
+        return step, found.shaped((found.count,))
+
+
+def _vector(found: Constant, channels: int | None, shared: int = 0) -> Constant:
+    """A slope, scale or bias as one value a channel: (C, 1, 1) is (C,). `shared`: how many values are allowed that each
+    stand for several channels."""
+    if found.unusable or found.count != max(found.shape, default=1):
+        return found
+    if channels and found.count == shared and channels % shared == 0:
+        return found.spread(channels)
+    return found.shaped((found.count,))
+
+
+def _turned(matrix: Constant) -> Constant:
+    return replace(matrix, shape=matrix.shape[::-1], read=lambda: matrix.read().T)
+
+
+def _transposed_before(name: str, graph: OnnxGraph) -> bool:
+    """Whether a map was transposed before it was flattened to a value."""
+    seen: set[str] = set()
+    while name in graph.makers and name not in seen:
+        seen.add(name)
+        step = graph.makers[name]
+        if step.op == "Transpose":
+            return True
+        if step.op not in _FLATTENS or not step.inputs:
+            return False
+        name = step.inputs[0]
+    return False

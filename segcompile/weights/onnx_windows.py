@@ -1,0 +1,141 @@
+"""Stride, dilation and padding of an ONNX convolution: SAME resolved at the file's size, a Pad before it counted in.
+
+`pads` is (top, bottom, left, right). Of a transposed convolution it is what is cut of the whole output, less the output
+padding: so much decides which input an output reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from segcompile.weights.onnx_graph import OnnxGraph, Step
+from segcompile.weights.onnx_shapes import Shapes, padding
+from segcompile.weights.sites import Pads
+
+_MODES = {"constant": "zero", "reflect": "reflect", "edge": "edge"}
+_MOST = 2**20  # pixels of a stride or padding that is believed
+SAME_VALUE = ("Identity", "Cast", "Dropout")
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """None for what the file does not say, or what depends on the image."""
+
+    stride: Pair | None = None
+    dilation: Pair | None = None
+    pads: Pads | None = None
+    pad_mode: str = "zero"
+
+
+def window_of(step: Step, graph: OnnxGraph, shapes: Shapes, kernel: tuple[int, ...]) -> Window:
+    """The window of a Conv or ConvTranspose in two dimensions with a kernel (_, _, height, width)."""
+    stride, dilation = _pair(step, "strides"), _pair(step, "dilations")
+    if len(kernel) != 4 or stride is None or dilation is None:
+        return Window()
+    spans = (dilation[0] * (kernel[2] - 1) + 1, dilation[1] * (kernel[3] - 1) + 1)
+    if step.op == "ConvTranspose":
+        return Window(stride, dilation, _cut(step, shapes, stride, spans))
+    own = _own(step, shapes, stride, spans)
+    before = _before(step, graph)
+    if own is None or before is None:
+        return Window(stride, dilation)
+    added, mode = before
+    if any(own) and any(added) and mode != "zero":
+        return Window(stride, dilation)  # zeros around something else: no padding that one convolution can have
+    return Window(stride, dilation, _sum(own, added), mode if any(added) else "zero")
+
+
+def _pair(step: Step, name: str) -> Pair | None:
+    found = step.integers(name)
+    if name not in step.settings:
+        return (1, 1)
+    return (found[0], found[1]) if found and len(found) == 2 and 1 <= min(found) <= max(found) <= _MOST else None
+
+
+def _own(step: Step, shapes: Shapes, stride: Pair, spans: Pair) -> Pads | None:
+    """The padding of a convolution itself."""
+    auto = step.word("auto_pad", "NOTSET")
+    if auto == "NOTSET":
+        return _stated(step)
+    if auto == "VALID":
+        return (0, 0, 0, 0)
+    sizes = shapes.get(step.input(0), ())[2:]
+    sides: list[int] = []
+    for axis in range(2):
+        size = sizes[axis] if len(sizes) == 2 else None
+        if size is None and stride[axis] > 1:
+            return None
+        outputs = -(-(size or 1) // stride[axis])
+        total = max((outputs - 1) * stride[axis] + spans[axis] - (size or 1), 0)
+        sides += _halves(total, more_behind=auto == "SAME_UPPER")
+    return _pads(sides)
+
+
+def _stated(step: Step) -> Pads | None:
+    """ONNX lists (top, left, bottom, right)."""
+    if "pads" not in step.settings:
+        return (0, 0, 0, 0)
+    found = step.integers("pads")
+    if found is None or len(found) != 4:
+        return None
+    top, left, bottom, right = found
+    return _pads((top, bottom, left, right))
+
+
+def _cut(step: Step, shapes: Shapes, stride: Pair, spans: Pair) -> Pads | None:
+    """What a transposed convolution cuts. With an `output_shape` that decides, and the first half is the larger one."""
+    more = step.integers("output_padding") or (0, 0)
+    asked = step.integers("output_shape")
+    auto = step.word("auto_pad", "NOTSET")
+    if len(more) != 2 or (asked is not None and len(asked) < 2):
+        return None
+    if asked is None and auto in ("NOTSET", "VALID"):
+        stated = _stated(step) if auto == "NOTSET" else (0, 0, 0, 0)
+        return _pads((stated[0], stated[1] - more[0], stated[2], stated[3] - more[1])) if stated else None
+    sizes = shapes.get(step.input(0), ())[2:]
+    sides: list[int] = []
+    for axis in range(2):
+        size = sizes[axis] if len(sizes) == 2 else None
+        if asked is not None and size is None:
+            return None
+        whole = stride[axis] * ((size or 1) - 1) + spans[axis] + more[axis]
+        wanted = asked[axis - 2] if asked is not None else (size or 1) * stride[axis]
+        before, behind = _halves(max(whole - wanted, 0), more_behind=auto == "SAME_UPPER")
+        sides += (before, behind - more[axis])
+    return _pads(sides)
+
+
+def _halves(total: int, more_behind: bool) -> Pair:
+    return (total // 2, total - total // 2) if more_behind else (total - total // 2, total // 2)
+
+
+def _before(step: Step, graph: OnnxGraph) -> tuple[Pads, str] | None:
+    """What a Pad step before a convolution adds around the image, and of what; None where that is not known."""
+    maker = graph.makers.get(step.input(0))
+    for _ in range(8):
+        if maker is None or maker.op not in SAME_VALUE:
+            break
+        maker = graph.makers.get(maker.input(0))
+    if maker is None or maker.op != "Pad":
+        return (0, 0, 0, 0), "zero"
+    pads = padding(maker, graph, 4)
+    mode = maker.word("mode", "constant")
+    if pads is None or any(pads[axis] for axis in (0, 1, 4, 5)):  # batch or channels
+        return None
+    value = graph.numbers(maker.input(2)) if maker.input(2) else (maker.number("value", 0.0),)
+    filled = mode == "constant" and value != (0.0,)
+    around = _pads((pads[2], pads[6], pads[3], pads[7]))
+    if around is None or (filled and value is None):
+        return None
+    return around, f"{value[0]:g}" if filled and value else _MODES.get(mode, mode)
+
+
+def _sum(first: Pads, second: Pads) -> Pads | None:
+    return _pads([a + b for a, b in zip(first, second, strict=True)])
+
+
+def _pads(sides: tuple[int, ...] | list[int]) -> Pads | None:
+    top, bottom, left, right = sides
+    return (top, bottom, left, right) if max(map(abs, sides)) <= _MOST else None

@@ -67,8 +67,4 @@ def _check_whole(source: Source, places: Sequence[Place], left: Sequence[Stored]
 
 def placed_values(source: Source, places: Sequence[Place]) -> dict[str, Array]:
     """Parameter -> its values, for those that come from the file. Raises SegcompileError (SC801)."""
-    return {
-        found.tensor.name: source.values(found.stored).reshape(found.tensor.shape)
-        for found in places
-        if found.stored is not None
-    }
+    return {found.tensor.name: found.value(source.values(found.stored)) for found in places if found.stored is not None}

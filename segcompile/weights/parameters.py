@@ -9,7 +9,7 @@ from segcompile.analysis.facts import Facts
 from segcompile.emit.attributes import paths
 from segcompile.emit.scopes import ScopeTree
 from segcompile.graph import Graph, Node
-from segcompile.ops import BatchNorm, Conv, Init, Parameter
+from segcompile.ops import BatchNorm, Conv, Init, Linear, Parameter
 
 _ZEROS, _ONES = Init(scheme="zeros"), Init(scheme="constant", value=1.0)
 
@@ -22,6 +22,7 @@ class Tensor:
     parameter: Parameter
     name: str
     buffer: bool = False
+    reads: tuple[int, ...] = ()  # channels, height and width of the map that a fully connected layer flattens
 
     @property
     def trained(self) -> bool:
@@ -38,11 +39,18 @@ def tensors(graph: Graph, facts: Facts) -> Iterator[Tensor]:
     for node in graph.nodes:
         path = where[node.name]
         for parameter in facts[node.name].parameters:
-            yield Tensor(node, parameter, f"{path}.{parameter.name}")
+            reads = _map(graph, facts, node) if isinstance(node.op, Linear) else ()
+            yield Tensor(node, parameter, f"{path}.{parameter.name}", reads=reads)
         if isinstance(node.op, BatchNorm):
             channels = (facts[node.name].shape.channels,)
             for name, init in (("running_mean", _ZEROS), ("running_var", _ONES)):
                 yield Tensor(node, Parameter(name, channels, init), f"{path}.{name}", buffer=True)
+
+
+def _map(graph: Graph, facts: Facts, node: Node) -> tuple[int, ...]:
+    name = node.inputs[0]
+    shape = graph.inputs[name] if name in graph.inputs else facts[name].shape
+    return (shape.channels, *(size for size in shape.size if isinstance(size, int)))
 
 
 def mixes_channels(node: Node) -> bool:

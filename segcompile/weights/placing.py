@@ -36,8 +36,22 @@ class Place:
     def reshaped(self) -> bool:
         return self.stored is not None and self.stored.shape != self.tensor.shape and not self.widened
 
+    @property
+    def turned(self) -> bool:
+        """Whether the tensor reads a map row by row, all channels of a pixel together, and the parameter does not."""
+        return self.stored is not None and self.stored.channels_last and self._map[1:] not in ((), (1, 1))
+
+    @property
+    def _map(self) -> tuple[int, ...]:
+        """Channels, height and width of what a matrix reads."""
+        return self.tensor.shape[1:] if len(self.tensor.shape) == 4 else self.tensor.reads
+
     def value(self, found: Array) -> Array:
-        """The parameter's value, of the tensor's: in its own shape, new input channels as the mean of the others."""
+        """The parameter's value, of the tensor's: in its own shape and order, new input channels as the mean of the
+        others."""
+        if self.turned:
+            channels, height, width = self._map
+            found = found.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
         if self.widened:
             found = np.concatenate([found, *[found.mean(1, np.float64, keepdims=True)] * self.widened], axis=1)
         return found.reshape(self.tensor.shape).astype(np.float32)

@@ -92,6 +92,8 @@ def _row(found: Place) -> tuple[str, ...]:
     if found.stored is None:
         return found.tensor.name, shape, f"fresh: {started(found.tensor.parameter.init)}", found.why
     how = f"reshaped from {shown(found.stored.shape)}" if found.reshaped else found.why
+    if found.turned:
+        how = f"{how or 'columns'}, from (height, width, channel) to (channel, height, width)"
     if found.widened:
         how = f"was {shown(found.stored.shape)}; new input channels: the mean of the others"
     return found.tensor.name, shape, found.stored.name, how

@@ -81,6 +81,11 @@ def damaged(path: Path, why: str, help: str | None = None) -> SegcompileError:
     return fail("SC801", f"`{path}` cannot be read as weights: {why}", help=help)
 
 
+def widened(halves: Array) -> Array:
+    """bfloat16, as NumPy has it (16 bits without a meaning), in float32: these are its upper half."""
+    return (halves.astype(np.uint32) << 16).view(np.float32)
+
+
 def first_line(error: Exception) -> str:
     """What an exception says, on one short line."""
     return (str(error).strip().partition("\n")[0] or type(error).__name__)[:200]

@@ -5,6 +5,7 @@ torch.load with `weights_only` builds tensors and plain containers, and refuses 
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -12,14 +13,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from segcompile.errors import SegcompileError
 from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged
 
-_REFUSED = "it is no plain state dict; nothing in it was executed"
+State = Mapping[str, Any]  # name -> torch.Tensor
+
 _WHICH = "save the state dict alone: torch.save(model.state_dict(), path)"
+_TRUST = "if you trust the file: torch.save(torch.load(path, weights_only=False){}, new_path)"
+_ASKED = re.compile(r"GLOBAL ([\w.]{1,200}) was not an allowed")  # of what torch.load says
+_BESIDE = ("optim", "sched", "scaler", "rng", "criterion", "loss")  # what checkpoints keep beside weights
+_DEEPEST = 3  # of a state dict in the containers of a checkpoint
 
 
 def read_torch(path: Path) -> Source:
-    """The tensors of a state dict, alone in the file or the only one under a key. Raises SegcompileError (SC801)."""
+    """The tensors of a state dict, alone in the file or the only one in its containers; of a copy that is a running
+    average of another, which is left. Raises SegcompileError (SC801)."""
     check_file(path)
     try:
         import torch
@@ -28,46 +36,105 @@ def read_torch(path: Path) -> Source:
     archive = _is_plain_zip(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # what it warns of is refused below, or does no harm
-            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
-    except Exception:  # whatever the bytes make it raise; its message advises to turn the safety off
-        raise damaged(path, _REFUSED, _WHICH) from None
-    return Source(path, checked(path, _stored(_state(path, loaded))), Order.REGISTERED)
+            if path.suffix == ".safetensors":  # which torch.load believes
+                with path.open("rb") as file:
+                    loaded = torch.load(file, map_location="cpu", weights_only=True)
+            else:
+                loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
+    except Exception as error:  # whatever the bytes make it raise; its message advises to turn the safety off
+        raise _refused(path, str(error)) from None
+    state, said = _chosen(path, dict(_states(loaded)))
+    state, more = _without_averages(state)
+    return Source(path, checked(path, _stored(state)), Order.REGISTERED, said=(*said, *more))
+
+
+def _refused(path: Path, error: str) -> SegcompileError:
+    """SC801 for a pickle that asks for more than tensors, which is named if its name is one."""
+    asked = _ASKED.search(error)
+    if ".tar format" in error:
+        return damaged(path, "it is in the format before PyTorch 0.2", f"{_TRUST.format('')} writes today's")
+    if asked is None:
+        return damaged(path, "it is no plain state dict; nothing in it was executed", _WHICH)
+    if asked[1].startswith("numpy."):
+        why = f"beside tensors it holds NumPy's values (`{asked[1]}`); nothing in it was executed"
+        return damaged(path, why, _TRUST.format('["state_dict"]'))
+    why = f"it holds a whole pickled model, or other objects (`{asked[1]}`); nothing in it was executed"
+    return damaged(path, why, f"where the code of that is, {_TRUST.format('.state_dict()')}")
 
 
 def _is_plain_zip(path: Path) -> bool:
-    """Whether it is an archive, whose tensors can stay on the disk. Raises SegcompileError for a damaged one, and for
-    a compressed one: torch writes none, and it may unpack to any size."""
+    """Whether it is an archive, whose tensors can stay on the disk. Raises SegcompileError for a damaged one, for a
+    program, and for a compressed one: torch writes none, and it may unpack to any size."""
     try:
         if not zipfile.is_zipfile(path):
             return False  # the format before PyTorch 1.6
         with zipfile.ZipFile(path) as archive:
             packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
+            program = any(name.rpartition("/")[2] == "constants.pkl" for name in archive.namelist())
     except Exception:  # names that are no text, versions that do not exist
-        raise damaged(path, _REFUSED, _WHICH) from None
+        raise _refused(path, "") from None
+    if program:
+        help = "save its weights: torch.save(torch.jit.load(path).state_dict(), new_path)"
+        raise damaged(path, "it is a TorchScript program, and not loaded", help)
     if packed:
         raise damaged(path, "it is a compressed archive", _WHICH)
     return True
 
 
-def _state(path: Path, loaded: object) -> dict[str, Any]:
-    found = _tensors(loaded)
-    if not found and isinstance(loaded, Mapping):
-        inner = {str(key): _tensors(value) for key, value in loaded.items() if _tensors(value)}
-        if len(inner) > 1:
-            raise damaged(path, f"it holds several state dicts: {', '.join(inner)}", _WHICH)
-        found = next(iter(inner.values()), {})
-    return found
+def _states(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, State]]:
+    """The state dicts in a checkpoint by their keys: the innermost mappings that hold arrays of floats."""
+    if not isinstance(value, Mapping) or depth > _DEEPEST:
+        return
+    inner: list[tuple[str, State]] = []
+    for key, part in value.items():
+        if isinstance(key, str) and not any(word in key.lower() for word in _BESIDE):
+            inner += _states(part, f"{name}.{key}" if name else key, depth + 1)
+    tensors = _tensors(value)
+    if inner:
+        yield from inner
+    elif any(tensor.is_floating_point() and tensor.dim() for tensor in tensors.values()) or (tensors and not depth):
+        yield name, tensors
 
 
-def _tensors(value: object) -> dict[str, Any]:
+def _tensors(value: Mapping[Any, Any]) -> State:
     import torch
 
-    if not isinstance(value, Mapping):
-        return {}
     return {name: part for name, part in value.items() if isinstance(name, str) and isinstance(part, torch.Tensor)}
 
 
-def _stored(state: Mapping[str, Any]) -> Iterator[Stored]:
+def _chosen(path: Path, states: Mapping[str, State]) -> tuple[State, tuple[str, ...]]:
+    """The one that is no running average, and what is said of the others."""
+    plain = [name for name in states if not _averaged(name)] or list(states)
+    if len(plain) > 1:
+        raise damaged(path, f"it holds several state dicts: {', '.join(plain)}", _WHICH)
+    if not plain:
+        return {}, ()
+    others = [name for name in states if name != plain[0]]
+    said = f"took `{plain[0]}`, and not its running average `{', '.join(others)}`"
+    return states[plain[0]], (said,) if others else ()
+
+
+def _averaged(name: str) -> bool:
+    """Whether a key is that of a running average: `state_dict_ema`, `model_ema.module`, `averaged_model`."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return any(word in ("ema", "swa", "shadow") or word.startswith("averag") for word in words)
+
+
+def _without_averages(state: State) -> tuple[State, tuple[str, ...]]:
+    """A state dict without what it holds under `ema.` or alike, where it has the same under another prefix or none."""
+    names = {name.partition(".")[2] for name in state if not _averaged(name.partition(".")[0])} | state.keys()
+    copies = [name for name in state if _averaged(name.partition(".")[0]) and _bare(name) in names]
+    if not copies:
+        return state, ()
+    kept = {name: tensor for name, tensor in state.items() if name not in set(copies)}
+    return kept, (f"left out {len(copies)} tensors of a running average, such as `{copies[0]}`",)
+
+
+def _bare(name: str) -> str:
+    return name.partition(".")[2].removeprefix("module.")
+
+
+def _stored(state: State) -> Iterator[Stored]:
     for name, tensor in state.items():
         floats = tensor.is_floating_point()
         yield Stored(name, tuple(tensor.shape), partial(_values, tensor), _unusable(tensor), floats)

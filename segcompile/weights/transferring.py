@@ -12,7 +12,7 @@ from segcompile.graph import Graph
 from segcompile.weights.lineage import Origin, origins, parents
 from segcompile.weights.parameters import Tensor, reads_image, tensors
 from segcompile.weights.placing import COUNTER, Place, fits, left_over, shown
-from segcompile.weights.reading import READERS
+from segcompile.weights.reading import SAFETENSORS, form_of
 from segcompile.weights.report import Filled, Plan
 from segcompile.weights.safetensors_file import read_safetensors
 from segcompile.weights.stored import Array, Source, Stored, damaged
@@ -106,7 +106,7 @@ def _part(file: Path, scope: str | None, compiled: Compiled, every: Sequence[Ori
         known = ", ".join(f"`{name}`" for name in scopes) or "none"
         help = did_you_mean(scope, scopes) or f"its used specs are: {known}"
         raise fail("SC802", f"{compiled.model} uses no spec as `{scope}`", help=help)
-    if file.suffix.lower() in READERS and file.suffix.lower() != ".safetensors":
+    if form_of(file) is not SAFETENSORS:
         help = (
             "`python weights.py export` of the generated folder makes it one; `segcompile weights import` reads others"
         )

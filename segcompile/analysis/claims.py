@@ -9,10 +9,11 @@ from segcompile.analysis.facts import Facts, NodeFacts
 from segcompile.analysis.pairs import Pair
 from segcompile.analysis.slips import explain_slip, first_slips
 from segcompile.analysis.verdicts import Subject, Verdict
-from segcompile.errors import Findings, SegcompileError, did_you_mean, fail
+from segcompile.errors import Findings, SegcompileError, fail
 from segcompile.graph import Graph, Node
 from segcompile.language.flat import Claim, Expansion
 from segcompile.language.values import Values, read_axes, read_integer, read_pair, read_ratio, with_stride
+from segcompile.language.words import meant
 from segcompile.ops import SPELLINGS, Op, Pool
 from segcompile.source import Mapping as MappingNode
 from segcompile.source import Node as SpecNode
@@ -44,7 +45,7 @@ def _verdicts(claim: Claim, subject: Subject) -> list[Verdict]:
     if claim.layer is None:
         return _network_verdicts(claim, subject)
     if claim.what not in _OF_LAYERS:
-        help = did_you_mean(claim.what, _OF_LAYERS) or f"known: {', '.join(_OF_LAYERS)}"
+        help = meant("claim", claim.what, _OF_LAYERS, claim.node) or f"known: {', '.join(_OF_LAYERS)}"
         raise fail("SC003", f"a layer has no `{claim.what}` to claim", claim.span, help=help)
     nodes = subject.graph.layers.get(_layer_of(claim, subject.expansion))
     if nodes is None:
@@ -157,7 +158,7 @@ def _count(key: Scalar, node: SpecNode, subject: Subject) -> Verdict:
     ops = [word.strip() for word in key.text.split("+")]
     unknown = next((word for word in ops if word not in SPELLINGS), None)
     if unknown is not None:
-        raise fail("SC109", f"there is no op `{unknown}` to count", key.span, help=did_you_mean(unknown, SPELLINGS))
+        raise fail("SC109", f"there is no op `{unknown}` to count", key.span, help=meant("op", unknown, SPELLINGS))
     total = sum(item.op.spelling in ops and item.role == "main" for item in subject.graph.nodes)
     value = read_integer(node, subject.expansion.values)
     return Verdict(None, f"count of {key.text}", (value, value), (total, total), node.span)

@@ -8,9 +8,10 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from segcompile.errors import Diagnostic, SegcompileError, Span, did_you_mean, fail
+from segcompile.errors import Diagnostic, SegcompileError, Span, fail
 from segcompile.language.expressions import names_in
 from segcompile.language.values import READERS, Values, read_number, read_option, read_pair, read_word, with_stride
+from segcompile.language.words import called, meant
 from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
 from segcompile.source import Mapping, Node, Scalar, describe, scalars
 
@@ -70,15 +71,15 @@ def check_defaults(defaults: Mapping | None, values: Values) -> None:
 def _existing(key: Scalar, attributes: Node) -> Mapping:
     """The defaults of one op, if there are such an op and such attributes."""
     if key.text not in SPELLINGS:
-        help = did_you_mean(key.text, SPELLINGS) or f"ops: {', '.join(sorted(SPELLINGS))}"
+        help = meant("op", key.text, SPELLINGS) or f"ops: {', '.join(sorted(SPELLINGS))}"
         raise fail("SC109", f"there is no op `{key.text}`", key.span, help=help)
     if not isinstance(attributes, Mapping):
         message = f"defaults of `{key.text}` are attributes, not {describe(attributes)}"
         raise fail("SC004", message, attributes.span, help=f"{{{key.text}: {{...: ...}}}}")
     known = {*_attributes(key.text), *CARRIED}
-    for name, _ in attributes.entries.values():
+    for name, node in attributes.entries.values():
         if name.text not in known:
-            help = did_you_mean(name.text, known) or f"it has {', '.join(sorted(known))}"
+            help = meant("attribute", name.text, known, node) or f"it has {', '.join(sorted(known))}"
             raise fail("SC003", f"{key.text} has no attribute `{name.text}`", name.span, help=help)
     return attributes
 
@@ -134,7 +135,7 @@ def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, factor:
         _refuse_others(key, body)
         return _read_carried_op(key, main, defaults, values)
     kind = BY_KIND[key]
-    op = kind[read_word(main, tuple(kind))] if kind else BY_SPELLING[key]
+    op = kind[read_word(main, tuple(kind), key)] if kind else BY_SPELLING[key]
     given = _given(op, key, body, defaults, values)
     if op.main is not None and (op.spelling not in _NAMES_LAYERS or factor):
         given = {op.main: (main, values), **given}
@@ -167,9 +168,11 @@ def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Va
             raise fail("SC011", f"`{name}` is what `{key}` itself says", word.span, help=f"`{key}: ...` alone")
         if name in SPELLINGS and name not in free:
             message = f"a layer has one op, and this one has `{key}` and `{name}`"
-            raise fail("SC011", message, word.span, help=f"a layer of its own: `- {{{name}: ...}}`")
+            own = f"a layer of its own: `- {{{name}: ...}}`"
+            inside = called("attribute", name, [*free, *COMMON, key], node, key)
+            raise fail("SC011", message, word.span, help=f"{inside}, or {own}" if inside else own)
         if name not in free:
-            help = did_you_mean(name, [*free, *COMMON]) or _listed(op)
+            help = meant("attribute", name, [*free, *COMMON, key], node, key) or _listed(op)
             raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
         given[name] = node, values
     return given
@@ -200,7 +203,7 @@ def _values(op: type[Op], given: _Given, stride: tuple[int, int] = (1, 1)) -> di
 def _value(op: type[Op], name: str, node: Node, values: Values) -> Any:
     reads = op.reads(name)
     if reads is Reads.WORD:
-        return read_word(node, get_args(op.model_fields[name].annotation))
+        return read_word(node, get_args(op.model_fields[name].annotation), name)
     return READERS[reads](node, values)
 
 
@@ -258,7 +261,7 @@ def _read_carried_op(key: str, node: Node, defaults: Defaults, values: Values) -
 def _no_kind(key: str, word: Scalar) -> SegcompileError:
     if word.text == "none":
         return fail("SC011", f"`{key}: none` belongs in a layer; alone it does nothing", word.span, help="remove it")
-    help = did_you_mean(word.text, [*BY_KIND[key], "none"]) or f"known: {', '.join(BY_KIND[key])}"
+    help = meant(key, word.text, [*BY_KIND[key], "none"]) or f"known: {', '.join(BY_KIND[key])}"
     return fail("SC115", f"there is no {key} `{word.text}`", word.span, help=help)
 
 
@@ -270,9 +273,9 @@ def _options(word: Scalar, options: Node | None, free: list[str], values: Values
         raise fail("SC004", f"{word.text} takes no value", options.span, help=f"`{word.text}` alone")
     if not isinstance(options, Mapping):
         return {free[0]: (options, values)}
-    for name, (written, _) in options.entries.items():
+    for name, (written, node) in options.entries.items():
         if name not in free:
-            help = did_you_mean(name, free) or f"it has {', '.join(free)}"
+            help = meant("attribute", name, free, node) or f"it has {', '.join(free)}"
             raise fail("SC003", f"{word.text} has no option `{name}`", written.span, help=help)
     return {name: (value, values) for name, (_, value) in options.entries.items()}
 

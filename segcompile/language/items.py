@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from segcompile.errors import did_you_mean, fail
+from segcompile.errors import fail
 from segcompile.language.attributes import CALLS, COMMON, op_key
 from segcompile.language.values import Values, read_integer_or_name
+from segcompile.language.words import called, meant
 from segcompile.ops import ALL_OPS, SPELLINGS
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
+OPS = (*sorted(SPELLINGS), *CALLS, "drop")  # what says what a layer is
 _ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields)
 
 
@@ -18,7 +20,8 @@ def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
     if not isinstance(item, Mapping) or not item.entries:
         code = "SC012" if isinstance(item, Mapping) else "SC004"
         message = "this layer is empty" if isinstance(item, Mapping) else f"a layer is a mapping, not {describe(item)}"
-        raise fail(code, message, item.span, help="`- name: {conv: 64, kernel: 3}`")
+        help = meant("op", item.text, OPS) if isinstance(item, Scalar) else None
+        raise fail(code, message, item.span, help=help or "`- name: {conv: 64, kernel: 3}`")
     if len(item.entries) > 1:
         return None, item
     ((key, value),) = item.entries.values()
@@ -28,7 +31,7 @@ def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
         return key, value
     if key.text not in SPELLINGS and key.text not in (*CALLS, "drop"):
         message = f"layer `{key.text}` is {describe(value)}; it must say an op"
-        help = did_you_mean(key.text, SPELLINGS) or f"`{key.text}: {{conv: 64, kernel: 3}}`"
+        help = meant("op", key.text, OPS, value) or f"`{key.text}: {{conv: 64, kernel: 3}}`"
         raise fail("SC109", message, value.span if isinstance(value, Scalar) and value.text else key.span, help=help)
     return None, item
 
@@ -40,12 +43,14 @@ def body_op(name: Scalar | None, body: Mapping) -> str:
         return key
     if name is None:
         _refuse_indentation(body)
-    odd = [word for word, _ in body.entries.values() if word.text not in _ATTRIBUTES and word.text not in COMMON]
+    words = [word for word, _ in body.entries.values() if word.text not in _ATTRIBUTES and word.text not in COMMON]
+    known = (*_ATTRIBUTES, *OPS)
+    odd = [word for word in words if called("op", word.text, OPS) or not called("attribute", word.text, known)]
     if not odd:
         at = name if name is not None else next(iter(body.entries.values()))[0]
         raise fail("SC012", f"`{at.text}` says no op", at.span, help="`name: {conv: 64, kernel: 3}`")
-    word = odd[0]
-    help = did_you_mean(word.text, SPELLINGS) or f"ops: {', '.join(sorted(SPELLINGS))}"
+    word = next((word for word in odd if called("op", word.text, OPS)), odd[0])
+    help = meant("op", word.text, OPS, body.get(word.text)) or f"ops: {', '.join(sorted(SPELLINGS))}"
     raise fail("SC109", f"there is no op `{word.text}`", word.span, help=help)
 
 
@@ -93,9 +98,9 @@ def list_under(mapping: Mapping, key: str) -> Sequence:
     raise fail("SC004", f"`{key}` is a list of layers, not {describe(found)}", found.span, help=help)
 
 
-def only(mapping: Mapping, keys: tuple[str, ...]) -> None:
-    """Refuse (SC003) a key that is none of `keys`."""
-    for key, _ in mapping.entries.values():
+def only(mapping: Mapping, keys: tuple[str, ...], place: str = "") -> None:
+    """Refuse (SC003) a key that is none of `keys`; `place`: the section of the field's other words for them."""
+    for key, node in mapping.entries.values():
         if key.text not in keys:
-            help = did_you_mean(key.text, keys) or f"known: {', '.join(keys)}"
+            help = meant(place, key.text, keys, node) or f"known: {', '.join(keys)}"
             raise fail("SC003", f"there is no key `{key.text}` here", key.span, help=help)

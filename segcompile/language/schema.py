@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from segcompile.errors import MAX_ERRORS, Findings, Label, Span, did_you_mean
+from segcompile.errors import MAX_ERRORS, Findings, Label, Span
+from segcompile.language.words import meant
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -165,8 +166,9 @@ def _report(root: Mapping, loc: tuple[int | str, ...], kind: str, findings: Find
     where = f"`{path[-1]}`" if path else "a spec"
     if kind == "extra_forbidden" and key is not None:
         known = _owner(path).model_fields
-        near = did_you_mean(key.text, known) or f"known: {', '.join(known)}"
-        findings.add("SC003", f"there is no key `{key.text}` here", key.span, help=near)
+        place = "spec" if len(path) == 1 else path[0]
+        help = meant(place, key.text, known, node) or f"known: {', '.join(known)}"
+        findings.add("SC003", f"there is no key `{key.text}` here", key.span, help=help)
     elif kind == "missing":
         span = node.span if key is None else key.span
         findings.add("SC012", f"`{loc[-1]}` is missing", span, help=_MISSING.get(str(loc[-1])))

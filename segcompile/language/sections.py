@@ -17,6 +17,7 @@ from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.language.table import Table, read_table
 from segcompile.language.values import Values, read_integer, read_positive
+from segcompile.language.words import meant
 from segcompile.ops import Shape
 from segcompile.ops.size import AnySize
 from segcompile.source import Mapping as MappingNode
@@ -90,13 +91,14 @@ def read_input_section(section: Node | None, at: Span, values: Values) -> dict[s
     for key, node in section.entries.values():
         if not isinstance(node, MappingNode):
             message = f"input `{key.text}` is {{channels, size}}, not {describe(node)}"
-            raise fail("SC004", message, node.span, help=f"{{{key.text}: {{channels: 3, size: any}}}}")
+            help = meant("input", key.text, ("channels", "size"), node) or f"{{{key.text}: {{channels: 3, size: any}}}}"
+            raise fail("SC004", message, node.span, help=help)
         found[key.text] = _input(node, values)
     return found
 
 
 def _input(section: MappingNode, values: Values) -> Shape:
-    only(section, ("channels", "size"))
+    only(section, ("channels", "size"), "input")
     channels, size = section.get("channels"), section.get("size")
     if channels is None or size is None:
         missing = "channels" if channels is None else "size"

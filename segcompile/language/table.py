@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 
-from segcompile.errors import Findings, Label, Span, did_you_mean
+from segcompile.errors import Findings, Label, Span
 from segcompile.language.ledger import MAX_LAYERS
 from segcompile.language.values import read_flag
+from segcompile.language.words import called, meant
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
@@ -75,7 +76,7 @@ def _rows(table: Mapping, findings: Findings) -> dict[str, Node]:
                 "SC003",
                 f"a table has no row `{key.text}`",
                 key.span,
-                help=did_you_mean(written, known) or "any attribute of an op is a row",
+                help=_row_help(written, value, known),
             )
         elif name in rows:
             labels = [Label(written_as[name].span, "first written here")]
@@ -89,6 +90,11 @@ def _rows(table: Mapping, findings: Findings) -> dict[str, Node]:
             rows[name] = value
             written_as[name] = key
     return rows
+
+
+def _row_help(written: str, row: Node, known: list[str]) -> str:
+    paper = called("row", written, [name.replace("_", " ") for name in known])
+    return paper or meant("attribute", written, known, row) or "any attribute of an op is a row"
 
 
 def _width(table: Mapping, rows: MappingOf[str, Node], findings: Findings) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from segcompile.errors import Diagnostic, Label, SegcompileError, Span, did_you_mean, fail
+from segcompile.errors import Diagnostic, Label, SegcompileError, Span, fail
 from segcompile.language.derive import Document
 from segcompile.language.values import (
     Values,
@@ -21,6 +21,7 @@ from segcompile.language.values import (
     read_positive,
     read_word,
 )
+from segcompile.language.words import meant
 from segcompile.source import Mapping, Node, Scalar, Sequence, counted, describe
 
 _Reader = Callable[[Node, Values], dict[str, Any]]  # of a key: the fields that it says
@@ -100,7 +101,7 @@ def _read_all(
     for key, node in entries:
         try:
             if key.text not in readers:
-                help = did_you_mean(key.text, readers) or f"known: {', '.join(readers)}"
+                help = meant("training", key.text, readers, node) or f"known: {', '.join(readers)}"
                 raise fail("SC003", f"there is no key `{key.text}` here", key.span, help=help)
             found |= readers[key.text](node, values)
         except SegcompileError as error:
@@ -179,10 +180,10 @@ _SELECTORS: dict[str, _Reader] = {
 
 def _loss(node: Node, values: Values) -> dict[str, Any]:
     word, options = read_option(node)
-    read_word(word, ("cross_entropy",))
+    read_word(word, ("cross_entropy",), "loss")
     known: _Known = {
         "ignore": ("ignore", _ignored),
-        "reduction": ("reduction", lambda node, values: read_word(node, ("mean", "sum"))),
+        "reduction": ("reduction", lambda node, values: read_word(node, ("mean", "sum"), "reduction")),
         "keep": ("keep", _share),
     }
     return _options(options, known, values)
@@ -218,7 +219,7 @@ def _share(node: Node, values: Values) -> float:
 
 def _optimizer(node: Node, values: Values) -> dict[str, Any]:
     word, options = read_option(node)
-    name = read_word(word, ("sgd", "adamw"))
+    name = read_word(word, ("sgd", "adamw"), "optimizer")
     known = {"momentum": ("momentum", _momentum), "weight_decay": ("weight_decay", _not_negative)}
     return {"optimizer": name, **_options(options, known, values)}
 
@@ -246,7 +247,7 @@ _SCHEDULES: MappingOf[str, _Known] = {  # the first option of each needs no name
 
 def _schedule(node: Node, values: Values) -> dict[str, Any]:
     word, options = read_option(node)
-    name = read_word(word, tuple(_SCHEDULES))
+    name = read_word(word, tuple(_SCHEDULES), "schedule")
     known = _SCHEDULES[name]
     if options is not None and not known:
         raise fail("SC004", f"a {name} rate takes no value", options.span, help=f"`schedule: {name}`")
@@ -262,7 +263,7 @@ def _options(node: Node | None, known: _Known, values: Values) -> dict[str, Any]
     found: dict[str, Any] = {}
     for key, value in node.entries.values() if node is not None else ():
         if key.text not in known:
-            help = did_you_mean(key.text, known) or f"known: {', '.join(known)}"
+            help = meant("training", key.text, known, value) or f"known: {', '.join(known)}"
             raise fail("SC003", f"there is no option `{key.text}` here", key.span, help=help)
         name, read = known[key.text]
         found[name] = read(value, values)
@@ -284,7 +285,7 @@ def _padding(node: Node, values: Values) -> dict[str, Any]:
     if size is None:
         message = f"how to pad, and by how much, is due here, not {describe(node)}"
         raise fail("SC004", message, node.span, help="for example `input_padding: {reflect: 186}`")
-    mode = read_word(word, ("reflect", "edge", "zero"))
+    mode = read_word(word, ("reflect", "edge", "zero"), "mode")
     height, width = read_axes(size, values, read_natural)
     if max(height, width) > _MOST_PADDING:
         raise fail("SC105", f"at most {_MOST_PADDING} pixels can be added, not {describe(size)}", size.span)

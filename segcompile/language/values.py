@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from segcompile.errors import SegcompileError, Span, did_you_mean, fail
 from segcompile.language.expressions import BadExpression, evaluate
+from segcompile.language.words import called, meant
 from segcompile.ops import Init, Reads
 from segcompile.source import Mapping as MappingNode
 from segcompile.source import Node, Scalar, Sequence, brief, counted, describe
@@ -149,6 +150,9 @@ def read_padding(node: Node, values: Values) -> str | tuple[int, int, int, int]:
     if isinstance(node, Sequence) and len(node.items) == 4:
         top, bottom, left, right = (read_natural(item, values) for item in node.items)
         return top, bottom, left, right
+    help = called("pad", node.text, ("same", "0")) if isinstance(node, Scalar) and node.text not in values else None
+    if help is not None:
+        raise fail("SC115", f"there is no padding {describe(node)}", node.span, help=help)
     height, width = read_axes(node, values, read_natural)
     return height, height, width, width
 
@@ -183,11 +187,11 @@ def read_numbers(node: Node, values: Values) -> tuple[float, ...]:
     return tuple(read_number(item, values) for item in node.items)
 
 
-def read_word(node: Node, choices: tuple[str, ...]) -> str:
-    """One of `choices`."""
+def read_word(node: Node, choices: tuple[str, ...], place: str = "") -> str:
+    """One of `choices`; `place`: the section of the field's other words for them."""
     scalar = _scalar(node, "a word")
     if scalar.text not in choices:
-        help = did_you_mean(scalar.text, choices)
+        help = meant(place, scalar.text, choices)
         raise fail("SC115", f"one of {', '.join(choices)} is due here, not {describe(node)}", node.span, help=help)
     return scalar.text
 
@@ -214,7 +218,7 @@ def read_init(node: Node, values: Values) -> Init:
     """`zeros`, `{normal: 0.001}`, `{identity: {groups: C}}`, ..."""
     word, options = read_option(node)
     schemes = ("identity", "bilinear", "zeros", "normal", "he", "xavier")
-    scheme = read_word(word, schemes)
+    scheme = read_word(word, schemes, "init")
     given: dict[str, Any] = {}
     if isinstance(options, MappingNode):
         for key, value in options.entries.values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from segcompile.errors import SegcompileError, did_you_mean, fail
+from segcompile.errors import SegcompileError, fail
 from segcompile.language.derive import Step
 from segcompile.language.transform.change import change
 from segcompile.language.transform.convolutionalize import convolutionalize
@@ -12,6 +12,7 @@ from segcompile.language.transform.draft import Draft
 from segcompile.language.transform.layers import append, insert, replace
 from segcompile.language.transform.remove import remove
 from segcompile.language.transform.strides import atrous, remove_stride
+from segcompile.language.words import meant
 from segcompile.source import Mapping as MappingNode
 from segcompile.source import Node, describe
 
@@ -46,7 +47,7 @@ def _edit(draft: Draft, item: Node) -> None:
         raise fail("SC004", f"an edit is one key and what it does, not {written}", item.span, help=help)
     ((key, node),) = item.entries.values()
     if key.text not in EDITS:
-        help = did_you_mean(key.text, EDITS) or f"edits: {', '.join(EDITS)}"
+        help = meant("edit", key.text, EDITS, node) or f"edits: {', '.join(EDITS)}"
         raise fail("SC003", f"there is no edit `{key.text}`", key.span, help=help)
     EDITS[key.text](draft, node)
 

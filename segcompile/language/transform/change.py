@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from segcompile.errors import Findings, did_you_mean, fail
+from segcompile.errors import Findings, fail
 from segcompile.graph import Origin
 from segcompile.language.attributes import CARRIED, change_carried, change_op, changeable
 from segcompile.language.flat import Layer
 from segcompile.language.transform.draft import Draft
+from segcompile.language.words import meant
 from segcompile.source import Mapping, Node, describe
 
 
@@ -37,9 +38,10 @@ def change(draft: Draft, node: Node) -> None:
 def _check_names(layers: list[Layer], attributes: Mapping) -> None:
     """Refuse (SC003) an attribute that no layer has."""
     known = {name for layer in layers for name in (*changeable(layer.op), *CARRIED)}
-    for key, _ in attributes.entries.values():
+    for key, node in attributes.entries.values():
         if key.text not in known:
-            help = did_you_mean(key.text, known) or f"it has {', '.join(sorted(known))}"
+            near = meant("attribute", key.text, known, node, layers[0].op.spelling)
+            help = near or f"it has {', '.join(sorted(known))}"
             few = layers[0].name if len(layers) == 1 else f"none of {len(layers)} layers"
             message = (
                 f"`{few}` has no attribute `{key.text}`" if len(layers) == 1 else f"{few} has an attribute `{key.text}`"

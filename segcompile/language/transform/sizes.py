@@ -17,12 +17,15 @@ class Sizes:
         self.pooled: dict[str, str] = {}  # layer -> what it reads first, by name
 
     def entering(self, layer: Layer) -> Shape | Refusal:
-        return self.shapes[layer.inputs[0]]
+        return self._of(layer.inputs[0])
+
+    def _of(self, name: str) -> Shape | Refusal:
+        return self.shapes.get(name) or Refusal("SC102", f"`{name}` could not be read")
 
     def add(self, layer: Layer) -> None:
-        found = [self.shapes[name] for name in layer.inputs]
+        found = [self._of(name) for name in layer.inputs]
         if isinstance(layer.op, Unpool):  # it gives back the size that its pool read
-            found = [found[0], self.shapes[self.pooled.get(layer.inputs[1], layer.inputs[1])]]
+            found = [found[0], self._of(self.pooled.get(layer.inputs[1], layer.inputs[1]))]
         self.entered[layer.name], self.pooled[layer.name] = found[0], layer.inputs[0]
         self.shapes[layer.name] = _result(layer, found)
 

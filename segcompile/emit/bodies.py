@@ -88,15 +88,29 @@ class BodyWriter:
     inner: Mapping[str, Body]
     calls: Mapping[str, Call]
 
-    def write(self, scope: str) -> Body:
-        """The body of `scope`; the comments of its lines give its own sizes."""
+    def write(self, scope: str, results: list[str]) -> Body:
+        """The body of `scope`, which hands on `results`; the comments of its lines give its own sizes."""
+        return self._write(scope, results, {})
+
+    def sketch(self, scope: str) -> Body:
+        """The body, which hands nothing on and calls its arguments by their places: scopes that compute the same have
+        the same one, whatever enters them and is read of them."""
+        arguments = self._written(scope)[1]
+        return self._write(scope, [], {value: f"argument {index}" for index, value in enumerate(arguments)})
+
+    def _written(self, scope: str) -> tuple[list[_Step], list[str]]:
+        """The steps of a scope, and the values that enter it."""
         steps = [_Step(item, *self._ends(item)) for item in self.tree.items[scope]]
         made = {value for step in steps for value in step.makes}
         outer = dict.fromkeys(value for step in steps for value in step.reads if value not in made)
+        return steps, list(self.inputs) if scope == ROOT else list(outer)
+
+    def _write(self, scope: str, results: list[str], called: Mapping[str, str]) -> Body:
+        steps, arguments = self._written(scope)
         names = Names({*self.rules.names, "x", "y"})
-        arguments = list(self.inputs) if scope == ROOT else list(outer)
-        body = Body(scope, arguments, self.tree.results[scope], names, attributes(self.tree, scope))
+        body = Body(scope, arguments, results, names, attributes(self.tree, scope))
         self._name_values(steps, body)
+        body.variables.update(called)
         unborn = {*body.result_names} - {*body.argument_names}
         for step in steps:
             comment = describe(self.facts[step.result], self.rules.axes)

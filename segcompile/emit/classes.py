@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from keyword import iskeyword
@@ -35,7 +35,7 @@ class Class:
     """A class as the template prints it."""
 
     name: str
-    title: str  # the block's, spec's or join's name
+    titles: tuple[str, ...]  # of the blocks, specs, joins or chains that it stands for, each once
     about: str  # what a used spec says of itself
     instances: tuple[str, ...]  # the scopes that it stands for; its statements are the first one's
     parameters: Parameters  # of the constructor: name, and a value it takes
@@ -71,25 +71,25 @@ def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str,
     writer = BodyWriter(tree, facts, rules, inputs, bodies, calls)
     taken = {*rules.classes, class_name}
     for level in tree.innermost_first():
-        for name in level:
-            bodies[name] = writer.write(name)
-        for names in _alike(level, bodies, tree):
-            shared = _Shared(names, bodies, tree, rules, _class_name(tree.scopes[names[0]], taken))
+        for names in _alike(level, writer):
+            for name, results in _united(names, tree).items():
+                bodies[name] = writer.write(name, results)
+            shared = _Shared(names, bodies, tree, rules, _class_name([tree.scopes[name] for name in names], taken))
             classes.append(shared.printed())
             calls.update(shared.instances())
-    root = writer.write(ROOT)
+    root = writer.write(ROOT, tree.results[ROOT])
     members = tuple(Construction(m.attribute, m.call.function, m.call.arguments()) for m in root.members)
     code = (root.argument_names, tuple(root.statements), root.result_names)
-    classes.append(Class(class_name, class_name, "", (ROOT,), (), members, *code))
+    classes.append(Class(class_name, (class_name,), "", (ROOT,), (), members, *code))
     modules = {member.node.name for body in (root, *bodies.values()) for member in body.members if member.node}
     return ModelView(tuple(classes), {node: path for node, path in paths(tree).items() if node in modules})
 
 
-def _alike(level: list[str], bodies: Mapping[str, Body], tree: ScopeTree) -> list[list[str]]:
-    """Scopes of one level in groups that can share a class."""
+def _alike(level: list[str], writer: BodyWriter) -> list[list[str]]:
+    """Scopes of one level in groups that can share a class: they compute the same, and say the same of themselves."""
     groups: dict[object, list[str]] = {}
     for name in level:
-        groups.setdefault((tree.scopes[name].title, _signature(bodies[name])), []).append(name)
+        groups.setdefault((writer.tree.scopes[name].about, _signature(writer.sketch(name))), []).append(name)
     return list(groups.values())
 
 
@@ -98,7 +98,13 @@ def _signature(body: Body) -> object:
     members = tuple((member.attribute, member.call.function, member.call.roles) for member in body.members)
     fixed = tuple(slot if isinstance(slot, str | bool | float) else type(slot) for slot in body.slots)
     statements = tuple((statement.target, statement.code) for statement in body.statements)
-    return members, fixed, statements, body.argument_names, body.result_names
+    return members, fixed, statements, body.argument_names
+
+
+def _united(scopes: list[str], tree: ScopeTree) -> dict[str, list[str]]:
+    """Scope -> what it hands on: all that is read of any of the scopes, which are alike, in the order of the data."""
+    wanted = {value.removeprefix(f"{name}.") for name in scopes for value in tree.results[name]}
+    return {name: [value for value in tree.inside(name) if value.removeprefix(f"{name}.") in wanted] for name in scopes}
 
 
 @dataclass(frozen=True)
@@ -141,9 +147,10 @@ class _Shared:
             for m in self.first.members
         )
         parameters = tuple((name, column[0]) for column, name in self.parameters.items())
-        scope, first = self.tree.scopes[self.scopes[0]], self.first
+        scopes, first = [self.tree.scopes[name] for name in self.scopes], self.first
+        titles, about = tuple(dict.fromkeys(scope.title for scope in scopes)), scopes[0].about
         code = (first.argument_names, tuple(first.statements), first.result_names)
-        return Class(self.name, scope.title, scope.about, tuple(self.scopes), parameters, members, *code)
+        return Class(self.name, titles, about, tuple(self.scopes), parameters, members, *code)
 
     def instances(self) -> dict[str, Call]:
         """How each scope is constructed."""
@@ -155,10 +162,13 @@ class _Shared:
         }
 
 
-def _class_name(scope: Scope, taken: set[str]) -> str:
-    """The block's or spec's name as a class, else the scope's, else with a number; it is taken from now on."""
-    block = camel(scope.title) or "Block"
-    tried = (block, camel(scope.name), f"{block}Block", *(f"{block}{count}" for count in range(2, len(taken) + 3)))
+def _class_name(scopes: Sequence[Scope], taken: set[str]) -> str:
+    """The block's or spec's name as a class, or what scopes of several names have in common before their numbers; else
+    the first scope's, else with a number; it is taken from now on."""
+    titles = list(dict.fromkeys(scope.title for scope in scopes))
+    stems = {title.rstrip("_0123456789") for title in titles}
+    block = camel(stems.pop() if len(titles) > 1 and len(stems) == 1 else titles[0]) or "Block"
+    tried = (block, camel(scopes[0].name), f"{block}Block", *(f"{block}{count}" for count in range(2, len(taken) + 3)))
     name = next(name for name in tried if name.isidentifier() and not iskeyword(name) and name not in taken)
     taken.add(name)
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from segcompile.emit.calls import Argument, Rules
@@ -28,7 +29,7 @@ def print_class(found: Class, graph: Graph, is_model: bool, rules: Rules) -> dic
     members = [call_lines(f"self.{m.attribute} = {m.function}", m.arguments, "", _BODY) for m in found.members]
     return {
         "name": found.name,
-        "about": one_line(found.about) or f"`{found.title}` of the spec.",
+        "about": one_line(found.about) or f"{_listed(found.titles)} of the spec.",
         "first": found.instances[0] if len(found.instances) > 1 else "",
         "constructor": call_lines("def __init__", parameters, " -> None:", _METHOD),
         "members": [line for lines in members for line in lines],
@@ -38,6 +39,14 @@ def print_class(found: Class, graph: Graph, is_model: bool, rules: Rules) -> dic
         "result": result,
         "is_model": is_model,
     }
+
+
+def _listed(titles: Sequence[str]) -> str:
+    """`a`, `b` and `c`; of many the first ones."""
+    *more, last = [f"`{title}`" for title in titles[:4]]
+    if len(titles) > 4:
+        return f"{', '.join(more)} and {len(titles) - 3} more"
+    return f"{', '.join(more)} and {last}" if more else last
 
 
 def _annotation(value: Argument) -> str:

@@ -5,6 +5,7 @@ What crosses is a value: a node's result under the node's name, or the switches 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -96,6 +97,14 @@ class ScopeTree:
                     if scope in self.scopes and any(scope not in enclosing(reader) for reader in readers):
                         found[scope][value] = None
         return {ROOT: list(self.graph.outputs.values())} | {scope: list(nodes) for scope, nodes in found.items()}
+
+    def inside(self, scope: str) -> Iterator[str]:
+        """The values that are made in a scope and those inside it, in the order of the data."""
+        for item in self.items[scope]:
+            if isinstance(item, str):
+                yield from self.inside(item)
+            else:
+                yield from (value for node in item for value in self.made(node))
 
     def innermost_first(self) -> list[list[str]]:
         """The scopes by what they hold: those without scopes in them, then those that hold only such, and so on.

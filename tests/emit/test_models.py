@@ -10,6 +10,7 @@ import pytest
 from segcompile.graph import Graph, Node
 from segcompile.ops import Resize, Shape
 
+CASES = Path(__file__).parents[1] / "data" / "cases"
 HEAD = (
     "segcompile: 1\nmodel: net\ninput: {channels: 4, size: 16}\ndefaults: {conv: {kernel: 3, pad: same, act: relu}}\n"
 )
@@ -199,8 +200,30 @@ def test_a_papers_model_equals_the_same_model_written_flat(nets: SimpleNamespace
 def test_scopes_that_differ_in_integers_share_a_class_and_others_do_not(nets: SimpleNamespace, tmp_path: Path) -> None:
     shared = built(nets, tmp_path, SCOPED["nested blocks"]).source
     assert shared.count("(nn.Module)") == 3
-    text = SCOPED["a layer inside a scope is read from outside"].replace("enc0.conv1, ", "")
-    assert built(nets, tmp_path, text).source.count("(nn.Module)") == 3  # one gives two tensors, one only its last
+    others = built(nets, tmp_path, SCOPED["blocks that differ in more than integers"]).source
+    assert others.count("(nn.Module)") == 3
+
+
+def test_bug_duplicate_class_of_language_is_one_class_whatever_is_read_of_each_use(
+    nets: SimpleNamespace, tmp_path: Path
+) -> None:
+    net = built(nets, tmp_path, (CASES / "language" / "bug_duplicate_class.yaml").read_text())
+    assert net.source.count("class Pair(") == 1 and net.source.count("(nn.Module)") == 3
+    assert "_, p2 = self.p2(f0, x)" in net.source  # only the first use's inner layer is read
+    assert '"""`q1` and `q2` of the spec.\n' in net.source and "self.q2 = Q()" in net.source
+    check_against_flat(nets, net)
+
+
+def test_scopes_of_other_names_share_a_class(nets: SimpleNamespace, tmp_path: Path) -> None:
+    text = """
+layers:
+  - left:  [{conv: 4}, {conv: 4}]
+  - head:  {conv: 4}
+  - right: [{conv: 2}, {conv: 2}]
+"""
+    net = built(nets, tmp_path, text)
+    assert "self.right = Left(2)" in net.source and '"""`left` and `right` of the spec.' in net.source
+    check_against_flat(nets, net)
 
 
 def test_a_block_at_two_depths_is_one_class(nets: SimpleNamespace, tmp_path: Path) -> None:

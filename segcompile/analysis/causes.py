@@ -16,7 +16,9 @@ from itertools import pairwise
 from segcompile.analysis.alignment import centre, window_of
 from segcompile.analysis.witness import Atlas, Path
 from segcompile.graph import Node
-from segcompile.ops import Join, Resize, Shape, Window
+from segcompile.ops import Conv, Deconv, Join, Pad, Pool, Resize, Shape, Window
+
+_SIDED = 3  # one-sided paddings that are named
 
 
 class Kind(Enum):
@@ -55,7 +57,43 @@ def explain(atlas: Atlas, shapes: Mapping[str, Shape], axis: int, join: Node, pa
     if isinstance(join.op, Join) and join.op.align != "none":
         message = f"`align: {join.op.align}` goes by the sizes alone; a `crop` cuts where the maps lie over each other"
         return Cause("align", message)
-    return Cause("whole", "is one of the paddings or crops on the way one-sided?")
+    return Cause("whole", _moved(atlas, axis, paths))
+
+
+def _moved(atlas: Atlas, axis: int, paths: Sequence[Path]) -> str:
+    """The remedy where maps lie whole pixels apart: other paddings of a transposed convolution, which is where `same`
+    of a downsampling and of an upsampling differ, or the paddings that are one-sided."""
+    one, other = (atlas.places[path[-1]][axis].first for path in paths)
+    for path, own, wanted in ((paths[0], one, other), (paths[1], other, one)):
+        for node in (atlas.graph.by_name[name] for name in path[1:]):
+            place = atlas.places[node.name][axis].first
+            if isinstance(node.op, Deconv) and own is not None and wanted is not None and place is not None:
+                instead = _instead(node.op, (wanted.shift - own.shift) / place.scale)
+                if instead is not None:
+                    return f"{_shown(node, axis)} with {instead} keeps its size and lies over the other map"
+    sided = [
+        f"`{node.layer}` pads {before} before and {after} after"
+        for node in (atlas.graph.by_name[name] for path in paths for name in path[1:])
+        if isinstance(node.op, Conv | Deconv | Pool | Pad)
+        for before, after in (node.op.pads(axis),)
+        if before != after
+    ]
+    told = ", ".join(dict.fromkeys(sided[:_SIDED]))
+    return f"{told}; equal pads move nothing" if told else "do the crops on the way cut as much on both sides?"
+
+
+def _instead(op: Deconv, pixels: Fraction) -> str | None:
+    """Paddings of a transposed convolution, alike along both axes, that keep its size and move its map by so many of
+    its pixels; None if there are none."""
+    if pixels.denominator != 1 or op.pads(0) != op.pads(1) or op.output_pad[0] != op.output_pad[1]:
+        return None
+    before, after = op.pads(0)
+    pad = before + int(pixels)
+    rest = 2 * pad - (before + after - op.output_pad[0])
+    room = min(max(pair) for pair in zip(op.stride, op.dilation, strict=True))
+    if pad < 0 or not 0 <= rest < room:
+        return None
+    return f"`pad: {pad}, output_pad: {rest}`" if rest else f"`pad: {pad}`"
 
 
 def _kinds(atlas: Atlas, shapes: Mapping[str, Shape], axis: int, paths: Sequence[Path]) -> dict[Kind, Node]:

@@ -51,8 +51,18 @@ def _walk(graph: Graph, inputs: Mapping[str, Shape]) -> tuple[dict[str, Shape], 
         try:
             shapes[node.name] = _shape(node, [shapes[name] for name in node.inputs])
         except Refusal as refusal:
-            refused.append((node, refusal))
+            refused.append((node, _with_names(graph, node, refusal)))
     return shapes, refused
+
+
+def _with_names(graph: Graph, node: Node, refusal: Refusal) -> Refusal:
+    """The refusal with the inputs' layers in its help, as they are called where the node's layer stands."""
+    if refusal.help is not None and refusal.named:
+        inputs = (node.inputs[index] for index in refusal.named)
+        layers = (graph.by_name[name].layer if name in graph.by_name else name for name in inputs)
+        scope = node.layer.rpartition(".")[0]
+        refusal.help = refusal.help.format(*(layer.removeprefix(f"{scope}.") for layer in layers))
+    return refusal
 
 
 def _not_checked(count: int) -> str:

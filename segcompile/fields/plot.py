@@ -137,7 +137,7 @@ def _draw_paths(axes: Axes, layer: LayerField, phase: Phase) -> None:
     y, x = _show(axes, found.counts, layer, phase, (found.top, found.left), cmap=colors, vmin=least)
     for share, dashes in zip(SHARES, _DASHES, strict=True):
         radius, (row, column) = found.radius(share), found.centre
-        side, label = 2 * radius + 1, f"{share:.0%}: {area((2 * radius + 1, 2 * radius + 1))}"
+        side, label = 2 * radius + 1, f"{share:.0%}: {area(found.square(share))}"
         corner = column + x - side / 2, row + y - side / 2
         style: Any = {"fill": False, "edgecolor": _SQUARES, "linestyle": dashes, "linewidth": 1.1, "label": label}
         axes.add_patch(Rectangle(corner, side, side, **style))

@@ -152,9 +152,8 @@ def _filled(found: Coverage) -> str:
 def counts_text(layer: LayerField, phase: Phase) -> str:
     """The squares around the centre of mass that hold a share of all paths."""
     counts = layer.path_counts(phase)
-    squares = ((share, 2 * counts.radius(share) + 1) for share in SHARES)
     head = "paths (data-dependent: of all that the values may choose)" if layer.data_dependent else "paths"
-    return f"{head}: " + ", ".join(f"{share:.0%} within {area((side, side))}" for share, side in squares)
+    return f"{head}: " + ", ".join(f"{share:.0%} within {area(counts.square(share))}" for share in SHARES)
 
 
 def area(size: tuple[float, float]) -> str:

@@ -112,6 +112,8 @@ class Expander:
             return call(name, body, place, above)
         span = name.span if name is not None else body.key(key).span
         absolute = self.names.declare(written or self.names.free(key, place), place, span)
+        if not written:
+            self.names.unnamed.add(absolute)
         inputs, factor = self._inputs(key, body.entries[key][1], absolute, place, above)
         read = read_op(key, body, place.defaults, place.values, factor)
         carried = read_carried(key, body, place.defaults, place.values)
@@ -162,7 +164,7 @@ class Expander:
     def _branches(self, key: str, main: Node, name: str, place: Place, above: str) -> tuple[str, ...]:
         """The inputs of a join: names, or layers written out in place, each branch starting from `above`.
 
-        Branches that are written out stand in a scope of the join's own name, in which `input` is what enters it.
+        Branches that are written out stand in a scope of the join's own name.
         """
         if not isinstance(main, Sequence):
             message = f"`{key}` takes a list of layers, not {describe(main)}"
@@ -172,7 +174,8 @@ class Expander:
             return tuple(self.names.read(item, place, name) for item in main.items)
         title = place.nested_title(name)
         self._open(Scope(name, title), above)
-        return tuple(self._each_branch(main, name, place.scope(name, title, above), above))
+        self.names.inline.add(name)
+        return tuple(self._each_branch(main, name, place.written_out(name, title, above), above))
 
     def _each_branch(self, main: Sequence, name: str, inside: Place, above: str) -> Iterator[str]:
         for item in main.items:
@@ -191,7 +194,8 @@ class Expander:
         absolute = self.names.declare(read_name(name, place.values), place, name.span)
         title = place.nested_title(absolute)
         self._open(Scope(absolute, title), above)
-        result = self.expand_list(body, place.scope(absolute, title, above), above)
+        self.names.inline.add(absolute)
+        result = self.expand_list(body, place.written_out(absolute, title, above), above)
         return self._finish(absolute, result)
 
     # --- calls -----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from segcompile.errors import fail
-from segcompile.language.attributes import CALLS, COMMON, op_key
+from segcompile.language.attributes import CALLS, COMMON, JOINS, op_key
 from segcompile.language.values import Values, read_integer_or_name
 from segcompile.language.words import called, meant
 from segcompile.ops import ALL_OPS, SPELLINGS
@@ -27,13 +27,18 @@ def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
     ((key, value),) = item.entries.values()
     if isinstance(value, Mapping) and key.text not in CALLS and (key.text not in SPELLINGS or op_key(value)):
         return key, value
-    if isinstance(value, Sequence) and key.text not in SPELLINGS:
+    if isinstance(value, Sequence) and (key.text not in SPELLINGS or _is_chain(key, value)):
         return key, value
     if key.text not in SPELLINGS and key.text not in (*CALLS, "drop"):
         message = f"layer `{key.text}` is {describe(value)}; it must say an op"
         help = meant("op", key.text, OPS, value) or f"`{key.text}: {{conv: 64, kernel: 3}}`"
         raise fail("SC109", message, value.span if isinstance(value, Scalar) and value.text else key.span, help=help)
     return None, item
+
+
+def _is_chain(key: Scalar, value: Sequence) -> bool:
+    """Whether a list under the name of an op holds layers: no op but a join takes such."""
+    return key.text not in JOINS and any(isinstance(item, Mapping) for item in value.items)
 
 
 def body_op(name: Scalar | None, body: Mapping) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 
 from segcompile.errors import MAX_ERRORS, Diagnostic, Findings, Label, SegcompileError, Span, did_you_mean, fail
-from segcompile.graph import find_cycles
+from segcompile.graph import enclosing, find_cycles
 from segcompile.language.place import Place, with_labels
 from segcompile.source import Node, Scalar, brief, describe
 
@@ -36,7 +36,10 @@ class Names:
     declared: dict[str, Span] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)  # finished name -> the layer whose result it means
     entries: dict[str, str] = field(default_factory=dict)  # block, used spec or join of branches -> what enters it
+    inline: set[str] = field(default_factory=set)  # those that are joins or chains, written out in place
+    unnamed: set[str] = field(default_factory=set)  # layers that are called by their op, with nothing written
     open: list[Open] = field(default_factory=list)
+    inputs: dict[Span, Open] = field(default_factory=dict)  # where `input` is read inside a join or chain
     hidden: bool = False  # a call or loop failed that would have made names: unknown ones are no news
     broken: set[str] = field(default_factory=set)  # layers that could not be read, and what is inside them
     helped: int = 0
@@ -88,6 +91,8 @@ class Names:
             self.declared.pop(name, None)
             self.results.pop(name, None)
             self.removed[name] = span
+        self.unnamed -= names
+        self.inline -= names
         inputs = [name for name in self.results if name not in self.declared and name.rpartition(".")[0] in names]
         for name in inputs:  # of a used spec
             del self.results[name]
@@ -119,14 +124,18 @@ class Names:
         return [Label(found, "removed here")] if found is not None else []
 
     def find(self, name: str, place: Place) -> str | None:
-        """The layer that `name` means: looked up in this scope first, then outwards to the spec's own."""
+        """The layer that `name` means: looked up in this scope first, then outwards to the spec's own. A layer that was
+        given no name hides none that was."""
         if name == "input" and place.input:
             return place.input
-        for prefix in _outwards(place):
-            found = self.results.get(prefix + name)
-            if found is not None:
-                return found
-        return None
+        found = [prefix + name for prefix in _outwards(place) if prefix + name in self.results]
+        named = next((absolute for absolute in found if absolute not in self.unnamed), None)
+        return self.results[named or found[0]] if found else None
+
+    def entering(self, scope: str, place: Place) -> str:
+        """What `input` means in a scope of this place: what enters the nearest block or used spec around it."""
+        around = (name for name in enclosing(scope) if name in self.entries and name not in self.inline)
+        return self.entries[found] if (found := next(around, None)) is not None else place.input
 
     def read(self, node: Node, place: Place, reader: str) -> str:
         """The layer that a reference means; where it is not known yet, the name, for `settle` to report."""
@@ -134,12 +143,17 @@ class Names:
             raise fail("SC004", f"a layer's name is due here, not {describe(node)}", node.span)
         name = place.spelled(node)
         found = self.find(name, place)
+        if name == "input" and place.above not in ("", place.input):
+            self.inputs.setdefault(node.span, Open(reader, name, node.span, place))
         if found is None:
             self.open.append(Open(reader, name, node.span, place))
         return found if found is not None else name
 
     def nearest(self, name: str, place: Place) -> str | None:
         """The help for an unknown name: a near one, as it would be written in this place, or all of a few."""
+        if name == "input" and place.above:
+            start = _as_written(place.above, place)
+            return f"the network has several inputs, which have names; this branch starts from `{start}`"
         self.helped += 1
         if self.helped > _HELPED:
             return None
@@ -160,6 +174,9 @@ class Names:
 
         `reads`: (reader, layer) of all references that were found.
         """
+        for reference in self.inputs.values():
+            if reference.place.input:
+                _add(findings, reference, _not_the_layer_above(reference))
         if not self.open:
             return
         later = [(reference, self.find(reference.name, reference.place)) for reference in self.open]
@@ -197,6 +214,11 @@ def _outwards(place: Place) -> Iterator[str]:
         prefix = f"{outer}." if outer else ""
 
 
+def _as_written(absolute: str, place: Place) -> str:
+    """The name of a layer as it may be written in a place."""
+    return next(absolute[len(prefix) :] for prefix in (*_outwards(place), "") if absolute.startswith(prefix))
+
+
 def _add(findings: Findings, reference: Open, diagnostic: Diagnostic) -> None:
     findings.diagnostics.append(with_labels(diagnostic, reference.place.calls_of(reference.span)))
 
@@ -204,6 +226,15 @@ def _add(findings: Findings, reference: Open, diagnostic: Diagnostic) -> None:
 def _unknown(reference: Open, labels: list[Label], help: str | None) -> Diagnostic:
     message = f"there is no layer `{brief(reference.name)}`"
     return fail("SC102", message, reference.span, labels=labels, help=help).diagnostics[0]
+
+
+def _not_the_layer_above(reference: Open) -> Diagnostic:
+    """SC312: `input` inside a join or chain that something else enters."""
+    place = reference.place
+    above = _as_written(place.above, place)
+    around = f"block `{place.blocks[-1]}`" if place.blocks else "the network"
+    message = f"`input` is what enters {around}, not `{above}`, from which this branch starts"
+    return fail("SC312", message, reference.span, help=f"write `{above}` if that is meant").diagnostics[0]
 
 
 def _cyclic(reference: Open, later: str, path: tuple[str, ...]) -> Diagnostic:

@@ -22,7 +22,8 @@ class Place:
     title: str = ""  # of the scope: what a class made of it is called
     prefix: str = ""  # of the names made here
     floor: str = ""  # the prefix of the spec in use: names outside it cannot be seen
-    input: str = ""  # the layer whose result enters this scope
+    input: str = ""  # the layer whose result enters the block, used spec or network
+    above: str = ""  # the layer whose result enters the join or chain that is written out here; "" outside of them
     calls: tuple[Label, ...] = ()
     blocks: tuple[str, ...] = ()
     specs: tuple[Path, ...] = ()
@@ -32,12 +33,16 @@ class Place:
         return replace(self, values={**self.values, **values})
 
     def scope(self, absolute: str, title: str, source: str) -> Place:
-        """The scope of the name `absolute`, which the result of `source` enters."""
-        return replace(self, prefix=f"{absolute}.", title=title, input=source)
+        """The scope of the name `absolute`, a block or used spec, which the result of `source` enters."""
+        return replace(self, prefix=f"{absolute}.", title=title, input=source, above="")
+
+    def written_out(self, absolute: str, title: str, source: str) -> Place:
+        """The scope of the name `absolute`, a join or chain that is written out here and starts from `source`."""
+        return replace(self, prefix=f"{absolute}.", title=title, above=source)
 
     def entered(self, source: str) -> Place:
         """Here, with the result of `source` as what enters."""
-        return replace(self, input=source)
+        return replace(self, input=source, above="")
 
     def grounded(self) -> Place:
         """Here, and blind for all names outside (inside a used spec)."""

@@ -126,7 +126,8 @@ class Parameter:
 
 
 class Refusal(Exception):
-    """An op cannot take these inputs. `attribute` names what to point at; None points at the layer."""
+    """An op cannot take these inputs. `attribute` names what to point at; None points at the layer. `named`: the inputs
+    whose names stand for {0}, {1}, ... in the help."""
 
     def __init__(
         self,
@@ -135,9 +136,11 @@ class Refusal(Exception):
         attribute: str | None = None,
         help: str | None = None,
         notes: tuple[str, ...] = (),
+        named: tuple[int, ...] = (),
     ) -> None:
         super().__init__(message)
         self.code, self.message, self.attribute, self.help, self.notes = code, message, attribute, help, notes
+        self.named = named
 
 
 class Op(BaseModel):

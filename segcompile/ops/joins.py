@@ -35,6 +35,8 @@ class Join(Op):
                 for other in others:
                     if other[axis] != size:
                         yield Need(axis, difference(size, other[axis]), partial(_apart, shapes), equal=True)
+        elif (found := _spread(shapes)) is not None:
+            yield Need(0, -1, partial(_aligned_away, self.align, shapes, found))
 
     def _common(self, sizes: Sequence[Size]) -> Size:
         if self.align == "none":  # all agree, or a need is not met: the plainest one
@@ -62,8 +64,31 @@ class Join(Op):
 
 
 def _apart(shapes: Sequence[Shape]) -> Refusal:
-    help = "`align: center_crop`, `align: pad` or a crop"
-    return Refusal("SC302", f"the inputs differ in size: {_listed(shapes)}", None, help)
+    message = f"the inputs differ in size: {_listed(shapes)}"
+    found = _spread(shapes)
+    if found is None:
+        return Refusal("SC302", message, None, "`align: center_crop`, `align: pad` or a crop")
+    return Refusal("SC302", message, None, _SPREAD, named=found)
+
+
+def _aligned_away(align: str, shapes: Sequence[Shape], found: tuple[int, int]) -> Refusal:
+    large, single = (shapes[index] for index in found)
+    what = f"cuts {large} down to {single}" if align == "center_crop" else f"puts zeros around the pixel of {single}"
+    return Refusal("SC313", f"`align: {align}` {what}", "align", f"{_SPREAD}, without `align`", named=found)
+
+
+_SPREAD = "`resize: {0}` behind `{1}` spreads its one pixel over the other map"
+
+
+def _spread(shapes: Sequence[Shape]) -> tuple[int, int] | None:
+    """Two inputs, (the large one, the other), of which the other has one pixel along each axis on which they differ:
+    it is meant for all of the large one, as a gate is."""
+    for single, shape in enumerate(shapes):
+        for large, other in enumerate(shapes):
+            pairs = list(zip(shape.size, other.size, strict=True))
+            if shape.size != other.size and all(one == 1 or one == size for one, size in pairs):
+                return large, single
+    return None
 
 
 def _listed(shapes: Sequence[Shape]) -> str:

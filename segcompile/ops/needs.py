@@ -30,7 +30,9 @@ class Need:
                 raise self.refusal()
         elif all(least_size(slack, residue, self.equal) is None for residue in range(slack.period)):
             refusal = self.refusal()
-            raise Refusal(refusal.code, refusal.message, refusal.attribute, self._only(slack) or refusal.help)
+            if not refusal.named:
+                refusal.help = self._only(slack) or refusal.help
+            raise refusal
 
     def _only(self, slack: AnySize) -> str | None:
         """The help where a few sizes meet the need all the same."""

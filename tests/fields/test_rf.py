@@ -17,6 +17,7 @@ from segcompile.cli import _guarded, cli
 from segcompile.fields.chain import grouped
 
 ROOT = Path(__file__).resolve().parents[2]
+LANGUAGE = ROOT / "tests/data/cases/language"
 FCN8S = str(ROOT / "tests/data/valid/fcn8s_layers.yaml")
 GRIDDED = """segcompile: 1
 model: gridded
@@ -150,7 +151,7 @@ data-dependent: the values decide which part of the field counts
 sees padding: at most the first 1 and the last 1 of 40 rows and columns; at least 38 x 38 outputs see none
 
 s at phase 0,0 may see all of the 4 x 4 pixels that it spans
-paths (data-dependent: of all that the values may choose): 50% within 3 x 3, 90% within 5 x 5, 99% within 5 x 5
+paths (data-dependent: of all that the values may choose): 50% within 3 x 3, 90% within 4 x 4, 99% within 4 x 4
 """  # fmt: skip
     assert rf(spec, "--phase", "0,1")[1] == "s at phase 0,1 may see 4: rows -2 to 1, columns 0 to 3\n"
     asked = json.loads(rf(spec, "--coverage", "--format", "json")[1])["asked"]["s"]
@@ -315,8 +316,9 @@ def test_what_is_told_is_what_the_api_answers(spec: str, place: int) -> None:
     told = re.search(r"sees (?:all|([\d,]+)) of the (\d+) x (\d+) pixels", text)
     assert told and int((told[1] or str(found.count)).replace(",", "")) == found.count
     assert (int(told[2]), int(told[3])) == found.size and (told[1] is None) == (found.fill == 1)
-    squares = [float(side) for side in re.findall(r"% within ([\d.]+) x", text)]
-    assert squares == [2 * counts.radius(share) + 1 for share in (0.5, 0.9, 0.99)]
+    squares = [(float(height), float(width)) for height, width in re.findall(r"% within ([\d.]+) x ([\d.]+)", text)]
+    sides = [2 * counts.radius(share) + 1 for share in (0.5, 0.9, 0.99)]
+    assert squares == [(min(side, counts.size[0]), min(side, counts.size[1])) for side in sides]
 
     ends = {side: int(end) for side, end in re.findall(r"(top|bottom|left|right) (-?\d+)", text)}
     rows_seen, columns_seen = layer.phase(*layer.widest_phase).rows, layer.phase(*layer.widest_phase).columns
@@ -386,3 +388,8 @@ def test_the_data_is_complete_also_when_the_spec_is_none() -> None:
     status, text = rf("no_such_spec", "--layer", "c", "--format", "json")
     data = json.loads(text)
     assert (status, data["model"], data["layers"], data["asked"]) == (1, None, [], {})
+
+
+def test_bug_paths_1d_of_language_is_within_one_row() -> None:
+    status, text = rf(str(LANGUAGE / "bug_paths_1d.yaml"), "--coverage")
+    assert status == 0 and "paths: 50% within 1 x 7, 90% within 1 x 15, 99% within 1 x 21\n" in f"{text}\n"

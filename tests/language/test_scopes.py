@@ -154,15 +154,15 @@ def test_branches_start_from_what_enters_the_join(bench: Any) -> None:
     assert compiled.graph.layers["aspp.b6"][0].inputs == ("stem",)
 
 
-def test_chains_and_joins_nest_and_input_is_what_enters_the_innermost(bench: Any) -> None:
+def test_chains_and_joins_nest(bench: Any) -> None:
     text = """
     layers:
-      - chain: [{conv: 4, kernel: 1}, both: {add: [{conv: 4, kernel: 1}, input]}, {act: relu}]
+      - chain: [one: {conv: 4, kernel: 1}, both: {add: [{conv: 4, kernel: 1}, one]}, {act: relu}]
       - out: {concat: [chain, {conv: 1, kernel: 1}]}
     """
     shapes = bench.shapes(text)
-    assert list(shapes) == ["chain.conv", "chain.both.conv", "chain.both", "chain.act", "out.conv", "out"]
-    assert bench.compile(text).graph.layers["chain.both"][0].inputs == ("chain.both.conv", "chain.conv")
+    assert list(shapes) == ["chain.one", "chain.both.conv", "chain.both", "chain.act", "out.conv", "out"]
+    assert bench.compile(text).graph.layers["chain.both"][0].inputs == ("chain.both.conv", "chain.one")
 
 
 CONTEXT = """

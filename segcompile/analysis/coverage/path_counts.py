@@ -100,6 +100,11 @@ class PathCounts:
             held = height * width
         return float(numpy.searchsorted(held, share * held[-1] * (1 - 1e-12))) / 2
 
+    def square(self, share: float) -> tuple[float, float]:
+        """Height and width of the square of that radius, no larger than the rectangle that paths lead from."""
+        side, (height, width) = 2 * self.radius(share) + 1, self.size
+        return min(side, height), min(side, width)
+
     @property
     def _sums(self) -> tuple[Array, Array]:
         """In proportion to the paths from each row, and from each column."""

@@ -70,7 +70,8 @@ def replace(draft: Draft, node: Node) -> None:
         scope, _, own = name.rpartition(".")
         place = draft.place
         if f"{scope}." != place.prefix and scope:
-            place = but(place, prefix=f"{scope}.", input=entries.get(scope, place.input))
+            start = entries.get(scope, "") if scope in draft.names.inline else ""
+            place = but(place, prefix=f"{scope}.", input=draft.names.entering(scope, place), above=start)
         item = Mapping({own: (Scalar(own, key.span), body)}, key.span)
         new = draft.splice(Sequence((item,), key.span), above, at, place, result)
         draft.names.redirect({result: new})

@@ -54,7 +54,7 @@ RULES = (
         but=("segcompile/testing/*", "segcompile/cli.py", "backends/*/runner.py"),
     ),
     Rule("generated/*", ("segcompile", "segcompile_*"), "generated code is standalone"),
-    Rule("generated/*/torch/*", ("jax*", "flax", "optax", "orbax", "grain"), "one framework a folder"),
+    Rule("generated/*/torch/*", ("jax*", "flax", "optax", "orbax"), "one framework a folder"),
     Rule("generated/*/jax/*", ("torch*",), "one framework a folder"),
 )
 

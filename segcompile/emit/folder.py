@@ -24,10 +24,11 @@ from segcompile.language.training import Training
 from segcompile.ops import Crop, Resize, Softmax
 
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
-_ALWAYS = ("files.py", "weights.py", "requirements.txt", "README.md")
+_ALWAYS = ("command.py", "files.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py")
-_HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", "run.py", "flags.py")
+_RUN = ("flags.py", "run.py", "loading.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
+_HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", *_RUN)
 _CONTINUED = {
     "reflect": "its reflection",
     "edge": "its edge pixels",

@@ -183,7 +183,7 @@ def test_a_network_without_a_harness_says_why(
         f"   |     {'^' * len(layer)}\n"
         "   = help: model.py and weights.py are whole; a training loop around them is yours to write"
     )
-    assert sorted(built.files) == ["README.md", "files.py", "model.py", "requirements.txt", "weights.py"]
+    assert sorted(built.files) == ["README.md", "command.py", "files.py", "model.py", "requirements.txt", "weights.py"]
 
 
 def test_what_is_said_of_a_base_names_the_line_that_led_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ TEMPLATES = {
     for name in ("torch", "jax")
 }
 MODULES = [
+    "command",
     "files",
     "stages",
     "data",
@@ -46,13 +47,16 @@ MODULES = [
     "predict",
     "evaluate",
     "flags",
+    "keeping",
+    "checkpoints",
+    "loading",
 ]
-MODULES += ["step", "loading", "train"]  # the first two of JAX alone
+MODULES += ["step", "train"]  # the first of JAX alone
 MODULES += ["dense"]  # of coarse outputs
 FILES = {
     name: [*(f"{module}.py" for module in MODULES if module not in apart), "requirements.txt", "README.md"]
     for name, apart in (
-        ("torch", {"model", "stages", "step", "loading", "dense"}),
+        ("torch", {"model", "stages", "step", "dense"}),
         ("jax", {"model", "stages", "dense"}),
     )
 }

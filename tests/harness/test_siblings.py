@@ -195,12 +195,14 @@ def test_dropout_differs_by_step_and_layer_and_by_nothing_else(built: Any) -> No
     assert loss(1) == loss(1) != loss(2)
 
 
-def test_a_checkpoint_takes_the_place_of_checkpoints_and_of_nothing_else(built: Any, tmp_path: Path) -> None:
+def test_a_checkpoint_takes_the_place_of_a_checkpoint_and_of_nothing_else(built: Any, tmp_path: Path) -> None:
     jax, folder = built("jax", TRAINED), tmp_path / "weights"
-    (folder / "mine").mkdir(parents=True)
-    (folder / "notes.txt").write_text("a page")
     for _ in range(2):
         jax.save(folder, jax.model())
-    (folder / "2.orbax-checkpoint-tmp").mkdir()  # of a writer that was killed
-    jax.save(folder, jax.model())
-    assert sorted(path.name for path in folder.iterdir()) == ["2", "mine", "notes.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["weights"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("a page")
+    with pytest.raises(jax.modules.files.InputError) as caught:
+        jax.save(tmp_path / "mine", jax.model())
+    assert str(caught.value) == f"{tmp_path}/mine: is a folder, not a checkpoint; choose another name"
+    assert (tmp_path / "mine/notes.txt").read_text() == "a page"

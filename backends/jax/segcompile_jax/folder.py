@@ -54,4 +54,4 @@ def _helpers(request: BuildRequest, view: ModelView) -> dict[str, Any]:
     }
 
 
-FOLDER = Target(files("segcompile_jax") / "templates", JAX, _helpers, MODELS, JAX, harness=("step.py", "loading.py"))
+FOLDER = Target(files("segcompile_jax") / "templates", JAX, _helpers, MODELS, JAX, harness=("step.py",))

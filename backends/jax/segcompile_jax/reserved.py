@@ -18,11 +18,12 @@ CLASSES = frozenset({"BatchNorm", "ConvTranspose", "False", "Frozen", "None", "P
 
 # What the other files, which import the model's class by its name, use in capitals (a test reads them).
 MODELS = CLASSES | {
-    "AXES", "Any", "Array", "BOUNDS", "Batch", "Batches", "CENTRE", "CHANNELS", "CLASSES", "COLOUR", "Callable",
-    "DAMAGED", "FAST_ON_CPU", "FORMATS", "Generator", "HEAD", "HEADS", "IGNORE", "Image", "InputError",
-    "Iterator", "LABEL", "LEAST", "MEAN", "MOST", "MULTIPLE", "Mapping", "Meant", "Mesh", "Metrics", "NDArray",
-    "NamedSharding", "NamedTuple", "OFFSET", "OUTPUT", "PADDING", "PROBABILITIES", "PYTORCH", "Pair",
-    "PartitionSpec", "Path", "Reader", "Reading", "SIZE", "STAGES", "STD", "STOPS", "STRIDE", "Sequence",
-    "Size", "Stage", "State", "Step", "Tensors", "TextIO",
+    "AHEAD", "AXES", "Any", "Array", "BOUNDS", "Batch", "Batches", "BrokenProcessPool", "CENTRE", "CHANNELS", "CLASSES",
+    "COLOUR", "COUNTS", "Callable", "DAMAGED", "FAST_ON_CPU", "FORMATS", "Future", "Generator", "HEAD", "HEADS",
+    "IGNORE", "IO", "Image", "InputError", "Interruption", "Iterator", "KILLED", "LABEL", "LEAST", "Log", "MEAN",
+    "MOST", "MULTIPLE", "Mapping", "Meant", "Mesh", "Metrics", "NDArray", "NamedSharding", "NamedTuple", "OFFSET",
+    "OUTPUT", "PADDING", "PROBABILITIES", "PYTORCH", "Pair", "PartitionSpec", "Path", "ProcessPoolExecutor", "Reader",
+    "Reading", "SIZE", "STAGES", "STD", "STOPS", "STRIDE", "SUMS", "Sequence", "Size", "Stage", "State", "Step",
+    "Stopped", "Tensors", "TextIO", "UNFINISHED",
     *(name for name in dir(builtins) if name[0].isupper()),
 }  # fmt: skip

@@ -66,17 +66,34 @@ def summary(m: Metrics) -> dict[str, float | None]:
     return {name: None if np.isnan(value) else value for name, value in values.items()}
 
 
+def by_class(m: Metrics) -> dict[str, list[float | None]]:
+    """The columns of the table, for a log."""
+    columns = {"pixels": m.pixels, "accuracy": m.accuracy, "iu": m.iu}
+    return {name: [None if np.isnan(v) else v.item() for v in column] for name, column in columns.items()}
+
+
+def headline(m: Metrics) -> str:
+    """The four metrics on one line, in percent."""
+    return ", ".join(f"{name} {_percent(value).strip()}" for name, value in _named(m))
+
+
 def table(m: Metrics) -> str:
     """The classes' accuracy and IU, and under them the four metrics, in percent."""
     rows = ["class      pixels accuracy      IU"]
     for label, (pixels, accuracy, iu) in enumerate(zip(m.pixels, m.accuracy, m.iu, strict=True)):
         rows.append(f"{label:5d}{pixels:12d}{_percent(accuracy)}{_percent(iu)}")
     rows.append("")
-    rows.append(f"pixel accuracy        {_percent(m.pixel_accuracy)}")
-    rows.append(f"mean accuracy         {_percent(m.mean_accuracy)}")
-    rows.append(f"mean IU               {_percent(m.mean_iu)}")
-    rows.append(f"frequency weighted IU {_percent(m.frequency_weighted_iu)}")
+    rows += [f"{name:21}{_percent(value)}" for name, value in _named(m)]
     return "\n".join(rows)
+
+
+def _named(m: Metrics) -> list[tuple[str, float]]:
+    return [
+        ("pixel accuracy", m.pixel_accuracy),
+        ("mean accuracy", m.mean_accuracy),
+        ("mean IU", m.mean_iu),
+        ("frequency weighted IU", m.frequency_weighted_iu),
+    ]
 
 
 def _percent(fraction: float) -> str:

@@ -14,12 +14,11 @@ import argparse
 import contextlib
 import io
 import itertools
-import json
 import operator
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -30,16 +29,19 @@ from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
 from batches import Batches
+from checkpoints import resume, save_checkpoint
+from command import Stopped, command
 from evaluate import evaluate
 from files import InputError
 from flags import arguments_of, kept
+from keeping import advice, claimed, go_on_from, listing, refuse_to_overwrite
 from loading import read_ahead
-from metrics import summary, table
+from metrics import Metrics, table
 from model import Dilated8Voc
-from pairs import pairs_of, read_list
-from predict import use_device
+from pairs import check_images, pairs_of, read_list
+from predict import device_name, use_device
 from reading import reading_of
-from run import interruption, learning_rate, open_log, report
+from run import Log, interruption, introduce, learning_rate, record, refuse_several, report
 from stages import STAGES
 from step import State, optimizer_of, step_of
 
@@ -57,9 +59,9 @@ def join(place: list[str]) -> None:
         raise InputError(f"--distributed: {str(error).splitlines()[0]}") from error
 
 
-def anywhere(*flags: bool) -> list[bool]:
-    """Whether each holds in one of the processes at least: they must stop together."""
-    return [bool(flag) for flag in process_allgather(np.array(flags)).any(0)]
+def anywhere(*values: int) -> list[int]:
+    """The largest that each is in any of the processes: they must stop together."""
+    return [int(value) for value in process_allgather(np.array(values, np.int32)).max(0)]
 
 
 @contextlib.contextmanager
@@ -72,45 +74,55 @@ def first_speaks() -> Iterator[None]:
         yield
 
 
+def count(variables: object) -> int:
+    """How many numbers they hold."""
+    return sum(leaf.size for leaf in jax.tree.leaves(variables))
+
+
 def inside(modules: Sequence[str]) -> Callable[[tuple[object, ...], object], bool]:
     """A filter for the variables of some modules."""
     starts = tuple(f"{name}." for name in modules)
     return lambda path, value: ".".join(map(str, path)).startswith(starts)
 
 
-def train(arguments: argparse.Namespace) -> int:
-    """Train; returns the exit status."""
+def train(arguments: argparse.Namespace, last: Path) -> int:
+    """Train, with checkpoints at `last` and beside it; returns the exit status."""
+    refuse_to_overwrite(last, arguments.resume)
     pairs = pairs_of(arguments)
     held_out = read_list(arguments.val, arguments.root) if arguments.val else []
-    if arguments.distributed is not None:
-        join(arguments.distributed)
-    use_device(arguments.device)
-    last = arguments.out / "last"
-    if last.exists() and not (arguments.resume and last.samefile(arguments.resume)):
-        raise InputError(f"{last}: is an earlier run's; go on with --resume {last}, or choose another --out")
-    devices, processes = jax.device_count(), jax.process_count()
+    devices, processes, index = jax.device_count(), jax.process_count(), jax.process_index()
     if arguments.batch % devices:
         raise InputError(f"--batch {arguments.batch}: must be a multiple of the number of devices, {devices}")
 
     model = Dilated8Voc(rngs=nnx.Rngs(arguments.seed))
     if arguments.init:
         fresh = weights.start_from(arguments.init, model)
-        if fresh and jax.process_index() == 0:
+        if fresh:
             print(f"{arguments.init}: left to their own initialisation: {', '.join(fresh)}")
-    optimizer, flags, start = optimizer_of(arguments), kept(arguments), 0
+    optimizer, flags, names, start = optimizer_of(arguments), kept(arguments), listing(pairs), 0
     frozen = STAGES[arguments.stage].frozen
     learnt = nnx.All(nnx.Param, nnx.Not(inside(frozen)))
     memory = optimizer.init(nnx.state(model, learnt))
     if arguments.resume:
-        memory, start = weights.resume(arguments.resume, model, memory, flags)
-    if start >= arguments.steps:
+        same = None if arguments.other_data else names
+        memory, start = resume(arguments.resume, model, memory, flags, same)
+    log = Log(last.with_name("log.jsonl"), start)
+
+    def evaluates(step: int) -> bool:
+        regular = arguments.val_every is not None and step % arguments.val_every == 0
+        return bool(held_out) and (regular or step == arguments.steps)
+
+    # An evaluation that an earlier run ended before, or in.
+    (owed,) = anywhere(index == 0 and start > 0 and evaluates(start) and start not in log.mean_iu())
+    if start >= arguments.steps and not owed:
         more = "start a run from it with --init" if "steps" in flags else "ask for more with --steps"
         raise InputError(f"{arguments.resume}: has done {start} steps; {more}")
 
     size, scale, reading = tuple(arguments.crop), tuple(arguments.scale), reading_of(arguments)
     share = arguments.batch // processes  # of a batch, for this process to read
     batches = Batches(pairs, share, size, arguments.seed, reading, arguments.mirror, scale)
-    reader = read_ahead(batches, start * processes + jax.process_index(), processes, arguments.workers)
+    check_images(held_out[index::processes], reading)
+    reader = read_ahead(batches, start * processes + index, processes, arguments.workers)
     first = next(reader)
     if isinstance(first, str):  # most faults of the data show here, before anything is written
         raise InputError(first)
@@ -122,8 +134,14 @@ def train(arguments: argparse.Namespace) -> int:
         operator.attrgetter(name)(model).eval()
     graph, *groups = nnx.split(model, learnt, nnx.BatchStat, ...)
     trained, statistics, rest = groups
+    parameters = nnx.state(model, nnx.Not(nnx.Any(nnx.BatchStat, nnx.RngState)))
+    introduce(arguments, device_name(), (len(pairs), len(held_out)), (count(parameters), count(trained)))
     state, rest = jax.device_put((State(trained, statistics, memory), rest), everywhere)
     update = step_of(graph, optimizer, arguments, everywhere)
+    if index == 0:
+        log.open()
+        if arguments.resume:
+            go_on_from(arguments.resume, last)
 
     def current() -> Dilated8Voc:
         """The model as it is now, on a device of this process."""
@@ -133,15 +151,26 @@ def train(arguments: argparse.Namespace) -> int:
     steps = itertools.islice(itertools.chain([first], reader), arguments.steps - start)
     progress = tqdm(steps, total=arguments.steps, initial=start, desc="train", disable=None)
     began = time.perf_counter()
-    log = open_log(arguments.out / "log.jsonl", start) if jax.process_index() == 0 else io.StringIO()
-    with log, first_speaks(), progress as bar, interruption() as interrupted, contextlib.closing(reader):
+    with progress as bar, interruption() as interrupted, contextlib.closing(reader):
+
+        def validate(step: int) -> Metrics:
+            model, stopped = current(), lambda: interrupted.number
+            result = evaluate(model, held_out, reading, arguments.head, stopped)
+            if index == 0:
+                record(step, result, log, last, bar)
+            return result
+
+        result = validate(start) if owed else None
         for step, batch in enumerate(bar, start + 1):
-            unreadable, stopped = anywhere(isinstance(batch, str), interrupted.is_set())
+            unreadable, stopped = anywhere(isinstance(batch, str), interrupted.number)
             if unreadable:
-                weights.save_checkpoint(last, current(), state.optimizer, step - 1, flags)
-                raise InputError(batch if isinstance(batch, str) else "another process cannot read its batch")
+                save_checkpoint(last, current(), state.optimizer, step - 1, flags, names)
+                told = batch if isinstance(batch, str) else "another process cannot read its batch"
+                raise InputError(f"{told}{advice(last)}")
             images, labels = (jax.make_array_from_process_local_data(split, part) for part in batch)
             lr = learning_rate(step - 1, arguments)
+            if step == start + 1:
+                print("compiling the first step", flush=True)
             try:
                 state, loss = update(state, rest, images, labels, np.uint32(step), np.float32(lr))
             except ValueError as error:  # batch norm of a single value
@@ -150,33 +179,35 @@ def train(arguments: argparse.Namespace) -> int:
             done = step == arguments.steps
             if done or step % arguments.log_every == 0:
                 line = {"step": step, "loss": float(loss), "lr": lr, "seconds": time.perf_counter() - began}
-                report(line, arguments.steps, log, bar)
-            if done or step % arguments.save_every == 0 or stopped:
-                weights.save_checkpoint(last, current(), state.optimizer, step, flags)
+                report(line, arguments.steps, log if index == 0 else None, bar)
+            if done or stopped or evaluates(step) or step % arguments.save_every == 0:
+                save_checkpoint(last, current(), state.optimizer, step, flags, names)
             if stopped and not done:
-                print(f"\ninterrupted after step {step}; go on with --resume {last}")
-                return 130
-            if held_out and (done or (arguments.val_every and step % arguments.val_every == 0)):
-                result = evaluate(current(), held_out, reading, arguments.head)
-                log.write(json.dumps({"step": step, **summary(result)}) + "\n")
-                if done:
-                    print(table(result))
-        print(f"wrote {last}")
+                raise Stopped(stopped, f"interrupted after step {step}")
+            if evaluates(step):
+                result = validate(step)
+    if result:
+        print(table(result))
+    print(f"wrote {last}")
     return 0
 
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    try:
-        return train(arguments_of(argv))
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not re.search("(?i)out of memory|allocate", str(error)):
-            raise
-        print("error: there is not enough memory; try a smaller --batch or --crop", file=sys.stderr)
-        return 1
+    arguments = arguments_of(argv)
+    last = arguments.out / "last"
+
+    def work() -> int:
+        if arguments.distributed is None:
+            refuse_several()
+        else:
+            join(arguments.distributed)
+        use_device(arguments.device)
+        alone = claimed(last) if jax.process_index() == 0 else contextlib.nullcontext()
+        with first_speaks(), alone:
+            return train(arguments, last)
+
+    return command(work, "; try a smaller --batch or --crop")
 
 
 if __name__ == "__main__":

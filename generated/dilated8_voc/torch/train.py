@@ -11,52 +11,33 @@ interrupted and resumed ends with exactly the weights of one that was not.
 """
 
 import argparse
-import json
-import re
-import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
 from batches import Batches
+from checkpoints import resume, save_checkpoint
+from command import Stopped, command
 from evaluate import evaluate
 from files import InputError
 from flags import arguments_of, kept
-from metrics import summary, table
+from keeping import advice, claimed, go_on_from, listing, refuse_to_overwrite
+from loading import read_ahead
+from metrics import Metrics, table
 from model import Dilated8Voc
-from pairs import pairs_of, read_list
-from predict import at_pixels, device_of, head_of
+from pairs import check_images, pairs_of, read_list
+from predict import at_pixels, device_name, device_of, head_of
 from reading import reading_of
-from run import STOPS, interruption, learning_rate, open_log, report
+from run import Log, interruption, introduce, learning_rate, record, refuse_several, report
 from stages import STAGES
-
-
-class Steps(Dataset[tuple[Tensor, Tensor] | str]):
-    """The batch of each step, or what is wrong with its files; raised in a worker, that would be garbled."""
-
-    def __init__(self, batches: Batches) -> None:
-        self.batches = batches
-
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor] | str:
-        try:
-            images, labels = self.batches[step]
-        except InputError as error:
-            return str(error)
-        return torch.from_numpy(images), torch.from_numpy(labels)
-
-
-def leave_interrupts_to_parent(worker: int) -> None:
-    """Keeps what stops a run, and may reach all its processes at once, from ending a worker before."""
-    for number in STOPS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def optimizer_of(model: nn.Module, arguments: argparse.Namespace) -> torch.optim.Optimizer:
@@ -89,14 +70,12 @@ def loss_of(scores: Tensor, labels: Tensor, ignore: int) -> Tensor:
     return total / (labels != ignore).sum().clamp(min=1)
 
 
-def train(arguments: argparse.Namespace) -> int:
-    """Train; returns the exit status."""
+def train(arguments: argparse.Namespace, last: Path) -> int:
+    """Train, with checkpoints at `last` and beside it; returns the exit status."""
+    refuse_to_overwrite(last, arguments.resume)
     pairs = pairs_of(arguments)
     held_out = read_list(arguments.val, arguments.root) if arguments.val else []
     device = device_of(arguments.device)
-    last = arguments.out / "last.pt"
-    if last.exists() and not (arguments.resume and last.samefile(arguments.resume)):
-        raise InputError(f"{last}: is an earlier run's; go on with --resume {last}, or choose another --out")
 
     torch.manual_seed(arguments.seed)
     model = Dilated8Voc()
@@ -110,30 +89,49 @@ def train(arguments: argparse.Namespace) -> int:
     model.to(device).to(memory_format=layout)  # type: ignore[call-overload, unused-ignore]
     forward = torch.compile(model) if arguments.compile else model
     optimizer = optimizer_of(model, arguments)
-    flags = kept(arguments)
-    start = weights.resume(arguments.resume, model, optimizer, flags) if arguments.resume else 0
-    if start >= arguments.steps:
+    flags, names, start = kept(arguments), listing(pairs), 0
+    if arguments.resume:
+        start = resume(arguments.resume, model, optimizer, flags, None if arguments.other_data else names)
+    log = Log(last.with_name("log.jsonl"), start)
+
+    def evaluates(step: int) -> bool:
+        regular = arguments.val_every is not None and step % arguments.val_every == 0
+        return bool(held_out) and (regular or step == arguments.steps)
+
+    # An evaluation that an earlier run ended before, or in.
+    owed = start > 0 and evaluates(start) and start not in log.mean_iu()
+    if start >= arguments.steps and not owed:
         more = "start a run from it with --init" if "steps" in flags else "ask for more with --steps"
         raise InputError(f"{arguments.resume}: has done {start} steps; {more}")
 
     size, scale, reading = tuple(arguments.crop), tuple(arguments.scale), reading_of(arguments)
     batches = Batches(pairs, arguments.batch, size, arguments.seed, reading, arguments.mirror, scale)
     _ = batches[start]  # so that most faults of the data show before anything is written
-    loader = DataLoader(
-        Steps(batches),
-        batch_size=None,  # each step is a batch already
-        sampler=range(start, arguments.steps),
-        num_workers=arguments.workers,
-        worker_init_fn=leave_interrupts_to_parent,
-        pin_memory=device.type == "cuda",
-    )
-    progress = tqdm(loader, total=arguments.steps, initial=start, desc="train", disable=None)
+    check_images(held_out, reading)
+    sizes = [parameter.numel() for parameter in model.parameters()]
+    trained = [parameter.numel() for parameter in model.parameters() if parameter.requires_grad]
+    introduce(arguments, device_name(device), (len(pairs), len(held_out)), (sum(sizes), sum(trained)))
+    if arguments.compile:
+        print("compiling the first step", flush=True)
+    log.open()
+    if arguments.resume:
+        go_on_from(arguments.resume, last)
+    reader = read_ahead(batches, range(start, arguments.steps), arguments.workers, device.type == "cuda")
+    progress = tqdm(reader, total=arguments.steps, initial=start, desc="train", disable=None)
     began = time.perf_counter()
-    with open_log(arguments.out / "log.jsonl", start) as log, progress as bar, interruption() as interrupted:
+    with progress as bar, interruption() as interrupted:
+
+        def validate(step: int) -> Metrics:
+            result = evaluate(model, held_out, reading, arguments.head, lambda: interrupted.number)
+            set_modes(model, frozen)
+            record(step, result, log, last, bar)
+            return result
+
+        result = validate(start) if owed else None
         for step, batch in enumerate(bar, start + 1):
             if isinstance(batch, str):
-                weights.save_checkpoint(last, model, optimizer, step - 1, flags)
-                raise InputError(batch)
+                save_checkpoint(last, model, optimizer, step - 1, flags, names)
+                raise InputError(f"{batch}{advice(last)}")
             images, labels = batch
             images = images.to(device, memory_format=layout, non_blocking=True)
             labels = labels.to(device, non_blocking=True)
@@ -158,33 +156,30 @@ def train(arguments: argparse.Namespace) -> int:
             if done or step % arguments.log_every == 0:
                 line = {"step": step, "loss": loss.item(), "lr": lr, "seconds": time.perf_counter() - began}
                 report(line, arguments.steps, log, bar)
-            if done or step % arguments.save_every == 0 or interrupted.is_set():
-                weights.save_checkpoint(last, model, optimizer, step, flags)
-            if interrupted.is_set() and not done:
-                print(f"\ninterrupted after step {step}; go on with --resume {last}")
-                return 130
-            if held_out and (done or (arguments.val_every and step % arguments.val_every == 0)):
-                result = evaluate(model, held_out, reading, arguments.head)
-                set_modes(model, frozen)
-                log.write(json.dumps({"step": step, **summary(result)}) + "\n")
-                if done:
-                    print(table(result))
+            stopped = interrupted.number  # looked at once, as it may change at any time
+            if done or stopped or evaluates(step) or step % arguments.save_every == 0:
+                save_checkpoint(last, model, optimizer, step, flags, names)
+            if stopped and not done:
+                raise Stopped(stopped, f"interrupted after step {step}")
+            if evaluates(step):
+                result = validate(step)
+    if result:
+        print(table(result))
     print(f"wrote {last}")
     return 0
 
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    try:
-        return train(arguments_of(argv))
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not re.search("out of memory|allocate memory", str(error)):
-            raise
-        print("error: there is not enough memory; try a smaller --batch or --crop", file=sys.stderr)
-        return 1
+    arguments = arguments_of(argv)
+    last = arguments.out / "last.pt"
+
+    def work() -> int:
+        refuse_several()
+        with claimed(last):
+            return train(arguments, last)
+
+    return command(work, "; try a smaller --batch or --crop")
 
 
 if __name__ == "__main__":

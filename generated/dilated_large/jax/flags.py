@@ -33,8 +33,9 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     flag, switch = parser.add_argument, argparse.BooleanOptionalAction
     flag("--val", type=Path, help="list file of the pairs to evaluate on")
     flag("--val-every", type=positive, help="evaluate every so many steps, not only at the end")
-    flag("--out", type=Path, required=True, help="folder for the checkpoint and log.jsonl")
+    flag("--out", type=Path, required=True, help="folder for the checkpoints and log.jsonl")
     flag("--resume", type=Path, help="checkpoint of the run to go on with")
+    flag("--other-data", action="store_true", help="let --resume go on with another list")
     flag("--init", type=Path, help="weights to start from, instead of the spec's initialisation")
     flag("--head", choices=HEADS, default=HEAD, help="output to train (%(default)s)")
     flag("--steps", type=positive, default=60000, help="(%(default)s)")

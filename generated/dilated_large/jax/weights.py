@@ -11,8 +11,8 @@ In both formats the tensors have the names and layouts of the PyTorch model's st
 import argparse
 import json
 import logging
-import shutil
 import sys
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,12 @@ import safetensors.numpy
 from flax import nnx
 from numpy.typing import NDArray
 
-from files import InputError, blame, one_line, write_whole
+from command import command
+from files import InputError, blame, write_whole
 from model import DilatedLarge
 
 DAMAGED = "it is damaged, or no file of weights"
+SUMS = "crc32.json"  # a file of a checkpoint, with the sums of the others
 PYTORCH = {"mean": "running_mean", "var": "running_var"}  # our names and PyTorch's, where they differ
 PYTORCH |= dict.fromkeys(("kernel", "scale", "negative_slope"), "weight")
 AXES = {4: (3, 2, 0, 1), 2: (1, 0)}  # of a kernel: (height, width, in, out) and (in, out) in PyTorch's order
@@ -82,8 +84,10 @@ def save(path: Path, model: nnx.Module) -> None:
     """Write a model's weights: as safetensors, or as a checkpoint where the name has another suffix."""
     if path.suffix == ".safetensors":
         write_whole(path, lambda file: safetensors.numpy.save_file(tensors_of(model), file))
-    else:
-        write_checkpoint(path, 1 + max(written(path), default=-1), {"model": tensors_of(model)})
+        return
+    if path.is_dir() and any(path.iterdir()) and not (path / SUMS).is_file():
+        raise InputError(f"{path}: is a folder, not a checkpoint; choose another name")
+    write_whole(path, lambda folder: write_checkpoint(folder, {"model": tensors_of(model)}))
 
 
 def load(path: Path, model: nnx.Module) -> None:
@@ -147,84 +151,37 @@ def fit(path: Path, model: nnx.Module, tensors: Tensors) -> None:
     assign(model, tensors)
 
 
-def written(path: Path) -> dict[int, Path]:
-    """The whole checkpoints in a folder, by their numbers; there is more than one only after a crash."""
-    return {int(folder.name): folder for folder in path.glob("*") if folder.name.isdecimal()}
+def write_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint into a folder that is not there yet; with a CRC32 of each file: Orbax has none."""
+    alone = ocp.options.MultiprocessingOptions(active_processes={0}, barrier_sync_key_prefix="first")
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    with ocp.Checkpointer(handler, multiprocessing_options=alone) as writer:
+        writer.save(folder.absolute(), state)
+    (folder / SUMS).write_text(json.dumps(sums_of(folder)), encoding="utf-8")
 
 
-def write_checkpoint(path: Path, number: int, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint into a folder, and then remove the others: one at least is always whole."""
-    target = path.absolute() / str(number)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with ocp.PyTreeCheckpointer() as writer:
-            if number not in written(path):
-                writer.save(target, state)
-    except Exception as error:
-        raise InputError(f"{path}: cannot be written: {one_line(error)}") from error
-    if jax.process_index() == 0:
-        for other in (*written(path).values(), *path.glob("*.orbax-checkpoint-tmp*")):  # and nobody else's
-            if other.name != target.name:
-                shutil.rmtree(other)
+def sums_of(folder: Path) -> dict[str, int]:
+    """The CRC32 of each file in a checkpoint, by its name."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
+    return {path.relative_to(folder).as_posix(): zlib.crc32(path.read_bytes()) for path in files}
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The newest checkpoint of a folder. Nothing that its files may hold is executed."""
+    """The checkpoint in a folder, bit for bit. Nothing that its files may hold is executed."""
     with blame(path):
         path.stat()
+    with blame(path, DAMAGED):
+        if json.loads((path / SUMS).read_bytes() if (path / SUMS).is_file() else "") != sums_of(path):
+            raise ValueError
     # Where a read fails, the others that Orbax has under way fail later, each with a traceback of its own.
     hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
     try:
-        numbered = written(path)
         with ocp.PyTreeCheckpointer() as reader:
-            checkpoint = dict(reader.restore(numbered[max(numbered)].absolute()))
+            checkpoint = dict(reader.restore(path.absolute()))
     except Exception as error:  # also where a part of it is not there
         raise InputError(f"{path}: cannot be read: {DAMAGED}") from error
     sys.unraisablehook = hook
     return checkpoint
-
-
-def leaves_of(tree: Any) -> Tensors:
-    """The arrays of a tree by their paths in it."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
-
-
-def save_checkpoint(path: Path, model: nnx.Module, optimizer: Any, step: int, flags: dict[str, Any]) -> None:
-    """Write the state after `step` steps of a run with these flags; InputError where it has diverged."""
-    tensors = tensors_of(model)
-    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
-        raise InputError(f"the weights of step {step} are not finite, and are not saved; try a lower --lr")
-    run = {"optimizer": leaves_of(optimizer), "step": step, "flags": json.dumps(flags)}
-    write_checkpoint(path, step, {"model": tensors, **run})
-
-
-def resume(path: Path, model: nnx.Module, optimizer: Any, flags: dict[str, Any]) -> tuple[Any, int]:
-    """Restore what `save_checkpoint` wrote: the optimizer's state, which has the form of the given one, and
-    the step. The flags must be what they were."""
-    state = read_checkpoint(path)
-    if not {"model", "optimizer", "step", "flags"} <= state.keys():
-        raise InputError(f"{path}: holds weights and no run to resume; start a run from them with --init")
-    with blame(path, DAMAGED):
-        flags_then = json.loads(state["flags"])
-        for name, now in flags.items():
-            before = flags_then.get(name)
-            if before != now:
-                change = f"--{name.replace('_', '-')} was {before} and is now {now}".partition("\n")[0]
-                raise InputError(f"{path}: {change}; resume with what it was, or start anew with --init")
-        if type(state["step"]) is not int or state["step"] < 0:
-            raise ValueError
-        restored = restore(optimizer, state["optimizer"])
-        fit(path, model, state["model"])
-    return restored, state["step"]
-
-
-def restore(optimizer: Any, leaves: Tensors) -> Any:
-    """An optimizer state of the given one's form, from leaves; KeyError or ValueError unless they fit it."""
-    for name, mine in (expected := leaves_of(optimizer)).items():
-        if (mine.shape, mine.dtype) != (leaves[name].shape, leaves[name].dtype):
-            raise ValueError
-    return jax.tree.unflatten(jax.tree.structure(optimizer), [jnp.asarray(leaves[name]) for name in expected])
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -235,17 +192,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("target", type=Path)
     arguments = parser.parse_args(argv)
     safe = arguments.target if arguments.direction == "export" else arguments.source
-    try:
+
+    def convert() -> int:
         if safe.suffix != ".safetensors":
             raise InputError(f"{safe}: the name of a safetensors file ends in .safetensors")
         model = blank()
         load(arguments.source, model)
         save(arguments.target, model)
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"{arguments.target}: {len(tensors_of(model))} tensors")
-    return 0
+        print(f"{arguments.target}: {len(tensors_of(model))} tensors")
+        return 0
+
+    return command(convert)
 
 
 if __name__ == "__main__":

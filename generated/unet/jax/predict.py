@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
+from command import command, memory_for
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, window
 from files import InputError
 from images import read_image
@@ -94,20 +95,28 @@ def use_device(name: str) -> None:
         raise InputError(f"--device {name}: there is no {name.upper()} device") from error
 
 
-def predict(arguments: argparse.Namespace) -> None:
-    """Write the labels of every image, and an overlay of every image that is not .npy."""
+def device_name() -> str:
+    """What computes, for people."""
+    kind, count = jax.devices()[0].device_kind, jax.device_count()
+    return f"{count} x {kind}" if count > 1 else kind
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """Write the labels of every image, and an overlay unless it is .npy; returns the exit status."""
     targets, reading = targets_of(arguments.images, arguments.out), reading_of(arguments)
     use_device(arguments.device)
     model = weights.blank()
     weights.load(arguments.weights, model)
     model.eval()
     for path, (label_path, overlay_path) in tqdm(targets.items(), desc="predict", disable=None):
-        image = read_image(path, reading)
-        labels = labels_of(model, image, arguments.head)
-        write_png(label_path, label_image(labels, HEADS[arguments.head]))
-        if image.dtype == np.uint8:
-            write_png(overlay_path, overlay(image, labels))
+        with memory_for(path):
+            image = read_image(path, reading)
+            labels = labels_of(model, image, arguments.head)
+            write_png(label_path, label_image(labels, HEADS[arguments.head]))
+            if image.dtype == np.uint8:
+                write_png(overlay_path, overlay(image, labels))
     print(f"wrote {', '.join(str(path) for path, _ in targets.values())}")
+    return 0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -119,12 +128,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu", "tpu"], default="auto")
     add_image_flags(parser)
-    try:
-        predict(parser.parse_args(argv))
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    arguments = parser.parse_args(argv)
+    return command(lambda: predict(arguments))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
+from command import command, memory_for
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, window
 from files import InputError
 from images import read_image
@@ -78,19 +79,28 @@ def device_of(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def predict(arguments: argparse.Namespace) -> None:
-    """Write the labels of every image, and an overlay of every image that is not .npy."""
+def device_name(device: torch.device) -> str:
+    """What a device is, for people."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """Write the labels of every image, and an overlay unless it is .npy; returns the exit status."""
     targets, reading = targets_of(arguments.images, arguments.out), reading_of(arguments)
     model = Unet()
     weights.load(arguments.weights, model)
     model.to(device_of(arguments.device)).eval()
     for path, (label_path, overlay_path) in tqdm(targets.items(), desc="predict", disable=None):
-        image = read_image(path, reading)
-        labels = labels_of(model, image, arguments.head)
-        write_png(label_path, label_image(labels, HEADS[arguments.head]))
-        if image.dtype == np.uint8:
-            write_png(overlay_path, overlay(image, labels))
+        with memory_for(path):
+            image = read_image(path, reading)
+            labels = labels_of(model, image, arguments.head)
+            write_png(label_path, label_image(labels, HEADS[arguments.head]))
+            if image.dtype == np.uint8:
+                write_png(overlay_path, overlay(image, labels))
     print(f"wrote {', '.join(str(path) for path, _ in targets.values())}")
+    return 0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -102,12 +112,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     add_image_flags(parser)
-    try:
-        predict(parser.parse_args(argv))
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    arguments = parser.parse_args(argv)
+    return command(lambda: predict(arguments))
 
 
 if __name__ == "__main__":

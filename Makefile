@@ -8,7 +8,9 @@ BIN := .venv/bin
 DEMO := build/demo
 GENERATED := dilated_large unet blue_marble fcn8s dilated8_voc
 BACKENDS := torch jax
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal # each process its half, so that it makes its fixtures once
+# Each process first gets its half of the tests, in their order, so that it makes the fixtures of that half and no more.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+QUICK := XLA_FLAGS=--xla_backend_optimization_level=0 # half of the cost of the short tests of JAX is LLVM's
 
 .PHONY: setup demo test test-long check bench generated clean
 
@@ -32,7 +34,7 @@ demo: setup
 	@echo "look at $(DEMO)/pictures/scene_overlay.png"
 
 test: setup
-	$(PYTEST) -m "not long"
+	$(QUICK) $(PYTEST) -m "not long"
 
 test-long: setup
 	$(PYTEST)

@@ -11,7 +11,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["NPROC"] = "1"
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
@@ -21,7 +21,8 @@ import pytest
 from segcompile.analysis.facts import Facts
 from segcompile.analysis.index_set import IndexSet
 from segcompile.analysis.receptive_field import Field
-from segcompile.backend import BuildRequest
+from segcompile.backend import BuildRequest, load_backend, run_backend
+from segcompile.build import request_for
 from segcompile.compiler import Compiled, analyse_graph, compile_spec
 from segcompile.errors import Findings
 from segcompile.graph import Graph, Node
@@ -46,6 +47,7 @@ from segcompile.testing.fields import mask, probes
 from segcompile.testing.networks import every_layer, sized, slim
 
 ROOT = Path(__file__).parents[1]
+DATA = ROOT / "tests/data"
 # The bundled specs that the kit runs in the short tests, no two of a kind; the others are left to the long ones.
 IN_SHORT = (
     "alexnet",
@@ -58,6 +60,11 @@ IN_SHORT = (
     "fcn_googlenet",
     "unet",
 )
+# What the kit tries of JAX in the short tests: what is quickly compiled, or not compiled at all.
+OF_JAX_IN_SHORT = {
+    "checks": ("emission", "refusal", "same bytes", "names", "values in float64", "gradients", "lint"),
+    "networks": ("aspp", "blue_marble", "dilated_context (large)", "unet"),
+}
 _POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm)
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",
@@ -298,6 +305,25 @@ def work(function: Callable[..., Any], *arguments: Any) -> int:
 
 
 @pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Path]]:
+    """Backend -> spec -> the folder that it becomes, of specs of every kind. Each is built once."""
+    bundled = ("unet", "aspp", "blue_marble", "dilated_basic", "dilated_large")
+    valid = ("fcn8s_layers", "residual_example", "vgg16")
+    paths = [*(ROOT / f"specs/{name}.yaml" for name in bundled), *(DATA / f"valid/{name}.yaml" for name in valid)]
+
+    @cache
+    def folders(backend: str) -> dict[str, Path]:
+        place = tmp_path_factory.mktemp(f"of_{backend}")
+        for path in (*paths, DATA / "odd.yaml"):
+            (place / path.stem).mkdir()
+            for name, text in run_backend(load_backend(backend), request_for(compiled(path), path)).files.items():
+                (place / path.stem / name).write_text(text, encoding="utf-8")
+        return {folder.name: folder for folder in sorted(place.iterdir())}
+
+    return folders
+
+
+@pytest.fixture(scope="session")
 def nets() -> SimpleNamespace:
     """The functions of this file, for tests in any folder."""
     sys.dont_write_bytecode = True
@@ -310,9 +336,24 @@ def nets() -> SimpleNamespace:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A backend's trial on most of the bundled specs is long, and so is their export."""
-    late = [case.name for case in specs() if case.name not in IN_SHORT]
-    tried, exported = tuple(f": {name}]" for name in late), tuple(f"[{name}]" for name in late)
     for item in items:
-        trial = item.name.startswith("test_conformance[") and item.name.endswith(tried)
-        if trial or (item.path.name == "test_export.py" and item.name.endswith(exported)):
+        if (item.path.name == "test_conformance.py" and _is_long(item)) or (
+            item.path.name == "test_export.py" and item.name.endswith(tuple(f"[{name}]" for name in _late(IN_SHORT)))
+        ):
             item.add_marker(pytest.mark.long)
+
+
+def _is_long(item: pytest.Item) -> bool:
+    """Whether a check in a case, `test_conformance[gradients: act: relu]`, is left to the long tests. Names and shapes
+    cost nothing, whatever the network."""
+    check, _, case = item.name.removeprefix("test_conformance[").removesuffix("]").partition(": ")
+    if check == "names":
+        return False
+    if item.path.parent.name == "jax":
+        return check not in OF_JAX_IN_SHORT["checks"] or case in _late(OF_JAX_IN_SHORT["networks"])
+    return check == "types" or case in _late(IN_SHORT)  # types: see tests/emit/test_types.py
+
+
+@cache
+def _late(short: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(case.name for case in specs()) - {*short}

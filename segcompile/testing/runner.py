@@ -45,6 +45,9 @@ class Runner(Protocol):
     def load(self, folder: Path, class_name: str, *, double: bool, seed: int) -> Model:
         """The model of a folder, freshly initialised from the seed; in float64 if `double`, else in float32."""
 
+    def shapes(self, folder: Path, class_name: str) -> dict[str, tuple[int, ...]]:
+        """The names and shapes of what `Model.parameters` gives, without a value of it: of networks of any width."""
+
 
 class NoRunner(Exception):
     """Why nothing that a backend emitted can be run here."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
@@ -83,11 +83,22 @@ class JaxRunner:
     """Loads the model.py of a folder."""
 
     def load(self, folder: Path, class_name: str, *, double: bool, seed: int) -> JaxModel:
-        found = _module_of(folder / "model.py")
-        name = f"{class_name}Net" if class_name in MODELS else class_name
-        module = getattr(found, name)(rngs=nnx.Rngs(seed))
+        module = _class(folder, class_name)(rngs=nnx.Rngs(seed))
         module.eval()
         return JaxModel(module, double)
+
+    def shapes(self, folder: Path, class_name: str) -> dict[str, tuple[int, ...]]:
+        module = nnx.eval_shape(lambda: _class(folder, class_name)(rngs=nnx.Rngs(0)))
+        found = nnx.to_flat_state(nnx.state(module, _WEIGHTS))
+        shapes = {_name(path): variable.get_value().shape for path, variable in found}
+        return {name: tuple(shape[axis] for axis in _TO_TORCH[len(shape)]) for name, shape in shapes.items()}
+
+
+def _class(folder: Path, class_name: str) -> Callable[..., Any]:
+    """The model's class, as the file says it now."""
+    name = f"{class_name}Net" if class_name in MODELS else class_name
+    found: Callable[..., Any] = getattr(_module_of(folder / "model.py"), name)
+    return found
 
 
 def _module_of(path: Path) -> ModuleType:

@@ -54,10 +54,20 @@ class TorchRunner:
     """Loads the model.py of a folder."""
 
     def load(self, folder: Path, class_name: str, *, double: bool, seed: int) -> TorchModel:
-        found = _module(folder / "model.py")
         torch.manual_seed(seed)
-        model: nn.Module = getattr(found, f"{class_name}Net" if class_name in MODELS else class_name)()
+        model = _model(folder, class_name)
         return TorchModel((model.double() if double else model).eval())
+
+    def shapes(self, folder: Path, class_name: str) -> dict[str, tuple[int, ...]]:
+        with torch.device("meta"):
+            return {name: tuple(value.shape) for name, value in _model(folder, class_name).state_dict().items()}
+
+
+def _model(folder: Path, class_name: str) -> nn.Module:
+    """A new model, on the device and from the seed that are set."""
+    found = _module(folder / "model.py")
+    model: nn.Module = getattr(found, f"{class_name}Net" if class_name in MODELS else class_name)()
+    return model
 
 
 def _module(path: Path) -> ModuleType:

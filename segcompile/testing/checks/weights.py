@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from segcompile.ops import Conv, Deconv
 from segcompile.testing.bench import Bench, Mismatch, Subject
 from segcompile.testing.cases import Case
-from segcompile.weights.parameters import Tensor
+from segcompile.weights.parameters import Tensor, tensors
 
 Array = NDArray[Any]
 UNCHECKED = ".num_batches_tracked"  # PyTorch counts batches; nothing reads it
@@ -18,13 +19,19 @@ UNCHECKED = ".num_batches_tracked"  # PyTorch counts batches; nothing reads it
 
 def names(bench: Bench, case: Case) -> None:
     """The tensors' names and shapes, all of them and no others."""
-    compare_names(bench.subject(case.request, fresh=True))
+    request = case.request
+    found = bench.runner.shapes(bench.built(request), request.class_name)
+    _compare(found, tensors(request.graph, request.facts))
 
 
 def compare_names(subject: Subject) -> None:
     """Raises Mismatch for a tensor that is missing, one too many, or of another shape than the analysis says."""
-    found = {name: value.shape for name, value in subject.model.parameters().items() if not name.endswith(UNCHECKED)}
-    wanted = {tensor.name: tensor.parameter.shape for tensor in subject.tensors}
+    _compare({name: value.shape for name, value in subject.model.parameters().items()}, subject.tensors)
+
+
+def _compare(shapes: Mapping[str, tuple[int, ...]], said: Iterable[Tensor]) -> None:
+    found = {name: shape for name, shape in shapes.items() if not name.endswith(UNCHECKED)}
+    wanted = {tensor.name: tensor.parameter.shape for tensor in said}
     for name in [*wanted, *found]:
         if name not in found:
             raise Mismatch(f"the model has no tensor `{name}`")

@@ -1,9 +1,7 @@
-"""The JAX backend passes the whole kit. Each of its hundreds of models is compiled: minutes."""
+"""The JAX backend passes the whole kit. Each model is compiled: the short tests have a part (tests/conftest.py)."""
 
 from __future__ import annotations
 
-import pytest
-
 from segcompile.testing import conformance
 
-test_conformance = pytest.mark.long(conformance("jax"))
+test_conformance = conformance("jax")

@@ -9,7 +9,7 @@ from typing import Any
 
 from segcompile.weights.onnx_graph import FOLLOWED, Constant, OnnxGraph, Step, extents, onnx_graph
 from segcompile.weights.onnx_layers import layers_of
-from segcompile.weights.onnx_shapes import shapes_of
+from segcompile.weights.onnx_shapes import known_of
 from segcompile.weights.sites import Site
 from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged
 
@@ -38,10 +38,10 @@ def read_onnx(path: Path) -> Source:
 
 
 def _tensors(graph: OnnxGraph, model: Any) -> Iterator[Stored]:
-    shapes = shapes_of(graph, {value.name: extents(value) for value in model.graph.value_info})
+    known = known_of(graph, {value.name: extents(value) for value in model.graph.value_info})
     names: set[str] = set()
     spent: set[Step] = set()
-    for found in layers_of(graph, shapes):
+    for found in layers_of(graph, known):
         spent.update(found.steps)
         for role, constant in found.parts:
             name = constant.name if constant.name not in names else f"{constant.name} of {found.layer.name}"

@@ -20,7 +20,7 @@ from segcompile.weights.stored import MOST_VALUES, damaged
 _FLOATS = (1, 10, 11, 16)  # TensorProto's float, float16, double, bfloat16
 _EXTERNAL = 1  # TensorProto.DataLocation
 _DOMAINS = ("", "ai.onnx", "com.microsoft")  # ONNX's own, and onnxruntime's fused ops
-_MOST_SETTINGS = 64  # numbers in a list of pads, axes, scales
+MOST_SETTINGS = 64  # numbers in a list of pads, axes, scales
 _MOST_LOOKED_AT = 2**20  # values of a constant that is compared with a number
 
 
@@ -52,21 +52,22 @@ class Constant:
 
     def is_all(self, value: float) -> bool:
         """Whether every value is this one."""
-        return 0 < self.count <= _MOST_LOOKED_AT and bool(np.all(_tried(self.read) == value))
+        return 0 < self.count <= _MOST_LOOKED_AT and bool(np.all(array_of(self) == value))
 
     def numbers(self) -> tuple[float, ...] | None:
         """The values of a short list, or of a single number, if they are finite."""
-        if len(self.shape) > 1 or self.count > _MOST_SETTINGS:
+        if len(self.shape) > 1 or self.count > MOST_SETTINGS:
             return None
-        found = _tried(self.read)
+        found = array_of(self)
         if found is None or found.dtype.kind not in "fiub" or not np.isfinite(found).all():
             return None
         return tuple(float(value) for value in np.reshape(found, -1))
 
 
-def _tried(read: Callable[[], Any]) -> Any:
+def array_of(constant: Constant) -> Any:
+    """The values of a constant as they lie in the file; None if they cannot be read."""
     try:
-        return np.asarray(read())
+        return np.asarray(constant.read())
     except Exception:  # whatever the bytes make a library raise: who needs the values is told when they are written
         return None
 
@@ -122,18 +123,6 @@ class OnnxGraph:
         found = self.readers.get(name, ())
         return found[0] if len(found) == 1 and name not in self.results else None
 
-    def numbers(self, name: str) -> tuple[float, ...] | None:
-        """A constant list of numbers; None for anything else."""
-        found = self.constants.get(name)
-        return found.numbers() if found else None
-
-    def integers(self, step: Step, name: str, index: int) -> tuple[int, ...] | None:
-        """A list that older opsets have as a setting `name` and newer ones as input number `index`."""
-        found = self.numbers(step.input(index))
-        if found is not None and all(number.is_integer() for number in found):
-            return tuple(map(int, found))
-        return step.integers(name)
-
 
 def onnx_graph(path: Path, model: Any) -> OnnxGraph:
     """What a model's main graph holds. Raises SegcompileError (SC801) for tensors in other files and doubled names."""
@@ -166,16 +155,18 @@ def _step(node: Any) -> Step:
 
 
 def _setting(part: Any) -> Any:
-    """An attribute's value: a number, a word or a tuple of numbers; None for tensors and graphs."""
+    """An attribute's value: a number, a word, a tuple of numbers or a constant; None for graphs."""
+    if part.type == 4 and part.t.data_location != _EXTERNAL:  # TENSOR
+        return Constant(part.name, tuple(part.t.dims), partial(_array, part.t), part.t.data_type in _FLOATS)
     if part.type in (6, 7):  # AttributeProto's FLOATS, INTS
-        return tuple(part.floats if part.type == 6 else part.ints)[:_MOST_SETTINGS]
+        return tuple(part.floats if part.type == 6 else part.ints)[:MOST_SETTINGS]
     if part.type == 3:  # STRING
         return part.s.decode("utf-8", "replace")
     return {1: part.f, 2: part.i}.get(part.type)
 
 
 def extents(value: Any) -> tuple[int | None, ...]:
-    return tuple(part.dim_value or None for part in value.type.tensor_type.shape.dim)
+    return tuple(part.dim_value if part.dim_value > 0 else None for part in value.type.tensor_type.shape.dim)
 
 
 def _passed_over(model: Any) -> Iterator[str]:
@@ -302,7 +293,7 @@ def _unsqueezed(step: Step, first: Constant, constants: Mapping[str, Constant]) 
     wanted = constants.get(step.input(1))
     count = len(step.integers("axes") or (wanted.numbers() if wanted else None) or ())
     axes = _axes(step, constants, len(first.shape) + count)
-    if not axes or len(first.shape) + count > _MOST_SETTINGS:
+    if not axes or len(first.shape) + count > MOST_SETTINGS:
         return None
     rest = iter(first.shape)
     return _same_count(first, [1 if axis in axes else next(rest, 1) for axis in range(len(first.shape) + count)])

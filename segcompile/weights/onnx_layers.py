@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from segcompile.weights.onnx_graph import Constant, OnnxGraph, Step
-from segcompile.weights.onnx_shapes import Shapes
+from segcompile.weights.onnx_shapes import Known
 from segcompile.weights.onnx_windows import SAME_VALUE, window_of
 from segcompile.weights.sites import KERNELS, FileLayer, Kind
 
@@ -42,10 +42,10 @@ class Found:
     steps: tuple[Step, ...]
 
 
-def layers_of(graph: OnnxGraph, shapes: Shapes) -> Iterator[Found]:
+def layers_of(graph: OnnxGraph, known: Known) -> Iterator[Found]:
     """The layers in the order of their steps, but what reads nothing than a layer's result comes directly behind it:
     the program may have run two convolutions first and their two norms then."""
-    reader = _Reader(graph, shapes)
+    reader = _Reader(graph, known)
     taken: set[Step] = set()
     for step in graph.steps:
         found = reader.layer(step) if step not in taken else None
@@ -58,7 +58,7 @@ def layers_of(graph: OnnxGraph, shapes: Shapes) -> Iterator[Found]:
 @dataclass(frozen=True, slots=True)
 class _Reader:
     graph: OnnxGraph
-    shapes: Shapes
+    known: Known
 
     def layer(self, step: Step, behind: str = "") -> Found | None:
         """The layer that starts at a step; `behind`: the convolution or matrix whose result it reads."""
@@ -95,13 +95,13 @@ class _Reader:
             return known
         maker = self.graph.makers.get(name)
         why = f"{maker.op} computes it" if maker else "it comes from outside the model"
-        shape = self.shapes.get(name, ())
+        shape = self.known.shape(name) or ()
         extents = tuple(extent for extent in shape if extent is not None)
         return Constant(name or "nothing", extents if len(extents) == len(shape) else (), list, unusable=why)
 
     def _conv(self, step: Step) -> Found:
         kernel = self._constant(step.input(1))
-        window = window_of(step, self.graph, self.shapes, kernel.shape)
+        window = window_of(step, self.graph, self.known, kernel.shape)
         kind, groups = _CONVS[step.op], step.integer("group", 1)
         layer = FileLayer(
             step.name, kind, step.op, groups, None, window.stride, window.dilation, window.pads, window.pad_mode
@@ -196,7 +196,7 @@ class _Reader:
         return Found(FileLayer(step.name, "scale", step.op, behind=behind), parts, steps[-1].outputs[0], steps)
 
     def _channels(self, name: str) -> int | None:
-        shape = self.shapes.get(name, ())
+        shape = self.known.shape(name) or ()
         return shape[1] if len(shape) > 1 else None
 
     def _by_channel(
@@ -210,7 +210,7 @@ class _Reader:
         found = self.graph.constants.get(step.inputs[0 if step.inputs[1] == name else 1])
         if found is None or not found.floats:
             return None
-        rank = len(self.shapes.get(name, ())) or rank
+        rank = len(self.known.shape(name) or ()) or rank
         axis = len(found.shape) - (rank - 1)  # of the channels, in the constant
         if not 0 <= axis < 2 or found.shape[axis] != found.count or count not in (None, found.count):
             return None

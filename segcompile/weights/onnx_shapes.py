@@ -1,20 +1,21 @@
-"""The shapes of an ONNX graph's values, as far as they follow from those of its inputs: None for an open extent.
+"""The shapes of an ONNX graph's values, and short lists of numbers, as far as they follow from those of its inputs.
 
-Two things need them: a padding that is said as SAME and depends on the size, and a scale or slope that is said once for
-several channels. A value that nothing is known of is not in the table. What the file claims of values in between
-(value_info) is believed only where nothing is known.
+Two things need them: a padding that is said as SAME or is reckoned from the size, and a scale or slope said once for
+several channels. None stands for an open extent; a value that nothing is known of is not in the tables. What the
+file claims of values in between (value_info) is believed only where nothing is known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import floor
 from typing import Any
 
 from segcompile.weights.onnx_graph import OnnxGraph, Step, resolved
+from segcompile.weights.onnx_numbers import Numbers, computed, held
 
 Shape = tuple[int | None, ...]
-Shapes = Mapping[str, Shape]
 
 _KEEP = frozenset({
     "Relu", "LeakyRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh",
@@ -30,32 +31,61 @@ _BROADCAST = frozenset({
 })  # fmt: skip
 
 
-def shapes_of(graph: OnnxGraph, claimed: Shapes) -> dict[str, Shape]:
-    """Value -> its shape. `claimed`: what the file says of values in between."""
-    found: dict[str, Shape] = {name: shape for name, shape in graph.inputs.items() if shape}
-    found.update({name: constant.shape for name, constant in graph.constants.items()})
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a graph's values."""
+
+    shapes: dict[str, Shape]
+    lists: dict[str, Numbers]
+
+    def shape(self, name: str) -> Shape | None:
+        return self.shapes.get(name)
+
+    def numbers(self, name: str) -> tuple[float, ...] | None:
+        """A list of numbers, if all of them are known."""
+        found = self.lists.get(name)
+        return found.listed() if found else None
+
+    def integers(self, step: Step, name: str, index: int) -> tuple[int, ...] | None:
+        """A list that older opsets have as a setting `name` and newer ones as input number `index`."""
+        found = self.numbers(step.input(index))
+        if found is not None and all(number.is_integer() for number in found):
+            return tuple(map(int, found))
+        return None if step.input(index) else step.integers(name)
+
+
+def known_of(graph: OnnxGraph, claimed: Mapping[str, Shape]) -> Known:
+    """All that follows. `claimed`: the shapes that the file says of values in between."""
+    known = Known({name: shape for name, shape in graph.inputs.items() if shape}, {})
+    for name, constant in graph.constants.items():
+        known.shapes[name] = constant.shape
+        if (numbers := held(constant)) is not None:
+            known.lists[name] = numbers
     for step in graph.steps:
+        numbers = computed(step, known.shape(step.input(0)), known.lists)
         for index, name in enumerate(step.outputs):
-            known = _shape(step, graph, found) if index == 0 else None
-            if known is None:
-                known = claimed.get(name)
-            if known is not None and name:
-                found.setdefault(name, known)
-    return found
+            shape = _shape(step, known) if index == 0 else None
+            shape = claimed.get(name) if shape is None else shape
+            if shape is not None:
+                known.shapes.setdefault(name, shape)
+            if numbers is not None and index == 0:
+                known.lists.setdefault(name, numbers)
+                known.shapes.setdefault(name, numbers.values.shape)
+    return known
 
 
-def _shape(step: Step, graph: OnnxGraph, found: Shapes) -> Shape | None:
+def _shape(step: Step, known: Known) -> Shape | None:
     """The shape of a step's first output."""
-    first = found.get(step.input(0))
+    first = known.shape(step.input(0))
     if step.op in _BROADCAST:
-        return broadcast([found.get(name) for name in step.inputs])
+        return broadcast([known.shape(name) for name in step.inputs])
     if first is None:
         return None
     if step.op in _KEEP:
         return first
     rule = _RULES.get(step.op)
     try:
-        return rule(step, first, graph, found) if rule else None
+        return rule(step, first, known) if rule else None
     except (ArithmeticError, ValueError, IndexError):  # axes of a scalar, an extent without end
         return None
 
@@ -76,14 +106,14 @@ def broadcast(shapes: Sequence[Shape | None]) -> Shape | None:
     return tuple(result)
 
 
-def _convolved(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
-    kernel = found.get(step.input(1))
+def _convolved(step: Step, first: Shape, known: Known) -> Shape | None:
+    kernel = known.shape(step.input(1))
     if kernel is None or len(kernel) != len(first) or len(kernel) < 3:
         return None
     return (first[0], kernel[0], *_windows(step, first[2:], kernel[2:]))
 
 
-def _pooled(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
+def _pooled(step: Step, first: Shape, known: Known) -> Shape | None:
     kernel = step.integers("kernel_shape")
     if kernel is None or len(kernel) + 2 != len(first):
         return None
@@ -110,8 +140,8 @@ def _windows(step: Step, sizes: Shape, kernel: Shape) -> Shape:
     return tuple(result)
 
 
-def _deconvolved(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
-    kernel = found.get(step.input(1))
+def _deconvolved(step: Step, first: Shape, known: Known) -> Shape | None:
+    kernel = known.shape(step.input(1))
     if kernel is None or len(kernel) != len(first) or len(kernel) < 3 or kernel[1] is None:
         return None
     count = len(kernel) - 2
@@ -130,18 +160,18 @@ def _deconvolved(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> S
     return (first[0], kernel[1] * step.integer("group", 1), *sizes)
 
 
-def _global(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
+def _global(step: Step, first: Shape, known: Known) -> Shape | None:
     return (*first[:2], *(1,) * (len(first) - 2))
 
 
-def padding(step: Step, graph: OnnxGraph, rank: int) -> tuple[int, ...] | None:
+def padding(step: Step, known: Known, rank: int) -> tuple[int, ...] | None:
     """What a Pad step adds, before each axis and then behind each; None where that is no constant."""
-    pads = graph.integers(step, "pads", 1)
+    pads = known.integers(step, "pads", 1)
     if pads is None:
         return None
     if not step.input(3):
         return pads if len(pads) == 2 * rank else None
-    axes = graph.numbers(step.input(3))
+    axes = known.numbers(step.input(3))
     if axes is None or len(pads) != 2 * len(axes) or not rank:
         return None
     whole = [0] * 2 * rank
@@ -150,25 +180,25 @@ def padding(step: Step, graph: OnnxGraph, rank: int) -> tuple[int, ...] | None:
     return tuple(whole)
 
 
-def _padded(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
-    pads = padding(step, graph, len(first))
+def _padded(step: Step, first: Shape, known: Known) -> Shape | None:
+    pads = padding(step, known, len(first))
     if pads is None:
         return (*first[:2], *(None,) * (len(first) - 2))
     before, behind = pads[: len(first)], pads[len(first) :]
     return tuple(None if e is None else e + a + b for e, a, b in zip(first, before, behind, strict=True))
 
 
-def _transposed(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
+def _transposed(step: Step, first: Shape, known: Known) -> Shape | None:
     axes = step.integers("perm") or tuple(reversed(range(len(first))))
     return tuple(first[axis] for axis in axes) if sorted(axes) == list(range(len(first))) else None
 
 
-def _reshaped(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
-    wanted = graph.numbers(step.input(1))
+def _reshaped(step: Step, first: Shape, known: Known) -> Shape | None:
+    wanted = known.numbers(step.input(1))
     return None if wanted is None else resolved(first, wanted, bool(step.integer("allowzero", 0)))
 
 
-def _flattened(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
+def _flattened(step: Step, first: Shape, known: Known) -> Shape | None:
     axis = step.integer("axis", 1) % len(first)
     return (_product(first[:axis]), _product(first[axis:]))
 
@@ -182,16 +212,16 @@ def _product(shape: Shape) -> int | None:
     return total
 
 
-def _squeezed(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
-    axes = graph.integers(step, "axes", 1)
+def _squeezed(step: Step, first: Shape, known: Known) -> Shape | None:
+    axes = known.integers(step, "axes", 1)
     if axes is None:
         return None
     gone = {axis % len(first) for axis in axes}
     return tuple(extent for axis, extent in enumerate(first) if axis not in gone)
 
 
-def _unsqueezed(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
-    axes = graph.integers(step, "axes", 1)
+def _unsqueezed(step: Step, first: Shape, known: Known) -> Shape | None:
+    axes = known.integers(step, "axes", 1)
     if axes is None:
         return None
     rank = len(first) + len(axes)
@@ -199,20 +229,20 @@ def _unsqueezed(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Sh
     return tuple(1 if axis in made else next(rest, None) for axis in range(rank))
 
 
-def _resized(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
-    sizes = graph.numbers(step.input(3))
+def _resized(step: Step, first: Shape, known: Known) -> Shape | None:
+    sizes = known.numbers(step.input(3))
     if sizes is not None and len(sizes) == len(first):
         return tuple(map(int, sizes))
-    older = graph.numbers(step.input(1)) if len(step.inputs) == 2 else None  # Upsample, and Resize of opset 10
+    older = known.numbers(step.input(1)) if len(step.inputs) == 2 else None  # Upsample, and Resize of opset 10
     said: Any = step.settings.get("scales")  # Upsample of opset 7
-    scales = graph.numbers(step.input(2)) or older or (said if isinstance(said, tuple) else None)
+    scales = known.numbers(step.input(2)) or older or (said if isinstance(said, tuple) else None)
     if scales is None or len(scales) != len(first):
         return (*first[:2], *(None,) * (len(first) - 2))
     return tuple(None if e is None else floor(e * float(scale)) for e, scale in zip(first, scales, strict=True))
 
 
-def _joined(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
-    shapes = [found.get(name) for name in step.inputs]
+def _joined(step: Step, first: Shape, known: Known) -> Shape | None:
+    shapes = [known.shape(name) for name in step.inputs]
     if any(shape is None or len(shape) != len(first) for shape in shapes):
         return None
     axis = step.integer("axis", 1) % len(first)
@@ -220,15 +250,15 @@ def _joined(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape 
     return (*first[:axis], None if None in extents else sum(e or 0 for e in extents), *first[axis + 1 :])
 
 
-def _dense(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
-    second = found.get(step.input(1))
+def _dense(step: Step, first: Shape, known: Known) -> Shape | None:
+    second = known.shape(step.input(1))
     if second is None or len(second) != 2:
         return None
     turned = bool(step.integer("transB", 0))
     return (*first[:-1], second[0 if turned else 1])
 
 
-def _shuffled(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
+def _shuffled(step: Step, first: Shape, known: Known) -> Shape | None:
     factor = step.integer("blocksize", 0)
     if len(first) != 4 or factor < 1 or None in first:
         return None
@@ -238,8 +268,8 @@ def _shuffled(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shap
     return (batch, channels * factor**2, height // factor, width // factor)
 
 
-def _reduced(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape | None:
-    axes = graph.integers(step, "axes", 1)
+def _reduced(step: Step, first: Shape, known: Known) -> Shape | None:
+    axes = known.integers(step, "axes", 1)
     if axes is None:
         return None
     gone = {axis % len(first) for axis in axes}
@@ -248,7 +278,7 @@ def _reduced(step: Step, first: Shape, graph: OnnxGraph, found: Shapes) -> Shape
     return tuple(extent for axis, extent in enumerate(first) if axis not in gone)
 
 
-_RULES: Mapping[str, Callable[[Step, Shape, OnnxGraph, Shapes], Shape | None]] = {
+_RULES: Mapping[str, Callable[[Step, Shape, Known], Shape | None]] = {
     "Conv": _convolved, "FusedConv": _convolved, "ConvTranspose": _deconvolved,
     "MaxPool": _pooled, "AveragePool": _pooled, "LpPool": _pooled,
     "GlobalAveragePool": _global, "GlobalMaxPool": _global, "GlobalLpPool": _global,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segcompile.weights.onnx_graph import OnnxGraph, Step
-from segcompile.weights.onnx_shapes import Shapes, padding
+from segcompile.weights.onnx_shapes import Known, padding
 from segcompile.weights.sites import Pads
 
 _MODES = {"constant": "zero", "reflect": "reflect", "edge": "edge"}
@@ -29,16 +29,16 @@ class Window:
     pad_mode: str = "zero"
 
 
-def window_of(step: Step, graph: OnnxGraph, shapes: Shapes, kernel: tuple[int, ...]) -> Window:
+def window_of(step: Step, graph: OnnxGraph, known: Known, kernel: tuple[int, ...]) -> Window:
     """The window of a Conv or ConvTranspose in two dimensions with a kernel (_, _, height, width)."""
     stride, dilation = _pair(step, "strides"), _pair(step, "dilations")
     if len(kernel) != 4 or stride is None or dilation is None:
         return Window()
     spans = (dilation[0] * (kernel[2] - 1) + 1, dilation[1] * (kernel[3] - 1) + 1)
     if step.op == "ConvTranspose":
-        return Window(stride, dilation, _cut(step, shapes, stride, spans))
-    own = _own(step, shapes, stride, spans)
-    before = _before(step, graph)
+        return Window(stride, dilation, _cut(step, known, stride, spans))
+    own = _own(step, known, stride, spans)
+    before = _before(step, graph, known)
     if own is None or before is None:
         return Window(stride, dilation)
     added, mode = before
@@ -54,14 +54,14 @@ def _pair(step: Step, name: str) -> Pair | None:
     return (found[0], found[1]) if found and len(found) == 2 and 1 <= min(found) <= max(found) <= _MOST else None
 
 
-def _own(step: Step, shapes: Shapes, stride: Pair, spans: Pair) -> Pads | None:
+def _own(step: Step, known: Known, stride: Pair, spans: Pair) -> Pads | None:
     """The padding of a convolution itself."""
     auto = step.word("auto_pad", "NOTSET")
     if auto == "NOTSET":
         return _stated(step)
     if auto == "VALID":
         return (0, 0, 0, 0)
-    sizes = shapes.get(step.input(0), ())[2:]
+    sizes = (known.shape(step.input(0)) or ())[2:]
     sides: list[int] = []
     for axis in range(2):
         size = sizes[axis] if len(sizes) == 2 else None
@@ -84,7 +84,7 @@ def _stated(step: Step) -> Pads | None:
     return _pads((top, bottom, left, right))
 
 
-def _cut(step: Step, shapes: Shapes, stride: Pair, spans: Pair) -> Pads | None:
+def _cut(step: Step, known: Known, stride: Pair, spans: Pair) -> Pads | None:
     """What a transposed convolution cuts. With an `output_shape` that decides, and the first half is the larger one."""
     more = step.integers("output_padding") or (0, 0)
     asked = step.integers("output_shape")
@@ -94,7 +94,7 @@ def _cut(step: Step, shapes: Shapes, stride: Pair, spans: Pair) -> Pads | None:
     if asked is None and auto in ("NOTSET", "VALID"):
         stated = _stated(step) if auto == "NOTSET" else (0, 0, 0, 0)
         return _pads((stated[0], stated[1] - more[0], stated[2], stated[3] - more[1])) if stated else None
-    sizes = shapes.get(step.input(0), ())[2:]
+    sizes = (known.shape(step.input(0)) or ())[2:]
     sides: list[int] = []
     for axis in range(2):
         size = sizes[axis] if len(sizes) == 2 else None
@@ -111,7 +111,7 @@ def _halves(total: int, more_behind: bool) -> Pair:
     return (total // 2, total - total // 2) if more_behind else (total - total // 2, total // 2)
 
 
-def _before(step: Step, graph: OnnxGraph) -> tuple[Pads, str] | None:
+def _before(step: Step, graph: OnnxGraph, known: Known) -> tuple[Pads, str] | None:
     """What a Pad step before a convolution adds around the image, and of what; None where that is not known."""
     maker = graph.makers.get(step.input(0))
     for _ in range(8):
@@ -120,11 +120,11 @@ def _before(step: Step, graph: OnnxGraph) -> tuple[Pads, str] | None:
         maker = graph.makers.get(maker.input(0))
     if maker is None or maker.op != "Pad":
         return (0, 0, 0, 0), "zero"
-    pads = padding(maker, graph, 4)
+    pads = padding(maker, known, 4)
     mode = maker.word("mode", "constant")
     if pads is None or any(pads[axis] for axis in (0, 1, 4, 5)):  # batch or channels
         return None
-    value = graph.numbers(maker.input(2)) if maker.input(2) else (maker.number("value", 0.0),)
+    value = known.numbers(maker.input(2)) if maker.input(2) else (maker.number("value", 0.0),)
     filled = mode == "constant" and value != (0.0,)
     around = _pads((pads[2], pads[6], pads[3], pads[7]))
     if around is None or (filled and value is None):

@@ -13,7 +13,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 Run = Callable[..., tuple[int, str, str]]
-FLAGS = ("--channels", "rgb", "-o", "out.safetensors")
+IMAGES, OUT = ("--channels", "rgb"), ("-o", "out.safetensors")
+FLAGS = (*IMAGES, *OUT)
 
 
 def node(op: str, inputs: Sequence[str], output: str, **settings: Any) -> Any:
@@ -92,11 +93,11 @@ def ours(nets: SimpleNamespace, spec: Path, weights: Path, image: np.ndarray) ->
     return found
 
 
-def agrees(run: Run, nets: SimpleNamespace, file: Path, spec: Path, *flags: str) -> str:
+def agrees(run: Run, nets: SimpleNamespace, file: Path, spec: Path, *flags: str, images: Sequence[str] = IMAGES) -> str:
     """Import everything, and compare with onnxruntime to 1e-4 of the largest value; the report."""
     import onnx
 
-    status, told, errors = run("import", file, "--spec", spec, *FLAGS, *flags)
+    status, told, errors = run("import", file, "--spec", spec, *images, *OUT, *flags)
     assert status == 0 and "error" not in errors, errors
     count = len(nets_tensors(nets, spec))
     assert f"out.safetensors: {count} of {count} tensors" in told, told

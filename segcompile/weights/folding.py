@@ -86,11 +86,9 @@ def folds_said(file: str, places: Iterable[Place]) -> Iterator[str]:
     """How many norms the file has folded."""
     norms = {found.tensor.node.name for found in places if found.stored and found.why and _is_norm(found.tensor)}
     if norms:
-        which = "a batch norm is" if len(norms) == 1 else f"{len(norms)} batch norms are"
-        yield (
-            f"{which} folded into the layer before it in {file}: scale 1, the file's bias as the shift, mean 0, "
-            "variance 1 - eps"
-        )
+        one = len(norms) == 1
+        which = "a batch norm is folded into the layer before it" if one else f"{len(norms)} batch norms are folded"
+        yield f"{which} in {file}: scale 1, the file's bias as the shift, mean 0, variance 1 - eps"
 
 
 def _is_norm(tensor: Tensor) -> bool:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from segcompile.weights.onnx_graph import FOLLOWED, Constant, OnnxGraph, Step, extents, onnx_graph
-from segcompile.weights.onnx_layers import layers_of
+from segcompile.weights.onnx_layers import Found, layers_of
 from segcompile.weights.onnx_shapes import known_of
+from segcompile.weights.placing import shown
 from segcompile.weights.sites import Site
 from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged
 
 MOST_BYTES = 2**31 - 1  # of a protobuf message
 _SETTINGS = frozenset({"Resize", "Upsample", "Clip", "Pad", "Slice", "Tile", "Expand", "Range", "OneHot", "TopK"})
+_ARITHMETIC = frozenset(
+    {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Where", "Concat", "Equal", "Greater", "Less"}
+)
+_EXAMPLES = 3
 
 
 def read_onnx(path: Path) -> Source:
@@ -34,35 +38,64 @@ def read_onnx(path: Path) -> Source:
     except OSError as error:
         raise damaged(path, (error.strerror or "").lower()) from None
     graph = onnx_graph(path, model)
-    return Source(path, checked(path, _tensors(graph, model)), Order.EXECUTED, said=graph.said)
-
-
-def _tensors(graph: OnnxGraph, model: Any) -> Iterator[Stored]:
     known = known_of(graph, {value.name: extents(value) for value in model.graph.value_info})
+    layers = tuple(layers_of(graph, known))
+    others = tuple(_others(graph, layers))
+    stored = checked(path, _tensors(layers, [other for other in others if not other.reckoned]))
+    said = _constants(path.name, [other for other in others if other.reckoned])
+    return Source(path, stored, Order.EXECUTED, said=(*graph.said, *said))
+
+
+def _tensors(layers: Iterable[Found], others: Iterable[_Other]) -> Iterator[Stored]:
     names: set[str] = set()
-    spent: set[Step] = set()
-    for found in layers_of(graph, known):
-        spent.update(found.steps)
+    for found in layers:
         for role, constant in found.parts:
             name = constant.name if constant.name not in names else f"{constant.name} of {found.layer.name}"
             names.add(name)
             yield _stored(name, constant, Site(found.layer, role))
-    for constant, why in _others(graph, spent):
-        if constant.name not in names and constant.floats and constant.count > 1:
-            names.add(constant.name)
-            yield _stored(constant.name, replace(constant, unusable=constant.unusable or why), None)
+    for other in others:
+        if other.constant.name not in names:
+            names.add(other.constant.name)
+            why = other.constant.unusable or f"no weight of a layer: {other.where}"
+            yield _stored(other.constant.name, replace(other.constant, unusable=why), None)
 
 
-def _others(graph: OnnxGraph, spent: set[Step]) -> Iterator[tuple[Constant, str]]:
-    """What stands at no weight's place and is no mere setting, and where it stands."""
-    for step in graph.steps:
-        if step not in spent and step.op not in _SETTINGS and step.op not in FOLLOWED:
-            for name in step.inputs:
-                if name in graph.constants:
-                    yield graph.constants[name], f"{step.op} `{step.name}` reads it, which has no weights"
-    for name, constant in graph.constants.items():
-        if name not in graph.readers and name not in graph.results:
-            yield constant, "no step reads it"
+@dataclass(frozen=True, slots=True)
+class _Other:
+    """A tensor of more than one value that stands at no weight's place, and the step that reads it."""
+
+    constant: Constant
+    step: Step | None
+
+    @property
+    def reckoned(self) -> bool:
+        return self.step is not None and self.step.op in _ARITHMETIC
+
+    @property
+    def where(self) -> str:
+        return f"{self.step.op} `{self.step.name}` reads it" if self.step else "no step reads it"
+
+
+def _others(graph: OnnxGraph, layers: Iterable[Found]) -> Iterator[_Other]:
+    spent = {step for found in layers for step in found.steps}
+    reads = [
+        (step, name) for step in graph.steps if step not in spent and step.op not in _SETTINGS for name in step.inputs
+    ]
+    reads = [(step, name) for step, name in reads if step.op not in FOLLOWED and name in graph.constants]
+    unread = [name for name in graph.constants if name not in graph.readers and name not in graph.results]
+    for step, name in (*reads, *((None, name) for name in unread)):
+        constant = graph.constants[name]
+        if constant.floats and constant.count > 1:
+            yield _Other(constant, step)
+
+
+def _constants(file: str, others: Sequence[_Other]) -> Iterator[str]:
+    """What a model reckons with: an image's mean, a table of positions."""
+    found = {other.constant.name: other for other in others}
+    if found:
+        which = "1 constant is no weight" if len(found) == 1 else f"{len(found)} constants are no weights"
+        told = [f"`{name}`, {shown(other.constant.shape)}: {other.where}" for name, other in found.items()]
+        yield f"{which} in {file}: {'; '.join(told[:_EXAMPLES])}"
 
 
 def _stored(name: str, found: Constant, site: Site | None) -> Stored:

@@ -174,14 +174,14 @@ def _passed_over(model: Any) -> Iterator[str]:
     inner = [node for node in model.graph.node if any(part.type in (5, 10) for part in node.attribute)]  # GRAPH, GRAPHS
     if inner:
         words = ", ".join(dict.fromkeys(node.op_type for node in inner))
-        yield f"{len(inner)} steps of the file hold graphs of their own ({words}), which were not looked into"
+        steps = "1 step of the file holds a graph" if len(inner) == 1 else f"{len(inner)} steps of the file hold graphs"
+        yield f"{steps} within ({words}), which was not looked into"
     functions = {(function.domain, function.name) for function in model.functions}
     calls = [node for node in model.graph.node if (node.domain, node.op_type) in functions]
     if calls:
-        yield (
-            f"{len(calls)} steps of the file call functions that it defines ({calls[0].op_type}), which were not looked"
-            " into: onnx.inliner.inline_local_functions(model) puts their steps into the graph"
-        )
+        steps = "1 step of the file calls" if len(calls) == 1 else f"{len(calls)} steps of the file call"
+        help = "onnx.inliner.inline_local_functions(model) puts their steps into the graph"
+        yield f"{steps} functions that it defines ({calls[0].op_type}), which were not looked into: {help}"
 
 
 def _held(path: Path, graph: Any) -> Iterator[tuple[str, Constant]]:

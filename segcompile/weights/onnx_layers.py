@@ -131,7 +131,11 @@ class _Reader:
     def _quantised(self, step: Step) -> Found:
         kind, kernel, bias = _QUANTISED[step.op]
         names = (("weight", step.input(kernel)), ("bias", step.input(bias)))
-        parts = [(role, replace(self._constant(name), unusable="it is quantised")) for role, name in names if name]
+        parts = [
+            (role, replace(self._constant(name), floats=True, unusable="it is quantised"))
+            for role, name in names
+            if name
+        ]
         return Found(FileLayer(step.name, kind, step.op), tuple(parts), step.outputs[0], (step,))
 
     def _with_bias(self, step: Step, layer: FileLayer, kernel: Constant, name: str, count: int | None) -> Found:
@@ -222,7 +226,7 @@ def _vector(found: Constant, channels: int | None, shared: int = 0) -> Constant:
     stand for several channels."""
     if found.unusable or found.count != max(found.shape, default=1):
         return found
-    if channels and found.count == shared and channels % shared == 0:
+    if channels and 0 < shared == found.count and channels % shared == 0:
         return found.spread(channels)
     return found.shaped((found.count,))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from segcompile import __version__
 from segcompile.backend import BuildRequest, load_backend, run_backend
-from segcompile.compiler import Compiled, compile_spec
+from segcompile.compiler import Compiled, compile_spec, own_files_first
 from segcompile.emit.templates import camel, one_line
 from segcompile.errors import Findings, fail
 from segcompile.language.place import with_labels
@@ -69,9 +69,10 @@ def emit(
 ) -> Built:
     """As `prepare`, of a spec that was compiled."""
     request = request_for(compiled, path)
-    result = run_backend(load_backend(backend), request)
     derivation = compiled.document.derivation
-    findings.diagnostics += [with_labels(found, derivation(found.span)) for found in result.diagnostics]
+    with own_files_first(findings):
+        result = run_backend(load_backend(backend), request)
+        findings.diagnostics += [with_labels(found, derivation(found.span)) for found in result.diagnostics]
     findings.stop_on_errors()
     manifest = {
         "spec": path.name,

@@ -5,8 +5,9 @@ spec file -> document -> flat layers -> graph -> graph with its crops resolved -
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from segcompile.analysis.fit import fit
 from segcompile.analysis.rounding import warn_rounding
 from segcompile.analysis.sizes import Sizes
 from segcompile.analysis.stages import check_stages
-from segcompile.errors import Findings, Label, SegcompileError, did_you_mean, fail
+from segcompile.errors import Diagnostic, Findings, Label, SegcompileError, did_you_mean, fail
 from segcompile.graph import Graph, Node
 from segcompile.language.derive import Document, read_document
 from segcompile.language.expand import Expansion, Use, expand
@@ -84,10 +85,46 @@ def compile_spec(
 
     Raises SegcompileError with everything found so far once a step cannot hand on a value; false claims do not stop.
     """
+    with own_files_first(findings):
+        return _understand(path, variant, overrides or {}, name, findings)
+
+
+def _understand(
+    path: Path, variant: str | None, overrides: Mapping[str, int], name: str | None, findings: Findings
+) -> Compiled:
     document = read_document(path, variant, locate, findings, name)
-    compiled = _compile(document, overrides or {}, findings, set())
+    compiled = _compile(document, overrides, findings, set())
     warn_unused_parameters(document, findings)
     return compiled
+
+
+@contextmanager
+def own_files_first(findings: Findings) -> Iterator[None]:
+    """What is found inside, in `findings` or raised, is told as `own_file_first` says."""
+    bundle = frozenset(map(str, bundled().values()))
+    try:
+        yield
+    except SegcompileError as error:
+        raise SegcompileError(own_file_first(found, bundle) for found in error.diagnostics) from error
+    finally:
+        findings.diagnostics[:] = [own_file_first(found, bundle) for found in findings.diagnostics]
+
+
+def own_file_first(found: Diagnostic, bundle: frozenset[str]) -> Diagnostic:
+    """The finding, at the line of the user's own that brought in the bundled spec (one of `bundle`, by its name) where
+    it was found; that place is a label then.
+
+    Nobody mends a bundled spec: what does not fit is what the own spec makes of it, by an input, a parameter or an
+    edit. What is wrong in a base or used spec of the user's own is to be mended there, and stays there.
+    """
+    if found.span is None or found.span.source.name not in bundle:
+        return found
+    own = [label for label in found.labels if label.brings and label.span.source.name not in bundle]
+    if not own:
+        return found  # a bundled spec was asked for
+    brought = next((label for label in own if label.brings == "base"), own[-1])  # the line nearest to the place
+    labels = (Label(found.span, "here"), *(label for label in found.labels if label is not brought))
+    return replace(found, span=brought.span, labels=labels)
 
 
 _Alone = tuple[Path, str | None, tuple[tuple[str, object], ...]]  # a used spec, its variant, its parameters
@@ -152,5 +189,5 @@ def _compile_alone(use: Use, findings: Findings, checked: set[_Alone]) -> None:
         _compile(use.document, values, alone, checked)
     except SegcompileError as error:
         alone.absorb(error)
-    call = (Label(use.call, "used here"),)
+    call = (Label(use.call, "used here", "use"),)
     findings.diagnostics += [with_labels(found, call) for found in alone.diagnostics if found.is_error]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 MAX_ERRORS = 100  # of one step, after which it looks no further
 
@@ -35,10 +36,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A second place that explains the first one."""
+    """A second place that explains the first one. `brings`: how its line brings in another file, if it does."""
 
     span: Span
     text: str
+    brings: Literal["", "base", "use"] = ""
 
 
 class Severity(StrEnum):

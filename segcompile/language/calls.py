@@ -120,7 +120,7 @@ class Library:
             document = self._document(path, target, body, place)
             return _read_spec(document, target, body, place, path)
         except SegcompileError as error:
-            call = (Label(target.span, "used here"),)
+            call = (Label(target.span, "used here", "use"),)
             raise SegcompileError(with_labels(found, call) for found in error.diagnostics) from None
 
     def _path(self, target: Scalar, place: Place) -> Path:
@@ -164,7 +164,7 @@ def _read_spec(document: Document, target: Scalar, body: MappingNode, place: Pla
     check_defaults(document.section("defaults"), values)
     findings.stop_on_errors()
     ((name, takes),) = inputs.items()
-    calls = (*place.calls, Label(target.span, f"in `{target.text}`, used here"))
+    calls = (*place.calls, Label(target.span, f"in `{target.text}`, used here", "use"))
     inside = Place(document, values, read_defaults(document, values), calls=calls, specs=(*place.specs, path.resolve()))
     return SpecCall(document, values, network, name, takes, inside)
 

@@ -81,7 +81,7 @@ def derivation(bases: MappingOf[SourceText, Span], span: Span | None) -> tuple[L
     found: list[Label] = []
     while span is not None and span.source in bases:
         span = bases[span.source]
-        found.append(Label(span, "in the base named here"))
+        found.append(Label(span, "in the base named here", "base"))
     return tuple(found)
 
 
@@ -179,7 +179,7 @@ class _Reader:
         try:
             root = self.read(found, _shown(found, path, base), choice, (*chain, path.resolve()))
         except SegcompileError as error:
-            named = Label(base.span, "in the base named here")
+            named = Label(base.span, "in the base named here", "base")
             raise SegcompileError(
                 found if found.span == base.span else replace(found, labels=(*found.labels, named))
                 for found in error.diagnostics

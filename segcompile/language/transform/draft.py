@@ -77,6 +77,8 @@ class Draft:
         return layer.name, [layer], layer.name
 
     def _unmatched(self, selector: Scalar, pattern: str) -> SegcompileError:
+        if any(selects(pattern, name) for name in self.names.broken):
+            return SegcompileError(())  # a layer that could not be read was meant, which is said there
         local = [layer.name.removeprefix(self.place.prefix) for layer in self.layers]
         gone = self.names.removed.get(pattern)
         labels = [Label(gone, "removed here")] if gone is not None else []

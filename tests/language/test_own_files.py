@@ -1,0 +1,80 @@
+"""What is found inside a bundled spec points at the user's own line that brought it in; texts: tests/data/invalid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segcompile.backend import Backend, load_backend
+from segcompile.build import prepare
+from segcompile.compiler import compile_spec, own_file_first
+from segcompile.errors import CODES, Diagnostic, Findings, Label, SegcompileError, SourceText, Span
+from segcompile.library import bundled
+
+LAYERS = "layers:\n  - stem: {conv: 21, kernel: 3, pad: same}\n"
+
+
+def spans(path: Path) -> set[tuple[str, int]]:
+    """(file, line) of each error of a spec."""
+    findings = Findings()
+    try:
+        compile_spec(path, findings)
+    except SegcompileError as error:
+        findings.absorb(error)
+    return {
+        (found.span.source.name, found.span.line) for found in findings.diagnostics if found.is_error and found.span
+    }
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(f"segcompile: 1\nmodel: net\n{text}")
+    return path
+
+
+def test_of_a_base_of_ones_own_that_derives_from_a_bundled_spec_the_nearer_line_is_shown(tmp_path: Path) -> None:
+    write(tmp_path / "mine.yaml", "base: vgg16.yaml\ninput: {size: 16}\n")
+    assert spans(write(tmp_path / "net.yaml", "about: of mine\nbase: mine.yaml\n")) == {
+        (str(tmp_path / "mine.yaml"), 3)
+    }
+
+
+def test_of_a_bundled_spec_used_in_a_spec_used_the_nearer_line_is_shown(tmp_path: Path) -> None:
+    used = "input: {channels: 3, size: 8}\n" + LAYERS + "  - context: {use: dilated_frontend.yaml}\n"
+    write(tmp_path / "mine.yaml", used)
+    net = write(tmp_path / "net.yaml", "input: {channels: 3, size: 8}\nlayers:\n  - a: {use: mine.yaml}\n")
+    assert spans(net) == {(str(tmp_path / "mine.yaml"), 6)}
+
+
+def test_a_mistake_in_a_base_of_ones_own_is_shown_where_it_is_to_be_mended(tmp_path: Path) -> None:
+    write(tmp_path / "mine.yaml", "input: {channels: 3, size: 8}\nlayers:\n  - a: {conv: 8, kernel: 9}\n")
+    assert spans(write(tmp_path / "net.yaml", "base: mine.yaml\n")) == {(str(tmp_path / "mine.yaml"), 5)}
+
+
+def test_of_a_bundled_spec_that_was_asked_for_itself_its_own_line_is_shown() -> None:
+    findings = Findings()
+    with pytest.raises(SegcompileError) as caught:
+        compile_spec(bundled()["vgg16"], findings, overrides={"K": 0})
+    assert {found.span.source.name for found in caught.value.diagnostics if found.span} == {str(bundled()["vgg16"])}
+
+
+def test_what_a_backend_cannot_emit_of_a_bundled_base_is_shown_there_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = write(tmp_path / "net.yaml", "base: vgg16.yaml\n")
+    torch = load_backend("torch")
+    refusing = Backend(torch.name, torch.summary, torch.api_version, frozenset(), torch.refuses, torch.emit)
+    monkeypatch.setattr("segcompile.build.load_backend", lambda name: refusing)
+    with pytest.raises(SegcompileError) as caught:
+        prepare(net, "torch", None, {}, None, Findings())
+    found = caught.value.diagnostics[0]
+    assert found.code.code == "SC604" and found.span is not None
+    assert (found.span.source.name, found.span.line) == (str(net), 3)
+    assert found.labels[0].text == "here" and found.labels[0].span.source.name == str(bundled()["vgg16"])
+
+
+def test_labels_that_bring_in_no_file_do_not_lead_away() -> None:
+    inside, own = SourceText("/specs/b.yaml", ("a",)), SourceText("net.yaml", ("b",))
+    at, other = Span(inside, 1, 1, 1), Span(own, 1, 1, 1)
+    found = Diagnostic(CODES["SC302"], "m", at, (Label(other, "its input"),))
+    assert own_file_first(found, frozenset({"/specs/b.yaml"})) is found

@@ -65,6 +65,7 @@ OF_JAX_IN_SHORT = {
     "checks": ("emission", "refusal", "same bytes", "names", "values in float64", "gradients", "lint"),
     "networks": ("aspp", "blue_marble", "dilated_context (large)", "unet"),
 }
+LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
 _POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm)
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",
@@ -351,7 +352,9 @@ def _is_long(item: pytest.Item) -> bool:
         return False
     if item.path.parent.name == "jax":
         return check not in OF_JAX_IN_SHORT["checks"] or case in _late(OF_JAX_IN_SHORT["networks"])
-    return check == "types" or case in _late(IN_SHORT)  # types: see tests/emit/test_types.py
+    if check == "types":  # see tests/harness/test_rendered.py
+        return True
+    return case in _late(IN_SHORT) or (check == "receptive field" and case in LARGE)
 
 
 @cache

@@ -24,6 +24,12 @@ def run(*command: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
+def pip_install(binaries: Path) -> list[str | Path]:
+    """Thousands of modules that nobody imports here are not compiled."""
+    python, versions = binaries / "python", ROOT / "constraints.txt"
+    return [python, "-m", "pip", "install", "--quiet", "--no-compile", "-c", versions, *PIP_ARGS]
+
+
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a fresh environment that holds the three wheels and what they ask for."""
@@ -34,8 +40,7 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert [wheel.name.split("-")[0] for wheel in wheels] == ["segcompile", "segcompile_jax", "segcompile_torch"]
     venv.create(place / "env", with_pip=True)
     binaries = place / "env" / "bin"
-    pip = (binaries / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", *PIP_ARGS)
-    run(*pip, *wheels, cwd=place)
+    run(*pip_install(binaries), *wheels, cwd=place)
     return binaries
 
 
@@ -51,8 +56,7 @@ def test_a_stranger_builds_by_name_and_trains_a_step(stranger: Path, tmp_path: P
     assert (tmp_path / "generated/dilated_large/torch/model.py").is_file()
     run(stranger / "segcompile", "build", "blue_marble", "--backend", "torch", "--out", "bm", cwd=tmp_path)
     folder = tmp_path / "bm"
-    pip = (stranger / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", *PIP_ARGS)
-    run(*pip, "-r", folder / "requirements.txt", cwd=tmp_path)
+    run(*pip_install(stranger), "-r", folder / "requirements.txt", cwd=tmp_path)
     run(
         stranger / "python",
         "-m",

@@ -160,25 +160,25 @@ FAULTS = {
         "standalone",
         "batches.py: ModuleNotFoundError: No module named 'segcompile': segcompile is not installed here",
     ),
+    "an import that nothing needs": (
+        SMALL,
+        'files["spare.py"] = "import shutil\\n"',
+        "lint",
+        "spare.py:1:8: F401 [*] `shutil` imported but unused",
+    ),
+}  # fmt: skip
+SLOW = {
     "a file that cannot be imported": (
         SMALL,
         'files["data.py"] = files.get("data.py", "") + "\\n\\nraise ValueError(3)\\n"',
         "standalone",
         "batches.py: ValueError: 3",
     ),
-    "an import that nothing needs": (
-        SMALL,
-        'files["metrics.py"] = files.get("metrics.py", "") + "\\n\\nimport shutil\\n"',
-        "lint",
-        "metrics.py:86:1: E402 Module level import not at top of file",
-    ),
-}  # fmt: skip
-SLOW = {
     "a function without types": (
         SMALL,
-        'files["metrics.py"] = files.get("metrics.py", "") + "\\n\\ndef untyped(x):\\n    return x\\n"',
+        'files["spare.py"] = "def untyped(x):\\n    return x\\n"',
         "types",
-        "metrics.py:86: error: Function is missing a type annotation  [no-untyped-def]",
+        "spare.py:1: error: Function is missing a type annotation  [no-untyped-def]",
     ),
     "a loss that is raised": (
         SMALL,

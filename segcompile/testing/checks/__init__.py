@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -50,7 +51,12 @@ def _undeclared(bench: Bench) -> list[Case]:
 
 
 def _measurable(bench: Bench) -> list[Case]:
-    return [case for case in _declared(cases.ops, cases.small_specs)(bench) if fields.measurable(case.request)]
+    return [case for case in _declared(cases.ops, cases.small_specs)(bench) if _has_fields(case)]
+
+
+@cache
+def _has_fields(case: Case) -> bool:
+    return fields.measurable(case.request) is not None
 
 
 def _trainable(bench: Bench) -> list[Case]:

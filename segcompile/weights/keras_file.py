@@ -11,7 +11,6 @@ Only plain arrays that lie in the file are read: no links to other files, no arr
 from __future__ import annotations
 
 import io
-import json
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -24,14 +23,11 @@ from typing import Any
 import numpy as np
 
 from segcompile.errors import SegcompileError
+from segcompile.weights.keras_config import LONGEST, kind_of, layers_told
+from segcompile.weights.sites import FileLayer, Site
 from segcompile.weights.stored import MOST_BYTES, Order, Source, Stored, check_file, checked, damaged, widened
 
 _LAYERS = ("layers", "_layer_checkpoint_dependencies")  # groups whose members Keras has named by their class
-_KINDS = {  # class in a name -> kind of layer, as a spec spells it
-    "conv2d": "conv", "conv2d_transpose": "deconv", "depthwise_conv2d": "depthwise", "separable_conv2d": "separable",
-    "dense": "linear", "p_re_lu": "act", "batch_normalization": "batch", "group_normalization": "norm",
-    "layer_normalization": "norm", "instance_normalization": "norm",
-}  # fmt: skip
 _ROLES = {  # Keras' name of a weight -> PyTorch's
     "kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
     "moving_variance": "running_var", "alpha": "weight", "depthwise_kernel": "weight", "pointwise_kernel": "weight",
@@ -39,7 +35,6 @@ _ROLES = {  # Keras' name of a weight -> PyTorch's
 _BESIDE = ("optimizer", "metrics", "loss")  # what is no layer
 _DEEPEST = 16
 _MOST = 100_000  # members of a group
-_LONGEST_CONFIG = 50_000_000
 
 
 class _Refused(Exception):
@@ -48,12 +43,19 @@ class _Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """A layer of the file: its name, its kind where that is known, its arrays, and what they are where it says so."""
+    """A layer of the file: its name, its kind where that is known, its arrays, what they are where it says so, and
+    what the model says of it."""
 
     name: str
     kind: str
     arrays: tuple[Any, ...]
     roles: tuple[str, ...] = ()
+    told: FileLayer | None = None
+
+    @property
+    def own(self) -> str:
+        """Its name without those of the models that it stands in."""
+        return self.name.rpartition(".")[2]
 
 
 def read_keras(path: Path) -> Source:
@@ -75,7 +77,9 @@ def read_keras(path: Path) -> Source:
         except Exception:  # whatever the bytes make HDF5 raise
             raise damaged(path, "it is damaged, or no weights of Keras") from None
         opened.pop_all()  # the values are read when they are asked for
-    return Source(path, tensors, order)
+    unsaid = any(layer.kind == "batch" and layer.told is None for layer in layers)
+    said = "the file does not say the eps of its batch norms, which in Keras is 1e-3 unless told otherwise"
+    return Source(path, tensors, order, said=(said,) if unsaid else ())
 
 
 def _layers(file: Any, config: Any) -> tuple[list[_Layer], Order]:
@@ -83,12 +87,14 @@ def _layers(file: Any, config: Any) -> tuple[list[_Layer], Order]:
     legacy = _member(file, "model_weights") if "model_weights" in file else file
     named = "layer_names" in legacy.attrs or "layer_names0" in legacy.attrs
     layers = list(_named_layers(legacy) if named else _tree(file))
-    classes = _classes(config or file.attrs.get("model_config"))
-    place = {name: index for index, name in enumerate(classes)}
-    names = [layer.name.rpartition(".")[2] for layer in layers]
-    told = [replace(each, kind=classes.get(name) or each.kind) for each, name in zip(layers, names, strict=True)]
-    told.sort(key=lambda layer: place.get(layer.name.rpartition(".")[2], len(place)))
-    return told, Order.REGISTERED if named or place.keys() >= set(names) else Order.KINDS
+    told = layers_told(config or file.attrs.get("model_config"))
+    place = {name: index for index, name in enumerate(told)}
+    layers.sort(key=lambda layer: place.get(layer.own, len(place)))
+    known = [
+        replace(each, kind=told[each.own].kind or each.kind, told=told[each.own].layer) if each.own in told else each
+        for each in layers
+    ]
+    return known, Order.REGISTERED if named or all(layer.own in told for layer in layers) else Order.KINDS
 
 
 def _content(path: Path) -> tuple[Any, Any]:
@@ -100,33 +106,8 @@ def _content(path: Path) -> tuple[Any, Any]:
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > MOST_BYTES:
             raise _Refused("its model.weights.h5 is compressed, which Keras does not do")
         config = archive.getinfo("config.json") if "config.json" in archive.namelist() else None
-        told = archive.read(config) if config is not None and config.file_size < _LONGEST_CONFIG else None
+        told = archive.read(config) if config is not None and config.file_size < LONGEST else None
         return io.BytesIO(archive.read(entry)), told
-
-
-def _classes(config: Any) -> dict[str, str]:
-    """Layer -> its kind, in the model's order, of what Keras says of a model; nothing where that is not known."""
-    if not isinstance(config, str | bytes) or len(config) > _LONGEST_CONFIG:
-        return {}
-    found: dict[str, str] = {}
-    todo = [json.loads(config)]
-    while todo:
-        entry = todo.pop()
-        inside = entry.get("config") if isinstance(entry, dict) else None
-        if isinstance(inside, dict):
-            name, kind = inside.get("name"), entry.get("class_name")
-            if isinstance(name, str) and isinstance(kind, str):
-                found.setdefault(name, _KINDS.get(_snake(kind), ""))
-            layers = inside.get("layers")
-            todo += reversed(layers) if isinstance(layers, list) else []
-    return found
-
-
-def _snake(word: str) -> str:
-    """`Conv2DTranspose` -> conv2d_transpose, `PReLU` -> p_re_lu, as Keras makes names of classes."""
-    word = re.sub(r"\W+", "", word)
-    word = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", word)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", word).lower()
 
 
 def _members(group: Any) -> list[str]:
@@ -168,14 +149,9 @@ def _tree(group: Any, above: tuple[str, ...] = (), numbered: bool = False) -> It
         told = own if isinstance(own, str) else ""
         here = (*above, told if numbered and told else name)
         if held is not None and len(held):
-            kind = _kind(name) if numbered else _kind(told) or _kind(name)
+            kind = kind_of(name) if numbered else kind_of(told) or kind_of(name)
             yield _Layer(".".join(here), kind, tuple(_member(held, key) for key in _members(held)))
         yield from _tree(member, here)
-
-
-def _kind(name: str) -> str:
-    """`conv2d_12` -> conv."""
-    return _KINDS.get(re.sub(r"_\d+$", "", name), "")
 
 
 def _named_layers(group: Any) -> Iterator[_Layer]:
@@ -190,7 +166,7 @@ def _named_layers(group: Any) -> Iterator[_Layer]:
             kind = (
                 "separable" if "pointwise_kernel" in weights else "depthwise" if "depthwise_kernel" in weights else ""
             )
-            yield _Layer(name, kind or _kind(name), tuple(weights.values()), tuple(weights))
+            yield _Layer(name, kind or kind_of(name), tuple(weights.values()), tuple(weights))
 
 
 def _texts(group: Any, name: str) -> list[str]:
@@ -211,22 +187,26 @@ def _followed(group: Any, path: str) -> Any:
 
 def _tensors(layer: _Layer) -> Iterator[Stored]:
     """A layer's arrays as PyTorch has them; those that the file does not tell apart cannot be used."""
-    roles = layer.roles or _roles(layer.kind, [len(_shape(array)) for array in layer.arrays])
+    ranks = [len(_shape(array)) for array in layer.arrays]
+    roles = layer.roles or _roles(layer.kind, ranks)
     for index, array in enumerate(layer.arrays):
-        role = _ROLES.get(roles[index], roles[index]) if index < len(roles) else str(index)
-        if layer.kind == "separable":
-            role = {"depthwise_kernel": "depthwise.weight", "pointwise_kernel": "pointwise.weight"}.get(
-                roles[index] if index < len(roles) else "", f"pointwise.{role}"
-            )
-        unknown = "" if index < len(roles) else "what it is, the file does not say"
-        yield _stored(layer, role, array, unknown)
+        known = index < len(roles)
+        role = _role(layer.kind, roles[index]) if known else str(index)
+        yield _stored(layer, role, array, "" if known else "what it is, the file does not say")
+
+
+def _role(kind: str, role: str) -> str:
+    """PyTorch's name of what Keras calls an array; a separable convolution is two in PyTorch."""
+    if kind == "separable":
+        return "depthwise.weight" if role == "depthwise_kernel" else f"pointwise.{_ROLES.get(role, role)}"
+    return _ROLES.get(role, role)
 
 
 def _roles(kind: str, ranks: Sequence[int]) -> Sequence[str]:
     """What a layer's arrays are, in Keras' words, by their number; nothing where that does not tell."""
     if kind == "separable":
         return ("depthwise_kernel", "pointwise_kernel", "bias")
-    if kind == "act":
+    if kind == "prelu":
         return ("alpha",)
     if ranks[0] > 1:
         return ("kernel", "bias")
@@ -249,13 +229,14 @@ def _stored(layer: _Layer, role: str, array: Any, unknown: str) -> Stored:
         shape = (shape[0] * shape[1], 1, *shape[2:]) if apart else shape
     elif role.endswith("weight") and len(shape) == 2:
         turn, shape, flat = (1, 0), shape[::-1], True
-    elif layer.kind == "act" and len(shape) > 1:
+    elif layer.kind == "prelu" and len(shape) > 1:
         why = why or ("" if all(extent == 1 for extent in shape[:-1]) else "a slope for each pixel")
         shape = shape[-1:] if not why else shape
-    kind = {"batch": "norm", "depthwise": "depthwise"}.get(layer.kind, layer.kind)
+    kind = {"batch": "norm", "group": "norm", "layer": "norm", "prelu": "act"}.get(layer.kind, layer.kind)
+    site = Site(layer.told, role) if layer.told else None
     halves = array.dtype.kind == "V" and array.dtype.itemsize == 2  # bfloat16
     floats = array.dtype.kind == "f" or halves
-    return Stored(f"{layer.name}.{role}", shape, partial(_values, array, turn, shape), why, floats, kind, flat)
+    return Stored(f"{layer.name}.{role}", shape, partial(_values, array, turn, shape), why, floats, kind, flat, site)
 
 
 def _values(array: Any, turn: tuple[int, ...], shape: tuple[int, ...]) -> Any:

@@ -69,7 +69,8 @@ def place(source: Source, compiled: Compiled, names: Mapping[str, Stored] | None
     found: dict[str, tuple[Layer, ...]] = {NAME: tuple((each,) for each in by_name(rest, free))}
     if source.order is not Order.NONE:
         found[ORDER] = ordered(rest, free)
-    found = {rule: unfolded(rest, layers) for rule, layers in found.items()}
+    if source.order is Order.EXECUTED:  # then it is known that no norm comes later
+        found = {rule: unfolded(rest, layers) for rule, layers in found.items()}
     counts = {rule: placed(each for layer in layers for each in layer) for rule, layers in found.items()}
     rule = max(counts, key=lambda rule: counts[rule])  # of two that place as much, the name
     fixed = {tensor.name: given(tensor, names[tensor.name]) for tensor in wanted if tensor.name in names}

@@ -39,8 +39,8 @@ _T = TypeVar("_T", Tensor, Stored)
 
 def ordered(source: Source, wanted: Sequence[Tensor]) -> tuple[Layer, ...]:
     """Whichever places more: all layers in one order, or each kind of layer in its own. The file must have an order; if
-    it says of its layers what they are, that decides."""
-    if any(stored.site for stored in source.tensors):
+    it is that of a run and says of the layers what they are, that decides."""
+    if source.order is Order.EXECUTED and any(stored.site for stored in source.tensors):
         return aligned(source, wanted)
     whole = _in_order(source, wanted) if source.order is not Order.KINDS else ()
     if whole and (source.order is Order.EXECUTED or all(found.stored for layer in whole for found in layer)):

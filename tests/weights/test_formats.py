@@ -331,6 +331,30 @@ def test_a_keras_model_says_its_layers_order_and_kinds(run: Run, tmp_path: Path)
     assert imported(run, tmp_path, "a.keras")[1]["two.weight"].shape == (4, 1, 3, 3)
 
 
+def test_what_a_keras_model_says_of_a_layer_is_compared_with_the_spec(run: Run, tmp_path: Path) -> None:
+    """Keras' batch norm has eps 1e-3, the spec's 1e-5; a file of weights alone does not say it, and that is said."""
+    (tmp_path / "net.yaml").write_text(f"{LAYERS.partition('  - a:')[0]}  - a: {{conv: 4, bias: no, norm: batch}}\n")
+    layers = {
+        "layers/conv2d": ("c", [np.ones((3, 3, 3, 4), "f")]),
+        "layers/batch_normalization": ("b", [np.ones(4, "f")] * 4),
+    }
+    keras_3(tmp_path / "a.weights.h5", layers)
+    assert (
+        "\nthe file does not say the eps of its batch norms, which in Keras is 1e-3 unless told otherwise\n"
+        in (imported(run, tmp_path, "a.weights.h5")[0])
+    )
+    settings = {"c": ("Conv2D", {"kernel_size": [3, 3], "strides": [2, 2], "dilation_rate": [1, 1], "padding": "same"}),
+                "b": ("BatchNormalization", {"epsilon": 1e-3})}  # fmt: skip
+    entries = [{"class_name": kind, "config": {"name": name, **more}} for name, (kind, more) in settings.items()]
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps({"class_name": "Functional", "config": {"layers": entries}}))
+        archive.write(tmp_path / "a.weights.h5", "model.weights.h5")
+    status, _, errors = run("import", "a.keras", "--spec", "net.yaml", *FLAGS)
+    assert status == 1
+    assert "error[SC806 " in errors and "a has a stride of 1, the file's Conv2D `c` 2\n" in errors
+    assert "error[SC805 " in errors and "a has eps 1e-05, the file's BatchNormalization `b` 0.001\n" in errors
+
+
 def test_a_norm_of_three_arrays_is_not_guessed(tmp_path: Path) -> None:
     keras_3(tmp_path / "a.h5", {"layers/batch_normalization": ("bn", [np.ones(4, "f")] * 3)})
     source = read_weights(tmp_path / "a.h5")

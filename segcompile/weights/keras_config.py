@@ -1,0 +1,102 @@
+"""What Keras says of a model beside its weights: the layers in order, their classes and settings, as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from segcompile.weights.sites import FileLayer, Kind, Pads
+
+LONGEST = 50_000_000
+KINDS = {  # class in a name -> kind of layer
+    "conv2d": "conv", "conv2d_transpose": "deconv", "depthwise_conv2d": "depthwise", "separable_conv2d": "separable",
+    "dense": "linear", "p_re_lu": "prelu", "batch_normalization": "batch", "group_normalization": "group",
+    "layer_normalization": "layer",
+}  # fmt: skip
+_SITES: Mapping[str, Kind] = {
+    "conv": "conv", "deconv": "deconv", "depthwise": "conv", "linear": "linear", "prelu": "prelu", "batch": "batch",
+    "group": "group",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A layer: its kind as in KINDS, and what it does where that can be compared."""
+
+    kind: str
+    layer: FileLayer | None = None
+
+
+def layers_told(config: object) -> dict[str, Told]:
+    """Name -> layer, in the model's order; nothing where the model is not known. Raises ValueError or RecursionError
+    for what is no JSON."""
+    if not isinstance(config, str | bytes) or len(config) > LONGEST:
+        return {}
+    found: dict[str, Told] = {}
+    for kind, settings in _entries(json.loads(config)):
+        name = settings.get("name")
+        if isinstance(name, str) and name not in found:
+            found[name] = _told(name, kind, settings)
+    return found
+
+
+def kind_of(name: str) -> str:
+    """`conv2d_12` -> conv: the kind that a name says which Keras has made."""
+    return KINDS.get(re.sub(r"_\d+$", "", name), "")
+
+
+def _entries(model: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The class and the settings of a model and of all layers in it, models among them."""
+    todo = [model]
+    while todo:
+        entry = todo.pop()
+        settings = entry.get("config") if isinstance(entry, dict) else None
+        if isinstance(entry, dict) and isinstance(settings, dict):
+            yield str(entry.get("class_name")), settings
+            layers = settings.get("layers")
+            todo += reversed(layers) if isinstance(layers, list) else []
+
+
+def _snake(word: str) -> str:
+    """`Conv2DTranspose` -> conv2d_transpose, `PReLU` -> p_re_lu, as Keras makes names of classes."""
+    word = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", word))
+    return re.sub("([a-z])([A-Z])", r"\1_\2", word).lower()
+
+
+def _told(name: str, word: str, settings: Mapping[str, Any]) -> Told:
+    kind = KINDS.get(_snake(word), "")
+    if kind not in _SITES:
+        return Told(kind)
+    eps, groups = settings.get("epsilon"), settings.get("groups", 1)
+    window = kind in ("conv", "deconv", "depthwise")
+    layer = FileLayer(
+        name,
+        _SITES[kind],
+        word,
+        groups if isinstance(groups, int) and kind in ("conv", "group") else 1 if kind == "deconv" else None,
+        float(eps) if isinstance(eps, int | float) and kind in ("batch", "group") else None,
+        _pair(settings.get("strides")) if window else None,
+        _pair(settings.get("dilation_rate")) if window else None,
+        _same(settings) if kind in ("conv", "depthwise") else None,
+    )
+    return Told(kind, layer)
+
+
+def _pair(value: object) -> tuple[int, int] | None:
+    pair = [value, value] if isinstance(value, int) else value
+    if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, int) for part in pair):
+        return None
+    return pair[0], pair[1]
+
+
+def _same(settings: Mapping[str, Any]) -> Pads | None:
+    """The padding `same` of a convolution of stride 1. With another stride it depends on the image; `valid` may stand
+    behind a layer that pads, so it says nothing alone."""
+    kernel, dilation = _pair(settings.get("kernel_size")), _pair(settings.get("dilation_rate"))
+    if settings.get("padding") != "same" or _pair(settings.get("strides")) != (1, 1) or not kernel or not dilation:
+        return None
+    height, width = ((taps - 1) * step for taps, step in zip(kernel, dilation, strict=True))
+    return height // 2, height - height // 2, width // 2, width - width // 2

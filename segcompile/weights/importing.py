@@ -11,6 +11,7 @@ from segcompile.weights.comparing import check_layers
 from segcompile.weights.folding import folds_said
 from segcompile.weights.images import Images, check_images, first_kernels, other_readers
 from segcompile.weights.mapping import EXAMPLES, place
+from segcompile.weights.misfits import misfits_said
 from segcompile.weights.naming import named, read_names
 from segcompile.weights.parameters import tensors
 from segcompile.weights.placing import Place, left_over, shown
@@ -42,7 +43,12 @@ def import_weights(
     places, left = placement.places, tuple(left_over(source, placement.places))
     if strict:
         _check_whole(source, places, left)
-    notes = [*source.said, *folds_said(file.name, places), *check_layers(compiled.graph, places, weights_only)]
+    notes = [
+        *source.said,
+        *misfits_said(compiled, places, placement.misfits),
+        *folds_said(file.name, places),
+        *check_layers(compiled.graph, places, weights_only),
+    ]
     kernels = first_kernels(compiled.graph, places)
     check_images(images, kernels, other_readers(compiled.graph))
     values = placed_values(source, places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 from segcompile.compiler import Compiled
 from segcompile.errors import SegcompileError, fail
 from segcompile.weights.folding import unfolded
-from segcompile.weights.ordering import Layer, interchangeable, ordered
+from segcompile.weights.misfits import Pair, counted, likely_cause
+from segcompile.weights.ordering import Layer, interchangeable, misfits, ordered
 from segcompile.weights.parameters import Tensor, tensors
-from segcompile.weights.placing import BOTH, Place, by_name, given, shown, usable
+from segcompile.weights.placing import BOTH, Place, by_name, endings, given, shown, usable
 from segcompile.weights.stored import Order, Source, Stored, damaged
 
 NAME, ORDER = "name", "order"
@@ -21,13 +23,15 @@ EXAMPLES = 3
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Every parameter's place, and by which rule. `other`: how many the other rule would have placed. `swappable`:
-    groups of layers that could exchange their tensors, as `interchangeable` has it. `named`: how many --names gave."""
+    groups of layers that could exchange their tensors, as `interchangeable` has it. `named`: how many --names gave.
+    `misfits`: the parameters that have their tensor by the rule, but for its shape."""
 
     places: tuple[Place, ...]
     rule: str
     other: int | None = None  # None for a file without an order
     swappable: tuple[tuple[Layer, ...], ...] = ()
     named: int = 0
+    misfits: tuple[Pair, ...] = ()
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -58,8 +62,8 @@ def place(source: Source, compiled: Compiled, names: Mapping[str, Stored] | None
     """A place for each tensor that a network wants: from `names` (parameter -> tensor) where they say so, and the rest
     by the rule that places most of it.
 
-    Raises SegcompileError: SC801 if no tensor of the file can be a weight, SC802 if nothing fits, SC803 if two tensors
-    fit one name.
+    Raises SegcompileError: SC801 if no tensor of the file can be a weight, SC802 if nothing fits or less than what has
+    another shape, SC803 if two tensors fit one name.
     """
     names = names or {}
     wanted = tuple(tensors(compiled.graph, compiled.facts))
@@ -78,12 +82,21 @@ def place(source: Source, compiled: Compiled, names: Mapping[str, Stored] | None
     places = tuple((chosen | fixed)[tensor.name] for tensor in wanted)
     if rule == NAME:
         _check_names(source, places)
-    if not placed(places):
-        raise _nothing(source, compiled.model, wanted)
+    wrong = _misfits(rest, free, places, rule)
+    if placed(places) < max(1, len(wrong)):
+        raise _nothing(source, compiled, places, wrong)
     named = placed(fixed.values())
     other = next((count + named for each, count in counts.items() if each != rule), None)
     guessed = interchangeable(found[rule], compiled.graph, source.order) if rule == ORDER else ()
-    return Placement(places, rule, other, guessed, named)
+    return Placement(places, rule, other, guessed, named, tuple(wrong))
+
+
+def _misfits(source: Source, wanted: Sequence[Tensor], places: Sequence[Place], rule: str) -> list[Pair]:
+    """What has its place and another shape: at the first layer where an order ends, and behind it where file and
+    network have as many layers."""
+    found = [(each.tensor, each.misfit) for each in places if each.misfit is not None]
+    ends = source.order is not Order.NONE and (rule == ORDER or not (found or placed(places)))
+    return (misfits(source, wanted) if ends else []) or found
 
 
 def placed(places: Iterable[Place]) -> int:
@@ -103,15 +116,33 @@ def _check_names(source: Source, places: Iterable[Place]) -> None:
             raise fail("SC803", message, help="say which with --names FILE, a line `tensor of the file: its place`")
 
 
-def _nothing(source: Source, model: str, wanted: Sequence[Tensor]) -> SegcompileError:
-    first = source.tensors[0]
+def _nothing(source: Source, compiled: Compiled, places: Sequence[Place], wrong: Sequence[Pair]) -> SegcompileError:
+    first, model = source.tensors[0], compiled.model
+    wanted = [found.tensor for found in places]
     if not any(map(usable, source.tensors)):
         why = first.unusable or "no floats"
         return damaged(source.path, f"no tensor in it can be a weight: `{first.name}`: {why}")
+    if wrong:
+        right = [(found.tensor, found.stored) for found in places if found.stored is not None]
+        fits = f"only `{right[0][0].name}` and alike fit" if right else "nothing fits"
+        message = f"of `{source.path}` {fits}: {counted(wrong, len(wanted))}"
+        return fail("SC802", message, help=likely_cause(compiled, right, wrong))
     message = f"nothing in `{source.path}` fits: it starts with `{first.name}`, {shown(first.shape)}"
     if not wanted:
         return fail("SC802", message, help=f"{model} has no parameters")
     start = f"`{wanted[0].name}`, {shown(wanted[0].shape)}"
     if source.order is not Order.NONE:
         return fail("SC802", message, help=f"give the file of a network that starts as {model} does, with {start}")
+    prefix = _prefix(source, wanted)
+    if prefix:
+        return fail("SC802", message, help=f"the network's names start with `{prefix}`: --names with `*: {prefix}*`")
     return fail("SC802", message, help=f"safetensors keeps no order: a tensor needs its parameter's name, as {start}")
+
+
+def _prefix(source: Source, wanted: Sequence[Tensor]) -> str:
+    """What the network's names have before those of at least half the file's tensors."""
+    names = {stored.name for stored in source.tensors}
+    found = Counter(
+        tensor.name[: -len(name)] for tensor in wanted for name in endings(tensor.name) if name in names
+    ).most_common(1)
+    return found[0][0] if found and 2 * found[0][1] >= len(names) else ""

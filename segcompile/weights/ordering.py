@@ -94,6 +94,16 @@ def _walk(
     return tuple(found)
 
 
+def misfits(source: Source, wanted: Sequence[Tensor]) -> list[tuple[Tensor, Stored]]:
+    """The parameters, each with the tensor at its place in the order, whose shapes do not fit; none unless file and
+    network have as many layers."""
+    ours, theirs = _blocks(wanted), _blocks(_candidates(source, wanted))
+    if len(ours) != len(theirs):
+        return []
+    pairs = [pair for mine, found in zip(ours, theirs, strict=True) for pair in zip(mine, found, strict=False)]
+    return [(tensor, stored) for tensor, stored in pairs if not fits(stored.shape, tensor.shape)]
+
+
 def _misplaced(mine: Sequence[Tensor], theirs: Sequence[Stored]) -> Iterator[Place]:
     """Why a layer is not placed, for each of its tensors."""
     for index, tensor in enumerate(mine):

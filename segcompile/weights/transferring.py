@@ -10,6 +10,7 @@ from segcompile.compiler import Compiled
 from segcompile.errors import SegcompileError, did_you_mean, fail
 from segcompile.graph import Graph
 from segcompile.weights.lineage import Origin, origins, parents
+from segcompile.weights.misfits import likely_cause, misfits_said
 from segcompile.weights.parameters import Tensor, reads_image, tensors
 from segcompile.weights.placing import COUNTER, Place, fits, left_over, shown
 from segcompile.weights.reading import SAFETENSORS, form_of
@@ -53,12 +54,15 @@ def transfer(files: Sequence[Path], into: Sequence[str | None], compiled: Compil
         places.append(found)
         if source and found.stored:
             values[tensor.name] = found.value(source.values(found.stored))
+    wrong = [(found.tensor, found.misfit) for found in places if found.misfit is not None]
     if not values:
         names = " and ".join(f"`{file}`" for file in files)
-        raise fail("SC802", f"no tensor of {names} fits: every layer of {compiled.model} has another shape")
+        message = f"no tensor of {names} fits: every layer of {compiled.model} has another shape"
+        raise fail("SC802", message, help=likely_cause(compiled, (), wrong) if wrong else None)
+    notes = misfits_said(compiled, places, wrong) if len(wrong) > len(values) else ()
     write_weights(target, compiled.model, values, [found.tensor.name for found in places if not found.stored])
     left = [stored for source, _ in parts for stored in left_over(source, places)]
-    return Filled(compiled.model, tuple(files), target, tuple(places), tuple(left))
+    return Filled(compiled.model, tuple(files), target, tuple(places), tuple(left), notes)
 
 
 def _chosen(tensor: Tensor, parts: Sequence[Part], graph: Graph) -> tuple[Source | None, Place]:
@@ -87,7 +91,7 @@ def _place(tensor: Tensor, stored: Stored | None, image: Origin | None) -> Place
     if stored is None:
         return Place(tensor, None, NEW)
     if stored.unusable or not (fits(stored.shape, tensor.shape) or _widens(stored, tensor, image)):
-        return Place(tensor, None, stored.unusable or f"was {shown(stored.shape)}")
+        return Place(tensor, None, stored.unusable or f"was {shown(stored.shape)}", stored)
     return Place(tensor, stored)
 
 

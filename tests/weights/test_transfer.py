@@ -305,6 +305,7 @@ def test_all_layers_of_other_shapes(specs: Path, run: Run) -> None:
     write(specs / "s.safetensors", {"a.weight": (4, 4, 3, 3), "a.bias": (4,)})
     assert refused(run, specs, "smooth.yaml", "--from", "s.safetensors") == (
         "error[SC802 other-network]: no tensor of `s.safetensors` fits: every layer of smooth has another shape\n"
+        "   = help: built with C=4? then --set C=4\n"
     )
 
 

@@ -142,6 +142,8 @@ CODES: dict[str, Code] = _table(
     ("SC607", "nondeterministic-output"),
     ("SC608", "no-harness", _WARNING),
     ("SC609", "verification"),
+    ("SC610", "constant-softmax"),
+    ("SC611", "bounded-scores", _WARNING),
     ("SC701", "drift"),
     ("SC702", "hand-edited"),
     ("SC703", "orphan"),

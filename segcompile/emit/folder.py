@@ -13,6 +13,7 @@ from segcompile.emit.calls import Rules
 from segcompile.emit.classes import ModelView, view_model
 from segcompile.emit.geometry import Geometry, harness_geometry, mixes_image
 from segcompile.emit.header import header
+from segcompile.emit.heads import view_heads, warn_bounded
 from segcompile.emit.joins import shared_helpers
 from segcompile.emit.names import Names
 from segcompile.emit.printing import print_class
@@ -21,13 +22,12 @@ from segcompile.emit.templates import environment
 from segcompile.errors import Findings
 from segcompile.graph import Graph
 from segcompile.language.training import Training
-from segcompile.ops import Crop, Resize, Softmax
 
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
 _ALWAYS = ("command.py", "files.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py")
-_RUN = ("flags.py", "run.py", "loading.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
+_RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
 _HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", *_RUN)
 _CONTINUED = {
     "reflect": "its reflection",
@@ -68,11 +68,12 @@ class Target:
         context = _harness(request) | {"harness": geometry is not None}
         names = list(_ALWAYS)
         if geometry is not None:
+            warn_bounded(request.graph, request.facts, findings)
             coarse, mixed = geometry.stride != (1, 1), mixes_image(request.graph)
             stages = view_stages(training, request.graph, request.facts, view.paths)
             context |= asdict(geometry) | {"dense": coarse and mixed is None, "not_dense": mixed if coarse else None}
             context |= {"stages": stages, "padding": _padding(training, geometry)}
-            own = {"dense.py": context["dense"], "stages.py": stages}
+            own = {"dense.py": context["dense"], "stages.py": stages, "threshold.py": context["binary"]}
             names += [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
         for name in names:
             found[name] = env.get_template(f"{name}.jinja").render(context)
@@ -103,7 +104,7 @@ def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:
 
 def _harness(request: BuildRequest) -> dict[str, Any]:
     graph, training = request.graph, request.training
-    heads = {head: request.facts[node].shape.channels for head, node in graph.outputs.items()}
+    heads = view_heads(graph, request.facts)
     regimes = (training, *(stage.regime for stage in training.stages))
     return {
         "model": request.model,
@@ -111,13 +112,12 @@ def _harness(request: BuildRequest) -> dict[str, Any]:
         "about": request.about or f"The network {request.model}.",
         "spec": request.spec,
         "channels": next(iter(graph.inputs.values())).channels,
-        "heads": heads,
-        "ignore": tuple(ignored.label for ignored in training.ignore) or (unused_label(max(heads.values())),),
-        "probabilities": [head for head, node in graph.outputs.items() if _ends_in_softmax(graph, node)],
+        "ignore": tuple(ignored.label for ignored in training.ignore) or (unused_label(max(heads["heads"].values())),),
         "training": training,
         "summed": any(regime.reduction == "sum" for regime in regimes),
         "continued": _CONTINUED[training.padding_mode],
         "sampled": any(regime.keep < 1 for regime in regimes),
+        **heads,
     }
 
 
@@ -125,11 +125,3 @@ def unused_label(classes: int) -> int:
     """The label of pixels that do not count, where nothing says which: none of 0 ... classes - 1, and the largest that
     8 bits hold, or 16."""
     return next(label for label in (255, 65535, 10**9 - 1) if label >= classes)
-
-
-def _ends_in_softmax(graph: Graph, name: str) -> bool:
-    """Whether an output is probabilities, perhaps brought to another size."""
-    node = graph.by_name.get(name)
-    while node is not None and isinstance(node.op, Resize | Crop):
-        node = graph.by_name.get(node.inputs[0])
-    return node is not None and isinstance(node.op, Softmax)

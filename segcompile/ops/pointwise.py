@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from segcompile.ops.base import Init, Number, Op, Parameter, Reads, Shape
+from segcompile.ops.base import Init, Number, Op, Parameter, Reads, Refusal, Shape
 
 
 class Activation(Op):
@@ -90,3 +90,9 @@ class Softmax(Op):
     pointwise: ClassVar[bool] = True
 
     over: Annotated[Literal["channels"], Reads.WORD] = "channels"
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        if shapes[0].channels == 1:
+            help = "leave it out, or write `act: sigmoid` for a probability; a softmax needs two channels"
+            raise Refusal("SC610", "a softmax over 1 channel is 1 everywhere, whatever the channel holds", "over", help)
+        return shapes[0]

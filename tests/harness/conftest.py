@@ -43,6 +43,8 @@ MODULES = [
     "pictures",
     "run",
     "model",
+    "losses",
+    "threshold",
     "weights",
     "predict",
     "evaluate",
@@ -56,8 +58,8 @@ MODULES += ["dense"]  # of coarse outputs
 FILES = {
     name: [*(f"{module}.py" for module in MODULES if module not in apart), "requirements.txt", "README.md"]
     for name, apart in (
-        ("torch", {"model", "stages", "step", "dense"}),
-        ("jax", {"model", "stages", "dense"}),
+        ("torch", {"model", "stages", "threshold", "step", "dense"}),
+        ("jax", {"model", "stages", "threshold", "dense"}),
     )
 }
 
@@ -69,9 +71,9 @@ TRAINING = {
 VARIABLES = {
     "model": "stand_in", "class_name": "StandIn", "about": "A stand-in.", "spec": "stand_in.yaml",
     "channels": 3, "size": (16, 16), "output": (16, 16), "stride": (1, 1), "offset": (0, 0), "centre": (0.0, 0.0),
-    "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "probabilities": [], "harness": True,
-    "stages": [], "padding": None, "summed": False, "sampled": False, "continued": "its reflection",
-    "dense": False, "not_dense": None, "ignore": (255,),
+    "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "binary": [], "several": True,
+    "probabilities": [], "probable": [], "harness": True, "stages": [], "padding": None, "summed": False,
+    "sampled": False, "continued": "its reflection", "dense": False, "not_dense": None, "ignore": (255,),
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.
@@ -146,7 +148,8 @@ def render(folder: Path, network: str | None = None, backend: str = "torch", **c
     )
     training = SimpleNamespace(**{**TRAINING, **changes.pop("training", {})})
     folder.mkdir(parents=True, exist_ok=True)
-    more = [f"{name}.py" for name in ("dense", "stages") if changes.get(name)]
+    there = {"dense": "dense", "stages": "stages", "threshold": "binary"}  # file: the variable that calls for it
+    more = [f"{name}.py" for name, variable in there.items() if changes.get(variable)]
     for name in [*FILES[backend], *more]:
         text = environment.get_template(f"{name}.jinja").render({**VARIABLES, **changes, "training": training})
         (folder / name).write_text(text, encoding="utf-8")
@@ -245,8 +248,8 @@ class Side:
             import torch
 
             images = torch.from_numpy(scores.transpose(0, 3, 1, 2))
-            return float(self.modules.train.loss_of(images, torch.from_numpy(labels), 255, *reduction))
-        return float(self.modules.step.loss_of(scores, labels, 255, *reduction))
+            return float(self.modules.losses.loss_of(images, torch.from_numpy(labels), 255, *reduction))
+        return float(self.modules.losses.loss_of(scores, labels, 255, *reduction))
 
     def train(self, data: Path, out: str, *flags: str) -> int:
         """train.py's exit status on the whole data set."""

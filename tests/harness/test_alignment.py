@@ -75,5 +75,5 @@ def test_training_wants_the_edge_where_prediction_draws_it(
             under = torch.from_numpy(harness.batches.under_output(labels))[None]
             scores = harness.predict.at_pixels(outputs, under.shape[1:])
             assert scores.shape[2:] == under.shape[1:]
-            losses[shift] += harness.train.loss_of(scores, under, 255).item()
+            losses[shift] += harness.losses.loss_of(scores, under, 255).item()
     assert min(losses, key=lambda shift: losses[shift]) == 0, losses

@@ -21,8 +21,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "many": {
         "channels": 128, "size": (1024, 2048), "output": (128, 256), "stride": (8, 8),
-        "offset": (186, 186), "centre": (189.5, 189.5), "multiple": (8, 8), "probabilities": ["geometric"],
-        "dense": True,
+        "offset": (186, 186), "centre": (189.5, 189.5), "multiple": (8, 8), "dense": True,
+        "probabilities": ["geometric"], "probable": ["softmax"],
         "class_name": "DilatedNetworkOfManyWordsForCityscapes",
         "spec": "specs/dilated_network_of_words_for_cityscapes.yaml", "heads": {"semantic": 1000, "geometric": 3},
         "training": {
@@ -47,6 +47,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "zero": {
         "padding": (3, 5), "sampled": True, "continued": "zeros", "dense": True,
         "training": {"padding_mode": "zero", "keep": 0.25},
+    },
+    "one_channel": {
+        "heads": {"output": 2}, "binary": ["output"], "several": False, "summed": True, "stride": (2, 2), "dense": True,
+    },
+    "probability": {"heads": {"output": 2}, "binary": ["output"], "several": False, "probabilities": ["output"],
+                    "probable": ["sigmoid"]},
+    "one_of_two": {
+        "heads": {"boundary": 2, "semantic": 21}, "binary": ["boundary"], "probabilities": ["boundary", "semantic"],
+        "probable": ["softmax", "sigmoid"], "stride": (2, 2), "dense": True,
     },
     "edge": {"summed": True, "continued": "its edge pixels", "training": {"padding_mode": "edge"}},
 }  # fmt: skip

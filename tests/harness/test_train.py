@@ -226,7 +226,7 @@ def test_loss_is_the_mean_over_labelled_pixels_and_zero_without_any(side: Any) -
 
 def test_no_labelled_pixel_gives_no_gradient(harness: SimpleNamespace) -> None:
     scores = torch.zeros(2, 3, 4, 4, requires_grad=True)
-    loss = harness.train.loss_of(scores, torch.full((2, 4, 4), 255), 255)
+    loss = harness.losses.loss_of(scores, torch.full((2, 4, 4), 255), 255)
     loss.backward()
     assert loss.item() == 0 and scores.grad is not None and not scores.grad.any()
 

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
@@ -31,6 +30,7 @@ from files import InputError
 from flags import arguments_of, kept
 from keeping import advice, claimed, go_on_from, listing, refuse_to_overwrite
 from loading import read_ahead
+from losses import loss_of
 from metrics import Metrics, table
 from model import Dilated8Voc
 from pairs import check_images, pairs_of, read_list
@@ -62,12 +62,6 @@ def set_modes(model: nn.Module, frozen: Sequence[str]) -> None:
     model.train()
     for name in frozen:
         model.get_submodule(name).eval().requires_grad_(False)
-
-
-def loss_of(scores: Tensor, labels: Tensor, ignore: int) -> Tensor:
-    """Mean cross entropy of scores (B, C, H, W) over the labelled pixels (B, H, W); 0 without any."""
-    total = F.cross_entropy(scores.float(), labels, ignore_index=ignore, reduction="sum")
-    return total / (labels != ignore).sum().clamp(min=1)
 
 
 def train(arguments: argparse.Namespace, last: Path) -> int:

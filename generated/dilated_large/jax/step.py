@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax  # type: ignore[import-untyped, unused-ignore]
 from flax import nnx
 
+from losses import loss_of
 from predict import at_pixels, head_of
 from reading import reading_of
 
@@ -41,14 +42,6 @@ def optimizer_of(arguments: argparse.Namespace) -> optax.GradientTransformation:
 
     rules = {"kernel": rule(1.0, arguments.weight_decay), "bias": rule(2.0, 0.0)}
     return optax.multi_transform(rules, lambda tree: jax.tree_util.tree_map_with_path(label, tree))
-
-
-def loss_of(scores: jax.Array, labels: jax.Array, ignore: int) -> jax.Array:
-    """Mean cross entropy of scores (B, H, W, C) over the labelled pixels (B, H, W); 0 without any."""
-    counted = labels != ignore
-    known = jnp.where(counted, labels, 0)
-    losses = optax.softmax_cross_entropy_with_integer_labels(scores.astype(jnp.float32), known)
-    return jnp.where(counted, losses, 0).sum() / jnp.maximum(counted.sum(), 1)
 
 
 def step_of(

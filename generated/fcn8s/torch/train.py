@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
@@ -29,6 +28,7 @@ from files import InputError
 from flags import arguments_of, kept
 from keeping import advice, claimed, go_on_from, listing, refuse_to_overwrite
 from loading import read_ahead
+from losses import loss_of
 from metrics import Metrics, table
 from model import Fcn8s
 from pairs import check_images, pairs_of, read_list
@@ -52,12 +52,6 @@ def optimizer_of(model: nn.Module, arguments: argparse.Namespace) -> torch.optim
     if arguments.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=arguments.lr, momentum=arguments.momentum)
     return torch.optim.AdamW(groups, lr=arguments.lr, betas=(arguments.momentum, 0.999))
-
-
-def loss_of(scores: Tensor, labels: Tensor, ignore: int, reduction: str) -> Tensor:
-    """Cross entropy of scores (B, C, H, W), mean or sum over the labelled pixels (B, H, W); 0 without any."""
-    total = F.cross_entropy(scores.float(), labels, ignore_index=ignore, reduction="sum")
-    return total if reduction == "sum" else total / (labels != ignore).sum().clamp(min=1)
 
 
 def train(arguments: argparse.Namespace, last: Path) -> int:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from segcompile.ops import Size
+from segcompile.ops import AnySize, Size
+from segcompile.ops.size import times
 
 Value = Size | Fraction | None
 Pair = tuple[Value, Value]
 
 
 def show(pair: Pair) -> str:
-    """`67`, or `67x65` where height and width differ."""
-    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
+    """`67`, or `67x65` where height and width differ; `(H-4) x (W-4)` where they depend on the image's."""
+    height, width = pair
+    if isinstance(height, AnySize) or isinstance(width, AnySize):
+        return times(*(value for value in pair if isinstance(value, int | AnySize)))
+    return str(height) if height == width else f"{height}x{width}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from segcompile.backend import BuildRequest
 from segcompile.graph import Graph
+from segcompile.ops.size import times
 
 
 def header(request: BuildRequest) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _sizes(graph: Graph) -> str:
     """For which input the sizes in comments hold."""
-    parts = [" x ".join(str(size) for size in shape.size) for shape in graph.inputs.values()]
+    parts = [times(*shape.size) for shape in graph.inputs.values()]
     article = "an" if parts[0].startswith(("8", "11 ", "18 ", "H")) else "a"  # as one reads it aloud
     return f"{article} {parts[0]} input" if len(parts) == 1 else f"inputs of {' and '.join(parts)}"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from segcompile.ops.size import AnySize, Size
+from segcompile.ops.size import AnySize, Size, times
 
 if TYPE_CHECKING:
     from segcompile.ops.needs import Need
@@ -77,7 +77,7 @@ class Shape:
     size: tuple[Size, ...] = ()
 
     def __str__(self) -> str:
-        return " x ".join(str(part) for part in (self.channels, *self.size))
+        return times(self.channels, *self.size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,11 @@ class AnySize:
 Size = int | AnySize
 
 
+def times(*sizes: Size) -> str:
+    """`3 x (H-4) x (W-4)`: as factors, with a sum among them in brackets."""
+    return " x ".join(f"({size})" if isinstance(size, AnySize) and size.plus else str(size) for size in sizes)
+
+
 @lru_cache
 def _floored(size: AnySize, divisor: int) -> AnySize:
     turns = divisor // gcd(size.step, divisor)  # so many periods on, the value has moved by whole divisors

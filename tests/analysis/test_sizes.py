@@ -223,7 +223,7 @@ def test_a_claim_of_any_size_holds_for_every_legal_size(tmp_path: Path) -> None:
 
 def test_a_claim_that_holds_for_some_legal_sizes_is_false(tmp_path: Path) -> None:
     found, findings = compiled(HEAD % "any" + ROUND_TRIP + "claims: {b: {size: input}}\n", tmp_path)
-    assert [one.message for one in findings.diagnostics] == ["b claims size HxW, computed 2⌊H/2⌋x2⌊W/2⌋"]
+    assert [one.message for one in findings.diagnostics] == ["b claims size H x W, computed 2⌊H/2⌋ x 2⌊W/2⌋"]
     assert not found.verdicts[0].ok
 
 

@@ -99,4 +99,6 @@ def _constants(file: str, others: Sequence[_Other]) -> Iterator[str]:
 
 
 def _stored(name: str, found: Constant, site: Site | None) -> Stored:
-    return Stored(name, found.shape, found.read, found.unusable, found.floats, site=site)
+    return Stored(
+        name, found.shape, found.read, found.unusable, found.floats, channels_last=found.channels_last, site=site
+    )

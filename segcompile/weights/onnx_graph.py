@@ -26,13 +26,15 @@ _MOST_LOOKED_AT = 2**20  # values of a constant that is compared with a number
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A tensor of the file, or what steps that change no value make of it."""
+    """A tensor of the file, or what steps that change no value make of it. `channels_last`: a matrix whose columns are
+    for a flattened map of (height, width, channel)."""
 
     name: str
     shape: tuple[int, ...]
     read: Callable[[], Any]
     floats: bool = True
     unusable: str = ""
+    channels_last: bool = False
 
     @property
     def count(self) -> int:

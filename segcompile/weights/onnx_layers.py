@@ -26,6 +26,7 @@ _QUANTISED: dict[str, tuple[Kind, int, int]] = {  # kind, input that is the kern
 _NORMS: dict[str, Kind] = {
     "BatchNormalization": "batch", "InstanceNormalization": "instance", "GroupNormalization": "group",
 }  # fmt: skip
+_CHANNELS_LAST = (0, 2, 3, 1)  # what makes (batch, height, width, channel) of a map
 _FLATTENS = ("Reshape", "Flatten", "Squeeze", "Identity", "Dropout", "Cast", "Relu")
 _FOLLOWERS = (*_NORMS, "PRelu", "Mul")
 _MOST_NAMES = 8  # steps in a row that change no value
@@ -116,14 +117,14 @@ class _Reader:
         matrix = self.graph.constants.get(step.input(1))
         if matrix is None or len(matrix.shape) != 2:
             return None
+        turn = _turn_before(step.input(0), self.graph)
         why = matrix.unusable
         if step.integer("transA", 0):
             why = "its step transposes what it reads"
-        elif not why and _transposed_before(step.input(0), self.graph):
-            why = "it reads a map in another order than channel, row, column"
+        elif not why and turn not in ((), _CHANNELS_LAST):
+            why = f"the map that it reads is transposed by {list(turn)}"
         stands = bool(step.integer("transB", 0))
-        shape = matrix.shape if stands or why else matrix.shape[::-1]
-        kernel = replace(matrix, shape=shape, unusable=why) if why or stands else _turned(matrix)
+        kernel = replace(matrix if stands or why else _turned(matrix), unusable=why, channels_last=bool(turn))
         layer = FileLayer(step.name, "linear", step.op)
         kernel = kernel.times(step.number("alpha", 1.0))
         return self._with_bias(step, layer, kernel, step.input(2), matrix.shape[0 if stands else 1])
@@ -235,15 +236,17 @@ def _turned(matrix: Constant) -> Constant:
     return replace(matrix, shape=matrix.shape[::-1], read=lambda: matrix.read().T)
 
 
-def _transposed_before(name: str, graph: OnnxGraph) -> bool:
-    """Whether a map was transposed before it was flattened to a value."""
+def _turn_before(name: str, graph: OnnxGraph) -> tuple[int, ...]:
+    """How a map was transposed before it was flattened to a value; () if it was not."""
     seen: set[str] = set()
     while name in graph.makers and name not in seen:
         seen.add(name)
         step = graph.makers[name]
         if step.op == "Transpose":
-            return True
+            before = graph.makers.get(step.input(0))
+            plain = before is None or before.op not in ("Reshape", "Transpose")
+            return step.integers("perm") or (3, 2, 1, 0) if plain else (0,)
         if step.op not in _FLATTENS or not step.inputs:
-            return False
+            return ()
         name = step.inputs[0]
-    return False
+    return ()

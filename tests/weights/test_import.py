@@ -135,20 +135,27 @@ def test_by_order_it_goes_layer_for_layer_as_far_as_all_of_a_layer_fits(
     assert same(tmp_path / "out.safetensors", {name: tensors[name] for name in ("c1.weight", "c1.bias")})
 
 
-def test_a_matrix_that_reads_a_transposed_map_finds_no_place(
-    spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
+@pytest.mark.parametrize("axes", [(0, 2, 3, 1), (0, 3, 2, 1)])
+def test_a_matrix_that_reads_a_transposed_map(
+    axes: tuple[int, ...], spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
 ) -> None:
+    """As Keras flattens it, its columns are put in order; in another order it finds no place."""
     import onnx
     from onnx import helper
 
     save["onnx"](tmp_path / "a.onnx", tensors)
     model = onnx.load(tmp_path / "a.onnx")
     model.graph.node[4].input[0] = "turned"
-    model.graph.node.insert(4, helper.make_node("Transpose", ["r2"], ["turned"], perm=[0, 2, 3, 1]))
+    model.graph.node.insert(4, helper.make_node("Transpose", ["r2"], ["turned"], perm=axes))
     onnx.save(model, tmp_path / "a.onnx")
     _, told, _ = run("import", "a.onnx", "--spec", spec, "--channels", "rgb", "-o", "out.safetensors")
-    assert "  t4  1536 x 5  (it reads a map in another order than channel, row, column)" in told
-    assert "out.safetensors: 4 of 6" in told
+    if axes == (0, 2, 3, 1):
+        assert "out.safetensors: 6 of 6" in told and "(height, width, channel)" in told
+        want = tensors["fc.weight"].reshape(5, 16, 16, 6).transpose(0, 3, 1, 2).reshape(5, 1536)
+        assert np.array_equal(load_file(tmp_path / "out.safetensors")["fc.weight"], want)
+    else:
+        assert "  t4  1536 x 5  (the map that it reads is transposed by [0, 3, 2, 1])\n" in told
+        assert "out.safetensors: 4 of 6" in told
 
 
 def test_bgr_and_a_mean_go_into_the_first_convolution(

@@ -95,7 +95,7 @@ def loaded(run: Run, model: Path, trunk: Any, *flags: str) -> str:
 def test_the_trunk_computes_what_onnxruntime_does(run: Run, model: Path, trunk: Any) -> None:
     told = loaded(run, model, trunk, "--channels", "bgr")
     assert "trunk.safetensors: 26 of 26 tensors of vgg16_trunk" in told
-    assert "dense_1/Cast/ReadVariableOp:0  25088 x 64  (it reads a map in another order than" in told
+    assert "dense_1/Cast/ReadVariableOp:0  64 x 25088  (weight of MatMul `" in told
     image = np.random.default_rng(0).integers(0, 256, (240, 240, 3)).astype(np.float32) - MEAN
     want, have = theirs(model, image), ours(trunk, image[..., ::-1])
     for layer in LAYERS:

@@ -53,15 +53,16 @@ def _our_blocks(wanted: Iterable[Tensor]) -> list[list[_Ours]]:
 
 
 def _their_blocks(tensors: Iterable[Stored]) -> list[list[_Theirs]]:
+    layers: dict[FileLayer, _Theirs] = {}
+    for stored in tensors:
+        if stored.site:
+            layers.setdefault(stored.site.layer, []).append(stored)
     found: list[list[_Theirs]] = [[]]
-    sited = [(stored.site, stored) for stored in tensors if stored.site]
-    for layer, group in groupby(sited, lambda pair: pair[0].layer):
-        part = list(group)
-        if layer.kind in KERNELS:
-            if all(site.role != "weight" for site, _ in part):
-                continue
-            found.append([])
-        found[-1].append([stored for _, stored in part])
+    for layer, part in layers.items():
+        if layer.kind not in KERNELS:
+            found[-1].append(part)
+        elif any(stored.site and stored.site.role == "weight" for stored in part):
+            found.append([part])
     return found
 
 

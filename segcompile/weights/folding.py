@@ -7,7 +7,7 @@ sqrt(variance + eps) one. Written out as a scale and shift a channel, it has the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -19,6 +19,8 @@ from segcompile.weights.parameters import Tensor
 from segcompile.weights.placing import Place
 from segcompile.weights.sites import KERNELS, NORMS, FileLayer
 from segcompile.weights.stored import Source, Stored
+
+_NONE = {"bias": (0.0, "0")}
 
 
 def unfolded(source: Source, layers: Iterable[Layer]) -> tuple[Layer, ...]:
@@ -40,7 +42,10 @@ def _changes(source: Source, places: Sequence[Place]) -> Iterator[tuple[str, Pla
         kernel = nodes.get(norm[0].tensor.node.inputs[0], [])
         before, there = _layer(kernel), _layer(norm)
         if there is not None and there.kind == "scale":
-            yield from _filled(norm, op.eps, f"{there.title} is the batch norm, written out")
+            yield from _filled(norm, _identity(op.eps), f"{there.title} is the batch norm, written out")
+        elif there is not None and all(found.stored for found in norm if found.tensor.buffer):
+            missing = [found for found in norm if not found.stored]
+            yield from _filled(missing, {"weight": (1, "1"), **_NONE}, f"{there.title} has none")
         elif there is None and before in biases and before.name not in normed:
             yield from _moved(kernel, norm, op.eps, biases[before], f"the batch norm is folded into {before.title}")
 
@@ -59,21 +64,29 @@ def _moved(
     if bias.unusable or not bias.floats or bias.shape != shift.shape:
         return
     yield from ((found.tensor.name, _made(found.tensor, 0, "0", why)) for found in kernel if _is_bias(found))
-    yield from _filled([Place(shift, bias) if found.tensor is shift else found for found in norm], eps, why)
+    yield from _filled([Place(shift, bias) if found.tensor is shift else found for found in norm], _identity(eps), why)
 
 
 def _is_bias(found: Place) -> bool:
     return found.tensor.parameter.name == "bias"
 
 
-def _filled(norm: Iterable[Place], eps: float, why: str) -> Iterator[tuple[str, Place]]:
-    """A norm without statistics: what it has, and constants for the rest."""
+def _identity(eps: float) -> dict[str, tuple[float, str]]:
+    """Role -> what a norm has that changes nothing, and how that is written."""
     variance = max(1 - eps, 0)
-    values = {"weight": (variance + eps) ** 0.5, "bias": 0, "running_mean": 0, "running_var": variance}
+    scale = (variance + eps) ** 0.5  # 1, unless eps alone is more
+    return {
+        "weight": (scale, f"{scale:g}"),
+        **_NONE,
+        "running_mean": (0, "0"),
+        "running_var": (variance, f"1 - {eps:g}"),
+    }
+
+
+def _filled(norm: Iterable[Place], values: Mapping[str, tuple[float, str]], why: str) -> Iterator[tuple[str, Place]]:
+    """A norm: what it has, and constants for the rest."""
     for found in norm:
-        role = found.tensor.parameter.name
-        text = f"1 - {eps:g}" if role == "running_var" else f"{values[role]:g}"
-        made = _made(found.tensor, values[role], text, why)
+        made = _made(found.tensor, *values[found.tensor.parameter.name], why)
         yield found.tensor.name, made if found.stored is None else replace(found, why=why)
 
 
@@ -84,12 +97,13 @@ def _made(tensor: Tensor, value: float, text: str, why: str) -> Place:
 
 def folds_said(file: str, places: Iterable[Place]) -> Iterator[str]:
     """How many norms the file has folded."""
-    norms = {found.tensor.node.name for found in places if found.stored and found.why and _is_norm(found.tensor)}
-    if norms:
-        one = len(norms) == 1
-        which = "a batch norm is folded into the layer before it" if one else f"{len(norms)} batch norms are folded"
+    folded = [found for found in places if isinstance(found.tensor.node.op, BatchNorm) and _of_kernel(found)]
+    if folded:
+        one = len(folded) == 1
+        which = "a batch norm is folded into the layer before it" if one else f"{len(folded)} batch norms are folded"
         yield f"{which} in {file}: scale 1, the file's bias as the shift, mean 0, variance 1 - eps"
 
 
-def _is_norm(tensor: Tensor) -> bool:
-    return isinstance(tensor.node.op, BatchNorm)
+def _of_kernel(found: Place) -> bool:
+    """Whether a tensor is that of a convolution or matrix in the file."""
+    return bool(found.stored and found.stored.site and found.stored.site.layer.kind in KERNELS)

@@ -1,0 +1,148 @@
+"""The layers of a caffemodel that have weights, as the layers of PyTorch that compute the same.
+
+Caffe normalises in two layers. BatchNorm has sums of means and variances, and by how much to divide them; the Scale
+that reads its result has the scale and the shift. Together they are a batch norm. Behind a Convolution that they were
+folded into, neither is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from segcompile.weights.sites import KERNELS, FileLayer, Kind, Site
+from segcompile.weights.stored import Array, Stored
+
+_KINDS: dict[int | str, Kind] = {  # V1LayerParameter's enum, LayerParameter's word
+    4: "conv", "Convolution": "conv", 39: "deconv", "Deconvolution": "deconv", 14: "linear", "InnerProduct": "linear",
+    "BatchNorm": "batch", "Scale": "scale", "PReLU": "prelu",
+}  # fmt: skip
+_WORDS = {4: "Convolution", 39: "Deconvolution", 14: "InnerProduct"}
+_EPS = 1e-5  # caffe.proto's own, where none is said
+
+
+def tensors_of(layers: Sequence[Any]) -> Iterator[Stored]:
+    """The blobs of all layers. A convolution's are `<layer>.weight` and `<layer>.bias`, a norm's `.running_mean` and so
+    on; those of a layer that is not known are `<layer>.<number>`."""
+    makers: dict[str, FileLayer] = {}  # blob -> the layer that made it last: Caffe's layers write in place
+    widths: dict[str, int] = {}
+    for layer in layers:
+        source = next(iter(layer.bottom), "")
+        said = _said(layer, makers.get(source))
+        found = list(_blobs(layer, said, widths.get(source)))
+        yield from found
+        for top in layer.top:
+            widths[top] = _width(found, said) or widths.get(source, 0)
+            makers.pop(top, None)
+            if said is not None:
+                makers[top] = said
+
+
+def _said(layer: Any, before: FileLayer | None) -> FileLayer | None:
+    """What the file says of a layer; `before`: the layer whose result it reads."""
+    kind = _KINDS.get(layer.type)
+    op = _WORDS.get(layer.type, str(layer.type))
+    if kind == "scale" and before is not None and before.kind == "batch":
+        return before
+    behind = before.name if before is not None and before.kind in KERNELS else ""
+    if kind == "batch":
+        eps = layer.batch_norm_param.eps if layer.batch_norm_param.HasField("eps") else _EPS
+        return FileLayer(layer.name, kind, op, eps=eps, behind=behind)
+    if kind in ("conv", "deconv") and layer.HasField("convolution_param"):
+        return _window(FileLayer(layer.name, kind, op), layer.convolution_param)
+    if kind is None:  # a convolution of someone's own, if it has a kernel
+        return FileLayer(layer.name, "conv", op) if layer.blobs and _rank(layer.blobs[0]) > 1 else None
+    return FileLayer(layer.name, kind, op, behind=behind if kind == "scale" else "")
+
+
+def _window(layer: FileLayer, said: Any) -> FileLayer:
+    """One number for both axes, one for each, or `_h` and `_w`."""
+
+    def pair(name: str, default: int) -> tuple[int, int]:
+        listed = list(getattr(said, name))[:2] or [default]
+        if said.HasField(f"{name}_h") and said.HasField(f"{name}_w"):
+            listed = [getattr(said, f"{name}_h"), getattr(said, f"{name}_w")]
+        return listed[0], listed[-1]
+
+    dilation = list(said.dilation)[:2] or [1]
+    (height, width), group = pair("pad", 0), said.group if said.HasField("group") else 1
+    return FileLayer(
+        layer.name,
+        layer.kind,
+        layer.op,
+        group,
+        stride=pair("stride", 1),
+        dilation=(dilation[0], dilation[-1]),
+        pads=(height, height, width, width),
+    )
+
+
+def _blobs(layer: Any, said: FileLayer | None, width: int | None) -> Iterator[Stored]:
+    roles = _roles(layer, said)
+    turned = "it is transposed" if layer.inner_product_param.transpose else ""
+    for index, blob in enumerate(layer.blobs):
+        if said is not None and said.kind == "batch" and index == 2 and len(roles) == 2:
+            continue  # the divisor of the two blobs before it
+        role = roles[index] if index < len(roles) else ""
+        shape, read = _shape(blob), partial(_values, blob)
+        if role and (role != "weight" or said is None or said.kind not in ("conv", "deconv")):
+            shape = _without_ones(shape, 2 if role == "weight" and said and said.kind == "linear" else 1)
+        if role.startswith("running") and len(layer.blobs) == 3:
+            read = partial(_mean, blob, layer.blobs[2])
+        if said is not None and said.kind == "prelu" and shape in ((), (1,)) and width:
+            shape, read = (width,), partial(_repeated, blob, width)
+        site = Site(said, role) if said is not None and role else None
+        unusable = turned if role == "weight" else ""
+        yield Stored(f"{layer.name}.{role or index}", shape, partial(_shaped, read, shape), unusable, site=site)
+
+
+def _roles(layer: Any, said: FileLayer | None) -> tuple[str, ...]:
+    if said is None or len(layer.blobs) > (3 if layer.type == "BatchNorm" else 2):
+        return ()
+    return ("running_mean", "running_var") if layer.type == "BatchNorm" else ("weight", "bias")
+
+
+def _width(found: Sequence[Stored], said: FileLayer | None) -> int | None:
+    """The channels that come out of a convolution."""
+    if said is None or said.kind not in KERNELS or not found or len(found[0].shape) < 2:
+        return None
+    return found[0].shape[1] * (said.groups or 1) if said.kind == "deconv" else found[0].shape[0]
+
+
+def _shape(blob: Any) -> tuple[int, ...]:
+    legacy = (blob.num, blob.channels, blob.height, blob.width)
+    return tuple(blob.shape.dim) if blob.HasField("shape") else legacy
+
+
+def _rank(blob: Any) -> int:
+    return len([extent for extent in _shape(blob) if extent != 1])
+
+
+def _without_ones(shape: Sequence[int], axes: int) -> tuple[int, ...]:
+    """The last axes; before these, a blob of the first generation has ones."""
+    rest, kept = shape[:-axes], shape[-axes:]
+    return tuple(kept) if all(extent == 1 for extent in rest) else tuple(shape)
+
+
+def _values(blob: Any) -> Array:
+    data, kind = (blob.double_data, "<f8") if blob.double_data else (blob.data, "<f4")
+    return np.frombuffer(data, kind)
+
+
+def _shaped(read: Any, shape: tuple[int, ...]) -> Array:
+    found: Array = read().reshape(shape)
+    return found
+
+
+def _mean(blob: Any, divisor: Any) -> Array:
+    """What a sum comes to: divided by the third blob, and 0 where that is 0, as Caffe has it."""
+    by = float(_values(divisor).reshape(-1)[0])
+    return (_values(blob) / by).astype(np.float32) if by else _values(blob) * 0
+
+
+def _repeated(blob: Any, count: int) -> Array:
+    """A slope that all channels share."""
+    return np.repeat(_values(blob), count)

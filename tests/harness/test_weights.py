@@ -270,6 +270,38 @@ def test_every_misfit_is_named_in_one_error_in_either_backend(side: Any, tmp_pat
     assert side.same(side.tensors(model), before), "none was copied"
 
 
+def test_a_file_without_the_counters_of_batch_norms_is_complete(side: Any, tmp_path: Path) -> None:
+    path, model = tmp_path / "x.safetensors", side.model()
+    tensors = side.tensors(model)
+    counters = [name for name in tensors if name.endswith("num_batches_tracked")]
+    assert counters
+    rest = {name: value + 1 for name, value in tensors.items() if name not in counters}
+    safetensors.numpy.save_file(rest, path)
+    side.modules.weights.load(path, model)
+    found = side.tensors(model)
+    assert all(found[name] == 0 for name in counters) and all(np.array_equal(found[name], rest[name]) for name in rest)
+
+
+def test_weights_of_another_width_or_network_are_counted_with_three_names(side: Any, tmp_path: Path) -> None:
+    path, model = tmp_path / "x.safetensors", side.model()
+    tensors = side.tensors(model)
+
+    def said(theirs: dict[str, np.ndarray]) -> str:
+        safetensors.numpy.save_file(theirs, path)
+        with pytest.raises(side.modules.files.InputError) as caught:
+            side.modules.weights.load(path, model)
+        return str(caught.value)
+
+    more = sum(value.ndim > 0 for value in tensors.values()) - 3
+    wide = {name: np.zeros((64, *value.shape[1:]), np.float32) for name, value in tensors.items() if value.ndim}
+    width = said(wide)
+    assert width.startswith(f"{path}: does not fit Net: misshapen: hidden.") and width.count("float32[64") == 3
+    assert width.endswith(f" and {more} more; the same layers at another width, or for other classes?")
+    another = said({f"l{index}": value for index, value in enumerate(tensors.values())})
+    assert f" and {more} more; unexpected: l" in another
+    assert another.endswith(" more; weights of another network?")
+
+
 def test_a_damaged_or_foreign_checkpoint_of_jax_is_one_line(
     built: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

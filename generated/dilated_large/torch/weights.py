@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from command import command
-from files import InputError, blame, write_whole
+from files import InputError, blame, some, write_whole
 from model import DilatedLarge
 
 DAMAGED = "it is damaged, or no file of weights"
@@ -79,7 +79,10 @@ def plain(tensor: Tensor) -> bool:
 
 
 def fit(path: Path, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy tensors into the model, or raise InputError with every missing, unexpected and misshapen one."""
+    """Copy tensors into the model, or raise InputError with the missing, unexpected and misshapen ones.
+
+    A batch norm's counter may be missing, for other tools have none: it starts at zero.
+    """
     if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) and plain(t) for t in tensors.values()):
         raise InputError(f"{path}: cannot be read: {DAMAGED}")
 
@@ -88,6 +91,9 @@ def fit(path: Path, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
     missing, misshapen = [], []
     expected = model.state_dict()
+    norms = [name for name in expected if name.endswith("num_batches_tracked")]
+    counters = {name: torch.zeros_like(expected[name]) for name in norms}
+    tensors = {**counters, **tensors}
     for name, mine in expected.items():
         if name not in tensors:
             missing.append(name)
@@ -97,7 +103,11 @@ def fit(path: Path, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     lists = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
     if not missing and not misshapen:
         lists["not finite"] = [name for name in expected if not tensors[name].isfinite().all()]
-    faults = [f"{kind}: {', '.join(names)}" for kind, names in lists.items() if names]
+    faults = [f"{kind}: {some(names)}" for kind, names in lists.items() if names]
+    if misshapen and not missing and not unexpected:
+        faults.append("the same layers at another width, or for other classes?")
+    elif missing and len(missing) == len(expected) - len(counters):
+        faults.append("weights of another network?")
     if faults:
         raise InputError(f"{path}: does not fit {type(model).__name__}: {'; '.join(faults)}")
     model.load_state_dict(dict(tensors))  # without a _metadata that the file may hold

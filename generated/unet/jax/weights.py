@@ -27,7 +27,7 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from command import command
-from files import InputError, blame, write_whole
+from files import InputError, blame, some, write_whole
 from model import Unet
 
 DAMAGED = "it is damaged, or no file of weights"
@@ -124,7 +124,10 @@ def fresh_in(path: Path) -> list[str]:
 
 
 def fit(path: Path, model: nnx.Module, tensors: Tensors) -> None:
-    """Copy tensors into the model, or raise InputError with every missing, unexpected and misshapen one."""
+    """Copy tensors into the model, or raise InputError with the missing, unexpected and misshapen ones.
+
+    A batch norm's counter may be missing, for other tools have none: it starts at zero.
+    """
     if not isinstance(tensors, dict) or not all(isinstance(t, np.ndarray) for t in tensors.values()):
         raise InputError(f"{path}: cannot be read: {DAMAGED}")
 
@@ -136,6 +139,8 @@ def fit(path: Path, model: nnx.Module, tensors: Tensors) -> None:
 
     missing, misshapen = [], []
     expected = tensors_of(model)
+    counters = {name: mine for name, mine in expected.items() if name.endswith("num_batches_tracked")}
+    tensors = {**counters, **tensors}
     for name, mine in expected.items():
         if name not in tensors:
             missing.append(name)
@@ -145,7 +150,11 @@ def fit(path: Path, model: nnx.Module, tensors: Tensors) -> None:
     lists = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
     if not missing and not misshapen:
         lists["not finite"] = [name for name in expected if not np.isfinite(tensors[name]).all()]
-    faults = [f"{kind}: {', '.join(names)}" for kind, names in lists.items() if names]
+    faults = [f"{kind}: {some(names)}" for kind, names in lists.items() if names]
+    if misshapen and not missing and not unexpected:
+        faults.append("the same layers at another width, or for other classes?")
+    elif missing and len(missing) == len(expected) - len(counters):
+        faults.append("weights of another network?")
     if faults:
         raise InputError(f"{path}: does not fit {type(model).__name__}: {'; '.join(faults)}")
     assign(model, tensors)

@@ -124,8 +124,9 @@ def validate(root: Mapping, findings: Findings) -> None:
         Spec.model_validate(data)
     except ValidationError as error:
         reported: set[int] = set()
-        for item in error.errors(include_url=False, include_context=False):
-            _report(root, item["loc"], item["type"], findings, reported)
+        for item in error.errors(include_url=False):
+            most = item.get("ctx", {}).get("max_length", 0)
+            _report(root, item["loc"], item["type"], most, findings, reported)
             if len(reported) == MAX_ERRORS:
                 break
     if not findings.has_errors:
@@ -153,8 +154,11 @@ def _outline(node: Node) -> Any:
     return [] if isinstance(node, Sequence) else {}
 
 
-def _report(root: Mapping, loc: tuple[int | str, ...], kind: str, findings: Findings, seen: set[int]) -> None:
-    """One pydantic error at the node that `loc` leads to; several errors of one node are one diagnostic."""
+def _report(
+    root: Mapping, loc: tuple[int | str, ...], kind: str, most: int, findings: Findings, seen: set[int]
+) -> None:
+    """One pydantic error at the node that `loc` leads to; several errors of one node are one diagnostic. `most`: the
+    length that is exceeded, if one is."""
     node, key, path = _find(root, loc)
     if path[:1] == ["training"] and len(path) > 1 and path[1] in _READ_LATER:
         return
@@ -173,9 +177,9 @@ def _report(root: Mapping, loc: tuple[int | str, ...], kind: str, findings: Find
         span = node.span if key is None else key.span
         findings.add("SC012", f"`{loc[-1]}` is missing", span, help=_MISSING.get(str(loc[-1])))
     elif kind == "string_too_long":
-        findings.add("SC111", f"{describe(node)} is too long for {where}: 64 characters are the most", node.span)
+        findings.add("SC111", f"{describe(node)} is too long for {where}: {most} characters are the most", node.span)
     elif kind == "too_long":
-        findings.add("SC111", f"{where} has more entries than a spec can use", key.span if key else node.span)
+        findings.add("SC111", f"{where} has more than {most} entries", key.span if key else node.span)
     elif kind == "string_pattern_mismatch" and isinstance(node, Scalar):
         pattern = "a-z, 0-9 and _" if path == ["model"] else "letters, digits and _"
         findings.add("SC114", f"{describe(node)} cannot be a name: {pattern}, a letter first", node.span)

@@ -213,7 +213,7 @@ def _ignored(node: Node, values: Values) -> tuple[Ignored, ...]:
 def _share(node: Node, values: Values) -> float:
     number = read_number(node, values)
     if not 0 < number <= 1:
-        raise fail("SC105", f"a share is above 0 and at most 1, not {describe(node)}", node.span)
+        raise fail("SC105", f"a share is above 0 and at most 1, not {describe(node)}", node.span, help="half: `0.5`")
     return number
 
 
@@ -234,7 +234,12 @@ def _not_negative(node: Node, values: Values) -> float:
 def _momentum(node: Node, values: Values) -> float:
     number = read_number(node, values)
     if not 0 <= number < 1:
-        raise fail("SC105", f"a momentum is at least 0 and below 1, not {describe(node)}", node.span)
+        raise fail(
+            "SC105",
+            f"a momentum is at least 0 and below 1, not {describe(node)}",
+            node.span,
+            help="for example `momentum: 0.9`",
+        )
     return number
 
 
@@ -273,7 +278,9 @@ def _options(node: Node | None, known: _Known, values: Values) -> dict[str, Any]
 def _rate(node: Node, values: Values) -> float:
     rate = read_number(node, values)
     if rate <= 0:
-        raise fail("SC105", f"a learning rate is positive, not {describe(node)}", node.span)
+        raise fail(
+            "SC105", f"a learning rate is positive, not {describe(node)}", node.span, help="for example `lr: 1e-3`"
+        )
     return rate
 
 

@@ -17,6 +17,7 @@ import click
 
 from segcompile import __version__
 from segcompile.checking import check_json, check_spec, title
+from segcompile.colour import coloured, wanted
 from segcompile.compiler import Compiled, compile_spec, find_spec
 from segcompile.errors import CODES, Diagnostic, Findings, SegcompileError, did_you_mean, fail
 from segcompile.json_view import rf_json
@@ -68,6 +69,11 @@ def cli() -> None:
     """
 
 
+def say(text: str, nl: bool = True, err: bool = False) -> None:
+    """Print text for people, with colours where they are wanted: on a terminal, and not in a pipe."""
+    click.echo(coloured(text), nl=nl, err=err, color=wanted(os.environ))
+
+
 @cli.command()
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 @variant_option
@@ -82,7 +88,7 @@ def check(specs: tuple[str, ...], variant: str | None, settings: tuple[str, ...]
     else:
         for checked in reports:
             if checked.findings.diagnostics:
-                click.echo(render_text(checked.findings.diagnostics) + "\n")
+                say(render_text(checked.findings.diagnostics) + "\n")
             if not checked.findings.has_errors:
                 click.echo(f"ok  {title(checked)}")
     return DIAGNOSTICS if any(checked.findings.has_errors for checked in reports) else CLEAN
@@ -130,9 +136,9 @@ def rf(
     if form == "json":
         click.echo(json.dumps(rf_json(compiled, variant, findings.diagnostics) | data, indent=2))
     else:
-        click.echo(text, nl=bool(text))
+        say(text, nl=bool(text))
         if findings.diagnostics:
-            click.echo(("\n" if text else "") + render_text(findings.diagnostics), err=not text)
+            say(("\n" if text else "") + render_text(findings.diagnostics), err=not text)
     return DIAGNOSTICS if findings.has_errors else CLEAN
 
 
@@ -170,9 +176,9 @@ def diff_(a: str, b: str, form: str) -> int:
         told = [as_json(diagnostic) for diagnostic in findings.diagnostics]
         click.echo(json.dumps(diff_json(found, (a, b), models) | {"diagnostics": told}, indent=2))
     elif found is None:
-        click.echo(render_text(findings.diagnostics), err=True)
+        say(render_text(findings.diagnostics), err=True)
     else:
-        click.echo(diff_text(found, (a, b), compiled[0]))
+        say(diff_text(found, (a, b), compiled[0]))
     return CLEAN if found is not None and found.verdict in (Verdict.EQUAL, Verdict.RENAMED) else DIAGNOSTICS
 
 
@@ -245,7 +251,7 @@ def _verified(built: Built, form: str) -> list[str]:
     for agreement in verify(load_backend(backend), built.request):
         found.append(agreement)
         if form == "text":
-            click.echo(f"  ✓ {backend}: {agreement}")
+            say(f"  ✓ {backend}: {agreement}")
     return found
 
 
@@ -279,7 +285,7 @@ def _print_builds(builds: Sequence[Build], form: str, unwritten: bool) -> None:
 
 def _print_build(report: dict[str, Any], diagnostics: Sequence[Diagnostic], stopped: bool, unwritten: bool) -> None:
     if diagnostics:
-        click.echo(render_text(diagnostics), err=True)
+        say(render_text(diagnostics), err=True)
     if stopped:
         return
     if "diff" in report:
@@ -330,7 +336,7 @@ def verify_backend(name: str, form: str) -> int:
     try:
         _ = backend.runner and runner_of(backend)
     except NoRunner as reason:
-        click.echo(f"error: {reason}", err=True)
+        say(f"error: {reason}", err=True)
         return BACKEND
     gc.enable()  # a model's parts know each other: without, hundreds of models fill any memory
     live = sys.stderr.isatty()
@@ -344,12 +350,12 @@ def verify_backend(name: str, form: str) -> int:
         if live:
             click.echo("\r\033[K", nl=False, err=True)
         if form == "text":
-            click.echo(row.text)
+            say(row.text)
     passed = all(row.holds for row in rows)
     if form == "json":
         click.echo(json.dumps({"backend": name, "ok": passed, "checks": [row.data for row in rows]}, indent=2))
     else:
-        click.echo(summary(name, rows))
+        say(summary(name, rows))
     return CLEAN if passed else DIAGNOSTICS
 
 
@@ -469,9 +475,9 @@ def _fill(
         click.echo(json.dumps({**(filled.data if filled else {}), "diagnostics": diagnostics}, indent=2))
     else:
         if findings.diagnostics:
-            click.echo(render_text(findings.diagnostics), err=True)
+            say(render_text(findings.diagnostics), err=True)
         if filled:
-            click.echo(filled.text)
+            say(filled.text)
     return DIAGNOSTICS if findings.has_errors else CLEAN
 
 
@@ -544,7 +550,7 @@ def _guarded(run: Callable[[], Any]) -> int:
         error.show()
         return error.exit_code
     except SegcompileError as error:
-        click.echo(render_text(error.diagnostics), err=True)
+        say(render_text(error.diagnostics), err=True)
         backend = any(found.code.code.startswith("SC6") for found in error.diagnostics)
         return BACKEND if backend else DIAGNOSTICS
     except BrokenPipeError:

@@ -108,6 +108,17 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
     return files
 
 
+def images_in(inputs: list[Path]) -> list[Path]:
+    """The files among some inputs and, in the order of their names, the images of those that are folders."""
+    images: list[Path] = []
+    for path in inputs:
+        found = list(files_by_stem(path).values()) if path.is_dir() else [path]
+        if not found:
+            raise InputError(f"{path}: there is no image in this folder")
+        images += found
+    return images
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags that say where the images and masks are, and how they are read."""
     parser.add_argument("--list", type=Path, help='file with lines "image mask", or a tab between the two')

@@ -27,7 +27,8 @@ from command import command, memory_for
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, window
 from files import InputError
 from images import read_image
-from pictures import label_image, overlay, targets_of, write_png
+from pairs import images_in
+from pictures import label_image, label_or_none, overlay, targets_of, write_png
 from reading import add_image_flags, reading_of
 
 # Nothing goes to YNNPACK: jax 0.10 hands it convolutions that XLA itself computes three times as fast.
@@ -103,7 +104,7 @@ def device_name() -> str:
 
 def predict(arguments: argparse.Namespace) -> int:
     """Write the labels of every image, and an overlay unless it is .npy; returns the exit status."""
-    targets, reading = targets_of(arguments.images, arguments.out), reading_of(arguments)
+    targets, reading = targets_of(images_in(arguments.images), arguments.out), reading_of(arguments)
     use_device(arguments.device)
     model = weights.blank()
     weights.load(arguments.weights, model)
@@ -113,18 +114,23 @@ def predict(arguments: argparse.Namespace) -> int:
             image = read_image(path, reading)
             labels = labels_of(model, image, arguments.head)
             write_png(label_path, label_image(labels, HEADS[arguments.head]))
-            if image.dtype == np.uint8:
-                write_png(overlay_path, overlay(image, labels))
-    print(f"wrote {', '.join(str(path) for path, _ in targets.values())}")
+            if image.dtype == np.uint8 and path.suffix != ".npy":
+                write_png(overlay_path, overlay(image, labels, arguments.clear))
+    written = [str(path) for path, _ in targets.values()]
+    many = f"the labels of {len(written)} images to {arguments.out}"
+    print(f"wrote {', '.join(written) if len(written) < 4 else many}")
     return 0
 
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Predict the labels of images.")
-    parser.add_argument("images", type=Path, nargs="+", help="image files, or .npy (height, width, channels)")
+    told = "images, .npy (height, width, channels), or folders of them (without the folders inside)"
+    parser.add_argument("images", type=Path, nargs="+", help=told)
     parser.add_argument("--weights", type=Path, required=True, help="checkpoint folder or .safetensors")
     parser.add_argument("--out", type=Path, required=True, help="folder for STEM.png and STEM_overlay.png")
+    told = "label that overlays leave clear, or none (%(default)s)"
+    parser.add_argument("--clear", type=label_or_none, default=0, metavar="LABEL", help=told)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu", "tpu"], default="auto")
     add_image_flags(parser)

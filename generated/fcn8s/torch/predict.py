@@ -24,7 +24,8 @@ from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, n
 from files import InputError
 from images import read_image
 from model import Fcn8s
-from pictures import label_image, overlay, targets_of, write_png
+from pairs import images_in
+from pictures import label_image, label_or_none, overlay, targets_of, write_png
 from reading import add_image_flags, reading_of
 
 
@@ -88,7 +89,7 @@ def device_name(device: torch.device) -> str:
 
 def predict(arguments: argparse.Namespace) -> int:
     """Write the labels of every image, and an overlay unless it is .npy; returns the exit status."""
-    targets, reading = targets_of(arguments.images, arguments.out), reading_of(arguments)
+    targets, reading = targets_of(images_in(arguments.images), arguments.out), reading_of(arguments)
     model = Fcn8s()
     weights.load(arguments.weights, model)
     model.to(device_of(arguments.device)).eval()
@@ -97,18 +98,23 @@ def predict(arguments: argparse.Namespace) -> int:
             image = read_image(path, reading)
             labels = labels_of(model, image, arguments.head)
             write_png(label_path, label_image(labels, HEADS[arguments.head]))
-            if image.dtype == np.uint8:
-                write_png(overlay_path, overlay(image, labels))
-    print(f"wrote {', '.join(str(path) for path, _ in targets.values())}")
+            if image.dtype == np.uint8 and path.suffix != ".npy":
+                write_png(overlay_path, overlay(image, labels, arguments.clear))
+    written = [str(path) for path, _ in targets.values()]
+    many = f"the labels of {len(written)} images to {arguments.out}"
+    print(f"wrote {', '.join(written) if len(written) < 4 else many}")
     return 0
 
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Predict the labels of images.")
-    parser.add_argument("images", type=Path, nargs="+", help="image files, or .npy (height, width, channels)")
+    told = "images, .npy (height, width, channels), or folders of them (without the folders inside)"
+    parser.add_argument("images", type=Path, nargs="+", help=told)
     parser.add_argument("--weights", type=Path, required=True, help="checkpoint (.pt) or .safetensors")
     parser.add_argument("--out", type=Path, required=True, help="folder for STEM.png and STEM_overlay.png")
+    told = "label that overlays leave clear, or none (%(default)s)"
+    parser.add_argument("--clear", type=label_or_none, default=0, metavar="LABEL", help=told)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     add_image_flags(parser)

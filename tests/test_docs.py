@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -161,7 +162,9 @@ def test_the_training_on_the_page_is_the_default(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     text = re.sub(r"^training: .*\n", "", blocks("yaml")[0], flags=re.MULTILINE) + fragment
     path.write_text(text, encoding="utf-8")
-    assert request_for(compile_spec(path, Findings()), path).training == Training()
+    found = request_for(compile_spec(path, Findings()), path).training
+    assert [ignored.label for ignored in found.ignore] == [255]  # what none written becomes, of fewer than 256 classes
+    assert replace(found, ignore=()) == Training()
 
 
 def test_the_limits_on_the_page_are_the_limits() -> None:

@@ -16,9 +16,8 @@ CLASSES = frozenset({"F", "False", "None", "Tensor", "True"})
 
 # What the other files, which import the model's class by its name, use in capitals (a test reads them).
 MODELS = CLASSES | {
-    "Any", "Array", "BINARY",
-    "BOUNDS", "Batch", "Batches", "CENTRE", "CHANNELS", "CLASSES", "COLOUR", "COUNTS", "Callable",
-    "DAMAGED", "DataLoader", "Dataset", "FORMATS", "HEAD", "HEADS", "IGNORE", "IO", "Image", "InputError",
+    "Any", "Array", "BINARY", "BOUNDS", "Batch", "Batches", "CENTRE", "CHANNELS", "CLASSES", "COLOUR", "COUNTS",
+    "Callable", "DAMAGED", "DataLoader", "Dataset", "FORMATS", "HEAD", "HEADS", "IGNORE", "IO", "Image", "InputError",
     "Interruption", "Iterator", "KILLED", "LABEL", "LEAST", "Log", "MEAN", "MOST", "MULTIPLE", "Mapping", "Meant",
     "Metrics", "NDArray", "OFFSET", "OUTPUT", "PADDING", "PROBABILITIES", "Pair", "Path", "Reading", "SIZE", "STAGES",
     "STD", "STOPS", "STRIDE", "Sequence", "Size", "Stage", "Steps", "Stopped", "THRESHOLD", "TextIO", "UNFINISHED",

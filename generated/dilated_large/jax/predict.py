@@ -34,6 +34,9 @@ from reading import add_image_flags, reading_of
 # Nothing goes to YNNPACK: jax 0.10 hands it convolutions that XLA itself computes three times as fast.
 FAST_ON_CPU = "--xla_cpu_experimental_ynn_fusion_type="
 
+KEPT = 8  # sizes that stay compiled
+COMPILED: dict[tuple[Any, ...], Any] = {}  # what `forward` has compiled, the oldest first
+
 
 def head_of(outputs: jax.Array | dict[str, jax.Array], head: str) -> jax.Array:
     """The scores (B, h, w, C) of one head, from what the model returned: a dict where it has several."""
@@ -59,10 +62,28 @@ def at_pixels(scores: jax.Array, size: Size) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
-def forward(graph: Any, state: Any, images: jax.Array, head: str, size: Size) -> jax.Array:
-    """The scores (B, *size, C) of images (B, CHANNELS, h, w); compiled once for each size."""
+def compute(graph: Any, state: Any, images: jax.Array, head: str, size: Size | None) -> jax.Array:
+    """What `forward` computes."""
     outputs = nnx.merge(graph, state)(images.transpose(0, 2, 3, 1))
-    return at_pixels(head_of(outputs, head).astype(jnp.float32), size)
+    scores = head_of(outputs, head).astype(jnp.float32)
+    return scores if size is None else at_pixels(scores, size)
+
+
+def forward(graph: Any, state: Any, images: Array, head: str, size: Size | None) -> jax.Array:
+    """The scores (B, *size, C) of images (B, CHANNELS, h, w); the network's own (B, h, w, C) without a size.
+
+    It is compiled for each size. The last KEPT of them stay compiled, as each takes megabytes.
+    """
+    key = graph, images.shape, head, size
+    run = COMPILED.pop(key, None)
+    if run is None:
+        run = compute.lower(graph, state, images, head, size).compile()
+        jax.clear_caches()  # of all that JAX itself would keep
+    COMPILED[key] = run  # the youngest
+    for old in [*COMPILED][:-KEPT]:
+        del COMPILED[old]
+    scores: jax.Array = run(state, images)
+    return scores
 
 
 def scores_of(model: nnx.Module, image: Array, head: str = HEAD) -> jax.Array:
@@ -75,8 +96,7 @@ def scores_of(model: nnx.Module, image: Array, head: str = HEAD) -> jax.Array:
     size = legal_size((OFFSET[0] + height, OFFSET[1] + width), outputs)
     padded = normalise(window(image, -OFFSET[0], -OFFSET[1], size))
     graph, state = nnx.split(model)
-    scores: jax.Array = forward(graph, state, padded[None], head, (height, width))
-    return scores[0]
+    return forward(graph, state, padded[None], head, (height, width))[0]
 
 
 def labels_of(model: nnx.Module, image: Array, head: str = HEAD) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax  # type: ignore[import-untyped, unused-ignore]
 from flax import nnx
 
+from files import InputError
 from losses import loss_of
 from predict import at_pixels, head_of
 from reading import reading_of
@@ -42,6 +43,15 @@ def optimizer_of(arguments: argparse.Namespace) -> optax.GradientTransformation:
 
     rules = {"kernel": rule(1.0, arguments.weight_decay), "bias": rule(2.0, 0.0)}
     return optax.multi_transform(rules, lambda tree: jax.tree_util.tree_map_with_path(label, tree))
+
+
+def compiled(step: Any, inputs: tuple[Any, ...]) -> Step:
+    """A training step for inputs of these shapes, which no evaluation makes JAX forget."""
+    try:
+        found: Step = step.lower(*inputs).compile()
+    except ValueError as error:  # batch norm of a single value
+        raise InputError(f"step {int(inputs[4])}: {error}; try a larger --batch") from error
+    return found
 
 
 def step_of(

@@ -40,7 +40,7 @@ from pairs import check_images, pairs_of, read_list
 from predict import device_name, use_device
 from reading import reading_of
 from run import Log, interruption, introduce, learning_rate, record, refuse_several, report
-from step import State, optimizer_of, step_of
+from step import State, compiled, optimizer_of, step_of
 
 
 def join(place: list[str]) -> None:
@@ -156,12 +156,11 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
                 raise InputError(f"{told}{advice(last)}")
             images, labels = (jax.make_array_from_process_local_data(split, part) for part in batch)
             lr = learning_rate(step - 1, arguments)
+            inputs = state, rest, images, labels, np.uint32(step), np.float32(lr)
             if step == start + 1:
-                print("compiling the first step", flush=True)
-            try:
-                state, loss = update(state, rest, images, labels, np.uint32(step), np.float32(lr))
-            except ValueError as error:  # batch norm of a single value
-                raise InputError(f"step {step}: {error}; try a larger --batch") from error
+                bar.write("compiling the first step")
+                update = compiled(update, inputs)
+            state, loss = update(*inputs)
 
             done = step == arguments.steps
             if done or step % arguments.log_every == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -19,6 +20,7 @@ CARRIED = ("norm", "act", "drop")  # applied in this order
 CALLS = ("block", "use")
 COMMON = ("from", "repeat", *CARRIED)  # what any layer may say beside its op's attributes
 JOINS = ("add", "mul", "concat")
+_END_OF_TUPLE = re.compile(r"[0-9]+\)")  # of `kernel: (3, 3)`, which YAML reads as `(3` and `3)`
 _NAMES_LAYERS = (*JOINS, "crop", "resize", "unpool")  # ops whose main argument is no attribute
 
 
@@ -134,6 +136,9 @@ def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, factor:
     if key in CARRIED:
         _refuse_others(key, body)
         return _read_carried_op(key, main, defaults, values)
+    if isinstance(main, Mapping):
+        help = f"the value alone, and attributes beside it: `{{{key}: ..., attribute: ...}}`"
+        raise fail("SC004", f"`{key}` takes a value, not a mapping", main.span, help=help)
     kind = BY_KIND[key]
     op = kind[read_word(main, tuple(kind), key)] if kind else BY_SPELLING[key]
     given = _given(op, key, body, defaults, values)
@@ -173,6 +178,8 @@ def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Va
             raise fail("SC011", message, word.span, help=f"{inside}, or {own}" if inside else own)
         if name not in free:
             help = meant("attribute", name, [*free, *COMMON, key], node, key) or _listed(op)
+            if _END_OF_TUPLE.fullmatch(name):
+                help = "two numbers are written `3x3` or `[3, 3]`"
             raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
         given[name] = node, values
     return given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from segcompile.errors import fail
+from segcompile.errors import did_you_mean, fail
 from segcompile.language.attributes import CALLS, COMMON, JOINS, op_key
 from segcompile.language.values import Values, read_integer_or_name
 from segcompile.language.words import called, meant
@@ -31,7 +31,9 @@ def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
         return key, value
     if key.text not in SPELLINGS and key.text not in (*CALLS, "drop"):
         message = f"layer `{key.text}` is {describe(value)}; it must say an op"
-        help = meant("op", key.text, OPS, value) or f"`{key.text}: {{conv: 64, kernel: 3}}`"
+        word = called("op", value.text, OPS) if isinstance(value, Scalar) else None
+        help = called("op", key.text, OPS, value) or word or did_you_mean(key.text, OPS)
+        help = help or f"`{key.text}: {{conv: 64, kernel: 3}}`"
         raise fail("SC109", message, value.span if isinstance(value, Scalar) and value.text else key.span, help=help)
     return None, item
 

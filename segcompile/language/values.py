@@ -49,11 +49,17 @@ def read_integer(node: Node, values: Values) -> int:
         raise _bad(bad, scalar, values) from None
 
 
+_BAD = (
+    ("`/`", "integers only: `//` divides and rounds down"),
+    ("`,`", "two numbers are written `3x3` or `[3, 3]`"),
+)
+
+
 def _bad(bad: BadExpression, scalar: Scalar, values: Values, shift: int = 0) -> SegcompileError:
     """What is wrong in an expression that starts `shift` characters into a scalar."""
     span = _part(scalar, shift + bad.start, bad.length)
     if bad.name is None:
-        help = "integers only: `//` divides and rounds down" if bad.message.startswith("`/`") else None
+        help = next((help for start, help in _BAD if bad.message.startswith(start)), None)
         return fail(bad.code, bad.message, span, help=help)
     if bad.name in values:
         message = f"`{bad.name}` is the name `{brief(str(values[bad.name]))}` here, not an integer"
@@ -203,9 +209,12 @@ def read_option(node: Node) -> tuple[Scalar, Node | None]:
     if isinstance(node, MappingNode) and len(node.entries) == 1:
         ((word, options),) = node.entries.values()
         return word, options
-    raise fail("SC004", f"a word, or one word with its options, is due here, not {counted(node)}", node.span)
+    raise fail(
+        "SC004", f"a word, or one word with its options, is due here, not {counted(node)}", node.span, help=_OPTION
+    )
 
 
+_OPTION = "`word`, or `{word: {option: ...}}`"
 _INIT_OPTION = {"normal": "std", "identity": "groups"}  # what `{scheme: value}` says
 
 

@@ -47,8 +47,8 @@ def table() -> Mapping[str, Mapping[str, tuple[Row, ...]]]:
 
 
 def plain(word: str) -> str:
-    """A word without capitals, signs, and what stands before a dot."""
-    return re.sub(r"[^a-z0-9]", "", word.rpartition(".")[2].lower())
+    """A word without capitals, signs, what stands before a dot, and what is given to it in parentheses."""
+    return re.sub(r"[^a-z0-9]", "", word.partition("(")[0].rpartition(".")[2].lower())
 
 
 def meant(section: str, word: str, known: Iterable[str], value: Node | None = None, op: str = "") -> str | None:

@@ -28,6 +28,7 @@ KNOWN = {
     "norm": {*BY_KIND["norm"], "none"},
     "act": {*BY_KIND["act"], "none"},
     "pool": {*BY_KIND["pool"]},
+    "drop": {"none"},
     "mode": {"zero", "reflect", "edge", "nearest", "bilinear"},
     "round": {"floor", "ceil"},
     "align": {"none", "center_crop", "pad"},

@@ -392,9 +392,9 @@ def import_(
     model, Keras' weights or a caffemodel. Tensors are placed by name or, but for safetensors, layer for layer in order
     as long as shapes fit: by the rule that places more. What of that is a guess is said, and --names settles it.
 
-    An ONNX model and a caffemodel say what their layers do. What gives the weights another meaning than in the spec
-    (groups, an epsilon, a transposition) is an error, and so is another stride, dilation or padding, unless
-    --weights-only says that only the weights are wanted. A batch norm folded into its convolution is recognised.
+    An ONNX model, a caffemodel and a model of Keras say what their layers do. What gives the weights another meaning
+    than in the spec (groups, an epsilon, a transposition) is an error, and so is another stride, dilation or padding,
+    unless --weights-only says that only the weights are wanted. A batch norm folded into its convolution is recognised.
 
     Parameters without a tensor start as the spec says when `train.py --init` reads the written file.
 

@@ -23,7 +23,7 @@ from segcompile.graph import Graph, Node
 from segcompile.ops import Conv
 from segcompile.weights.aligning import aligned
 from segcompile.weights.parameters import Tensor
-from segcompile.weights.placing import Place, endings, fits, floating, shown
+from segcompile.weights.placing import Place, endings, floating, shown, takes
 from segcompile.weights.stored import Order, Source, Stored
 
 Layer = tuple[Place, ...]  # the places of one layer's tensors
@@ -101,7 +101,7 @@ def misfits(source: Source, wanted: Sequence[Tensor]) -> list[tuple[Tensor, Stor
     if len(ours) != len(theirs):
         return []
     pairs = [pair for mine, found in zip(ours, theirs, strict=True) for pair in zip(mine, found, strict=False)]
-    return [(tensor, stored) for tensor, stored in pairs if not fits(stored.shape, tensor.shape)]
+    return [(tensor, stored) for tensor, stored in pairs if not takes(tensor, stored.shape)]
 
 
 def _misplaced(mine: Sequence[Tensor], theirs: Sequence[Stored]) -> Iterator[Place]:
@@ -125,7 +125,7 @@ def _fit(mine: Tensor, stored: Stored) -> bool:
     """Whether shapes agree, and the names of what they are to their layers where both have PyTorch's."""
     role = stored.name.rpartition(".")[2]
     plain = role not in _ROLES or role == mine.parameter.name
-    return plain and not stored.unusable and fits(stored.shape, mine.shape)
+    return plain and not stored.unusable and takes(mine, stored.shape)
 
 
 def _blocks(tensors: Iterable[_T]) -> list[list[_T]]:

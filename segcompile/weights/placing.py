@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segcompile.ops import PRelu
 from segcompile.weights.parameters import Tensor
 from segcompile.weights.stored import Array, Source, Stored
 
@@ -33,8 +34,14 @@ class Place:
         return self.tensor.shape[1] - self.stored.shape[1]
 
     @property
+    def spread(self) -> bool:
+        """Whether the file has one slope for all channels."""
+        return self.stored is not None and self.stored.shape == (1,) != self.tensor.shape
+
+    @property
     def reshaped(self) -> bool:
-        return self.stored is not None and self.stored.shape != self.tensor.shape and not self.widened
+        changed = self.stored is not None and self.stored.shape != self.tensor.shape
+        return changed and not self.widened and not self.spread
 
     @property
     def turned(self) -> bool:
@@ -54,6 +61,8 @@ class Place:
             found = found.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
         if self.widened:
             found = np.concatenate([found, *[found.mean(1, np.float64, keepdims=True)] * self.widened], axis=1)
+        if self.spread:
+            found = np.full(self.tensor.shape, found)
         return found.reshape(self.tensor.shape).astype(np.float32)
 
 
@@ -64,6 +73,11 @@ def fits(found: Sequence[int], wanted: Sequence[int]) -> bool:
         return True
     matrix, kernel = sorted((found, wanted), key=len)
     return len(matrix) == 2 and len(kernel) == 4 and tuple(matrix) == (kernel[0], kernel[1] * kernel[2] * kernel[3])
+
+
+def takes(tensor: Tensor, shape: Sequence[int]) -> bool:
+    """Whether a parameter can have a tensor of a shape: it fits, or is the one slope of a PReLU for all channels."""
+    return fits(shape, tensor.shape) or (isinstance(tensor.node.op, PRelu) and tuple(shape) == (1,))
 
 
 def by_name(source: Source, wanted: Sequence[Tensor]) -> tuple[Place, ...]:
@@ -98,7 +112,7 @@ def given(tensor: Tensor, stored: Stored) -> Place:
     """The place of a parameter that is to have a tensor of the file, if it can be one and its shape fits."""
     if not usable(stored):
         return Place(tensor, None, f"`{stored.name}`: {stored.unusable or 'no floats'}")
-    if not fits(stored.shape, tensor.shape):
+    if not takes(tensor, stored.shape):
         return Place(tensor, None, f"`{stored.name}` is {shown(stored.shape)}", stored)
     return Place(tensor, stored)
 

@@ -92,6 +92,8 @@ def _row(found: Place) -> tuple[str, ...]:
     if found.stored is None:
         return found.tensor.name, shape, f"fresh: {started(found.tensor.parameter.init)}", found.why
     how = f"reshaped from {shown(found.stored.shape)}" if found.reshaped else found.why
+    if found.spread:
+        how = "one slope for all channels"
     if found.turned:
         how = f"{how or 'columns'}, from (height, width, channel) to (channel, height, width)"
     if found.widened:

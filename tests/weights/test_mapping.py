@@ -172,6 +172,20 @@ def test_in_a_file_that_has_the_order_of_the_run_only_branches_are_a_guess(
     assert [next(iter(layer)) for layer in first] == ["a.weight", "b.weight"]
 
 
+def test_the_one_slope_of_a_prelu_is_that_of_every_channel(run: Run, tmp_path: Path) -> None:
+    import torch
+    from torch import nn
+
+    (tmp_path / "net.yaml").write_text(
+        f"{NET}  - a: {{conv: 4, norm: none, act: prelu}}\n  - b: {{conv: 2, norm: none}}\n"
+    )
+    theirs = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.PReLU(), nn.Conv2d(4, 2, 3, bias=False))
+    torch.save(theirs.state_dict(), tmp_path / "a.pth")
+    status, said, _ = run("import", "a.pth", "--spec", "net.yaml", *FLAGS, "--strict")
+    assert status == 0 and "1.weight    one slope for all channels\n" in said
+    assert np.array_equal(load_file(tmp_path / "out.safetensors")["a_act.weight"], np.full(4, 0.25, "f"))
+
+
 # --- --names
 
 

@@ -74,7 +74,7 @@ def _pairs(places: Iterable[Place]) -> Iterator[tuple[Node, FileLayer, int]]:
 def _differences(graph: Graph, node: Node, layer: FileLayer, channels: int) -> Iterator[Difference]:
     """The kind of layer; where that agrees, what it does."""
     kinds = next((kinds for op, kinds in _KINDS if isinstance(node.op, op)), frozenset({layer.kind}))
-    if layer.kind not in kinds:
+    if layer.kind not in kinds and not _written_out(node, layer):
         ours = "transposed convolution" if isinstance(node.op, Deconv) else node.op.title
         ours = {"conv": "convolution", "linear": "fully connected layer"}.get(ours, ours)
         yield Difference("SC805", node, layer, node.op.main or "", "it", _a(ours), _a(_WORDS[layer.kind]), "")
@@ -82,6 +82,11 @@ def _differences(graph: Graph, node: Node, layer: FileLayer, channels: int) -> I
     yield from _meaning(node, layer, channels)
     if (isinstance(node.op, Conv) and layer.kind == "conv") or isinstance(node.op, Deconv):
         yield from _window(graph, node, node.op, layer)
+
+
+def _written_out(node: Node, layer: FileLayer) -> bool:
+    """Whether the file computes the norm before the scale and shift by steps of its own: means, squares, roots."""
+    return layer.kind == "scale" and not layer.behind and isinstance(node.op, InstanceNorm | GroupNorm)
 
 
 def _a(words: str) -> str:
@@ -183,3 +188,8 @@ def _unknown(pairs: Iterable[tuple[Node, FileLayer, int]]) -> Iterator[str]:
         layers = "1 layer" if len(found) == 1 else f"{len(found)} layers"
         why = "is computed in the file or depends on its image, and was not compared"
         yield f"the padding of {layers} {why}: {examples}"
+    norms = [node.layer for node, layer, _ in pairs if _written_out(node, layer)]
+    if norms:
+        which = "1 norm is" if len(norms) == 1 else f"{len(norms)} norms are"
+        why = "written out in the file, whose groups and eps were not compared"
+        yield f"{which} {why}: {', '.join(norms[:_EXAMPLES])}"

@@ -182,7 +182,8 @@ def _elsewhere(found: Sequence[Difference]) -> Iterator[str]:
 
 
 def _unknown(pairs: Iterable[tuple[Node, FileLayer, int]]) -> Iterator[str]:
-    found = [node.layer for node, layer, _ in pairs if layer.kind in ("conv", "deconv") and layer.pads is None]
+    convs = [(node, layer) for node, layer, _ in pairs if layer.kind in ("conv", "deconv")]
+    found = [node.layer for node, layer in convs if layer.pads is None and isinstance(node.op, Conv | Deconv)]
     if found:
         examples = ", ".join(found[:_EXAMPLES])
         layers = "1 layer" if len(found) == 1 else f"{len(found)} layers"

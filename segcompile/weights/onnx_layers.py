@@ -142,90 +142,93 @@ class _Reader:
     def _with_bias(self, step: Step, layer: FileLayer, kernel: Constant, name: str, count: int | None) -> Found:
         """A layer with its own bias, or the Add behind it; `count`: of its output channels."""
         parts: Parts = (("weight", kernel),)
+        last = layer.kind == "linear"
         if name:
-            bias = _vector(self._constant(name), count, 1 if layer.kind == "linear" else 0).times(
-                step.number("beta", 1.0)
-            )
+            bias = _vector(self._constant(name), count, 1 if last else 0, last).times(step.number("beta", 1.0))
             return Found(layer, (*parts, ("bias", bias)), step.outputs[0], (step,))
-        added = self._by_channel(step.outputs[0], "Add", count, 2 if layer.kind == "linear" else 4)
+        added = self._by_channel(step.outputs[0], "Add", count, last)
         if added is None:
             return Found(layer, parts, step.outputs[0], (step,))
         return Found(layer, (*parts, ("bias", added[1])), added[0].outputs[0], (step, added[0]))
 
     def _norm(self, step: Step, behind: str) -> Found:
-        """A normalisation. Written out, its scale and shift are a Mul and an Add behind it, and it has ones and zeros;
-        a group norm is then an instance norm of the groups, between two Reshapes."""
-        kind, source, result, steps = _NORMS[step.op], step.input(0), step.outputs[0], [step]
-        scale, shift = self._constant(step.input(1)), self._constant(step.input(2))
-        groups = step.integer("num_groups", 0) or None
-        before = self.graph.makers.get(source)
-        after = self.graph.only_reader(result)
+        """A normalisation. Written out, a group norm is an instance norm of the groups, between two Reshapes."""
+        kind, source, found = _NORMS[step.op], step.input(0), [step]
+        groups = step.integer("num_groups", 0)
+        before, after = self.graph.makers.get(source), self.graph.only_reader(step.outputs[0])
         if kind == "instance" and before and after and after.outputs and before.op == after.op == "Reshape":
-            kind, groups, source, result = "group", scale.count, before.input(0), after.outputs[0]
-            steps.append(after)
+            kind, groups, source = "group", self._constant(step.input(1)).count, before.input(0)
+            found.append(after)
         channels = self._channels(source)
-        if scale.is_all(1) and shift.is_all(0):
-            scaled = self._by_channel(result, "Mul", channels, 4)
-            if scaled is not None:
-                steps.append(scaled[0])
-                scale, result = scaled[1], scaled[0].outputs[0]
-            shifted = self._by_channel(result, "Add", channels, 4)
-            if shifted is not None:
-                steps.append(shifted[0])
-                shift, result = shifted[1], shifted[0].outputs[0]
-        parts = [(role, _vector(found, channels, groups or 0)) for role, found in (("weight", scale), ("bias", shift))]
+        scale, shift, steps = self._affine(step, channels, tuple(found))
+        parts = [("weight", _vector(scale, channels, groups)), ("bias", _vector(shift, channels, groups))]
         if kind == "batch":
             statistics = zip(("running_mean", "running_var"), step.inputs[3:5], strict=False)
             parts += [(role, _vector(self._constant(name), channels)) for role, name in statistics]
         eps = step.number("epsilon", _EPS)
-        return Found(
-            FileLayer(step.name, kind, step.op, groups, eps, behind=behind), tuple(parts), result, tuple(steps)
-        )
+        layer = FileLayer(step.name, kind, step.op, groups or None, eps, behind=behind)
+        return Found(layer, tuple(parts), steps[-1].outputs[0], steps)
+
+    def _affine(
+        self, step: Step, channels: int | None, steps: tuple[Step, ...]
+    ) -> tuple[Constant, Constant, tuple[Step, ...]]:
+        """The scale and shift of a norm, and its steps: a Mul and an Add behind it, if it has ones and zeros itself."""
+        scale, shift = self._constant(step.input(1)), self._constant(step.input(2))
+        if not (scale.is_all(1) and shift.is_all(0)):
+            return scale, shift, steps
+        scaled = self._by_channel(steps[-1].outputs[0], "Mul", channels)
+        steps = (*steps, scaled[0]) if scaled else steps
+        shifted = self._by_channel(steps[-1].outputs[0], "Add", channels)
+        steps = (*steps, shifted[0]) if shifted else steps
+        return scaled[1] if scaled else scale, shifted[1] if shifted else shift, steps
 
     def _slopes(self, step: Step) -> Found:
-        slopes = _vector(self._constant(step.input(1)), self._channels(step.input(0)), 1)
+        vector = len(self.known.shape(step.input(0)) or ()) == 2
+        slopes = _vector(self._constant(step.input(1)), self._channels(step.input(0)), 1, vector)
         return Found(FileLayer(step.name, "prelu", step.op), (("weight", slopes),), step.outputs[0], (step,))
 
     def _scale(self, step: Step, behind: str) -> Found | None:
         """A scale a channel, and the shift behind it: a batch norm in evaluation, written out."""
         names = [name for name in step.inputs if name not in self.graph.constants]
-        channels = self._channels(names[0]) if len(names) == 1 else None
-        scaled = self._by_channel(names[0], "Mul", channels, 4, step) if len(names) == 1 else None
+        scaled = self._by_channel(names[0], "Mul", self._channels(names[0]), step=step) if len(names) == 1 else None
         if scaled is None:
             return None
-        shifted = self._by_channel(step.outputs[0], "Add", scaled[1].count, 4)
-        if shifted is None and not behind:
+        scale = scaled[1]
+        shifted = self._by_channel(step.outputs[0], "Add", scale.count)
+        layer = FileLayer(step.name, "scale", step.op, behind=behind)
+        if shifted is not None:
+            return Found(layer, (("weight", scale), ("bias", shifted[1])), shifted[0].outputs[0], (step, shifted[0]))
+        if not behind or scale.count == 1:  # a factor
             return None
-        parts: Parts = (("weight", scaled[1]), *((("bias", shifted[1]),) if shifted else ()))
-        steps = (step, *((shifted[0],) if shifted else ()))
-        return Found(FileLayer(step.name, "scale", step.op, behind=behind), parts, steps[-1].outputs[0], steps)
+        return Found(layer, (("weight", scale),), step.outputs[0], (step,))
 
     def _channels(self, name: str) -> int | None:
         shape = self.known.shape(name) or ()
         return shape[1] if len(shape) > 1 else None
 
     def _by_channel(
-        self, name: str, op: str, count: int | None, rank: int, step: Step | None = None
+        self, name: str, op: str, count: int | None, last: bool = False, step: Step | None = None
     ) -> tuple[Step, Constant] | None:
-        """The Add or Mul by one value a channel that alone reads a value, and those values; `rank`: the value's, where
-        its shape is not known."""
+        """The Add or Mul by one value a channel that alone reads a value, and those values. Channels are the second
+        axis of a value, or the `last` one."""
         step = step or self.graph.only_reader(name)
         if step is None or step.op != op or len(step.inputs) != 2 or not step.outputs:
             return None
         found = self.graph.constants.get(step.inputs[0 if step.inputs[1] == name else 1])
-        if found is None or not found.floats:
+        if found is None or not found.floats or count not in (None, found.count):
             return None
-        rank = len(self.known.shape(name) or ()) or rank
-        axis = len(found.shape) - (rank - 1)  # of the channels, in the constant
-        if not 0 <= axis < 2 or found.shape[axis] != found.count or count not in (None, found.count):
+        rank = len(self.known.shape(name) or ()) or 4
+        axis = len(found.shape) - (1 if last else rank - 1)  # of the channels, in the constant
+        if not 0 <= axis < len(found.shape) or found.shape[axis] != found.count:
             return None
         return step, found.shaped((found.count,))
 
 
-def _vector(found: Constant, channels: int | None, shared: int = 0) -> Constant:
-    """A slope, scale or bias as one value a channel: (C, 1, 1) is (C,). `shared`: how many values are allowed that each
-    stand for several channels."""
-    if found.unusable or found.count != max(found.shape, default=1):
+def _vector(found: Constant, channels: int | None, shared: int = 0, last: bool = False) -> Constant:
+    """A slope, scale or bias as one value a channel: (C, 1, 1) is (C,), and so is (1, C) where channels are the `last`
+    axis. `shared`: how many values are allowed that each stand for several channels."""
+    axis = len(found.shape) - (1 if last or len(found.shape) == 1 else 3)
+    if found.unusable or (found.count != 1 and (axis < 0 or found.shape[axis] != found.count)):
         return found
     if channels and 0 < shared == found.count and channels % shared == 0:
         return found.spread(channels)

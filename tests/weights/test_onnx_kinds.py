@@ -210,6 +210,19 @@ def test_a_matmul_with_its_bias_in_an_add(
     agrees(run, nets, path, net(tmp_path, "fc: {linear: 5}", size=2), "--strict")
 
 
+def test_a_matrix_over_the_channels_of_each_pixel_is_a_convolution(
+    run: Run, nets: SimpleNamespace, tmp_path: Path
+) -> None:
+    nodes = [
+        node("Transpose", ("x",), "t", perm=[0, 2, 3, 1]), node("MatMul", ("t", "w"), "m"),
+        node("Add", ("m", "v"), "a"),
+        node("Transpose", ("a",), "c", perm=[0, 3, 1, 2]), node("Mul", ("c", "one"), "d"),
+    ]  # fmt: skip
+    held = {"w": some(3, 5), "v": some(5), "one": np.full((1, 1, 1), 2, np.float32)}
+    path = write(tmp_path / "a.onnx", nodes, held)
+    agrees(run, nets, path, net(tmp_path, "c: {conv: 5, kernel: 1}", "{scale: 2}"), "--strict")
+
+
 def test_a_matrix_that_is_turned_before_it_is_read(run: Run, nets: SimpleNamespace, tmp_path: Path) -> None:
     nodes = [node("Transpose", ("w",), "t"), node("MatMul", ("f", "t"), "m")]
     path = dense(nodes, {"w": MATRIX}, tmp_path)

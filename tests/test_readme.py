@@ -27,7 +27,7 @@ def test_the_first_spec_is_the_file_that_it_names() -> None:
 
 
 def test_the_derived_spec_is_the_file_that_it_names() -> None:
-    assert blocks("yaml")[1] == (ROOT / "specs/fcn32s.yaml").read_text(encoding="utf-8")
+    assert blocks("yaml")[2] == (ROOT / "specs/fcn32s.yaml").read_text(encoding="utf-8")
 
 
 def test_the_table_is_what_rf_prints(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def test_the_error_is_what_check_prints(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_plan_is_what_weights_plan_prints() -> None:
-    command, _, shown = blocks("console")[3].partition("\n")
+    command, _, shown = blocks("console")[4].partition("\n")
     told = run(*command.partition(" | ")[0].split()[2:]).splitlines()
     assert told[-13:] == shown.splitlines() and command.endswith(" | tail -13")
 
@@ -63,7 +63,7 @@ def test_the_code_is_what_build_writes(tmp_path: Path) -> None:
 
 def test_the_spec_of_your_own_checks_and_builds(tmp_path: Path) -> None:
     spec = tmp_path / "my_network.yaml"
-    spec.write_text(blocks("yaml")[2], encoding="utf-8")
+    spec.write_text(blocks("yaml")[3], encoding="utf-8")
     assert run("check", str(spec)).startswith("ok ")
     run("build", str(spec), "--backend", "torch", "--out", str(tmp_path / "x"))
     assert "class MyNetwork(nn.Module)" in (tmp_path / "x/model.py").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -116,10 +117,7 @@ def request_of(graph: Graph, model: str = "net") -> BuildRequest:
 
 def reduced(graph: Graph, widths: Sequence[int] = (2, 4)) -> BuildRequest:
     """The first of the reductions that has no errors."""
-    *tried, last = reductions(graph, widths)
-    for graph in tried:
-        try:
-            return request_of(graph)
-        except SegcompileError:
-            continue
-    return request_of(last)
+    for candidate in reductions(graph, widths):
+        with suppress(SegcompileError):
+            return request_of(candidate)
+    return request_of(small(graph))  # which has errors, and says them

@@ -72,6 +72,12 @@ class Subject:
         heads = self.request.graph.outputs
         return dict(zip(heads, found.values(), strict=True)) if len(heads) == 1 else found
 
+    def shapes(self, images: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
+        """Head -> the shape of its output for images of these shapes."""
+        found = self.model.shapes(*(images[name] for name in self.request.graph.inputs))
+        heads = self.request.graph.outputs
+        return dict(zip(heads, found.values(), strict=True)) if len(heads) == 1 else found
+
     def gradients(
         self, inputs: Mapping[str, Array], cotangents: Mapping[str, Array]
     ) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -81,6 +87,16 @@ class Subject:
         order: Sequence[str] = list(self.request.graph.inputs)
         to_inputs, to_tensors = self.model.gradients([self.cast(inputs[name]) for name in order], named)
         return dict(zip(order, to_inputs, strict=True)), to_tensors
+
+    def reaches(self, batch: int, marks: Mapping[str, Array]) -> dict[str, Array]:
+        """Input -> where a batch of images reaches what is marked in the outputs of these heads."""
+        heads = self.request.graph.outputs
+        shapes: dict[str, Any] = {
+            name: (batch, shape.channels, *shape.size) for name, shape in self.request.graph.inputs.items()
+        }
+        images = [self.cast(np.ones(shape)) for shape in shapes.values()]
+        named = {"output" if len(heads) == 1 else head: self.cast(value) for head, value in marks.items()}
+        return dict(zip(shapes, self.model.reaches(images, named), strict=True))
 
 
 @dataclass(eq=False)

@@ -13,10 +13,15 @@ from segcompile.graph import Graph
 from segcompile.ops import Shape
 
 
+def extent(shape: Shape) -> tuple[int, int]:
+    """Height and width: what is measured has a size."""
+    height, width = shape.size
+    assert isinstance(height, int) and isinstance(width, int)
+    return height, width
+
+
 def _extent(shape: Shape, axis: int) -> int:
-    size = shape.size[axis]
-    assert isinstance(size, int)  # what is measured has a size
-    return size
+    return extent(shape)[axis]
 
 
 def is_interior(graph: Graph, shapes: Mapping[str, Shape], node: str, axis: int, index: int) -> bool:

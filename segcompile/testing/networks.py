@@ -11,15 +11,18 @@ from segcompile.analysis.shapes import infer_shapes
 from segcompile.backend import BuildRequest
 from segcompile.compiler import analyse_graph
 from segcompile.errors import Findings, SegcompileError
-from segcompile.graph import Graph, Node
+from segcompile.graph import Graph, Node, enclosing
 from segcompile.language.training import Training
 from segcompile.ops import (
     Activation,
+    Add,
     BatchNorm,
     Conv,
     Deconv,
     GlobalPool,
+    GroupNorm,
     Init,
+    InstanceNorm,
     LeakyRelu,
     Linear,
     Op,
@@ -33,7 +36,7 @@ from segcompile.ops import (
 
 SMALL = 24  # pixels along a side: what most networks leave something of
 FURTHER = 512  # pixels that are looked through for a size
-_NOT_LINEAR = (Activation, LeakyRelu, PRelu, Softmax, ResponseNorm, BatchNorm)
+_NOT_LINEAR = (Activation, LeakyRelu, PRelu, Softmax, Scale, ResponseNorm, BatchNorm, InstanceNorm, GroupNorm)
 
 
 def slim(graph: Graph, channels: int = 2) -> Graph:
@@ -57,15 +60,24 @@ def sized(graph: Graph, height: int, width: int) -> Graph:
     return replace(graph, inputs={name: Shape(shape.channels, (height, width)) for name, shape in graph.inputs.items()})
 
 
+def with_outputs(graph: Graph, nodes: Sequence[str]) -> Graph:
+    """The part of the graph that leads to some nodes, with these for outputs."""
+    names = {graph.by_name[node].layer.replace(".", "_") + "_out": node for node in nodes}
+    needed = graph.ancestors(nodes)
+    kept = tuple(node for node in graph.nodes if node.name in needed)
+    inhabited = {scope for layer in dict.fromkeys(node.layer for node in kept) for scope in enclosing(layer)}
+    scopes = tuple(scope for scope in graph.scopes if scope.name in inhabited)
+    return replace(graph, nodes=kept, outputs=names, scopes=scopes)
+
+
 def every_layer(graph: Graph) -> Graph:
     """The graph with every layer as an output."""
-    outputs = {name.replace(".", "_") + "_out": nodes[-1].name for name, nodes in graph.layers.items()}
-    return replace(graph, outputs=outputs)
+    return with_outputs(graph, [nodes[-1].name for nodes in graph.layers.values()])
 
 
 def linear(graph: Graph) -> Graph:
-    """The graph with means for maxima, ones for activations, and a bias behind each transposed convolution, so that no
-    gap of it is zero: with positive weights on positive images, what a window reads has a gradient."""
+    """The graph with means for maxima and ones for activations and norms, which read no neighbours or whose local part
+    is the pixel itself: what a window reads has a gradient that is not zero, whatever the values are."""
 
     def of(op: Op) -> Op:
         if isinstance(op, _NOT_LINEAR):
@@ -74,7 +86,7 @@ def linear(graph: Graph) -> Graph:
             return op.model_copy(update={"kind": "avg"})
         if isinstance(op, GlobalPool):
             return op.model_copy(update={"kind": "global_avg"})
-        return op.model_copy(update={"bias": True}) if isinstance(op, Deconv) else op
+        return op.model_copy(update={"weights": ()}) if isinstance(op, Add) else op
 
     return replace(graph, nodes=tuple(replace(node, op=of(node.op)) for node in graph.nodes))
 

@@ -32,11 +32,22 @@ class Model(Protocol):
     def forward(self, *inputs: Array) -> dict[str, Array]:
         """Head -> output, for the graph's inputs in their order; an only output is called `output`."""
 
+    def shapes(self, *inputs: Sequence[int]) -> dict[str, tuple[int, ...]]:
+        """Head -> the shape of its output for images of these shapes; the model's code is run, and nothing computed."""
+
     def gradients(
         self, inputs: Sequence[Array], cotangents: Mapping[str, Array]
     ) -> tuple[list[Array], dict[str, Array]]:
         """The gradients of sum(outputs * cotangents), over the heads in `cotangents`: to each input (zeros where it is
         not read), and to the parameters that are trained, under their names."""
+
+    def reaches(self, inputs: Sequence[Array], marks: Mapping[str, Array]) -> list[Array]:
+        """Where each input (of which only the shape counts) reaches a marked value of an output (head -> 1 or 0 for
+        each value): true or false.
+
+        Each op of the framework is asked by itself, for its gradient where all that it reads is one, and hands back
+        only where that is not zero: along a path of any length no number grows, shrinks or is rounded. Ops whose
+        gradient can be zero at ones (maxima, activations) do not stand in what is asked."""
 
 
 class Runner(Protocol):

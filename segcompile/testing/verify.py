@@ -1,10 +1,8 @@
-"""One build held against its analysis: the very folder on its own image, and its network made small."""
+"""One build held against its analysis: the very folder's tensors and shapes, and its network made small."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-
-import numpy as np
 
 from segcompile.backend import Backend, BuildRequest
 from segcompile.errors import SegcompileError, fail
@@ -12,7 +10,7 @@ from segcompile.graph import Graph
 from segcompile.ops import AnySize, Shape
 from segcompile.testing.bench import Bench, Mismatch, Subject
 from segcompile.testing.cases import Case
-from segcompile.testing.checks.fields import compare_fields, measurable
+from segcompile.testing.checks.fields import LARGEST, compare_fields, measurable
 from segcompile.testing.checks.numbers import IN_FLOAT32, compare_values
 from segcompile.testing.checks.weights import compare_names
 from segcompile.testing.networks import SMALL, reduced
@@ -47,19 +45,22 @@ def _agreements(bench: Bench, request: BuildRequest) -> Iterator[str]:
     compare_values(bench.subject(small, double=False), IN_FLOAT32)
     yield f"values to {IN_FLOAT32:g} of the reference's, {_told(small.graph)}"
     linear = measurable(small)
-    if linear is not None and bench.declares(Case("linear", linear)):
-        compare_fields(bench.subject(linear))
-        yield f"receptive fields by gradient, {_told(linear.graph)}"
+    declared = linear is not None and bench.declares(Case("linear", linear))
+    cells = compare_fields(bench.subject(linear)) if linear is not None and declared else 0
+    if linear is not None and cells:
+        yield f"receptive fields of {cells} cell{'s' if cells > 1 else ''}, {_told(linear.graph)}"
+    else:
+        yield f"receptive fields are not measured: none is known that holds more than a pixel and fits {LARGEST:,}"
 
 
 def _compare_shapes(subject: Subject) -> str:
-    """Runs one image, a small one where the spec allows any size. Raises Mismatch; tells of what image."""
+    """For an image of the spec's size, a small one where it allows any. Raises Mismatch; tells of what image."""
     graph, found = subject.request.graph, subject.request.sizes()
     at = [axis.legal.nearest(SMALL)[1] or SMALL if axis is not None else SMALL for axis in found]
     images = {name: _extent(shape, at) for name, shape in graph.inputs.items()}
-    outputs = subject.outputs({name: np.zeros((1, *extent)) for name, extent in images.items()})
+    outputs = subject.shapes({name: (1, *extent) for name, extent in images.items()})
     for head, node in graph.outputs.items():
-        have, want = outputs[head].shape[1:], _extent(subject.request.facts[node].shape, at)
+        have, want = outputs[head][1:], _extent(subject.request.facts[node].shape, at)
         if have != want:
             raise Mismatch(f"{head} is {have}, and the analysis says {want}")
     return "of " + " and ".join(" x ".join(map(str, extent)) for extent in images.values())

@@ -7,13 +7,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
 
 from segcompile_torch.reserved import MODELS
 
 Array = NDArray[Any]
+ROUNDING = 1e-10  # of the largest gradient of one op: what interpolation leaves where its weight is zero
 
 
 class TorchModel:
@@ -33,6 +37,17 @@ class TorchModel:
         with torch.no_grad():
             return {head: value.numpy() for head, value in self._outputs(map(torch.from_numpy, inputs)).items()}
 
+    def shapes(self, *inputs: Sequence[int]) -> dict[str, tuple[int, ...]]:
+        weights = {name: torch.empty_like(value, device="meta") for name, value in self.module.state_dict().items()}
+        images = tuple(torch.empty(tuple(shape), dtype=self._dtype, device="meta") for shape in inputs)
+        with torch.no_grad():
+            found = _named(functional_call(self.module, weights, images))
+        return {head: tuple(value.shape) for head, value in found.items()}
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next((value.dtype for value in self.module.parameters()), torch.float32)
+
     def gradients(
         self, inputs: Sequence[Array], cotangents: Mapping[str, Array]
     ) -> tuple[list[Array], dict[str, Array]]:
@@ -45,9 +60,52 @@ class TorchModel:
         arrays = [value.numpy() for value in found]
         return arrays[: len(read)], dict(zip(trained, arrays[len(read) :], strict=True))
 
+    def reaches(self, inputs: Sequence[Array], marks: Mapping[str, Array]) -> list[Array]:
+        read = [torch.from_numpy(value).requires_grad_() for value in inputs]
+        with _OpByOp():
+            found = functional_call(self.module, self.module.state_dict(), tuple(read))  # no weight asks for a gradient
+        outputs = _named(found)
+        heads = [head for head in marks if outputs[head].requires_grad]  # the others read no input
+        if not heads:
+            return [np.zeros(value.shape, np.bool_) for value in inputs]
+        wanted = [torch.from_numpy(marks[head]).to(outputs[head].dtype) for head in heads]
+        ends = [outputs[head] for head in heads]
+        seen = torch.autograd.grad(ends, read, wanted, allow_unused=True, materialize_grads=True)
+        return [value.numpy() != 0 for value in seen]
+
     def _outputs(self, inputs: Iterable[Tensor]) -> dict[str, Tensor]:
-        found = self.module(*inputs)
-        return found if isinstance(found, dict) else {"output": found}
+        return _named(self.module(*inputs))
+
+
+def _named(found: Any) -> dict[str, Tensor]:
+    """Head -> output; an only one is called `output`."""
+    return found if isinstance(found, dict) else {"output": found}
+
+
+class _Mark(torch.autograd.Function):
+    """Ones on the way there; on the way back 1 where anything comes, and 0 where nothing but rounding does."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        return value.new_ones(()).expand(value.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        found = gradients[0].abs()
+        return (found > ROUNDING * found.max()).to(found.dtype)
+
+
+class _OpByOp(TorchFunctionMode):
+    """Every function of torch reads ones, and its gradient counts only by where it is not zero."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*map(_marked, args), **{name: _marked(value) for name, value in (kwargs or {}).items()})
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return _Mark.apply(value) if value.requires_grad else value  # type: ignore[no-untyped-call]
+    return type(value)(map(_marked, value)) if type(value) in (list, tuple) else value
 
 
 class TorchRunner:

@@ -21,7 +21,7 @@ State = Mapping[str, Any]  # name -> torch.Tensor
 _WHICH = "save the state dict alone: torch.save(model.state_dict(), path)"
 _TRUST = "if you trust the file: torch.save(torch.load(path, weights_only=False){}, new_path)"
 _ASKED = re.compile(r"GLOBAL ([\w.]{1,200}) was not an allowed")  # of what torch.load says
-_BESIDE = ("optim", "sched", "scaler", "rng", "criterion", "loss")  # what checkpoints keep beside weights
+_BESIDE = re.compile("optim.*|sched.*|criterion|loss|losses|scaler|rng")  # a word of what is kept beside weights
 _DEEPEST = 3  # of a state dict in the containers of a checkpoint
 
 
@@ -87,7 +87,7 @@ def _states(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str
         return
     inner: list[tuple[str, State]] = []
     for key, part in value.items():
-        if isinstance(key, str) and not any(word in key.lower() for word in _BESIDE):
+        if isinstance(key, str) and not any(map(_BESIDE.fullmatch, _words(key))):
             inner += _states(part, f"{name}.{key}" if name else key, depth + 1)
     tensors = _tensors(value)
     if inner:
@@ -116,8 +116,11 @@ def _chosen(path: Path, states: Mapping[str, State]) -> tuple[State, tuple[str, 
 
 def _averaged(name: str) -> bool:
     """Whether a key is that of a running average: `state_dict_ema`, `model_ema.module`, `averaged_model`."""
-    words = re.split(r"[^a-z]+", name.lower())
-    return any(word in ("ema", "swa", "shadow") or word.startswith("averag") for word in words)
+    return any(word in ("ema", "swa", "shadow") or word.startswith("averag") for word in _words(name))
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[^a-z]+", name.lower())
 
 
 def _without_averages(state: State) -> tuple[State, tuple[str, ...]]:

@@ -158,7 +158,7 @@ def test_the_state_dict_of_a_checkpoint_is_found_beside_everything_else(tmp_path
     adam = {"state": {0: {"exp_avg": torch.ones(3, 2)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
     beside = {"optimizer": adam, "epoch": 3, "rng": torch.get_rng_state(), "best": torch.tensor(0.5),
               "criterion": {"weight": torch.ones(3)}, "scaler": {"scale": torch.ones(1)}}  # fmt: skip
-    for key in ("state_dict", "model", "model_state", "net"):
+    for key in ("state_dict", "model", "model_state", "net", "upscaler", "lossless"):
         torch.save({key: net.state_dict(), **beside}, tmp_path / "a.pth")
         assert _named(tmp_path / "a.pth") == (["weight", "bias"], ())
     compiled = {f"_orig_mod.module.{name}": value for name, value in net.state_dict().items()}

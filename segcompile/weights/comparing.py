@@ -77,7 +77,9 @@ def _differences(graph: Graph, node: Node, layer: FileLayer, channels: int) -> I
     if layer.kind not in kinds and not _written_out(node, layer):
         ours = "transposed convolution" if isinstance(node.op, Deconv) else node.op.title
         ours = {"conv": "convolution", "linear": "fully connected layer"}.get(ours, ours)
-        yield Difference("SC805", node, layer, node.op.main or "", "it", _a(ours), _a(_WORDS[layer.kind]), "")
+        theirs = _a(_WORDS[layer.kind])
+        help = f"make it {theirs}, if the file is right; otherwise these are another network's weights"
+        yield Difference("SC805", node, layer, node.op.main or "", "it", _a(ours), theirs, help)
         return
     yield from _meaning(node, layer, channels)
     if (isinstance(node.op, Conv) and layer.kind == "conv") or isinstance(node.op, Deconv):
@@ -169,9 +171,7 @@ def _diagnostics(found: Sequence[Difference]) -> Iterator[Diagnostic]:
         names = ", ".join(each.node.layer for each in rest[:_EXAMPLES])
         notes = (f"{len(rest)} more layers differ in the same way: {names}",) if rest else ()
         origin = first.node.origin
-        yield Diagnostic(
-            CODES[first.code], message, origin.at(first.attribute), tuple(origin.calls), first.help or None, notes
-        )
+        yield Diagnostic(CODES[first.code], message, origin.at(first.attribute), tuple(origin.calls), first.help, notes)
 
 
 def _elsewhere(found: Sequence[Difference]) -> Iterator[str]:

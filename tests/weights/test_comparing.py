@@ -189,6 +189,8 @@ def test_a_transposed_convolution_is_no_convolution(run: Run, tmp_path: Path) ->
         "  --> net.yaml:5:15\n"
         " 5 |   - c: {conv: 3, kernel: 3, pad: 1, bias: no}\n"
         "   |               ^\n"
+        "   = help: make it a transposed convolution, if the file is right; otherwise these are another network's "
+        "weights\n"
     )
     conv(tmp_path, (3, 3, 3, 3), pads=[1, 1, 1, 1])
     spec = net(tmp_path, "c: {deconv: 3, kernel: 3, pad: 1, bias: no}")

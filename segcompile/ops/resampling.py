@@ -131,15 +131,13 @@ class Resize(Op):
 
     def _ratio(self, axis: int, sizes: Sequence[Size]) -> tuple[int, int]:
         """Input pixels per output pixel, as a reduced fraction."""
-        if self.factor is not None and len(sizes) == 1 and not self.align_corners:
-            return 1, self.factor[axis]
         have = sizes[0]
         want = sizes[1] if len(sizes) == 2 else have * (self.factor[axis] if self.factor else 1)
         if self.align_corners:
             have, want = have - 1, want - 1
         if isinstance(have, AnySize) or isinstance(want, AnySize):
             return _symbolic_ratio(have, want)
-        if want < 1 or have < 1:
+        if want < 1:  # one output, corner on corner
             return (0, 1) if have < 1 else (1, 1)
         common = gcd(have, want)
         return have // common, want // common

@@ -148,9 +148,9 @@ def constant(size: Size) -> Size:
 def difference(a: Size, b: Size) -> Size:
     """a - b: a number where it is the same for every image. Raises Undecidable."""
     if isinstance(b, int):
-        return a - b
+        return constant(a - b)
     if isinstance(a, int):
-        return b * -1 + a
+        return constant(b * -1 + a)
     if a.step == b.step and a.table == b.table:
         return a.plus - b.plus
     return constant(_combined(a - a.plus, b - b.plus, sub) + (a.plus - b.plus))

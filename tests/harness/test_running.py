@@ -362,6 +362,19 @@ def test_a_killed_worker_ends_in_one_line_and_the_run_goes_on(side: Any, dataset
     assert side.same(side.learnt(dataset, "a"), side.learnt(dataset, "b"))
 
 
+def test_the_start_says_what_is_trained_on_what(side: Any, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A crop of 32 x 32 holds a whole image of 20 x 24."""
+    assert side.train(dataset, "a", "--steps", "1", "--crop", "32", "--val", str(dataset / "list.txt")) == 0
+    device, *lines = capsys.readouterr().out.splitlines()
+    assert device.startswith("device: ")
+    assert lines[:3] == [
+        "images: 6, and 6 of --val",
+        "parameters: 267, of which 267 are trained",
+        "crop: 32 x 32, of which 47 % is image",
+    ]
+    assert (lines[3] == "compiling the first step") == (side.backend == "jax")
+
+
 STARVED = """
 import evaluate, predict, resource, train
 def limited(main, *arguments):

@@ -104,7 +104,8 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
     check_images(held_out, reading)
     sizes = [parameter.numel() for parameter in model.parameters()]
     trained = [parameter.numel() for parameter in model.parameters() if parameter.requires_grad]
-    introduce(arguments, device_name(device), (len(pairs), len(held_out)), (sum(sizes), sum(trained)))
+    counts = (len(pairs), len(held_out)), (sum(sizes), sum(trained))
+    introduce(device_name(device), *counts, size, batches.share_of_image())
     if arguments.compile:
         print("compiling the first step", flush=True)
     log.open()

@@ -113,13 +113,13 @@ class Log:
 
 
 def introduce(
-    arguments: argparse.Namespace, device: str, images: tuple[int, int], parameters: tuple[int, int]
+    device: str, images: tuple[int, int], parameters: tuple[int, int], crop: tuple[int, int], share: float
 ) -> None:
-    """Say what is trained, on what: images of --list and of --val; parameters, and how many are trained."""
+    """Say what is trained on what: images, also of --val; parameters, and those that are trained; crops."""
     print(f"device: {device}")
     print(f"images: {images[0]:,}" + (f", and {images[1]:,} of --val" if images[1] else ""))
     print(f"parameters: {parameters[0]:,}, of which {parameters[1]:,} are trained")
-    print(f"crop: {arguments.crop[0]} x {arguments.crop[1]}", flush=True)
+    print(f"crop: {crop[0]} x {crop[1]}, of which {100 * share:.0f} % is image", flush=True)
 
 
 def report(line: dict[str, float], steps: int, log: Log | None, bar: Any) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from data import OFFSET, STRIDE, Array, Size, normalise, output_size, window
+from images import read_image
 from pairs import Pair, read_pair
 from reading import Reading
 
@@ -59,11 +60,24 @@ class Batches:
         samples = [self.sample(step * self.batch + i) for i in range(self.batch)]
         return np.stack([image for image, _ in samples]), np.stack([labels for _, labels in samples])
 
-    def sample(self, position: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The image and the labels at a position in the endless sequence of shuffled epochs."""
+    def pair_at(self, position: int) -> Pair:
+        """The pair at a position in the endless sequence of shuffled epochs."""
         epoch, place = divmod(position, len(self.pairs))
-        pair = self.pairs[shuffled(self.seed, epoch, len(self.pairs))[place]]
-        image, labels = read_pair(pair, self.reading)
+        return self.pairs[shuffled(self.seed, epoch, len(self.pairs))[place]]
+
+    def share_of_image(self, crops: int = 16) -> float:
+        """What part of the first crops is image, on average; the rest lies around it."""
+        inside = []
+        for position in range(crops):
+            image = read_image(self.pair_at(position)[0], self.reading)
+            marks = np.full(image.shape[:2], self.reading.ignored + 1)
+            _, crop = self.augment(image, marks, np.random.default_rng([self.seed, 1, position]))
+            inside.append(np.mean(crop != self.reading.ignored))
+        return float(np.mean(inside))
+
+    def sample(self, position: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The image and the labels of the crop at a position."""
+        image, labels = read_pair(self.pair_at(position), self.reading)
         image, labels = self.augment(image, labels, np.random.default_rng([self.seed, 1, position]))
         return normalise(image), under_output(labels)
 

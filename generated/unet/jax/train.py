@@ -122,7 +122,8 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
     graph, *groups = nnx.split(model, nnx.Param, nnx.BatchStat, ...)
     trained, statistics, rest = groups
     parameters = nnx.state(model, nnx.Not(nnx.Any(nnx.BatchStat, nnx.RngState)))
-    introduce(arguments, device_name(), (len(pairs), len(held_out)), (count(parameters), count(trained)))
+    counts = (len(pairs), len(held_out)), (count(parameters), count(trained))
+    introduce(device_name(), *counts, size, batches.share_of_image())
     state, rest = jax.device_put((State(trained, statistics, memory), rest), everywhere)
     update = step_of(graph, optimizer, arguments, everywhere)
     if index == 0:

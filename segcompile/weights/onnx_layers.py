@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from segcompile.weights.onnx_graph import Constant, OnnxGraph, Step
-from segcompile.weights.onnx_shapes import Known
+from segcompile.weights.onnx_shapes import BROADCAST, KEEP, Known
 from segcompile.weights.onnx_windows import SAME_VALUE, window_of
 from segcompile.weights.sites import KERNELS, FileLayer, Kind
 
@@ -27,7 +27,7 @@ _NORMS: dict[str, Kind] = {
     "BatchNormalization": "batch", "InstanceNormalization": "instance", "GroupNormalization": "group",
 }  # fmt: skip
 _CHANNELS_LAST = (0, 2, 3, 1)  # what makes (batch, height, width, channel) of a map
-_FLATTENS = ("Reshape", "Flatten", "Squeeze", "Identity", "Dropout", "Cast", "Relu")
+_FLATTENS = ("Reshape", "Flatten", "Squeeze")
 _FOLLOWERS = (*_NORMS, "PRelu", "Mul")
 _MOST_NAMES = 8  # steps in a row that change no value
 _EPS = 1e-5  # ONNX's own, where none is said
@@ -117,12 +117,12 @@ class _Reader:
         matrix = self.graph.constants.get(step.input(1))
         if matrix is None or len(matrix.shape) != 2:
             return None
-        turn = _turn_before(step.input(0), self.graph)
+        turn = _turn_before(step.input(0), self.graph, self.known)
         why = matrix.unusable
         if step.integer("transA", 0):
             why = "its step transposes what it reads"
         elif not why and turn not in ((), _CHANNELS_LAST):
-            why = f"the map that it reads is transposed by {list(turn)}"
+            why = f"the map that it reads is transposed by {list(turn)}" if len(turn) > 1 else "its map is rearranged"
         stands = bool(step.integer("transB", 0))
         kernel = replace(matrix if stands or why else _turned(matrix), unusable=why, channels_last=bool(turn))
         layer = FileLayer(step.name, "linear", step.op)
@@ -239,17 +239,30 @@ def _turned(matrix: Constant) -> Constant:
     return replace(matrix, shape=matrix.shape[::-1], read=lambda: matrix.read().T)
 
 
-def _turn_before(name: str, graph: OnnxGraph) -> tuple[int, ...]:
-    """How a map was transposed before it was flattened to a value; () if it was not."""
+def _turn_before(name: str, graph: OnnxGraph, known: Known) -> tuple[int, ...]:
+    """How a map was transposed before it was flattened to a value; () if it was not, or if the value is the map, with
+    its channels last. What only computes with each number, a norm or an activation, leaves them where they are."""
     seen: set[str] = set()
+    flat = False
     while name in graph.makers and name not in seen:
         seen.add(name)
         step = graph.makers[name]
         if step.op == "Transpose":
             before = graph.makers.get(step.input(0))
             plain = before is None or before.op not in ("Reshape", "Transpose")
-            return step.integers("perm") or (3, 2, 1, 0) if plain else (0,)
-        if step.op not in _FLATTENS or not step.inputs:
-            return ()
-        name = step.inputs[0]
+            turn = step.integers("perm") or (3, 2, 1, 0)
+            return () if not flat and turn[-1] == 1 else turn if plain else (0,)
+        flat |= step.op in _FLATTENS
+        name = _kept(step, graph, known)
     return ()
+
+
+def _kept(step: Step, graph: OnnxGraph, known: Known) -> str:
+    """The value whose numbers stand in the same order as in what a step makes; "" if there is none."""
+    if step.op in KEEP or step.op in (*_FLATTENS, "Pad", "Slice"):
+        return step.input(0)
+    if step.op not in BROADCAST:
+        return ""
+    names = [name for name in step.inputs if name not in graph.constants]
+    whole = [name for name in names if known.shape(name) == known.shape(step.outputs[0])]
+    return next(iter(whole or names), "")

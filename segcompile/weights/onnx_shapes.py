@@ -17,7 +17,7 @@ from segcompile.weights.onnx_numbers import Numbers, computed, held
 
 Shape = tuple[int | None, ...]
 
-_KEEP = frozenset({
+KEEP = frozenset({
     "Relu", "LeakyRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh",
     "Softplus", "Softsign", "Mish", "Gelu", "Swish", "Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Neg", "Floor",
     "Ceil", "Round", "Sign", "Clip", "Cast", "Identity", "Dropout", "Softmax", "LogSoftmax", "LRN",
@@ -25,7 +25,7 @@ _KEEP = frozenset({
     "MeanVarianceNormalization",
     "QuantizeLinear", "DequantizeLinear", "QuickGelu", "BiasGelu", "Shrink", "Not",
 })  # fmt: skip
-_BROADCAST = frozenset({
+BROADCAST = frozenset({
     "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum", "Mean", "PRelu", "Where", "Mod",
     "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "And", "Or",
 })  # fmt: skip
@@ -77,11 +77,11 @@ def known_of(graph: OnnxGraph, claimed: Mapping[str, Shape]) -> Known:
 def _shape(step: Step, known: Known) -> Shape | None:
     """The shape of a step's first output."""
     first = known.shape(step.input(0))
-    if step.op in _BROADCAST:
+    if step.op in BROADCAST:
         return broadcast([known.shape(name) for name in step.inputs])
     if first is None:
         return None
-    if step.op in _KEEP:
+    if step.op in KEEP:
         return first
     rule = _RULES.get(step.op)
     try:

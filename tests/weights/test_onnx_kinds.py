@@ -229,6 +229,40 @@ def test_a_matrix_that_is_turned_before_it_is_read(run: Run, nets: SimpleNamespa
     agrees(run, nets, path, net(tmp_path, "fc: {linear: 5, bias: no}", size=2), "--strict")
 
 
+TURNED: dict[str, tuple[list[Any], tuple[str, ...]]] = {  # behind the map (batch, height, width, channel) `t`
+    "activation": ([node("LeakyRelu", ("t",), "r", alpha=0.01), node("Flatten", ("r",), "f")], ("{act: leaky_relu}",)),
+    "behind the flattening": ([node("Flatten", ("t",), "r"), node("Sigmoid", ("r",), "f")], ("{act: sigmoid}",)),
+    "factor": ([node("Mul", ("two", "t"), "r"), node("Flatten", ("r",), "f")], ("{scale: 2}",)),
+    "gate": (
+        [node("Sigmoid", ("t",), "s"), node("Mul", ("s", "t"), "r"), node("Flatten", ("r",), "f")], ("{act: silu}",)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("between", TURNED)
+def test_columns_of_a_map_that_is_transposed_before_its_activation(
+    between: str, run: Run, nets: SimpleNamespace, tmp_path: Path
+) -> None:
+    """The columns of the matrix are (height, width, channel), whatever is computed of each number on the way."""
+    nodes, layers = TURNED[between]
+    nodes = [node("Transpose", ("x",), "t", perm=[0, 2, 3, 1]), *nodes, node("MatMul", ("f", "w"), "m")]
+    path = write(tmp_path / "a.onnx", nodes, {"w": MATRIX.T.copy(), "two": np.float32(2)}, (1, 3, 2, 2), rank=2)
+    agrees(run, nets, path, net(tmp_path, *layers, "fc: {linear: 5, bias: no}", size=2), "--strict")
+
+
+def test_a_matrix_over_the_channels_of_each_token_is_a_convolution(run: Run, tmp_path: Path) -> None:
+    """As SegFormer's head has it: (batch, channel, height * width), transposed."""
+    nodes = [
+        node("Reshape", ("x", "s"), "r"), node("Transpose", ("r",), "t", perm=[0, 2, 1]), node("Relu", ("t",), "y"),
+        node("MatMul", ("y", "w"), "m"),
+    ]  # fmt: skip
+    path = write(tmp_path / "a.onnx", nodes, {"s": np.array([0, 0, -1]), "w": some(3, 5)}, rank=3)
+    spec = net(tmp_path, "{act: relu}", "c: {conv: 5, kernel: 1, bias: no}")
+    status, _, errors = run("import", path, "--spec", spec, "--strict", *FLAGS)
+    assert status == 0, errors
+    assert np.array_equal(load_file("out.safetensors")["c.weight"].reshape(5, 3), some(3, 5).T)
+
+
 def test_a_gemm_that_turns_what_it_reads_is_not_taken(run: Run, tmp_path: Path) -> None:
     nodes = [node("Transpose", ("f",), "t"), node("Gemm", ("t", "w", "v"), "g", transA=1, transB=1)]
     dense(nodes, {"w": MATRIX, "v": BIAS}, tmp_path)

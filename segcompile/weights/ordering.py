@@ -32,7 +32,11 @@ CONSTANTS = frozenset({  # what programs keep in a state dict beside weights: co
     "mean", "std", "pixel_mean", "pixel_std", "image_mean", "image_std", "n_averaged", "total_ops", "total_params",
     "attn_mask", "inv_freq", "relative_position_index",
 })  # fmt: skip
-_ROLES = frozenset({"weight", "bias", "running_mean", "running_var"})
+_ROLES = ("weight", "bias", "running_mean", "running_var")  # in the order in which PyTorch has them
+_WORDS = {  # what else programs call them
+    "gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_var": "running_var",
+    "moving_variance": "running_var",
+}  # fmt: skip
 
 _T = TypeVar("_T", Tensor, Stored)
 
@@ -111,6 +115,8 @@ def _misplaced(mine: Sequence[Tensor], theirs: Sequence[Stored]) -> Iterator[Pla
             yield Place(tensor, None, f"`{theirs[0].name}` has nothing for it")
         elif _fit(tensor, theirs[index]):
             yield Place(tensor, None, f"`{theirs[0].name}` is another layer")
+        elif takes(tensor, theirs[index].shape) and not theirs[index].unusable:
+            yield Place(tensor, None, f"by order `{theirs[index].name}`, which its name says it is not")
         else:
             told = theirs[index].unusable or shown(theirs[index].shape)
             why = f"by order `{theirs[index].name}`: {told}"
@@ -122,8 +128,8 @@ def _alike(mine: Sequence[Tensor], theirs: Sequence[Stored]) -> bool:
 
 
 def _fit(mine: Tensor, stored: Stored) -> bool:
-    """Whether shapes agree, and the names of what they are to their layers where both have PyTorch's."""
-    role = stored.name.rpartition(".")[2]
+    """Whether shapes agree, and the names of what they are to their layers where both have known ones."""
+    role = _role(stored)
     plain = role not in _ROLES or role == mine.parameter.name
     return plain and not stored.unusable and takes(mine, stored.shape)
 
@@ -147,7 +153,23 @@ def _candidates(source: Source, wanted: Sequence[Tensor]) -> list[Stored]:
         lone = not stored.shape or (len(stored.shape) > 2 and stored.shape[0] == 1)
         return stored.name.rpartition(".")[2] in CONSTANTS or (lone and stored.shape not in shapes)
 
-    return [stored for stored in source.tensors if floating(stored) and not constant(stored)]
+    found = [stored for stored in source.tensors if floating(stored) and not constant(stored)]
+    layers = groupby(found, lambda stored: stored.name.rpartition(".")[0])
+    return [stored for _, layer in layers for stored in _by_role(list(layer))]
+
+
+def _by_role(layer: Sequence[Stored]) -> Sequence[Stored]:
+    """A layer's tensors in PyTorch's order, if their names say of each what it is: a program may have made the bias or
+    the statistics first."""
+    roles = [_role(stored) for stored in layer]
+    known = set(roles) <= set(_ROLES) and len(set(roles)) == len(roles)
+    return sorted(layer, key=lambda stored: _ROLES.index(_role(stored))) if known else layer
+
+
+def _role(stored: Stored) -> str:
+    """What a tensor is to its layer, by the end of its name."""
+    word = stored.name.rpartition(".")[2]
+    return _WORDS.get(word, word)
 
 
 def _form(layer: Sequence[Tensor] | Sequence[Stored]) -> str:

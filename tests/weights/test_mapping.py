@@ -13,6 +13,8 @@ from safetensors.numpy import load_file
 
 from segcompile.weights.naming import captured
 
+from .conftest import save_torch
+
 Run = Callable[..., tuple[int, str, str]]
 Save = Mapping[str, Callable[..., None]]
 CASES = Path(__file__).parents[1] / "data/cases"
@@ -130,6 +132,35 @@ def test_what_is_no_weight_is_skipped_in_order(run: Run, tmp_path: Path) -> None
         "0.weight", "1.weight", "1.bias", "1.running_mean", "1.running_var", "2.weight")]  # fmt: skip
     assert found["b_norm.running_var"] == "net.3.running_var"
     assert {"name": "norm.shift", "shape": [1, 3, 1, 1], "why": None} in report["no_place"]
+
+
+@pytest.mark.parametrize("names", [
+    "weight bias running_mean running_var", "bias running_mean running_var weight",
+    "running_var running_mean bias weight", "beta gamma moving_mean moving_variance",
+    "gamma beta moving_var moving_mean",
+])  # fmt: skip
+def test_a_layer_has_its_tensors_in_any_order_if_they_are_named(names: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(f"{NET}  - a: {{conv: 4, bias: yes}}\n")
+    norm = {f"n.{name}": np.full(4, index, np.float32) for index, name in enumerate(names.split())}
+    kernel = {"c.bias": np.ones(4, np.float32), "c.weight": np.ones((4, 3, 3, 3), np.float32)}
+    save_torch(tmp_path / "a.pth", {**kernel, **norm})
+    found = places(told(run, "a.pth", "net.yaml", "--strict"))
+    words = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_var": "running_var"}
+    roles = {name: words.get(name, name) for name in names.replace("variance", "var").split()}
+    assert {place: str(name).replace("variance", "var") for place, name in found.items()} == {
+        "a.weight": "c.weight", "a.bias": "c.bias", **{f"a_norm.{role}": f"n.{name}" for name, role in roles.items()},
+    }  # fmt: skip
+
+
+def test_tensors_of_which_only_some_are_named_keep_to_their_names(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(f"{NET}  - a: {{conv: 4}}\n")
+    names = ("s", "b", "running_var", "running_mean")
+    held = {"c.weight": np.ones((4, 3, 3, 3), np.float32), **{f"n.{name}": np.ones(4, np.float32) for name in names}}
+    save_torch(tmp_path / "a.pth", held)
+    report = told(run, "a.pth", "net.yaml")
+    why = {entry["name"]: entry["why"] for entry in report["parameters"] if entry["from"] is None}
+    assert why["a_norm.running_mean"] == "by order `n.running_var`, which its name says it is not"
+    assert places(report)["a.weight"] == "c.weight" and len(why) == 4
 
 
 def test_all_convolutions_before_all_norms_go_in_by_the_order_of_each(run: Run, tmp_path: Path) -> None:

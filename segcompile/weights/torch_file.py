@@ -20,6 +20,10 @@ State = Mapping[str, Any]  # name -> torch.Tensor
 
 _WHICH = "save the state dict alone: torch.save(model.state_dict(), path)"
 _TRUST = "if you trust the file: torch.save(torch.load(path, weights_only=False){}, new_path)"
+_REMOVE = (
+    "where its network is, torch.nn.utils' prune.remove, remove_weight_norm, remove_spectral_norm or "
+    "parametrize.remove_parametrizations makes it a plain weight; then save it again"
+)
 _ASKED = re.compile(r"GLOBAL ([\w.]{1,200}) was not an allowed")  # of what torch.load says
 _BESIDE = re.compile("optim.*|sched.*|criterion|loss|losses|scaler|rng")  # a word of what is kept beside weights
 _DEEPEST = 3  # of a state dict in the containers of a checkpoint
@@ -45,6 +49,7 @@ def read_torch(path: Path) -> Source:
         raise _refused(path, str(error)) from None
     state, said = _chosen(path, dict(_states(loaded)))
     state, more = _without_averages(state)
+    _check_computed(path, state)
     return Source(path, checked(path, _stored(state)), Order.REGISTERED, said=(*said, *more))
 
 
@@ -135,6 +140,19 @@ def _without_averages(state: State) -> tuple[State, tuple[str, ...]]:
 
 def _bare(name: str) -> str:
     return name.partition(".")[2].removeprefix("module.")
+
+
+def _check_computed(path: Path, state: State) -> None:
+    """Raises SegcompileError (SC801) for a weight that PyTorch computes of other tensors at each step: pruning, weight
+    norm and spectral norm keep these and not it."""
+    for name in state:
+        whole, dot, _ = name.partition(".parametrizations.")
+        base = name.rpartition("_")[0]
+        parts = name.endswith("_orig") and (f"{base}_mask" in state or f"{base}_u" in state)
+        parts = parts or (name.endswith("weight_g") and f"{base}_v" in state)
+        if dot or parts:
+            why = f"a weight of `{whole if dot else base.rpartition('.')[0]}` is not in it, but what it is computed of"
+            raise damaged(path, f"{why}, such as `{name}`", _REMOVE)
 
 
 def _stored(state: State) -> Iterator[Stored]:

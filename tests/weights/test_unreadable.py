@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -345,3 +346,33 @@ def test_no_file_to_write(
     status, _, errors = run("import", "a.pth", "--spec", spec, "--channels", "rgb", "-o", out)
     assert status == 1 and errors.startswith("error[SC013 unwritable-place]: ")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("how", "name"), [
+    ("prune", "1.weight_orig"), ("spectral_norm", "1.weight_orig"), ("weight_norm", "1.weight_g"),
+    ("parametrizations.weight_norm", "1.parametrizations.weight.original0"),
+    ("parametrizations.spectral_norm", "1.parametrizations.weight.original"),
+])  # fmt: skip
+def test_a_weight_that_is_kept_as_what_it_is_computed_of(
+    how: str, name: str, spec: Path, run: Run, tmp_path: Path
+) -> None:
+    """Neither the unpruned kernel nor its mask is a weight, whatever its shape."""
+    import torch
+    from torch.nn import utils
+    from torch.nn.utils import parametrizations, prune
+
+    changes = {
+        "prune": lambda layer: prune.l1_unstructured(layer, "weight", 0.5),
+        "spectral_norm": utils.spectral_norm, "weight_norm": utils.weight_norm,
+        "parametrizations.weight_norm": parametrizations.weight_norm,
+        "parametrizations.spectral_norm": parametrizations.spectral_norm,
+    }  # fmt: skip
+    with warnings.catch_warnings(action="ignore"):
+        layer = changes[how](torch.nn.Conv2d(4, 6, 3, bias=False))
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, bias=False), layer)
+    torch.save(net.state_dict(), tmp_path / "a.pth")
+    assert refused(run, tmp_path, "a.pth") == (
+        f"{DAMAGED}a weight of `1` is not in it, but what it is computed of, such as `{name}`\n"
+        "   = help: where its network is, torch.nn.utils' prune.remove, remove_weight_norm, remove_spectral_norm or "
+        "parametrize.remove_parametrizations makes it a plain weight; then save it again\n"
+    )

@@ -210,13 +210,15 @@ class _Reader:
         self, name: str, op: str, count: int | None, last: bool = False, step: Step | None = None
     ) -> tuple[Step, Constant] | None:
         """The Add or Mul by one value a channel that alone reads a value, and those values. Channels are the second
-        axis of a value, or the `last` one."""
+        axis of a value, or the `last` one; of a single channel the value may be a number."""
         step = step or self.graph.only_reader(name)
         if step is None or step.op != op or len(step.inputs) != 2 or not step.outputs:
             return None
         found = self.graph.constants.get(step.inputs[0 if step.inputs[1] == name else 1])
         if found is None or not found.floats or count not in (None, found.count):
             return None
+        if count == found.count == 1:
+            return step, found.shaped((1,))
         rank = len(self.known.shape(name) or ()) or 4
         axis = len(found.shape) - (1 if last else rank - 1)  # of the channels, in the constant
         if not 0 <= axis < len(found.shape) or found.shape[axis] != found.count:

@@ -283,6 +283,15 @@ def test_the_bias_of_a_convolution_in_an_add(
     agrees(run, nets, path, net(tmp_path, f"c: {{{layer}: 4, kernel: 1, act: relu}}"), "--strict")
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1, 1), (1, 1, 1, 1)])
+def test_the_bias_of_one_channel_in_an_add(
+    shape: tuple[int, ...], run: Run, nets: SimpleNamespace, tmp_path: Path
+) -> None:
+    nodes = [node("Conv", ("x", "w"), "c"), node("Add", ("c", "v"), "a")]
+    path = write(tmp_path / "a.onnx", nodes, {"w": some(1, 3, 1, 1), "v": np.full(shape, 0.75, np.float32)})
+    agrees(run, nets, path, net(tmp_path, "c: {conv: 1, kernel: 1}"), "--strict")
+
+
 def test_a_bias_that_the_file_does_not_have_starts_as_zeros_and_is_said(run: Run, tmp_path: Path) -> None:
     write(tmp_path / "a.onnx", [node("Conv", ("x", "w"), "c")], {"w": some(4, 3, 1, 1)})
     _, told, _ = run("import", "a.onnx", "--spec", net(tmp_path, "c: {conv: 4, kernel: 1}"), *FLAGS)

@@ -14,7 +14,7 @@ from segcompile.weights.mapping import EXAMPLES, place
 from segcompile.weights.misfits import misfits_said
 from segcompile.weights.naming import named, read_names
 from segcompile.weights.parameters import tensors
-from segcompile.weights.placing import Place, left_over, shown
+from segcompile.weights.placing import Place, left_over, shown, twin_said
 from segcompile.weights.reading import read_weights
 from segcompile.weights.report import Filled
 from segcompile.weights.stored import Array, Source, Stored
@@ -45,6 +45,7 @@ def import_weights(
         _check_whole(source, places, left)
     notes = [
         *source.said,
+        *twin_said(places, left),
         *misfits_said(compiled, places, placement.misfits),
         *folds_said(file.name, places),
         *check_layers(compiled.graph, places, weights_only),

@@ -14,6 +14,7 @@ layers could be exchanged without a shape that tells.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -32,6 +33,9 @@ CONSTANTS = frozenset({  # what programs keep in a state dict beside weights: co
     "mean", "std", "pixel_mean", "pixel_std", "image_mean", "image_std", "n_averaged", "total_ops", "total_params",
     "attn_mask", "inv_freq", "relative_position_index",
 })  # fmt: skip
+_LOSS = re.compile(
+    r"(^|[^a-z])(loss|losses|criterion)([^a-z].*)?\.", re.IGNORECASE
+)  # a module that holds class weights
 _ROLES = ("weight", "bias", "running_mean", "running_var")  # in the order in which PyTorch has them
 _WORDS = {  # what else programs call them
     "gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_var": "running_var",
@@ -145,13 +149,14 @@ def _blocks(tensors: Iterable[_T]) -> list[list[_T]]:
 
 
 def _candidates(source: Source, wanted: Sequence[Tensor]) -> list[Stored]:
-    """The file's tensors without those that are no weights, by their names, or because they are single numbers or
-    arrays for a batch of one (a mask, a mean, a table of positions) whose shape no parameter has."""
+    """The file's tensors without those that are no weights of the network: by their names, because a loss holds them,
+    or because they are single numbers or arrays for a batch of one (a mask, a table) whose shape no parameter has."""
     shapes = {tensor.shape for tensor in wanted}
 
     def constant(stored: Stored) -> bool:
         lone = not stored.shape or (len(stored.shape) > 2 and stored.shape[0] == 1)
-        return stored.name.rpartition(".")[2] in CONSTANTS or (lone and stored.shape not in shapes)
+        named = stored.name.rpartition(".")[2] in CONSTANTS or _LOSS.search(stored.name) is not None
+        return named or (lone and stored.shape not in shapes)
 
     found = [stored for stored in source.tensors if floating(stored) and not constant(stored)]
     layers = groupby(found, lambda stored: stored.name.rpartition(".")[0])

@@ -133,6 +133,29 @@ def left_over(source: Source, places: Iterable[Place]) -> list[Stored]:
     return [stored for stored in source.tensors if id(stored) not in used and floating(stored)]
 
 
+def twin_said(places: Iterable[Place], left: Iterable[Stored]) -> Iterator[str]:
+    """That a file holds a network twice, a student and its teacher, of which the one was taken: what is left has all
+    of its names and shapes, but for how they start."""
+    taken = {found.stored.name: found.stored.shape for found in places if found.stored is not None}
+    rest = {stored.name: stored.shape for stored in left}
+    first = next(iter(taken), "")
+    for name in rest:
+        mine, theirs = _starts(first, name)
+        same = all(old.startswith(mine) and rest.get(theirs + old[len(mine) :]) == taken[old] for old in taken)
+        if len(taken) > 1 and (mine or theirs) and same:
+            yield f"a guess: the file holds this network twice, as `{mine}*` and as `{theirs}*`; took `{mine}*`"
+            return
+
+
+def _starts(first: str, second: str) -> tuple[str, str]:
+    """What is left of two names without the parts that both end with."""
+    ones, others = first.split("."), second.split(".")
+    while ones and others and ones[-1] == others[-1]:
+        ones.pop()
+        others.pop()
+    return "".join(f"{part}." for part in ones), "".join(f"{part}." for part in others)
+
+
 def shown(shape: Sequence[int]) -> str:
     """`64 x 3 x 3 x 3`."""
     return " x ".join(map(str, shape)) or "a number"

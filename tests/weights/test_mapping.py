@@ -163,6 +163,35 @@ def test_tensors_of_which_only_some_are_named_keep_to_their_names(run: Run, tmp_
     assert places(report)["a.weight"] == "c.weight" and len(why) == 4
 
 
+@pytest.mark.parametrize("loss", ["criterion.weight", "seg_loss.weight", "loss_fn.ce.weight", "losses.0.weight"])
+def test_the_class_weights_of_a_loss_are_no_part_of_the_network(loss: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(f"{NET}  - a: {{conv: 4}}\n  - b: {{conv: 2, norm: none, bias: yes}}\n")
+    norm = {f"net.1.{name}": np.ones(4, np.float32) for name in ("weight", "bias", "running_mean", "running_var")}
+    kernels = {f"net.{i}.weight": np.ones((o, c, 3, 3), np.float32) for i, o, c in ((0, 4, 3), (2, 2, 4))}
+    body = {"net.0.weight": kernels["net.0.weight"], **norm, "net.2.weight": kernels["net.2.weight"]}
+    body |= {"net.2.bias": np.ones(2, np.float32)}
+    weights = {loss: np.ones(2, np.float32)}
+    for held in ({**weights, **body}, {**body, **weights}):
+        save_torch(tmp_path / "a.pth", held)
+        report = told(run, "a.pth", "net.yaml")
+        assert list(places(report).values()) == list(body)
+        assert [entry["name"] for entry in report["no_place"]] == [loss]
+
+
+@pytest.mark.parametrize(("first", "second"), [("student.", "teacher."), ("", "copy."), ("m.net.", "old.net.")])
+def test_a_file_that_holds_the_network_twice(first: str, second: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(f"{NET}  - a: {{conv: 4, norm: none}}\n  - b: {{conv: 2, norm: none}}\n")
+    kernels = {"x.weight": np.ones((4, 3, 3, 3), np.float32), "y.weight": np.ones((2, 4, 3, 3), np.float32)}
+    save_torch(
+        tmp_path / "a.pth", {f"{start}{name}": each for start in (first, second) for name, each in kernels.items()}
+    )
+    mine, theirs = (text.replace("net.", "") for text in (first, second))
+    line = f"a guess: the file holds this network twice, as `{mine}*` and as `{theirs}*`; took `{mine}*`"
+    assert line in told(run, "a.pth", "net.yaml")["notes"]
+    save_torch(tmp_path / "a.pth", {f"{first}{name}": each for name, each in kernels.items()})
+    assert not any("twice" in note for note in told(run, "a.pth", "net.yaml")["notes"])
+
+
 def test_all_convolutions_before_all_norms_go_in_by_the_order_of_each(run: Run, tmp_path: Path) -> None:
     import torch
     from torch import nn

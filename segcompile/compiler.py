@@ -14,6 +14,7 @@ from pathlib import Path
 from segcompile.analysis.claims import Verdict, check_claims
 from segcompile.analysis.facts import Facts, analyse
 from segcompile.analysis.fit import fit
+from segcompile.analysis.ignored import check_ignored
 from segcompile.analysis.rounding import warn_rounding
 from segcompile.analysis.sizes import Sizes
 from segcompile.analysis.stages import check_stages
@@ -135,6 +136,7 @@ def _compile(document: Document, overrides: Mapping[str, int], findings: Finding
     found = analyse_graph(lower(expansion, findings), findings)
     verdicts = check_claims(expansion, found.graph, found.facts, findings)
     check_stages(expansion.training, found.graph, found.facts, findings)
+    check_ignored(expansion.training, found.graph, found.facts, findings)
     findings.diagnostics[:] = [with_labels(found, document.derivation(found.span)) for found in findings.diagnostics]
     _check_used(expansion, found, findings, checked)
     return Compiled(document, expansion, found.graph, found.facts, verdicts, found.sizes)

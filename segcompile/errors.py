@@ -144,6 +144,7 @@ CODES: dict[str, Code] = _table(
     ("SC609", "verification"),
     ("SC610", "constant-softmax"),
     ("SC611", "bounded-scores", _WARNING),
+    ("SC612", "ignored-class"),
     ("SC701", "drift"),
     ("SC702", "hand-edited"),
     ("SC703", "orphan"),

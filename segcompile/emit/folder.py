@@ -8,6 +8,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from segcompile.analysis.ignored import unused_label
 from segcompile.backend import BuildRequest, BuildResult
 from segcompile.emit.calls import Rules
 from segcompile.emit.classes import ModelView, view_model
@@ -26,7 +27,7 @@ from segcompile.language.training import Training
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
 _ALWAYS = ("command.py", "files.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
-_READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py")
+_READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
 _RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
 _HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", *_RUN)
 _CONTINUED = {
@@ -119,9 +120,3 @@ def _harness(request: BuildRequest) -> dict[str, Any]:
         "sampled": any(regime.keep < 1 for regime in regimes),
         **heads,
     }
-
-
-def unused_label(classes: int) -> int:
-    """The label of pixels that do not count, where nothing says which: none of 0 ... classes - 1, and the largest that
-    8 bits hold, or 16."""
-    return next(label for label in (255, 65535, 10**9 - 1) if label >= classes)

@@ -39,6 +39,7 @@ MODULES = [
     "masks",
     "pairs",
     "batches",
+    "scan",
     "metrics",
     "pictures",
     "run",

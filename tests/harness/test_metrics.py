@@ -52,3 +52,11 @@ mean accuracy            70.83
 mean IU                  53.57
 frequency weighted IU    54.29"""
     )
+
+
+def test_an_ignored_class_enters_no_mean_and_the_table_says_so(harness: SimpleNamespace) -> None:
+    n = np.array([[0, 0, 0], [2, 4, 0], [1, 0, 3]])  # class 0 is ignored, and predicted where others are
+    m = harness.metrics.metrics(n, (0,))
+    assert m.mean_iu == pytest.approx((4 / 6 + 3 / 4) / 2) and m.mean_accuracy == pytest.approx((4 / 6 + 3 / 4) / 2)
+    assert harness.metrics.metrics(n).mean_iu == pytest.approx((0 + 4 / 6 + 3 / 4) / 3)
+    assert harness.metrics.table(m).splitlines()[1] == "    0     ignored       -       -"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from segcompile.analysis.ignored import unused_label
 from segcompile.analysis.stages import frozen_layers
 from segcompile.compiler import compile_spec
 from segcompile.errors import Findings
@@ -71,7 +73,9 @@ def test_what_is_frozen_anyway_cannot_be_all_that_a_stage_trains(bench: Any) -> 
 
 def test_a_derived_spec_says_of_the_regime_what_it_changes() -> None:
     def training(name: str) -> Training:
-        return compile_spec(bundled()[name], Findings()).expansion.training
+        found = compile_spec(bundled()[name], Findings()).expansion.training
+        assert [str(label) for label in found.ignore] == ["255"]
+        return replace(found, ignore=())
 
     release = {"momentum": 0.99, "batch": 1, "reduction": "sum", "schedule": "fixed", "double_bias": True}
     for name, lr in {"fcn32s": 1e-10, "fcn16s": 1e-12, "fcn8s": 1e-14}.items():
@@ -89,3 +93,29 @@ def test_the_stages_of_a_used_spec_are_its_own(bench: Any, tmp_path: Path) -> No
     compiled = compile_spec(tmp_path / "whole.yaml", findings)
     assert compiled.expansion.training == Training()
     assert [found.message for found in findings.diagnostics] == ["no layer matches `b`"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "ignore", "wrong"),
+    [
+        (256, "", []),
+        (255, "{ignore: 255}", []),
+        (256, "{ignore: 255}", ["SC612 label 255 is a class of `output`, whose classes are 0 to 255"]),
+        (21, "{ignore: class:0}", []),
+        (21, "{ignore: [255, class:20, 254]}", []),
+        (21, "{ignore: class:21}", ["SC612 `class:21` is no class: classes are 0 to 20"]),
+        (1, "{ignore: 1}", ["SC612 label 1 is a class of `output`, whose classes are 0 to 1"]),
+        (21, "{ignore: []}", ["SC105 one to 32 labels are due here, not a list of 0"]),
+        (21, "{ignore: 1000000000}", ["SC105 a label is below 1000000000, not `1000000000`"]),
+    ],
+)
+def test_an_ignored_label_is_no_class_or_says_that_it_is(
+    bench: Any, classes: int, ignore: str, wrong: list[str]
+) -> None:
+    loss = f"training: {{loss: {{cross_entropy: {ignore}}}}}" if ignore else ""
+    text = f"layers: [score: {{conv: {classes}, kernel: 1}}]\n{loss}\n"
+    assert bench.errors(text) == wrong
+
+
+def test_the_label_that_is_ignored_unless_one_is_written_is_no_class() -> None:
+    assert [unused_label(classes) for classes in (2, 255, 256, 65535, 65536)] == [255, 255, 65535, 65535, 999999999]

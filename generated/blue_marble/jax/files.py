@@ -34,7 +34,7 @@ def blame(path: Path, reason: str = "") -> Iterator[None]:
     """Turn whatever the bytes of a file make a reader raise into one line about that file."""
     try:
         yield
-    except InputError:
+    except (InputError, MemoryError):  # the second is not the file's fault
         raise
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error

@@ -29,15 +29,20 @@ class Metrics:
     accuracy: NDArray[np.float64]  # (classes,), NaN for a class that is absent from the truth
     iu: NDArray[np.float64]  # (classes,), NaN for a class that is absent from truth and prediction
     pixels: NDArray[np.int64]  # (classes,), in the truth
+    left_out: tuple[int, ...] = ()  # classes that are ignored: they enter no mean
 
 
-def metrics(n: NDArray[np.int64]) -> Metrics:
-    """The metrics of a confusion matrix, with t[i] = sum over j of n[i, j]."""
+def metrics(n: NDArray[np.int64], left_out: tuple[int, ...] = ()) -> Metrics:
+    """The metrics of a confusion matrix, with t[i] = sum over j of n[i, j].
+
+    Of a class that is left out there is no truth. Where it is predicted, the class that is true is missed.
+    """
     right, t, predicted = np.diag(n), n.sum(axis=1), n.sum(axis=0)
     with np.errstate(invalid="ignore"):  # 0 / 0 is NaN, which the means leave out
         accuracy = right / t
         iu = right / (t + predicted - right)
         frequency = t / t.sum()
+    iu[list(left_out)] = np.nan
     seen = t > 0
     return Metrics(
         pixel_accuracy=float(right.sum() / t.sum()) if seen.any() else float("nan"),
@@ -47,6 +52,7 @@ def metrics(n: NDArray[np.int64]) -> Metrics:
         accuracy=accuracy,
         iu=iu,
         pixels=t,
+        left_out=left_out,
     )
 
 
@@ -81,9 +87,10 @@ def table(m: Metrics) -> str:
     """The classes' accuracy and IU, and under them the four metrics, in percent."""
     rows = ["class      pixels accuracy      IU"]
     for label, (pixels, accuracy, iu) in enumerate(zip(m.pixels, m.accuracy, m.iu, strict=True)):
-        rows.append(f"{label:5d}{pixels:12d}{_percent(accuracy)}{_percent(iu)}")
+        count = "ignored" if label in m.left_out else pixels
+        rows.append(f"{label:5d}{count:>12}{_percent(accuracy)}{_percent(iu)}")
     rows.append("")
-    rows += [f"{name:21}{_percent(value)}" for name, value in _named(m)]
+    rows += [f"{name:22}{_percent(value)}" for name, value in _named(m)]
     return "\n".join(rows)
 
 

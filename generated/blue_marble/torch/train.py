@@ -35,6 +35,7 @@ from pairs import check_images, pairs_of, read_list
 from predict import at_pixels, device_name, device_of, head_of
 from reading import reading_of
 from run import Log, interruption, introduce, learning_rate, record, refuse_several, report
+from scan import check_crops, scan
 
 
 def optimizer_of(model: nn.Module, arguments: argparse.Namespace) -> torch.optim.Optimizer:
@@ -57,8 +58,9 @@ def optimizer_of(model: nn.Module, arguments: argparse.Namespace) -> torch.optim
 def train(arguments: argparse.Namespace, last: Path) -> int:
     """Train, with checkpoints at `last` and beside it; returns the exit status."""
     refuse_to_overwrite(last, arguments.resume)
-    pairs = pairs_of(arguments)
-    held_out = read_list(arguments.val, arguments.root) if arguments.val else []
+    reading = reading_of(arguments)
+    pairs = pairs_of(arguments, reading)
+    held_out = read_list(arguments.val, reading, arguments.root) if arguments.val else []
     device = device_of(arguments.device)
 
     torch.manual_seed(arguments.seed)
@@ -87,8 +89,12 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
         more = "start a run from it with --init" if "steps" in flags else "ask for more with --steps"
         raise InputError(f"{arguments.resume}: has done {start} steps; {more}")
 
-    size, scale, reading = tuple(arguments.crop), tuple(arguments.scale), reading_of(arguments)
+    size, scale = tuple(arguments.crop), tuple(arguments.scale)
     batches = Batches(pairs, arguments.batch, size, arguments.seed, reading, arguments.mirror, scale)
+    if not arguments.no_scan:
+        scan(arguments, reading, pairs, held_out)
+        if start == 0:
+            check_crops(batches)
     _ = batches[start]  # so that most faults of the data show before anything is written
     check_images(held_out, reading)
     sizes = [parameter.numel() for parameter in model.parameters()]

@@ -7,16 +7,21 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from data import Array
-from files import InputError, blame
-from reading import Reading, listed
+from files import InputError
+from images import WHOLE, check_pixels, load_array, opened, orientation, turned, white
+from pictures import palette
+from reading import Reading, listed, note
+
+Labels = NDArray[np.int64]
+BY_COLOUR = "its colours are the class palette in another order: it is read by colour, not by index"
 
 
-def read_mask(path: Path, reading: Reading) -> NDArray[np.int64]:
+def read_mask(path: Path, reading: Reading) -> Labels:
     """A mask's labels (H, W): classes, and `reading.ignored` where a pixel does not count."""
-    labels = relabelled(labels_in(path), reading)
+    labels = read_labels(path, reading)
     strange = out_of_range(labels, reading)
     if strange.any():
         row, column = np.argwhere(strange)[0]
@@ -25,28 +30,68 @@ def read_mask(path: Path, reading: Reading) -> NDArray[np.int64]:
     return np.where(np.isin(labels, reading.ignore), reading.ignored, labels)
 
 
+def out_of_range(labels: Array, reading: Reading) -> Array:
+    """Where labels are neither classes nor ignored."""
+    return ((labels < 0) | (labels >= reading.classes)) & ~np.isin(labels, reading.ignore)
+
+
 def no_label(reading: Reading) -> str:
     """What a label out of range is not."""
     return f"neither a class, 0 to {reading.classes - 1}, nor the ignored label, {listed(reading.ignore)}"
 
 
-def labels_in(path: Path) -> NDArray[np.int64]:
-    """The labels (H, W) of a file, as they stand in it."""
+def read_labels(path: Path, reading: Reading) -> Labels:
+    """The labels (H, W) that are meant by a file's labels or colours, whatever they are."""
     if path.suffix == ".npy":
-        with blame(path):
-            mask = np.load(path, allow_pickle=False)
-    else:
-        with blame(path), Image.open(path) as image:
-            if image.mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
-                raise InputError(f"{path}: a mask is a palette or grey image, and this one is {image.mode}")
-            mask = np.array(image)
-    if mask.ndim != 2 or mask.size == 0 or mask.dtype.kind not in "iub":
-        raise InputError(f"{path}: expected whole numbers (height, width), found {mask.dtype} {mask.shape}")
-    labels: NDArray[np.int64] = mask.astype(np.int64)
-    return labels
+        array = load_array(path)
+        if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "iub":
+            found = f"{array.dtype} {array.shape}"
+            raise InputError(f"{path}: expected whole numbers (height, width), found {found}")
+        check_pixels(path, array.shape[0], array.shape[1], reading)
+        return relabelled(array.astype(np.int64), reading)
+    with opened(path, reading) as image:
+        check_keeps_labels(path, image)
+        labels = picture_labels(path, image, reading)
+        return np.ascontiguousarray(turned(labels, orientation(path, image)))
 
 
-def relabelled(labels: NDArray[np.int64], reading: Reading) -> NDArray[np.int64]:
+def check_keeps_labels(path: Path, image: ImageFile) -> None:
+    """Raise InputError for a picture that cannot be trusted to hold labels."""
+    if image.format in ("JPEG", "MPO"):
+        raise InputError(f"{path}: a mask cannot be a JPEG, which changes labels; save it as PNG")
+    if image.has_transparency_data:
+        raise InputError(f"{path}: has an alpha channel, which says nothing in a mask; save it without")
+    if image.format == "TIFF" and getattr(image, "tag_v2", {}).get(262) == 0:  # PhotometricInterpretation
+        raise InputError(f"{path}: its white is 0, so that labels may be meant either way; save it as PNG")
+
+
+def picture_labels(path: Path, image: ImageFile, reading: Reading) -> Labels:
+    """The labels of a picture, by its colours, its palette or its grey samples."""
+    if reading.colours and image.mode in ("RGB", "P"):
+        return labels_of_colours(path, np.asarray(image.convert("RGB")), reading)
+    if image.mode == "P":
+        return palette_labels(path, image, reading)
+    if image.mode in ("1", "L", *WHOLE):
+        if reading.colours and not reading.labels:
+            raise InputError(f"{path}: is grey, and --map names colours only; name its labels, as in 255:1")
+        return relabelled(grey_samples(image), reading)
+    told = f"a mask is a palette or grey image, and this one is {image.mode}"
+    if image.mode != "RGB":
+        raise InputError(f"{path}: {told}")
+    few = [f"#{colour:06x}:{i}" for i, colour in enumerate(np.unique(packed(np.asarray(image)))[:3])]
+    raise InputError(f'{path}: {told}; say which labels its colours are, like --map "{",".join(few)}"')
+
+
+def grey_samples(image: ImageFile) -> Labels:
+    """The samples of a grey image as they are in the file, where Pillow scales those of 2 and 4 bits."""
+    largest = white(image)  # which the image forgets when it is read
+    image.load()
+    samples = np.array(image).astype(np.int64)
+    scale = 65535 if image.mode in WHOLE else 1 if image.mode == "1" else 255
+    return samples if largest == scale else (samples * largest + scale // 2) // scale
+
+
+def relabelled(labels: Labels, reading: Reading) -> Labels:
     """The labels that --map means by those of a file."""
     meant = labels.copy()
     for source, target in reading.labels:
@@ -54,6 +99,53 @@ def relabelled(labels: NDArray[np.int64], reading: Reading) -> NDArray[np.int64]
     return meant
 
 
-def out_of_range(labels: NDArray[np.int64], reading: Reading) -> Array:
-    """Where labels are neither classes nor ignored."""
-    return ((labels < 0) | (labels >= reading.classes)) & ~np.isin(labels, reading.ignore)
+def packed(pixels: Array) -> Labels:
+    """Colours (H, W, 3) as numbers (H, W), 0xRRGGBB."""
+    wide = pixels.astype(np.int64)
+    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+
+
+def labels_of_colours(path: Path, pixels: Array, reading: Reading) -> Labels:
+    """The labels that --map means by colours (H, W, 3), each of which it must name."""
+    meant, places = dict(reading.colours), packed(pixels)
+    found, inverse = np.unique(places, return_inverse=True)
+    for colour in found.tolist():
+        if colour not in meant:
+            row, column = np.argwhere(places == colour)[0]
+            where = f"row {row}, column {column}; {np.count_nonzero(places == colour)} pixels"
+            raise InputError(f"{path}: --map names no label for the colour #{colour:06x} ({where})")
+    labels: Labels = np.array([meant[colour] for colour in found.tolist()])[inverse.reshape(places.shape)]
+    return labels
+
+
+def palette_labels(path: Path, image: ImageFile, reading: Reading) -> Labels:
+    """The labels of a palette image: its indices, or by its colours where all are the classes' own."""
+    image.load()
+    indices = np.array(image).astype(np.int64)
+    by_colour = {} if reading.labels else class_of_index(image, reading)
+    if all(index == label for index, label in by_colour.items()):
+        return relabelled(indices, reading)
+    note(path, BY_COLOUR)
+    table = np.arange(256)
+    table[list(by_colour)] = list(by_colour.values())
+    return table[indices]
+
+
+def class_of_index(image: ImageFile, reading: Reading) -> dict[int, int]:
+    """The label whose colour in the class palette an index has; empty if other colours stand among them.
+
+    The palette decides, and not what a mask uses of it: masks of one palette are read in one way. What only
+    fills it is passed over: greys at their own level, black once more, and VOC's colours of other labels.
+    """
+    classes = [label for label in (*range(reading.classes), *reading.ignore) if 0 <= label < 256]
+    own = [tuple(colour) for colour in palette().tolist()]
+    label_of = {own[label]: label for label in classes}
+    found: dict[int, int] = {}
+    for index, colour in enumerate(zip(*[iter(image.getpalette("RGB") or [])] * 3, strict=False)):
+        level = (index, index, index)
+        label = label_of.get(colour) if index == 0 or colour != level else None
+        if label is not None and label not in found.values():
+            found[index] = label
+        elif colour not in (level, (0, 0, 0)) and (index in classes or colour != own[index]):
+            return {}
+    return found

@@ -45,7 +45,7 @@ def evaluate(
         if number := stopped():
             raise Stopped(number, "interrupted in an evaluation")
     model.train(training)
-    return metrics(n)
+    return metrics(n, reading.left_out)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -58,7 +58,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     def work() -> int:
-        pairs, reading = pairs_of(arguments), reading_of(arguments)
+        reading = reading_of(arguments)
+        pairs = pairs_of(arguments, reading)
         model = Dilated8Voc()
         weights.load(arguments.weights, model)
         model.to(device_of(arguments.device))

@@ -35,6 +35,7 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     flag("--val", type=Path, help="list file of the pairs to evaluate on")
     flag("--val-every", type=positive, help="evaluate every so many steps, not only at the end")
     flag("--stage", choices=STAGES, help="stage to run; its regime is the default of the other flags")
+    flag("--no-scan", action="store_true", help="do not read all masks before the first step")
     flag("--out", type=Path, required=True, help="folder for the checkpoints and log.jsonl")
     flag("--resume", type=Path, help="checkpoint of the run to go on with")
     flag("--other-data", action="store_true", help="let --resume go on with another list")

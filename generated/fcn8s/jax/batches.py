@@ -77,9 +77,15 @@ class Batches:
 
     def sample(self, position: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The image and the labels of the crop at a position."""
+        image, labels, _ = self.cropped(position)
+        return normalise(image), labels
+
+    def cropped(self, position: int) -> tuple[Array, NDArray[np.int64], np.random.Generator]:
+        """The crop (H, W, CHANNELS) at a position, the labels under its output, and what is random of it."""
         image, labels = read_pair(self.pair_at(position), self.reading)
-        image, labels = self.augment(image, labels, np.random.default_rng([self.seed, 1, position]))
-        return normalise(image), under_output(labels)
+        rng = np.random.default_rng([self.seed, 1, position])
+        image, labels = self.augment(image, labels, rng)
+        return image, under_output(labels), rng
 
     def augment(self, image: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
         """A random crop of an (H, W, CHANNELS) image and its labels (H, W), after scaling, perhaps mirrored.

@@ -40,6 +40,7 @@ from pairs import check_images, pairs_of, read_list
 from predict import device_name, use_device
 from reading import reading_of
 from run import Log, interruption, introduce, learning_rate, record, refuse_several, report
+from scan import check_crops, scan
 from step import State, compiled, optimizer_of, step_of
 
 
@@ -79,8 +80,9 @@ def count(variables: object) -> int:
 def train(arguments: argparse.Namespace, last: Path) -> int:
     """Train, with checkpoints at `last` and beside it; returns the exit status."""
     refuse_to_overwrite(last, arguments.resume)
-    pairs = pairs_of(arguments)
-    held_out = read_list(arguments.val, arguments.root) if arguments.val else []
+    reading = reading_of(arguments)
+    pairs = pairs_of(arguments, reading)
+    held_out = read_list(arguments.val, reading, arguments.root) if arguments.val else []
     devices, processes, index = jax.device_count(), jax.process_count(), jax.process_index()
     if arguments.batch % devices:
         raise InputError(f"--batch {arguments.batch}: must be a multiple of the number of devices, {devices}")
@@ -107,9 +109,13 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
         more = "start a run from it with --init" if "steps" in flags else "ask for more with --steps"
         raise InputError(f"{arguments.resume}: has done {start} steps; {more}")
 
-    size, scale, reading = tuple(arguments.crop), tuple(arguments.scale), reading_of(arguments)
+    size, scale = tuple(arguments.crop), tuple(arguments.scale)
     share = arguments.batch // processes  # of a batch, for this process to read
     batches = Batches(pairs, share, size, arguments.seed, reading, arguments.mirror, scale)
+    if not arguments.no_scan:
+        scan(arguments, reading, pairs, held_out)
+        if start == 0:
+            check_crops(batches)
     check_images(held_out[index::processes], reading)
     reader = read_ahead(batches, start * processes + index, processes, arguments.workers)
     first = next(reader)

@@ -50,7 +50,7 @@ def evaluate(
         raise Stopped(int(number), "interrupted in an evaluation")
     parts = np.stack(np.divmod(n, 2**30)).astype(np.int32)  # 64 bits do not survive the exchange
     high, low = process_allgather(parts).astype(np.int64).sum(0)
-    return metrics(2**30 * high + low)
+    return metrics(2**30 * high + low, reading.left_out)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -63,7 +63,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     def work() -> int:
-        pairs, reading = pairs_of(arguments), reading_of(arguments)
+        reading = reading_of(arguments)
+        pairs = pairs_of(arguments, reading)
         use_device(arguments.device)
         model = weights.blank()
         weights.load(arguments.weights, model)

@@ -40,6 +40,7 @@ from segcompile.ops import (
     ResponseNorm,
     Scale,
     Shape,
+    Softmax,
     SpaceToDepth,
 )
 from segcompile.testing.cases import specs
@@ -66,7 +67,7 @@ OF_JAX_IN_SHORT = {
     "networks": ("aspp", "blue_marble", "dilated_context (large)", "unet"),
 }
 LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
-_POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm)
+_POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm, Softmax)
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",
     "local_response_norm",

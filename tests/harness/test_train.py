@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+import shutil
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -328,11 +329,16 @@ def test_errors_are_one_line_and_write_nothing(side: Any, dataset: Path, capsys:
 
 
 def test_a_bad_file_in_the_middle_keeps_what_was_learnt(side: Any, dataset: Path) -> None:
-    order = side.modules.batches.shuffled(0, 0, 6)
-    bad = dataset / f"images/{order[5]}.png"
+    """Behind the first sixteen crops, which are read before the first step."""
+    names = [f"{i}.png" for i in range(24)]
+    for name in names[6:]:
+        for folder in ("images", "masks"):
+            shutil.copy(dataset / folder / "0.png", dataset / folder / name)
+    (dataset / "list.txt").write_text("".join(f"images/{name} masks/{name}\n" for name in names))
+    bad = dataset / "images" / names[side.modules.batches.shuffled(0, 0, 24)[20]]
     whole = bad.read_bytes()
     bad.write_bytes(whole[:200])
-    flags = ["--batch", "1", "--steps", "8", "--no-scan"]  # which reads the first crops
+    flags = ["--batch", "1", "--steps", "23", "--no-scan"]
     failed = side.script(dataset, "parts", *flags, "--workers", "1")
     assert failed.returncode == 1
     assert failed.stderr.startswith(f"error: {bad}: cannot be read: ") and failed.stderr.count("\n") == 1

@@ -126,8 +126,11 @@ def _window(graph: Graph, node: Node, op: Conv | Deconv, layer: FileLayer) -> It
 
 
 def _reads(node: Node, layer: FileLayer, attribute: str, what: str, ours: str, theirs: str) -> Difference:
-    value = theirs.partition(" (")[0]
-    help = f"`{attribute}: {value}` if the file is right; --weights-only if only its weights are wanted"
+    value, _, mode = theirs.rstrip(")").partition(" (")
+    right = f"`{attribute}: {value}{f', mode: {mode}' if mode else ''}` if the file is right"
+    if "-" in value or mode not in ("", "reflect", "edge"):
+        right = "no padding of a spec is that"
+    help = f"{right}; --weights-only if only its weights are wanted"
     if isinstance(node.op, Deconv) and attribute == "pad":
         help = "change pad or output_pad if the file is right; --weights-only if only its weights are wanted"
     return Difference("SC806", node, layer, attribute, what, ours, theirs, help)

@@ -45,6 +45,21 @@ def imported(run: Run, spec: Path, *flags: str) -> str:
     return told
 
 
+@pytest.mark.parametrize(("pads", "settings", "right"), [
+    (2, {}, "`pad: 2` if the file is right"), (2, {"mode": "edge"}, "`pad: 2, mode: edge` if the file is right"),
+    (1, {"mode": "reflect"}, "`pad: 1, mode: reflect` if the file is right"), (-1, {}, "no padding of a spec is that"),
+    (1, {"value": 0.5}, "no padding of a spec is that"),
+])  # fmt: skip
+def test_the_help_for_another_padding_is_what_the_file_has(
+    pads: int, settings: Mapping[str, Any], right: str, run: Run, tmp_path: Path
+) -> None:
+    around = [0, 0, pads, pads, 0, 0, pads, pads]
+    nodes = [node("Pad", ("x",), "p", pads=around, **settings), node("Conv", ("p", "w"), "c")]
+    write(tmp_path / "a.onnx", nodes, {"w": values(4, 3, 3, 3)}, opset=10)
+    errors = refused(run, net(tmp_path, "c: {conv: 4, kernel: 3, pad: 1, bias: no}"))
+    assert f"   = help: {right}; --weights-only if only its weights are wanted\n" in errors
+
+
 def test_another_stride_is_an_error_unless_only_the_weights_are_wanted(run: Run, tmp_path: Path) -> None:
     conv(tmp_path, pads=[1, 1, 1, 1], strides=[2, 2])
     spec = net(tmp_path, "c: {conv: 4, kernel: 3, pad: 1, stride: 1, bias: no}")

@@ -184,6 +184,25 @@ def _elsewhere(found: Sequence[Difference]) -> Iterator[str]:
         yield f"{times} the file's convolutions read elsewhere than the spec's: {examples}"
 
 
+def norms_astray(places: Sequence[Place]) -> Iterator[str]:
+    """That batch norms read their convolution in the spec, and in the file something else, as its activation; for files
+    that say what reads what."""
+    sites = [(found.tensor.node, found.stored.site.layer) for found in places if found.stored and found.stored.site]
+    makers = {node.name: layer.name for node, layer in sites if layer.kind in KERNELS}
+    norms = {
+        node.name: (node, layer) for node, layer in sites if layer.kind == "batch" and isinstance(node.op, BatchNorm)
+    }
+    found = [
+        f"{node.layer} ({layer.title})"
+        for node, layer in norms.values()
+        if node.inputs[0] in makers and layer.behind != makers[node.inputs[0]]
+    ]
+    if found:
+        which = "1 norm reads its" if len(found) == 1 else f"{len(found)} norms read their"
+        examples = ", ".join(found[:_EXAMPLES])
+        yield f"{which} convolution directly, and in the file what something else makes of it: {examples}"
+
+
 def _unknown(pairs: Iterable[tuple[Node, FileLayer, int]]) -> Iterator[str]:
     convs = [(node, layer) for node, layer, _ in pairs if layer.kind in ("conv", "deconv")]
     found = [node.layer for node, layer in convs if layer.pads is None and isinstance(node.op, Conv | Deconv)]

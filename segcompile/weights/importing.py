@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segcompile.compiler import Compiled
 from segcompile.errors import fail
-from segcompile.weights.comparing import check_layers
+from segcompile.weights.comparing import check_layers, norms_astray
 from segcompile.weights.folding import folds_said
 from segcompile.weights.images import Images, check_images, first_kernels, other_readers
 from segcompile.weights.mapping import EXAMPLES, place
@@ -17,7 +17,7 @@ from segcompile.weights.parameters import tensors
 from segcompile.weights.placing import Place, left_over, shown, twin_said
 from segcompile.weights.reading import read_weights
 from segcompile.weights.report import Filled
-from segcompile.weights.stored import Array, Source, Stored
+from segcompile.weights.stored import Array, Order, Source, Stored
 from segcompile.weights.writing import check_target, write_weights
 
 
@@ -49,6 +49,7 @@ def import_weights(
         *misfits_said(compiled, places, placement.misfits),
         *folds_said(file.name, places),
         *check_layers(compiled.graph, places, weights_only),
+        *(norms_astray(places) if source.order is Order.EXECUTED else ()),
     ]
     kernels = first_kernels(compiled.graph, places)
     check_images(images, kernels, other_readers(compiled.graph))

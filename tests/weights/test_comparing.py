@@ -281,3 +281,16 @@ def test_layers_that_differ_in_the_same_way_are_counted(run: Run, tmp_path: Path
     status, said, _ = run("import", "a.onnx", "--spec", spec, *FLAGS, "--format", "json")
     codes = [found["code"] for found in json.loads(said)["diagnostics"] if found["severity"] == "error"]
     assert status == 1 and codes == ["SC806"] * 3
+
+
+@pytest.mark.parametrize("act", [True, False])
+def test_a_norm_behind_the_activation_where_the_spec_has_it_before(act: bool, run: Run, tmp_path: Path) -> None:
+    nodes = [node("Conv", ("x", "w"), "c"), *([node("Relu", ("c",), "r")] if act else [node("Identity", ("c",), "r")])]
+    nodes.append(node("BatchNormalization", ("r", "s", "t", "m", "v"), "n"))
+    held = {"w": values(4, 3, 1, 1), **{name: np.ones(4, np.float32) for name in "stmv"}}
+    write(tmp_path / "a.onnx", nodes, held)
+    line = "1 norm reads its convolution directly, and in the file what something else makes of it: a ("
+    told = imported(run, net(tmp_path, "a: {conv: 4, kernel: 1, bias: no, norm: batch, act: relu}"))
+    assert (f"\n{line}BatchNormalization `n`)\n" in told) == act
+    apart = net(tmp_path, "a: {conv: 4, kernel: 1, bias: no, act: relu}", "n: {norm: batch}")
+    assert line not in imported(run, apart)

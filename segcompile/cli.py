@@ -490,6 +490,9 @@ def _three(text: str, hint: str) -> tuple[float, float, float]:
     least = 1e-6 if hint == "--std" else 0
     if not all(least <= value <= 255 for value in (first, second, third)):
         raise click.BadParameter(f"`{text}` is not three pixel values up to 255", param_hint=hint)
+    if 0 < max(first, second, third) < 1:
+        pixels = ",".join(f"{255 * value:.6g}" for value in (first, second, third))
+        raise click.BadParameter(f"`{text}` is of pixels up to 1; of pixels up to 255 it is {pixels}", param_hint=hint)
     return first, second, third
 
 

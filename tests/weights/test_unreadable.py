@@ -337,6 +337,18 @@ def test_numbers_that_are_no_means(flags: tuple[str, ...], spec: Path, run: Run)
     assert run("import", "a.pth", "--spec", spec, "--channels", "rgb", *flags, "-o", "out.safetensors")[0] == 2
 
 
+@pytest.mark.parametrize(("flags", "hint", "pixels"), [
+    (("--mean", "0.485,0.456,0.406"), "--mean", "123.675,116.28,103.53"),
+    (("--mean", "124,116,104", "--std", "0.5,0.5,0.5"), "--std", "127.5,127.5,127.5"),
+])  # fmt: skip
+def test_a_mean_or_std_of_pixels_up_to_1(flags: tuple[str, ...], hint: str, pixels: str, spec: Path, run: Run) -> None:
+    """As torchvision writes them: taken as pixel values they would make other weights in silence."""
+    status, _, errors = run("import", "a.pth", "--spec", spec, "--channels", "rgb", *flags, "-o", "out.safetensors")
+    text = flags[flags.index(hint) + 1]
+    line = f"Invalid value for {hint}: `{text}` is of pixels up to 1; of pixels up to 255 it is {pixels}"
+    assert status == 2 and line in " ".join(errors.split())
+
+
 @pytest.mark.parametrize("out", ["out.pt", "none/out.safetensors", "."])
 def test_no_file_to_write(
     out: str, spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path

@@ -85,7 +85,8 @@ def _others(graph: OnnxGraph, layers: Iterable[Found]) -> Iterator[_Other]:
     unread = [name for name in graph.constants if name not in graph.readers and name not in graph.results]
     for step, name in (*reads, *((None, name) for name in unread)):
         constant = graph.constants[name]
-        if constant.floats and constant.count > 1:
+        of_image = step is not None and step.op in _ARITHMETIC and not graph.inputs.keys().isdisjoint(step.inputs)
+        if constant.floats and (constant.count > 1 or of_image):
             yield _Other(constant, step)
 
 

@@ -120,6 +120,15 @@ def test_constants_that_are_computed_with_are_said_and_no_weights(run: Run, tmp_
     ) in told
 
 
+def test_a_number_that_a_file_reckons_with_its_image_is_said(run: Run, tmp_path: Path) -> None:
+    """x / 255 within the file: the first convolution reads other values than the harness gives."""
+    nodes = [node("Div", ("x", "k"), "y"), node("Conv", ("y", "w"), "c"), node("Mul", ("c", "k"), "d")]
+    write(tmp_path / "a.onnx", nodes, {"k": np.float32(255), "w": some(4, 3, 1, 1)})
+    spec = net(tmp_path, "c: {conv: 4, kernel: 1, bias: no}")
+    status, told, _ = run("import", "a.onnx", "--spec", spec, *FLAGS, "--strict")
+    assert status == 0 and "\n1 constant is no weight in a.onnx: `k`, a number: Div `y` reads it\n" in told
+
+
 # --- kernels and matrices
 
 

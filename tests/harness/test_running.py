@@ -1,11 +1,14 @@
 """A training run loses nothing: whatever ends it is one line, and it goes on to the same weights."""
 
 import json
+import multiprocessing
 import os
 import random
 import resource
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -429,3 +432,19 @@ def test_of_many_sizes_the_last_eight_stay_compiled_and_each_has_its_own_scores(
         assert scores.shape[:2] == (size, 20)
         assert np.array_equal(side.scores(model, image[:size, :20]), scores)
     assert [key[1][2:] for key in predict.COMPILED] == [(size, 20) for size in range(23, 31)]
+
+
+@pytest.mark.parametrize("side", ["jax"], indirect=True)
+def test_a_worker_that_is_killed_while_it_hands_over_a_batch_is_one_line(
+    side: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a message has come when the link ends."""
+    loading = side.modules.loading
+    ours, theirs = multiprocessing.Pipe()
+    os.write(theirs.fileno(), struct.pack("!i", 1000) + b"half")
+    with socket.socket(fileno=os.dup(theirs.fileno())) as end:
+        end.shutdown(socket.SHUT_WR)
+    worker = SimpleNamespace(kill=lambda: None, join=lambda: None)
+    monkeypatch.setattr(loading, "started", lambda batches: (worker, ours))
+    assert list(loading.read_ahead(None, 0, 1, 1)) == [loading.KILLED]
+    theirs.close()

@@ -65,10 +65,10 @@ class Batches:
         epoch, place = divmod(position, len(self.pairs))
         return self.pairs[shuffled(self.seed, epoch, len(self.pairs))[place]]
 
-    def share_of_image(self, crops: int = 16) -> float:
-        """What part of the first crops is image, on average; the rest lies around it."""
+    def share_of_image(self) -> float:
+        """What part of the first batch's crops is image; the rest lies around it."""
         inside = []
-        for position in range(crops):
+        for position in range(min(self.batch, 16)):
             image = read_image(self.pair_at(position)[0], self.reading)
             marks = np.full(image.shape[:2], self.reading.ignored + 1)
             _, crop = self.augment(image, marks, np.random.default_rng([self.seed, 1, position]))

@@ -57,7 +57,7 @@ def read_ahead(batches: Batches, steps: range, workers: int, pin: bool) -> Itera
             batch: Batch | str = next(reader)
         except StopIteration:
             return
-        except RuntimeError as error:
+        except (RuntimeError, EOFError, OSError) as error:  # the last two where it ends within a message
             if workers == 0 or out_of_memory(error):
                 raise
             batch = KILLED

@@ -338,7 +338,7 @@ def test_a_bad_file_in_the_middle_keeps_what_was_learnt(side: Any, dataset: Path
     bad = dataset / "images" / names[side.modules.batches.shuffled(0, 0, 24)[20]]
     whole = bad.read_bytes()
     bad.write_bytes(whole[:200])
-    flags = ["--batch", "1", "--steps", "23", "--no-scan"]
+    flags = ["--batch", "1", "--steps", "23", "--log-every", "100", "--no-scan"]
     failed = side.script(dataset, "parts", *flags, "--workers", "1")
     assert failed.returncode == 1
     assert failed.stderr.startswith(f"error: {bad}: cannot be read: ") and failed.stderr.count("\n") == 1

@@ -53,19 +53,25 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def png(samples: np.ndarray, bits: int, colour: int, *, behind: bytes = b"", interlace: int = 0) -> bytes:
-    """A PNG file of samples (H, W) or (H, W, C) with 1 to 16 bits, every filter in turn."""
-    height, width = samples.shape[:2]
-    rows = samples.reshape(height, -1)
-    if bits == 16:
-        lines = rows.astype(">u2").view(np.uint8).reshape(height, -1)
-    else:
-        ones = rows[..., None] >> np.arange(bits - 1, -1, -1) & 1
-        lines = np.packbits(ones.reshape(height, -1).astype(np.uint8), axis=1)
-    body = b"".join(b"\x00" + line.tobytes() for line in lines)
-    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlace)
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+
+
+def png(samples: np.ndarray, bits: int, colour: int, *, behind: bytes = b"", interlaced: bool = False) -> bytes:
+    """A PNG file of samples (H, W) or (H, W, C) with 1 to 16 bits; `behind` stands behind the pixels."""
+    passes = [samples[y::dy, x::dx] for y, x, dy, dx in (ADAM7 if interlaced else ((0, 0, 1, 1),))]
+    body = b"".join(b"\x00" + line for part in passes if part.size for line in lines_of(part, bits))
+    head = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], bits, colour, 0, 0, interlaced)
     parts = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(body)) + behind + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def lines_of(samples: np.ndarray, bits: int) -> list[bytes]:
+    """The bytes of each row, without a filter."""
+    rows = samples.reshape(len(samples), -1)
+    if bits == 16:
+        return [row.tobytes() for row in rows.astype(">u2")]
+    ones = rows[..., None] >> np.arange(bits - 1, -1, -1) & 1
+    return [row.tobytes() for row in np.packbits(ones.reshape(len(rows), -1).astype(np.uint8), axis=1)]
 
 
 def tiff(samples: np.ndarray, order: str = "<", photometric: int = 2, compression: int = 1) -> bytes:
@@ -209,6 +215,9 @@ def test_pictures_that_keep_no_labels_are_refused(mask: Any, tmp_path: Path) -> 
     assert "alpha channel" in refused(mask, tmp_path / "p.png")
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "f.tif")
     assert refused(mask, tmp_path / "f.tif") == "a mask is a palette or grey image, and this one is F"
+    (tmp_path / "d.png").write_bytes(png(DEEP[..., :3], 16, 2))
+    told = "its colours have 16 bits, and a map names those of 8; save it with 8 bits"
+    assert refused(mask, tmp_path / "d.png", colours=((0, 1),)) == told
     (tmp_path / "w.tif").write_bytes(tiff(np.zeros((3, 3, 1)), "<", 0))
     assert refused(mask, tmp_path / "w.tif").endswith("lie in planes, or white is 0; save it as PNG")
 
@@ -300,8 +309,10 @@ def test_deep_images_keep_all_their_bits(
     else:
         flags = (">" if "big" in suffix else "<", 1 if channels == 1 else 2, 8 if "deflate" in suffix else 1)
         path.write_bytes(tiff(samples, *flags))
-    expected = normal(harness, samples[..., :3].repeat(3 if channels == 1 else 1, 2), 4095)
-    np.testing.assert_allclose(read(path, bits=12), expected, atol=1e-6)
+    shown = samples[..., :3].repeat(3 if channels == 1 else 1, 2)
+    image = read(path, bits=12)
+    np.testing.assert_allclose(image, normal(harness, shown, 4095), atol=1e-6)
+    assert np.array_equal(harness.images.visible(image), np.round(shown / 4095 * 255)), "to look at"
     assert f"largest is {samples[..., :3].max()}" in refused(read, path)
     if channels == 1:
         np.testing.assert_allclose(grey(path, bits=12), samples / 4095, atol=1e-6)
@@ -325,6 +336,8 @@ def test_deep_grey_with_alpha_and_interlaced_or_turned_ones(
     (tmp_path / "x.png").write_bytes(png(samples, 16, 4))
     told = "1 of 35 pixels are transparent; lay it over a background, and save it without alpha"
     assert refused(read, tmp_path / "x.png", bits=12) == told
+    (tmp_path / "i.png").write_bytes(png(DEEP[..., :3], 16, 2, interlaced=True))
+    np.testing.assert_allclose(read(tmp_path / "i.png", bits=12), normal(harness, DEEP[..., :3], 4095), atol=1e-6)
     (tmp_path / "x.png").write_bytes(png(DEEP[..., :3], 16, 2, behind=chunk(b"eXIf", exif.tobytes()[6:])))
     np.testing.assert_allclose(
         read(tmp_path / "x.png", bits=12), np.rot90(normal(harness, DEEP[..., :3], 4095), -1), atol=1e-6

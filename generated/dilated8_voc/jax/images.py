@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from data import CHANNELS, Array, standard
+from data import CHANNELS, MEAN, STD, Array, standard
 from files import InputError, blame
 from reading import Reading
 
@@ -33,6 +33,14 @@ def read_image(path: Path, reading: Reading) -> Array:
         deep = image.mode in WHOLE or ";16" in rawmode(image)
         array = deep_colours(path, image, reading) if deep else colours(path, image, reading)
         return np.ascontiguousarray(turned(array, orientation(path, image)))
+
+
+def visible(image: Array) -> Array:
+    """An image that was read from a picture, as uint8 to look at: of more than 8 bits the upper ones."""
+    if image.dtype == np.uint8:
+        return image
+    samples = 255 * (image * np.array(STD, np.float32) + np.array(MEAN, np.float32))  # `standard`, undone
+    return samples.round().clip(0, 255).astype(np.uint8)
 
 
 def read_array(path: Path, reading: Reading) -> Array:

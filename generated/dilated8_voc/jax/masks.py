@@ -11,7 +11,7 @@ from PIL.ImageFile import ImageFile
 
 from data import Array
 from files import InputError
-from images import WHOLE, check_pixels, load_array, opened, orientation, turned, white
+from images import WHOLE, check_pixels, load_array, opened, orientation, rawmode, turned, white
 from pictures import palette
 from reading import Reading, listed, note
 
@@ -27,12 +27,17 @@ def read_mask(path: Path, reading: Reading) -> Labels:
         row, column = np.argwhere(strange)[0]
         place = f"label {labels[row, column]} (row {row}, column {column})"
         raise InputError(f"{path}: {place} is {no_label(reading)}")
-    return np.where(np.isin(labels, reading.ignore), reading.ignored, labels)
+    for label in reading.ignore:
+        labels[labels == label] = reading.ignored
+    return labels
 
 
 def out_of_range(labels: Array, reading: Reading) -> Array:
     """Where labels are neither classes nor ignored."""
-    return ((labels < 0) | (labels >= reading.classes)) & ~np.isin(labels, reading.ignore)
+    strange: Array = (labels < 0) | (labels >= reading.classes)
+    for label in reading.ignore:
+        strange &= labels != label
+    return strange
 
 
 def no_label(reading: Reading) -> str:
@@ -57,6 +62,8 @@ def read_labels(path: Path, reading: Reading) -> Labels:
 
 def check_keeps_labels(path: Path, image: ImageFile) -> None:
     """Raise InputError for a picture that cannot be trusted to hold labels."""
+    if image.mode in ("RGB", "RGBA") and ";16" in rawmode(image):
+        raise InputError(f"{path}: its colours have 16 bits, and a map names those of 8; save it with 8 bits")
     if image.format in ("JPEG", "MPO"):
         raise InputError(f"{path}: a mask cannot be a JPEG, which changes labels; save it as PNG")
     if image.has_transparency_data:
@@ -93,6 +100,8 @@ def grey_samples(image: ImageFile) -> Labels:
 
 def relabelled(labels: Labels, reading: Reading) -> Labels:
     """The labels that --map means by those of a file."""
+    if not reading.labels:
+        return labels
     meant = labels.copy()
     for source, target in reading.labels:
         meant[labels == source] = target

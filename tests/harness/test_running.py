@@ -392,7 +392,7 @@ train.main(sys.argv[1:])
 weights = ["--weights", last, "--device", "cpu"]
 print(limited(predict.main, data + "/big.png", *weights, "--out", data + "/p"))
 print(limited(evaluate.main, "--list", data + "/big.txt", *weights))
-print(limited(train.main, *sys.argv[1:-1], data + "/b", "--val", data + "/big.txt"))
+print(limited(train.main, *sys.argv[1:-1], data + "/b", "--val", data + "/big.txt", "--no-scan"))
 sys.exit(0)
 """
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -242,6 +242,28 @@ def dilated_pads(pads: tuple[int, int, int, int], mode: str, factor: tuple[int, 
         raise Refusal("SC507", f"pads by `{mode}`, and a denser map ends with other pixels", "mode", help)
     top, bottom, left, right = (pad * factor[index // 2] for index, pad in enumerate(pads))
     return top, bottom, left, right
+
+
+class Sliding(Protocol):
+    """An op whose window slides over a padded map."""
+
+    kernel: tuple[int, int]
+    dilation: tuple[int, int]
+
+    def pads(self, axis: int) -> tuple[int, int]: ...
+    def model_copy(self, *, update: Mapping[str, object]) -> Self: ...
+
+
+_S = TypeVar("_S", bound=Sliding)
+
+
+def on_denser(op: _S, mode: str, factor: tuple[int, int]) -> _S:
+    """The op, padded by `mode`, dilated for a map `factor` times as dense. Raises Refusal as `dilated_pads` does."""
+    dilation = tuple(op.dilation[axis] * factor[axis] if op.kernel[axis] > 1 else 1 for axis in AXES)
+    pads = dilated_pads((*op.pads(0), *op.pads(1)), mode, factor)
+    found = op.model_copy(update={"dilation": dilation})
+    kept = pads == (*found.pads(0), *found.pads(1))  # `same` may say it already
+    return found if kept else found.model_copy(update={"pad": pads})
 
 
 def axis_pads(pad: tuple[int, int, int, int], axis: int) -> tuple[int, int]:

@@ -23,7 +23,7 @@ from segcompile.ops.base import (
     Shape,
     Window,
     axis_pads,
-    dilated_pads,
+    on_denser,
     product,
     same_pads,
     too_late,
@@ -108,11 +108,7 @@ class Conv(Op):
         return Refusal("SC303", message, "kernel", f"the input needs at least {span - before - after} pixels here")
 
     def dilated(self, factor: tuple[int, int]) -> Op:
-        dilation = tuple(self.dilation[axis] * factor[axis] if self.kernel[axis] > 1 else 1 for axis in AXES)
-        pads = dilated_pads((*self.pads(0), *self.pads(1)), self.mode, factor)
-        found = self.model_copy(update={"dilation": dilation})
-        kept = pads == (*found.pads(0), *found.pads(1))  # `same` may say it already
-        return found if kept else found.model_copy(update={"pad": pads})
+        return on_denser(self, self.mode, factor)
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.stride[axis], self.dilation[axis], self.pads(axis)[0])

@@ -17,7 +17,7 @@ from segcompile.ops.base import (
     Shape,
     Window,
     axis_pads,
-    dilated_pads,
+    on_denser,
     same_pads,
     too_late,
 )
@@ -89,16 +89,13 @@ class Pool(Op):
             return self
         if self.kind != "max":
             raise Refusal("SC507", "takes a mean of neighbours, which cannot be dilated", "kind", "`pool: max`")
-        dilation = tuple(self.dilation[axis] * factor[axis] if self.kernel[axis] > 1 else 1 for axis in AXES)
-        pads = dilated_pads((*self.pads(0), *self.pads(1)), "zero", factor)
-        found = self.model_copy(update={"dilation": dilation})
+        found = on_denser(self, "zero", factor)
         for axis in AXES:
-            most = max(axis_pads(pads, axis))
+            most = max(found.pads(axis))
             if 2 * most > found.spans[axis]:
                 message = f"would pad by {most} pixels, more than half its dilated kernel of {found.spans[axis]}"
                 raise Refusal("SC507", message, "pad", "a smaller padding, or a larger kernel")
-        kept = pads == (*found.pads(0), *found.pads(1))  # `same` may say it already
-        return found if kept else found.model_copy(update={"pad": pads})
+        return found
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.steps[axis], self.dilation[axis], self.pads(axis)[0])

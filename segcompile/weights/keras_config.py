@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from segcompile.ops.base import same_pads
 from segcompile.weights.sites import FileLayer, Kind, Pads
 
 LONGEST = 50_000_000
@@ -98,5 +99,4 @@ def _same(settings: Mapping[str, Any]) -> Pads | None:
     kernel, dilation = _pair(settings.get("kernel_size")), _pair(settings.get("dilation_rate"))
     if settings.get("padding") != "same" or _pair(settings.get("strides")) != (1, 1) or not kernel or not dilation:
         return None
-    height, width = ((taps - 1) * step for taps, step in zip(kernel, dilation, strict=True))
-    return height // 2, height - height // 2, width // 2, width - width // 2
+    return (*same_pads(kernel[0], dilation[0]), *same_pads(kernel[1], dilation[1]))

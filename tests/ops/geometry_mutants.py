@@ -101,7 +101,8 @@ def _numbers(function: ast.FunctionDef) -> list[ast.expr]:
             add(node.args[1])
         elif isinstance(node, ast.Return) and node.value is not None and _returns_numbers(function, node.value):
             add(node.value)
-    found = [node for node in found if id(node) not in _choices(function)]
+    choices = _choices(function)
+    found = [node for node in found if id(node) not in choices]
     terms = {id(side) for node in found if _is_sum(node) for side in (node.left, node.right)}
     return [node for node in found if id(node) not in terms]  # a term one more is its sum one more
 

@@ -15,10 +15,9 @@ import numpy as np
 from segcompile.errors import CODES, MAX_ERRORS, Diagnostic, SegcompileError
 from segcompile.graph import Graph, Node
 from segcompile.ops import AXES, BatchNorm, Conv, Deconv, GroupNorm, InstanceNorm, Linear, Pad, PRelu
-from segcompile.weights.placing import Place
+from segcompile.weights.placing import EXAMPLES, Place
 from segcompile.weights.sites import KERNELS, FileLayer, Kind, Pads
 
-_EXAMPLES = 3
 _KINDS: tuple[tuple[type, frozenset[Kind]], ...] = (
     (Conv, frozenset({"conv", "linear"})),
     (Linear, frozenset({"conv", "linear"})),
@@ -171,7 +170,7 @@ def _diagnostics(found: Sequence[Difference]) -> Iterator[Diagnostic]:
         message = f"{first.node.layer} has {first.what} {first.ours}, the file's {first.layer.title} {first.theirs}"
         if first.what == "it":
             message = f"{first.node.layer} is {first.ours}, the file's {first.layer.title} {first.theirs}"
-        names = ", ".join(each.node.layer for each in rest[:_EXAMPLES])
+        names = ", ".join(each.node.layer for each in rest[:EXAMPLES])
         notes = (f"{len(rest)} more layers differ in the same way: {names}",) if rest else ()
         origin = first.node.origin
         yield Diagnostic(CODES[first.code], message, origin.at(first.attribute), tuple(origin.calls), first.help, notes)
@@ -179,7 +178,7 @@ def _diagnostics(found: Sequence[Difference]) -> Iterator[Diagnostic]:
 
 def _elsewhere(found: Sequence[Difference]) -> Iterator[str]:
     if found:
-        examples = "; ".join(f"{e.node.layer} {e.attribute} {e.ours}, {e.theirs} there" for e in found[:_EXAMPLES])
+        examples = "; ".join(f"{e.node.layer} {e.attribute} {e.ours}, {e.theirs} there" for e in found[:EXAMPLES])
         times = "1 time" if len(found) == 1 else f"{len(found)} times"
         yield f"{times} the file's convolutions read elsewhere than the spec's: {examples}"
 
@@ -199,7 +198,7 @@ def norms_astray(places: Sequence[Place]) -> Iterator[str]:
     ]
     if found:
         which = "1 norm reads its" if len(found) == 1 else f"{len(found)} norms read their"
-        examples = ", ".join(found[:_EXAMPLES])
+        examples = ", ".join(found[:EXAMPLES])
         yield f"{which} convolution directly, and in the file what something else makes of it: {examples}"
 
 
@@ -207,7 +206,7 @@ def _unknown(pairs: Iterable[tuple[Node, FileLayer, int]]) -> Iterator[str]:
     convs = [(node, layer) for node, layer, _ in pairs if layer.kind in ("conv", "deconv")]
     found = [node.layer for node, layer in convs if layer.pads is None and isinstance(node.op, Conv | Deconv)]
     if found:
-        examples = ", ".join(found[:_EXAMPLES])
+        examples = ", ".join(found[:EXAMPLES])
         layers = "1 layer" if len(found) == 1 else f"{len(found)} layers"
         why = "is computed in the file or depends on its image, and was not compared"
         yield f"the padding of {layers} {why}: {examples}"
@@ -215,4 +214,4 @@ def _unknown(pairs: Iterable[tuple[Node, FileLayer, int]]) -> Iterator[str]:
     if norms:
         which = "1 norm is" if len(norms) == 1 else f"{len(norms)} norms are"
         why = "written out in the file, whose groups and eps were not compared"
-        yield f"{which} {why}: {', '.join(norms[:_EXAMPLES])}"
+        yield f"{which} {why}: {', '.join(norms[:EXAMPLES])}"

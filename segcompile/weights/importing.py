@@ -10,11 +10,11 @@ from segcompile.errors import fail
 from segcompile.weights.comparing import check_layers, norms_astray
 from segcompile.weights.folding import folds_said
 from segcompile.weights.images import Images, check_images, first_kernels, other_readers
-from segcompile.weights.mapping import EXAMPLES, place
+from segcompile.weights.mapping import place
 from segcompile.weights.misfits import misfits_said
 from segcompile.weights.naming import named, read_names
 from segcompile.weights.parameters import tensors
-from segcompile.weights.placing import Place, left_over, shown, twin_said
+from segcompile.weights.placing import EXAMPLES, Place, left_over, shown, twin_said
 from segcompile.weights.reading import read_weights
 from segcompile.weights.report import Filled
 from segcompile.weights.stored import Array, Order, Source, Stored

@@ -13,11 +13,10 @@ from segcompile.weights.folding import unfolded
 from segcompile.weights.misfits import Pair, counted, likely_cause
 from segcompile.weights.ordering import Layer, interchangeable, misfits, ordered
 from segcompile.weights.parameters import Tensor, tensors
-from segcompile.weights.placing import BOTH, Place, by_name, endings, given, shown, usable
+from segcompile.weights.placing import BOTH, EXAMPLES, Place, by_name, endings, given, shown, usable
 from segcompile.weights.stored import Order, Source, Stored, damaged
 
 NAME, ORDER = "name", "order"
-EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,9 @@ from segcompile.compiler import Compiled, compile_spec
 from segcompile.errors import Findings, SegcompileError
 from segcompile.language.sections import read_parameters
 from segcompile.weights.parameters import Tensor, tensors
-from segcompile.weights.placing import Place, fits, shown
+from segcompile.weights.placing import EXAMPLES, Place, fits, shown
 from segcompile.weights.stored import Stored
 
-EXAMPLES = 3
 MOST_TRIES = 24  # compilations
 LARGEST = 65_536  # of a value that is tried
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from segcompile.weights.onnx_graph import FOLLOWED, Constant, OnnxGraph, Step, extents, onnx_graph
 from segcompile.weights.onnx_layers import Found, layers_of
 from segcompile.weights.onnx_shapes import known_of
-from segcompile.weights.placing import shown
+from segcompile.weights.placing import EXAMPLES, shown
 from segcompile.weights.sites import Site
 from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged
 
@@ -18,7 +18,6 @@ _SETTINGS = frozenset({"Resize", "Upsample", "Clip", "Pad", "Slice", "Tile", "Ex
 _ARITHMETIC = frozenset(
     {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Where", "Concat", "Equal", "Greater", "Less"}
 )
-_EXAMPLES = 3
 
 
 def read_onnx(path: Path) -> Source:
@@ -96,7 +95,7 @@ def _constants(file: str, others: Sequence[_Other]) -> Iterator[str]:
     if found:
         which = "1 constant is no weight" if len(found) == 1 else f"{len(found)} constants are no weights"
         told = [f"`{name}`, {shown(other.constant.shape)}: {other.where}" for name, other in found.items()]
-        yield f"{which} in {file}: {'; '.join(told[:_EXAMPLES])}"
+        yield f"{which} in {file}: {'; '.join(told[:EXAMPLES])}"
 
 
 def _stored(name: str, found: Constant, site: Site | None) -> Stored:

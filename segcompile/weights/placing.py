@@ -13,6 +13,7 @@ from segcompile.weights.stored import Array, Source, Stored
 
 COUNTER = "num_batches_tracked"  # PyTorch's batch norm counts, and nothing reads it
 BOTH = "both fit"
+EXAMPLES = 3  # that a line gives of many
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,7 @@ def read_image(path: Path, reading: Reading) -> Array:
     if CHANNELS not in (1, 3):
         raise InputError(f"{path}: images of {CHANNELS} channels are .npy arrays (height, width, {CHANNELS})")
     with opened(path, reading) as image:
-        deep = image.mode in WHOLE or ";16" in rawmode(image)
-        array = deep_colours(path, image, reading) if deep else colours(path, image, reading)
+        array = deep_colours(path, image, reading) if deep(image) else colours(path, image, reading)
         return np.ascontiguousarray(turned(array, orientation(path, image)))
 
 
@@ -95,6 +94,11 @@ def rawmode(image: ImageFile) -> str:
     return str(arguments[0] if isinstance(arguments, tuple) else arguments)
 
 
+def deep(image: ImageFile) -> bool:
+    """Whether samples have more than 8 bits."""
+    return image.mode in WHOLE or ";16" in rawmode(image)
+
+
 def white(image: ImageFile) -> int:
     """The largest sample that the file can hold, which Pillow may have scaled."""
     if image.format == "PPM" and image.tile and isinstance(image.tile[0].args, tuple):
@@ -102,7 +106,7 @@ def white(image: ImageFile) -> int:
     bits = rawmode(image).partition(";")[2][:1]  # as in L;4
     if image.mode == "1":
         return 1
-    return {"2": 3, "4": 15}.get(bits, 65535 if image.mode in WHOLE or ";16" in rawmode(image) else 255)
+    return {"2": 3, "4": 15}.get(bits, 65535 if deep(image) else 255)
 
 
 def unfaithful(path: Path, image: ImageFile) -> str:
@@ -114,10 +118,9 @@ def unfaithful(path: Path, image: ImageFile) -> str:
     if image.format != "TIFF":
         return ""
     tags = getattr(image, "tag_v2", {})
-    deep = image.mode in WHOLE or ";16" in rawmode(image)
     if "X" in rawmode(image):
         return "it has channels beside its colours, which would be dropped"
-    if deep and (tags.get(284) == 2 or tags.get(262) == 0):  # PlanarConfiguration, PhotometricInterpretation
+    if deep(image) and (tags.get(284) == 2 or tags.get(262) == 0):  # planes; white is 0
         return "its 16-bit samples lie in planes, or white is 0"
     return ""
 

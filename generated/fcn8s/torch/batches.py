@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from data import OFFSET, STRIDE, Array, Size, normalise, output_size, window
-from images import read_image
+from images import extent
 from pairs import Pair, read_pair
 from reading import Reading
 
@@ -69,9 +69,10 @@ class Batches:
         """What part of the first batch's crops is image; the rest lies around it."""
         inside = []
         for position in range(min(self.batch, 16)):
-            image = read_image(self.pair_at(position)[0], self.reading)
-            marks = np.full(image.shape[:2], self.reading.ignored + 1)
-            _, crop = self.augment(image, marks, np.random.default_rng([self.seed, 1, position]))
+            height, width, _ = extent(self.pair_at(position)[0], self.reading)
+            marks = np.full((height, width), self.reading.ignored + 1)
+            blank = np.zeros((height, width, 1), np.uint8)  # a crop depends on nothing but the size
+            _, crop = self.augment(blank, marks, np.random.default_rng([self.seed, 1, position]))
             inside.append(np.mean(crop != self.reading.ignored))
         return float(np.mean(inside))
 

@@ -166,7 +166,13 @@ def test_bad_lists(harness: SimpleNamespace, dataset: Path) -> None:
     list_of(dataset, "images masks/0.png")
     assert message(harness, read, bad) == f"{bad}:1: {dataset}/images: cannot be read: Is a directory"
     bad.write_bytes(b"\xff\xfe\x00")
-    assert message(harness, read, bad).startswith(f"{bad}: cannot be read: 'utf-8' codec can't decode byte 0xff")
+    assert message(harness, read, bad) == f"{bad}: cannot be read: it is no text in UTF-8"
+    list_of(dataset, "my image.png mask.png")
+    told = 'expected "image mask", found "my image.png mask.png"; a tab parts names that hold spaces'
+    assert message(harness, read, bad) == f"{bad}:1: {told}"
+    (dataset / "link.png").symlink_to("masks/0.png")
+    list_of(dataset, "link.png masks/0.png")
+    assert message(harness, read, bad) == f"{bad}:1: {dataset}/masks/0.png: is the image and its mask, too"
     Image.new("L", (24, 19)).save(dataset / "masks/1.png")
     list_of(dataset, good, "images/1.png masks/1.png")
     sizes = f"is 19 x 24 (height x width), its image {dataset}/images/1.png is 20 x 24"
@@ -184,8 +190,8 @@ def test_lists_are_relative_to_themselves_or_to_root(harness: SimpleNamespace, d
 
 def test_names_with_spaces_are_parted_by_a_tab(harness: SimpleNamespace, dataset: Path) -> None:
     (dataset / "my images").mkdir()
-    image = (dataset / "images/0.png").rename(dataset / "my images/a b.png")
-    list_of(dataset, " my images/a b.png\tmasks/0.png ", "images/1.png  masks/1.png")
+    image = (dataset / "images/0.png").rename(dataset / "my images/a\u2028b.png")  # which Python takes for a new line
+    list_of(dataset, " my images/a\u2028b.png\tmasks/0.png ", "images/1.png  masks/1.png")
     assert [pair[0] for pair in harness.pairs.read_list(dataset / "bad.txt", harness.reading.Reading())] == [
         image,
         dataset / "images/1.png",
@@ -207,27 +213,40 @@ def test_bad_folders(harness: SimpleNamespace, dataset: Path) -> None:
     assert message(harness, read, images, masks) == f"{images}/0.png: has the same stem as 0.jpg"
 
 
+def test_files_that_are_no_images_by_their_names_are_left_out_with_a_note(
+    harness: SimpleNamespace, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.reading.SAID.clear()
+    for name in ("a.heic", ".hidden", "b.heic", "c.txt", "d.txt"):
+        (dataset / "images" / name).touch()
+    (dataset / "images/folder").mkdir()
+    assert len(harness.pairs.read_folders(dataset / "images", dataset / "masks", harness.reading.Reading())) == 6
+    told = "left out, as their names are no images': a.heic, b.heic, c.txt and 1 more"
+    assert capsys.readouterr().err == f"note: {dataset}/images: {told} (said once)\n"
+
+
 def test_bad_images(harness: SimpleNamespace, dataset: Path) -> None:
     read, path = functools.partial(image_in, harness), dataset / "images/0.png"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    assert message(harness, read, path).startswith(f"{path}: cannot be read: image file is truncated")
+    assert message(harness, read, path) == f"{path}: cannot be read: it is damaged, or cut off"
     path.write_bytes(b"not an image")
     assert message(harness, read, path) == f"{path}: cannot be read: cannot identify image file"
     Image.fromarray(np.zeros((4, 4), np.uint16)).save(path)
     assert message(harness, read, path) == (
         f"{path}: its samples have more than 8 bits, and the largest is 0; "
-        "say how many they use: --bits 10, if 1023 is white"
+        "if 255 is white, save it with 8 bits; say how many they use: --bits 10, if 1023 is white"
     )
     array = dataset / "x.npy"
     np.save(array, np.zeros((4, 4), np.float32))
     assert message(harness, read, array) == f"{array}: expected numbers (height, width, 3), found float32 (4, 4)"
     np.save(array, np.full((4, 4, 3), np.nan, np.float32))
-    assert message(harness, read, array) == f"{array}: holds a value that is not finite"
+    assert message(harness, read, array) == f"{array}: holds a value that is not finite in 32 bits"
     np.save(array, np.array([{"a": 1}]), allow_pickle=True)
-    assert message(harness, read, array) == (
-        f"{array}: cannot be read: Array can't be memory-mapped: Python objects in dtype."
-    )
+    damaged = f"{array}: cannot be read: it is damaged, or no .npy array of numbers"
+    assert message(harness, read, array) == damaged
+    array.write_text("0 1 2")
+    assert message(harness, read, array) == damaged
 
 
 def test_images_of_other_channel_counts_are_arrays(special: Any, dataset: Path) -> None:

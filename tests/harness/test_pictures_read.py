@@ -117,6 +117,20 @@ def test_every_orientation_is_applied_in_every_format(
     assert harness.images.extent(path, harness.reading.Reading())[:2] == expected.shape[:2]
 
 
+@pytest.mark.parametrize("kind", ["L", "P", "I;16"])
+def test_grey_tiff_that_pillow_maps_into_memory_is_turned_too(
+    mask: Any, harness: SimpleNamespace, tmp_path: Path, kind: str
+) -> None:
+    labels = np.arange(12, dtype=np.uint16 if kind == "I;16" else np.uint8).reshape(3, 4)
+    picture = Image.fromarray(labels)
+    if kind == "P":
+        picture.putpalette(bytes(range(36)))
+    for value in range(1, 9):
+        path = with_orientation(tmp_path / "x.tif", picture, value)
+        assert np.array_equal(mask(path), harness.images.turned(labels, value))
+        assert harness.images.extent(path, harness.reading.Reading())[:2] == mask(path).shape
+
+
 def test_exif_behind_the_pixels_of_a_png_counts_too(read: Any, harness: SimpleNamespace, tmp_path: Path) -> None:
     path, exif = tmp_path / "x.png", Image.Exif()
     exif[0x0112] = 6
@@ -218,8 +232,58 @@ def test_pictures_that_keep_no_labels_are_refused(mask: Any, tmp_path: Path) -> 
     (tmp_path / "d.png").write_bytes(png(DEEP[..., :3], 16, 2))
     told = "its colours have 16 bits, and a map names those of 8; save it with 8 bits"
     assert refused(mask, tmp_path / "d.png", colours=((0, 1),)) == told
+    Image.new("L", (8, 8)).save(tmp_path / "s.tif", tiffinfo={339: 2})
+    assert refused(mask, tmp_path / "s.tif").startswith("its samples are signed")
     (tmp_path / "w.tif").write_bytes(tiff(np.zeros((3, 3, 1)), "<", 0))
     assert refused(mask, tmp_path / "w.tif").endswith("lie in planes, or white is 0; save it as PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "kind"),
+    [
+        ("m.tif", {"compression": "jpeg"}, "a TIFF that is compressed by jpeg"),
+        ("m.tif", {"compression": "tiff_lzw"}, ""),
+        ("m.webp", {}, "a lossy WebP"),
+        ("m.webp", {"lossless": True}, ""),
+        ("m.jp2", {"irreversible": True}, "a lossy JPEG 2000"),
+        ("m.jp2", {}, ""),
+        ("m.avif", {"quality": 100}, "an AVIF"),
+    ],
+)
+def test_pictures_whose_compression_changes_labels_are_refused(
+    mask: Any, tmp_path: Path, name: str, flags: dict[str, Any], kind: str
+) -> None:
+    colour = 0x808080 if name.endswith("webp") else 128  # WebP has no grey
+    Image.new("L", (16, 16), 128).save(tmp_path / name, **flags)
+    if kind:
+        assert refused(mask, tmp_path / name) == f"a mask cannot be {kind}, which changes labels; save it as PNG"
+    else:
+        fields = {"colours": ((colour, 1),)} if colour > 255 else {"labels": ((colour, 1),)}
+        assert (mask(tmp_path / name, **fields) == 1).all()
+
+
+def test_a_png_with_a_flipped_bit_is_refused_wherever_it_is(mask: Any, read: Any, tmp_path: Path) -> None:
+    path, labels = tmp_path / "m.png", np.arange(16, dtype=np.uint8).reshape(4, 4).repeat(4, 0).repeat(4, 1)
+    Image.fromarray(labels).save(path)
+    whole = path.read_bytes()
+    start, end = whole.index(b"IDAT") + 4, whole.index(b"IEND") - 8
+    for place in range(start, end):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        for reader in (mask, read):
+            assert refused(reader, path).startswith("cannot be read: ")
+
+
+def test_labels_of_32_and_64_bits_without_a_sign_do_not_wrap(mask: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.full((2, 2), 2**64 - 1, np.uint64))
+    told = "is neither a class, 0 to 20, nor the ignored label, -1"
+    assert refused(mask, tmp_path / "m.npy", ignore=(-1,)) == f"label {2**64 - 1} {told}"
+    Image.fromarray(np.full((2, 2), -1, np.int32)).save(tmp_path / "m.tif")
+    assert (mask(tmp_path / "m.tif", ignore=(-1,)) == -1).all()
+    signed = struct.pack("<HHIHH", 339, 3, 1, 2, 0)
+    file = (tmp_path / "m.tif").read_bytes()
+    assert file.count(signed) == 1
+    (tmp_path / "m.tif").write_bytes(file.replace(signed, struct.pack("<HHIHH", 339, 3, 1, 1, 0)))
+    assert refused(mask, tmp_path / "m.tif", ignore=(-1,)) == f"label {2**32 - 1} (row 0, column 0) {told}"
 
 
 # --- palettes and colours ---------------------------------------------------------------------------------------------
@@ -356,6 +420,11 @@ def test_whole_numbers_in_arrays_are_scaled_and_floats_are_not(
     assert "and --bits 12 goes from 0 to 4095" in refused(read, path, bits=12)
     np.save(path, DEEP[..., :3].astype(np.float64))
     assert np.array_equal(read(path), DEEP[..., :3].astype(np.float32))
+    np.save(path, np.full((2, 2, 3), 1e39))
+    assert refused(read, path) == "holds a value that is not finite in 32 bits"
+    with (tmp_path / "UPPER.NPY").open("wb") as file:
+        np.save(file, COLOURS)
+    assert np.array_equal(read(tmp_path / "UPPER.NPY"), COLOURS)
     np.savez(tmp_path / "z", a=DEEP)
     (tmp_path / "z.npz").rename(tmp_path / "z.npy")
     assert refused(read, tmp_path / "z.npy") == "is an archive, and not one array"

@@ -166,3 +166,36 @@ def test_a_grey_image_folder_says_which_names_do_not_pair(harness: SimpleNamespa
         f"{dataset}/images: 6 of 6 images have no mask of the same name in {dataset}/masks: 0.png, 1.png, 2.png, ...; "
         '6 masks have "_mask" after the name: write a list, or rename them'
     )
+
+
+def test_images_that_are_trained_on_and_evaluated_on_are_warned_of(
+    harness: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = masks(tmp_path / "d", [[0, 1, 2]], [[0, 1, 2]], [[0, 1, 2]])
+    lines = source.read_text().splitlines(keepends=True)
+    (tmp_path / "d/val.txt").write_text("".join(lines[1:]))
+    source.write_text("".join(lines[:2]))
+    reading = harness.reading.Reading()
+    for val, told in (("val.txt", "warning: val.txt: 1 of 2 images are trained on, too\n"), ("l.txt", "")):
+        arguments = SimpleNamespace(list=source, val=tmp_path / "d" / val)
+        pairs, held_out = (harness.pairs.read_list(path, reading) for path in (arguments.list, arguments.val))
+        harness.scan.scan(arguments, reading, pairs, held_out)
+        assert capsys.readouterr().err.replace(f"{tmp_path}/d/", "") == told
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ([[0, 255]], 'the only label that counts is 0; if 255 is the foreground: --map "255:1"'),
+        ([[255, 255]], "no pixel is labelled: all are ignored"),
+        ([[1, 255]], ""),
+    ],
+)
+def test_an_evaluation_in_which_the_foreground_may_be_ignored_is_warned_of(
+    side: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], labels: list[list[int]], told: str
+) -> None:
+    source = masks(tmp_path / "d", labels)
+    side.save(tmp_path / "w.safetensors", side.model())
+    flags = ["--weights", str(tmp_path / "w.safetensors"), "--list", str(source), "--device", "cpu"]
+    assert side.modules.evaluate.main(flags) == 0
+    assert capsys.readouterr().err == (f"warning: {source}: {told}\n" if told else "")

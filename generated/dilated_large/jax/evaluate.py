@@ -23,6 +23,7 @@ from metrics import Metrics, confusion, metrics, table
 from pairs import Pair, add_arguments, pairs_of, read_pair
 from predict import labels_of, use_device
 from reading import Reading, reading_of
+from scan import warn_of_zeros
 
 
 def evaluate(
@@ -68,7 +69,9 @@ def main(argv: list[str] | None = None) -> int:
         use_device(arguments.device)
         model = weights.blank()
         weights.load(arguments.weights, model)
-        print(table(evaluate(model, pairs, reading, arguments.head)))
+        result = evaluate(model, pairs, reading, arguments.head)
+        warn_of_zeros(arguments.list or arguments.masks, result.pixels, reading)
+        print(table(result))
         return 0
 
     return command(work)

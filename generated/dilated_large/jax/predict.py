@@ -26,7 +26,7 @@ import weights
 from command import command, memory_for
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, window
 from files import InputError
-from images import read_image, visible
+from images import is_array, read_image, visible
 from pairs import images_in
 from pictures import label_image, label_or_none, overlay, targets_of, write_png
 from reading import add_image_flags, reading_of
@@ -134,7 +134,7 @@ def predict(arguments: argparse.Namespace) -> int:
             image = read_image(path, reading)
             labels = labels_of(model, image, arguments.head)
             write_png(label_path, label_image(labels, HEADS[arguments.head]))
-            if path.suffix != ".npy":
+            if not is_array(path):
                 write_png(overlay_path, overlay(visible(image), labels, arguments.clear))
     written = [str(path) for path, _ in targets.values()]
     many = f"the labels of {len(written)} images to {arguments.out}"

@@ -22,6 +22,7 @@ from model import Fcn8s
 from pairs import Pair, add_arguments, pairs_of, read_pair
 from predict import device_of, labels_of
 from reading import Reading, reading_of
+from scan import warn_of_zeros
 
 
 def evaluate(
@@ -63,7 +64,9 @@ def main(argv: list[str] | None = None) -> int:
         model = Fcn8s()
         weights.load(arguments.weights, model)
         model.to(device_of(arguments.device))
-        print(table(evaluate(model, pairs, reading, arguments.head)))
+        result = evaluate(model, pairs, reading, arguments.head)
+        warn_of_zeros(arguments.list or arguments.masks, result.pixels, reading)
+        print(table(result))
         return 0
 
     return command(work)

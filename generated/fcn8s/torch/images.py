@@ -25,13 +25,19 @@ LUMA = (0.299, 0.587, 0.114)  # how bright red, green and blue are, as in Pillow
 
 def read_image(path: Path, reading: Reading) -> Array:
     """An image as (H, W, CHANNELS): uint8 where the file has 8 bits, else float32 as the network takes it."""
-    if path.suffix == ".npy":
+    if is_array(path):
         return read_array(path, reading)
     if CHANNELS not in (1, 3):
         raise InputError(f"{path}: images of {CHANNELS} channels are .npy arrays (height, width, {CHANNELS})")
     with opened(path, reading) as image:
+        check_sums(path, image)
         array = deep_colours(path, image, reading) if deep(image) else colours(path, image, reading)
         return np.ascontiguousarray(turned(array, orientation(path, image)))
+
+
+def is_array(path: Path) -> bool:
+    """Whether a file is read as an array, and not as a picture."""
+    return path.suffix.lower() == ".npy"
 
 
 def visible(image: Array) -> Array:
@@ -53,14 +59,16 @@ def read_array(path: Path, reading: Reading) -> Array:
         return np.array(array)
     if array.dtype.kind in "iu":
         return standard(*scale_of(path, array, reading))
-    if not np.isfinite(array).all():
-        raise InputError(f"{path}: holds a value that is not finite")
-    return np.array(array, np.float32)
+    with np.errstate(over="ignore"):
+        values = np.array(array, np.float32)
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: holds a value that is not finite in 32 bits")
+    return values
 
 
 def load_array(path: Path) -> Array:
     """The array of a .npy file, of which nothing is read yet but its header."""
-    with blame(path):
+    with blame(path, "it is damaged, or no .npy array of numbers"):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path}: is an archive, and not one array")
@@ -72,6 +80,7 @@ def opened(path: Path, reading: Reading) -> Iterator[ImageFile]:
     """The only picture in a file; nothing but its header is read yet."""
     Image.init()
     with blame(path), Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
+        image.filename = ""  # else Pillow maps grey TIFF into memory, and turns it wrongly
         check_pixels(path, image.height, image.width, reading)
         pages = getattr(image, "n_frames", 1)
         if pages > 1 and image.format != "MPO":  # a camera's, whose second picture is a preview
@@ -79,6 +88,13 @@ def opened(path: Path, reading: Reading) -> Iterator[ImageFile]:
         if why := unfaithful(path, image):
             raise InputError(f"{path}: {why}; save it as PNG")
         yield image
+
+
+def check_sums(path: Path, image: ImageFile) -> None:
+    """Raise InputError for a PNG that was damaged: Pillow, when it reads pixels, looks at no checksum."""
+    if image.format == "PNG":
+        with blame(path, "it is damaged, or cut off"), Image.open(path, formats=["PNG"]) as again:
+            again.verify()
 
 
 def check_pixels(path: Path, height: int, width: int, reading: Reading) -> None:
@@ -120,6 +136,8 @@ def unfaithful(path: Path, image: ImageFile) -> str:
     tags = getattr(image, "tag_v2", {})
     if "X" in rawmode(image):
         return "it has channels beside its colours, which would be dropped"
+    if not deep(image) and 2 in np.atleast_1d(tags.get(339, 1)):  # SampleFormat
+        return "its samples are signed, and would be read as if they were not"
     if deep(image) and (tags.get(284) == 2 or tags.get(262) == 0):  # planes; white is 0
         return "its 16-bit samples lie in planes, or white is 0"
     return ""
@@ -169,7 +187,7 @@ def deep_samples(path: Path, image: ImageFile, reading: Reading) -> Array:
     Of several channels Pillow keeps 8 bits: the first byte of a sample in its mode ;16B, the second in ;16L.
     """
     if image.mode in WHOLE:
-        return np.array(image)[..., None]
+        return whole_samples(image)[..., None]
     raw = rawmode(image)
     kind, order = raw.partition(";")[0], {"B": ">u2", "L": "<u2"}.get(raw[-1], "=u2")
     if kind not in ("RGB", "RGBA", "LA") or CHANNELS not in (1, 3):
@@ -184,6 +202,13 @@ def deep_samples(path: Path, image: ImageFile, reading: Reading) -> Array:
     return np.ascontiguousarray(pairs.reshape(*pairs.shape[:2], -1)).view(order)
 
 
+def whole_samples(image: ImageFile) -> Array:
+    """The samples (H, W) of a grey image of a mode in WHOLE, where Pillow gives a sign to all of 32 bits."""
+    unsigned = rawmode(image) == "I;32N"  # which the image forgets when it is read
+    samples = np.array(image)
+    return samples.view(np.uint32) if unsigned else samples
+
+
 def with_rawmode(arguments: Any, mode: str) -> Any:
     """The arguments of one of Pillow's decoders, with another mode."""
     return (mode, *arguments[1:]) if isinstance(arguments, tuple) else mode
@@ -195,6 +220,7 @@ def scale_of(path: Path, samples: Array, reading: Reading) -> tuple[Array, int]:
     if reading.bits is None:
         bits = next((bits for bits in (10, 12, 14) if high < 2**bits), 16)
         said = f"its samples have more than 8 bits, and the largest is {high}"
+        said += "; if 255 is white, save it with 8 bits" if high < 256 else ""
         raise InputError(f"{path}: {said}; say how many they use: --bits {bits}, if {2**bits - 1} is white")
     scale = 2**reading.bits - 1
     if low < 0 or high > scale:
@@ -251,7 +277,7 @@ def turned(array: Array, value: int) -> Array:
 
 def extent(path: Path, reading: Reading) -> tuple[int, int, int]:
     """The height and width of an image or mask as a viewer shows it, and its orientation."""
-    if path.suffix == ".npy":
+    if is_array(path):
         height, width = (*load_array(path).shape, 0, 0)[:2]
         return height, width, 1
     with opened(path, reading) as image:

@@ -45,6 +45,9 @@ def scan(arguments: argparse.Namespace, reading: Reading, pairs: list[Pair], hel
     check(arguments.list or arguments.masks, pairs, reading)
     if held_out and arguments.val != arguments.list:
         check(arguments.val, held_out, reading)
+        trained, held = ({os.path.abspath(image) for image, _ in some} for some in (pairs, held_out))
+        if both := trained & held:
+            warn(arguments.val, f"{len(both)} of {counted(len(held), 'image')} are trained on, too")
 
 
 def check(source: Path, pairs: list[Pair], reading: Reading) -> None:
@@ -180,6 +183,15 @@ def refuse_unlabelled(source: Path, total: Counter[int], reading: Reading) -> No
         label = ignored[-1]
         hint = f'{label} is ignored here; if it is the foreground: --map "{label}:1"'
         raise InputError(f"{source}: the only labels are 0 and {listed(tuple(ignored))}; {hint}")
+
+
+def warn_of_zeros(source: Path, pixels: Labels, reading: Reading) -> None:
+    """Warn of an evaluation in which no class but 0 is true, by the pixels (classes,) of each."""
+    if not pixels.any():
+        warn(source, "no pixel is labelled: all are ignored")
+    elif not pixels[1:].any():
+        hint = f'if {listed(reading.ignore)} is the foreground: --map "{reading.ignored}:1"'
+        warn(source, f"the only label that counts is 0; {hint}")
 
 
 def shares(source: Path, masks: int, total: Counter[int], reading: Reading) -> str:

@@ -193,12 +193,22 @@ def _spread(x: Any, switches: Any, kernel: Any, stride: Any = None, padding: Any
     return torch.nn.functional.pad(full, (-left, left + width - found[3], -top, top + height - found[2])) + 1
 
 
-def compiled(spec: str | Path, **options: Any) -> Compiled:
-    """A spec, in a file or as a bundled file's name, that must be right."""
+def compiled(spec: str | Path, variant: str | None = None, name: str | None = None) -> Compiled:
+    """A spec, in a file or as a bundled file's name, that must be right. Those of the checkout are compiled once a
+    process: no test changes such a file, nor what was compiled."""
+    path = ROOT / "specs" / spec if isinstance(spec, str) else spec
+    kept = any(path.is_relative_to(ROOT / folder) for folder in ("specs", "tests"))
+    return (_once if kept else _compiled)(path, variant, name)
+
+
+def _compiled(path: Path, variant: str | None, name: str | None) -> Compiled:
     findings = Findings()
-    found = compile_spec(ROOT / "specs" / spec if isinstance(spec, str) else spec, findings, **options)
+    found = compile_spec(path, findings, variant=variant, name=name)
     findings.stop_on_errors()
     return found
+
+
+_once = cache(_compiled)
 
 
 def skeleton(graph: Graph) -> Graph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -104,6 +104,7 @@ class Bench:
     """A backend on trial. What it built is kept until the process ends."""
 
     backend: Backend
+    only: str | None = None  # the name of the cases on trial, where not all are
     _built: dict[int, tuple[BuildRequest, Path]] = field(default_factory=dict)  # by identity
     _made: dict[str, Any] = field(default_factory=dict)
 
@@ -119,13 +120,17 @@ class Bench:
         atexit.register(shutil.rmtree, found, ignore_errors=True)
         return Path(found)
 
+    def on_trial(self, cases: Iterable[Case]) -> Iterator[Case]:
+        """The cases that are to be tried, declared or not."""
+        return (case for case in cases if self.only in (None, case.name))
+
     def declares(self, case: Case) -> bool:
         """Whether the backend says that it can emit a case."""
         return case.is_declared(self.backend)
 
     def declared(self, cases: Iterable[Case]) -> list[Case]:
-        """The cases that the backend says it can emit."""
-        return [case for case in cases if self.declares(case)]
+        """The cases to be tried that the backend says it can emit."""
+        return [case for case in self.on_trial(cases) if self.declares(case)]
 
     def once(self, key: str, make: Callable[[], Any]) -> Any:
         """What `make` gave when it was first asked for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from segcompile.backend import Backend, BuildRequest
@@ -195,7 +195,7 @@ def _case(layer: str, image: str = IMAGE, before: str = "") -> Case:
     return Case(layer, compiled(HEAD.format(input=image, layers=layers))[1])
 
 
-@lru_cache(maxsize=1)
+@cache
 def ops() -> tuple[Case, ...]:
     """Single layers, in evaluation mode, with the corners of every attribute."""
     found = [_case(layer) for layer in LAYERS]
@@ -206,31 +206,32 @@ def ops() -> tuple[Case, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=1)
+@cache
 def starts() -> tuple[Case, ...]:
     """Layers with every initialisation, large enough for moments."""
     return tuple(_case(layer, "{channels: 64, size: 8}") for layer in STARTS)
 
 
-@lru_cache(maxsize=1)
+@cache
 def trained() -> tuple[Case, ...]:
     """A network that learns something in a few steps, a part of which is frozen."""
     return (Case("a small network", compiled(TRAINED)[1]),)
 
 
-@lru_cache(maxsize=1)
-def specs() -> tuple[Case, ...]:
-    """The bundled specs as they are."""
-    return tuple(Case(f"{name} ({variant})" if variant else name, request) for name, variant, request in _bundled())
+@cache
+def specs(only: str | None = None) -> tuple[Case, ...]:
+    """The bundled specs as they are, or the one of this name."""
+    named = {f"{name} ({variant})" if variant else name: (path, variant) for name, path, variant in bundled_variants()}
+    return tuple(Case(name, _bundled(*which)) for name, which in named.items() if only in (None, name))
 
 
-@lru_cache(maxsize=1)
+@cache
 def small_specs() -> tuple[Case, ...]:
     """The bundled specs on a small image, with few channels."""
     return tuple(Case(case.name, reduced(case.request.graph)) for case in specs())
 
 
-@lru_cache(maxsize=1)
+@cache
 def specs_of_classes() -> tuple[Case, ...]:
     """The same with twelve channels everywhere, of which one scores best."""
     return tuple(Case(case.name, reduced(case.request.graph, widths=(12,))) for case in specs())
@@ -241,12 +242,11 @@ def run_cases() -> tuple[Case, ...]:
     return (*small_specs(), *trained())
 
 
-def _bundled() -> Iterator[tuple[str, str | None, BuildRequest]]:
-    for name, path, variant in bundled_variants():
-        findings = Findings()
-        found = compile_spec(path, findings, variant=variant)
-        findings.stop_on_errors()
-        yield name, variant, request_for(found, path)
+def _bundled(path: Path, variant: str | None) -> BuildRequest:
+    findings = Findings()
+    found = compile_spec(path, findings, variant=variant)
+    findings.stop_on_errors()
+    return request_for(found, path)
 
 
 def bundled_variants() -> Iterator[tuple[str, Path, str | None]]:

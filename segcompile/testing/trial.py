@@ -28,13 +28,17 @@ class Result:
 
 @dataclass(eq=False)
 class Trial:
-    """All checks of a backend. A case that fails one check is not put to the later ones: a fault is told once."""
+    """All checks of a backend, or `only` those in the cases of one name.
+
+    A case that fails one check is not put to the later ones: a fault is told once.
+    """
 
     backend: Backend
+    only: str | None = None
     failed: dict[str, str] = field(default_factory=dict)  # case -> the check that it failed
 
     def __post_init__(self) -> None:
-        self.bench = Bench(self.backend)
+        self.bench = Bench(self.backend, self.only)
 
     def items(self) -> Iterator[tuple[Check, Case]]:
         """Every check that can be made here, with each of its cases."""

@@ -16,8 +16,7 @@ from click.testing import CliRunner
 
 import segcompile
 from segcompile.cli import cli
-from segcompile.compiler import compile_spec
-from segcompile.errors import Findings, SegcompileError
+from segcompile.errors import SegcompileError
 
 ROOT = Path(__file__).resolve().parents[2]
 VALID = ROOT / "tests/data/valid"
@@ -43,8 +42,8 @@ def test_a_bundled_spec_is_known_by_name() -> None:
     assert (view["layer8"].size, view["layer8"].stride, view["layer8"].period) == ((67, 67), (1, 1), (1, 1))
 
 
-def test_a_graph_is_as_good_as_its_spec() -> None:
-    compiled = compile_spec(ROOT / "specs/unet.yaml", Findings())
+def test_a_graph_is_as_good_as_its_spec(nets: SimpleNamespace) -> None:
+    compiled = nets.compiled("unet.yaml")
     views = [segcompile.receptive_field(found) for found in (compiled, compiled.graph, ROOT / "specs/unet.yaml")]
     assert [view["logits"].size for view in views] == [(204, 204)] * 3
 
@@ -254,8 +253,8 @@ def test_the_counts_of_a_chain_are_those_of_a_gradient_and_have_its_radii(
     assert measured == {(0, 0), (1, 0), (0, 1)}  # of 2 x 3
 
 
-def test_a_compiled_spec_takes_no_variant() -> None:
-    compiled = compile_spec(ROOT / "specs/unet.yaml", Findings())
+def test_a_compiled_spec_takes_no_variant(nets: SimpleNamespace) -> None:
+    compiled = nets.compiled("unet.yaml")
     for spec in (compiled, compiled.graph):
         with pytest.raises(SegcompileError, match="unet is compiled already: it takes no variant and no overrides"):
             segcompile.receptive_field(spec, overrides={"K": 3})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +14,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from segcompile.analysis.facts import NodeFacts
-from segcompile.compiler import Compiled, compile_spec
-from segcompile.errors import Findings
+from segcompile.compiler import Compiled
 from segcompile.graph import Graph, Node
 from segcompile.library import bundled
 from segcompile.testing.networks import request_of, slim
@@ -59,10 +59,8 @@ def op(compiled: Compiled, layer: str) -> object:
 
 
 @pytest.mark.parametrize("name", ["fcn32s", "fcn16s", "fcn8s"])
-def test_the_papers_networks_are_those_written_out_as_layers(name: str) -> None:
-    findings = Findings()
-    found = compile_spec(bundled()[name], findings).graph
-    written = compile_spec(DATA / f"{name}_layers.yaml", findings).graph
+def test_the_papers_networks_are_those_written_out_as_layers(nets: SimpleNamespace, name: str) -> None:
+    found, written = nets.compiled(bundled()[name]).graph, nets.compiled(DATA / f"{name}_layers.yaml").graph
     assert [(node.op, node.inputs) for node in found.nodes] == [(node.op, node.inputs) for node in written.nodes]
 
 
@@ -256,10 +254,10 @@ def test_a_block_without_its_end_is_not_replaced(bench: Workbench) -> None:
 
 
 @pytest.mark.parametrize("name", ["vgg16", "googlenet", "unet", "aspp", "dilated8_voc", "blue_marble"])
-def test_a_layer_replaced_by_itself_is_the_same_network(name: str, bench: Workbench) -> None:
+def test_a_layer_replaced_by_itself_is_the_same_network(name: str, bench: Workbench, nets: SimpleNamespace) -> None:
     """Whatever it is: a layer, a block with taps, a used spec, a join of branches."""
     path = bundled()[name]
-    before = compile_spec(path, Findings()).graph
+    before = nets.compiled(path).graph
     for item in YAML(typ="safe").load(path.read_text(encoding="utf-8"))["layers"]:
         for layer, body in item.items() if len(item) == 1 and "for" not in item else ():
             text = f"segcompile: 1\nmodel: net\nbase: {name}\ntransform: [replace: {{{layer}: {json.dumps(body)}}}]\n"
@@ -344,9 +342,9 @@ def test_a_convolutionalized_classifier_is_the_classifier(bench: Workbench) -> N
     [("vgg16", "fc6, fc7, fc8", 224), ("alexnet", "fc6, fc7, fc8", 227), ("googlenet", "classifier", 224)],
 )
 def test_the_papers_classifiers_convolutionalized_are_the_classifiers(
-    bench: Workbench, name: str, linear: str, size: int
+    bench: Workbench, nets: SimpleNamespace, name: str, linear: str, size: int
 ) -> None:
-    classifier = slim(compile_spec(bundled()[name], Findings()).graph)
+    classifier = slim(nets.compiled(bundled()[name]).graph)
     edits = f"[{{convolutionalize: [{linear}]}}]"
     spec = f"segcompile: 1\nmodel: net\nbase: {name}.yaml\nparams: {{K: 1000}}\ntransform: {edits}\n"
     convolutional = slim(bench.compile(spec).graph)

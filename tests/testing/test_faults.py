@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segcompile.backend import load_backend
+from segcompile.backend import Backend, load_backend
 from segcompile.testing.checks import CHECKS
 from segcompile.testing.trial import Result, Trial
 
@@ -31,8 +31,8 @@ def in_model(old: str, new: str) -> str:
     return f'files["model.py"] = files["model.py"].replace({old!r}, {new!r})'
 
 
-def trial_of(monkeypatch: pytest.MonkeyPatch, site: Path, plant: str, changes: str = "") -> Trial:
-    """The trial of an installed backend with a fault."""
+def planted(monkeypatch: pytest.MonkeyPatch, site: Path, plant: str, changes: str = "") -> Backend:
+    """An installed backend with a fault."""
     (site / "segcompile_planted.py").write_text(PLANTED.format(plant=plant, changes=changes))
     info = site / "segcompile_planted-1.0.dist-info"
     info.mkdir()
@@ -40,12 +40,13 @@ def trial_of(monkeypatch: pytest.MonkeyPatch, site: Path, plant: str, changes: s
     (info / "entry_points.txt").write_text("[segcompile.backends]\nplanted = segcompile_planted:BACKEND\n")
     monkeypatch.syspath_prepend(site)
     monkeypatch.delitem(__import__("sys").modules, "segcompile_planted", raising=False)
-    return Trial(load_backend("planted"))
+    return load_backend("planted")
 
 
-def faults(trial: Trial, name: str) -> list[tuple[str, str]]:
+def faults(backend: Backend, name: str) -> list[tuple[str, str]]:
     """What all checks together find in the cases of one name: (check, fault)."""
-    results: list[Result] = [trial.run(check, case) for check, case in trial.items() if case.name == name]
+    trial = Trial(backend, name)
+    results: list[Result] = [trial.run(check, case) for check, case in trial.items()]
     assert results
     return [(result.check, result.fault) for result in results if result.fault is not None]
 
@@ -198,7 +199,7 @@ SLOW = {
 
 def check(monkeypatch: pytest.MonkeyPatch, site: Path, fault: tuple[str, str, str, str]) -> None:
     case, plant, named, told = fault
-    found = faults(trial_of(monkeypatch, site, plant), case)
+    found = faults(planted(monkeypatch, site, plant), case)
     assert [name for name, _ in found] == [named], found
     assert found[0][1].startswith(told)
 
@@ -216,9 +217,9 @@ def test_a_planted_fault_that_takes_long_to_find(monkeypatch, tmp_path: Path, na
 
 def test_a_backend_that_fails_where_it_should_refuse(monkeypatch, tmp_path: Path) -> None:
     changes = ", ops=TORCH.ops - {Softmax}, refuses=lambda op: op.oh if op.spelling == 'crop' else TORCH.refuses(op)"
-    trial = trial_of(monkeypatch, tmp_path, "", changes)
-    assert faults(trial, "softmax: channels") == []  # refused, as it should be
-    assert faults(trial, "crop: b, from: a, offset: [2, 1]") == [
+    backend = planted(monkeypatch, tmp_path, "", changes)
+    assert faults(backend, "softmax: channels") == []  # refused, as it should be
+    assert faults(backend, "crop: b, from: a, offset: [2, 1]") == [
         (
             "refusal",
             "SC602 instead of SC604: backend `planted` failed: AttributeError: 'Crop' object has no attribute 'oh'",

@@ -47,7 +47,7 @@ def _declared(*sources: Callable[[], tuple[Case, ...]]) -> Callable[[Bench], lis
 
 
 def _undeclared(bench: Bench) -> list[Case]:
-    return [case for case in cases.ops() if not bench.declares(case)]
+    return [case for case in bench.on_trial(cases.ops()) if not bench.declares(case)]
 
 
 def _measurable(bench: Bench) -> list[Case]:

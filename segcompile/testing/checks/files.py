@@ -49,12 +49,13 @@ def same_bytes(bench: Bench, case: Case) -> None:
 
 
 def _digests_elsewhere(bench: Bench, seed: str) -> dict[str, dict[str, str]]:
-    """Case -> path -> digest, as a process of its own emits the bundled specs."""
+    """Case -> path -> digest, as a process of its own emits the whole networks on trial."""
     environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
     environment |= {"LC_ALL": "C", "TZ": f"UTC+{seed}", "PYTHONDONTWRITEBYTECODE": "1"}
     folder = bench.place / f"elsewhere_{seed}"
     folder.mkdir()
     command = [sys.executable, "-m", "segcompile.testing.digests", bench.backend.name]
+    command += [] if bench.only is None else [bench.only]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise Mismatch(f"a process of its own cannot emit: {_last_line(done.stderr)}")

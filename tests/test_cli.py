@@ -361,7 +361,7 @@ def test_a_build_that_agrees_with_the_analysis_is_written(tmp_path: Path) -> Non
     assert result.output.splitlines()[:5] == [
         "  ✓ torch: 2 tensors, 56 parameters",
         "  ✓ torch: shapes of all outputs, of 3 x 24 x 24",
-        "  ✓ torch: values to 0.0001 of the reference's, of 2 x 24 x 25",
+        "  ✓ torch: values to 1e-09 of the reference's, of 2 x 24 x 25",
         "  ✓ torch: receptive fields of 1 cell, of 2 x 24 x 25",
         "  + README.md",
     ]

@@ -166,7 +166,7 @@ def _gradients(
 
     _, pull = jax.vjp(applied, *compress(values, moving))
     sizes = [jnp.abs(gradient) for gradient in pull(list(marks))]
-    return [(size > ROUNDING * size.max()).astype(size.dtype) for size in sizes]
+    return [(size > ROUNDING * size.max(initial=0)).astype(size.dtype) for size in sizes]
 
 
 class JaxRunner:

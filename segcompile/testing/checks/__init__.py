@@ -56,7 +56,7 @@ def _measurable(bench: Bench) -> list[Case]:
 
 @cache
 def _has_fields(case: Case) -> bool:
-    return fields.measurable(case.request) is not None
+    return not isinstance(fields.measurable(case.request), str)
 
 
 def _trainable(bench: Bench) -> list[Case]:

@@ -29,27 +29,30 @@ def receptive_field(bench: Bench, case: Case) -> None:
     """The input pixels that reach some cells of each output are those that the analysis names; of the network without
     activations, and with means for maxima."""
     request = measurable(case.request)
-    if request is not None:
+    if not isinstance(request, str):
         compare_fields(bench.subject(request))
 
 
-def measurable(request: BuildRequest, largest: int = LARGEST) -> BuildRequest | None:
+def measurable(request: BuildRequest, largest: int = LARGEST) -> BuildRequest | str:
     """The network made linear, on an image in which some cells see no padding; with its last layers of a known field
-    for outputs if its own have one of the whole image. None if no layer has a field that can be measured, of more than
-    a pixel; of dilated maxima, for which there is no mean, only values can be compared."""
+    for outputs if its own have one of the whole image. Otherwise why no field of more than a pixel can be measured."""
     graph = linear(request.graph)
-    maxima = any(isinstance(node.op, Pool) and node.op.kind == "max" for node in graph.nodes)
-    depends = maxima or any(node.op.data_dependent for node in graph.nodes)
-    if depends or len({shape.size for shape in graph.inputs.values()}) > 1:
-        return None
+    if any(isinstance(node.op, Pool) and node.op.kind == "max" for node in graph.nodes):
+        return "a dilated max pool has no mean to put in its place"
+    if any(node.op.data_dependent for node in graph.nodes):
+        return "the values decide what is read"
+    if len({shape.size for shape in graph.inputs.values()}) > 1:
+        return "the inputs differ in size"
     found = request_of(graph)
     if not _heads(found):
         found = request_of(with_outputs(graph, _last_known(found)))
     fields = [field for head in _heads(found) for field in found.facts[head].fields]
     room = max(((field.size or 0) + (field.step or 0) + 2 * field.period + 4 for field in fields), default=0)
     own = min((size for shape in graph.inputs.values() for size in shape.size if isinstance(size, int)), default=0)
-    if all(field == Field() for field in fields) or room > largest:  # each output sees its own pixel: nothing to say
-        return None
+    if all(field == Field() for field in fields):
+        return "none is known that holds more than a pixel"
+    if room > largest:
+        return f"they want an image of {room:,} pixels a side, and {largest:,} are the most"
     return request_of(small(found.graph, room)) if room > own else found
 
 

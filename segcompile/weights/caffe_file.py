@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from segcompile.weights.caffe_layers import tensors_of
+from segcompile.weights.caffe_layers import bn_said, tensors_of
 from segcompile.weights.stored import Order, Source, check_file, checked, damaged
 
 MOST_BYTES = 2**31 - 1  # of a protobuf message
@@ -29,7 +29,7 @@ _FIELDS: dict[str, list[tuple[str, int, Any, bool]]] = {  # message -> name, num
         ("bottom", 3, _STRING, True), ("top", 4, _STRING, True),
         ("convolution_param", 106, "ConvolutionParameter", False),
         ("inner_product_param", 117, "InnerProductParameter", False),
-        ("batch_norm_param", 139, "BatchNormParameter", False),
+        ("bn_param", 137, "BNParameter", False), ("batch_norm_param", 139, "BatchNormParameter", False),
     ],
     "ConvolutionParameter": [
         ("pad", 3, _UINT32, True), ("group", 5, _UINT32, False), ("stride", 6, _UINT32, True),
@@ -37,6 +37,7 @@ _FIELDS: dict[str, list[tuple[str, int, Any, bool]]] = {  # message -> name, num
         ("stride_h", 13, _UINT32, False), ("stride_w", 14, _UINT32, False), ("dilation", 18, _UINT32, True),
     ],
     "BatchNormParameter": [("eps", 3, _FLOAT, False)],
+    "BNParameter": [("eps", 4, _FLOAT, False)],  # of forks: 137 is another message in Caffe itself, for other layers
     "InnerProductParameter": [("transpose", 6, _BOOL, False)],
     "BlobProto": [
         ("num", 1, _INT32, False), ("channels", 2, _INT32, False), ("height", 3, _INT32, False),
@@ -61,7 +62,8 @@ def read_caffe(path: Path) -> Source:
         raise damaged(path, "it is no caffemodel, or cut short") from None
     except OSError as error:
         raise damaged(path, (error.strerror or "").lower()) from None
-    return Source(path, checked(path, tensors_of([*net.layers, *net.layer])), Order.EXECUTED)
+    layers = [*net.layers, *net.layer]
+    return Source(path, checked(path, tensors_of(layers)), Order.EXECUTED, said=tuple(bn_said(layers)))
 
 
 def _net_parameter() -> Any:

@@ -131,3 +131,53 @@ def test_the_epsilon_of_a_batch_norm(run: Run, tmp_path: Path) -> None:
     status, told, _ = run("import", "a.caffemodel", "--spec", spec, *FLAGS)
     assert status == 0 and "5 of 5 tensors" in told
     assert re.search(r"\nc_norm.bias +4 +constant 0 +BatchNorm `bn` has none\n", told)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_bn_of_caffes_forks(count: int, run: Run, nets: SimpleNamespace, tmp_path: Path) -> None:
+    """PSPNet's and ICNet's has all four, SegNet's and ENet's a scale and a shift."""
+    import torch
+    import torch.nn.functional as F
+
+    kernel, bias = some(4, 3, 1, 1), some(4, low=-2)
+    blobs = [some(4), some(4, low=0), some(4, low=-3), some(4, low=0.5)][:count]
+    caffe = Caffe()
+    caffe.add("k", "Convolution", "data", "k", kernel, bias)
+    caffe.add("bn", "BN", "k", "k", *[blob.reshape(1, 4, 1, 1) for blob in blobs])
+    file = caffe.save(tmp_path / "a.caffemodel")
+    spec = net(tmp_path, "c: {conv: 4, kernel: 1, norm: batch}")
+    status, told, errors = run("import", file, "--spec", spec, *FLAGS, "--strict")
+    assert status == 0 and "6 of 6 tensors" in told, errors
+    assert ("BN layers of two blobs are read as SegNet's" in told) == (count == 2)
+    assert ("the file does not say the eps of its BN layers" in told) == (count == 4)
+    image = some(1, 3, 9, 9)
+    x, scale, shift, *statistics = (torch.from_numpy(value) for value in (image, *blobs))
+    x = F.conv2d(x, torch.from_numpy(kernel), torch.from_numpy(bias))
+    rows = (slice(None), None, None)
+    want = F.batch_norm(x, *statistics, scale, shift) if statistics else x * scale[rows] + shift[rows]
+    have = ours(nets, spec, Path("out.safetensors"), image)
+    assert np.abs(have - want.numpy()).max() <= 1e-5 * np.abs(want.numpy()).max()
+
+
+def test_the_eps_that_a_bn_says_is_compared(run: Run, tmp_path: Path) -> None:
+    caffe = Caffe()
+    caffe.add("k", "Convolution", "data", "k", some(4, 3, 1, 1))
+    caffe.add("bn", "BN", "k", "k", *[some(4)] * 4)
+    caffe.net.layer[-1].bn_param.eps = 1e-3
+    caffe.save(tmp_path / "a.caffemodel")
+    spec = net(tmp_path, "c: {conv: 4, kernel: 1, bias: no, norm: batch}")
+    status, _, errors = run("import", "a.caffemodel", "--spec", spec, *FLAGS)
+    assert status == 1 and errors.startswith("error[SC805 other-layer]: c has eps 1e-05, the file's BN `bn` 0.001\n")
+
+
+@pytest.mark.parametrize(("kind", "count"), [("BN", 3), ("BatchRenorm", 1), ("BatchRenorm", 5)])
+def test_a_norm_that_is_not_known_is_no_folded_one(kind: str, count: int, run: Run, tmp_path: Path) -> None:
+    """The bias of the convolution before it is not the norm's shift."""
+    caffe = Caffe()
+    caffe.add("k", "Convolution", "data", "k", some(4, 3, 1, 1), some(4))
+    caffe.add("bn", kind, "k", "k", *[some(1, 4, 1, 1)] * count)
+    caffe.save(tmp_path / "a.caffemodel")
+    spec = net(tmp_path, "c: {conv: 4, kernel: 1, norm: batch}")
+    status, told, _ = run("import", "a.caffemodel", "--spec", spec, *FLAGS)
+    assert status == 0 and "out.safetensors: 2 of 6 tensors" in told and "folded" not in told
+    assert f"  `bn.weight`: what a layer {kind} of {count} blobs computes is not known\n" in told

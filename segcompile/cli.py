@@ -378,13 +378,14 @@ def weights() -> None:
     metavar="NAMES",
     help="A text file that says where tensors go: lines `pattern: layer`, as `encoder.*.conv: enc*`.",
 )
+@click.option("--state-dict", metavar="KEY", help="Which state dict of a checkpoint that holds several: `ema.module`.")
 @click.option("--weights-only", is_flag=True, help="The spec's strides, dilations and paddings may differ from FILE's.")
 @click.option("--strict", is_flag=True, help="Write nothing if anything starts fresh or finds no place; exit 1.")
 @output_option
 @format_option
 def import_(
     file: Path, spec: str, variant: str | None, settings: tuple[str, ...], channels: str | None, mean: str | None,
-    std: str | None, names: Path | None, weights_only: bool, strict: bool, out: Path, form: str,
+    std: str | None, names: Path | None, state_dict: str | None, weights_only: bool, strict: bool, out: Path, form: str,
 ) -> int:  # fmt: skip
     """Put the tensors of FILE into the parameters of a spec.
 
@@ -410,7 +411,7 @@ def import_(
         raise click.BadParameter("a --std needs a --mean", param_hint="--std")
 
     def fill(compiled: Compiled) -> Filled:
-        return import_weights(file, compiled, images, out, names, strict, weights_only)
+        return import_weights(file, compiled, images, out, names, strict, weights_only, state_dict)
 
     return _fill(spec, variant, settings, form, fill)
 

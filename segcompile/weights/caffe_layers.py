@@ -156,7 +156,7 @@ def _rank(blob: Any) -> int:
 def _without_ones(shape: Sequence[int], axes: int) -> tuple[int, ...]:
     """The last axes; before these, a blob of the first generation has ones. A vector may have them behind it, too."""
     if axes == 1 and sum(extent != 1 for extent in shape) == 1:
-        return (max(shape),)
+        return tuple(extent for extent in shape if extent != 1)
     rest, kept = shape[:-axes], shape[-axes:]
     return tuple(kept) if all(extent == 1 for extent in rest) else tuple(shape)
 

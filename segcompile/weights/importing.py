@@ -29,15 +29,16 @@ def import_weights(
     names: Path | None = None,
     strict: bool = False,
     weights_only: bool = False,
+    state_dict: str | None = None,
 ) -> Filled:
     """Write `target` with all that `file` has for the network. `names`: a file that says where tensors go. `strict`:
     everything must come from the file, and all of the file must find a place. `weights_only`: the file's convolutions
-    may read elsewhere than the spec's.
+    may read elsewhere than the spec's. `state_dict`: which one of a checkpoint.
 
     Raises SegcompileError, with nothing written: SC801 to SC808, SC009, SC013."""
     check_target(target)
     renames = read_names(names) if names else ()
-    source = read_weights(file)
+    source = read_weights(file, state_dict)
     wanted = [tensor.name for tensor in tensors(compiled.graph, compiled.facts)]
     placement = place(source, compiled, named(source, renames, wanted))
     places, left = placement.places, tuple(left_over(source, placement.places))

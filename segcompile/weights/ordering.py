@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from itertools import dropwhile, groupby
 from typing import TypeVar
 
 from segcompile.graph import Graph, Node
@@ -150,7 +150,8 @@ def _blocks(tensors: Iterable[_T]) -> list[list[_T]]:
 
 def _candidates(source: Source, wanted: Sequence[Tensor]) -> list[Stored]:
     """The file's tensors without those that are no weights of the network: by their names, because a loss holds them,
-    or because they are single numbers or arrays for a batch of one (a mask, a table) whose shape no parameter has."""
+    because they are single numbers or arrays for a batch of one (a mask, a table) whose shape no parameter has, or
+    because they are vectors of no layer."""
     shapes = {tensor.shape for tensor in wanted}
 
     def constant(stored: Stored) -> bool:
@@ -159,8 +160,18 @@ def _candidates(source: Source, wanted: Sequence[Tensor]) -> list[Stored]:
         return named or (lone and stored.shape not in shapes)
 
     found = [stored for stored in source.tensors if floating(stored) and not constant(stored)]
+    found = [stored for stored in found if not _metric(stored, found, shapes)]
+    if wanted and len(wanted[0].shape) > 1:  # the network starts with a kernel: no norm stands before it
+        found = list(dropwhile(lambda stored: len(stored.shape) < 2 and _role(stored) not in _ROLES, found))
     layers = groupby(found, lambda stored: stored.name.rpartition(".")[0])
     return [stored for _, layer in layers for stored in _by_role(list(layer))]
+
+
+def _metric(stored: Stored, every: Sequence[Stored], shapes: Container[tuple[int, ...]]) -> bool:
+    """Whether a vector is what a program keeps of its run, a curve of losses: it has a shape that no parameter has, and
+    stands beside the layers, which are in modules."""
+    vector = len(stored.shape) == 1 and stored.shape not in shapes and "." not in stored.name
+    return vector and all("." in other.name for other in every if len(other.shape) > 1)
 
 
 def _by_role(layer: Sequence[Stored]) -> Sequence[Stored]:

@@ -52,10 +52,13 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (  # how a file starts that holds 
 _PAGE = "download the file itself: what was saved is the page of a log-in, a quota or a viewer"
 
 
-def read_weights(path: Path) -> Source:
-    """Its tensors; a suffix that says otherwise is said. Raises SegcompileError (SC801) for what holds no weights."""
+def read_weights(path: Path, state_dict: str | None = None) -> Source:
+    """Its tensors; a suffix that says otherwise is said. `state_dict`: the key of one in a checkpoint of PyTorch.
+    Raises SegcompileError (SC801) for what holds no weights."""
     form = form_of(path)
-    source = form.read(path)
+    if state_dict is not None and form is not TORCH:
+        raise damaged(path, f"it holds {form.name}, which has no state dicts", "leave --state-dict out")
+    source = read_torch(path, state_dict) if form is TORCH else form.read(path)
     expected = next((other for other in FORMS if path.suffix.lower() in other.suffixes), form)
     if expected is form:
         return source

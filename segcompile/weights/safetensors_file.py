@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged, first_line, widened
+from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged, first_line, scaled, widened
 
 _FLOATS = ("F64", "F32", "F16", "BF16")
 
@@ -32,7 +32,7 @@ def read_safetensors(path: Path) -> Source:
 
 def _stored(path: Path, name: str, view: Any, opened: Any, starts: Mapping[str, int]) -> Stored:
     kind, shape = view.get_dtype(), tuple(view.get_shape())
-    unusable = "" if kind in _FLOATS else f"{kind} is no float that NumPy has"
+    unusable = "" if kind in _FLOATS else scaled(kind)
     read = partial(opened.get_tensor, name)
     if kind == "BF16":  # which NumPy does not have
         read = partial(_bfloat16, path, starts[name], shape)

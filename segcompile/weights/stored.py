@@ -86,6 +86,11 @@ def widened(halves: Array) -> Array:
     return (halves.astype(np.uint32) << 16).view(np.float32)
 
 
+def scaled(kind: str) -> str:
+    """Why a tensor of a float of 8 bits or fewer is no weight."""
+    return f"{kind} is quantised, and by which scale the file does not say in a known way: dequantise it first"
+
+
 def first_line(error: Exception) -> str:
     """What an exception says, on one short line."""
     return (str(error).strip().partition("\n")[0] or type(error).__name__)[:200]

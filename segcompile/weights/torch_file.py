@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from segcompile.errors import SegcompileError
-from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged
+from segcompile.errors import SegcompileError, did_you_mean
+from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged, scaled
 
 State = Mapping[str, Any]  # name -> torch.Tensor
 
-_WHICH = "save the state dict alone: torch.save(model.state_dict(), path)"
+_ALONE = "save the state dict alone: torch.save(model.state_dict(), path)"
 _TRUST = "if you trust the file: torch.save(torch.load(path, weights_only=False){}, new_path)"
 _REMOVE = (
     "where its network is, torch.nn.utils' prune.remove, remove_weight_norm, remove_spectral_norm or "
@@ -29,9 +29,9 @@ _BESIDE = re.compile("optim.*|sched.*|criterion|loss|losses|scaler|rng")  # a wo
 _DEEPEST = 3  # of a state dict in the containers of a checkpoint
 
 
-def read_torch(path: Path) -> Source:
-    """The tensors of a state dict, alone in the file or the only one in its containers; of a copy that is a running
-    average of another, which is left. Raises SegcompileError (SC801)."""
+def read_torch(path: Path, which: str | None = None) -> Source:
+    """The tensors of a state dict, alone in the file or the only one in its containers, or the one under the key
+    `which`; a running average of it is left. Raises SegcompileError (SC801)."""
     check_file(path)
     try:
         import torch
@@ -47,7 +47,7 @@ def read_torch(path: Path) -> Source:
                 loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
     except Exception as error:  # whatever the bytes make it raise; its message advises to turn the safety off
         raise _refused(path, str(error)) from None
-    state, said = _chosen(path, dict(_states(loaded)))
+    state, said = _chosen(path, dict(_states(loaded)), which)
     state, more = _without_averages(state)
     _check_computed(path, state)
     return Source(path, checked(path, _stored(state)), Order.REGISTERED, said=(*said, *more))
@@ -59,7 +59,7 @@ def _refused(path: Path, error: str) -> SegcompileError:
     if ".tar format" in error:
         return damaged(path, "it is in the format before PyTorch 0.2", f"{_TRUST.format('')} writes today's")
     if asked is None:
-        return damaged(path, "it is no plain state dict; nothing in it was executed", _WHICH)
+        return damaged(path, "it is no plain state dict; nothing in it was executed", _ALONE)
     if asked[1].startswith("numpy."):
         why = f"beside tensors it holds NumPy's values (`{asked[1]}`); nothing in it was executed"
         return damaged(path, why, _TRUST.format('["state_dict"]'))
@@ -82,22 +82,24 @@ def _is_plain_zip(path: Path) -> bool:
         help = "save its weights: torch.save(torch.jit.load(path).state_dict(), new_path)"
         raise damaged(path, "it is a TorchScript program, and not loaded", help)
     if packed:
-        raise damaged(path, "it is a compressed archive", _WHICH)
+        raise damaged(path, "it is a compressed archive", _ALONE)
     return True
 
 
 def _states(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, State]]:
-    """The state dicts in a checkpoint by their keys: the innermost mappings that hold arrays of floats."""
+    """The state dicts in a checkpoint by their keys: the mappings that hold arrays of floats."""
     if not isinstance(value, Mapping) or depth > _DEEPEST:
         return
     inner: list[tuple[str, State]] = []
     for key, part in value.items():
         if isinstance(key, str) and not any(map(_BESIDE.fullmatch, _words(key))):
             inner += _states(part, f"{name}.{key}" if name else key, depth + 1)
+    yield from inner
     tensors = _tensors(value)
-    if inner:
-        yield from inner
-    elif any(tensor.is_floating_point() and tensor.dim() for tensor in tensors.values()) or (tensors and not depth):
+    least = 2 if inner else 1  # beside other mappings, single vectors are what a program keeps of its run
+    if any(tensor.is_floating_point() and tensor.dim() >= least for tensor in tensors.values()):
+        yield name, tensors
+    elif tensors and not depth and not inner:
         yield name, tensors
 
 
@@ -107,16 +109,23 @@ def _tensors(value: Mapping[Any, Any]) -> State:
     return {name: part for name, part in value.items() if isinstance(name, str) and isinstance(part, torch.Tensor)}
 
 
-def _chosen(path: Path, states: Mapping[str, State]) -> tuple[State, tuple[str, ...]]:
-    """The one that is no running average, and what is said of the others."""
-    plain = [name for name in states if not _averaged(name)] or list(states)
+def _chosen(path: Path, states: Mapping[str, State], which: str | None) -> tuple[State, tuple[str, ...]]:
+    """The state dict that is asked for, or the one of a network that is no running average; what is said of others."""
+    found = ", ".join(f"`{name or 'the file itself'}`" for name in states) or "none"
+    if which is not None:
+        if which not in states:
+            raise damaged(path, f"it has no state dict `{which}`; it has {found}", did_you_mean(which, states))
+        return states[which], (f"took `{which}`; the file has {found}",)
+    kernels = [name for name, state in states.items() if any(tensor.dim() > 1 for tensor in state.values())]
+    networks = kernels or list(states)  # what has only vectors is a history of losses
+    plain = [name for name in networks if not _averaged(name)] or networks
     if len(plain) > 1:
-        raise damaged(path, f"it holds several state dicts: {', '.join(plain)}", _WHICH)
+        raise damaged(path, f"it holds several state dicts: {found}", f"--state-dict {plain[0]} says which")
     if not plain:
         return {}, ()
-    others = [name for name in states if name != plain[0]]
-    said = f"took `{plain[0]}`, and not its running average `{', '.join(others)}`"
-    return states[plain[0]], (said,) if others else ()
+    averages = ", ".join(name for name in networks if name != plain[0])
+    said = f"took `{plain[0]}`, and not its running average `{averages}`"
+    return states[plain[0]], (said,) if averages else ()
 
 
 def _averaged(name: str) -> bool:
@@ -168,6 +177,8 @@ def _values(tensor: Any) -> Any:
 def _unusable(tensor: Any) -> str:
     import torch
 
+    if tensor.is_floating_point() and tensor.dtype.itemsize == 1:  # a float of 8 bits or fewer
+        return scaled(str(tensor.dtype).removeprefix("torch."))
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested or tensor.device.type != "cpu":
         return "not a plain tensor"
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():

@@ -182,7 +182,27 @@ def test_of_a_network_and_its_running_average_the_network_is_taken_and_that_is_s
     assert _named(tmp_path / "a.pth") == (["model.a.weight", "schema.a.weight"], (said,))
 
 
-# --- bfloat16
+def test_what_a_checkpoint_keeps_of_its_run_is_no_second_network(tmp_path: Path) -> None:
+    import torch
+
+    state, curve = {"a.weight": torch.ones(2, 2)}, torch.ones(7)
+    for whole in (
+        {"history": {"loss": curve}, "state_dict": state}, {"metrics": {"iou": {"val": curve}}, "model": state},
+        {"best": curve, "model": state}, {**state, "history": {"loss": curve}},
+    ):  # fmt: skip
+        torch.save(whole, tmp_path / "a.pth")
+        assert _named(tmp_path / "a.pth") == (["a.weight"], ()), whole
+
+
+def test_another_format_has_no_state_dicts_to_choose_from(
+    tensors: dict[str, np.ndarray], save: Save, spec: Path, run: Run, tmp_path: Path
+) -> None:
+    save["safetensors"](tmp_path / "a.safetensors", tensors)
+    _, _, errors = run("import", "a.safetensors", "--spec", spec, *FLAGS, "--state-dict", "ema")
+    assert "it holds safetensors, which has no state dicts\n   = help: leave --state-dict out\n" in errors
+
+
+# --- floats of other widths
 
 
 def test_bfloat16_of_safetensors_to_the_last_bit(
@@ -196,6 +216,22 @@ def test_bfloat16_of_safetensors_to_the_last_bit(
     assert run("import", "a.safetensors", "--spec", spec, *FLAGS, "--strict")[0] == 0
     found = load_file(tmp_path / "out.safetensors")
     assert all(np.array_equal(found[name], halves[name].float().numpy()) for name in tensors)
+
+
+@pytest.mark.parametrize("form", ["pth", "safetensors"])
+@pytest.mark.parametrize("kind", ["float8_e4m3fn", "float8_e5m2"])
+def test_floats_of_8_bits_are_not_read_without_their_scale(
+    kind: str, form: str, spec: Path, tensors: dict[str, np.ndarray], run: Run, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    state = {name: torch.from_numpy(value).to(getattr(torch, kind)) for name, value in tensors.items()}
+    (torch.save if form == "pth" else save_file)(state, f"a.{form}")
+    _, _, errors = run("import", f"a.{form}", "--spec", spec, *FLAGS)
+    name = kind if form == "pth" else {"float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2"}[kind]
+    why = f"{name} is quantised, and by which scale the file does not say in a known way: dequantise it first"
+    assert f"no tensor in it can be a weight: `c1.{'weight' if form == 'pth' else 'bias'}`: {why}\n" in errors
 
 
 # --- Keras

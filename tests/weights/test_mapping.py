@@ -134,6 +134,22 @@ def test_what_is_no_weight_is_skipped_in_order(run: Run, tmp_path: Path) -> None
     assert {"name": "norm.shift", "shape": [1, 3, 1, 1], "why": None} in report["no_place"]
 
 
+@pytest.mark.parametrize("metric", [(1,), (4,), (7,)])
+@pytest.mark.parametrize("at", ["first", "between", "last"])
+def test_a_curve_of_losses_beside_the_layers_ends_no_order(
+    at: str, metric: tuple[int, ...], run: Run, tmp_path: Path
+) -> None:
+    import torch
+    from torch import nn
+
+    (tmp_path / "net.yaml").write_text(f"{NET}  - a: {{conv: 4, norm: none}}\n  - b: {{conv: 4, norm: none}}\n")
+    state = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.Conv2d(4, 4, 3, bias=False)).state_dict()
+    items = [(f"net.{name}", value) for name, value in state.items()]
+    items.insert(("first", "between", "last").index(at), ("val_loss", torch.zeros(metric)))
+    torch.save(dict(items), tmp_path / "a.pth")
+    assert list(places(told(run, "a.pth", "net.yaml")).values()) == ["net.0.weight", "net.1.weight"]
+
+
 @pytest.mark.parametrize("names", [
     "weight bias running_mean running_var", "bias running_mean running_var weight",
     "running_var running_mean bias weight", "beta gamma moving_mean moving_variance",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from segcompile.errors import SegcompileError
 from segcompile.weights import stored
@@ -139,9 +140,14 @@ def test_several_state_dicts_in_one_file(spec: Path, run: Run, tmp_path: Path) -
 
     torch.save({"net": {"c1.bias": torch.zeros(4)}, "other": {"c1.bias": torch.ones(4)}}, tmp_path / "a.pth")
     assert refused(run, tmp_path, "a.pth") == (
-        f"{DAMAGED}it holds several state dicts: net, other\n"
-        "   = help: save the state dict alone: torch.save(model.state_dict(), path)\n"
+        f"{DAMAGED}it holds several state dicts: `net`, `other`\n   = help: --state-dict net says which\n"
     )
+    assert refused(run, tmp_path, "a.pth", "--state-dict", "othr") == (
+        f"{DAMAGED}it has no state dict `othr`; it has `net`, `other`\n   = help: did you mean `other`?\n"
+    )
+    status, told, _ = run("import", "a.pth", "--spec", spec, "-o", "out.safetensors", "--state-dict", "other")
+    assert status == 0 and "\ntook `other`; the file has `net`, `other`\n" in told
+    assert load_file(tmp_path / "out.safetensors")["c1.bias"].all()
 
 
 def _safetensors(shape: list[int], size: int) -> bytes:

@@ -4,8 +4,8 @@ Caffe normalises in two layers. BatchNorm has sums of means and variances, and b
 that reads its result has the scale and the shift. Together they are a batch norm. Behind a Convolution that they were
 folded into, neither is left.
 
-Forks have a layer BN for both. PSPNet's and ICNet's has four blobs, scale, shift, mean and variance. SegNet's and ENet's
-has two, a scale and a shift into which the statistics are folded before the network is used.
+Forks have a layer BN for both. PSPNet's and ICNet's has four blobs: scale, shift, mean and variance. SegNet's and
+ENet's has two, a scale and a shift into which the statistics are folded before the network is used.
 """
 
 from __future__ import annotations

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segcompile.weights.onnx_graph import FOLLOWED, Constant, OnnxGraph, Step, extents, onnx_graph
+from segcompile.weights.onnx_graph import OnnxGraph, extents, onnx_graph
+from segcompile.weights.onnx_head import head_said, head_steps
 from segcompile.weights.onnx_layers import Found, layers_of
 from segcompile.weights.onnx_shapes import known_of
+from segcompile.weights.onnx_values import Constant, Step
 from segcompile.weights.placing import EXAMPLES, shown
 from segcompile.weights.sites import Site
 from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged
@@ -39,10 +41,12 @@ def read_onnx(path: Path) -> Source:
     graph = onnx_graph(path, model)
     known = known_of(graph, {value.name: extents(value) for value in model.graph.value_info})
     layers = tuple(layers_of(graph, known))
-    others = tuple(_others(graph, layers))
+    spent = {step for found in layers for step in found.steps}
+    head = head_steps(graph, known, spent)
+    others = tuple(_others(graph, {*spent, *head}))
     stored = checked(path, _tensors(layers, [other for other in others if not other.reckoned]))
     said = _constants(path.name, [other for other in others if other.reckoned])
-    return Source(path, stored, Order.EXECUTED, said=(*graph.said, *said))
+    return Source(path, stored, Order.EXECUTED, said=(*graph.said, *head_said(path.name, graph, head), *said))
 
 
 def _tensors(layers: Iterable[Found], others: Iterable[_Other]) -> Iterator[Stored]:
@@ -75,17 +79,16 @@ class _Other:
         return f"{self.step.op} `{self.step.name}` reads it" if self.step else "no step reads it"
 
 
-def _others(graph: OnnxGraph, layers: Iterable[Found]) -> Iterator[_Other]:
-    spent = {step for found in layers for step in found.steps}
+def _others(graph: OnnxGraph, spent: Collection[Step]) -> Iterator[_Other]:
     reads = [
         (step, name) for step in graph.steps if step not in spent and step.op not in _SETTINGS for name in step.inputs
     ]
-    reads = [(step, name) for step, name in reads if step.op not in FOLLOWED and name in graph.constants]
+    made = graph.constants.keys()
+    reads = [(step, name) for step, name in reads if name in made and made.isdisjoint(step.outputs)]
     unread = [name for name in graph.constants if name not in graph.readers and name not in graph.results]
     for step, name in (*reads, *((None, name) for name in unread)):
         constant = graph.constants[name]
-        of_image = step is not None and step.op in _ARITHMETIC and not graph.inputs.keys().isdisjoint(step.inputs)
-        if constant.floats and (constant.count > 1 or of_image):
+        if constant.floats and constant.count > 1:
             yield _Other(constant, step)
 
 

@@ -1,17 +1,21 @@
 """The layers of an ONNX graph that weights belong to, each with its tensors in PyTorch's layout.
 
 Only what stands at a weight's place is a weight: the kernel and bias of a convolution or matrix product, the scale,
-shift and statistics of a normalisation, the slopes of a PRelu. A bias, scale or shift may be written out, as an Add or
-Mul by one value a channel directly behind its layer.
+shift and statistics of a normalisation, the slopes of a PRelu. A bias, scale or shift may be written out, as steps by
+one value a channel directly behind its layer: x + v and x - v are a shift, x * v and x / v a scale, and several in a
+row are reckoned together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from segcompile.weights.onnx_graph import Constant, OnnxGraph, Step
+import numpy as np
+
+from segcompile.weights.onnx_graph import OnnxGraph
 from segcompile.weights.onnx_shapes import BROADCAST, KEEP, Known
+from segcompile.weights.onnx_values import Constant, Step
 from segcompile.weights.onnx_windows import SAME_VALUE, window_of
 from segcompile.weights.sites import KERNELS, FileLayer, Kind
 
@@ -28,8 +32,10 @@ _NORMS: dict[str, Kind] = {
 }  # fmt: skip
 _CHANNELS_LAST = (0, 2, 3, 1)  # what makes (batch, height, width, channel) of a map
 _FLATTENS = ("Reshape", "Flatten", "Squeeze")
-_FOLLOWERS = (*_NORMS, "PRelu", "Mul")
+_SHIFTS, _SCALES = ("Add", "Sub"), ("Mul", "Div")
+_FOLLOWERS = (*_NORMS, "PRelu", *_SCALES)
 _MOST_NAMES = 8  # steps in a row that change no value
+_MOST_STEPS = 8  # scales and shifts in a row
 _EPS = 1e-5  # ONNX's own, where none is said
 
 
@@ -75,7 +81,7 @@ class _Reader:
             return self._norm(step, behind)
         if step.op == "PRelu":
             return self._slopes(step)
-        return self._scale(step, behind) if step.op == "Mul" else None
+        return self._scale(step, behind) if step.op in _SCALES else None
 
     def next(self, found: Found, taken: set[Step]) -> Found | None:
         """The norm or slopes that read a layer's result, with nothing between."""
@@ -140,16 +146,29 @@ class _Reader:
         return Found(FileLayer(step.name, kind, step.op), tuple(parts), step.outputs[0], (step,))
 
     def _with_bias(self, step: Step, layer: FileLayer, kernel: Constant, name: str, count: int | None) -> Found:
-        """A layer with its own bias, or the Add behind it; `count`: of its output channels."""
-        parts: Parts = (("weight", kernel),)
+        """A layer with its own bias, and the shifts behind it; `count`: of its output channels."""
         last = layer.kind == "linear"
-        if name:
+        maker = self.graph.makers.get(name)
+        bias = None
+        if name and not (maker is not None and maker.op == "Expand" and self._constant(name).is_all(0)):
             bias = _vector(self._constant(name), count, 1 if last else 0, last).times(step.number("beta", 1.0))
-            return Found(layer, (*parts, ("bias", bias)), step.outputs[0], (step,))
-        added = self._by_channel(step.outputs[0], "Add", count, last)
-        if added is None:
-            return Found(layer, parts, step.outputs[0], (step,))
-        return Found(layer, (*parts, ("bias", added[1])), added[0].outputs[0], (step, added[0]))
+        steps: tuple[Step, ...] = (step,)
+        result = step.outputs[0]
+        if bias is None or bias.shape == (count,):
+            shifts, shift = self._shift(result, count, last)
+            steps, result = (*steps, *shifts), shifts[-1].outputs[0] if shifts else result
+            bias = bias.with_each(shift, np.add) if bias and shift else bias or shift
+        parts: Parts = (("weight", kernel),) if bias is None else (("weight", kernel), ("bias", bias))
+        return Found(layer, parts, result, steps)
+
+    def _shift(self, name: str, count: int | None, last: bool = False) -> tuple[tuple[Step, ...], Constant | None]:
+        """The steps behind a value that only shift it, and by how much together."""
+        steps: tuple[Step, ...] = ()
+        total = None
+        while len(steps) < _MOST_STEPS and (found := self._by_channel(name, _SHIFTS, count, last)):
+            total = found[1] if total is None else total.with_each(found[1], np.add)
+            steps, name, count = (*steps, found[0]), found[0].outputs[0], total.count
+        return steps, total
 
     def _norm(self, step: Step, behind: str) -> Found:
         """A normalisation. Written out, a group norm is an instance norm of the groups, between two Reshapes."""
@@ -176,11 +195,10 @@ class _Reader:
         scale, shift = self._constant(step.input(1)), self._constant(step.input(2))
         if not (scale.is_all(1) and shift.is_all(0)):
             return scale, shift, steps
-        scaled = self._by_channel(steps[-1].outputs[0], "Mul", channels)
+        scaled = self._by_channel(steps[-1].outputs[0], _SCALES, channels)
         steps = (*steps, scaled[0]) if scaled else steps
-        shifted = self._by_channel(steps[-1].outputs[0], "Add", channels)
-        steps = (*steps, shifted[0]) if shifted else steps
-        return scaled[1] if scaled else scale, shifted[1] if shifted else shift, steps
+        shifts, shifted = self._shift(steps[-1].outputs[0], channels)
+        return scaled[1] if scaled else scale, shifted or shift, (*steps, *shifts)
 
     def _slopes(self, step: Step) -> Found:
         vector = len(self.known.shape(step.input(0)) or ()) == 2
@@ -188,42 +206,54 @@ class _Reader:
         return Found(FileLayer(step.name, "prelu", step.op), (("weight", slopes),), step.outputs[0], (step,))
 
     def _scale(self, step: Step, behind: str) -> Found | None:
-        """A scale a channel, and the shift behind it: a batch norm in evaluation, written out."""
+        """Scales and shifts a channel, the first a scale: a batch norm in evaluation, written out."""
         names = [name for name in step.inputs if name not in self.graph.constants]
-        scaled = self._by_channel(names[0], "Mul", self._channels(names[0]), step=step) if len(names) == 1 else None
-        if scaled is None:
+        found = self._by_channel(names[0], _SCALES, self._channels(names[0]), step=step) if len(names) == 1 else None
+        if found is None:
             return None
-        scale = scaled[1]
-        shifted = self._by_channel(step.outputs[0], "Add", scale.count)
+        steps: tuple[Step, ...] = (step,)
+        scale, shift = found[1], None
+        while len(steps) < _MOST_STEPS:
+            found = self._by_channel(steps[-1].outputs[0], (*_SCALES, *_SHIFTS), scale.count)
+            if found is None:
+                break
+            if found[0].op in _SHIFTS:
+                shift = found[1] if shift is None else shift.with_each(found[1], np.add)
+            else:
+                scale = scale.with_each(found[1], np.multiply)
+                shift = shift.with_each(found[1], np.multiply) if shift else None
+            steps = (*steps, found[0])
+        if shift is None and (not behind or scale.count == 1):  # a factor
+            return None
         layer = FileLayer(step.name, "scale", step.op, behind=behind)
-        if shifted is not None:
-            return Found(layer, (("weight", scale), ("bias", shifted[1])), shifted[0].outputs[0], (step, shifted[0]))
-        if not behind or scale.count == 1:  # a factor
-            return None
-        return Found(layer, (("weight", scale),), step.outputs[0], (step,))
+        parts: Parts = (("weight", scale),) if shift is None else (("weight", scale), ("bias", shift))
+        return Found(layer, parts, steps[-1].outputs[0], steps)
 
     def _channels(self, name: str) -> int | None:
         shape = self.known.shape(name) or ()
         return shape[1] if len(shape) > 1 else None
 
     def _by_channel(
-        self, name: str, op: str, count: int | None, last: bool = False, step: Step | None = None
+        self, name: str, ops: Sequence[str], count: int | None, last: bool = False, step: Step | None = None
     ) -> tuple[Step, Constant] | None:
-        """The Add or Mul by one value a channel that alone reads a value, and those values. Channels are the second
-        axis of a value, or the `last` one; of a single channel the value may be a number."""
+        """The step by one value a channel that alone reads a value, and by what it scales or shifts: x - v shifts by
+        -v. Channels are the second axis of a value, or the `last` one; of a single channel the value may be a
+        number."""
         step = step or self.graph.only_reader(name)
-        if step is None or step.op != op or len(step.inputs) != 2 or not step.outputs:
+        if step is None or step.op not in ops or len(step.inputs) != 2 or not step.outputs:
+            return None
+        turned = step.op in ("Sub", "Div")
+        if turned and step.input(0) != name:
             return None
         found = self.graph.constants.get(step.inputs[0 if step.inputs[1] == name else 1])
         if found is None or not found.floats or count not in (None, found.count):
             return None
-        if count == found.count == 1:
-            return step, found.shaped((1,))
         rank = len(self.known.shape(name) or ()) or 4
         axis = len(found.shape) - (1 if last else rank - 1)  # of the channels, in the constant
-        if not 0 <= axis < len(found.shape) or found.shape[axis] != found.count:
+        if not count == found.count == 1 and (not 0 <= axis < len(found.shape) or found.shape[axis] != found.count):
             return None
-        return step, found.shaped((found.count,))
+        vector = found.shaped((found.count,))
+        return step, vector.inverse(step.op) if turned else vector
 
 
 def _vector(found: Constant, channels: int | None, shared: int = 0, last: bool = False) -> Constant:

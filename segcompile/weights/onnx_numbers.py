@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from segcompile.weights.onnx_graph import MOST_SETTINGS, Constant, Step, array_of, resolved
+from segcompile.weights.onnx_values import MOST_SETTINGS, Constant, Step, array_of, resolved
 from segcompile.weights.stored import Array
 
 _WHOLE = (2, 3, 4, 5, 6, 7, 9, 12, 13)  # TensorProto's integers and bool
@@ -72,6 +72,10 @@ def _computed(step: Step, shape: Sequence[int | None] | None, inputs: list[Numbe
         return Numbers(np.trunc(first.values) if whole else first.values, whole)
     if step.op == "ConstantOfShape":
         return _filled(step, first)
+    if step.op == "Range" and len(given) == 3:
+        start, end, by = (float(found.values.reshape(-1)[0]) for found in given)
+        count = max(0, int(np.ceil((end - start) / by)))
+        return Numbers(start + by * np.arange(count), first.whole) if count <= MOST_SETTINGS else None
     if step.op in ("Max", "Min"):
         reduce = np.maximum if step.op == "Max" else np.minimum
         result = first.values

@@ -3,6 +3,12 @@
 Two things need them: a padding that is said as SAME or is reckoned from the size, and a scale or slope said once for
 several channels. None stands for an open extent; a value that nothing is known of is not in the tables. What the
 file claims of values in between (value_info) is believed only where nothing is known.
+
+onnx.shape_inference is not asked, for three reasons (onnx 1.23). It aborts the process on files that are made for it: a
+Slice of an input whose extent is negative takes 113 bytes, and functions that call each other twice take twice as long
+for each 60 bytes. One step without an input ends it for the whole graph. And it does not propagate Cast, Div, Ceil and
+Max, with which exporters reckon SAME. onnx.reference fills and spreads to any size that a file says, and knows no list
+of which one number is open, as that of a batch.
 """
 
 from __future__ import annotations
@@ -12,8 +18,9 @@ from dataclasses import dataclass
 from math import floor
 from typing import Any
 
-from segcompile.weights.onnx_graph import OnnxGraph, Step, resolved
+from segcompile.weights.onnx_graph import OnnxGraph
 from segcompile.weights.onnx_numbers import Numbers, computed, held
+from segcompile.weights.onnx_values import Step, resolved
 
 Shape = tuple[int | None, ...]
 

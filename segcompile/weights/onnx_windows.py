@@ -1,5 +1,7 @@
 """Stride, dilation and padding of an ONNX convolution: SAME resolved at the file's size, a Pad before it counted in.
 
+A circular padding may be written out: the map between its own last and first rows, then between its columns.
+
 `pads` is (top, bottom, left, right). Of a transposed convolution it is what is cut of the whole output, less the output
 padding: so much decides which input an output reads.
 """
@@ -8,12 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segcompile.weights.onnx_graph import OnnxGraph, Step
+from segcompile.weights.onnx_graph import OnnxGraph
 from segcompile.weights.onnx_shapes import Known, padding
+from segcompile.weights.onnx_values import Step
 from segcompile.weights.sites import Pads
 
 _MODES = {"constant": "zero", "reflect": "reflect", "edge": "edge"}
 _MOST = 2**20  # pixels of a stride or padding that is believed
+_ROWS_AND_COLUMNS = (2, 3, -1, -2)
 SAME_VALUE = ("Identity", "Cast", "Dropout")
 
 Pair = tuple[int, int]
@@ -112,12 +116,12 @@ def _halves(total: int, more_behind: bool) -> Pair:
 
 
 def _before(step: Step, graph: OnnxGraph, known: Known) -> tuple[Pads, str] | None:
-    """What a Pad step before a convolution adds around the image, and of what; None where that is not known."""
-    maker = graph.makers.get(step.input(0))
-    for _ in range(8):
-        if maker is None or maker.op not in SAME_VALUE:
-            break
-        maker = graph.makers.get(maker.input(0))
+    """What stands before a convolution and adds around the image, and of what; None where that is not known."""
+    maker = _maker(step, graph)
+    if maker is not None and maker.op == "Concat":
+        return _wrapped(maker, graph, known)
+    if maker is not None and maker.op == "Gather" and maker.integer("axis", 0) in _ROWS_AND_COLUMNS:
+        return None
     if maker is None or maker.op != "Pad":
         return (0, 0, 0, 0), "zero"
     pads = padding(maker, known, 4)
@@ -130,6 +134,54 @@ def _before(step: Step, graph: OnnxGraph, known: Known) -> tuple[Pads, str] | No
     if around is None or (filled and value is None):
         return None
     return around, f"{value[0]:g}" if filled and value else _MODES.get(mode, mode)
+
+
+def _maker(step: Step, graph: OnnxGraph) -> Step | None:
+    """What makes the value that a step reads, but for steps that only name it."""
+    maker = graph.makers.get(step.input(0))
+    for _ in range(8):
+        if maker is None or maker.op not in SAME_VALUE:
+            break
+        maker = graph.makers.get(maker.input(0))
+    return maker
+
+
+def _wrapped(step: Step, graph: OnnxGraph, known: Known) -> tuple[Pads, str] | None:
+    """The padding that Concat steps put around a map, if it is made of the map's opposite sides."""
+    sides, maker = [0, 0, 0, 0], step
+    for _ in range(2):
+        axis = maker.integer("axis", 0) % 4
+        if axis < 2:  # of channels: no padding
+            break
+        core = next((name for name in maker.inputs if getattr(graph.makers.get(name), "op", "") != "Slice"), None)
+        at = maker.inputs.index(core) if core else -1
+        parts = [_side(name, core or "", axis, graph, known) for name in maker.inputs if name != core]
+        if not 0 <= at <= 1 or not 0 < len(parts) == len(maker.inputs) - 1 < 3 or None in parts:
+            return None
+        counts = [part or 0 for part in parts]
+        if any(count > 0 for count in counts[:at]) or any(count < 0 for count in counts[at:]):
+            return None
+        sides[2 * axis - 4] += -sum(counts[:at])
+        sides[2 * axis - 3] += sum(counts[at:])
+        inner = graph.makers.get(core or "")
+        if inner is None or inner.op != "Concat":
+            return ((_pads(sides) or (0, 0, 0, 0)), "wrap") if inner is None or inner.op != "Pad" else None
+        maker = inner
+    return ((_pads(sides) or (0, 0, 0, 0)), "wrap") if any(sides) else ((0, 0, 0, 0), "zero")
+
+
+def _side(name: str, core: str, axis: int, graph: OnnxGraph, known: Known) -> int | None:
+    """How many rows a Slice takes of a map: so many of the first, or less than 0, of the last; None for any other."""
+    step = graph.makers.get(name)
+    if step is None or step.input(0) != core:
+        return None
+    starts, ends, axes = (known.integers(step, word, at) for at, word in enumerate(("starts", "ends", "axes"), 1))
+    strides = known.numbers(step.input(4)) if step.input(4) else (1.0,)
+    if not starts or not ends or not axes or len(axes) != 1 or axes[0] % 4 != axis or strides != (1.0,):
+        return None
+    if starts[0] == 0 < ends[0] <= _MOST:
+        return ends[0]
+    return starts[0] if -_MOST <= starts[0] < 0 and ends[0] > _MOST else None
 
 
 def _sum(first: Pads, second: Pads) -> Pads | None:

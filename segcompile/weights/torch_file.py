@@ -97,9 +97,8 @@ def _states(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str
     yield from inner
     tensors = _tensors(value)
     least = 2 if inner else 1  # beside other mappings, single vectors are what a program keeps of its run
-    if any(tensor.is_floating_point() and tensor.dim() >= least for tensor in tensors.values()):
-        yield name, tensors
-    elif tensors and not depth and not inner:
+    known = any(tensor.is_floating_point() and tensor.dim() >= least for tensor in tensors.values())
+    if known or (tensors and not depth and not inner):
         yield name, tensors
 
 

@@ -189,6 +189,50 @@ def test_what_a_padding_holds_is_compared(mode: str, value: float, said: str, ru
         imported(run, spec, "--strict")
 
 
+def circular(path: Path, size: Sequence[int | str], rows: Sequence[int] = (-1, 1)) -> Path:
+    """A circular padding as PyTorch's exporter writes it: (top, bottom) rows, and a column at each side."""
+    most = np.iinfo(np.int64).max
+    numbers = {"top": rows[0], "bottom": rows[1], "most": most, "zero": 0, "first": 1, "last": -1, "h": 2, "w_": 3}
+    held = {name: np.array([value]) for name, value in numbers.items()}
+    nodes = [
+        node("Slice", ("x", "top", "most", "h"), "s1"), node("Slice", ("x", "zero", "bottom", "h"), "s2"),
+        node("Concat", ("s1", "x", "s2"), "y", axis=2),
+        node("Slice", ("y", "last", "most", "w_"), "s3"), node("Slice", ("y", "zero", "first", "w_"), "s4"),
+        node("Concat", ("s3", "y", "s4"), "z", axis=3), node("Conv", ("z", "w"), "c"),
+    ]  # fmt: skip
+    return write(path, nodes, {**held, "w": values(4, 3, 3, 3)}, size)
+
+
+@pytest.mark.parametrize("size", [(1, 3, 8, 8), ("n", 3, "h", "w")])
+def test_a_circular_padding_that_is_written_out(size: Sequence[int | str], run: Run, tmp_path: Path) -> None:
+    spec = net(tmp_path, "c: {conv: 4, kernel: 3, pad: 1, bias: no}")
+    no = "   = help: no padding of a spec is that; --weights-only if only its weights are wanted\n"
+    circular(tmp_path / "a.onnx", size)
+    errors = refused(run, spec)
+    assert "c has padding of 1, the file's Conv `c` 1 (wrap)\n" in errors and no in errors
+    circular(tmp_path / "a.onnx", size, (-2, 1))
+    errors = refused(run, spec)
+    assert "c has padding of 1, the file's Conv `c` [2, 1, 1, 1] (wrap)\n" in errors and no in errors
+    write(tmp_path / "a.onnx", [node("Pad", ("x", "pads"), "p", mode="wrap"), node("Conv", ("p", "w"), "c")],
+          {"w": values(4, 3, 3, 3), "pads": np.array([0, 0, 1, 1] * 2)}, size, opset=19)  # fmt: skip
+    assert "the file's Conv `c` 1 (wrap)\n" in refused(run, spec)
+
+
+@pytest.mark.parametrize("nodes", [
+    [node("Concat", ("x", "x"), "y", axis=2)],
+    [node("Slice", ("x", "zero", "one", "two"), "s"), node("Concat", ("s", "x"), "y", axis=2)],  # the first row again
+    [node("Gather", ("x", "rows"), "y", axis=2)],
+])  # fmt: skip
+def test_rows_that_are_put_together_otherwise_are_a_padding_that_is_not_compared(
+    nodes: Sequence[Any], run: Run, tmp_path: Path
+) -> None:
+    held = {"zero": np.array([0]), "one": np.array([1]), "two": np.array([2]), "rows": np.arange(8)}
+    held |= {"w": values(4, 3, 3, 3)}
+    write(tmp_path / "a.onnx", [*nodes, node("Conv", ("y", "w"), "c")], held)
+    note = "the padding of 1 layer is computed in the file or depends on its image, and was not compared: c"
+    assert f"\n{note}\n" in imported(run, net(tmp_path, "c: {conv: 4, kernel: 3, bias: no}"))
+
+
 def test_a_pad_of_the_spec_counts_as_well(run: Run, nets: SimpleNamespace, tmp_path: Path) -> None:
     path = conv(tmp_path, pads=[2, 2, 2, 2])
     layers = ("{pad: 1}", "c: {conv: 4, kernel: 3, pad: 1, bias: no}")

@@ -270,7 +270,8 @@ class _Composer:
                 return Mapping(entries, span)
             key = self._node(event, depth + 1)
             if not isinstance(key, Scalar):
-                raise fail("SC004", f"a key is a word or a number, not {describe(key)}", key.span)
+                help = "one word before the `:`; `{{name}}` of a template engine is to be filled in first"
+                raise fail("SC004", f"a key is a word or a number, not {describe(key)}", key.span, help=help)
             if key.text in entries:
                 first = Label(entries[key.text][0].span, "first written here")
                 raise fail(

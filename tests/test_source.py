@@ -206,7 +206,8 @@ BAD = {
         "error[SC004 wrong-type]: a key is a word or a number, not a list\n"
         "  --> net.yaml:1:3\n"
         " 1 | ? [a, b]\n"
-        "   |   ^",
+        "   |   ^\n"
+        "   = help: one word before the `:`; `{{name}}` of a template engine is to be filled in first",
     ),
     "a tab as indentation": (
         "a:\n\tb: 1\n",

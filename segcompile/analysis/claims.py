@@ -22,6 +22,7 @@ from segcompile.source import Scalar, describe
 __all__ = ["Verdict", "check_claims"]
 
 _OF_LAYERS = ("receptive_field", "stride", "margin", "offset", "size", "channels", "kernel", "dilation", "parameters")
+_PIXELS = "an integer, `3x3` or [height, width]"
 
 
 def check_claims(expansion: Expansion, graph: Graph, facts: Facts, findings: Findings) -> tuple[Verdict, ...]:
@@ -83,7 +84,9 @@ def _claimed(claim: Claim, graph: Graph, values: Values) -> Pair:
     if claim.what in ("channels", "parameters"):
         value = read_integer(node, values)
         return value, value
-    return read_axes(node, values, read_ratio if claim.what in ("stride", "margin") else read_integer)
+    if claim.what in ("stride", "margin"):
+        return read_axes(node, values, read_ratio, "a number or [height, width]")
+    return read_axes(node, values, read_integer, _PIXELS)
 
 
 def _computed(what: str, nodes: tuple[Node, ...], facts: Facts) -> Pair | None:
@@ -137,7 +140,7 @@ def _size_elsewhere(
     key, value = cell
     shape = subject.shapes_at(read_pair(key, subject.expansion.values)).get(node)
     computed = (shape.size[0], shape.size[1]) if shape is not None and shape.size else None
-    claimed = read_axes(value, values, read_integer)
+    claimed = read_axes(value, values, read_integer, _PIXELS)
     return Verdict(claim.layer, f"size at {key.text}", claimed, computed, value.span)
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from segcompile.errors import Diagnostic, SegcompileError, Span, fail
 from segcompile.language.expressions import names_in
-from segcompile.language.values import READERS, Values, read_number, read_option, read_pair, read_word, with_stride
+from segcompile.language.values import READERS, Values, read_number, read_option, read_word, with_stride
 from segcompile.language.words import called, meant
 from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
 from segcompile.source import Mapping, Node, Scalar, describe, scalars
@@ -194,14 +194,15 @@ def _values(op: type[Op], given: _Given, stride: tuple[int, int] = (1, 1)) -> di
     """The value of each attribute; the stride first, because the others may read it (`kernel: 2*stride`)."""
     found: dict[str, Any] = {}
     strided = "stride" in op.model_fields
-    stride = read_pair(*given["stride"]) if strided and "stride" in given else stride
     wrong: list[Diagnostic] = []
-    for name, (node, values) in given.items():
-        scope = with_stride(values, stride) if strided else values
+    for name, (node, values) in sorted(given.items(), key=lambda item: item[0] != "stride"):
+        scope = with_stride(values, stride) if strided and name != "stride" else values
         try:
-            found[name] = stride if name == "stride" else _value(op, name, node, scope)
+            found[name] = _value(op, name, node, scope)
         except SegcompileError as error:
             wrong += error.diagnostics
+        if name == "stride":
+            stride = found.get(name, stride)
     if wrong:
         raise SegcompileError(wrong)
     return found

@@ -25,7 +25,8 @@ def read_target(key: str, body: MappingNode, place: Place) -> Scalar:
     """The name of the block or spec that a body calls."""
     target = body.entries[key][1]
     if not isinstance(target, Scalar):
-        raise fail("SC004", f"`{key}` takes a name, not {describe(target)}", target.span)
+        help = f"`{key}: {'a_block' if key == 'block' else 'a_spec'}`"
+        raise fail("SC004", f"`{key}` takes a name, not {describe(target)}", target.span, help=help)
     for part in CARRIED:
         if part in body.entries:
             raise fail("SC011", f"a {key} carries no `{part}`", body.key(part).span, help="give it to a layer inside")
@@ -90,7 +91,8 @@ def _arguments(
 
 def _argument(node: Node, values: Values) -> int | str:
     if not isinstance(node, Scalar):
-        raise fail("SC107", f"an argument is an integer or a name, not {describe(node)}", node.span)
+        help = "one value, for example `64` or `pool3`"
+        raise fail("SC107", f"an argument is an integer or a name, not {describe(node)}", node.span, help=help)
     return read_integer_or_name(node, values)
 
 
@@ -134,7 +136,8 @@ class Library:
     def _document(self, path: Path, target: Scalar, body: MappingNode, place: Place) -> Document:
         variant = body.get("variant")
         if variant is not None and not isinstance(variant, Scalar):
-            raise fail("SC004", f"`variant` is a name, not {describe(variant)}", variant.span)
+            help = f"for example `{{use: {target.text}, variant: large}}`"
+            raise fail("SC004", f"`variant` is a name, not {describe(variant)}", variant.span, help=help)
         key = (path, variant.text if variant is not None else None)
         if key not in self.documents:
             chooser = variant.span if variant is not None else target.span

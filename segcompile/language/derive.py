@@ -146,10 +146,12 @@ class _Reader:
                 raise fail("SC011", "`transform` edits a base, and there is no `base`", span, help="name the `base`")
             return choose(root, choice) if "variants" not in root.entries else root
         if not isinstance(base, Scalar):
-            raise fail("SC004", f"`base` is the name of a spec file, not {describe(base)}", base.span)
+            help = "for example `base: fcn32s`"
+            raise fail("SC004", f"`base` is the name of a spec file, not {describe(base)}", base.span, help=help)
         own = root.get("variant")  # by now that of the chosen variant
         if own is not None and not isinstance(own, Scalar):
-            raise fail("SC004", f"`variant` is a name, not {describe(own)}", own.span)
+            help = "the name of one of the base's variants: `variant: large`"
+            raise fail("SC004", f"`variant` is a name, not {describe(own)}", own.span, help=help)
         if own is not None:
             if choice.variant is not None and "variants" not in root.entries:
                 message = f"there is no variant `{choice.variant}`: this spec is variant `{own.text}` of its base"

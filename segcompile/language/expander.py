@@ -17,7 +17,7 @@ from segcompile.language.place import Place
 from segcompile.language.sections import read_input_section, read_outputs
 from segcompile.language.table import Table
 from segcompile.language.transform import Draft, edit
-from segcompile.language.values import is_name, read_name, read_positive
+from segcompile.language.values import format_name, is_name, read_positive
 from segcompile.ops import Op, Shape
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
@@ -104,7 +104,7 @@ class Expander:
     # --- one layer -------------------------------------------------------------------------------------------------
 
     def _layer(self, key: str, name: Scalar | None, body: Mapping, place: Place, above: str, start: Node | None) -> str:
-        written = read_name(name, place.values) if name is not None else ""
+        written = format_name(name, place.values) if name is not None else ""
         reader = place.prefix + (written or key)
         above = self.names.read(start, place, reader) if start is not None else above
         if key in CALLS:
@@ -191,7 +191,7 @@ class Expander:
 
     def _chain(self, name: Scalar, body: Sequence, place: Place, above: str) -> str:
         """`image: [{pool: global_avg}, {conv: W}]`: layers one behind the other, under one name."""
-        absolute = self.names.declare(read_name(name, place.values), place, name.span)
+        absolute = self.names.declare(format_name(name, place.values), place, name.span)
         title = place.nested_title(absolute)
         self._open(Scope(absolute, title), above)
         self.names.inline.add(absolute)
@@ -206,7 +206,7 @@ class Expander:
         call = read_block(target, body, place)
         if name is None:
             return self.expand_list(call.layers, call.inside.entered(above), above)
-        absolute = self.names.declare(read_name(name, place.values), place, name.span)
+        absolute = self.names.declare(format_name(name, place.values), place, name.span)
         integers = {key: value for key, value in call.arguments.items() if isinstance(value, int)}
         self._open(Scope(absolute, target.text, integers), above)
         result = self.expand_list(call.layers, call.inside.scope(absolute, target.text, above), above)
@@ -218,7 +218,7 @@ class Expander:
         if name is None:
             raise fail("SC012", "a used spec needs a name", target.span, help=f"`- name: {{use: {target.text}}}`")
         call = self.library.read(target, body, place)
-        absolute = self.names.declare(read_name(name, place.values), place, name.span)
+        absolute = self.names.declare(format_name(name, place.values), place, name.span)
         self.uses.append(Use(absolute, call.document, call.values, target.span, call.takes))
         integers = {key: value for key, value in call.values.items() if isinstance(value, int)}
         self._open(Scope(absolute, call.document.model, integers, call.document.about), above)
@@ -243,7 +243,7 @@ class Expander:
         """What stands for an entry that could not be read, so that those who refer to it are not blamed."""
         try:
             name, body = split(item)
-            absolute = place.prefix + read_name(name, place.values) if name is not None else None
+            absolute = place.prefix + format_name(name, place.values) if name is not None else None
         except SegcompileError:
             absolute = body = None
         if absolute is None or (isinstance(body, Mapping) and "repeat" in body.entries):

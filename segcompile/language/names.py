@@ -12,7 +12,7 @@ from keyword import iskeyword
 from segcompile.errors import MAX_ERRORS, Diagnostic, Findings, Label, SegcompileError, Span, did_you_mean, fail
 from segcompile.graph import enclosing, find_cycles
 from segcompile.language.place import Place, with_labels
-from segcompile.source import Node, Scalar, brief, describe
+from segcompile.source import Node, Scalar, brief, counted
 
 LONGEST = 200  # characters of an absolute name
 _FEW = 12  # so many names are listed where none is near
@@ -140,7 +140,8 @@ class Names:
     def read(self, node: Node, place: Place, reader: str) -> str:
         """The layer that a reference means; where it is not known yet, the name, for `settle` to report."""
         if not isinstance(node, Scalar):
-            raise fail("SC004", f"a layer's name is due here, not {describe(node)}", node.span)
+            help = "one name, for example `input`"
+            raise fail("SC004", f"a layer's name is due here, not {counted(node)}", node.span, help=help)
         name = place.spelled(node)
         found = self.find(name, place)
         if name == "input" and place.above not in ("", place.input):

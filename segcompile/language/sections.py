@@ -16,12 +16,12 @@ from segcompile.language.items import list_under, only
 from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.language.table import Table, read_table
-from segcompile.language.values import Values, read_integer, read_positive
+from segcompile.language.values import Values, read_axes, read_integer, read_positive
 from segcompile.language.words import meant
 from segcompile.ops import Shape
-from segcompile.ops.size import AnySize
+from segcompile.ops.size import AnySize, Size
 from segcompile.source import Mapping as MappingNode
-from segcompile.source import Node, Scalar, Sequence, counted, describe
+from segcompile.source import Node, Scalar, describe
 
 NETWORK_CLAIMS = ("parameters", "weights", "count")
 MAX_SIZES = 64  # of the input that `size` claims speak of: all shapes are computed anew for each
@@ -104,14 +104,17 @@ def _input(section: MappingNode, values: Values) -> Shape:
         missing = "channels" if channels is None else "size"
         raise fail("SC012", f"the input needs `{missing}`", section.span, help="for example {channels: 3, size: any}")
     count = read_positive(channels, values)
-    pair = size.items if isinstance(size, Sequence) else (size, size)
-    if len(pair) != 2:
-        raise fail("SC004", f"a size is one number, [height, width], or any, not {counted(size)}", size.span)
-    return Shape(count, (_size(pair[0], "H", values), _size(pair[1], "W", values)))
+    return Shape(count, _size(size, values))
 
 
-def _size(node: Node, symbol: str, values: Values) -> int | AnySize:
-    return AnySize(symbol) if isinstance(node, Scalar) and node.text == "any" else read_positive(node, values)
+def _size(node: Node, values: Values) -> tuple[Size, Size]:
+    """`500`, `500x300`, [height, width] or `any`."""
+
+    def read(node: Node, values: Values, due: str = "a positive integer or `any`") -> int | None:
+        return None if isinstance(node, Scalar) and node.text == "any" else read_positive(node, values, due)
+
+    height, width = read_axes(node, values, read, "a positive integer, `300x500`, [height, width] or `any`")
+    return AnySize("H") if height is None else height, AnySize("W") if width is None else width
 
 
 def read_defaults(document: Document, values: Values) -> Defaults:
@@ -143,7 +146,8 @@ def read_outputs(document: Document, names: Names, place: Place, last: str, find
     for key, node in section.entries.values():
         with collecting(findings, place):
             if not isinstance(node, Scalar):
-                raise fail("SC004", f"output `{key.text}` is a layer's name, not {describe(node)}", node.span)
+                message = f"output `{key.text}` is a layer's name, not {describe(node)}"
+                raise fail("SC004", message, node.span, help=f"one name: `{key.text}: {last}`")
             name = place.spelled(node)
             layer = names.find(name, place)
             if layer is not None:

@@ -12,9 +12,9 @@ from segcompile.errors import Diagnostic, Label, SegcompileError, Span, fail
 from segcompile.language.derive import Document
 from segcompile.language.values import (
     Values,
+    format_name,
     read_axes,
     read_flag,
-    read_name,
     read_natural,
     read_number,
     read_option,
@@ -22,6 +22,7 @@ from segcompile.language.values import (
     read_word,
 )
 from segcompile.language.words import meant
+from segcompile.ops import Reads
 from segcompile.source import Mapping, Node, Scalar, Sequence, counted, describe
 
 _Reader = Callable[[Node, Values], dict[str, Any]]  # of a key: the fields that it says
@@ -160,12 +161,13 @@ def _selectors(node: Node, values: Values) -> tuple[Scalar, ...]:
     items = node.items if isinstance(node, Sequence) else (node,)
     if not 0 < len(items) <= MOST_SELECTORS:
         message = f"one to {MOST_SELECTORS} names of layers are due here, not a list of {len(items)}"
-        raise fail("SC105", message, node.span)
+        raise fail("SC105", message, node.span, help="for example `freeze: [front.*, fc7]`")
     found = []
     for item in items:
-        name = read_name(item, values, 'the name of layers, `front.*` or "*",')
-        assert isinstance(item, Scalar)
-        found.append(replace(item, text=name))
+        if not isinstance(item, Scalar):
+            message = f'the name of layers, `front.*` or "*", is due here, not {counted(item)}'
+            raise fail("SC004", message, item.span, help="for example `freeze: [front.*, fc7]`")
+        found.append(replace(item, text=format_name(item, values)))
     return tuple(found)
 
 
@@ -205,7 +207,8 @@ def _ignored(node: Node, values: Values) -> tuple[Ignored, ...]:
         named = _CLASS.fullmatch(item.text) if isinstance(item, Scalar) else None
         label = int(named[1]) if named else read_natural(item, values)
         if label >= _MOST_LABEL:
-            raise fail("SC105", f"a label is below {_MOST_LABEL}, not {describe(item)}", item.span)
+            help = f"the largest is `{_MOST_LABEL - 1}`"
+            raise fail("SC105", f"a label is below {_MOST_LABEL}, not {describe(item)}", item.span, help=help)
         found.append(Ignored(label, named is not None, item.span))
     return tuple(found)
 
@@ -227,7 +230,7 @@ def _optimizer(node: Node, values: Values) -> dict[str, Any]:
 def _not_negative(node: Node, values: Values) -> float:
     number = read_number(node, values)
     if number < 0:
-        raise fail("SC105", f"a number from 0 on is due here, not {describe(node)}", node.span)
+        raise fail("SC105", f"a number from 0 on is due here, not {describe(node)}", node.span, help="the least is `0`")
     return number
 
 
@@ -293,9 +296,10 @@ def _padding(node: Node, values: Values) -> dict[str, Any]:
         message = f"how to pad, and by how much, is due here, not {describe(node)}"
         raise fail("SC004", message, node.span, help="for example `input_padding: {reflect: 186}`")
     mode = read_word(word, ("reflect", "edge", "zero"), "mode")
-    height, width = read_axes(size, values, read_natural)
+    height, width = read_axes(size, values, read_natural, Reads.NATURAL_PAIR.value)
     if max(height, width) > _MOST_PADDING:
-        raise fail("SC105", f"at most {_MOST_PADDING} pixels can be added, not {describe(size)}", size.span)
+        message = f"at most {_MOST_PADDING} pixels can be added, not {describe(size)}"
+        raise fail("SC105", message, size.span, help=f"`{mode}: {_MOST_PADDING}`, or less")
     return {"padding": (height, width), "padding_mode": mode}
 
 

@@ -18,40 +18,86 @@ from segcompile.source import Node, Scalar, Sequence, brief, counted, describe
 Values = Mapping[str, int | str]  # parameters, arguments and loop variables in scope
 _T = TypeVar("_T")
 
-_AMBIGUOUS = re.compile(r"0[0-9]+|0[xob]\w*|[0-9]+(:[0-9]+)+|[0-9]+(_[0-9]+)+|~|null|Null|NULL|")
+_AMBIGUOUS = re.compile(r"0[0-9]+|0[xob]\w*|[0-9]+(:[0-9]+)+|[0-9]+(_[0-9]+)+")
 LONGEST_NAME = 200  # characters of a name that was put together
 _FLOAT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _NO_NUMBER = re.compile(r"[-+]?\.(nan|NaN|NAN|inf|Inf|INF)")  # floats of YAML
+_SHARE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(?:/\s*([1-9][0-9]{0,17})|%)")  # 1/2, 50 %: no number of a spec
 _DECIMAL = re.compile(r"[-+]?([0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})")  # no exponent: it is held exactly
 _RATIO = re.compile(r"(.*[^/\s])\s*/\s*([^/\s].*)")  # not `//`
-_PAIR = re.compile(r"([0-9]+)\s*[x×]\s*([0-9]+)")
+_TIMES = re.compile(r"\s*[x×]\s*")
+_PAIR = re.compile(rf"([-+]?[0-9]+){_TIMES.pattern}([-+]?[0-9]+)")
+_EXTENTS = re.compile(rf"[-+]?[0-9]+({_TIMES.pattern}[-+]?[0-9]+)+")  # 512x512, 1x3x3
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _SIDES = ("stride_h", "stride_w")  # the own stride of a layer, along each axis
 _YES, _NO = ("yes", "Yes", "true", "True"), ("no", "No", "false", "False")
+_ON, _OFF = ("1", "on", "TRUE", "YES", "y"), ("0", "off", "FALSE", "NO", "n", "none", "null", "~")  # meant as these
+_NO_VALUE = ("~", "null", "Null", "NULL")
+_INTEGER, _NUMBER = "write a plain decimal integer", "write a plain decimal number"
 
 
-def read_integer(node: Node, values: Values) -> int:
-    """An integer expression."""
-    scalar = _scalar(node, "an integer")
+def read_integer(node: Node, values: Values, due: str = "an integer", least: int | None = None) -> int:
+    """An integer expression, of at least `least`. `due`: what its place takes, for messages."""
+    scalar = _expression(node, due, lambda: _write_integer(node, least))
+    value = _evaluated(scalar, values)
+    if least is not None and value < least:
+        raise fail("SC105", f"{due} is due here, not {_shown(node, value)}", node.span, help=f"the least is `{least}`")
+    return value
+
+
+def read_positive(node: Node, values: Values, due: str = Reads.POSITIVE.value) -> int:
+    """A positive integer."""
+    return read_integer(node, values, due, 1)
+
+
+def read_natural(node: Node, values: Values, due: str = Reads.NATURAL.value) -> int:
+    """A non-negative integer."""
+    return read_integer(node, values, due, 0)
+
+
+def _expression(node: Node, due: str, help: Callable[[], str]) -> Scalar:
+    """The text of an integer expression. Refuses what cannot be one, with the `help`."""
+    scalar = node if isinstance(node, Scalar) else _scalar(node, due, help())
+    if not scalar.quoted and not scalar.text:
+        raise fail("SC012", "a value is missing here", scalar.span, help=help())
     if not scalar.quoted and _AMBIGUOUS.fullmatch(scalar.text):
-        if not scalar.text:
-            raise fail("SC012", "a value is missing here", scalar.span, help="write a plain decimal integer")
         message = f"{describe(scalar)} can be read in more than one way"
-        raise fail("SC005", message, scalar.span, help="write a plain decimal integer")
+        raise fail("SC005", message, scalar.span, help=_INTEGER)
     fraction = _FLOAT.fullmatch(scalar.text) and not scalar.text.lstrip("+-").isdigit()
-    if fraction or scalar.text in (*_YES, *_NO):
-        raise fail("SC004", f"an integer is due here, not `{scalar.text}`", scalar.span)
-    if _PAIR.fullmatch(scalar.text):
-        raise fail("SC004", f"one integer is due here, not `{scalar.text}`", scalar.span)
+    words = (*_YES, *_NO, *_NO_VALUE)
+    if fraction or scalar.text in words or _NO_NUMBER.fullmatch(scalar.text) or _EXTENTS.fullmatch(scalar.text):
+        raise fail("SC004", f"{due} is due here, not {describe(scalar)}", scalar.span, help=help())
+    return scalar
+
+
+def _meant(node: Node) -> float | None:
+    """The only number that stands there: 3 of `3.0`, `[3]` and `3x3`, 1000 of `1e3`. None if there is not one."""
+    items = node.items if isinstance(node, Sequence) else (node,)
+    texts = {text for item in items for text in (_TIMES.split(item.text) if isinstance(item, Scalar) else ("",))}
+    number = float(texts.pop()) if len(texts) == 1 and _FLOAT.fullmatch(min(texts)) else math.inf
+    return number if abs(number) < 2**53 else None
+
+
+def _write_integer(node: Node, least: int | None = None) -> str:
+    """The help where an integer is due: which, if the value can mean only one."""
+    value = _meant(node)
+    if value is None or value != int(value) or (least is not None and value < least):
+        return _INTEGER
+    return f"write `{int(value)}`"
+
+
+def _evaluated(scalar: Scalar, values: Values) -> int:
     try:
         return evaluate(scalar.text, values)
     except BadExpression as bad:
         raise _bad(bad, scalar, values) from None
 
 
-_BAD = (
+_BAD = (  # the first that a message starts with
     ("`/`", "integers only: `//` divides and rounds down"),
-    ("`,`", "two numbers are written `3x3` or `[3, 3]`"),
+    ("`,`", "two numbers are written `3x3` or `[3, 3]`, a decimal `0.5`"),
+    ("the value is larger", "a value below 2**63"),
+    ("`", "an integer, or an expression of integers, parameters, + - * // % ** and parentheses"),
 )
 
 
@@ -76,7 +122,7 @@ def is_name(text: str) -> bool:
 
 def read_integer_or_name(node: Node, values: Values) -> int | str:
     """What a block's argument or a loop variable may be: an integer where it can be evaluated, else a name."""
-    scalar = _scalar(node, "an integer or a name")
+    scalar = _scalar(node, "an integer or a name", "one value: `2` or `enc2`")
     passed = values.get(scalar.text)
     if isinstance(passed, str):
         return passed
@@ -86,30 +132,14 @@ def read_integer_or_name(node: Node, values: Values) -> int | str:
     return read_integer(scalar, values)
 
 
-def read_positive(node: Node, values: Values) -> int:
-    """A positive integer."""
-    value = read_integer(node, values)
-    if value < 1:
-        raise fail("SC105", f"a positive integer is due here, not {_shown(node, value)}", node.span)
-    return value
-
-
-def read_natural(node: Node, values: Values) -> int:
-    """A non-negative integer."""
-    value = read_integer(node, values)
-    if value < 0:
-        raise fail("SC105", f"a non-negative integer is due here, not {_shown(node, value)}", node.span)
-    return value
-
-
-def read_ratio(node: Node, values: Values) -> Fraction:
+def read_ratio(node: Node, values: Values, due: str = Reads.NUMBER.value) -> Fraction:
     """An exact ratio: `3/2`, where both may be expressions, `1.5`, or an integer expression."""
-    scalar = _scalar(node, "a number")
+    scalar = _scalar(node, due, _write_number(node))
     if _DECIMAL.fullmatch(scalar.text):
         return Fraction(scalar.text)
     match = _RATIO.fullmatch(scalar.text)
     if match is None:
-        return Fraction(read_integer(scalar, values))
+        return Fraction(read_integer(scalar, values, due))
     above, below = (Scalar(match[part], _part(scalar, match.start(part), len(match[part]))) for part in (1, 2))
     divisor = read_integer(below, values)
     if divisor == 0:
@@ -119,23 +149,29 @@ def read_ratio(node: Node, values: Values) -> Fraction:
 
 def read_pair(node: Node, values: Values) -> tuple[int, int]:
     """`3`, `3x3`, `1x7` (height by width) or [height, width]: positive integers."""
-    return read_axes(node, values, read_positive)
+    return read_axes(node, values, read_positive, Reads.PAIR.value)
 
 
-def read_axes(node: Node, values: Values, one: Callable[[Node, Values], _T]) -> tuple[_T, _T]:
-    """A pair as `read_pair` reads it, of values that `one` reads."""
+_One = Callable[..., _T]  # a reader of one value: (node, values), and what is due if its place takes more than that
+
+
+def read_axes(node: Node, values: Values, one: _One[_T], due: str) -> tuple[_T, _T]:
+    """A pair as `read_pair` reads it, of values that `one` reads. `due`: what its place takes."""
     if isinstance(node, Scalar):
         match = _PAIR.fullmatch(node.text)
-        if match is not None and not _AMBIGUOUS.fullmatch(node.text):
+        if match is not None and not node.quoted and _AMBIGUOUS.fullmatch(node.text):
+            help = f"{_INTEGER}, or two as `[{match[1]}, {match[2]}]`"
+            raise fail("SC005", f"{describe(node)} can be read in more than one way", node.span, help=help)
+        if match is not None:
             parts = [Scalar(text, node.span) for text in match.groups()]
             return one(parts[0], values), one(parts[1], values)
         if "stride_h" in values:
-            return one(node, _own(values, "stride_h")), one(node, _own(values, "stride_w"))
-        value = one(node, values)
+            return one(node, _own(values, "stride_h"), due), one(node, _own(values, "stride_w"), due)
+        value = one(node, values, due)
         return value, value
     if isinstance(node, Sequence) and len(node.items) == 2:
         return one(node.items[0], _own(values, "stride_h")), one(node.items[1], _own(values, "stride_w"))
-    raise fail("SC004", f"one value or [height, width] is due here, not {counted(node)}", node.span)
+    raise fail("SC004", f"{due} is due here, not {counted(node)}", node.span, help=_write_integer(node, 1))
 
 
 def with_stride(values: Values, stride: tuple[int, int]) -> Values:
@@ -159,46 +195,56 @@ def read_padding(node: Node, values: Values) -> str | tuple[int, int, int, int]:
     help = called("pad", node.text, ("same", "0")) if isinstance(node, Scalar) and node.text not in values else None
     if help is not None:
         raise fail("SC115", f"there is no padding {describe(node)}", node.span, help=help)
-    height, width = read_axes(node, values, read_natural)
+    height, width = read_axes(node, values, read_natural, Reads.PADDING.value)
     return height, height, width, width
 
 
 def read_flag(node: Node, values: Values) -> bool:
     """yes or no (true, false)."""
-    scalar = _scalar(node, "yes or no")
-    if scalar.text in _YES:
+    text = node.text if isinstance(node, Scalar) else None
+    if text in _YES:
         return True
-    if scalar.text in _NO:
+    if text in _NO:
         return False
-    raise fail("SC004", f"yes or no is due here, not {describe(node)}", node.span)
+    help = "write `yes`" if text in _ON else "write `no`" if text in _OFF else "write `yes` or `no`"
+    raise fail("SC004", f"yes or no is due here, not {describe(node)}", node.span, help=help)
 
 
 def read_number(node: Node, values: Values) -> float:
     """A decimal number (`1e-3`) or an integer expression."""
-    scalar = _scalar(node, "a number")
-    if _FLOAT.fullmatch(scalar.text):
-        value = float(scalar.text)
+    text = node.text if isinstance(node, Scalar) else ""
+    if _FLOAT.fullmatch(text):
+        value = float(text)
         if math.isinf(value):
-            raise fail("SC105", f"`{scalar.text}` is too large", scalar.span, help="a number below 1e308")
+            raise fail("SC105", f"`{brief(text)}` is too large", node.span, help="a number below 1e308")
         return value
-    if _NO_NUMBER.fullmatch(scalar.text):
-        raise fail("SC004", f"a number is due here, not `{scalar.text}`", scalar.span)
-    return float(read_integer(node, values))
+    share = _SHARE.fullmatch(text)
+    if share is not None:
+        help = f"write `{float(share[1]) / float(share[2] or 100):g}`"
+        raise fail("SC004", f"a number is due here, not `{text}`", node.span, help=help)
+    return float(_evaluated(_expression(node, Reads.NUMBER.value, lambda: _write_number(node)), values))
+
+
+def _write_number(node: Node) -> str:
+    value = _meant(node)
+    return _NUMBER if value is None else f"write `{value:g}`"
 
 
 def read_numbers(node: Node, values: Values) -> tuple[float, ...]:
     """A list of numbers."""
     if not isinstance(node, Sequence):
-        raise fail("SC004", f"a list of numbers is due here, not {describe(node)}", node.span)
+        help = "for example `[0.5, 0.5]`"
+        raise fail("SC004", f"a list of numbers is due here, not {describe(node)}", node.span, help=help)
     return tuple(read_number(item, values) for item in node.items)
 
 
 def read_word(node: Node, choices: tuple[str, ...], place: str = "") -> str:
     """One of `choices`; `place`: the section of the field's other words for them."""
-    scalar = _scalar(node, "a word")
+    due = f"one of {', '.join(choices)}" if len(choices) > 1 else f"`{choices[0]}`"
+    scalar = _scalar(node, due, f"for example `{choices[0]}`" if len(choices) > 1 else f"write {due}")
     if scalar.text not in choices:
         help = meant(place, scalar.text, choices)
-        raise fail("SC115", f"one of {', '.join(choices)} is due here, not {describe(node)}", node.span, help=help)
+        raise fail("SC115", f"{due} is due here, not {describe(node)}", node.span, help=help)
     return scalar.text
 
 
@@ -238,13 +284,13 @@ def read_init(node: Node, values: Values) -> Init:
             given[key.text] = read_positive(value, values) if key.text == "groups" else read_number(value, values)
     elif options is not None:
         if scheme not in _INIT_OPTION:
-            raise fail("SC004", f"{scheme} initialisation takes no value", options.span)
+            raise fail("SC004", f"{scheme} initialisation takes no value", options.span, help=_init_help(scheme))
         name = _INIT_OPTION[scheme]
         given[name] = read_positive(options, values) if name == "groups" else read_number(options, values)
     if scheme == "normal" and "std" not in given:
         raise fail("SC012", "a gaussian needs its standard deviation", word.span, help="`init: {normal: 0.01}`")
     if given and scheme not in _INIT_OPTION:
-        raise fail("SC004", f"{scheme} initialisation takes no options", word.span)
+        raise fail("SC004", f"{scheme} initialisation takes no options", word.span, help=_init_help(scheme))
     if given.get("std", 0) < 0:
         message = f"a standard deviation is 0 or more, not {given['std']:g}"
         raise fail("SC105", message, word.span, help="`init: {normal: 0.01}`")
@@ -257,21 +303,17 @@ READERS: Mapping[Reads, Callable[[Node, Values], Any]] = {
     Reads.NUMBER: read_number,
     Reads.NUMBERS: read_numbers,
     Reads.PAIR: read_pair,
-    Reads.NATURAL_PAIR: lambda node, values: read_axes(node, values, read_natural),
+    Reads.NATURAL_PAIR: lambda node, values: read_axes(node, values, read_natural, Reads.NATURAL_PAIR.value),
     Reads.PADDING: read_padding,
     Reads.FLAG: read_flag,
     Reads.INIT: read_init,
 }
 
 
-def read_name(node: Node, values: Values, what: str = "a name") -> str:
-    """A name, with `{expression}` filled in from the scope: `enc{d}`, `conv{s}_{i}`."""
-    scalar = _scalar(node, what)
-    return format_name(scalar, values)
-
-
 def format_name(scalar: Scalar, values: Values) -> str:
-    """The text of a scalar with its `{...}` replaced. Raises SegcompileError (SC101, SC104, SC111)."""
+    """A name, with `{expression}` filled in from the scope: `enc{d}`, `conv{s}_{i}`.
+
+    Raises SegcompileError (SC101, SC104, SC111)."""
 
     def fill(match: re.Match[str]) -> str:
         inner = match.group(1)
@@ -288,9 +330,9 @@ def format_name(scalar: Scalar, values: Values) -> str:
     return name
 
 
-def _scalar(node: Node, what: str) -> Scalar:
+def _scalar(node: Node, due: str, help: str) -> Scalar:
     if not isinstance(node, Scalar):
-        raise fail("SC004", f"{what} is due here, not {describe(node)}", node.span)
+        raise fail("SC004", f"{due} is due here, not {counted(node)}", node.span, help=help)
     return node
 
 

@@ -47,7 +47,10 @@ def table() -> Mapping[str, Mapping[str, tuple[Row, ...]]]:
 
 
 def plain(word: str) -> str:
-    """A word without capitals, signs, what stands before a dot, and what is given to it in parentheses."""
+    """A word without capitals, signs, what stands before a dot, and what is given to it in parentheses; a decimal as
+    it is."""
+    if word.replace(".", "", 1).isdigit():
+        return word
     return re.sub(r"[^a-z0-9]", "", word.partition("(")[0].rpartition(".")[2].lower())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from math import gcd
 from typing import ClassVar
 
 from segcompile.ops.base import (
@@ -35,7 +36,8 @@ from segcompile.ops.size import Size
 def check_groups(channels: int, groups: int, side: str) -> None:
     """Refuse (SC308) groups that do not divide the channels of one side."""
     if channels % groups:
-        raise Refusal("SC308", f"{channels} {side} channels cannot be split into {groups} groups", "groups")
+        message = f"{channels} {side} channels cannot be split into {groups} groups"
+        raise Refusal("SC308", message, "groups", f"a divisor of {channels}, as {gcd(channels, groups)}")
 
 
 def check_init(init: Init, kernel: tuple[int, int], channels_in: int, channels_out: int, groups: int) -> None:
@@ -52,7 +54,7 @@ def check_init(init: Init, kernel: tuple[int, int], channels_in: int, channels_o
         for channels, attribute in ((channels_in, "init"), (channels_out, "channels")):
             if channels % maps:
                 message = f"identity over {maps} maps needs a multiple of {maps} channels, not {channels}"
-                raise Refusal("SC308", message, attribute)
+                raise Refusal("SC308", message, attribute, "`groups` that divide the channels, or another init")
     if init.scheme == "bilinear" and channels_in != channels_out:
         message = f"bilinear upsampling keeps the channels: {channels_in} in, {channels_out} out"
         raise Refusal("SC301", message, "channels", f"channels {channels_in}, or another init")

@@ -82,7 +82,8 @@ class Pool(Op):
     def _no_window(self, axis: int, size: Size) -> Refusal:
         before, after = self.pads(axis)
         message = f"{size} pixels with padding {before} + {after} hold no window of {self.spans[axis]}"
-        return Refusal("SC303", message, "kernel")
+        help = f"the input needs at least {self.spans[axis] - before - after} pixels here"
+        return Refusal("SC303", message, "kernel", help)
 
     def dilated(self, factor: tuple[int, int]) -> Op:
         if all(self.kernel[axis] == 1 or factor[axis] == 1 for axis in AXES):

@@ -103,7 +103,7 @@ def test_lists_that_are_an_ops_own_are_read_as_before(bench: Workbench) -> None:
     assert bench.shapes("layers: [{pad: [1, 2, 3, 0]}, {resize: [2, 1]}]") == {
         "pad": "3 x 67 x 67", "resize": "3 x 134 x 67"
     }  # fmt: skip
-    assert bench.errors("layers: [{scale: [1, 2]}]") == ["SC004 a number is due here, not a list"]
+    assert bench.errors("layers: [{scale: [1, 2]}]") == ["SC004 a number is due here, not a list of 2"]
 
 
 # --- joins -----------------------------------------------------------------------------------------------------------

@@ -182,7 +182,7 @@ def test_a_schedule_says_its_option_by_name_or_alone(bench: Any, schedule: str, 
         ("{poly: {gamma: 0.5}}", "SC003 there is no option `gamma` here"),
         ("{step: {power: 0.5}}", "SC003 there is no option `power` here"),
         ("{fixed: {every: 5}}", "SC004 a fixed rate takes no value"),
-        ("{poly: [0.5]}", "SC004 a number is due here, not a list"),
+        ("{poly: [0.5]}", "SC004 a number is due here, not a list of 1"),
     ],
 )
 def test_a_schedule_has_no_other_option(bench: Any, schedule: str, error: str) -> None:

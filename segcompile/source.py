@@ -39,6 +39,7 @@ _PROBLEMS: tuple[tuple[str, str, str | None], ...] = (
     ("expected ',' or '}'", "a `,` or `}}` is missing before this", None),
     ("expected <block end>", "this belongs to nothing above it", "indent it like its neighbours"),
 )
+_SAY_ONCE = "say it once with `params`, `defaults` or `blocks`"
 _STARTS = {
     "while scanning a simple key": "the key starts here",
     "while parsing a flow sequence": "the list starts here",
@@ -219,7 +220,8 @@ class _Composer:
         for event in self.events:
             kind = type(event).__name__
             if kind == "DocumentStartEvent" and root is not None:
-                raise fail("SC010", "a spec is one YAML document; a second one starts here", self._span(event))
+                message = "a spec is one YAML document; a second one starts here"
+                raise fail("SC010", message, self._span(event), help="a second spec is a file of its own")
             if kind not in ("StreamStartEvent", "DocumentStartEvent", "DocumentEndEvent", "StreamEndEvent"):
                 root = self._node(event, 1)
         if isinstance(root, Scalar) and not root.text and not root.quoted:
@@ -235,8 +237,7 @@ class _Composer:
         span = self._span(event)
         kind = type(event).__name__
         if kind == "AliasEvent" or getattr(event, "anchor", None) is not None:
-            help = "say it once with `params`, `defaults` or `blocks`"
-            raise fail("SC010", "anchors and aliases are not part of the spec language", span, help=help)
+            raise fail("SC010", "anchors and aliases are not part of the spec language", span, help=_SAY_ONCE)
         if getattr(event, "tag", None) is not None:
             raise fail("SC010", "tags are not part of the spec language", span, help="write the plain value")
         self.values += 1
@@ -272,6 +273,8 @@ class _Composer:
             if not isinstance(key, Scalar):
                 help = "one word before the `:`; `{{name}}` of a template engine is to be filled in first"
                 raise fail("SC004", f"a key is a word or a number, not {describe(key)}", key.span, help=help)
+            if key.text == "<<" and not key.quoted:
+                raise fail("SC010", "merge keys are not part of the spec language", key.span, help=_SAY_ONCE)
             if key.text in entries:
                 first = Label(entries[key.text][0].span, "first written here")
                 raise fail(

@@ -12,6 +12,7 @@ from keyword import iskeyword
 from segcompile.errors import MAX_ERRORS, Diagnostic, Findings, Label, SegcompileError, Span, did_you_mean, fail
 from segcompile.graph import enclosing, find_cycles
 from segcompile.language.place import Place, with_labels
+from segcompile.language.words import like_a_name
 from segcompile.source import Node, Scalar, brief, counted
 
 LONGEST = 200  # characters of an absolute name
@@ -58,7 +59,8 @@ class Names:
         """The absolute name; refuses one that exists (SC103) or that no framework can hold (SC114)."""
         if not written.isidentifier() or not written.isascii() or iskeyword(written):
             why = "Python keeps this word" if iskeyword(written) else "letters, digits and _, a letter first"
-            raise fail("SC114", f"`{brief(written)}` cannot be a layer's name", span, help=why)
+            message = f"`{brief(written)}` cannot be a layer's name: {why}"
+            raise fail("SC114", message, span, help=like_a_name(written, "layer"))
         absolute = place.prefix + written
         if len(absolute) > LONGEST:
             raise fail("SC111", f"the name `{brief(absolute)}` has more than {LONGEST} characters", span)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from segcompile.errors import MAX_ERRORS, Findings, Label, Span
-from segcompile.language.words import meant
+from segcompile.language.words import like_a_name, meant
 from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -181,8 +181,10 @@ def _report(
     elif kind == "too_long":
         findings.add("SC111", f"{where} has more than {most} entries", key.span if key else node.span)
     elif kind == "string_pattern_mismatch" and isinstance(node, Scalar):
-        pattern = "a-z, 0-9 and _" if path == ["model"] else "letters, digits and _"
-        findings.add("SC114", f"{describe(node)} cannot be a name: {pattern}, a letter first", node.span)
+        model = path == ["model"]
+        pattern = "a-z, 0-9 and _" if model else "letters, digits and _"
+        help = like_a_name(node.text.lower(), "net") if model else like_a_name(node.text, "n")
+        findings.add("SC114", f"{describe(node)} cannot be a name: {pattern}, a letter first", node.span, help=help)
     else:
         expected = _EXPECTED.get(path[0] if path else "")
         findings.add("SC004", f"{where} cannot be {describe(node)}", node.span, help=expected)

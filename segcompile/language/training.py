@@ -21,7 +21,7 @@ from segcompile.language.values import (
     read_positive,
     read_word,
 )
-from segcompile.language.words import meant
+from segcompile.language.words import like_a_name, meant
 from segcompile.ops import Reads
 from segcompile.source import Mapping, Node, Scalar, Sequence, counted, describe
 
@@ -144,8 +144,8 @@ def _name_of(item: Node, others: MappingOf[str, Stage]) -> tuple[Scalar, Mapping
         raise fail("SC004", f"a stage is a name with its options, not {counted(item)}", item.span, help=_STAGE_HELP)
     ((name, options),) = item.entries.values()
     if not _NAME.fullmatch(name.text):
-        help = "letters, digits and _, a letter first, at most 30"
-        raise fail("SC114", f"{describe(name)} cannot be a stage's name", name.span, help=help)
+        message = f"{describe(name)} cannot be a stage's name: letters, digits and _, a letter first, at most 30"
+        raise fail("SC114", message, name.span, help=like_a_name(name.text[:20], "stage"))
     if name.text in others:
         labels = [Label(others[name.text].name.span, "first here")]
         raise fail("SC002", f"there is already a stage `{name.text}`", name.span, labels=labels)

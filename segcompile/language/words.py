@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from keyword import iskeyword
 
 from segcompile.errors import did_you_mean
 from segcompile.ops import BY_KIND
@@ -78,6 +79,14 @@ def called(section: str, word: str, known: Iterable[str], value: Node | None = N
         if plain(row.target.replace("<value>", own)) in names or row.target == "<value>":
             return _told(row, value, op)
     return None
+
+
+def like_a_name(text: str, otherwise: str) -> str:
+    """The help line for a text that cannot be a name: one that can, as like it as may be; it starts with `otherwise`
+    where the text's own words cannot start one, or are a word of Python."""
+    words = "_".join(re.findall("[A-Za-z0-9]+", text))
+    name = words if words[:1].isalpha() and not iskeyword(words) else f"{otherwise}_{words}".rstrip("_")
+    return f"for example `{name}`"
 
 
 def _told(row: Row, value: Node | None, op: str) -> str:

@@ -77,7 +77,8 @@ BAD = {
         "error[SC010 unsupported-yaml]: a spec is one YAML document; a second one starts here\n"
         "  --> net.yaml:2:1\n"
         " 2 | ---\n"
-        "   | ^^^",
+        "   | ^^^\n"
+        "   = help: a second spec is a file of its own",
     ),
     "a duplicate key": (
         "a: 1\nb: 2\na: 3\n",

@@ -15,7 +15,7 @@ def unused_label(classes: int) -> int:
 
 
 def check_ignored(training: Training, graph: Graph, facts: Facts, findings: Findings) -> None:
-    """SC612 for an ignored label that is a class and is not called one, or that is called a class and is none.
+    """SC117 for an ignored label that is a class and is not called one, or that is called a class and is none.
 
     A network of one channel tells two classes apart.
     """
@@ -25,7 +25,7 @@ def check_ignored(training: Training, graph: Graph, facts: Facts, findings: Find
     for ignored in written.values():
         message, help = _wrong(ignored, heads)
         if message:
-            findings.add("SC612", message, ignored.span, help=help)
+            findings.add("SC117", message, ignored.span, help=help)
 
 
 def _wrong(ignored: Ignored, heads: dict[str, int]) -> tuple[str, str]:

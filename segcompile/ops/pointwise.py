@@ -94,5 +94,5 @@ class Softmax(Op):
     def output(self, shapes: Sequence[Shape]) -> Shape:
         if shapes[0].channels == 1:
             help = "leave it out, or write `act: sigmoid` for a probability; a softmax needs two channels"
-            raise Refusal("SC610", "a softmax over 1 channel is 1 everywhere, whatever the channel holds", "over", help)
+            raise Refusal("SC319", "a softmax over 1 channel is 1 everywhere, whatever the channel holds", "over", help)
         return shapes[0]

@@ -96,4 +96,11 @@ def test_a_softmax_of_one_channel_is_the_specs_fault(tmp_path: Path) -> None:
     )
     assert build(tmp_path)[0] == 0
     status, output = build(tmp_path, "--set", "K=1")
-    assert status == 1 and output.startswith("error[SC610 constant-softmax]: prob: a softmax over 1 channel is 1 ")
+    assert status == 1 and output.startswith("error[SC319 constant-softmax]: prob: a softmax over 1 channel is 1 ")
+
+
+def test_an_ignored_class_is_the_specs_fault(tmp_path: Path) -> None:
+    ignored = "training: {loss: {cross_entropy: {ignore: 2}}}\n"
+    (tmp_path / "net.yaml").write_text(f"{HEAD}  - score: {{conv: 3, kernel: 1}}\n{ignored}")
+    status, output = build(tmp_path)
+    assert status == 1 and output.startswith("error[SC117 ignored-class]: label 2 is a class of `output`")

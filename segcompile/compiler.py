@@ -106,9 +106,22 @@ def own_files_first(findings: Findings) -> Iterator[None]:
     try:
         yield
     except SegcompileError as error:
-        raise SegcompileError(own_file_first(found, bundle) for found in error.diagnostics) from error
+        raise SegcompileError(_own_files_first(error.diagnostics, bundle)) from error
     finally:
-        findings.diagnostics[:] = [own_file_first(found, bundle) for found in findings.diagnostics]
+        findings.diagnostics[:] = _own_files_first(findings.diagnostics, bundle)
+
+
+def _own_files_first(diagnostics: Iterable[Diagnostic], bundle: frozenset[str]) -> Iterable[Diagnostic]:
+    """Those as `own_file_first` says; of all that comes of one value only the first, with how many there are."""
+    found: dict[object, list[Diagnostic]] = {}
+    for diagnostic in diagnostics:
+        own = own_file_first(diagnostic, bundle)
+        values = {label.span for label in diagnostic.labels if label.brings == "value"} if own is not diagnostic else ()
+        key = (own.code.code, own.span) if own.span in values else id(own)
+        found.setdefault(key, []).append(own)
+    for first, *others in found.values():
+        more = f"and so at {len(others)} more {'place' if len(others) == 1 else 'places'} that read it"
+        yield replace(first, notes=(*first.notes, more)) if others else first
 
 
 def own_file_first(found: Diagnostic, bundle: frozenset[str]) -> Diagnostic:
@@ -123,7 +136,8 @@ def own_file_first(found: Diagnostic, bundle: frozenset[str]) -> Diagnostic:
     own = [label for label in found.labels if label.brings and label.span.source.name not in bundle]
     if not own:
         return found  # a bundled spec was asked for
-    brought = next((label for label in own if label.brings == "base"), own[-1])  # the line nearest to the place
+    brings = {label.brings: label for label in reversed(own)}
+    brought = brings.get("value") or brings.get("base") or own[-1]  # of the lines, the one nearest to the place
     labels = (Label(found.span, "here"), *(label for label in found.labels if label is not brought))
     return replace(found, span=brought.span, labels=labels)
 

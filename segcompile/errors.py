@@ -5,7 +5,8 @@ Every room reports through these values; none of them prints. `report.py` render
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -33,14 +34,20 @@ class Span:
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"
 
+    @property
+    def text(self) -> str:
+        """What stands there."""
+        return "".join(self.source.lines[self.line - 1 : self.line])[self.column - 1 :][: self.length]
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A second place that explains the first one. `brings`: how its line brings in another file, if it does."""
+    """A second place that explains the first one. `brings`: what its line brings into another file, if it does: that
+    file as a base or a used spec, or the value of a parameter that is read there."""
 
     span: Span
     text: str
-    brings: Literal["", "base", "use"] = ""
+    brings: Literal["", "base", "use", "value"] = ""
 
 
 class Severity(StrEnum):
@@ -229,6 +236,21 @@ def fail(
 ) -> SegcompileError:
     """The exception for one finding that makes going on pointless: `raise fail(...)`."""
     return SegcompileError([Diagnostic(CODES[code], message, span, tuple(labels), help, tuple(notes))])
+
+
+@contextmanager
+def gathering(wrong: list[Diagnostic]) -> Iterator[None]:
+    """What goes wrong inside is added to `wrong`, so that one mistake does not hide the next."""
+    try:
+        yield
+    except SegcompileError as error:
+        wrong += error.diagnostics
+
+
+def stop_on(wrong: Sequence[Diagnostic]) -> None:
+    """Raise SegcompileError if anything was gathered."""
+    if wrong:
+        raise SegcompileError(wrong)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

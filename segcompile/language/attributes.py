@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from segcompile.errors import Diagnostic, SegcompileError, Span, fail
+from segcompile.errors import Diagnostic, SegcompileError, Span, fail, gathering, stop_on
 from segcompile.language.expressions import names_in
 from segcompile.language.values import READERS, Values, read_number, read_option, read_word, with_stride
 from segcompile.language.words import called, meant
@@ -20,7 +20,7 @@ CARRIED = ("norm", "act", "drop")  # applied in this order
 CALLS = ("block", "use")
 COMMON = ("from", "repeat", *CARRIED)  # what any layer may say beside its op's attributes
 JOINS = ("add", "mul", "concat")
-_END_OF_TUPLE = re.compile(r"[0-9]+\)")  # of `kernel: (3, 3)`, which YAML reads as `(3` and `3)`
+_END_OF_PAIR = re.compile(r"[0-9]+\)?")  # of `kernel: (3, 3)`, which YAML reads as `(3` and `3)`; of `drop: 0,5`
 _NAMES_LAYERS = (*JOINS, "crop", "resize", "unpool")  # ops whose main argument is no attribute
 
 
@@ -62,43 +62,32 @@ def check_defaults(defaults: Mapping | None, values: Values) -> None:
     """
     wrong: list[Diagnostic] = []
     for key, attributes in defaults.entries.values() if defaults else ():
-        try:
-            wrong += _wrong_values(key.text, _existing(key, attributes), values)
-        except SegcompileError as error:
-            wrong += error.diagnostics
-    if wrong:
-        raise SegcompileError(wrong)
+        with gathering(wrong):
+            for word, node in _of_an_op(key, attributes).entries.values():
+                with gathering(wrong):
+                    _check_default(key.text, word, node, values)
+    stop_on(wrong)
 
 
-def _existing(key: Scalar, attributes: Node) -> Mapping:
-    """The defaults of one op, if there are such an op and such attributes."""
+def _of_an_op(key: Scalar, attributes: Node) -> Mapping:
+    """The defaults of one op, if there is such an op."""
     if key.text not in SPELLINGS:
         help = meant("op", key.text, SPELLINGS) or f"ops: {', '.join(sorted(SPELLINGS))}"
         raise fail("SC109", f"there is no op `{key.text}`", key.span, help=help)
     if not isinstance(attributes, Mapping):
         message = f"defaults of `{key.text}` are attributes, not {describe(attributes)}"
         raise fail("SC004", message, attributes.span, help=f"{{{key.text}: {{...: ...}}}}")
-    known = {*_attributes(key.text), *CARRIED}
-    for name, node in attributes.entries.values():
-        if name.text not in known:
-            help = meant("attribute", name.text, known, node) or f"it has {', '.join(sorted(known))}"
-            raise fail("SC003", f"{key.text} has no attribute `{name.text}`", name.span, help=help)
     return attributes
 
 
-def _wrong_values(key: str, attributes: Mapping, values: Values) -> list[Diagnostic]:
-    """What is wrong with the values of one op's defaults; those that read a layer's own `stride` are left to it."""
-    wrong: list[Diagnostic] = []
-    for name, (_, node) in attributes.entries.items():
-        try:
-            if not any("stride" in names_in(scalar.text) for scalar in scalars(node)):
-                _check_value(key, name, node, values)
-        except SegcompileError as error:
-            wrong += error.diagnostics
-    return wrong
-
-
-def _check_value(key: str, name: str, node: Node, values: Values) -> None:
+def _check_default(key: str, word: Scalar, node: Node, values: Values) -> None:
+    """Refuse one default of an op; one that reads a layer's own `stride` is left to the layer."""
+    name, known = word.text, {*_attributes(key), *CARRIED}
+    if name not in known:
+        help = meant("attribute", name, known, node) or f"it has {', '.join(sorted(known))}"
+        raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
+    if any("stride" in names_in(scalar.text) for scalar in scalars(node)):
+        return
     if name in CARRIED:
         if not _is_none(node):
             _read_carried_op(name, node, Defaults(), values)
@@ -166,23 +155,33 @@ def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Va
     entries = shared.entries.items() if shared else ()
     free = [name for name in op.model_fields if name != op.main]
     given = {name: (node, defaults.values) for name, (_, node) in entries if name in free}
+    wrong: list[Diagnostic] = []
     for name, (word, node) in body.entries.items():
         if name == key or name in COMMON:
             continue
-        if name == op.main:
-            raise fail("SC011", f"`{name}` is what `{key}` itself says", word.span, help=f"`{key}: ...` alone")
-        if name in SPELLINGS and name not in free:
-            message = f"a layer has one op, and this one has `{key}` and `{name}`"
-            own = f"a layer of its own: `- {{{name}: ...}}`"
-            inside = called("attribute", name, [*free, *COMMON, key], node, key)
-            raise fail("SC011", message, word.span, help=f"{inside}, or {own}" if inside else own)
-        if name not in free:
-            help = meant("attribute", name, [*free, *COMMON, key], node, key) or _listed(op)
-            if _END_OF_TUPLE.fullmatch(name):
-                help = "two numbers are written `3x3` or `[3, 3]`"
-            raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
-        given[name] = node, values
+        with gathering(wrong):
+            _refuse_attribute(op, key, word, node, free)
+            given[name] = node, values
+    stop_on(wrong)
     return given
+
+
+def _refuse_attribute(op: type[Op], key: str, word: Scalar, node: Node, free: list[str]) -> None:
+    """Refuse what is none of an op's `free` attributes."""
+    name = word.text
+    if name == op.main:
+        raise fail("SC011", f"`{name}` is what `{key}` itself says", word.span, help=f"`{key}: ...` alone")
+    if name in free:
+        return
+    if name in SPELLINGS:
+        message = f"a layer has one op, and this one has `{key}` and `{name}`"
+        own = f"a layer of its own: `- {{{name}: ...}}`"
+        inside = called("attribute", name, [*free, *COMMON, key], node, key)
+        raise fail("SC011", message, word.span, help=f"{inside}, or {own}" if inside else own)
+    help = meant("attribute", name, [*free, *COMMON, key], node, key) or _listed(op)
+    if _END_OF_PAIR.fullmatch(name):
+        help = "two numbers are written `3x3` or `[3, 3]`, a decimal `0.5`"
+    raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
 
 
 def _listed(op: type[Op]) -> str:
@@ -203,8 +202,7 @@ def _values(op: type[Op], given: _Given, stride: tuple[int, int] = (1, 1)) -> di
             wrong += error.diagnostics
         if name == "stride":
             stride = found.get(name, stride)
-    if wrong:
-        raise SegcompileError(wrong)
+    stop_on(wrong)
     return found
 
 
@@ -281,10 +279,12 @@ def _options(word: Scalar, options: Node | None, free: list[str], values: Values
         raise fail("SC004", f"{word.text} takes no value", options.span, help=f"`{word.text}` alone")
     if not isinstance(options, Mapping):
         return {free[0]: (options, values)}
+    wrong: list[Diagnostic] = []
     for name, (written, node) in options.entries.items():
         if name not in free:
             help = meant("attribute", name, free, node) or f"it has {', '.join(free)}"
-            raise fail("SC003", f"{word.text} has no option `{name}`", written.span, help=help)
+            wrong += fail("SC003", f"{word.text} has no option `{name}`", written.span, help=help).diagnostics
+    stop_on(wrong)
     return {name: (value, values) for name, (_, value) in options.entries.items()}
 
 

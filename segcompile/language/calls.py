@@ -10,7 +10,7 @@ from segcompile.errors import Findings, Label, SegcompileError, did_you_mean, fa
 from segcompile.language.attributes import CARRIED, COMMON, check_defaults
 from segcompile.language.derive import Document, Locate, no_spec, read_document
 from segcompile.language.items import list_under
-from segcompile.language.place import Place, with_labels
+from segcompile.language.place import Origins, Place, origin, origins_of, parameter_origins, set_elsewhere, with_labels
 from segcompile.language.sections import check_overrides, read_defaults, read_inputs, read_network, read_parameters
 from segcompile.language.table import Table
 from segcompile.language.values import Values, read_integer, read_integer_or_name
@@ -62,6 +62,7 @@ def read_block(target: Scalar, body: MappingNode, place: Place) -> BlockCall:
     inside = replace(
         place,
         values={**place.defaults.values, **arguments},
+        arguments={name: origins_of(body.entries[name][1].span, place.origins) for name in arguments},
         calls=(*place.calls, Label(target.span, f"in block `{target.text}`, called here")),
         blocks=(*place.blocks, target.text),
     )
@@ -118,12 +119,18 @@ class Library:
     def read(self, target: Scalar, body: MappingNode, place: Place) -> SpecCall:
         """The spec that a body uses. Raises SegcompileError for all that is wrong with it, labelled with the call."""
         path = self._path(target, place)
+        origins: Origins = {}
+        given = {key: pair for key, pair in body.entries.items() if key not in ("use", "variant", *COMMON)}
         try:
             document = self._document(path, target, body, place)
-            return _read_spec(document, target, body, place, path)
+            set_here = {name: origin(name, node.span, place.origins) for name, (_, node) in given.items()}
+            origins = parameter_origins(document, set_here)
+            return _read_spec(document, target, given, place, path, origins)
         except SegcompileError as error:
-            call = (Label(target.span, "used here", "use"),)
-            raise SegcompileError(with_labels(found, call) for found in error.diagnostics) from None
+            call = Label(target.span, "used here", "use")
+            raise SegcompileError(
+                with_labels(found, (*set_elsewhere(found.span, origins), call)) for found in error.diagnostics
+            ) from None
 
     def _path(self, target: Scalar, place: Place) -> Path:
         path = self.locate(target.text, place.document.path.parent)
@@ -154,9 +161,13 @@ def _neighbour(path: Path, document: Document) -> str | None:
     return f"{folder}/{path.name}" if folder else path.name
 
 
-def _read_spec(document: Document, target: Scalar, body: MappingNode, place: Place, path: Path) -> SpecCall:
+_Given = Mapping[str, tuple[Scalar, Node]]  # what a call gives the parameters of a spec
+
+
+def _read_spec(
+    document: Document, target: Scalar, given: _Given, place: Place, path: Path, origins: Origins
+) -> SpecCall:
     findings = Findings()
-    given = {k: pair for k, pair in body.entries.items() if k not in ("use", "variant", *COMMON)}
     check_overrides(document, {name: word.span for name, (word, _) in given.items()})
     values = read_parameters(document, _overrides(given, place.values), findings)
     inputs = read_inputs(document, values)
@@ -168,9 +179,10 @@ def _read_spec(document: Document, target: Scalar, body: MappingNode, place: Pla
     findings.stop_on_errors()
     ((name, takes),) = inputs.items()
     calls = (*place.calls, Label(target.span, f"in `{target.text}`, used here", "use"))
-    inside = Place(document, values, read_defaults(document, values), calls=calls, specs=(*place.specs, path.resolve()))
+    specs = (*place.specs, path.resolve())
+    inside = Place(document, values, read_defaults(document, values), origins, calls=calls, specs=specs)
     return SpecCall(document, values, network, name, takes, inside)
 
 
-def _overrides(given: Mapping[str, tuple[Scalar, Node]], values: Values) -> dict[str, int]:
+def _overrides(given: _Given, values: Values) -> dict[str, int]:
     return {name: read_integer(node, values) for name, (_, node) in given.items()}

@@ -6,15 +6,16 @@ Expansion always ends: blocks and specs cannot contain themselves, and the numbe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from segcompile.errors import Findings, SegcompileError
+from segcompile.errors import Findings, Label, SegcompileError
 from segcompile.language.attributes import Defaults, check_defaults
 from segcompile.language.calls import Library
 from segcompile.language.derive import Document, Locate
 from segcompile.language.expander import Expander
 from segcompile.language.flat import Claim, Expansion, Layer, Use
 from segcompile.language.ledger import Ledger, Stop
-from segcompile.language.place import Place
+from segcompile.language.place import Place, parameter_origins
 from segcompile.language.sections import (
     check_overrides,
     collecting,
@@ -76,7 +77,8 @@ def _read_sections(
     document: Document, overrides: Mapping[str, int], findings: Findings
 ) -> tuple[Place, dict[str, Shape], Table]:
     """The place of the document's own layers, what enters it, and these layers; stand-ins for what is wrong."""
-    bare = Place(document, {}, Defaults(), specs=(document.path.resolve(),))
+    given = {name: (Label(span, "given here", "value"),) for name, span in settings(overrides).items()}
+    bare = Place(document, {}, Defaults(), parameter_origins(document, given), specs=(document.path.resolve(),))
     inputs, network = dict.fromkeys(input_names(document), Shape(1, (1, 1))), None
     with collecting(findings, bare):
         check_overrides(document, settings(overrides))
@@ -90,7 +92,7 @@ def _read_sections(
     if network is None:
         findings.stop_on_errors()
     first = next(iter(inputs)) if len(inputs) == 1 else ""
-    place = Place(document, values, read_defaults(document, values), input=first, specs=bare.specs)
+    place = replace(bare, values=values, defaults=read_defaults(document, values), input=first)
     assert network is not None
     return place, inputs, network
 

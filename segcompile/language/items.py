@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from segcompile.errors import did_you_mean, fail
+from segcompile.errors import Diagnostic, did_you_mean, fail, stop_on
 from segcompile.language.attributes import CALLS, COMMON, JOINS, op_key
 from segcompile.language.values import Values, read_integer_or_name
 from segcompile.language.words import called, meant
@@ -107,7 +107,9 @@ def list_under(mapping: Mapping, key: str) -> Sequence:
 
 def only(mapping: Mapping, keys: tuple[str, ...], place: str = "") -> None:
     """Refuse (SC003) a key that is none of `keys`; `place`: the section of the field's other words for them."""
+    wrong: list[Diagnostic] = []
     for key, node in mapping.entries.values():
         if key.text not in keys:
             help = meant(place, key.text, keys, node) or f"known: {', '.join(keys)}"
-            raise fail("SC003", f"there is no key `{key.text}` here", key.span, help=help)
+            wrong += fail("SC003", f"there is no key `{key.text}` here", key.span, help=help).diagnostics
+    stop_on(wrong)

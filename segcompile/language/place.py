@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segcompile.errors import Diagnostic, Label, SegcompileError, Span
 from segcompile.language.attributes import Defaults
 from segcompile.language.derive import Document
+from segcompile.language.expressions import names_in
 from segcompile.language.values import Values, format_name
 from segcompile.source import Scalar
+
+Origins = Mapping[str, tuple[Label, ...]]  # a name in scope -> where its value is written
+
+
+def parameter_origins(document: Document, given: Origins) -> Origins:
+    """Where the value of each parameter is written: that of one in `given` is written there."""
+    found: dict[str, tuple[Label, ...]] = {}
+    section = document.section("params")
+    for key, node in section.entries.values() if section else ():
+        found[key.text] = given[key.text] if key.text in given else origin(key.text, node.span, found)
+    return found
+
+
+def origin(name: str, span: Span, known: Origins) -> tuple[Label, ...]:
+    """Where the value of `name` is written: at `span`, or where those of the names that stand there are."""
+    return origins_of(span, known) or (Label(span, f"`{name}` is set here", "value"),)
+
+
+def origins_of(span: Span, known: Origins) -> tuple[Label, ...]:
+    """Where the values of the names that stand at `span` are written."""
+    return tuple(label for name in sorted(names_in(span.text)) for label in known.get(name, ()))
+
+
+def set_elsewhere(span: Span | None, known: Origins) -> tuple[Label, ...]:
+    """Where files other than that of `span` set values that are read at `span`."""
+    return tuple(label for label in origins_of(span, known) if label.span.source is not span.source) if span else ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,6 +47,8 @@ class Place:
     document: Document
     values: Values
     defaults: Defaults
+    parameters: Origins = field(default_factory=dict)
+    arguments: Origins = field(default_factory=dict)  # of the block, and loop variables: they hide parameters
     title: str = ""  # of the scope: what a class made of it is called
     prefix: str = ""  # of the names made here
     floor: str = ""  # the prefix of the spec in use: names outside it cannot be seen
@@ -30,7 +60,8 @@ class Place:
 
     def where(self, **values: int | str) -> Place:
         """Here, with these values besides those in scope (the variables of a loop)."""
-        return replace(self, values={**self.values, **values})
+        arguments = {**self.arguments, **dict.fromkeys(values, ())}
+        return replace(self, values={**self.values, **values}, arguments=arguments)
 
     def scope(self, absolute: str, title: str, source: str) -> Place:
         """The scope of the name `absolute`, a block or used spec, which the result of `source` enters."""
@@ -62,8 +93,16 @@ class Place:
         return (*self.calls, *self.document.derivation(span))
 
     def explained(self, error: SegcompileError) -> list[Diagnostic]:
-        """The error's findings, each with the way to its place."""
-        return [with_labels(found, self.calls_of(found.span)) for found in error.diagnostics]
+        """The error's findings, each with the way to its place, and where another file sets a value that it reads."""
+        return [
+            with_labels(found, (*self.calls_of(found.span), *set_elsewhere(found.span, self.origins)))
+            for found in error.diagnostics
+        ]
+
+    @property
+    def origins(self) -> Origins:
+        """Where the values in scope are written."""
+        return {**self.parameters, **self.arguments}
 
 
 def with_labels(diagnostic: Diagnostic, labels: tuple[Label, ...]) -> Diagnostic:

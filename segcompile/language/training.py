@@ -8,7 +8,7 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from segcompile.errors import Diagnostic, Label, SegcompileError, Span, fail
+from segcompile.errors import Diagnostic, Label, SegcompileError, Span, fail, gathering, stop_on
 from segcompile.language.derive import Document
 from segcompile.language.values import (
     Values,
@@ -89,8 +89,7 @@ def read_training(document: Document, values: Values) -> Training:
     wrong: list[Diagnostic] = []
     found = _read_all(entries.values(), _READERS | _ONCE, values, wrong)
     read = _stages(stages[1], values, found, wrong) if stages else ()
-    if wrong:
-        raise SegcompileError(wrong)
+    stop_on(wrong)
     return Training(**found, stages=read)
 
 
@@ -100,13 +99,11 @@ def _read_all(
     """The fields that some keys say; what is wrong with a key goes to `wrong`."""
     found: dict[str, Any] = {}
     for key, node in entries:
-        try:
+        with gathering(wrong):
             if key.text not in readers:
                 help = meant("training", key.text, readers, node) or f"known: {', '.join(readers)}"
                 raise fail("SC003", f"there is no key `{key.text}` here", key.span, help=help)
             found |= readers[key.text](node, values)
-        except SegcompileError as error:
-            wrong += error.diagnostics
     return found
 
 
@@ -269,12 +266,15 @@ def _options(node: Node | None, known: _Known, values: Values) -> dict[str, Any]
     if node is not None and not isinstance(node, Mapping):
         raise fail("SC004", f"options are {{name: value}}, not {describe(node)}", node.span, help=", ".join(known))
     found: dict[str, Any] = {}
+    wrong: list[Diagnostic] = []
     for key, value in node.entries.values() if node is not None else ():
-        if key.text not in known:
-            help = meant("training", key.text, known, value) or f"known: {', '.join(known)}"
-            raise fail("SC003", f"there is no option `{key.text}` here", key.span, help=help)
-        name, read = known[key.text]
-        found[name] = read(value, values)
+        with gathering(wrong):
+            if key.text not in known:
+                help = meant("training", key.text, known, value) or f"known: {', '.join(known)}"
+                raise fail("SC003", f"there is no option `{key.text}` here", key.span, help=help)
+            name, read = known[key.text]
+            found[name] = read(value, values)
+    stop_on(wrong)
     return found
 
 

@@ -51,11 +51,39 @@ def test_a_mistake_in_a_base_of_ones_own_is_shown_where_it_is_to_be_mended(tmp_p
     assert spans(write(tmp_path / "net.yaml", "base: mine.yaml\n")) == {(str(tmp_path / "mine.yaml"), 5)}
 
 
-def test_of_a_bundled_spec_that_was_asked_for_itself_its_own_line_is_shown() -> None:
-    findings = Findings()
+def test_a_value_of_the_command_line_is_shown_there() -> None:
     with pytest.raises(SegcompileError) as caught:
-        compile_spec(bundled()["vgg16"], findings, overrides={"K": 0})
-    assert {found.span.source.name for found in caught.value.diagnostics if found.span} == {str(bundled()["vgg16"])}
+        compile_spec(bundled()["fcn32s"], Findings(), overrides={"K": 0})
+    (found,) = caught.value.diagnostics  # not one for each layer that reads it
+    assert str(found.span) == "--set:1:1" and found.notes == ("and so at 2 more places that read it",)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("base: unet.yaml\nparams: {W: 0}\n", 4),  # read as a block's argument
+        ("input: {channels: 3, size: 500}\nlayers:\n  - a: {use: fcn32s, K: 0}\n", 5),
+        ("params: {N: 0}\ninput: {channels: 3, size: 500}\nlayers:\n  - a: {use: fcn32s, K: N}\n", 3),
+    ],
+)
+def test_a_value_that_a_bundled_spec_cannot_take_is_shown_once_and_where_it_is_written(
+    tmp_path: Path, text: str, line: int
+) -> None:
+    net = write(tmp_path / "net.yaml", text)
+    with pytest.raises(SegcompileError) as caught:
+        compile_spec(net, Findings())
+    (found,) = caught.value.diagnostics
+    assert found.code.code == "SC105" and found.span and (found.span.source.name, found.span.line) == (str(net), line)
+
+
+def test_a_loop_variable_hides_a_parameter_of_its_name(tmp_path: Path) -> None:
+    write(
+        tmp_path / "mine.yaml",
+        "params: {K: 1}\ninput: {channels: 3, size: 8}\nlayers:\n  - for: {K: [0]}\n    layers: [{conv: K}]\n",
+    )
+    with pytest.raises(SegcompileError) as caught:
+        compile_spec(write(tmp_path / "net.yaml", "base: mine.yaml\nparams: {K: 3}\n"), Findings())
+    assert {label.text for label in caught.value.diagnostics[0].labels} == {"in the base named here"}
 
 
 def test_what_a_backend_cannot_emit_of_a_bundled_base_is_shown_there_too(

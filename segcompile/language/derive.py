@@ -29,10 +29,10 @@ MAX_BASES = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """The `transform` of one spec in a chain of bases: its edits, and the `input` of the base that they are done to."""
+    """The `transform` of one spec in a chain of bases: its edits, and the base that they are done to."""
 
     edits: Sequence
-    input: Node | None
+    base: Mapping
 
 
 Locate = Callable[[str, Path], Path | None]  # how `base` and `use` find a file: (as written, the folder of the spec)
@@ -166,7 +166,7 @@ class _Reader:
                 "SC004", f"`transform` is a list of edits, not {describe(edits)}", edits.span, help="`- remove: [fc8]`"
             )
         if edits is not None:
-            self.steps.append(Step(edits, read.get("input")))
+            self.steps.append(Step(edits, read))
         return _merge(read, root)
 
     def _base(self, path: Path, base: Scalar, choice: Choice, chain: tuple[Path, ...]) -> Mapping:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from segcompile.errors import SegcompileError, Span, fail
+from segcompile.errors import Findings, SegcompileError, Span, fail
 from segcompile.graph import Origin, Scope
 from segcompile.language.attributes import CALLS, JOINS, Read, read_carried, read_op
 from segcompile.language.calls import Library, read_block, read_target
@@ -14,7 +14,7 @@ from segcompile.language.items import body_op, list_under, split, turns
 from segcompile.language.ledger import MAX_BRANCHES, MAX_LAYERS, Ledger
 from segcompile.language.names import Names
 from segcompile.language.place import Place
-from segcompile.language.sections import read_input_section, read_outputs
+from segcompile.language.sections import read_input_section, read_outputs, read_parameters
 from segcompile.language.table import Table
 from segcompile.language.transform import Draft, edit
 from segcompile.language.values import format_name, is_name, read_positive
@@ -43,10 +43,14 @@ class Expander:
         outer, self.layers = self.layers, []
         last = self.expand_list(network.layers, place, above)
         draft = Draft(self.layers, self.scopes, self.uses, self.names, self.ledger, place, self.expand_list, last)
-        draft.inputs = _entering(place.document.root.get("input"), place)
+        root = place.document.root
+        draft.inputs = _entering(root.get("input"), place)
         for step in place.document.steps:
-            draft.base_inputs = _entering(step.input, place)
+            draft.base_inputs = _entering_base(step.base, place)
+            draft.moves_outputs = step.base.get("outputs") is root.get("outputs")
             edit(draft, step)
+        if "outputs" not in root.entries:
+            draft.check_end()
         outer += draft.layers  # the same list: it may be the draft of a spec that writes this one out
         self.layers = outer
         return draft.last
@@ -258,6 +262,15 @@ def _entering(section: Node | None, place: Place) -> dict[str, Shape]:
     """What an `input` section says, under the names that inputs have in this place."""
     found = read_input_section(section, place.document.root.span, place.values)
     return {place.input: next(iter(found.values()))} if place.input else found  # a spec's only input, as called here
+
+
+def _entering_base(base: Mapping, place: Place) -> dict[str, Shape]:
+    """What enters a base: as many channels as the parameters say that hold here, and of the size that its own say, for
+    which its weights are."""
+    own = read_parameters(replace(place.document, root=base), {}, Findings())
+    section = base.get("input")
+    sized = _entering(section, place.where(**own))
+    return {name: Shape(shape.channels, sized[name].size) for name, shape in _entering(section, place).items()}
 
 
 def _check_arity(key: str, op: Op, inputs: tuple[str, ...], body: Mapping) -> None:

@@ -46,6 +46,7 @@ class Names:
     helped: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     removed: dict[str, Span] = field(default_factory=dict)  # by an edit, and where that is written
+    followed: dict[str, str] = field(default_factory=dict)  # layer that an output names -> what was inserted after it
 
     def free(self, key: str, place: Place) -> str:
         """A name for a layer without one: its op's, with a number where that is taken."""
@@ -110,6 +111,11 @@ class Names:
                 if name in self.declared and not new.startswith(f"{name}."):
                     del self.results[name]
         self.entries.update({scope: instead[layer] for scope, layer in self.entries.items() if layer in instead})
+        self.followed.update({layer: instead[new] for layer, new in self.followed.items() if new in instead})
+
+    def follow(self, old: str, new: str) -> None:
+        """Let the outputs that mean `old` be `new`."""
+        self.followed.update({layer: new for layer, had in self.followed.items() if had == old}, **{old: new})
 
     def lead(self, scopes: Set[str], old: str, new: str) -> None:
         """Let `new` enter those of the scopes that `old` entered."""

@@ -58,7 +58,7 @@ class Place:
     blocks: tuple[str, ...] = ()
     specs: tuple[Path, ...] = ()
 
-    def where(self, **values: int | str) -> Place:
+    def where(self, /, **values: int | str) -> Place:
         """Here, with these values besides those in scope (the variables of a loop)."""
         arguments = {**self.arguments, **dict.fromkeys(values, ())}
         return replace(self, values={**self.values, **values}, arguments=arguments)

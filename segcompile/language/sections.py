@@ -151,7 +151,7 @@ def read_outputs(document: Document, names: Names, place: Place, last: str, find
             name = place.spelled(node)
             layer = names.find(name, place)
             if layer is not None:
-                found[key.text] = layer
+                found[key.text] = names.followed.get(layer, layer)
             elif not names.is_lost(name, place):
                 gone = names.gone(name, place)
                 help = None if gone else names.nearest(name, place)

@@ -157,3 +157,16 @@ def test_the_same_mistake_in_a_loop_is_told_once(bench: Any) -> None:
 def test_a_hundred_mistakes_are_enough(bench: Any) -> None:
     text = "layers:\n" + "".join(f"  - a{i}: {{conv: X, kernel: 1}}\n" for i in range(300))
     assert len(bench.errors(text)) == 100
+
+
+def test_a_variable_and_an_argument_may_be_called_as_python_calls_its_own(bench: Any) -> None:
+    shapes = bench.shapes(
+        """
+        blocks: {one: {args: [self], layers: [c: {conv: self, kernel: 1}]}}
+        layers:
+          - for: {self: [1, 2]}
+            layers: ["a{self}": {conv: self, kernel: 1}]
+          - b: {block: one, self: 3}
+        """
+    )
+    assert shapes == {"a1": "1 x 64 x 64", "a2": "2 x 64 x 64", "b.c": "3 x 64 x 64"}

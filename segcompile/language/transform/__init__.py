@@ -31,6 +31,7 @@ EDITS: Mapping[str, Callable[[Draft, Node], None]] = {
 def edit(draft: Draft, step: Step) -> None:
     """Do the edits of one `transform`, in their order. Goes on behind one that cannot be done. Raises Stop."""
     draft.base = tuple(draft.layers)
+    draft.warn_of_nothing("`transform`", step.edits)
     for item in step.edits.items:
         try:
             _edit(draft, item)
@@ -49,6 +50,7 @@ def _edit(draft: Draft, item: Node) -> None:
     if key.text not in EDITS:
         help = meant("edit", key.text, EDITS, node) or f"edits: {', '.join(EDITS)}"
         raise fail("SC003", f"there is no edit `{key.text}`", key.span, help=help)
+    draft.warn_of_nothing(f"`{key.text}`", node)
     EDITS[key.text](draft, node)
 
 

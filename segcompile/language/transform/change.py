@@ -30,7 +30,8 @@ def change(draft: Draft, node: Node) -> None:
         before = draft.matching(selector)
         _check_names(before, attributes)
         after = {layer.name: _changed(layer, attributes, draft) for layer in before}
-        if all(after[layer.name] == layer for layer in before):
+        draft.warn_of_nothing(f"what `{selector.text}` is given", attributes)
+        if attributes.entries and all(after[layer.name] == layer for layer in before):
             _warn(draft.ledger.findings, selector.text, attributes)
         draft.layers[:] = [after.get(layer.name, layer) for layer in draft.layers]
 

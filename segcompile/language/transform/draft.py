@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, replace
 
 from segcompile.errors import Label, SegcompileError, Span, did_you_mean, fail
@@ -12,8 +13,8 @@ from segcompile.language.ledger import Ledger
 from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.language.selector import selects
-from segcompile.ops import Crop, Join, Shape
-from segcompile.source import Node, Scalar, Sequence, describe
+from segcompile.ops import Crop, Join, Shape, Unpool
+from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 
 
 @dataclass(slots=True)
@@ -28,9 +29,11 @@ class Draft:
     place: Place  # of the spec's own layers
     grow: Callable[[Sequence, Place, str], str]  # writes out a list of layers; returns the name of the last result
     last: str  # the layer whose result the network ends with
+    joined: tuple[Layer, Span] | None = None  # the join that it ended with, of which nothing can stand for all
+    moves_outputs: bool = False  # whether `outputs` is the base's, and its heads follow what is inserted
     base: tuple[Layer, ...] = ()  # as the base has them, whose weights are mapped
-    base_inputs: Mapping[str, Shape] = field(default_factory=dict)  # what enters the base
-    inputs: Mapping[str, Shape] = field(default_factory=dict)  # what enters this network
+    base_inputs: MappingOf[str, Shape] = field(default_factory=dict)  # what enters the base
+    inputs: MappingOf[str, Shape] = field(default_factory=dict)  # what enters this network
 
     # --- selectors ---------------------------------------------------------------------------------------------
 
@@ -86,6 +89,11 @@ class Draft:
         help = "edits are done in their order" if labels else help
         return fail("SC502", f"no layer matches `{selector.text}`", selector.span, labels=labels, help=help)
 
+    def warn_of_nothing(self, what: str, node: Node) -> None:
+        """SC506 for an empty list or mapping."""
+        if (isinstance(node, Mapping) and not node.entries) or (isinstance(node, Sequence) and not node.items):
+            self.ledger.findings.add("SC506", f"this changes nothing: {what} is empty", node.span, help="remove it")
+
     # --- changes -----------------------------------------------------------------------------------------------
 
     def put(self, layer: Layer) -> None:
@@ -111,11 +119,30 @@ class Draft:
                     joins[layer.name] = joins[layer.inputs[0]]
             else:
                 _check_join(layer, joins, span)
+                _check_unpool(layer, names, span)
                 kept.append(replace(layer, inputs=read) if read != layer.inputs else layer)
         self.layers[:] = kept
+        if self.last in joins:
+            self.joined = joins[self.last], span
         self.last = stands_for.get(self.last, self.last)
         self.forget(names, span)
         self.names.redirect(stands_for)
+
+    def append(self, items: Sequence) -> None:
+        """Write layers out at the end. Raises SegcompileError (SC503) for one that reads a join that was removed."""
+        start = len(self.layers)
+        result = self.write(items, "" if self.joined else self.last, start, self.place)
+        reader = next((layer for layer in self.layers[start:] if "" in layer.inputs), None)
+        if reader is not None and self.joined is not None:
+            raise _without(*self.joined, f"`{reader.name}` reads it", f"`from: {self.joined[0].inputs[0]}`")
+        if result:
+            self.last, self.joined = result, None
+
+    def check_end(self) -> None:
+        """Refuse (SC503) a network that would end with a join which was removed."""
+        if self.joined is not None:
+            help = "`replace` it, append a layer with `from`, or say under `outputs` what the network ends with"
+            self.ledger.report(_without(*self.joined, "the network ends with it", help), self.place)
 
     def take_out(self, old: list[Layer], result: str, span: Span) -> None:
         """Take layers out to put others in their place.
@@ -176,16 +203,29 @@ class Draft:
             layer = self.layers[index]
             if old in layer.inputs:
                 inputs = tuple(new if name == old else name for name in layer.inputs)
+                if isinstance(layer.op, Unpool):
+                    inputs = (inputs[0], layer.inputs[1])  # the pool whose maxima it puts back, whatever follows that
                 self.layers[index] = replace(layer, inputs=inputs)
         self.names.lead({scope for layer in self.layers[start:] for scope in enclosing(layer.name)}, old, new)
         self.last = new if self.last == old else self.last
 
 
-def _check_join(reader: Layer, joins: Mapping[str, Layer], span: Span) -> None:
+def _without(join: Layer, span: Span, reads: str, help: str) -> SegcompileError:
+    """SC503 for a join that goes: which of its inputs should stand for it, where `reads` says what reads it?"""
+    message = f"`{join.name}` joins {' and '.join(join.inputs)}, and {reads}"
+    return fail("SC503", message, span, help=help)
+
+
+def _check_unpool(reader: Layer, names: frozenset[str], span: Span) -> None:
+    """Refuse that an unpooling stays whose pool goes."""
+    if isinstance(reader.op, Unpool) and reader.inputs[1] in names:
+        message = f"`{reader.name}` undoes `{reader.inputs[1]}`, which would go"
+        raise fail("SC503", message, span, help=f"remove `{reader.name}` with it, or `replace` it first")
+
+
+def _check_join(reader: Layer, joins: MappingOf[str, Layer], span: Span) -> None:
     """Refuse that a layer that stays reads a join that goes: which of its inputs should it read?"""
     gone = next((name for name in reader.inputs if name in joins), None)
     if gone is None or (isinstance(reader.op, Crop) and reader.inputs[0] != gone):
         return
-    join = joins[gone]
-    message = f"`{join.name}` joins {' and '.join(join.inputs)}, and `{reader.name}` reads it"
-    raise fail("SC503", message, span, help=f"`replace` it, or remove `{reader.name}` with it")
+    raise _without(joins[gone], span, f"`{reader.name}` reads it", f"`replace` it, or remove `{reader.name}` with it")

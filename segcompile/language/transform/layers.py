@@ -16,12 +16,12 @@ def append(draft: Draft, node: Node) -> None:
     if not isinstance(node, Sequence):
         message = f"`append` takes a list of layers, not {describe(node)}"
         raise fail("SC004", message, node.span, help="`append: [score: {conv: K, kernel: 1}]`")
-    draft.last = draft.write(node, draft.last, len(draft.layers), draft.place)
+    draft.append(node)
 
 
 def insert(draft: Draft, node: Node) -> None:
-    """`insert: {after: pool3, layers: [...]}`: what read the layer, block or used spec reads the last one inserted; or
-    `before` a layer, where the first one reads what that read."""
+    """`insert: {after: pool3, layers: [...]}`: what read the layer, block or used spec reads the last one inserted, an
+    output of the base, too; or `before` a layer, where the first one reads what that read."""
     if not isinstance(node, Mapping):
         raise fail("SC004", f"`insert` is a mapping, not {describe(node)}", node.span, help=_INSERT)
     only(node, ("after", "before", "layers"))
@@ -36,10 +36,13 @@ def insert(draft: Draft, node: Node) -> None:
     if not isinstance(selector, Scalar):
         raise fail("SC004", f"`{where[0]}` is a layer's name, not {describe(selector)}", selector.span, help=_INSERT)
     items = list_under(node, "layers")
+    draft.warn_of_nothing("`layers`", items)
     if where[0] == "after":
         _, found, above = draft.whole(selector, "insert")
         at = draft.index(found[-1].name) + 1
-        draft.splice(items, above, at, draft.place, above)
+        new = draft.splice(items, above, at, draft.place, above)
+        if draft.moves_outputs:
+            draft.names.follow(above, new)
         return
     layer = draft.one(selector, "insert")
     at = draft.index(layer.name)

@@ -1,4 +1,5 @@
-"""README's first training is true: its spec, its commands and what they print, tried on a small set of images."""
+"""README's first training is true: its spec, its commands and what they print, tried on a small set of images. Each
+program of the folder is a fresh process, as it is for a reader; of JAX, tests/harness/test_rendered.py tries that."""
 
 from __future__ import annotations
 
@@ -79,9 +80,8 @@ def test_the_commands_print_what_is_shown(place: Path, monkeypatch: pytest.Monke
         command, lines = commands[word]
         arguments, _, tail = command.partition(" | ")
         more = ["--steps", "2", "--batch", "2"] if word == "train.py" else []
-        done = subprocess.run(
-            [sys.executable, *arguments.split()[1:], *more], capture_output=True, text=True, check=True
-        )
+        program = [sys.executable, "-W", "error", *arguments.split()[1:], *more]
+        done = subprocess.run(program, capture_output=True, text=True, check=True)
         printed = masked(done.stdout.splitlines())
         assert [line for line in masked(lines) if line not in printed] == [], done.stdout
     assert (place / "predictions/scene_overlay.png").exists()

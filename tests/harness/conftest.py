@@ -254,18 +254,26 @@ class Side:
 
     def train(self, data: Path, out: str, *flags: str) -> int:
         """train.py's exit status on the whole data set."""
-        return self.modules.train.main(self._flags(data, out, *flags))
+        return self.modules.train.main(self.flags(data, out, *flags))
 
     def script(self, data: Path, out: str, *flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """The same in a process of its own, where workers can import the modules however they are started."""
-        command = [sys.executable, str(self.folder / "train.py"), *self._flags(data, out, *flags)]
+        command = [sys.executable, str(self.folder / "train.py"), *self.flags(data, out, *flags)]
         return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+
+    def started(self, data: Path, out: str, *flags: str, before: str = "") -> "subprocess.Popen[str]":
+        """The same, under way, in a process that runs the lines `before` first."""
+        place, program = str(self.folder), str(self.folder / "train.py")
+        code = f"import os, signal, sys; sys.path.insert(0, {place!r}); sys.argv[0] = {program!r}; import files\n"
+        code += f"{before}\nimport train\nsys.exit(train.main(sys.argv[1:]))\n"
+        command = [sys.executable, "-c", code, *self.flags(data, out, *flags)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def learnt(self, data: Path, out: str) -> dict[str, np.ndarray]:
         """The weights of a run's checkpoint."""
         return self.tensors(self.load(data / out / self.last))
 
-    def _flags(self, data: Path, out: str, *flags: str) -> list[str]:
+    def flags(self, data: Path, out: str, *flags: str) -> list[str]:
         return ["--list", str(data / "list.txt"), "--out", str(data / out), "--device", "cpu", *flags]
 
     @staticmethod

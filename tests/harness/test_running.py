@@ -24,14 +24,6 @@ from PIL import Image
 STEPS = ["--schedule", "fixed", "--log-every", "1", "--save-every", "1", "--lr", "0.01"]
 
 
-def started(side: Any, data: Path, out: str, *flags: str, before: str = "") -> "subprocess.Popen[str]":
-    """train.py in a process of its own, in which the line `before` is run first."""
-    code = f"import sys; sys.path.insert(0, {str(side.folder)!r}); sys.argv[0] = {str(side.folder / 'train.py')!r}\n"
-    code += f"import files, os, signal\n{before}\nimport train\nsys.exit(train.main(sys.argv[1:]))\n"
-    command = [sys.executable, "-c", code, *side._flags(data, out, *flags)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 def steps_of(data: Path, out: str) -> int:
     """How many steps a run has logged."""
     log = data / out / "log.jsonl"
@@ -48,12 +40,12 @@ def killed_and_resumed(side: Any, data: Path, kills: int, seed: int, steps: int)
     """A run that is killed in its first save, then at random moments, and goes on each time to the same weights."""
     last, rng = data / "parts" / side.last, random.Random(seed)
     flags = [*STEPS, "--steps", str(steps)]
-    first = started(side, data, "parts", *flags, before=KILLED_IN_A_SAVE)
+    first = side.started(data, "parts", *flags, before=KILLED_IN_A_SAVE)
     assert first.communicate() and first.returncode == -signal.SIGKILL
     assert not last.exists() and [*last.parent.glob(".*.unfinished")], "the first save was cut short"
     resume: list[str] = []
     for _ in range(kills):
-        run, until = started(side, data, "parts", *flags, *resume), steps_of(data, "parts") + rng.randint(1, 7)
+        run, until = side.started(data, "parts", *flags, *resume), steps_of(data, "parts") + rng.randint(1, 7)
         while run.poll() is None and steps_of(data, "parts") < until:
             time.sleep(0.001)
         time.sleep(rng.random() / 20)
@@ -356,7 +348,7 @@ def test_a_killed_worker_ends_in_one_line_and_the_run_goes_on(side: Any, dataset
     before = "os.environ['RUN'] = str(os.getpid())\nimport lethal"
     if side.backend == "jax":  # whose workers import the main module: here what imports `lethal`
         before += f"\nsys.modules['__main__'].__file__ = {str(side.folder / 'lethal.py')!r}"
-    run = started(side, dataset, "a", *flags, "--workers", "1", before=before)
+    run = side.started(dataset, "a", *flags, "--workers", "1", before=before)
     _, error = run.communicate()
     told = "a worker was killed, as the system does where memory runs out; try fewer --workers"
     assert (run.returncode, error.splitlines()[-1]) == (1, f"error: {told}; go on with --resume {last}")
@@ -414,7 +406,7 @@ def test_an_image_that_needs_too_much_memory_is_named(side: Any, dataset: Path) 
 
 @pytest.mark.parametrize("side", ["torch"], indirect=True)  # all that is the same in both
 def test_a_closed_pipe_is_one_line(side: Any, dataset: Path) -> None:
-    run = started(side, dataset, "a", "--steps", "2", before="sys.stdout.reconfigure(line_buffering=True)")
+    run = side.started(dataset, "a", "--steps", "2", before="sys.stdout.reconfigure(line_buffering=True)")
     assert run.stdout is not None and run.stderr is not None
     run.stdout.close()
     error = run.stderr.read()

@@ -107,12 +107,13 @@ def test_a_run_resumed_from_an_earlier_checkpoint_forgets_the_later_log(side: An
 
 def test_workers_change_nothing_and_without_a_terminal_progress_is_lines(side: Any, dataset: Path) -> None:
     flags = ["--steps", "6", "--scale", "0.5", "1.5", "--log-every", "3", "--schedule", "fixed"]
-    side.script(dataset, "none", *flags)  # not in this process, where XLA may have started without the commands' flag
-    done = side.script(dataset, "two", *flags, "--workers", "2")
-    assert [re.sub(r"loss [0-9.]+, lr 0.1, [0-9]+ s", "...", line) for line in done.stderr.splitlines()] == [
+    # One process for both, and not this one, where XLA may have started without the commands' flag.
+    first = f"import train\nassert train.main({side.flags(dataset, 'none', *flags)}) == 0"
+    printed, told = side.started(dataset, "two", *flags, "--workers", "2", before=first).communicate()
+    assert [re.sub(r"loss [0-9.]+, lr 0.1, [0-9]+ s", "...", line) for line in told.splitlines()] == [
         "step 3 of 6: ...", "step 6 of 6: ...",
-    ]  # fmt: skip
-    assert done.stdout.endswith(f"\nwrote {dataset}/two/{side.last}\n")
+    ] * 2  # fmt: skip
+    assert printed.endswith(f"\nwrote {dataset}/two/{side.last}\n")
     assert side.same(side.learnt(dataset, "none"), side.learnt(dataset, "two"))
 
 

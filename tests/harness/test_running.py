@@ -325,11 +325,14 @@ def test_a_damaged_image_of_val_is_told_before_the_first_step(
 ) -> None:
     whole = (dataset / "images/5.png").read_bytes()
     (dataset / "images/bad.png").write_bytes(whole[: len(whole) - 600])
-    (dataset / "val.txt").write_text("images/5.png masks/5.png\nimages/bad.png masks/5.png\n")
+    (dataset / "images/good.png").write_bytes(whole)
+    (dataset / "val.txt").write_text("images/good.png masks/5.png\nimages/bad.png masks/5.png\n")
     assert side.train(dataset, "a", "--val", str(dataset / "val.txt")) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"error: {dataset}/images/bad.png: cannot be read: ") and error.count("\n") == 1
     assert not (dataset / "a").exists()
+    assert side.train(dataset, "a", "--val", str(dataset / "val.txt"), "--no-scan", "--steps", "1") == 1
+    assert capsys.readouterr().err.endswith(error.partition(": ")[2]) and (dataset / "a" / side.last).exists()
 
 
 def test_a_killed_worker_ends_in_one_line_and_the_run_goes_on(side: Any, dataset: Path) -> None:

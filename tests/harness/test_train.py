@@ -314,6 +314,9 @@ def test_errors_are_one_line_and_write_nothing(side: Any, dataset: Path, capsys:
     )
     assert error("b", "--resume", str(dataset / "none")) == f"error: {dataset}/none: no such file\n"
     assert error("b", "--val", str(dataset / "none.txt")) == f"error: {dataset}/none.txt: no such file\n"
+    assert error("b", "--resume", "/").startswith("error: /: cannot be read: ")
+    assert side.train(dataset, "x" * 300) == 1
+    assert capsys.readouterr().err == f"error: {dataset}/{'x' * 300}: cannot be written: File name too long\n"
     assert error("b", "--images", "x") == "error: give either --list, or both --images and --masks\n"
     if side.backend == "torch" and not torch.cuda.is_available():
         assert error("b", "--device", "cuda") == "error: --device cuda: there is no CUDA device\n"

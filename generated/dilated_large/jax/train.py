@@ -114,9 +114,9 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
     batches = Batches(pairs, share, size, arguments.seed, reading, arguments.mirror, scale)
     if not arguments.no_scan:
         scan(arguments, reading, pairs, held_out)
+        check_images(held_out[index::processes], reading)
         if start == 0:
             check_crops(batches)
-    check_images(held_out[index::processes], reading)
     reader = read_ahead(batches, start * processes + index, processes, arguments.workers)
     first = next(reader)
     if isinstance(first, str):  # most faults of the data show here, before anything is written

@@ -52,7 +52,7 @@ def write_whole(
 
     Nobody ever sees half of it. `before` is done just before it is moved.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+    temporary = path.parent / f".{path.name}.{os.getpid()}{UNFINISHED}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()  # so that it is an OSError that says why it cannot

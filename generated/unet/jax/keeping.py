@@ -30,8 +30,9 @@ def claimed(last: Path) -> Iterator[None]:
     this one is stopped, it is told which checkpoint, as a rule `last`, it goes on with.
     """
     folder = last.parent
-    fresh, path = not folder.exists(), folder / ".lock"
+    path = folder / ".lock"
     try:
+        fresh = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         lock = path.open("a")
     except OSError as error:
@@ -133,7 +134,7 @@ def duplicate(source: Path, target: Path) -> None:
 
 def another_of(path: Path, read: Callable[[Path], object]) -> str:
     """Which other checkpoint of a run can be read where the one at `path` cannot; "" without any."""
-    run = all_of(path.with_name("last" + path.suffix))
+    run = all_of(path.parent / f"last{path.suffix}")  # a path such as / has no name to be replaced
     for other in run if path in run else []:
         if other != path and other.exists():
             with suppress(InputError):

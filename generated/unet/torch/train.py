@@ -93,10 +93,10 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
     batches = Batches(pairs, arguments.batch, size, arguments.seed, reading, arguments.mirror, scale)
     if not arguments.no_scan:
         scan(arguments, reading, pairs, held_out)
+        check_images(held_out, reading)
         if start == 0:
             check_crops(batches)
     _ = batches[start]  # so that most faults of the data show before anything is written
-    check_images(held_out, reading)
     sizes = [parameter.numel() for parameter in model.parameters()]
     trained = [parameter.numel() for parameter in model.parameters() if parameter.requires_grad]
     counts = (len(pairs), len(held_out)), (sum(sizes), sum(trained))

@@ -316,6 +316,21 @@ def test_palettes_of_other_colours_are_read_by_index(harness: SimpleNamespace, m
     assert mask(with_palette(tmp_path / "m.png", indices, voc[[255, 2, 0]])).tolist() == [[255, 2], [0, 2]]
 
 
+def test_a_grey_mask_whose_palette_a_program_made_smaller_keeps_its_labels(
+    mask: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels, path = np.repeat(np.array([[0], [5], [255]], np.uint8), 64, 0), tmp_path / "m.gif"
+    Image.fromarray(labels).save(path, optimize=True)
+    with Image.open(path) as image:
+        assert image.mode == "P" and np.array(image).max() == 2
+    assert np.array_equal(mask(path), labels)
+    assert "it is read by grey, not by index" in capsys.readouterr().err
+    assert mask(path, labels=((1, 1),)).max() == 2, "--map says that indices are meant"
+    indices = np.array([[0, 1]])
+    for greys in ([0, 255], [0, 127], [0, 0], [0, 1]):  # black and white, no label, nothing at all, the indices
+        assert mask(with_palette(path.with_suffix(".png"), indices, np.array(greys)[:, None].repeat(3, 1))).max() == 1
+
+
 def test_colours_become_labels_by_the_map(harness: SimpleNamespace, mask: Any, tmp_path: Path) -> None:
     labels = np.array([[0, 1, 2], [2, 1, 255]])
     known = np.array([[0, 0, 0], [128, 0, 0], [0, 64, 255], [9, 9, 9]], np.uint8)

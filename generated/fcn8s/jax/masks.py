@@ -31,6 +31,8 @@ from reading import Reading, listed, note
 Labels = NDArray[np.int64]
 BY_COLOUR = "its colours are the class palette in another order: it is read by colour, not by index"
 
+BY_GREY = "its colours are greys that are labels, at other indices: it is read by grey, not by index"
+
 
 def read_mask(path: Path, reading: Reading) -> Labels:
     """A mask's labels (H, W): classes, and `reading.ignored` where a pixel does not count."""
@@ -161,13 +163,14 @@ def labels_of_colours(path: Path, pixels: Array, reading: Reading) -> Labels:
 
 
 def palette_labels(path: Path, image: ImageFile, reading: Reading) -> Labels:
-    """The labels of a palette image: its indices, or by its colours where all are the classes' own."""
+    """The labels of a palette image: its indices, or by its colours where those are the labels'."""
     image.load()
     indices = np.array(image).astype(np.int64)
-    by_colour = {} if reading.labels else class_of_index(image, reading)
-    if all(index == label for index, label in by_colour.items()):
+    by_class, by_grey = class_of_index(image, reading), grey_of_index(image, reading)
+    by_colour = by_class or by_grey
+    if reading.labels or all(index == label for index, label in by_colour.items()):
         return relabelled(indices, reading)
-    note(path, BY_COLOUR)
+    note(path, BY_COLOUR if by_class else BY_GREY)
     table = np.arange(256)
     table[list(by_colour)] = list(by_colour.values())
     return table[indices]
@@ -183,7 +186,7 @@ def class_of_index(image: ImageFile, reading: Reading) -> dict[int, int]:
     own = [tuple(colour) for colour in palette().tolist()]
     label_of = {own[label]: label for label in classes}
     found: dict[int, int] = {}
-    for index, colour in enumerate(zip(*[iter(image.getpalette("RGB") or [])] * 3, strict=False)):
+    for index, colour in enumerate(entries(image)):
         level = (index, index, index)
         label = label_of.get(colour) if index == 0 or colour != level else None
         if label is not None and label not in found.values():
@@ -191,3 +194,27 @@ def class_of_index(image: ImageFile, reading: Reading) -> dict[int, int]:
         elif colour not in (level, (0, 0, 0)) and (index in classes or colour != own[index]):
             return {}
     return found
+
+
+def grey_of_index(image: ImageFile, reading: Reading) -> dict[int, int]:
+    """The label that the grey of an index is, as where a program made a grey mask smaller; else empty.
+
+    Every entry must be the grey of a label, none twice; black once more only fills. Where no class
+    but only an ignored label is moved, as in black and white, indices are meant.
+    """
+    found: dict[int, int] = {}
+    for index, colour in enumerate(entries(image)):
+        label = colour[0]
+        if colour == (0, 0, 0) and 0 in found.values():
+            continue
+        known = label < reading.classes or label in reading.ignore
+        if len(set(colour)) > 1 or label in found.values() or not known:
+            return {}
+        found[index] = label
+    return found if any(index != label < reading.classes for index, label in found.items()) else {}
+
+
+def entries(image: ImageFile) -> list[tuple[int, int, int]]:
+    """The colours of a palette."""
+    numbers = iter(image.getpalette("RGB") or [])
+    return list(zip(numbers, numbers, numbers, strict=False))

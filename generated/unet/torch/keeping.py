@@ -40,7 +40,7 @@ def claimed(last: Path) -> Iterator[None]:
     with lock:
         if not locked(lock):
             raise InputError(f"{folder}: another run writes there; wait for its end, or choose another --out")
-        for left in folder.glob(f".*{UNFINISHED}"):
+        for left in folder.glob(f".*{UNFINISHED}*"):  # Orbax puts an end of its own behind it
             remove(left)
         try:
             yield

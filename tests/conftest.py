@@ -8,6 +8,7 @@ import os
 # start; NPROC is XLA's.
 os.environ["OMP_NUM_THREADS"] = os.environ["NPROC"] = "1"
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -241,6 +242,20 @@ def load(source: str, name: str = "emitted_model") -> ModuleType:
     return module
 
 
+def imported(folder: Path) -> SimpleNamespace:
+    """The modules of a generated folder, as its programs import them; no later folder finds them."""
+    names = sorted(path.stem for path in folder.glob("*.py"))
+    others = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    sys.path.insert(0, str(folder))
+    try:
+        return SimpleNamespace(**{name: importlib.import_module(name) for name in names}, folder=folder)
+    finally:
+        sys.path.remove(str(folder))
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(others)
+
+
 def emitted(graph: Graph) -> Emitted:
     """The torch model of a graph. Raises SegcompileError where its shapes do not fit."""
     found = analyse_graph(graph, Findings())
@@ -340,8 +355,8 @@ def nets() -> SimpleNamespace:
     """The functions of this file, for tests in any folder."""
     sys.dont_write_bytecode = True
     functions: list[Callable[..., Any]] = [
-        compiled, slim, skeleton, sized, every_layer, source_of, load, emitted, measure,
-        measured_cells, check_fields, work,
+        compiled, slim, skeleton, sized, every_layer, source_of, load, imported, emitted,
+        measure, measured_cells, check_fields, work,
     ]  # fmt: skip
     return SimpleNamespace(**{function.__name__: function for function in functions}, root=ROOT, batch_norm=BatchNorm)
 

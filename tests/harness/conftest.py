@@ -1,14 +1,12 @@
 """Renders the harness beside a small stand-in model, and imports it as a user's folder of modules."""
 
-import contextlib
 import functools
-import importlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -170,26 +168,6 @@ def write(folder: Path, text: str, backend: str) -> Path:
     return folder
 
 
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """This folder first on the path, and none of its modules left behind."""
-    sys.path.insert(0, str(folder))
-    sys.dont_write_bytecode = True
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-        for name in MODULES:
-            sys.modules.pop(name, None)
-
-
-def imported(folder: Path) -> SimpleNamespace:
-    """The modules of a folder, as many as there are."""
-    there = [name for name in MODULES if (folder / f"{name}.py").exists()]
-    with alone(folder):
-        return SimpleNamespace(**{name: importlib.import_module(name) for name in there}, folder=folder)
-
-
 def tap_variables(kernel: int, stride: int, offset: int) -> dict[str, Any]:
     """The variables and the model of TAP."""
     size, first = kernel + 7 * stride, max(0, offset - stride // 2)  # output 0 lies over pixel `offset`
@@ -292,7 +270,7 @@ class Side:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Side]:
+def built(nets: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Side]:
     """The folder that a spec of the model `net` becomes, by the backend and the text; each is built once."""
 
     @functools.cache
@@ -303,7 +281,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Side
             jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.getbasetemp() / "compiled"))
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         folder = write(tmp_path_factory.mktemp(backend), text, backend)
-        return Side(backend, imported(folder), folder)
+        return Side(backend, nets.imported(folder), folder)
 
     return build
 
@@ -320,32 +298,32 @@ def rendered() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def harness(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+def harness(nets: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """The harness of the model SAME."""
-    return imported(render(tmp_path_factory.mktemp("same")))
+    return nets.imported(render(tmp_path_factory.mktemp("same")))
 
 
 @pytest.fixture(scope="session")
-def tap(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int, int], SimpleNamespace]:
+def tap(nets: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int, int], SimpleNamespace]:
     """The harness of TAP with a kernel, stride and offset."""
 
     def build(kernel: int, stride: int, offset: int) -> SimpleNamespace:
         variables = tap_variables(kernel, stride, offset)
-        return imported(render(tmp_path_factory.mktemp("tap"), **variables))
+        return nets.imported(render(tmp_path_factory.mktemp("tap"), **variables))
 
     return build
 
 
 @pytest.fixture(scope="session")
-def special(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNamespace]:
+def special(nets: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNamespace]:
     """The harness with other variables."""
-    return lambda **changes: imported(render(tmp_path_factory.mktemp("special"), **changes))
+    return lambda **changes: nets.imported(render(tmp_path_factory.mktemp("special"), **changes))
 
 
 @pytest.fixture
-def from_spec(tmp_path: Path) -> Callable[[str], SimpleNamespace]:
+def from_spec(nets: SimpleNamespace, tmp_path: Path) -> Callable[[str], SimpleNamespace]:
     """The modules that a spec's text becomes."""
-    return lambda text: imported(write(Path(tempfile.mkdtemp(dir=tmp_path)), text, "torch"))
+    return lambda text: nets.imported(write(Path(tempfile.mkdtemp(dir=tmp_path)), text, "torch"))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -146,6 +147,16 @@ def test_the_requirements_are_what_segcompile_itself_is_tested_with(
 @EACH
 def test_the_training_loop_is_short(rendered: Callable[..., Path], tmp_path: Path, backend: str) -> None:
     assert len((rendered(tmp_path, backend=backend, **VARIANTS["staged"]) / "train.py").read_text().splitlines()) <= 250
+
+
+def test_modules_of_two_folders_are_apart_when_a_test_imports_both(nets: SimpleNamespace, tmp_path: Path) -> None:
+    known = dict(sys.modules)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.py").write_text(f"NAME = {name!r}\n")
+        (tmp_path / name / "train.py").write_text("from model import NAME as name\n")
+        assert nets.imported(tmp_path / name).train.name == name
+    assert sys.modules == known and not {*map(str, tmp_path.iterdir())} & {*sys.path}
 
 
 def test_a_fresh_process_trains_evaluates_and_predicts(rendered: Callable[..., Path], dataset: Path) -> None:

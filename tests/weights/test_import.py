@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from safetensors import safe_open
 from safetensors.numpy import load_file
+
+from segcompile.cli import cli
 
 Run = Callable[..., tuple[int, str, str]]
 Save = Mapping[str, Callable[..., None]]
@@ -185,23 +187,12 @@ def test_bgr_and_a_mean_go_into_the_first_convolution(
     assert (scores(ours, found) - want).abs().max() < 1e-6 * want.abs().max()
 
 
-def test_data_py_scales_images_as_the_import_takes_it(tmp_path: Path, spec: Path) -> None:
+def test_data_py_scales_images_as_the_import_takes_it(nets: SimpleNamespace, tmp_path: Path, spec: Path) -> None:
     from segcompile.weights.images import MEAN, STD
 
     spec.write_text(spec.read_text().replace("{linear: 5}", "{conv: 5}"))
-    command = [
-        sys.executable,
-        "-m",
-        "segcompile",
-        "build",
-        str(spec),
-        "--backend",
-        "torch",
-        "--out",
-        str(tmp_path / "o"),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    code = "import numpy, data; print(*data.normalise(numpy.full((1, 1, 3), 51, numpy.uint8)).ravel())"
-    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "o", check=True, capture_output=True, text=True)
+    arguments = ["build", str(spec), "--backend", "torch", "--out", str(tmp_path / "o")]
+    assert CliRunner().invoke(cli, arguments, standalone_mode=False).return_value == 0
+    found = nets.imported(tmp_path / "o").data.normalise(np.full((1, 1, 3), 51, np.uint8)).ravel()
     want = [(51 / 255 - mean) / std for mean, std in zip(MEAN, STD, strict=True)]
-    assert np.allclose([float(value) for value in said.stdout.split()], want, rtol=1e-6)
+    assert np.allclose(found, want, rtol=1e-6)

@@ -4,20 +4,21 @@ starts fresh; a linear layer made a convolution is reshaped."""
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from segcompile.cli import cli
 from segcompile.library import bundled
 
 Run = Callable[..., tuple[int, str, str]]
+Built = Callable[..., SimpleNamespace]
 SPECS = {
     "classifier": """\
 params: {K: 7}
@@ -73,6 +74,19 @@ def specs(tmp_path: Path) -> Path:
     for name, text in SPECS.items():
         (tmp_path / f"{name}.yaml").write_text(f"segcompile: 1\nmodel: {name}\n{text}")
     return tmp_path
+
+
+@pytest.fixture
+def built(specs: Path, nets: SimpleNamespace) -> Built:
+    """The modules of the folder that `segcompile build` makes of a spec, by its name, the backend, and flags."""
+
+    def build(name: str, backend: str, *flags: str) -> SimpleNamespace:
+        arguments = ["build", str(specs / f"{name}.yaml"), "--backend", backend, "--out", str(specs / name), *flags]
+        done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+        assert done.return_value == 0, done.output
+        return nets.imported(specs / name)
+
+    return build
 
 
 def write(path: Path, shapes: Mapping[str, tuple[int, ...]], notes: Mapping[str, str] | None = None) -> dict:
@@ -189,7 +203,7 @@ def test_a_grouped_kernel_is_no_narrow_one(specs: Path, run: Run) -> None:
     assert "a.weight   6 x 4 x 3 x 3  fresh: he           was 6 x 2 x 3 x 3\n" in told, told
 
 
-def test_weights_have_the_names_that_the_model_gives_them(specs: Path, run: Run) -> None:
+def test_weights_have_the_names_that_the_model_gives_them(specs: Path, run: Run, built: Built) -> None:
     """Frameworks keep some names for themselves, and `c_norm` is what c's norm is called."""
     layers = (
         "layers: [half: {conv: 4, kernel: 3}, c: {conv: 4, kernel: 1, norm: batch}, c_norm: {conv: 2, kernel: 1}]\n"
@@ -198,11 +212,8 @@ def test_weights_have_the_names_that_the_model_gives_them(specs: Path, run: Run)
     (specs / "new.yaml").write_text("segcompile: 1\nmodel: new\nbase: odd.yaml\ninput: {size: 12}\n")
     used = "layers: [train: {use: odd.yaml}, end: {conv: 1, kernel: 1}]\n"
     (specs / "uses.yaml").write_text(f"segcompile: 1\nmodel: uses\ninput: {{channels: 3, size: 9}}\n{used}")
-    build = [sys.executable, "-m", "segcompile", "build", "odd.yaml", "--backend", "torch", "--out", "odd", "--verify"]
-    subprocess.run(build, cwd=specs, check=True)
-    code = "import torch, weights; from model import Odd; from safetensors.torch import save_file\n"
-    code += "save_file(Odd().state_dict(), 'odd.safetensors')"
-    subprocess.run([sys.executable, "-c", code], cwd=specs / "odd", check=True)
+    odd = built("odd", "torch", "--verify").model.Odd()
+    save_file({name: value.numpy() for name, value in odd.state_dict().items()}, specs / "odd/odd.safetensors")
     for name in ("new", "uses"):
         status, told, _ = run("transfer", f"{name}.yaml", "--from", "odd/odd.safetensors", "-o", f"{name}.safetensors")
         assert status == 0 and "no place" not in told
@@ -362,21 +373,22 @@ def test_a_transfer_reads_safetensors_only_and_whole(specs: Path, run: Run) -> N
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
-def test_the_generated_harness_starts_from_it(specs: Path, run: Run, backend: str) -> None:
+def test_the_generated_harness_starts_from_it(
+    specs: Path, run: Run, built: Built, capsys: pytest.CaptureFixture[str], backend: str
+) -> None:
     write(specs / "c.safetensors", CLASSIFIER)
     assert run("transfer", "coarse.yaml", "--from", "c.safetensors", "-o", "coarse.safetensors")[0] == 0
-    build = [sys.executable, "-m", "segcompile", "build", "coarse.yaml", "--backend", backend, "--out", "code"]
-    subprocess.run(build, cwd=specs, check=True, capture_output=True)
-    make = {"torch": "model.Coarse()", "jax": "model.Coarse(rngs=__import__('flax').nnx.Rngs(0))"}[backend]
-    script = (
-        "import pathlib, model, weights\n"
-        f"net = {make}\n"
-        "print(weights.start_from(pathlib.Path('../coarse.safetensors'), net))\n"
-        f"weights.save(pathlib.Path('whole.safetensors'), {'net.state_dict()' if backend == 'torch' else 'net'})\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=specs / "code", capture_output=True, text=True)
-    assert done.stdout == "['score.weight', 'score.bias', 'up.weight']\n", done.stderr
-    whole, part = load_file(specs / "code/whole.safetensors"), load_file(specs / "coarse.safetensors")
+    modules = built("coarse", backend)
+    if backend == "torch":
+        net = modules.model.Coarse()
+    else:
+        from flax import nnx
+
+        net = modules.model.Coarse(rngs=nnx.Rngs(0))
+    fresh = modules.weights.start_from(specs / "coarse.safetensors", net)
+    assert fresh == ["score.weight", "score.bias", "up.weight"] and capsys.readouterr() == ("", "")
+    modules.weights.save(specs / "whole.safetensors", net.state_dict() if backend == "torch" else net)
+    whole, part = load_file(specs / "whole.safetensors"), load_file(specs / "coarse.safetensors")
     assert all(np.array_equal(whole[name], value) for name, value in part.items())
     assert not whole["score.weight"].any() and whole["up.weight"][0, 0].max() == 0.5625  # bilinear: 0.75²
 

@@ -116,7 +116,7 @@ def check_capabilities(backend: Backend, graph: Graph, findings: Findings) -> No
         reason = _guarded(backend, backend.refuses, node.op) if known else f"no rule for {node.op.title}"
         if reason is not None:
             message = f"backend `{backend.name}` cannot emit {node.layer}: {reason}"
-            findings.add("SC604", message, node.origin.span, labels=node.origin.calls)
+            findings.add("SC604", message, node.origin.span)
 
 
 def run_backend(backend: Backend, request: BuildRequest) -> BuildResult:

@@ -12,7 +12,6 @@ from segcompile.backend import BuildRequest, load_backend, run_backend
 from segcompile.compiler import Compiled, compile_spec, own_files_first
 from segcompile.emit.templates import camel, one_line
 from segcompile.errors import Findings, fail
-from segcompile.language.place import with_labels
 from segcompile.source import Scalar
 from segcompile.writer import MANIFEST, Plan, plan
 
@@ -69,10 +68,9 @@ def emit(
 ) -> Built:
     """As `prepare`, of a spec that was compiled."""
     request = request_for(compiled, path)
-    derivation = compiled.document.derivation
     with own_files_first(findings):
         result = run_backend(load_backend(backend), request)
-        findings.diagnostics += [with_labels(found, derivation(found.span)) for found in result.diagnostics]
+        findings.diagnostics += result.diagnostics
     findings.stop_on_errors()
     manifest = {
         "spec": path.name,
@@ -114,6 +112,6 @@ def request_for(compiled: Compiled, path: Path) -> BuildRequest:
         else {},
         graph=compiled.graph,
         facts=compiled.facts,
-        training=compiled.expansion.training,
+        training=compiled.spec.training,
         bases=tuple(one_line(Path(source.name).name) for source in compiled.document.bases),
     )

@@ -1,6 +1,6 @@
 """The pipeline, on one screen.
 
-spec file -> document -> flat layers -> graph -> graph with its crops resolved -> facts -> verdicts -> files
+spec file -> document -> graph, edited -> graph of what is needed, its crops resolved -> facts -> verdicts -> files
 """
 
 from __future__ import annotations
@@ -21,25 +21,29 @@ from segcompile.analysis.stages import check_stages
 from segcompile.errors import Diagnostic, Findings, Label, SegcompileError, did_you_mean, fail
 from segcompile.graph import Graph, Node
 from segcompile.language.derive import Document, read_document
-from segcompile.language.expand import Expansion, Use, expand
+from segcompile.language.expander import Use
 from segcompile.language.lint import warn_unused_parameters
-from segcompile.language.place import with_labels
+from segcompile.language.spec import Spec, read_spec
 from segcompile.library import bundled, locate
-from segcompile.lower import lower
 from segcompile.ops import Shape
 from segcompile.passes.derive_crops import derive_crops
+from segcompile.passes.needed import leave_out_unneeded
+from segcompile.passes.unpools import pair_unpools
 
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
     """A spec that was understood: its graph, what is true of it, and what its claims are worth."""
 
-    document: Document
-    expansion: Expansion
+    spec: Spec
     graph: Graph
     facts: Facts
     verdicts: tuple[Verdict, ...]
     sizes: Sizes
+
+    @property
+    def document(self) -> Document:
+        return self.spec.document
 
     @property
     def model(self) -> str:
@@ -50,8 +54,8 @@ class Compiled:
         """Layer -> the verdicts on what is claimed of it, under whatever name."""
         found: dict[str, tuple[Verdict, ...]] = {}
         for verdict in self.verdicts:
-            layer = self.expansion.results.get(verdict.layer or "")
-            if layer is not None:
+            if verdict.layer != "output" and verdict.result is not None:
+                layer = self.graph.layer_of(verdict.result)
                 found[layer] = (*found.get(layer, ()), verdict)
         return found
 
@@ -133,27 +137,28 @@ def own_file_first(found: Diagnostic, bundle: frozenset[str]) -> Diagnostic:
     """
     if found.span is None or found.span.source.name not in bundle:
         return found
-    own = [label for label in found.labels if label.brings and label.span.source.name not in bundle]
+    own = [label for label in found.places if label.brings and label.span.source.name not in bundle]
     if not own:
         return found  # a bundled spec was asked for
     brings = {label.brings: label for label in reversed(own)}
     brought = brings.get("value") or brings.get("base") or own[-1]  # of the lines, the one nearest to the place
-    labels = (Label(found.span, "here"), *(label for label in found.labels if label is not brought))
-    return replace(found, span=brought.span, labels=labels)
+    labels = (Label(found.span, "here"), *(label for label in found.places if label is not brought))
+    return replace(found, span=replace(brought.span, calls=()), labels=labels)
 
 
 _Alone = tuple[Path, str | None, tuple[tuple[str, object], ...]]  # a used spec, its variant, its parameters
 
 
 def _compile(document: Document, overrides: Mapping[str, int], findings: Findings, checked: set[_Alone]) -> Compiled:
-    expansion = expand(document, overrides, locate, findings)
-    found = analyse_graph(lower(expansion, findings), findings)
-    verdicts = check_claims(expansion, found.graph, found.facts, findings)
-    check_stages(expansion.training, found.graph, found.facts, findings)
-    check_ignored(expansion.training, found.graph, found.facts, findings)
-    findings.diagnostics[:] = [with_labels(found, document.derivation(found.span)) for found in findings.diagnostics]
-    _check_used(expansion, found, findings, checked)
-    return Compiled(document, expansion, found.graph, found.facts, verdicts, found.sizes)
+    spec = read_spec(document, overrides, locate, findings)
+    graph = pair_unpools(spec.graph, findings)
+    findings.stop_on_errors()
+    found = analyse_graph(leave_out_unneeded(graph, spec.input_spans, findings).verify(), findings)
+    verdicts = check_claims(spec.claims, spec.values, found.graph, found.facts, findings)
+    check_stages(spec.training, found.graph, found.facts, findings)
+    check_ignored(spec.training, found.graph, found.facts, findings)
+    _check_used(spec, found, findings, checked)
+    return Compiled(spec, found.graph, found.facts, verdicts, found.sizes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,32 +183,31 @@ def analyse_graph(graph: Graph, findings: Findings) -> Analysed:
     return Analysed(graph, shapes, sizes, facts)
 
 
-def _check_used(expansion: Expansion, found: Analysed, findings: Findings, checked: set[_Alone]) -> None:
+def _check_used(spec: Spec, found: Analysed, findings: Findings, checked: set[_Alone]) -> None:
     """A used spec keeps its own promises: it gets the channels it asks for, and it is compiled alone, with the
     parameters it was given; once in a run, however many specs use it."""
-    for use in expansion.uses:
-        _check_channels(use, expansion.entries[use.name], found, findings)
-        key = (use.document.path, use.document.variant, tuple(use.values.items()))
+    for use in spec.uses:
+        _check_channels(use, spec.graph, found, findings)
+        key = (use.call.document.path, use.call.document.variant, tuple(use.call.values.items()))
         if key not in checked:
             checked.add(key)
             _compile_alone(use, findings, checked)
 
 
-def _check_channels(use: Use, above: str, found: Analysed, findings: Findings) -> None:
-    graph, shapes = found.graph, found.shapes
-    source = graph.layers[above][-1].name if above in graph.layers else above
-    if source in shapes and shapes[source].channels != use.takes.channels:
-        have, want = shapes[source].channels, use.takes.channels
-        message = f"`{use.document.model}` takes {want} channels, and `{above}` has {have}"
-        findings.add("SC301", message, use.call, help="give it the parameter that sets its input's channels")
+def _check_channels(use: Use, graph: Graph, found: Analysed, findings: Findings) -> None:
+    entry = graph.by_scope[use.name].entry
+    if entry is not None and entry in found.shapes and found.shapes[entry].channels != use.call.takes.channels:
+        have, want = found.shapes[entry].channels, use.call.takes.channels
+        message = f"`{use.call.document.model}` takes {want} channels, and `{graph.layer_of(entry)}` has {have}"
+        findings.add("SC301", message, use.target, help="give it the parameter that sets its input's channels")
 
 
 def _compile_alone(use: Use, findings: Findings, checked: set[_Alone]) -> None:
     alone = Findings()
-    values = {name: value for name, value in use.values.items() if isinstance(value, int)}
+    values = {name: value for name, value in use.call.values.items() if isinstance(value, int)}
     try:
-        _compile(use.document, values, alone, checked)
+        _compile(use.call.document, values, alone, checked)
     except SegcompileError as error:
         alone.absorb(error)
-    call = (Label(use.call, "used here", "use"),)
-    findings.diagnostics += [with_labels(found, call) for found in alone.diagnostics if found.is_error]
+    call = (Label(use.target, "used here", "use"),)
+    findings.diagnostics += [found.called(call) for found in alone.diagnostics if found.is_error]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -16,20 +16,36 @@ MAX_ERRORS = 100  # of one step, after which it looks no further
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceText:
-    """A file as it was read: its name as the user wrote it, and its lines."""
+    """A file as it was read: its name as the user wrote it, its lines, and the `base` line that named it."""
 
     name: str
     lines: tuple[str, ...]
+    named: Label | None = None  # of a base
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of one line of a source; line and column count from 1, `length` in characters."""
+    """A stretch of one line of a source; line and column count from 1, `length` in characters. `calls`: the calls of
+    blocks and used specs by which one came here, outermost first; the same place is the same span, however one came."""
 
     source: SourceText
     line: int
     column: int
     length: int
+    calls: tuple[Label, ...] = field(default=(), compare=False)
+
+    @property
+    def way(self) -> tuple[Label, ...]:
+        """What named this place, to be told with it: the calls, then the `base` lines, the nearest first."""
+        found, named = list(self.calls), self.source.named
+        while named is not None:
+            found.append(named)
+            named = named.span.source.named
+        return tuple(found)
+
+    def called(self, calls: tuple[Label, ...]) -> Span:
+        """This place, reached by `calls` and then by its own."""
+        return replace(self, calls=(*calls, *self.calls)) if calls else self
 
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"
@@ -181,6 +197,24 @@ class Diagnostic:
     @property
     def is_error(self) -> bool:
         return self.code.severity is Severity.ERROR
+
+    @property
+    def places(self) -> tuple[Label, ...]:
+        """All that is told beside `span`: the labels, then the way there, each place once."""
+        way = self.span.way if self.span is not None else ()
+        found = [label for label in self.labels if label.brings != "value"]
+        known = {label.span for label in found} | {self.span}
+        for label in (*way, *self.labels):
+            if label.span not in known:
+                known.add(label.span)
+                found.append(label)
+        return tuple(found)
+
+    def called(self, calls: tuple[Label, ...]) -> Diagnostic:
+        """This finding, made behind some calls."""
+        if self.span is None:
+            return replace(self, labels=(*self.labels, *calls))
+        return replace(self, span=self.span.called(calls))
 
 
 class SegcompileError(Exception):

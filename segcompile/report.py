@@ -21,7 +21,7 @@ def render_text(diagnostics: Sequence[Diagnostic]) -> str:
 def render_one(diagnostic: Diagnostic) -> str:
     """One diagnostic in the form that docs and tests quote (see `segcompile explain`)."""
     code = diagnostic.code
-    marks = [_Mark(label.span, "-", label.text) for label in diagnostic.labels]
+    marks = [_Mark(label.span, "-", label.text) for label in diagnostic.places]
     if diagnostic.span is not None:
         marks.insert(0, _Mark(diagnostic.span, "^"))
     gutter = " " * max([2, *(len(str(mark.span.line)) for mark in marks)])
@@ -42,7 +42,7 @@ def as_json(diagnostic: Diagnostic) -> dict[str, Any]:
         "severity": str(diagnostic.code.severity),
         "message": diagnostic.message,
         "span": _span_json(diagnostic.span),
-        "labels": [{**(_span_json(label.span) or {}), "text": label.text} for label in diagnostic.labels],
+        "labels": [{**(_span_json(label.span) or {}), "text": label.text} for label in diagnostic.places],
         "help": diagnostic.help,
         "notes": list(diagnostic.notes),
     }

@@ -120,8 +120,8 @@ def scalars(node: Node) -> Iterator[Scalar]:
             yield from scalars(value)
 
 
-def load(path: Path, name: str | None = None) -> Mapping:
-    """Read one spec file. `name` is how messages call it (default: the path as given).
+def load(path: Path, name: str | None = None, named: Label | None = None) -> Mapping:
+    """Read one spec file. `name` is how messages call it (default: the path as given); `named`: the line that did.
 
     Raises SegcompileError: SC009 for a file that cannot be read, SC111 for one that is too large, otherwise as `parse`.
     """
@@ -146,14 +146,14 @@ def load(path: Path, name: str | None = None) -> Mapping:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"`{shown}` is not UTF-8: byte 0x{data[error.start]:02x} in line {line}"
         raise fail("SC009", message, help="save the file as UTF-8") from None
-    return parse(text, shown)
+    return parse(text, shown, named)
 
 
 @lru_cache(maxsize=32)  # a base, a used spec, and each variant's: the same text again, and reading is slow
-def parse(text: str, name: str) -> Mapping:
+def parse(text: str, name: str, named: Label | None = None) -> Mapping:
     """The document in `text`; messages call it `name`. Raises SegcompileError: SC001, SC002 or SC010 for what
     is not plain YAML, SC004 for what is no mapping, SC012 for nothing at all, SC111 for too much."""
-    source = SourceText(name, tuple(_LINE_BREAK.split(text)))
+    source = SourceText(name, tuple(_LINE_BREAK.split(text)), named)
     odd = _NOT_TEXT.search(text)
     if odd is not None:
         message = f"the character U+{ord(odd[0]):04X} is not text"

@@ -11,7 +11,7 @@ from segcompile.analysis.slips import explain_slip, first_slips
 from segcompile.analysis.verdicts import Subject, Verdict
 from segcompile.errors import Findings, SegcompileError, fail
 from segcompile.graph import Graph, Node
-from segcompile.language.flat import Claim, Expansion
+from segcompile.language.sections import Claim
 from segcompile.language.values import Values, read_axes, read_integer, read_pair, read_ratio, with_stride
 from segcompile.language.words import meant
 from segcompile.ops import SPELLINGS, Op, Pool
@@ -25,14 +25,16 @@ _OF_LAYERS = ("receptive_field", "stride", "margin", "offset", "size", "channels
 _PIXELS = "an integer, `3x3` or [height, width]"
 
 
-def check_claims(expansion: Expansion, graph: Graph, facts: Facts, findings: Findings) -> tuple[Verdict, ...]:
+def check_claims(
+    claims: tuple[Claim, ...], values: Values, graph: Graph, facts: Facts, findings: Findings
+) -> tuple[Verdict, ...]:
     """Every claim's verdict; the false ones and the undecidable ones (SC406) are in `findings` as well.
 
     A claim that is off by exactly as much as one that it depends on follows from that one: it is counted, not listed.
     """
-    subject = Subject(expansion, graph, facts)
+    subject = Subject(values, graph, facts)
     verdicts: list[Verdict] = []
-    for claim in expansion.claims:
+    for claim in claims:
         try:
             verdicts += _verdicts(claim, subject)
         except SegcompileError as error:
@@ -48,26 +50,15 @@ def _verdicts(claim: Claim, subject: Subject) -> list[Verdict]:
     if claim.what not in _OF_LAYERS:
         help = meant("claim", claim.what, _OF_LAYERS, claim.node) or f"known: {', '.join(_OF_LAYERS)}"
         raise fail("SC003", f"a layer has no `{claim.what}` to claim", claim.span, help=help)
-    nodes = subject.graph.layers.get(_layer_of(claim, subject.expansion))
-    if nodes is None:
+    nodes = subject.nodes_of(claim.result)
+    if not nodes:
         raise fail("SC406", f"`{claim.layer}` is not part of the network that reaches an output", claim.span)
-    values = _scope(nodes[0].op, subject.expansion.values)
+    values = _scope(nodes[0].op, subject.values)
     if claim.what == "size" and isinstance(claim.node, MappingNode):
         return [_size_elsewhere(claim, cell, nodes[-1].name, values, subject) for cell in claim.node.entries.values()]
     claimed = _claimed(claim, subject.graph, values)
-    return [Verdict(claim.layer, claim.what, claimed, _computed(claim.what, nodes, subject.facts), claim.node.span)]
-
-
-def _layer_of(claim: Claim, expansion: Expansion) -> str:
-    """The layer a claim speaks of; `output` is the only output, unless a layer has that name."""
-    assert claim.layer is not None
-    if claim.layer in expansion.results:
-        return expansion.results[claim.layer]
-    if len(set(expansion.outputs.values())) > 1:
-        heads = ", ".join(expansion.outputs)
-        message = f"there is no layer `output`, and the network has several outputs: {heads}"
-        raise fail("SC102", message, claim.span, help="claim it of the layer of one of them")
-    return next(iter(expansion.outputs.values()))
+    computed = _computed(claim.what, nodes, subject.facts)
+    return [Verdict(claim.layer, claim.what, claimed, computed, claim.node.span, claim.result)]
 
 
 def _scope(op: Op, values: Values) -> Values:
@@ -138,14 +129,14 @@ def _size_elsewhere(
 ) -> Verdict:
     """`size: {900: 66, 500: 16}`: the size that another input size gives."""
     key, value = cell
-    shape = subject.shapes_at(read_pair(key, subject.expansion.values)).get(node)
+    shape = subject.shapes_at(read_pair(key, subject.values)).get(node)
     computed = (shape.size[0], shape.size[1]) if shape is not None and shape.size else None
     claimed = read_axes(value, values, read_integer, _PIXELS)
-    return Verdict(claim.layer, f"size at {key.text}", claimed, computed, value.span)
+    return Verdict(claim.layer, f"size at {key.text}", claimed, computed, value.span, claim.result)
 
 
 def _network_verdicts(claim: Claim, subject: Subject) -> list[Verdict]:
-    values, found = subject.expansion.values, subject.facts.values()
+    values, found = subject.values, subject.facts.values()
     if claim.what == "count":
         if not isinstance(claim.node, MappingNode):
             message = f"`count` is {{ops: number}}, not {describe(claim.node)}"
@@ -163,5 +154,5 @@ def _count(key: Scalar, node: SpecNode, subject: Subject) -> Verdict:
     if unknown is not None:
         raise fail("SC109", f"there is no op `{unknown}` to count", key.span, help=meant("op", unknown, SPELLINGS))
     total = sum(item.op.spelling in ops and item.role == "main" for item in subject.graph.nodes)
-    value = read_integer(node, subject.expansion.values)
+    value = read_integer(node, subject.values)
     return Verdict(None, f"count of {key.text}", (value, value), (total, total), node.span)

@@ -145,7 +145,6 @@ def _report(found: _Found, atlas: Atlas, findings: Findings) -> None:
     notes += _counted(found)
     if found.crowded is not None:
         notes.append(f"{found.crowded} lies in more than {MOST_MAPS} ways over the input; the rest is not followed")
-    labels += node.origin.calls
     findings.add("SC311", message, node.origin.span, labels=labels, help=found.cause.help, notes=notes)
 
 

@@ -36,7 +36,7 @@ def warn_rounding(graph: Graph, shapes: Mapping[str, Shape], sizes: Sizes, findi
         notes = [f"{', '.join(told.node.layer for told in others)}: the same"] if others else []
         origin = first.node.origin
         message = f"{first.node.layer}: {first.message}"
-        findings.add("SC309", message, origin.span, labels=origin.calls, help=help, notes=notes)
+        findings.add("SC309", message, origin.span, help=help, notes=notes)
 
 
 def _along(node: Node, axis: int, shapes: Mapping[str, Shape], sizes: AxisSizes | None) -> _Told | None:

@@ -28,7 +28,7 @@ def infer_shapes(graph: Graph, findings: Findings, inputs: Mapping[str, Shape] |
     for index, (node, reason) in enumerate(refused):
         notes = [*reason.notes, _not_checked(unknown)] if unknown and index == 0 else reason.notes
         origin = node.origin
-        labels = (*_input_labels(graph, node), *origin.calls)
+        labels = _input_labels(graph, node)
         message = f"{node.layer}: {reason.message}"
         findings.add(reason.code, message, origin.at(reason.attribute), labels=labels, help=reason.help, notes=notes)
     return shapes

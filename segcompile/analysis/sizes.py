@@ -87,7 +87,7 @@ def _legal(sizes: SizeSet, demands: Iterable[_Demand], findings: Findings) -> Si
             both = sizes & own
         except Undecidable as why:
             message = f"{node.layer}: the sizes that fit cannot be written down: {why}"
-            findings.add("SC310", message, node.origin.span, labels=node.origin.calls, help="give the input a size")
+            findings.add("SC310", message, node.origin.span, help="give the input a size")
             return sizes
         if not both.residues:
             other, theirs = next((pair for pair in earlier if not (pair[1] & own).residues), earlier[-1])
@@ -96,7 +96,7 @@ def _legal(sizes: SizeSet, demands: Iterable[_Demand], findings: Findings) -> Si
                 Label(span, str(fit)) for span, fit in ((other.origin.span, theirs), (node.origin.span, own)) if span
             ]
             help = "`align: center_crop`, `align: pad` or a crop at one of the two"
-            findings.add("SC304", message, node.origin.span, labels=[*found, *node.origin.calls], help=help)
+            findings.add("SC304", message, node.origin.span, labels=found, help=help)
             return sizes
         sizes = both
         earlier.append((node, own))

@@ -29,7 +29,7 @@ def first_slips(false: Iterable[Verdict], subject: Subject) -> list[tuple[Verdic
     listed = list(false)
     alike: dict[object, dict[str, Verdict]] = {}
     for verdict in listed:
-        slip, nodes = _slip(verdict), subject.nodes_of(verdict.layer)
+        slip, nodes = _slip(verdict), subject.nodes_of(verdict.result)
         if slip is not None and nodes:
             alike.setdefault((verdict.what, slip), {}).setdefault(nodes[-1].name, verdict)
     causes: dict[Verdict, Verdict] = {}
@@ -68,7 +68,7 @@ def _slip(verdict: Verdict) -> object:
 
 def explain_slip(verdict: Verdict, followers: int, subject: Subject) -> Diagnostic:
     """The error at the number that was claimed, with what there is to know about it."""
-    name = verdict.layer or subject.expansion.document.model
+    name = verdict.layer or subject.graph.model
     colon = ":" if " " in verdict.what else ""  # `size at 33: 30`
     what = "" if verdict.what == "receptive_field" else f"{verdict.what.replace('_', ' ')}{colon} "
     claim = f"{name} claims {what}{show(verdict.claimed)}"
@@ -87,7 +87,7 @@ def explain_slip(verdict: Verdict, followers: int, subject: Subject) -> Diagnost
 
 def _size_changed(verdict: Verdict, subject: Subject) -> Span | None:
     """Where a claimed size that is no number (`size: input`) is lost: the stride, kernel or pad of that layer."""
-    value, nodes = verdict.value, subject.nodes_of(verdict.layer)
+    value, nodes = verdict.value, subject.nodes_of(verdict.result)
     text = value.source.lines[value.line - 1][value.column - 1 :][: value.length]
     if any(character.isdigit() for character in text) or not nodes:
         return None
@@ -107,7 +107,7 @@ def _counted(followers: int) -> str:
 
 def _why(verdict: Verdict, subject: Subject) -> str:
     if verdict.what in ("receptive_field", "stride", "margin"):
-        node, graph, facts = subject.nodes_of(verdict.layer)[-1].name, subject.graph, subject.facts
+        node, graph, facts = subject.nodes_of(verdict.result)[-1].name, subject.graph, subject.facts
         if any(field.whole for field in facts[node].fields):
             return "behind a whole-image op every output sees the whole image"
         if all(field.sets for field in facts[node].fields):
@@ -121,10 +121,11 @@ def _why(verdict: Verdict, subject: Subject) -> str:
 def _about(verdict: Verdict, subject: Subject) -> tuple[list[Label], str | None]:
     """The places that explain a false claim, and the remedy."""
     assert verdict.computed is not None
-    nodes = subject.nodes_of(verdict.layer)
+    nodes = subject.nodes_of(verdict.result)
     if not nodes:
         return [], f"{show(verdict.computed)}, or a number in the network is not the paper's"
-    node, calls = nodes[0], list(nodes[0].origin.calls)
+    node = nodes[0]
+    calls = list(node.origin.span.calls) if node.origin.span is not None else []
     if verdict.what == "receptive_field":
         labels, help = _explain_field(node, verdict, subject) if isinstance(node.op, Conv) else ([], None)
         return [*labels, *calls], help

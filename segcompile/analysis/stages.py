@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from segcompile.analysis.facts import Facts
 from segcompile.errors import Findings, SegcompileError, did_you_mean, fail
 from segcompile.graph import Graph
-from segcompile.language.selector import selects
 from segcompile.language.training import Stage, Training
+from segcompile.network.selector import selects
 from segcompile.source import Scalar
 
 _MANY = 1000  # names that are looked through for a near one

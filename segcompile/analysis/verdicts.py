@@ -9,7 +9,7 @@ from segcompile.analysis.pairs import Pair
 from segcompile.analysis.shapes import infer_shapes
 from segcompile.errors import Findings, Span
 from segcompile.graph import Graph, Node
-from segcompile.language.flat import Expansion
+from segcompile.language.values import Values
 from segcompile.ops import Shape
 
 
@@ -26,6 +26,7 @@ class Verdict:
     claimed: Pair
     computed: Pair | None
     value: Span
+    result: str | None = None  # the node that the layer's name means
 
     @property
     def ok(self) -> bool:
@@ -36,20 +37,14 @@ class Verdict:
 class Subject:
     """The network that claims speak of, as the spec has it and as it was found to be."""
 
-    expansion: Expansion
+    values: Values
     graph: Graph
     facts: Facts
     _elsewhere: dict[tuple[int, int], dict[str, Shape]] = field(default_factory=dict)
 
-    def nodes_of(self, layer: str | None) -> tuple[Node, ...]:
-        """The nodes of the layer that a claim calls so; () for the network, and for what no output needs.
-
-        `output` is the first output, unless a layer has that name.
-        """
-        name = self.expansion.results.get(layer or "")
-        if name is None and layer == "output":
-            name = next(iter(self.expansion.outputs.values()))
-        return self.graph.layers.get(name or "", ())
+    def nodes_of(self, result: str | None) -> tuple[Node, ...]:
+        """The nodes of the layer that has a result; () for the network (None), and for what no output needs."""
+        return self.graph.layers.get(self.graph.layer_of(result or ""), ())
 
     def shapes_at(self, size: tuple[int, int]) -> dict[str, Shape]:
         """The shapes that inputs of another (height, width) give; what an op refuses is missing."""

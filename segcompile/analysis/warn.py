@@ -18,13 +18,12 @@ def warn_no_effect(graph: Graph, shapes: Mapping[str, Shape], findings: Findings
             height, width = node.op.kernel
             dilation = show(node.op.dilation)
             message = f"{node.layer}: a dilation of {dilation} changes nothing on a {height}x{width} kernel"
-            span, labels = node.origin.at("dilation"), node.origin.calls
-            findings.add("SC409", message, span, labels=labels, help="dilation 1, or a larger kernel")
+            findings.add("SC409", message, node.origin.at("dilation"), help="dilation 1, or a larger kernel")
         if isinstance(node.op, Crop) and node.op.offset == (0, 0):
             source, reference = (shapes[name].size for name in node.inputs)
             if source == reference:
                 message = f"{node.layer} cuts nothing off: both have {shapes[node.name]}"
-                findings.add("SC409", message, node.origin.span, labels=node.origin.calls)
+                findings.add("SC409", message, node.origin.span)
 
 
 def _dilates_nothing(op: Conv | Deconv) -> bool:
@@ -57,4 +56,4 @@ def warn_field_exceeds(
             sees = f"{node.layer} sees {size} pixels across"
             message = f"{sees}; on an input of {max(known)} its outermost taps meet only padding"
             help = f"give it an input of {size // 2 + 1} or more, or make a kernel, a dilation or a stride smaller"
-            findings.add("SC408", message, node.origin.span, labels=node.origin.calls, help=help)
+            findings.add("SC408", message, node.origin.span, help=help)

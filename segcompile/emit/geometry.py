@@ -63,7 +63,7 @@ def harness_geometry(graph: Graph, facts: Facts, findings: Findings) -> Geometry
     except _NoHarness as why:
         help = "model.py and weights.py are whole; a training loop around them is yours to write"
         origin = why.node.origin
-        findings.add("SC608", f"there is no training harness: {why}", origin.span, labels=origin.calls, help=help)
+        findings.add("SC608", f"there is no training harness: {why}", origin.span, help=help)
         return None
 
 

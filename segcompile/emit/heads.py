@@ -54,7 +54,7 @@ def warn_bounded(graph: Graph, facts: Facts, findings: Findings) -> None:
         else:
             continue
         help = f"`act: none` at `{node.layer}`, or name another layer under `outputs`"
-        findings.add("SC611", message, node.origin.span, labels=node.origin.calls, help=help)
+        findings.add("SC611", message, node.origin.span, help=help)
 
 
 def last_op(graph: Graph, name: str) -> Node | None:

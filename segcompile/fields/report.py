@@ -154,4 +154,4 @@ def _warn_small_image(compiled: Compiled, layer: LayerField, phase: Phase, findi
         message = f"{layer.name} sees {show(size)} pixels; an input of {show(image)} never holds all of them"
         help = f"an input of {show(size)} pixels, for the picture of a whole field"
         origin = compiled.graph.layers[layer.name][0].origin
-        findings.add("SC408", message, origin.span, labels=origin.calls, help=help)
+        findings.add("SC408", message, origin.span, help=help)

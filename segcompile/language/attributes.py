@@ -10,13 +10,14 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from segcompile.errors import Diagnostic, SegcompileError, Span, fail, gathering, stop_on
+from segcompile.graph import Role
 from segcompile.language.expressions import names_in
 from segcompile.language.values import READERS, Values, read_number, read_option, read_word, with_stride
 from segcompile.language.words import called, meant
 from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
 from segcompile.source import Mapping, Node, Scalar, describe, scalars
 
-CARRIED = ("norm", "act", "drop")  # applied in this order
+CARRIED = (Role.NORM, Role.ACT, Role.DROP)
 CALLS = ("block", "use")
 COMMON = ("from", "repeat", *CARRIED)  # what any layer may say beside its op's attributes
 JOINS = ("add", "mul", "concat")
@@ -288,7 +289,7 @@ def _options(word: Scalar, options: Node | None, free: list[str], values: Values
     return {name: (value, values) for name, (_, value) in options.entries.items()}
 
 
-def read_carried(key: str, body: Mapping, defaults: Defaults, values: Values) -> list[tuple[str, Read]]:
+def read_carried(key: str, body: Mapping, defaults: Defaults, values: Values) -> list[tuple[Role, Read]]:
     """The norm, act and drop that a layer carries besides its own op, in order; `none` takes a default away."""
     shared = defaults.by_op.get(key)
     found = []

@@ -10,7 +10,7 @@ from segcompile.errors import Findings, Label, SegcompileError, did_you_mean, fa
 from segcompile.language.attributes import CARRIED, COMMON, check_defaults
 from segcompile.language.derive import Document, Locate, no_spec, read_document
 from segcompile.language.items import list_under
-from segcompile.language.place import Origins, Place, origin, origins_of, parameter_origins, set_elsewhere, with_labels
+from segcompile.language.place import Origins, Place, origin, origins_of, parameter_origins, with_values
 from segcompile.language.sections import check_overrides, read_defaults, read_inputs, read_network, read_parameters
 from segcompile.language.table import Table
 from segcompile.language.values import Values, read_integer, read_integer_or_name
@@ -99,14 +99,13 @@ def _argument(node: Node, values: Values) -> int | str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpecCall:
-    """A spec used as a layer: its document, parameters, layers and input, and the place inside but for its names."""
+    """A spec used as a layer: its document, parameters and layers, the place inside, and what its own `input` says."""
 
     document: Document
     values: dict[str, int | str]
     network: Table
-    input: str
-    takes: Shape
     inside: Place
+    takes: Shape
 
 
 @dataclass(slots=True)
@@ -127,10 +126,8 @@ class Library:
             origins = parameter_origins(document, set_here)
             return _read_spec(document, target, given, place, path, origins)
         except SegcompileError as error:
-            call = Label(target.span, "used here", "use")
-            raise SegcompileError(
-                with_labels(found, (*set_elsewhere(found.span, origins), call)) for found in error.diagnostics
-            ) from None
+            call = (Label(target.span, "used here", "use"),)
+            raise SegcompileError(with_values(found, origins).called(call) for found in error.diagnostics) from None
 
     def _path(self, target: Scalar, place: Place) -> Path:
         path = self.locate(target.text, place.document.path.parent)
@@ -179,9 +176,9 @@ def _read_spec(
     findings.stop_on_errors()
     ((name, takes),) = inputs.items()
     calls = (*place.calls, Label(target.span, f"in `{target.text}`, used here", "use"))
-    specs = (*place.specs, path.resolve())
-    inside = Place(document, values, read_defaults(document, values), origins, calls=calls, specs=specs)
-    return SpecCall(document, values, network, name, takes, inside)
+    defaults, specs = read_defaults(document, values), (*place.specs, path.resolve())
+    inside = Place(document, values, defaults, origins, title=document.model, input=name, calls=calls, specs=specs)
+    return SpecCall(document, values, network, inside, takes)
 
 
 def _overrides(given: _Given, values: Values) -> dict[str, int]:

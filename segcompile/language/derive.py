@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,10 +28,12 @@ MAX_BASES = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """The `transform` of one spec in a chain of bases: its edits, and the base that they are done to."""
+    """What one spec of a chain of bases says of the network that it makes: all of it with what it takes over, its edits
+    of the base, and its own `outputs`."""
 
-    edits: Sequence
-    base: Mapping
+    root: Mapping
+    edits: Sequence | None
+    outputs: Node | None
 
 
 Locate = Callable[[str, Path], Path | None]  # how `base` and `use` find a file: (as written, the folder of the spec)
@@ -42,16 +43,22 @@ Locate = Callable[[str, Path], Path | None]  # how `base` and `use` find a file:
 class Document:
     """One spec, complete: no base, no variants left in it. `variant` is the one chosen by whoever asked for it.
 
-    `bases`: the text of each base -> the `base` value, in the spec derived from it, that named it. `steps`: the edits
-    that make this network of that of the first base, the first base's first. `base`: the nearest, and its variant.
+    `bases`: the text of each base. `steps`: what each
+    spec of the chain says of its network, the first base, which has the layers, first. `base`: the nearest, and its
+    variant.
     """
 
     path: Path
     root: Mapping
     variant: str | None
-    bases: MappingOf[SourceText, Span] = field(default_factory=dict)
+    bases: tuple[SourceText, ...] = ()
     steps: tuple[Step, ...] = ()
     base: tuple[Path, str | None] | None = None
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether some spec of the chain edits the network of its base."""
+        return any(step.edits is not None for step in self.steps)
 
     @property
     def model(self) -> str:
@@ -70,19 +77,6 @@ class Document:
         """The mapping under a top-level key, or None."""
         found = self.root.get(key)
         return found if isinstance(found, Mapping) else None
-
-    def derivation(self, span: Span | None) -> tuple[Label, ...]:
-        """The `base` lines that lead from this spec to the file of `span`; none if it is this spec's own."""
-        return derivation(self.bases, span)
-
-
-def derivation(bases: MappingOf[SourceText, Span], span: Span | None) -> tuple[Label, ...]:
-    """The `base` lines that led to the file of `span`, the nearest first."""
-    found: list[Label] = []
-    while span is not None and span.source in bases:
-        span = bases[span.source]
-        found.append(Label(span, "in the base named here", "base"))
-    return tuple(found)
 
 
 def variants_of(path: Path, locate: Locate, name: str | None = None, seen: tuple[Path, ...] = ()) -> tuple[str, ...]:
@@ -111,28 +105,28 @@ def read_document(
     Raises SegcompileError for all that is wrong with its outline (SC0xx, SC110, SC5xx).
     """
     reader = _Reader(locate)
-    root = reader.read(path, name, Choice(variant, chooser), ())
+    root = reader.read(path, name, Choice(variant, chooser))
     refused = Findings()
     validate(root, refused)
-    for found in refused.diagnostics:
-        labels = derivation(reader.bases, found.span)
-        findings.diagnostics.append(replace(found, labels=(*found.labels, *labels)))
+    findings.diagnostics += refused.diagnostics
     if refused.has_errors:
         raise SegcompileError(findings.diagnostics)
-    return Document(path, root, variant, reader.bases, tuple(reader.steps), reader.base)
+    return Document(path, root, variant, tuple(reader.bases), tuple(reader.steps), reader.base)
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads a spec and its bases, merged; `bases` remembers who named whom, `steps` what is edited."""
+    """Reads a spec and its bases, merged; `steps` remembers what each of them says of its network."""
 
     locate: Locate
-    bases: dict[SourceText, Span] = field(default_factory=dict)
+    bases: list[SourceText] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     base: tuple[Path, str | None] | None = None  # of the spec read last: that of the one asked for
 
-    def read(self, path: Path, name: str | None, choice: Choice, chain: tuple[Path, ...]) -> Mapping:
-        root = load(path, name)
+    def read(
+        self, path: Path, name: str | None, choice: Choice, chain: tuple[Path, ...] = (), named: Label | None = None
+    ) -> Mapping:
+        root = load(path, name, named)
         _check_version(root)
         own, base = root.get("variant"), root.get("base")
         if "variants" in root.entries:
@@ -144,7 +138,9 @@ class _Reader:
             if "transform" in root.entries:
                 span = root.key("transform").span
                 raise fail("SC011", "`transform` edits a base, and there is no `base`", span, help="name the `base`")
-            return choose(root, choice) if "variants" not in root.entries else root
+            root = choose(root, choice) if "variants" not in root.entries else root
+            self.steps.append(Step(root, None, root.get("outputs")))
+            return root
         if not isinstance(base, Scalar):
             help = "for example `base: fcn32s`"
             raise fail("SC004", f"`base` is the name of a spec file, not {describe(base)}", base.span, help=help)
@@ -165,9 +161,9 @@ class _Reader:
             raise fail(
                 "SC004", f"`transform` is a list of edits, not {describe(edits)}", edits.span, help="`- remove: [fc8]`"
             )
-        if edits is not None:
-            self.steps.append(Step(edits, read))
-        return _merge(read, root)
+        merged = _merge(read, root)
+        self.steps.append(Step(merged, edits, root.get("outputs")))
+        return merged
 
     def _base(self, path: Path, base: Scalar, choice: Choice, chain: tuple[Path, ...]) -> Mapping:
         found = self.locate(base.text, path.parent)
@@ -178,15 +174,15 @@ class _Reader:
             raise fail("SC505", f"`{base.text}` is derived from this spec itself", base.span, help=help)
         if len(chain) >= MAX_BASES:
             raise fail("SC111", f"bases are nested more than {MAX_BASES} deep", base.span)
+        named = Label(base.span, "in the base named here", "base")
         try:
-            root = self.read(found, _shown(found, path, base), choice, (*chain, path.resolve()))
+            root = self.read(found, _shown(found, path, base), choice, (*chain, path.resolve()), named)
         except SegcompileError as error:
-            named = Label(base.span, "in the base named here", "base")
             raise SegcompileError(
-                found if found.span == base.span else replace(found, labels=(*found.labels, named))
+                replace(found, labels=(*found.labels, named)) if found.span is None else found
                 for found in error.diagnostics
             ) from None
-        self.bases[root.span.source] = base.span
+        self.bases.append(root.span.source)
         self.base = found, choice.variant
         return root
 

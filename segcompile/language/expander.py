@@ -2,61 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from segcompile.errors import Findings, SegcompileError, Span, fail
-from segcompile.graph import Origin, Scope
+from segcompile.errors import SegcompileError, Span, fail
+from segcompile.graph import Graph, Origin, Role, Scope
+from segcompile.graph import Node as GraphNode
 from segcompile.language.attributes import CALLS, JOINS, Read, read_carried, read_op
-from segcompile.language.calls import Library, read_block, read_target
-from segcompile.language.flat import Layer, Use
+from segcompile.language.calls import Library, SpecCall, read_block, read_target
 from segcompile.language.items import body_op, list_under, split, turns
 from segcompile.language.ledger import MAX_BRANCHES, MAX_LAYERS, Ledger
-from segcompile.language.names import Names
+from segcompile.language.names import LONGEST, Names
 from segcompile.language.place import Place
-from segcompile.language.sections import read_input_section, read_outputs, read_parameters
-from segcompile.language.table import Table
-from segcompile.language.transform import Draft, edit
 from segcompile.language.values import format_name, is_name, read_positive
-from segcompile.ops import Op, Shape
-from segcompile.source import Mapping, Node, Scalar, Sequence, describe
+from segcompile.network.splice import Fragment, embedded
+from segcompile.ops import Op
+from segcompile.source import Mapping, Node, Scalar, Sequence, brief, describe
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Use:
+    """A spec used as a layer: it is compiled alone as well, so that its own claims are checked."""
+
+    name: str  # of its scope
+    call: SpecCall
+    target: Span
+    made: Span  # where the scope got its name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Used:
+    """The whole network of a used spec, edited, and the specs that it uses itself."""
+
+    graph: Graph
+    uses: tuple[Use, ...]
 
 
 @dataclass(slots=True)
 class Expander:
-    """Fills `layers`, `scopes` and `uses`, in the order of the data."""
+    """Fills `nodes`, `scopes` and `uses`, in the order of the data. All results are nodes or inputs, by name."""
 
     library: Library
     ledger: Ledger
+    used: Callable[[SpecCall], Used]  # the whole network of another spec
     names: Names = field(default_factory=Names)
-    layers: list[Layer] = field(default_factory=list)
+    nodes: list[GraphNode] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
 
-    def expand_network(self, network: Table, place: Place, above: str) -> str:
-        """Write out a spec's own layers, or those of its first base and then the edits; returns the last result.
-
-        Raises Stop.
-        """
-        if not place.document.steps:
-            return self.expand_list(network.layers, place, above)
-        outer, self.layers = self.layers, []
-        last = self.expand_list(network.layers, place, above)
-        draft = Draft(self.layers, self.scopes, self.uses, self.names, self.ledger, place, self.expand_list, last)
-        root = place.document.root
-        draft.inputs = _entering(root.get("input"), place)
-        for step in place.document.steps:
-            draft.base_inputs = _entering_base(step.base, place)
-            draft.moves_outputs = step.base.get("outputs") is root.get("outputs")
-            edit(draft, step)
-        if "outputs" not in root.entries:
-            draft.check_end()
-        outer += draft.layers  # the same list: it may be the draft of a spec that writes this one out
-        self.layers = outer
-        return draft.last
-
     def expand_list(self, items: Sequence, place: Place, above: str) -> str:
-        """Write out a list of layers; returns the name of the last one's result.
+        """Write out a list of layers, the first one reading `above`; returns the last one's result.
 
         Goes on behind a mistake, so that one run shows them all. Raises Stop.
         """
@@ -122,27 +117,24 @@ class Expander:
         read = read_op(key, body, place.defaults, place.values, factor)
         carried = read_carried(key, body, place.defaults, place.values)
         _check_arity(key, read.op, inputs, body)
-        self._append(absolute, read, inputs, carried, span, place)
-        return absolute
+        return self._append(absolute, read, inputs, carried, Origin(place.at(span), {}, bool(written)))
 
     def _append(
-        self, name: str, read: Read, inputs: tuple[str, ...], carried: list[tuple[str, Read]], span: Span, place: Place
-    ) -> None:
-        calls = place.calls_of(span)
-        parts = [(part, own.spans.get("kind", span), own) for part, own in carried]
-        spans = {**read.spans, **{part: at for part, at, _ in parts}}
-        self.layers.append(
-            Layer(
-                name,
-                read.op,
-                inputs,
-                tuple((part, own.op) for part, _, own in parts),
-                Origin(span, spans, calls),
-                tuple(Origin(at, own.spans, calls) for _, at, own in parts),
-            )
-        )
-        self.names.results[name] = name
-        self.ledger.add_layer(span)
+        self, name: str, read: Read, inputs: tuple[str, ...], carried: list[tuple[Role, Read]], origin: Origin
+    ) -> str:
+        """The layer's own op, then what it carries, each reading the one before; returns the last one."""
+        assert origin.span is not None
+        calls = origin.span.calls
+        parts = [(role, own, own.spans.get("kind", origin.span).called(calls)) for role, own in carried]
+        spans = {**read.spans, **{str(role): at for role, _, at in parts}}
+        attributes = {key: span.called(calls) for key, span in spans.items()}
+        self.nodes.append(GraphNode(name, read.op, inputs, name, replace(origin, attributes=attributes)))
+        for role, own, at in parts:
+            source = replace(origin, span=at, attributes={key: span.called(calls) for key, span in own.spans.items()})
+            self.nodes.append(carried_node(self.nodes[-1], role, own.op, source))
+        self.names.results[name] = self.nodes[-1].name
+        self.ledger.add_layer(origin.span)
+        return self.nodes[-1].name
 
     # --- inputs ----------------------------------------------------------------------------------------------------
 
@@ -177,8 +169,7 @@ class Expander:
             self.ledger.step(main.span, len(main.items))
             return tuple(self.names.read(item, place, name) for item in main.items)
         title = place.nested_title(name)
-        self._open(Scope(name, title), above)
-        self.names.inline.add(name)
+        self.scopes.append(Scope(name, title, above))
         return tuple(self._each_branch(main, name, place.written_out(name, title, above), above))
 
     def _each_branch(self, main: Sequence, name: str, inside: Place, above: str) -> Iterator[str]:
@@ -197,10 +188,8 @@ class Expander:
         """`image: [{pool: global_avg}, {conv: W}]`: layers one behind the other, under one name."""
         absolute = self.names.declare(format_name(name, place.values), place, name.span)
         title = place.nested_title(absolute)
-        self._open(Scope(absolute, title), above)
-        self.names.inline.add(absolute)
-        result = self.expand_list(body, place.written_out(absolute, title, above), above)
-        return self._finish(absolute, result)
+        scope = self._open(Scope(absolute, title, above, span=name.span))
+        return self._close(scope, self.expand_list(body, place.written_out(absolute, title, above), above))
 
     # --- calls -----------------------------------------------------------------------------------------------------
 
@@ -212,9 +201,10 @@ class Expander:
             return self.expand_list(call.layers, call.inside.entered(above), above)
         absolute = self.names.declare(format_name(name, place.values), place, name.span)
         integers = {key: value for key, value in call.arguments.items() if isinstance(value, int)}
-        self._open(Scope(absolute, target.text, integers), above)
-        result = self.expand_list(call.layers, call.inside.scope(absolute, target.text, above), above)
-        return self._finish(absolute, result)
+        scope = Scope(absolute, target.text, above, kind="block", span=name.span, arguments=integers)
+        index = self._open(scope)
+        inside = call.inside.scope(absolute, target.text, above)
+        return self._close(index, self.expand_list(call.layers, inside, above))
 
     def _use(self, name: Scalar | None, body: Mapping, place: Place, above: str) -> str:
         """A whole spec as one layer; what is inside sees nothing outside it."""
@@ -223,24 +213,34 @@ class Expander:
             raise fail("SC012", "a used spec needs a name", target.span, help=f"`- name: {{use: {target.text}}}`")
         call = self.library.read(target, body, place)
         absolute = self.names.declare(format_name(name, place.values), place, name.span)
-        self.uses.append(Use(absolute, call.document, call.values, target.span, call.takes))
+        self.uses.append(Use(absolute, call, target.span, name.span))
+        found = self.used(call)
+        if len(found.graph.outputs) > 1:
+            count = len(found.graph.outputs)
+            raise fail("SC204", f"`{target.text}` has {count} outputs; a layer has one result", target.span)
+        self.uses += [replace(use, name=f"{absolute}.{use.name}") for use in found.uses]
         integers = {key: value for key, value in call.values.items() if isinstance(value, int)}
-        self._open(Scope(absolute, call.document.model, integers, call.document.about), above)
-        inside = call.inside.scope(absolute, call.document.model, above).grounded()
-        if call.input != "input":
-            self.names.results[inside.prefix + call.input] = above
-        result = self.expand_network(call.network, inside, above)
-        heads = read_outputs(call.document, self.names, inside, result, self.ledger.findings)
-        if len(heads) > 1:
-            raise fail("SC204", f"`{target.text}` has {len(heads)} outputs; a layer has one result", target.span)
-        return self._finish(absolute, next(iter(heads.values()), result))
+        title, about = call.document.model, call.document.about
+        scope = Scope(absolute, title, above, kind="spec", span=name.span, arguments=integers, about=about)
+        return self._adopt(embedded(found.graph, scope), target.span)
 
-    def _open(self, scope: Scope, above: str) -> None:
+    def _adopt(self, fragment: Fragment, span: Span) -> str:
+        longest = max((node.layer for node in fragment.nodes), key=len, default="")
+        if len(longest) > LONGEST:
+            raise fail("SC111", f"the name `{brief(longest)}` has more than {LONGEST} characters", span)
+        self.nodes += fragment.nodes
+        self.scopes += fragment.scopes
+        self.names.adopt(fragment)
+        return fragment.result
+
+    def _open(self, scope: Scope) -> int:
+        """Where a scope stands, whose result is not known yet."""
         self.scopes.append(scope)
-        self.names.entries[scope.name] = above
+        return len(self.scopes) - 1
 
-    def _finish(self, absolute: str, result: str) -> str:
-        self.names.results[absolute] = result
+    def _close(self, index: int, result: str) -> str:
+        self.scopes[index] = replace(self.scopes[index], result=result)
+        self.names.results[self.scopes[index].name] = result
         return result
 
     def _give_up(self, item: Node, place: Place, above: str) -> str:
@@ -258,19 +258,9 @@ class Expander:
         return absolute
 
 
-def _entering(section: Node | None, place: Place) -> dict[str, Shape]:
-    """What an `input` section says, under the names that inputs have in this place."""
-    found = read_input_section(section, place.document.root.span, place.values)
-    return {place.input: next(iter(found.values()))} if place.input else found  # a spec's only input, as called here
-
-
-def _entering_base(base: Mapping, place: Place) -> dict[str, Shape]:
-    """What enters a base: as many channels as the parameters say that hold here, and of the size that its own say, for
-    which its weights are."""
-    own = read_parameters(replace(place.document, root=base), {}, Findings())
-    section = base.get("input")
-    sized = _entering(section, place.where(**own))
-    return {name: Shape(shape.channels, sized[name].size) for name, shape in _entering(section, place).items()}
+def carried_node(before: GraphNode, role: Role, op: Op, origin: Origin) -> GraphNode:
+    """What a layer carries behind one of its nodes."""
+    return GraphNode(f"{before.layer}:{role}", op, (before.name,), before.layer, origin, role)
 
 
 def _check_arity(key: str, op: Op, inputs: tuple[str, ...], body: Mapping) -> None:

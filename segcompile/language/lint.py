@@ -17,7 +17,7 @@ def warn_unused_parameters(document: Document, findings: Findings) -> None:
     parts = [
         node for key, node in document.root.entries.values() if key.text not in ("params", "about", "model", "cite")
     ]
-    for node in (*parts, *(step.edits for step in document.steps)):
+    for node in (*parts, *(step.edits for step in document.steps if step.edits is not None)):
         for scalar in scalars(node):
             used |= names_in(scalar.text)
     for _, node in section.entries.values():

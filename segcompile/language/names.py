@@ -5,14 +5,15 @@ A name is declared where its layer begins and finished when the result is known;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
 from segcompile.errors import MAX_ERRORS, Diagnostic, Findings, Label, SegcompileError, Span, did_you_mean, fail
-from segcompile.graph import enclosing, find_cycles
-from segcompile.language.place import Place, with_labels
+from segcompile.graph import Gone, Graph, find_cycles, layer_of
+from segcompile.language.place import Place
 from segcompile.language.words import like_a_name
+from segcompile.network.splice import Fragment
 from segcompile.source import Node, Scalar, brief, counted
 
 LONGEST = 200  # characters of an absolute name
@@ -32,28 +33,44 @@ class Open:
 
 @dataclass(slots=True)
 class Names:
-    """All absolute names of one expansion."""
+    """All absolute names of one network, while layers are written out."""
 
-    declared: dict[str, Span] = field(default_factory=dict)
-    results: dict[str, str] = field(default_factory=dict)  # finished name -> the layer whose result it means
-    entries: dict[str, str] = field(default_factory=dict)  # block, used spec or join of branches -> what enters it
-    inline: set[str] = field(default_factory=set)  # those that are joins or chains, written out in place
+    declared: dict[str, Span | None] = field(default_factory=dict)
+    results: dict[str, str] = field(default_factory=dict)  # finished name -> the node whose result it means
     unnamed: set[str] = field(default_factory=set)  # layers that are called by their op, with nothing written
+    removed: dict[str, Span] = field(default_factory=dict)  # by an edit, and where that is written
     open: list[Open] = field(default_factory=list)
     inputs: dict[Span, Open] = field(default_factory=dict)  # where `input` is read inside a join or chain
     hidden: bool = False  # a call or loop failed that would have made names: unknown ones are no news
     broken: set[str] = field(default_factory=set)  # layers that could not be read, and what is inside them
     helped: int = 0
     counts: dict[str, int] = field(default_factory=dict)
-    removed: dict[str, Span] = field(default_factory=dict)  # by an edit, and where that is written
-    followed: dict[str, str] = field(default_factory=dict)  # layer that an output names -> what was inserted after it
+
+    @classmethod
+    def of(cls, graph: Graph) -> Names:
+        """The names of a network that is there."""
+        layers = {name: nodes[0].origin for name, nodes in graph.layers.items()}
+        declared = {scope.name: scope.span for scope in graph.scopes}
+        declared |= {name: origin.span for name, origin in layers.items()}
+        unnamed = {name for name, origin in layers.items() if not origin.named}
+        return cls(declared, dict(graph.names), unnamed, dict(graph.gone.names))
+
+    def adopt(self, fragment: Fragment) -> None:
+        """Know the names of layers that come from elsewhere."""
+        new = Names.of(Graph("", {}, fragment.nodes, {}, fragment.scopes, gone=Gone(fragment.gone)))
+        self.declared |= new.declared
+        self.results |= new.results
+        self.unnamed |= new.unnamed
+        self.removed |= new.removed
 
     def free(self, key: str, place: Place) -> str:
-        """A name for a layer without one: its op's, with a number where that is taken."""
+        """A name for a layer without one: its op's, with a number where that is taken, or was in a scope that is there
+        still: weights go by names."""
+        before = self.removed if place.prefix[:-1] not in self.removed else {}
         while True:
             count = self.counts[place.prefix + key] = self.counts.get(place.prefix + key, 0) + 1
             name = key if count == 1 else f"{key}{count}"
-            if place.prefix + name not in self.declared:
+            if place.prefix + name not in self.declared and place.prefix + name not in before:
                 return name
 
     def declare(self, written: str, place: Place, span: Span) -> str:
@@ -82,47 +99,11 @@ class Names:
         help = "give it another name"
         return fail("SC103", f"there is already {what} `{absolute}`", span, labels=labels, help=help)
 
-    def give_up(self, absolute: str, span: Span) -> None:
+    def give_up(self, absolute: str, span: Span | None) -> None:
         """Make the name of a layer that could not be read known, so that those who refer to it are not blamed."""
         self.declared.setdefault(absolute, span)
         self.results.setdefault(absolute, absolute)
         self.broken.add(absolute)
-
-    def remove(self, names: Set[str], span: Span) -> None:
-        """Forget layers, and the blocks and used specs of which nothing is left, that an edit at `span` takes out."""
-        for name in names:
-            self.declared.pop(name, None)
-            self.results.pop(name, None)
-            self.removed[name] = span
-        self.unnamed -= names
-        self.inline -= names
-        inputs = [name for name in self.results if name not in self.declared and name.rpartition(".")[0] in names]
-        for name in inputs:  # of a used spec
-            del self.results[name]
-        self.counts = {key: count for key, count in self.counts.items() if key.rpartition(".")[0] not in names}
-
-    def redirect(self, instead: Mapping[str, str]) -> None:
-        """Let names that meant layers which are gone mean what stands in their place: of blocks that ended with them,
-        and of what enters a scope. A block has no result where that is not in it."""
-        for name, layer in list(self.results.items()):
-            new = instead.get(layer, layer)
-            if new != layer:
-                self.results[name] = new
-                if name in self.declared and not new.startswith(f"{name}."):
-                    del self.results[name]
-        self.entries.update({scope: instead[layer] for scope, layer in self.entries.items() if layer in instead})
-        self.followed.update({layer: instead[new] for layer, new in self.followed.items() if new in instead})
-
-    def follow(self, old: str, new: str) -> None:
-        """Let the outputs that mean `old` be `new`."""
-        self.followed.update({layer: new for layer, had in self.followed.items() if had == old}, **{old: new})
-
-    def lead(self, scopes: Set[str], old: str, new: str) -> None:
-        """Let `new` enter those of the scopes that `old` entered."""
-        self.entries.update({scope: new for scope in scopes if self.entries.get(scope) == old})
-        for name, layer in self.results.items():  # also by the name of a used spec's input
-            if layer == old and name not in self.declared and name.rpartition(".")[0] in scopes:
-                self.results[name] = new
 
     def gone(self, name: str, place: Place) -> list[Label]:
         """Where the layer that `name` meant was removed."""
@@ -132,7 +113,7 @@ class Names:
         return [Label(found, "removed here")] if found is not None else []
 
     def find(self, name: str, place: Place) -> str | None:
-        """The layer that `name` means: looked up in this scope first, then outwards to the spec's own. A layer that was
+        """The node that `name` means: looked up in this scope first, then outwards to the spec's own. A layer that was
         given no name hides none that was."""
         if name == "input" and place.input:
             return place.input
@@ -140,13 +121,8 @@ class Names:
         named = next((absolute for absolute in found if absolute not in self.unnamed), None)
         return self.results[named or found[0]] if found else None
 
-    def entering(self, scope: str, place: Place) -> str:
-        """What `input` means in a scope of this place: what enters the nearest block or used spec around it."""
-        around = (name for name in enclosing(scope) if name in self.entries and name not in self.inline)
-        return self.entries[found] if (found := next(around, None)) is not None else place.input
-
     def read(self, node: Node, place: Place, reader: str) -> str:
-        """The layer that a reference means; where it is not known yet, the name, for `settle` to report."""
+        """The node that a reference means; where it is not known yet, the name, for `settle` to report."""
         if not isinstance(node, Scalar):
             help = "one name, for example `input`"
             raise fail("SC004", f"a layer's name is due here, not {counted(node)}", node.span, help=help)
@@ -166,7 +142,7 @@ class Names:
         self.helped += 1
         if self.helped > _HELPED:
             return None
-        local = [word.removeprefix(place.prefix) for word in self.results if word.startswith(place.floor)]
+        local = [word.removeprefix(place.prefix) for word in self.results]
         few = f"known: {', '.join(local)}" if 0 < len(local) <= _FEW else None
         return did_you_mean(name, [*local[-1000:], "input"]) or few
 
@@ -181,7 +157,7 @@ class Names:
     def settle(self, reads: Iterable[tuple[str, str]], findings: Findings) -> None:
         """Report the open references, now that every name is known: SC102, SC201 or SC205.
 
-        `reads`: (reader, layer) of all references that were found.
+        `reads`: (reader, read) of all references that were found, as layers.
         """
         for reference in self.inputs.values():
             if reference.place.input:
@@ -189,7 +165,7 @@ class Names:
         if not self.open:
             return
         later = [(reference, self.find(reference.name, reference.place)) for reference in self.open]
-        edges = [(reference.reader, found) for reference, found in later if found is not None]
+        edges = [(reference.reader, layer_of(found)) for reference, found in later if found is not None]
         cycles = {name: cycle for cycle in find_cycles([*reads, *edges]) for name in cycle.members}
         told: set[object] = set()
         for reference, found in later:
@@ -198,7 +174,8 @@ class Names:
             if reference.span in told:  # the same words, in another instance of their block
                 continue
             told.add(reference.span)
-            cycle = cycles.get(found) if found is not None else None
+            layer = layer_of(found) if found is not None else ""
+            cycle = cycles.get(layer)
             if found is None:
                 if not self.is_lost(reference.name, reference.place):
                     gone = self.gone(reference.name, reference.place)
@@ -207,9 +184,9 @@ class Names:
             elif cycle is not None and reference.reader in cycle.members:
                 if id(cycle) not in told:
                     told.add(id(cycle))
-                    _add(findings, reference, _cyclic(reference, found, cycle.path))
+                    _add(findings, reference, _cyclic(reference, layer, cycle.path))
             else:
-                _add(findings, reference, _early(reference, self.declared.get(found)))
+                _add(findings, reference, _early(reference, self.declared.get(layer)))
 
 
 def _outwards(place: Place) -> Iterator[str]:
@@ -217,19 +194,20 @@ def _outwards(place: Place) -> Iterator[str]:
     prefix = place.prefix
     while True:
         yield prefix
-        if prefix == place.floor:
+        if not prefix:
             return
         outer = prefix[:-1].rpartition(".")[0]
         prefix = f"{outer}." if outer else ""
 
 
-def _as_written(absolute: str, place: Place) -> str:
-    """The name of a layer as it may be written in a place."""
-    return next(absolute[len(prefix) :] for prefix in (*_outwards(place), "") if absolute.startswith(prefix))
+def _as_written(node: str, place: Place) -> str:
+    """The name of a node's layer as it may be written in a place."""
+    layer = layer_of(node)
+    return next(layer[len(prefix) :] for prefix in _outwards(place) if layer.startswith(prefix))
 
 
 def _add(findings: Findings, reference: Open, diagnostic: Diagnostic) -> None:
-    findings.diagnostics.append(with_labels(diagnostic, reference.place.calls_of(reference.span)))
+    findings.diagnostics.append(diagnostic.called(reference.place.calls))
 
 
 def _unknown(reference: Open, labels: list[Label], help: str | None) -> Diagnostic:

@@ -51,9 +51,8 @@ class Place:
     arguments: Origins = field(default_factory=dict)  # of the block, and loop variables: they hide parameters
     title: str = ""  # of the scope: what a class made of it is called
     prefix: str = ""  # of the names made here
-    floor: str = ""  # the prefix of the spec in use: names outside it cannot be seen
-    input: str = ""  # the layer whose result enters the block, used spec or network
-    above: str = ""  # the layer whose result enters the join or chain that is written out here; "" outside of them
+    input: str = ""  # the node whose result enters the block, used spec or network
+    above: str = ""  # the node whose result enters the join or chain that is written out here; "" outside of them
     calls: tuple[Label, ...] = ()
     blocks: tuple[str, ...] = ()
     specs: tuple[Path, ...] = ()
@@ -75,10 +74,6 @@ class Place:
         """Here, with the result of `source` as what enters."""
         return replace(self, input=source, above="")
 
-    def grounded(self) -> Place:
-        """Here, and blind for all names outside (inside a used spec)."""
-        return replace(self, floor=self.prefix)
-
     def nested_title(self, absolute: str) -> str:
         """The title of a scope that is written out here: this one's, and its own name."""
         return f"{self.title}.{absolute.removeprefix(self.prefix)}".removeprefix(".")
@@ -88,16 +83,13 @@ class Place:
         argument = self.values.get(scalar.text)
         return argument if isinstance(argument, str) else format_name(scalar, self.values)
 
-    def calls_of(self, span: Span | None) -> tuple[Label, ...]:
-        """The way to `span`: the calls that led here, and the `base` lines that led to its file."""
-        return (*self.calls, *self.document.derivation(span))
+    def at(self, span: Span) -> Span:
+        """A place in the spec's text, reached as we came here."""
+        return span.called(self.calls)
 
     def explained(self, error: SegcompileError) -> list[Diagnostic]:
         """The error's findings, each with the way to its place, and where another file sets a value that it reads."""
-        return [
-            with_labels(found, (*self.calls_of(found.span), *set_elsewhere(found.span, self.origins)))
-            for found in error.diagnostics
-        ]
+        return [with_values(found, self.origins).called(self.calls) for found in error.diagnostics]
 
     @property
     def origins(self) -> Origins:
@@ -105,7 +97,6 @@ class Place:
         return {**self.parameters, **self.arguments}
 
 
-def with_labels(diagnostic: Diagnostic, labels: tuple[Label, ...]) -> Diagnostic:
-    """The diagnostic with those labels that it does not have yet."""
-    known = {label.span for label in diagnostic.labels} | {diagnostic.span}
-    return replace(diagnostic, labels=(*diagnostic.labels, *(label for label in labels if label.span not in known)))
+def with_values(found: Diagnostic, known: Origins) -> Diagnostic:
+    """The finding with the places where other files set values that are read at its own."""
+    return replace(found, labels=(*found.labels, *set_elsewhere(found.span, known)))

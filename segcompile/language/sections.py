@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from segcompile.errors import MAX_ERRORS, Findings, SegcompileError, SourceText, Span, did_you_mean, fail
 from segcompile.language.attributes import Defaults
 from segcompile.language.derive import Document
-from segcompile.language.flat import Claim
 from segcompile.language.items import list_under, only
 from segcompile.language.names import Names
 from segcompile.language.place import Place
@@ -22,6 +22,19 @@ from segcompile.ops import Shape
 from segcompile.ops.size import AnySize, Size
 from segcompile.source import Mapping as MappingNode
 from segcompile.source import Node, Scalar, describe
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One thing the paper says: of a layer by its name (None: of the network), what, the cell that says it, and the
+    node whose result is meant."""
+
+    layer: str | None
+    what: str
+    node: Node
+    span: Span
+    result: str | None = None
+
 
 NETWORK_CLAIMS = ("parameters", "weights", "count")
 MAX_SIZES = 64  # of the input that `size` claims speak of: all shapes are computed anew for each
@@ -137,21 +150,18 @@ def read_network(document: Document, findings: Findings) -> Table:
     return Table(list_under(document.root, "layers"))
 
 
-def read_outputs(document: Document, names: Names, place: Place, last: str, findings: Findings) -> dict[str, str]:
-    """Head -> layer; without `outputs` the last layer is the `output`."""
-    section = document.section("outputs")
-    if section is None or not section.entries:
-        return {"output": last}
+def read_outputs(section: Node | None, names: Names, place: Place, findings: Findings) -> dict[str, str]:
+    """Head -> node, as an `outputs` section says; nothing where there is none."""
     found = {}
-    for key, node in section.entries.values():
+    for key, node in section.entries.values() if isinstance(section, MappingNode) else ():
         with collecting(findings, place):
             if not isinstance(node, Scalar):
                 message = f"output `{key.text}` is a layer's name, not {describe(node)}"
-                raise fail("SC004", message, node.span, help=f"one name: `{key.text}: {last}`")
+                raise fail("SC004", message, node.span, help=f"one name: `{key.text}: {next(reversed(names.results))}`")
             name = place.spelled(node)
-            layer = names.find(name, place)
-            if layer is not None:
-                found[key.text] = names.followed.get(layer, layer)
+            result = names.find(name, place)
+            if result is not None:
+                found[key.text] = result
             elif not names.is_lost(name, place):
                 gone = names.gone(name, place)
                 help = None if gone else names.nearest(name, place)
@@ -161,32 +171,53 @@ def read_outputs(document: Document, names: Names, place: Place, last: str, find
 
 
 def read_claims(
-    document: Document, cells: tuple[tuple[str, str, Node], ...], names: Names, place: Place, findings: Findings
+    document: Document,
+    cells: tuple[tuple[str, str, Node], ...],
+    names: Names,
+    outputs: Mapping[str, str],
+    place: Place,
+    findings: Findings,
 ) -> tuple[Claim, ...]:
     """The table's claims and those under `claims`, with the layers they speak of."""
-    found = [Claim(layer, what, node, node.span) for layer, what, node in cells if layer in names.results]
+    results = names.results
+    found = [Claim(layer, what, node, node.span, results[layer]) for layer, what, node in cells if layer in results]
     section = document.section("claims")
     for key, node in section.entries.values() if section else ():
         with collecting(findings, place):
-            found += _claims_of(key, node, names, place)
+            found += _claims_of(key, node, names, outputs, place)
     with collecting(findings, place):
         _limit_sizes(found)
     return tuple(found)
 
 
-def _claims_of(key: Scalar, node: Node, names: Names, place: Place) -> list[Claim]:
+def _claims_of(key: Scalar, node: Node, names: Names, outputs: Mapping[str, str], place: Place) -> list[Claim]:
     if key.text in NETWORK_CLAIMS and key.text not in names.results:
         return [Claim(None, key.text, node, node.span)]
-    if key.text not in names.results and key.text != "output":
-        if names.is_lost(key.text, place):
-            return []
-        gone = names.gone(key.text, place)
-        message = f"there is no layer `{key.text}` to claim this of"
-        raise fail("SC102", message, key.span, labels=gone, help=None if gone else names.nearest(key.text, place))
+    result = _claimed(key, names, outputs, place)
+    if result is None:
+        return []
     if not isinstance(node, MappingNode):
         message = f"a claim of a layer is {{what: value}}, not {describe(node)}"
         raise fail("SC004", message, node.span, help=f"{key.text}: {{size: 66}}")
-    return [Claim(key.text, what.text, value, what.span) for what, value in node.entries.values()]
+    return [Claim(key.text, what.text, value, what.span, result) for what, value in node.entries.values()]
+
+
+def _claimed(key: Scalar, names: Names, outputs: Mapping[str, str], place: Place) -> str | None:
+    """The node that a claim speaks of; None for one that could not be read. `output` is the only output, unless a
+    layer has that name."""
+    if key.text in names.results:
+        return names.results[key.text]
+    if key.text == "output":
+        if len(set(outputs.values())) > 1:
+            heads = ", ".join(outputs)
+            message = f"there is no layer `output`, and the network has several outputs: {heads}"
+            raise fail("SC102", message, key.span, help="claim it of the layer of one of them")
+        return next(iter(outputs.values()))
+    if names.is_lost(key.text, place):
+        return None
+    gone = names.gone(key.text, place)
+    message = f"there is no layer `{key.text}` to claim this of"
+    raise fail("SC102", message, key.span, labels=gone, help=None if gone else names.nearest(key.text, place))
 
 
 def _limit_sizes(claims: Iterable[Claim]) -> None:

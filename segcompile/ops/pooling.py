@@ -113,13 +113,13 @@ class Unpool(Op):
     spelling: ClassVar[str] = "unpool"
     main: ClassVar[str] = "pool_layer"
     summary: ClassVar[str] = "a max pooling undone: values back to where its maxima were"
-    least_inputs: ClassVar[int] = 3
+    least_inputs: ClassVar[int] = 2  # the map and the pool; and what the pool read, once that is known
     most_inputs: ClassVar[int | None] = 3
     switches: ClassVar[int | None] = 1
     data_dependent: ClassVar[bool] = True
     spatial: ClassVar[bool] = True
 
-    pool_layer: Annotated[Pool | None, Reads.LAYER] = None  # a spec says its name; `lower` fills in its op
+    pool_layer: Annotated[Pool | None, Reads.LAYER] = None  # a spec says its name; `pair_unpools` fills in its op
 
     @property
     def pool(self) -> Pool:
@@ -133,6 +133,8 @@ class Unpool(Op):
         return self.pool.kernel
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
+        if self.pool_layer is None:
+            raise Refusal("SC315", "this undoes no max pool", "pool_layer", "name a layer that is `pool: max`")
         source, pooled, before = shapes
         if self.pool.dilation != (1, 1):
             raise Refusal("SC315", "a dilated pool cannot be undone", "pool_layer", "a pool without dilation")

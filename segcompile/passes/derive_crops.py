@@ -56,7 +56,7 @@ class _Surveyor:
             if isinstance(item, Refusal) and not (alike and axis == 1):
                 along = "" if alike else f", along the {AXIS_NAMES[axis]},"
                 message = f"{node.layer}{along} {item.message}"
-                self.findings.add(item.code, message, node.origin.span, labels=node.origin.calls, help=item.help)
+                self.findings.add(item.code, message, node.origin.span, help=item.help)
         height, width = (item if isinstance(item, int) else 0 for item in found)
         dispute = None if refusals else find_dispute(self.atlas, node, (height, width))
         self.disputes += [dispute] if dispute is not None else []

@@ -80,4 +80,4 @@ def _report(dispute: Dispute, atlas: Atlas, findings: Findings) -> None:
         what = "in doubt for the same reason and"
         notes.append(counted(dispute.later, f"crop is {what} is", f"crops are {what} are"))
     help = f"the paths meet apart in `{join}`: mend that join, or give the crop an `offset`"
-    findings.add("SC311", message, crop.origin.span, labels=[*labels, *crop.origin.calls], help=help, notes=notes)
+    findings.add("SC311", message, crop.origin.span, labels=labels, help=help, notes=notes)

@@ -173,7 +173,7 @@ def _diagnostics(found: Sequence[Difference]) -> Iterator[Diagnostic]:
         names = ", ".join(each.node.layer for each in rest[:EXAMPLES])
         notes = (f"{len(rest)} more layers differ in the same way: {names}",) if rest else ()
         origin = first.node.origin
-        yield Diagnostic(CODES[first.code], message, origin.at(first.attribute), tuple(origin.calls), first.help, notes)
+        yield Diagnostic(CODES[first.code], message, origin.at(first.attribute), (), first.help, notes)
 
 
 def _elsewhere(found: Sequence[Difference]) -> Iterator[str]:

@@ -45,9 +45,10 @@ def origins(compiled: Compiled) -> tuple[Origin, ...]:
     """The spec itself, then its bases, the nearest first, then the specs it uses, each with its bases."""
     found = [_origin(compiled), *map(_origin, _bases(compiled))]
     tree = ScopeTree(compiled.graph, with_switches=False)
-    for use in compiled.expansion.uses:
-        values = {name: value for name, value in use.values.items() if isinstance(value, int)}
-        alone = _compile(use.document.path, use.document.variant, values)
+    for use in compiled.spec.uses:
+        document = use.call.document
+        values = {name: value for name, value in use.call.values.items() if isinstance(value, int)}
+        alone = _compile(document.path, document.variant, values)
         prefix = f"{scope_path(tree, use.name)}." if use.name in tree.scopes else f"{use.name}."
         found += [_origin(network, use.name, prefix) for network in (alone, *_bases(alone))]
     return tuple(found)

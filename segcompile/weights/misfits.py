@@ -64,7 +64,7 @@ def _ratio(tensor: Tensor, stored: Stored) -> str | None:
 
 def _built_with(compiled: Compiled, right: Sequence[Pair], wrong: Sequence[Pair]) -> dict[str, int]:
     """The parameters that make more of the tensors fit than the spec's own do, at most two; nothing if none does."""
-    values = {name: value for name, value in compiled.expansion.values.items() if isinstance(value, int)}
+    values = {name: value for name, value in compiled.spec.values.items() if isinstance(value, int)}
     given, chosen = _given(compiled), dict[str, int]()
     best, tries = len(right), 0
     pairs = [*right, *wrong]
@@ -111,7 +111,7 @@ def _candidates(
 def _given(compiled: Compiled) -> dict[str, int]:
     """The parameters that have another value than the spec says, by --set."""
     found: dict[str, int] = {}
-    for name, value in compiled.expansion.values.items():
+    for name, value in compiled.spec.values.items():
         own = read_parameters(compiled.document, found, Findings()).get(name)
         if isinstance(value, int) and own != value:
             found[name] = value

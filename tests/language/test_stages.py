@@ -32,13 +32,13 @@ training: {{{training}}}
 def frozen(bench: Any, stage: str) -> set[str]:
     """The layers that a stage leaves alone."""
     compiled = bench.compile(TEXT.format(training=f"stages: [only: {{{stage}}}]"))
-    return set(frozen_layers(compiled.expansion.training.stages[0], compiled.graph, compiled.facts))
+    return set(frozen_layers(compiled.spec.training.stages[0], compiled.graph, compiled.facts))
 
 
 def test_what_a_stage_does_not_say_the_section_says(bench: Any) -> None:
     section = "optimizer: {sgd: {momentum: 0.8, weight_decay: 0}}, lr: 1e-2, batch: 3"
     stages = "[a: {}, b: {lr: 1, optimizer: adamw}, c: {loss: {cross_entropy: {reduction: sum}}, schedule: {step: 5}}]"
-    training: Training = bench.compile(TEXT.format(training=f"{section}, stages: {stages}")).expansion.training
+    training: Training = bench.compile(TEXT.format(training=f"{section}, stages: {stages}")).spec.training
     usual = {"lr": 0.01, "batch": 3, "momentum": 0.8, "weight_decay": 0.0}
     assert [stage.regime for stage in training.stages] == [
         Regime(**usual),
@@ -73,7 +73,7 @@ def test_what_is_frozen_anyway_cannot_be_all_that_a_stage_trains(bench: Any) -> 
 
 def test_a_derived_spec_says_of_the_regime_what_it_changes() -> None:
     def training(name: str) -> Training:
-        found = compile_spec(bundled()[name], Findings()).expansion.training
+        found = compile_spec(bundled()[name], Findings()).spec.training
         assert [str(label) for label in found.ignore] == ["255"]
         return replace(found, ignore=())
 
@@ -91,7 +91,7 @@ def test_the_stages_of_a_used_spec_are_its_own(bench: Any, tmp_path: Path) -> No
     (tmp_path / "whole.yaml").write_text(whole)
     findings = Findings()
     compiled = compile_spec(tmp_path / "whole.yaml", findings)
-    assert compiled.expansion.training == Training()
+    assert compiled.spec.training == Training()
     assert [found.message for found in findings.diagnostics] == ["no layer matches `b`"]
 
 

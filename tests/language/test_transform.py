@@ -153,7 +153,7 @@ def test_replace_puts_another_derived_spec_in_the_place_of_a_used_one(bench: Wor
     )
     compiled = bench.compile(derived(bench, "[replace: {head: {use: short.yaml}}]", base=base))
     assert layers(compiled) == ["first.c1", "first.c2", "pool1", "down", "head.a"]
-    assert [use.document.model for use in compiled.expansion.uses] == ["short"]
+    assert [use.call.document.model for use in compiled.spec.uses] == ["short"]
     assert [scope.title for scope in compiled.graph.scopes] == ["pair", "short"]
 
 

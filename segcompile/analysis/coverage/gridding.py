@@ -133,7 +133,7 @@ def _warn(graph: Graph, found: Gridding, help: str, findings: Findings) -> None:
         "SC407",
         message,
         first.origin.at(_cause(first, found.axis)),
-        labels=(*labels, *first.origin.calls),
+        labels=labels,
         help=help,
     )
 

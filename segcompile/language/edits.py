@@ -1,0 +1,242 @@
+"""The entries of a `transform`, as text -> the edits that they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from segcompile.errors import Span, fail
+from segcompile.graph import Graph, Node, Origin, Role, enclosing
+from segcompile.language.attributes import CARRIED, change_carried, change_op, changeable
+from segcompile.language.expander import carried_node
+from segcompile.language.items import list_under, only
+from segcompile.language.ledger import Ledger
+from segcompile.language.place import Place
+from segcompile.language.words import meant
+from segcompile.network.splice import Fragment
+from segcompile.passes.edits import (
+    Append,
+    Atrous,
+    Change,
+    Convolutionalize,
+    Edit,
+    InsertAfter,
+    InsertBefore,
+    Remove,
+    RemoveStride,
+    Replace,
+    Selector,
+    Set,
+)
+from segcompile.source import Mapping as MappingNode
+from segcompile.source import Node as SpecNode
+from segcompile.source import Scalar, Sequence, describe
+
+Expand = Callable[[Sequence, Graph, Place, str], Fragment]  # lists of layers for a place in a graph, behind a result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Desk:
+    """What reading an edit takes: the place of a spec's own layers, and how layers are written out."""
+
+    place: Place
+    ledger: Ledger
+    expand: Expand
+
+    def warn_of_nothing(self, what: str, node: SpecNode) -> None:
+        """SC506 for an empty list or mapping."""
+        if (isinstance(node, MappingNode) and not node.entries) or (isinstance(node, Sequence) and not node.items):
+            self.ledger.findings.add("SC506", f"this changes nothing: {what} is empty", node.span, help="remove it")
+
+    def selector(self, scalar: Scalar) -> Selector:
+        self.ledger.step(scalar.span)
+        return Selector(self.place.spelled(scalar), scalar.span)
+
+    def selectors(self, node: SpecNode, edit: str) -> tuple[Selector, ...]:
+        """Each of a list, or the only one. Raises SegcompileError (SC004)."""
+        found = []
+        for item in node.items if isinstance(node, Sequence) else (node,):
+            if not isinstance(item, Scalar):
+                message = f"`{edit}` takes the names of layers, not {describe(item)}"
+                raise fail("SC004", message, item.span, help=f"`{edit}: [fc6, fc7]`")
+            found.append(self.selector(item))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layers:
+    """Layers that stand in an edit (`Written`)."""
+
+    desk: Desk
+    items: Sequence
+
+    def __call__(self, graph: Graph, above: str) -> Fragment:
+        return self.desk.expand(self.items, graph, self.desk.place, above)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OneBody:
+    """The body of what is replaced (`Body`)."""
+
+    desk: Desk
+    body: SpecNode
+    span: Span  # of the name that it gets
+
+    def __call__(self, graph: Graph, above: str, name: str) -> Fragment:
+        scope, _, own = name.rpartition(".")
+        item = MappingNode({own: (Scalar(own, self.span), self.body)}, self.span)
+        place = _place_in(graph, scope, self.desk.place)
+        return self.desk.expand(Sequence((item,), self.span), graph, place, above)
+
+
+def _place_in(graph: Graph, scope: str, place: Place) -> Place:
+    """The place of layers in a scope of a network, where `input` means what enters the block or used spec around."""
+    if not scope:
+        return place
+    around = [graph.by_scope[name] for name in enclosing(scope) if name in graph.by_scope]
+    entry = next((one.entry for one in around if one.kind != "written"), None)
+    own = graph.by_scope.get(scope)
+    above = own.entry if own is not None and own.kind == "written" else None
+    return replace(place, prefix=f"{scope}.", input=entry or place.input, above=above or "")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Values:
+    """Attributes that stand in an edit (`Attributes`)."""
+
+    place: Place
+    attributes: MappingNode
+
+    def among(self, layers: list[tuple[Node, ...]]) -> None:
+        known = {name for layer in layers for name in (*changeable(layer[0].op), *CARRIED)}
+        for key, node in self.attributes.entries.values():
+            if key.text not in known:
+                near = meant("attribute", key.text, known, node, layers[0][0].op.spelling)
+                single, several = f"`{layers[0][0].layer}` has no", f"none of {len(layers)} layers has an"
+                message = f"{single if len(layers) == 1 else several} attribute `{key.text}`"
+                raise fail("SC003", message, key.span, help=near or f"it has {', '.join(sorted(known))}")
+
+    def __call__(self, layer: tuple[Node, ...]) -> tuple[Node, ...]:
+        main, *carried = layer
+        entries = self.attributes.entries
+        own = {name: pair for name, pair in entries.items() if name in changeable(main.op)}
+        if own:
+            main = self._changed(main, MappingNode(own, self.attributes.span))
+        parts = {node.role: node for node in carried}
+        for role in CARRIED:
+            if role in entries and role not in own:
+                self._carry(parts, role, entries[role][1], main)
+        nodes = [main]
+        for role in CARRIED:
+            if role in parts:
+                nodes.append(carried_node(nodes[-1], role, parts[role].op, parts[role].origin))
+        return tuple(nodes)
+
+    def _changed(self, main: Node, own: MappingNode) -> Node:
+        read = change_op(main.op, own, self.place.values)
+        if read.op == main.op:
+            return main
+        spans = {**main.origin.attributes, **read.spans}
+        return replace(main, op=read.op, origin=replace(main.origin, attributes=spans))
+
+    def _carry(self, parts: dict[Role, Node], role: Role, node: SpecNode, main: Node) -> None:
+        now = change_carried(role, node, self.place.defaults, self.place.values)
+        if now is None:
+            parts.pop(role, None)
+        elif role not in parts or parts[role].op != now.op:
+            parts[role] = carried_node(main, role, now.op, Origin(node.span, now.spans))
+
+
+def read_edit(item: SpecNode, desk: Desk) -> Edit:
+    """One edit. Raises SegcompileError: SC003 for one that there is not, SC004, SC011 or SC012 for its outline."""
+    if not isinstance(item, MappingNode) or len(item.entries) != 1:
+        written = describe(item) if not isinstance(item, MappingNode) else f"{len(item.entries)} keys"
+        help = "`- remove: [fc8]`; the next edit is the next item of the list"
+        raise fail("SC004", f"an edit is one key and what it does, not {written}", item.span, help=help)
+    ((key, node),) = item.entries.values()
+    if key.text not in READERS:
+        help = meant("edit", key.text, READERS, node) or f"edits: {', '.join(READERS)}"
+        raise fail("SC003", f"there is no edit `{key.text}`", key.span, help=help)
+    desk.warn_of_nothing(f"`{key.text}`", node)
+    return READERS[key.text](node, desk)
+
+
+def _convolutionalize(node: SpecNode, desk: Desk) -> Edit:
+    return Convolutionalize(desk.selectors(node, "convolutionalize"))
+
+
+def _remove(node: SpecNode, desk: Desk) -> Edit:
+    return Remove(desk.selectors(node, "remove"), node.span)
+
+
+def _remove_stride(node: SpecNode, desk: Desk) -> Edit:
+    return RemoveStride(desk.selectors(node, "remove_stride"), node.span)
+
+
+def _atrous(node: SpecNode, desk: Desk) -> Edit:
+    return Atrous(desk.selectors(node, "atrous"), node.span)
+
+
+def _set(node: SpecNode, desk: Desk) -> Edit:
+    if not isinstance(node, MappingNode):
+        message = f"`set` maps layers to attributes, not {describe(node)}"
+        raise fail("SC004", message, node.span, help='`set: {"conv*": {pad: 0}}`')
+    changes = []
+    for key, attributes in node.entries.values():
+        if not isinstance(attributes, MappingNode):
+            message = f"`{key.text}` gets attributes, not {describe(attributes)}"
+            raise fail("SC004", message, attributes.span, help="for example {pad: 0}")
+        desk.warn_of_nothing(f"what `{key.text}` is given", attributes)
+        words = tuple(word.text for word, _ in attributes.entries.values())
+        changes.append(Change(desk.selector(key), Values(desk.place, attributes), words, attributes.span))
+    return Set(tuple(changes))
+
+
+def _replace(node: SpecNode, desk: Desk) -> Edit:
+    if not isinstance(node, MappingNode):
+        message = f"`replace` maps a layer to its new body, not {describe(node)}"
+        raise fail("SC004", message, node.span, help="`replace: {pool5: {conv: 512, kernel: 3, stride: 2}}`")
+    bodies = [(desk.selector(key), OneBody(desk, body, key.span)) for key, body in node.entries.values()]
+    return Replace(tuple(bodies))
+
+
+def _append(node: SpecNode, desk: Desk) -> Edit:
+    if not isinstance(node, Sequence):
+        message = f"`append` takes a list of layers, not {describe(node)}"
+        raise fail("SC004", message, node.span, help="`append: [score: {conv: K, kernel: 1}]`")
+    return Append(Layers(desk, node))
+
+
+_INSERT = "`insert: {after: pool3, layers: [...]}`"
+
+
+def _insert(node: SpecNode, desk: Desk) -> Edit:
+    if not isinstance(node, MappingNode):
+        raise fail("SC004", f"`insert` is a mapping, not {describe(node)}", node.span, help=_INSERT)
+    only(node, ("after", "before", "layers"))
+    where = [key for key in ("after", "before") if key in node.entries]
+    if not where:
+        raise fail("SC012", "`insert` needs a place, `after` or `before` a layer", node.span, help=_INSERT)
+    if len(where) > 1:
+        message = "`insert` has one place, `after` or `before` a layer"
+        raise fail("SC011", message, node.key("before").span, help=_INSERT)
+    name = node.entries[where[0]][1]
+    if not isinstance(name, Scalar):
+        raise fail("SC004", f"`{where[0]}` is a layer's name, not {describe(name)}", name.span, help=_INSERT)
+    items = list_under(node, "layers")
+    desk.warn_of_nothing("`layers`", items)
+    layers = Layers(desk, items)
+    kind = InsertAfter if where[0] == "after" else InsertBefore
+    return kind(desk.selector(name), layers)
+
+
+READERS: Mapping[str, Callable[[SpecNode, Desk], Edit]] = {
+    "convolutionalize": _convolutionalize,
+    "remove": _remove,
+    "remove_stride": _remove_stride,
+    "atrous": _atrous,
+    "set": _set,
+    "replace": _replace,
+    "append": _append,
+    "insert": _insert,
+}

@@ -1,0 +1,119 @@
+"""A network -> the text of a flat spec, which is read as the same network again.
+
+Every number stands where it is used: no parameters, defaults, blocks or edits are left. What an op has by default is
+not written, and a layer says `from` where it does not read the line above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from segcompile.graph import Graph, Node, Role
+from segcompile.network.flat import flattened
+from segcompile.ops import Crop, Dropout, Init, Join, Op, Reads, Resize, Shape, Unpool
+from segcompile.ops.size import AnySize
+
+_SCHEME = {"normal": "std", "identity": "groups"}  # what `{scheme: value}` says
+
+
+def write_spec(graph: Graph) -> str:
+    """The text of a spec whose network is `flattened(graph)`: the same ops, inputs and names."""
+    flat = flattened(graph)
+    lines = ["segcompile: 1", f"model: {flat.model}", f"input: {_inputs(flat.inputs)}", "layers:"]
+    above = next(iter(flat.inputs))
+    names = {layer: f"{layer}:" for layer in flat.layers}
+    width = min(max(map(len, names.values()), default=0), 24)
+    for layer, nodes in flat.layers.items():
+        lines.append(f"  - {names[layer]:<{width}} {_layer(flat, nodes, above)}")
+        above = nodes[-1].name
+    heads = {head: flat.layer_of(name) for head, name in flat.outputs.items()}
+    if flat.outputs != {"output": above}:
+        lines.append(f"outputs: {_mapping(heads)}")
+    return "\n".join(lines) + "\n"
+
+
+def _inputs(inputs: Mapping[str, Shape]) -> str:
+    written = {
+        name: _mapping({"channels": str(shape.channels), "size": _size(shape)}) for name, shape in inputs.items()
+    }
+    return written["input"] if [*inputs] == ["input"] else _mapping(written)
+
+
+def _size(shape: Shape) -> str:
+    sizes = ["any" if isinstance(size, AnySize) else str(size) for size in shape.size]
+    return sizes[0] if len(set(sizes)) == 1 else f"[{', '.join(sizes)}]"
+
+
+def _layer(graph: Graph, nodes: tuple[Node, ...], above: str) -> str:
+    """The body of a layer: its op, where it reads, and what it carries."""
+    main, *carried = nodes
+    names = [graph.layer_of(name) for name in main.inputs]
+    said = _op(main.op, names)
+    if not isinstance(main.op, Join) and main.inputs[0] != above:
+        said["from"] = names[0]
+    for node in carried:
+        said[node.role] = number(node.op.rate) if isinstance(node.op, Dropout) else _word(node.op, "kind")
+    return _mapping(said)
+
+
+def _op(op: Op, inputs: list[str]) -> dict[str, str]:
+    """What a layer says of its own op; `inputs` are the layers that it reads."""
+    if isinstance(op, Join):
+        return {op.spelling: f"[{', '.join(inputs)}]", **_attributes(op, ())}
+    if isinstance(op, Crop | Unpool) or (isinstance(op, Resize) and len(inputs) == 2):
+        return {op.spelling: inputs[1], **_attributes(op, ("pool_layer", "factor"))}
+    if op.spelling in (Role.NORM, Role.ACT):
+        return {op.spelling: _word(op, "kind")}
+    assert op.main is not None
+    return {op.spelling: _value(type(op).reads(op.main), getattr(op, op.main)), **_attributes(op, (op.main,))}
+
+
+def _word(op: Op, main: str) -> str:
+    """`batch`, or `{batch: {eps: 0.001}}`."""
+    options = _attributes(op, (main,))
+    word = str(getattr(op, main))
+    return _mapping({word: _mapping(options)}) if options else word
+
+
+def _attributes(op: Op, left: tuple[str, ...]) -> dict[str, str]:
+    """Every attribute that is not what an op has by default, but for those that are `left` out."""
+    fields = type(op).model_fields
+    return {
+        name: _value(type(op).reads(name), getattr(op, name))
+        for name, field in fields.items()
+        if name not in left and (field.is_required() or getattr(op, name) != field.default)
+    }
+
+
+def _value(reads: Reads, value: Any) -> str:
+    """A value as its attribute reads it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Init):
+        return _init(value)
+    if reads is Reads.NUMBER:
+        return number(value)
+    if reads is Reads.NUMBERS:
+        return f"[{', '.join(map(number, value))}]"
+    if isinstance(value, tuple):
+        return str(value[0]) if len(set(value)) == 1 else f"[{', '.join(map(str, value))}]"
+    return str(value)
+
+
+def number(value: float) -> str:
+    """The shortest decimals that are read as this number."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _init(init: Init) -> str:
+    option = {"std": number(init.std)} if init.std is not None else {}
+    option |= {"groups": str(init.groups)} if init.groups is not None else {}
+    if not option:
+        return init.scheme
+    single = [*option] == [_SCHEME.get(init.scheme)]
+    return _mapping({init.scheme: next(iter(option.values())) if single else _mapping(option)})
+
+
+def _mapping(entries: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{key}: {value}" for key, value in entries.items()) + "}"

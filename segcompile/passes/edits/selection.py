@@ -1,0 +1,82 @@
+"""Which layers an edit means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from segcompile.errors import Label, SegcompileError, Span, did_you_mean, fail
+from segcompile.graph import Graph, Node
+from segcompile.network.selector import selects
+
+Layer = tuple[Node, ...]  # the nodes of one layer, its own op first
+_NEAR = 1000  # names that are looked through for a near one
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """The name of a layer, a block or a used spec, or a pattern with `*`, `?` or `[...]`, as written at `span`."""
+
+    name: str
+    span: Span
+
+    def layers(self, graph: Graph) -> list[Layer]:
+        """The layers that it means: at least one. Raises SegcompileError (SC502)."""
+        found = [nodes for name, nodes in graph.layers.items() if selects(self.name, name)]
+        if not found:
+            raise self._unmatched(graph)
+        return found
+
+    def one(self, graph: Graph, edit: str) -> Layer:
+        """The only layer that it means. Raises SegcompileError (SC502, SC503)."""
+        found = self.layers(graph)
+        if len(found) > 1:
+            few = ", ".join(layer[0].layer for layer in found[:3])
+            message = f"`{edit}` is done to one layer, and `{self.name}` means {len(found)}: {few}, ..."
+            help = f"name one of them, for example `{found[0][0].layer}`"
+            raise fail("SC503", message, self.span, help=help)
+        return found[0]
+
+    def whole(self, graph: Graph, edit: str) -> Whole:
+        """The layer, block or used spec that it means as a whole.
+
+        Raises SegcompileError: SC502, SC503 for a pattern that means several layers or a block without a result.
+        """
+        found = self.layers(graph)
+        if self.name in graph.names:
+            return Whole(self.name, found, graph.names[self.name])
+        if self.name in graph.by_scope:
+            help = "remove all of it, and insert another"
+            raise fail("SC503", f"`{self.name}` has no result: its end was removed", self.span, help=help)
+        layer = self.one(graph, edit)  # a pattern's
+        return Whole(layer[0].layer, [layer], layer[-1].name)
+
+    def _unmatched(self, graph: Graph) -> SegcompileError:
+        gone = graph.gone.names.get(self.name)
+        labels = [Label(gone, "removed here")] if gone is not None else []
+        near = did_you_mean(self.name, list(graph.layers)[-_NEAR:]) or "`segcompile rf` on the base shows its layers"
+        help = "edits are done in their order" if labels else near
+        return fail("SC502", f"no layer matches `{self.name}`", self.span, labels=labels, help=help)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A layer, block or used spec: its name, its layers, and the node whose result it has."""
+
+    name: str
+    layers: list[Layer]
+    result: str
+
+    @property
+    def members(self) -> frozenset[str]:
+        return frozenset(layer[0].layer for layer in self.layers)
+
+    def entry(self, graph: Graph) -> str:
+        """What enters it: of a layer, what that reads first."""
+        scope = graph.by_scope.get(self.name)
+        return scope.entry if scope is not None and scope.entry is not None else self.layers[0][0].inputs[0]
+
+
+def all_of(selectors: Iterable[Selector], graph: Graph) -> frozenset[str]:
+    """The names of the layers that any of the selectors means. Raises SegcompileError (SC502)."""
+    return frozenset(layer[0].layer for selector in selectors for layer in selector.layers(graph))

@@ -1,0 +1,48 @@
+"""What no output needs is left out, and that is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from segcompile.errors import Findings, Span
+from segcompile.graph import Graph, enclosing
+
+
+def leave_out_unneeded(graph: Graph, inputs: Mapping[str, Span], findings: Findings) -> Graph:
+    """The graph of what its outputs need. SC202 for every layer that goes, and for an input, written at one of
+    `inputs`, that nothing reads.
+
+    A used spec of which another layer is read is not blamed for its end: half a network can be used.
+    """
+    needed = graph.ancestors(graph.outputs.values())
+    tapped = tuple(scope for scope in _used(graph) if any(name.startswith(scope) for name in needed))
+    help = "remove it, or name it under `outputs`"
+    for layer, nodes in graph.layers.items():
+        if nodes[-1].name not in needed and not layer.startswith(tapped):
+            origin = nodes[0].origin
+            message = f"no output depends on `{layer}`; it is left out"
+            findings.add("SC202", message, origin.span, help=help)
+    for name in graph.inputs:
+        if name not in needed:
+            findings.add(
+                "SC202", f"no output depends on input `{name}`", inputs.get(name), help="remove it, or read it"
+            )
+    kept = tuple(node for node in graph.nodes if node.name in needed)
+    inhabited = {scope for node in kept for scope in enclosing(node.layer)}
+    scopes = tuple(
+        replace(
+            scope,
+            entry=scope.entry if scope.entry in needed or scope.entry in graph.inputs else None,
+            result=scope.result if scope.result in needed else None,
+        )
+        for scope in graph.scopes
+        if scope.name in inhabited
+    )
+    end = graph.end if graph.end in needed else ""
+    return replace(graph, nodes=kept, scopes=scopes, end=end)
+
+
+def _used(graph: Graph) -> Iterator[str]:
+    """What the names of the layers of each used spec start with."""
+    return (f"{scope.name}." for scope in graph.scopes if scope.kind == "spec")

@@ -83,14 +83,23 @@ def enclosing(name: str) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class GoneEnd:
+    """The layer that a network ended with, the join in it or before it, none of whose inputs can stand for it, and
+    where that was removed."""
+
+    layer: str
+    join: Node
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """What edits took away. `names`: of layers and scopes, and where that is written. `heads`: those that gave one of
-    these, and its name, until a layer of that name is there again. `join`: the one that the network ended with, none
-    of whose inputs can stand for it, and where it was removed; until there is another end."""
+    these, and its name, until a layer of that name is there again. `end`: until there is another one."""
 
     names: Mapping[str, Span] = field(default_factory=dict)
     heads: Mapping[str, str] = field(default_factory=dict)
-    join: tuple[Node, Span] | None = None
+    end: GoneEnd | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from segcompile.errors import Diagnostic, Findings, SegcompileError, Span, fail
+from segcompile.errors import Diagnostic, Findings, Label, SegcompileError, Span, fail
 from segcompile.graph import Gone, Graph, layer_of
 from segcompile.language.attributes import Defaults, check_defaults
 from segcompile.language.calls import Library, SpecCall
@@ -19,7 +19,7 @@ from segcompile.language.edits import Desk, read_edit
 from segcompile.language.expander import Expander, Use, Used
 from segcompile.language.ledger import Ledger, Stop
 from segcompile.language.names import Names
-from segcompile.language.place import Place
+from segcompile.language.place import Place, parameter_origins
 from segcompile.language.sections import (
     Claim,
     check_overrides,
@@ -87,7 +87,8 @@ def read_spec(document: Document, overrides: Mapping[str, int], locate: Locate, 
 
 def _read_sections(document: Document, overrides: Mapping[str, int], findings: Findings) -> tuple[Place, Table]:
     """The place of the document's own layers, and these; stand-ins for what is wrong."""
-    bare = Place(document, {}, Defaults(), specs=(document.path.resolve(),))
+    given = {name: (Label(span, "given here", "value"),) for name, span in settings(overrides).items()}
+    bare = Place(document, {}, Defaults(), parameter_origins(document, given), specs=(document.path.resolve(),))
     network = None
     with collecting(findings, bare):
         check_overrides(document, settings(overrides))
@@ -103,7 +104,7 @@ def _read_sections(document: Document, overrides: Mapping[str, int], findings: F
     assert network is not None
     names = input_names(document)
     first = names[0] if len(names) == 1 else ""
-    return Place(document, values, read_defaults(document, values), input=first, specs=bare.specs), network
+    return replace(bare, values=values, defaults=read_defaults(document, values), input=first), network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,9 +234,10 @@ def _reads(expander: Expander) -> list[tuple[str, str]]:
 def _lost(graph: Graph) -> Iterator[Diagnostic]:
     """SC503 for each head whose layer an edit took away."""
     for head, layer in graph.gone.heads.items():
-        if graph.gone.join is not None and graph.gone.join[0].layer == layer:
+        end = graph.gone.end
+        if end is not None and end.layer == layer:
             help = "`replace` it, append a layer with `from`, or say under `outputs` what the network ends with"
-            yield from without(*graph.gone.join, "the network ends with it", help).diagnostics
+            yield from without(end.join, end.span, "the network ends with it", help).diagnostics
         else:
             message, help = f"`{layer}` is the output `{head}`", "say under `outputs` what this network gives"
             yield from fail("SC503", message, graph.gone.names[layer], help=help).diagnostics

@@ -70,10 +70,13 @@ def _op(op: Op, inputs: list[str]) -> dict[str, str]:
 
 
 def _word(op: Op, main: str) -> str:
-    """`batch`, or `{batch: {eps: 0.001}}`."""
+    """`batch`, `{batch: {eps: 0.001}}`, or `{leaky_relu: 0.2}` for a word of one option."""
     options = _attributes(op, (main,))
     word = str(getattr(op, main))
-    return _mapping({word: _mapping(options)}) if options else word
+    if not options:
+        return word
+    single = len(type(op).model_fields) == 2
+    return _mapping({word: next(iter(options.values())) if single else _mapping(options)})
 
 
 def _attributes(op: Op, left: tuple[str, ...]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from segcompile.errors import SegcompileError, Span, fail
-from segcompile.graph import Gone, Graph, Node, Scope, enclosing, layer_of
+from segcompile.graph import Gone, GoneEnd, Graph, Node, Role, Scope, enclosing, layer_of
 from segcompile.ops import Join
 
 
@@ -59,20 +59,19 @@ def append(graph: Graph, fragment: Fragment) -> Graph:
 
     Raises SegcompileError (SC503) for a fragment that reads a join which is gone.
     """
-    if graph.gone.join is not None:
-        join, span = graph.gone.join
+    gone = graph.gone.end
+    if gone is not None:
         reader = next((node.layer for node in fragment.nodes if graph.end in node.inputs), None)
         if reader is not None:
-            raise without(join, span, f"`{reader}` reads it", f"`from: {layer_of(join.inputs[0])}`")
+            raise without(gone.join, gone.span, f"`{reader}` reads it", f"`from: {layer_of(gone.join.inputs[0])}`")
     whole = insert(graph, fragment, len(graph.nodes))
     if not fragment.result:
         return whole
-    ended = graph.gone.join[0].layer if graph.gone.join is not None else ""
-    back = {head for head, name in graph.gone.heads.items() if name == ended}
+    back = {head for head, name in graph.gone.heads.items() if gone is not None and name == gone.layer}
     ends = back | {head for head, name in graph.outputs.items() if name == graph.end}
     outputs = {head: fragment.result if head in ends else name for head, name in whole.outputs.items()}
     heads = {head: name for head, name in whole.gone.heads.items() if head not in back}
-    return replace(whole, outputs=outputs, end=fragment.result, gone=replace(whole.gone, heads=heads, join=None))
+    return replace(whole, outputs=outputs, end=fragment.result, gone=replace(whole.gone, heads=heads, end=None))
 
 
 def redirect(graph: Graph, old: str, new: str, start: int) -> Graph:
@@ -98,8 +97,9 @@ def revised(graph: Graph, layers: Mapping[str, tuple[Node, ...]]) -> Graph:
     read a layer's result reads that of its new nodes."""
     instead = {graph.layers[layer][-1].name: nodes[-1].name for layer, nodes in layers.items()}
     instead = {old: new for old, new in instead.items() if old != new}
-    kept = [node for layer, nodes in graph.layers.items() for node in layers.get(layer, nodes)]
-    return _following(replace(graph, nodes=tuple(_reading(node, instead) for node in kept)), instead)
+    nodes = [node for layer, nodes in graph.layers.items() for node in layers.get(layer, nodes)]
+    read = tuple(node if node.role is not Role.MAIN else _reading(node, instead) for node in nodes)
+    return _following(replace(graph, nodes=read), instead)
 
 
 def remove(graph: Graph, layers: Set[str], span: Span) -> Graph:
@@ -125,10 +125,11 @@ def remove(graph: Graph, layers: Set[str], span: Span) -> Graph:
     after = _following(replace(graph, nodes=tuple(kept)), stands_for)
     given = {head: name for head, name in graph.outputs.items() if name != graph.end or name in joins}
     lost = {head: graph.layer_of(name) for head, name in given.items() if graph.layer_of(name) in layers}
-    join = (joins[graph.end], span) if graph.end in joins else graph.gone.join
-    end = "" if graph.end in joins else after.end
-    gone = replace(graph.gone, heads={**graph.gone.heads, **lost}, join=join)
-    return _without(replace(after, end=end, gone=gone), layers, span)
+    gone = replace(graph.gone, heads={**graph.gone.heads, **lost})
+    if graph.end in joins:
+        gone = replace(gone, end=GoneEnd(graph.layer_of(graph.end), joins[graph.end], span))
+        after = replace(after, end="")
+    return _without(replace(after, gone=gone), layers, span)
 
 
 def take_out(graph: Graph, name: str, layers: Set[str], result: str, span: Span) -> Graph:
@@ -151,9 +152,10 @@ def take_out(graph: Graph, name: str, layers: Set[str], result: str, span: Span)
 
 def put(graph: Graph, fragment: Fragment, at: int, old: str) -> Graph:
     """The graph with a fragment in the place of what was taken out at node number `at`, whose result was `old`."""
-    whole = insert(graph, fragment, at)
+    whole, behind = insert(graph, fragment, at), at + len(fragment.nodes)
     instead = {old: fragment.result}
-    return _following(replace(whole, nodes=tuple(_reading(node, instead) for node in whole.nodes)), instead)
+    read = tuple(_reading(node, instead) for node in whole.nodes[behind:])  # the new ones may have the name of the old
+    return _following(replace(whole, nodes=(*whole.nodes[:behind], *read)), instead)
 
 
 def embedded(graph: Graph, scope: Scope) -> Fragment:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from segcompile.passes.edits.atrous import Atrous, RemoveStride
 from segcompile.passes.edits.change import Change, Set
 from segcompile.passes.edits.convolutionalize import Convolutionalize
@@ -10,7 +12,16 @@ from segcompile.passes.edits.place import Append, InsertAfter, InsertBefore, Rep
 from segcompile.passes.edits.remove import Remove
 from segcompile.passes.edits.selection import Selector
 
-EDITS = (Convolutionalize, Remove, RemoveStride, Atrous, Set, Replace, Append, InsertAfter, InsertBefore)
+EDITS: Mapping[str, tuple[type, ...]] = {
+    "convolutionalize": (Convolutionalize,),
+    "remove": (Remove,),
+    "remove_stride": (RemoveStride,),
+    "atrous": (Atrous,),
+    "set": (Set,),
+    "replace": (Replace,),
+    "append": (Append,),
+    "insert": (InsertAfter, InsertBefore),
+}
 
 __all__ = [
     "EDITS",

@@ -17,7 +17,7 @@ from segcompile.source import Mapping, Node, Scalar, Sequence, describe
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 
-# The edits of a `transform`; each is a function in language/transform/, where they are read.
+# The edits of a `transform`; language/edits.py reads them.
 Edit = Literal["convolutionalize", "remove", "remove_stride", "atrous", "set", "replace", "append", "insert"]
 
 # What an editor that knows YAML's types may see where a scalar is due; a mapping chooses one for each variant.

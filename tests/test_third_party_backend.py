@@ -19,7 +19,7 @@ from segcompile.analysis.facts import analyse
 from segcompile.analysis.shapes import infer_shapes
 from segcompile.backend import BuildRequest, Training, installed, load_backend, run_backend
 from segcompile.errors import Findings, SegcompileError, SourceText, Span
-from segcompile.graph import Graph, Node, Origin
+from segcompile.graph import Graph, Node, Origin, Role
 from segcompile.ops import Activation, Conv, Dropout, Pool, Shape, Softmax
 from segcompile.report import render_text
 
@@ -31,7 +31,7 @@ def request(*nodes):
     return BuildRequest("tiny", "Tiny", "tiny.yaml", "", {}, graph, facts, Training())
 
 CONV1 = Node("conv1", Conv(channels=8, kernel=(3, 3), pad="same"), ("input",), "conv1")
-RELU1 = Node("conv1.act", Activation(kind="relu"), ("conv1",), "conv1")
+RELU1 = Node("conv1.act", Activation(kind="relu"), ("conv1",), "conv1", role=Role.ACT)
 POOL1 = Node("pool1", Pool(kind="max", kernel=(2, 2)), ("conv1.act",), "pool1")
 CONV2 = Node("conv2", Conv(channels=21, kernel=(3, 3), dilation=(2, 2)), ("pool1",), "conv2")
 TINY = (CONV1, RELU1, POOL1, CONV2)
@@ -115,8 +115,8 @@ def test_all_that_it_cannot_emit_is_named_at_once(outline: Path) -> None:
 spec = SourceText("tiny.yaml", ("- conv2: {conv: 21, act: elu, drop: 0.5}", "- prob: {softmax: channels}"))
 layer, prob = Origin(Span(spec, 1, 3, 5), {}), Origin(Span(spec, 2, 3, 4), {})
 odd = (
-    Node("conv2.act", Activation(kind="elu"), ("conv2",), "conv2", layer),
-    Node("conv2.drop", Dropout(rate=0.5), ("conv2.act",), "conv2", layer),
+    Node("conv2.act", Activation(kind="elu"), ("conv2",), "conv2", layer, Role.ACT),
+    Node("conv2.drop", Dropout(rate=0.5), ("conv2.act",), "conv2", layer, Role.DROP),
     Node("prob", Softmax(), ("conv2.drop",), "prob", prob),
 )
 show(run_backend, load_backend("outline"), request(*TINY, *odd))

@@ -26,7 +26,13 @@ def flat(graph: Graph) -> Graph:
     """The same network without scopes: every layer on the model itself, under a plain name."""
     names = {node.name: node.name.replace(".", "_") for node in graph.nodes} | {name: name for name in graph.inputs}
     nodes = tuple(
-        Node(names[node.name], node.op, tuple(names[name] for name in node.inputs), node.layer.replace(".", "_"))
+        Node(
+            names[node.name],
+            node.op,
+            tuple(names[name] for name in node.inputs),
+            node.layer.replace(".", "_"),
+            role=node.role,
+        )
         for node in graph.nodes
     )
     return Graph(graph.model, graph.inputs, nodes, {head: names[name] for head, name in graph.outputs.items()})

@@ -36,8 +36,9 @@ class OnnxGraph:
     said: tuple[str, ...]
 
     def only_reader(self, name: str) -> Step | None:
-        """The step that reads a value, if nothing else does."""
-        found = self.readers.get(name, ())
+        """The step that reads a value, if nothing else does; some only look at its shape or its type."""
+        readers = self.readers.get(name, ())
+        found = [step for step in readers if step.op != "Shape" and (step.op != "CastLike" or step.input(0) == name)]
         return found[0] if len(found) == 1 and name not in self.results else None
 
 

@@ -680,6 +680,15 @@ def optimised(path: Path, target: Path) -> Path:
     return target
 
 
+EXPORTED = (
+    "a: {conv: 8, kernel: 3, stride: 2, pad: [0, 1, 0, 1], bias: no, norm: batch, act: silu}",
+    "b: {conv: 8, kernel: 3, pad: 1, groups: 8, norm: {group: 4}, act: prelu}",
+    "c: {conv: 6, kernel: 3, pad: 1, mode: reflect, norm: instance, act: relu6}",
+    "d: {deconv: 4, kernel: 4, stride: 2, pad: 1, norm: batch, act: gelu}",
+    "e: {conv: 2, kernel: 1}",
+)
+
+
 def test_a_network_as_pytorch_exports_it(run: Run, nets: SimpleNamespace, tmp_path: Path) -> None:
     """Norms folded, SiLU and hard-swish written out, a padding chain, group norm, PReLU, a transposed convolution."""
     from torch import nn
@@ -690,17 +699,20 @@ def test_a_network_as_pytorch_exports_it(run: Run, nets: SimpleNamespace, tmp_pa
         nn.ReflectionPad2d(1), nn.Conv2d(8, 6, 3), nn.InstanceNorm2d(6, affine=True), nn.ReLU6(),
         nn.ConvTranspose2d(6, 4, 4, 2, 1), nn.BatchNorm2d(4), nn.GELU(), nn.Conv2d(4, 2, 1),
     )  # fmt: skip
-    spec = net(
-        tmp_path,
-        "a: {conv: 8, kernel: 3, stride: 2, pad: [0, 1, 0, 1], bias: no, norm: batch, act: silu}",
-        "b: {conv: 8, kernel: 3, pad: 1, groups: 8, norm: {group: 4}, act: prelu}",
-        "c: {conv: 6, kernel: 3, pad: 1, mode: reflect, norm: instance, act: relu6}",
-        "d: {deconv: 4, kernel: 4, stride: 2, pad: 1, norm: batch, act: gelu}",
-        "e: {conv: 2, kernel: 1}",
-        size=16,
-    )
+    spec = net(tmp_path, *EXPORTED, size=16)
     drawn(theirs)
     for opset in (11, 13, 17):
         path = export(tmp_path / "a.onnx", theirs, opset_version=opset)
         agrees(run, nets, path, spec, "--strict")
     agrees(run, nets, optimised(path, tmp_path / "b.onnx"), spec, "--strict")
+
+
+@pytest.mark.parametrize("file", ["dynamo", "dynamo_plain", "dynamo_batch"])
+def test_a_network_as_pytorch_exports_it_by_tracing_its_program(
+    file: str, run: Run, nets: SimpleNamespace, tmp_path: Path
+) -> None:
+    """`torch.onnx.export(..., dynamo=True, external_data=False)` of the network above, by torch 2.13 and onnxscript
+    0.7.2, without its notes on Python's lines: optimised, not optimised, and for a batch of any size."""
+    spec = net(tmp_path, *EXPORTED, size=16)
+    told = agrees(run, nets, Path(__file__).parent / f"data/{file}.onnx", spec, "--strict")
+    assert "no weight" not in told

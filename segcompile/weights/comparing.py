@@ -15,8 +15,10 @@ import numpy as np
 from segcompile.errors import CODES, MAX_ERRORS, Diagnostic, SegcompileError
 from segcompile.graph import Graph, Node
 from segcompile.ops import AXES, BatchNorm, Conv, Deconv, GroupNorm, InstanceNorm, Linear, Pad, PRelu
-from segcompile.weights.placing import EXAMPLES, Place
+from segcompile.weights.parameters import Tensor
+from segcompile.weights.placing import EXAMPLES, Place, groups_of
 from segcompile.weights.sites import KERNELS, FileLayer, Kind, Pads
+from segcompile.weights.stored import Stored
 
 _KINDS: tuple[tuple[type, frozenset[Kind]], ...] = (
     (Conv, frozenset({"conv", "linear"})),
@@ -56,6 +58,18 @@ def check_layers(graph: Graph, places: Sequence[Place], weights_only: bool) -> t
     if errors:
         raise SegcompileError(_diagnostics(errors))
     return (*_elsewhere(found), *_unknown(pairs))
+
+
+def check_groups(misfits: Iterable[tuple[Tensor, Stored]]) -> None:
+    """Raises SegcompileError (SC805) for kernels whose shape is another one because their file's layer has other
+    groups, which it says."""
+    found: list[Difference] = []
+    for tensor, stored in misfits:
+        theirs, layer = groups_of(tensor, stored), stored.site.layer if stored.site else None
+        if layer is not None and theirs is not None and layer.groups == theirs:
+            found += _meaning(tensor.node, layer, tensor.shape[0])
+    if found:
+        raise SegcompileError(_diagnostics(found))
 
 
 def _pairs(places: Iterable[Place]) -> Iterator[tuple[Node, FileLayer, int]]:

@@ -4,6 +4,9 @@ A network trained on (pixel - mean) / std, pixels from 0 to 255, computes the sa
 kernels are multiplied by a = 255 * STD / std a channel, and its biases raised by the sum over taps of kernel * b, with
 b = (255 * MEAN - mean) / std: pixel = 255 * (STD * x + MEAN).
 
+Without a bias the batch norm behind it takes that in, whose running mean falls by as much; in training it takes its
+mean of the batch, and never sees the difference.
+
 That is exact wherever the kernel lies within the image. Padding is 0 for both networks: that is the colour `mean` for
 the one and 255 * MEAN for the other, so at the border a kernel's outer taps see another colour, by their difference.
 """
@@ -17,8 +20,8 @@ import numpy as np
 
 from segcompile.errors import fail
 from segcompile.graph import Graph
-from segcompile.ops import Join
-from segcompile.weights.parameters import mixes_channels, reads_image
+from segcompile.ops import BatchNorm, Join
+from segcompile.weights.parameters import Tensor, mixes_channels, reads_image
 from segcompile.weights.placing import Place
 from segcompile.weights.stored import Array
 
@@ -50,28 +53,48 @@ class Images:
     def _rgb(self, values: tuple[float, ...]) -> tuple[float, ...]:
         return values[::-1] if self.channels == "bgr" else values
 
-    def adapt(self, kernel: Array, bias: Array | None) -> tuple[Array, Array | None]:
-        """A kernel (out, 3, height, width) and its bias, for the harness's images."""
+    def adapt(self, kernel: Array) -> tuple[Array, Array | None]:
+        """A kernel (out, 3, height, width) for the harness's images, and what must be added to its results, (out,)."""
         kernel = kernel[:, ::-1] if self.channels == "bgr" else kernel
         if self.mean is None:
-            return np.ascontiguousarray(kernel), bias
+            return np.ascontiguousarray(kernel), None
         exact, std = kernel.astype(np.float64), np.array(self._rgb(self.std))
         scaled = exact * (255 * np.array(STD) / std)[:, None, None]
         shift = np.einsum("ocij,c->o", exact, np.array(self._shift()) / std)
-        assert bias is not None
         with np.errstate(over="ignore"):  # what is written is looked at there
-            return scaled.astype(np.float32), (bias + shift).astype(np.float32)
+            return scaled.astype(np.float32), shift
 
 
-def first_kernels(graph: Graph, places: Sequence[Place]) -> dict[str, tuple[str, str | None]]:
-    """Kernel that reads an image of three channels and comes from the file -> the image, and the kernel's bias."""
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """What takes in what must be added to a convolution's results: its bias, or the mean that the batch norm behind it
+    subtracts, which then falls by as much."""
+
+    name: str
+    sign: int
+
+
+def first_kernels(graph: Graph, places: Sequence[Place]) -> dict[str, tuple[str, Shifted | None]]:
+    """Kernel that reads an image of three channels and comes from the file -> the image, and what takes a shift in."""
     from_file = {found.tensor.name: found.tensor for found in places if found.stored}
-    biases = {tensor.node.name: tensor.name for tensor in from_file.values() if tensor.parameter.name == "bias"}
-    images, found = _images(graph), {}
+    held = {(tensor.node.name, tensor.parameter.name): name for name, tensor in from_file.items()}
+    images, found = _images(graph), dict[str, tuple[str, Shifted | None]]()
     for name, tensor in from_file.items():
         if reads_image(tensor, graph) and tensor.node.inputs[0] in images:
-            found[name] = (tensor.node.inputs[0], biases.get(tensor.node.name))
+            bias = held.get((tensor.node.name, "bias"))
+            mean = held.get((_norm_behind(graph, tensor), "running_mean"))
+            shifted = Shifted(bias, 1) if bias else Shifted(mean, -1) if mean else None
+            found[name] = (tensor.node.inputs[0], shifted)
     return found
+
+
+def _norm_behind(graph: Graph, tensor: Tensor) -> str:
+    """The batch norm that alone reads a layer, or ""."""
+    readers = [node for node in graph.nodes if tensor.node.name in node.inputs]
+    alone = (
+        len(readers) == 1 and isinstance(readers[0].op, BatchNorm) and tensor.node.name not in graph.outputs.values()
+    )
+    return readers[0].name if alone else ""
 
 
 def other_readers(graph: Graph) -> list[str]:
@@ -88,9 +111,9 @@ def _images(graph: Graph) -> set[str]:
     return {name for name, shape in graph.inputs.items() if shape.channels == 3}
 
 
-def check_images(images: Images, kernels: Mapping[str, tuple[str, str | None]], others: Sequence[str]) -> None:
+def check_images(images: Images, kernels: Mapping[str, tuple[str, Shifted | None]], others: Sequence[str]) -> None:
     """Raises SegcompileError (SC804) if the order of channels is not said, said for no image, or for one that `others`
-    read too, which cannot be adapted, or a mean has no bias to go into."""
+    read too, which cannot be adapted, or a mean has neither a bias nor a batch norm to go into."""
     first = next(iter((*kernels, *others)), None)
     if first is None:
         if images.channels or images.mean:
@@ -103,7 +126,7 @@ def check_images(images: Images, kernels: Mapping[str, tuple[str, str | None]], 
     if others and (images.channels != "rgb" or images.mean is not None):
         message = f"`{others[0]}` reads the image, and only a plain convolution can be made to read it otherwise"
         raise fail("SC804", message, help="say --channels rgb alone, and give the network its own images in data.py")
-    for name, (_, bias) in kernels.items():
-        if images.mean is not None and bias is None:
-            message = f"`{name}` has no bias from the file that could take the mean in"
+    for name, (_, shifted) in kernels.items():
+        if images.mean is not None and shifted is None:
+            message = f"`{name}` has no bias or batch norm from the file that could take the mean in"
             raise fail("SC804", message, help="subtract the mean in data.py, and leave --mean out")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from segcompile.compiler import Compiled
 from segcompile.errors import fail
 from segcompile.weights.comparing import check_layers, norms_astray
@@ -55,10 +57,11 @@ def import_weights(
     kernels = first_kernels(compiled.graph, places)
     check_images(images, kernels, other_readers(compiled.graph))
     values = placed_values(source, places)
-    for name, (image, bias) in kernels.items():
-        values[name], shifted = images.adapt(values[name], values.get(bias or ""))
-        if bias is not None and shifted is not None:
-            values[bias] = shifted
+    for name, (image, shifted) in kernels.items():
+        values[name], more = images.adapt(values[name])
+        if shifted is not None and more is not None:
+            with np.errstate(over="ignore"):  # what is written is looked at there
+                values[shifted.name] = (values[shifted.name] + shifted.sign * more).astype(np.float32)
         notes.append(images.said(name, image))
     write_weights(target, compiled.model, values, [found.tensor.name for found in places if not found.stored])
     return Filled(compiled.model, (file,), target, places, left, tuple(notes), placement)

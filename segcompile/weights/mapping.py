@@ -9,6 +9,7 @@ from typing import Any
 
 from segcompile.compiler import Compiled
 from segcompile.errors import SegcompileError, fail
+from segcompile.weights.comparing import check_groups
 from segcompile.weights.folding import unfolded
 from segcompile.weights.misfits import Pair, counted, likely_cause
 from segcompile.weights.ordering import Layer, interchangeable, misfits, ordered
@@ -62,7 +63,7 @@ def place(source: Source, compiled: Compiled, names: Mapping[str, Stored] | None
     by the rule that places most of it.
 
     Raises SegcompileError: SC801 if no tensor of the file can be a weight, SC802 if nothing fits or less than what has
-    another shape, SC803 if two tensors fit one name.
+    another shape, SC803 if two tensors fit one name, SC805 for a kernel of other groups.
     """
     names = names or {}
     wanted = tuple(tensors(compiled.graph, compiled.facts))
@@ -82,6 +83,7 @@ def place(source: Source, compiled: Compiled, names: Mapping[str, Stored] | None
     if rule == NAME:
         _check_names(source, places)
     wrong = _misfits(rest, free, places, rule)
+    check_groups(wrong)
     if placed(places) < max(1, len(wrong)):
         raise _nothing(source, compiled, places, wrong)
     named = placed(fixed.values())

@@ -14,7 +14,7 @@ from segcompile.compiler import Compiled, compile_spec
 from segcompile.errors import Findings, SegcompileError
 from segcompile.language.sections import read_parameters
 from segcompile.weights.parameters import Tensor, tensors
-from segcompile.weights.placing import EXAMPLES, Place, fits, shown
+from segcompile.weights.placing import EXAMPLES, Place, fits, groups_of, shown
 from segcompile.weights.stored import Stored
 
 MOST_TRIES = 24  # compilations
@@ -40,6 +40,10 @@ def counted(wrong: Sequence[Pair], total: int) -> str:
 
 def likely_cause(compiled: Compiled, right: Sequence[Pair], wrong: Sequence[Pair]) -> str:
     """`built with W=64?`, or in words what the shapes have in common."""
+    groups = {groups_of(tensor, stored) for tensor, stored in wrong}
+    if None not in groups:
+        counts = ", ".join(f"`groups: {count}`" for count in sorted(filter(None, groups)))
+        return f"built with {counts} at `{wrong[0][0].node.layer}`{' and others' if len(wrong) > 1 else ''}?"
     found = _built_with(compiled, right, wrong)
     if found:
         told = [f"{name}={value}" for name, value in found.items()]

@@ -264,6 +264,34 @@ def test_other_groups_of_a_convolution(run: Run, tmp_path: Path) -> None:
     assert refused(run, spec).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("op", "groups", "ours"), [("Conv", 4, 1), ("Conv", 1, 2), ("Conv", 4, 2), ("ConvTranspose", 4, 1)]
+)
+def test_other_groups_of_the_same_widths_are_other_groups_and_no_other_network(
+    op: str, groups: int, ours: int, run: Run, tmp_path: Path
+) -> None:
+    nodes = [node("Conv", ("x", "w"), "c"), node(op, ("c", "w2"), "d", group=groups), node("Conv", ("d", "w3"), "e")]
+    held = {"w": values(4, 3, 1, 1), "w2": values(4, 4 // groups, 3, 3), "w3": values(4, 4, 1, 1)}
+    write(tmp_path / "a.onnx", nodes, held)
+    layer = f"d: {{{'conv' if op == 'Conv' else 'deconv'}: 4, kernel: 3, groups: {ours}, bias: no}}"
+    spec = net(tmp_path, "c: {conv: 4, kernel: 1, bias: no}", layer, "e: {conv: 4, kernel: 1, bias: no}")
+    errors = refused(run, spec, "--weights-only")
+    assert errors.startswith(f"error[SC805 other-layer]: d has groups {ours}, the file's {op} `d` {groups}\n")
+    assert f"   = help: `groups: {groups}`, if the file is right\n" in errors
+
+
+def test_a_state_dict_of_other_groups_says_which(run: Run, tmp_path: Path) -> None:
+    import torch
+
+    torch.save({f"m.{index}.weight": torch.ones(4, 1, 3, 3) for index in range(2)}, tmp_path / "a.pth")
+    (tmp_path / "net.yaml").write_text(
+        HEAD.replace("channels: 3", "channels: 4")
+        + "".join(f"  - {name}: {{conv: 4, kernel: 3, bias: no}}\n" for name in "ab")
+    )
+    status, _, errors = run("import", "a.pth", "--spec", "net.yaml", "-o", "out.safetensors")
+    assert status == 1 and "   = help: built with `groups: 4` at `a` and others?\n" in errors
+
+
 def norm(tmp_path: Path, op: str, opset: int = 21, **settings: Any) -> Path:
     constants = {"w": values(4, 3, 1, 1), "s": values(4), "t": values(4), "m": values(4), "v": np.abs(values(4))}
     inputs = ("c", "s", "t", "m", "v") if op == "BatchNormalization" else ("c", "s", "t")

@@ -14,7 +14,12 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from segcompile.cli import cli
+from segcompile.weights.images import MEAN, STD
 
+from .conftest import save_torch
+from .onnx_models import drawn, ours
+
+NORMED = ("c.weight", "c_norm.weight", "c_norm.bias", "c_norm.running_mean", "c_norm.running_var")
 Run = Callable[..., tuple[int, str, str]]
 Save = Mapping[str, Callable[..., None]]
 FORMATS = {"safetensors": "safetensors", "torch": "pth", "onnx": "onnx", "caffe": "caffemodel", "caffe 1": "caffemodel"}
@@ -187,9 +192,46 @@ def test_bgr_and_a_mean_go_into_the_first_convolution(
     assert (scores(ours, found) - want).abs().max() < 1e-6 * want.abs().max()
 
 
-def test_data_py_scales_images_as_the_import_takes_it(nets: SimpleNamespace, tmp_path: Path, spec: Path) -> None:
-    from segcompile.weights.images import MEAN, STD
+def test_a_mean_goes_into_the_batch_norm_behind_a_convolution_without_a_bias(
+    nets: SimpleNamespace, run: Run, tmp_path: Path
+) -> None:
+    """Without padding it is exact everywhere."""
+    import torch
 
+    spec = tmp_path / "net.yaml"
+    head = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 8}\nlayers:\n"
+    spec.write_text(f"{head}  - c: {{conv: 4, kernel: 3, bias: no, norm: batch}}\n")
+    state = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, bias=False), torch.nn.BatchNorm2d(4)).eval()
+    drawn(state)
+    torch.save(dict(zip(NORMED, list(state.state_dict().values())[:5], strict=True)), tmp_path / "a.pth")
+    mean, std = np.array([100.0, 120.0, 130.0]), np.array([50.0, 60.0, 70.0])
+    flags = ("--channels", "bgr", "--mean", "100,120,130", "--std", "50,60,70", "-o", "out.safetensors")
+    assert run("import", "a.pth", "--spec", spec, *flags)[0] == 0
+    image = np.random.default_rng(1).integers(0, 256, (8, 8, 3), np.uint8)
+    theirs = ((image[..., ::-1] - mean) / std).transpose(2, 0, 1)[None].astype("f")
+    mine = ((image / 255 - MEAN) / STD).transpose(2, 0, 1)[None].astype("f")
+    with torch.no_grad():
+        want = state(torch.from_numpy(theirs.copy())).numpy()
+    have = ours(nets, spec, Path("out.safetensors"), mine)
+    assert np.abs(have - want).max() <= 1e-5 * np.abs(want).max()
+
+
+def test_a_mean_does_not_go_into_a_norm_that_is_not_alone_in_reading_the_convolution(run: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    head = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 8}\nlayers:\n"
+    spec.write_text(
+        f"{head}  - c: {{conv: 4, kernel: 3, bias: no}}\n  - c_norm: {{norm: batch}}\n  - s: {{add: [c, c_norm]}}\n"
+    )
+    save_torch(tmp_path / "a.pth", dict.fromkeys(NORMED[1:], np.ones(4, "f")) | {NORMED[0]: np.ones((4, 3, 3, 3), "f")})
+    flags = ("--channels", "rgb", "--mean", "1,2,3", "-o", "out.safetensors")
+    status, _, errors = run("import", "a.pth", "--spec", spec, *flags)
+    said = (
+        "error[SC804 image-channels]: `c.weight` has no bias or batch norm from the file that could take the mean in\n"
+    )
+    assert status == 1 and errors.startswith(said)
+
+
+def test_data_py_scales_images_as_the_import_takes_it(nets: SimpleNamespace, tmp_path: Path, spec: Path) -> None:
     spec.write_text(spec.read_text().replace("{linear: 5}", "{conv: 5}"))
     arguments = ["build", str(spec), "--backend", "torch", "--out", str(tmp_path / "o")]
     assert CliRunner().invoke(cli, arguments, standalone_mode=False).return_value == 0

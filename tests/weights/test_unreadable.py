@@ -267,7 +267,7 @@ def test_a_mean_needs_a_bias_and_channels_an_image(
     del tensors["c1.bias"]
     save["torch"](tmp_path / "a.pth", tensors)
     assert refused(run, tmp_path, "a.pth", "--channels", "rgb", "--mean", "1,2,3") == (
-        "error[SC804 image-channels]: `c1.weight` has no bias from the file that could take the mean in\n"
+        "error[SC804 image-channels]: `c1.weight` has no bias or batch norm from the file that could take the mean in\n"
         "   = help: subtract the mean in data.py, and leave --mean out\n"
     )
     del tensors["c1.weight"]

@@ -15,8 +15,12 @@ LONGEST = 50_000_000
 KINDS = {  # class in a name -> kind of layer
     "conv2d": "conv", "conv2d_transpose": "deconv", "depthwise_conv2d": "depthwise", "separable_conv2d": "separable",
     "dense": "linear", "p_re_lu": "prelu", "batch_normalization": "batch", "group_normalization": "group",
-    "layer_normalization": "layer",
+    "layer_normalization": "layer", "normalization": "image",
 }  # fmt: skip
+_ON_IMAGES = frozenset({
+    "Rescaling", "Normalization", "Lambda", "TFOpLambda", "SlicingOpLambda", "Subtract", "Divide", "TrueDivide",
+    "Multiply", "Add", "GetItem",
+})  # fmt: skip
 _SITES: Mapping[str, Kind] = {
     "conv": "conv", "deconv": "deconv", "depthwise": "conv", "linear": "linear", "prelu": "prelu", "batch": "batch",
     "group": "group",
@@ -42,6 +46,28 @@ def layers_told(config: object) -> dict[str, Told]:
         if isinstance(name, str) and name not in found:
             found[name] = _told(name, kind, settings)
     return found
+
+
+def image_said(config: object) -> Iterator[str]:
+    """What the model computes with its image before its first layer, which is not imported."""
+    if not isinstance(config, str | bytes) or len(config) > LONGEST:
+        return
+    told: list[str] = []
+    for word, settings in _entries(json.loads(config)):
+        if KINDS.get(_snake(word), "") in _SITES:
+            break
+        if word in _ON_IMAGES:
+            told.append(f"{word} `{settings.get('name')}`{_comes_to(settings) if word == 'Rescaling' else ''}")
+    if told:
+        why = "which is imported without that: --channels, --mean and --std say what it read"
+        yield f"the file computes with its image ({', '.join(told)}) before its first layer, {why}"
+
+
+def _comes_to(settings: Mapping[str, Any]) -> str:
+    scale, offset = settings.get("scale"), settings.get("offset", 0)
+    if not isinstance(scale, int | float) or not isinstance(offset, int | float) or not scale:
+        return ""
+    return f": (x - {-offset / scale + 0:.6g}) / {1 / scale:.6g}"
 
 
 def kind_of(name: str) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from segcompile.errors import SegcompileError
-from segcompile.weights.keras_config import LONGEST, kind_of, layers_told
+from segcompile.weights.keras_config import LONGEST, image_said, kind_of, layers_told
 from segcompile.weights.sites import FileLayer, Site
 from segcompile.weights.stored import MOST_BYTES, Order, Source, Stored, check_file, checked, damaged, widened
 
@@ -68,7 +68,9 @@ def read_keras(path: Path) -> Source:
     with ExitStack() as opened:
         try:
             content, config = _content(path)
-            layers, order = _layers(opened.enter_context(h5py.File(content, "r")), config)
+            file = opened.enter_context(h5py.File(content, "r"))
+            layers, order = _layers(file, config)
+            said = list(image_said(config or file.attrs.get("model_config")))
             tensors = checked(path, [tensor for layer in layers for tensor in _tensors(layer)])
         except SegcompileError:
             raise
@@ -77,9 +79,9 @@ def read_keras(path: Path) -> Source:
         except Exception:  # whatever the bytes make HDF5 raise
             raise damaged(path, "it is damaged, or no weights of Keras") from None
         opened.pop_all()  # the values are read when they are asked for
-    unsaid = any(layer.kind == "batch" and layer.told is None for layer in layers)
-    said = "the file does not say the eps of its batch norms, which in Keras is 1e-3 unless told otherwise"
-    return Source(path, tensors, order, said=(said,) if unsaid else ())
+    if any(layer.kind == "batch" and layer.told is None for layer in layers):
+        said.append("the file does not say the eps of its batch norms, which in Keras is 1e-3 unless told otherwise")
+    return Source(path, tensors, order, said=tuple(said))
 
 
 def _layers(file: Any, config: Any) -> tuple[list[_Layer], Order]:
@@ -187,6 +189,8 @@ def _followed(group: Any, path: str) -> Any:
 
 def _tensors(layer: _Layer) -> Iterator[Stored]:
     """A layer's arrays as PyTorch has them; those that the file does not tell apart cannot be used."""
+    if layer.kind == "image":  # its mean, its variance and a count: no layer of a network
+        return
     ranks = [len(_shape(array)) for array in layer.arrays]
     roles = layer.roles or _roles(layer.kind, ranks)
     for index, array in enumerate(layer.arrays):

@@ -5,7 +5,7 @@ Nothing is run. Whatever the bytes say, a setting of the wrong type or length co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,12 @@ from segcompile.weights.onnx_constants import follow
 from segcompile.weights.onnx_values import FLOATS, MOST_SETTINGS, Constant, Step
 from segcompile.weights.stored import damaged
 
+LAYERS = frozenset({  # ops with a kernel or matrix
+    "Conv", "ConvTranspose", "FusedConv", "QLinearConv", "ConvInteger", "Gemm", "FusedGemm", "QGemm", "MatMul",
+    "FusedMatMul", "QLinearMatMul", "MatMulInteger", "BatchNormalization", "InstanceNormalization",
+    "GroupNormalization", "PRelu",
+})  # fmt: skip
+_INLINE = "onnx.inliner.inline_local_functions(model)"
 _EXTERNAL = 1  # TensorProto.DataLocation
 _DOMAINS = ("", "ai.onnx", "com.microsoft")  # ONNX's own, and onnxruntime's fused ops
 
@@ -43,9 +49,15 @@ class OnnxGraph:
 
 
 def onnx_graph(path: Path, model: Any) -> OnnxGraph:
-    """What a model's main graph holds. Raises SegcompileError (SC801) for tensors in other files and doubled names."""
+    """What a model's main graph holds. Raises SegcompileError (SC801) for tensors in other files, doubled names, steps
+    that are not in the order of their run, and layers within a step."""
+    _check_inner(path, model)
     steps = tuple(_step(node) for node in model.graph.node)
+    _check_order(path, steps)
     constants = dict(_held(path, model.graph))
+    live = _live(model, steps)
+    idle = len(steps) - len(live)
+    steps = live
     for step in steps:
         if step.outputs and (found := follow(step, constants)) is not None:
             constants.setdefault(step.outputs[0], found)
@@ -60,8 +72,73 @@ def onnx_graph(path: Path, model: Any) -> OnnxGraph:
         frozenset(value.name for value in model.graph.output),
         {name: step for step in steps for name in step.outputs},
         {name: tuple(found) for name, found in readers.items()},
-        tuple(_passed_over(model)),
+        tuple(_passed_over(model, idle)),
     )
+
+
+def _check_order(path: Path, steps: Sequence[Step]) -> None:
+    """Each value is made once, and before it is read: tensors go in by the order of the steps."""
+    made: dict[str, int] = {}
+    for index, step in enumerate(steps):
+        for name in filter(None, step.outputs):
+            if name in made:
+                raise damaged(path, f"two steps make `{name}`")
+            made[name] = index
+    for index, step in enumerate(steps):
+        late = next((name for name in step.inputs if made.get(name, -1) >= index), None)
+        if late is not None:
+            why = (
+                f"its steps are not in the order of their run: {step.op} `{step.name}` reads `{late}` before it is made"
+            )
+            raise damaged(path, why, "sort them, as onnx_graphsurgeon's toposort() does")
+
+
+def _live(model: Any, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps that a result is made of; all where none is said."""
+    wanted = {value.name for value in model.graph.output}
+    if not wanted.intersection(name for step in steps for name in step.outputs):
+        return tuple(steps)
+    wanted |= {name for _, inner in _inner_graphs(model.graph) for node in inner.node for name in node.input}
+    wanted |= {value.name for _, inner in _inner_graphs(model.graph) for value in inner.output}
+    found: list[Step] = []
+    for step in reversed(steps):
+        if not wanted.isdisjoint(step.outputs) or not step.outputs:
+            wanted.update(step.inputs)
+            found.append(step)
+    return tuple(reversed(found))
+
+
+def _inner_graphs(graph: Any) -> Iterator[tuple[Any, Any]]:
+    """The graphs within a graph's steps, each with the step."""
+    todo = [graph]
+    while todo:
+        for node in todo.pop().node:
+            for part in node.attribute:
+                inner = [part.g] if part.type == 5 else list(part.graphs) if part.type == 10 else []  # GRAPH, GRAPHS
+                todo += inner
+                yield from ((node, each) for each in inner)
+
+
+def _check_inner(path: Path, model: Any) -> None:
+    """Raises SegcompileError (SC801) for layers in a graph within a step, or in a function: behind them by order all
+    tensors would be those of another layer."""
+    for node, inner in _inner_graphs(model.graph):
+        if any(each.op_type in LAYERS for each in inner.node):
+            why = f"{node.op_type} `{node.name}` holds layers of its own, which are not read"
+            raise damaged(path, why, "export the network without branches and loops, or simplify it with onnxsim")
+    called = {(node.domain, node.op_type) for node in model.graph.node}
+    bodies = {(function.domain, function.name): function for function in model.functions}
+    todo, seen = [key for key in bodies if key in called], set[tuple[str, str]]()
+    while todo:
+        key = todo.pop()
+        if key in seen:
+            continue
+        seen.add(key)
+        body = bodies[key].node
+        if any(each.op_type in LAYERS for each in body):
+            why = f"its function `{key[1]}` holds layers of its own, which are not read"
+            raise damaged(path, why, f"{_INLINE} puts them into the graph")
+        todo += [(each.domain, each.op_type) for each in body if (each.domain, each.op_type) in bodies]
 
 
 def _step(node: Any) -> Step:
@@ -85,8 +162,11 @@ def extents(value: Any) -> tuple[int | None, ...]:
     return tuple(part.dim_value if part.dim_value > 0 else None for part in value.type.tensor_type.shape.dim)
 
 
-def _passed_over(model: Any) -> Iterator[str]:
-    """What may hold weights and is not looked at."""
+def _passed_over(model: Any, idle: int) -> Iterator[str]:
+    """What is not looked at; `idle`: how many steps make no result."""
+    if idle and any(node.op_type in LAYERS for node in model.graph.node):
+        steps = "1 step of the file makes" if idle == 1 else f"{idle} steps of the file make"
+        yield f"{steps} none of its results: left out"
     inner = [node for node in model.graph.node if any(part.type in (5, 10) for part in node.attribute)]  # GRAPH, GRAPHS
     if inner:
         words = ", ".join(dict.fromkeys(node.op_type for node in inner))
@@ -96,7 +176,7 @@ def _passed_over(model: Any) -> Iterator[str]:
     calls = [node for node in model.graph.node if (node.domain, node.op_type) in functions]
     if calls:
         steps = "1 step of the file calls" if len(calls) == 1 else f"{len(calls)} steps of the file call"
-        help = "onnx.inliner.inline_local_functions(model) puts their steps into the graph"
+        help = f"{_INLINE} puts their steps into the graph"
         yield f"{steps} functions that it defines ({calls[0].op_type}), which were not looked into: {help}"
 
 

@@ -271,11 +271,11 @@ def _turned(matrix: Constant) -> Constant:
     return replace(matrix, shape=matrix.shape[::-1], read=lambda: matrix.read().T)
 
 
-def _turn_before(name: str, graph: OnnxGraph, known: Known) -> tuple[int, ...]:
+def _turn_before(name: str, graph: OnnxGraph, known: Known, flat: bool = False, most: int = 64) -> tuple[int, ...]:
     """How a map was transposed before it was flattened to a value; () if it was not, or if the value is the map, with
-    its channels last. What only computes with each number, a norm or an activation, leaves them where they are."""
+    its channels last. What only computes with each number, a norm or an activation, leaves them where they are, and so
+    does putting maps together that were transposed alike."""
     seen: set[str] = set()
-    flat = False
     while name in graph.makers and name not in seen:
         seen.add(name)
         step = graph.makers[name]
@@ -284,6 +284,11 @@ def _turn_before(name: str, graph: OnnxGraph, known: Known) -> tuple[int, ...]:
             plain = before is None or before.op not in ("Reshape", "Transpose")
             turn = step.integers("perm") or (3, 2, 1, 0)
             return () if not flat and turn[-1] == 1 else turn if plain else (0,)
+        if step.op == "Concat":
+            if most < len(step.inputs):
+                return (0,)
+            each = {_turn_before(part, graph, known, flat, most // 2 - len(step.inputs)) for part in step.inputs}
+            return each.pop() if len(each) == 1 else (0,)
         flat |= step.op in _FLATTENS
         name = _kept(step, graph, known)
     return ()

@@ -391,6 +391,28 @@ def test_what_a_keras_model_says_of_a_layer_is_compared_with_the_spec(run: Run, 
     assert "error[SC805 " in errors and "a has eps 1e-05, the file's BatchNormalization `b` 0.001\n" in errors
 
 
+def test_what_a_keras_model_computes_with_its_image_is_said_and_no_layer(run: Run, tmp_path: Path) -> None:
+    """As EfficientNet has it; the weights alone say it by the name of the class."""
+    (tmp_path / "net.yaml").write_text(f"{LAYERS.partition('  - a:')[0]}  - a: {{conv: 4, bias: no}}\n")
+    image = [np.ones(3, "f"), np.ones(3, "f"), np.zeros((), "i4")]
+    kernel = np.ones((3, 3, 3, 4), "f")
+    keras_3(
+        tmp_path / "a.weights.h5",
+        {"layers/normalization": ("normalization", image), "layers/conv2d": ("stem", [kernel])},
+    )
+    assert "out.safetensors: 1 of 1 tensors" in imported(run, tmp_path, "a.weights.h5")[0]
+    settings = {
+        "rescaling": ("Rescaling", {"scale": 2 / 255, "offset": -1.0}), "normalization": ("Normalization", {}),
+        "stem": ("Conv2D", {}), "later": ("Rescaling", {"scale": 2.0}),
+    }  # fmt: skip
+    entries = [{"class_name": kind, "config": {"name": name, **more}} for name, (kind, more) in settings.items()]
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps({"class_name": "Functional", "config": {"layers": entries}}))
+        archive.write(tmp_path / "a.weights.h5", "model.weights.h5")
+    steps = "Rescaling `rescaling`: (x - 127.5) / 127.5, Normalization `normalization`"
+    assert f"\nthe file computes with its image ({steps}) before its" in imported(run, tmp_path, "a.keras")[0]
+
+
 def test_a_norm_of_three_arrays_is_not_guessed(tmp_path: Path) -> None:
     keras_3(tmp_path / "a.h5", {"layers/batch_normalization": ("bn", [np.ones(4, "f")] * 3)})
     source = read_weights(tmp_path / "a.h5")

@@ -656,6 +656,73 @@ def test_a_kernel_that_the_file_computes_is_refused_with_its_reason(run: Run, tm
     assert "1 of 2 tensors" in told
 
 
+def test_layers_within_a_step_or_a_function_are_refused(run: Run, tmp_path: Path) -> None:
+    """By order the kernel of the last convolution would be that of the second."""
+    value = helper.make_tensor_value_info
+    inner = helper.make_graph([node("Conv", ("a", "k"), "y")], "inner", [], [value("y", 1, [1, 3, 8, 8])],
+                              [numpy_helper.from_array(some(3, 3, 1, 1), "k")])  # fmt: skip
+    outer = helper.make_graph(
+        [node("If", ("yes",), "z", then_branch=inner, else_branch=inner)], "outer", [], [value("z", 1, None)]
+    )
+    held = {"w": some(3, 3, 1, 1), "w2": some(3, 3, 1, 1), "yes": np.array(True)}
+    spec = net(tmp_path, *[f"{name}: {{conv: 3, kernel: 1, bias: no}}" for name in "abc"])
+    for branch in (inner, outer):
+        nodes = [node("Conv", ("x", "w"), "a"), node("If", ("yes",), "i", then_branch=branch, else_branch=branch)]
+        write(tmp_path / "a.onnx", [*nodes, node("Conv", ("i", "w2"), "c")], held, checked=False)
+        status, _, errors = run("import", "a.onnx", "--spec", spec, *FLAGS)
+        assert status == 1 and "holds layers of its own, which are not read\n" in errors
+    path = write(tmp_path / "a.onnx", [node("Conv", ("x", "w"), "a"), node("Relu", ("a",), "c")], {"w": held["w"]})
+    model = onnx.load(path)
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("f", 1)]
+    bodies = {"F": [helper.make_node("G", ["p", "q"], ["r"], domain="f")], "G": [node("Conv", ("p", "q"), "r")]}
+    model.functions.extend(
+        helper.make_function("f", name, ["p", "q"], ["r"], body, opsets) for name, body in bodies.items()
+    )
+    model.opset_import.append(opsets[1])
+    model.graph.node.insert(1, helper.make_node("F", ["a", "w"], ["b"], domain="f"))
+    onnx.save(model, path)
+    status, _, errors = run("import", "a.onnx", "--spec", spec, *FLAGS)
+    assert status == 1 and "its function `G` holds layers of its own, which are not read\n" in errors
+    assert "onnx.inliner.inline_local_functions(model) puts them into the graph\n" in errors
+
+
+def test_steps_that_make_no_result_have_no_layers(run: Run, nets: SimpleNamespace, tmp_path: Path) -> None:
+    nodes = [node("Conv", ("x", "w"), "idle"), node("Relu", ("idle",), "more"), node("Conv", ("x", "w2"), "c")]
+    path = write(tmp_path / "a.onnx", nodes, {"w": some(4, 3, 1, 1), "w2": some(4, 3, 1, 1) * 2})
+    told = agrees(run, nets, path, net(tmp_path, "c: {conv: 4, kernel: 1, bias: no}"))
+    assert "\n2 steps of the file make none of its results: left out\n" in told
+    assert "  w  4 x 3 x 1 x 1  (no weight of a layer: no step reads it)\n" in told
+
+
+@pytest.mark.parametrize(("nodes", "said"), [
+    ([node("Conv", ("b", "w2"), "c"), node("Conv", ("x", "w"), "b"), node("Relu", ("c",), "y")],
+     "its steps are not in the order of their run: Conv `c` reads `b` before it is made"),
+    ([node("Conv", ("x", "w"), "b"), node("Conv", ("b", "w2"), "b")], "two steps make `b`"),
+    ([node("Add", ("x", "a"), "a")],
+     "its steps are not in the order of their run: Add `a` reads `a` before it is made"),
+])  # fmt: skip
+def test_steps_in_no_order_of_a_run_are_refused(nodes: Sequence[Any], said: str, run: Run, tmp_path: Path) -> None:
+    write(tmp_path / "a.onnx", nodes, {"w": some(3, 3, 1, 1), "w2": some(3, 3, 1, 1)}, checked=False)
+    spec = net(tmp_path, "b: {conv: 3, kernel: 1, bias: no}", "c: {conv: 3, kernel: 1, bias: no}")
+    status, _, errors = run("import", "a.onnx", "--spec", spec, *FLAGS)
+    assert status == 1 and f"cannot be read as weights: {said}\n" in errors
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_columns_of_maps_that_are_put_together(alike: bool, run: Run, nets: SimpleNamespace, tmp_path: Path) -> None:
+    """Both (batch, height, width, channel) before their channels are joined; otherwise nothing is known."""
+    nodes = [node("Transpose", ("x",), "t", perm=[0, 2, 3, 1]), node("Relu", ("t",), "r")]
+    nodes += [node("Concat", ("t", "r" if alike else "v"), "k", axis=3), node("Flatten", ("k",), "f")]
+    held = {"w": some(5, 24).T.copy(), **({} if alike else {"v": some(1, 2, 2, 3)})}
+    path = write(tmp_path / "a.onnx", [*nodes, node("MatMul", ("f", "w"), "m")], held, (1, 3, 2, 2), rank=2)
+    spec = net(tmp_path, "r: {act: relu}", "k: {concat: [input, r]}", "fc: {linear: 5, bias: no}", size=2)
+    if alike:
+        agrees(run, nets, path, spec)
+    else:
+        status, _, errors = run("import", path, "--spec", spec, *FLAGS)
+        assert status == 1 and "its map is rearranged" in errors
+
+
 def test_graphs_within_a_step_are_said_not_to_be_looked_into(run: Run, tmp_path: Path) -> None:
     value = helper.make_tensor_value_info
     branch = helper.make_graph([node("Identity", ("c",), "y")], "branch", [], [value("y", 1, [1, 4, 8, 8])])

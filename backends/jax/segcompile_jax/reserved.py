@@ -18,14 +18,13 @@ CLASSES = frozenset({"BatchNorm", "ConvTranspose", "False", "Frozen", "None", "P
 
 # What the other files, which import the model's class by its name, use in capitals (a test reads them).
 MODELS = CLASSES | {
-    "AXES", "Any", "Array", "BINARY", "BOUNDS", "BY_COLOUR", "Batch", "Batches", "BrokenProcessPool", "CENTRE",
-    "CHANNELS", "CLASSES", "COLOUR", "COMPILED", "COUNTS", "CROPS", "Callable", "Connection", "Counter", "DAMAGED",
-    "FAST_ON_CPU", "FEW", "FORMATS", "Found", "Future", "GREY", "Generator", "HEAD", "HEADS", "IGNORE", "IO", "Ignored",
-    "Image", "ImageDraw", "ImageFile", "ImageFont", "InputError", "Interruption", "Iterator", "KEPT", "KILLED", "LABEL",
-    "LEAST", "LUMA", "Labels", "Log", "MEAN", "MOST", "MULTIPLE", "Mapping", "Meant", "Mesh", "Metrics", "NDArray",
-    "NamedSharding", "NamedTuple", "OFFSET", "OUTPUT", "PADDING", "PROBABILITIES", "PYTORCH", "Pair", "PartitionSpec",
-    "Path", "Reading", "SAID", "SIZE", "STAGES", "STD", "STOPS", "STRIDE", "SUMS", "Sequence", "Size", "SpawnProcess",
-    "Stage", "State", "Step", "Stopped", "THREADS", "THRESHOLD", "Tensors", "TextIO", "ThreadPoolExecutor",
-    "UNFINISHED", "WHOLE",
-    *(name for name in dir(builtins) if name[0].isupper()),
+    "AXES", "Any", "Array", "BINARY", "BOUNDS", "BY_COLOUR", "BY_GREY", "Batch", "Batches", "BrokenProcessPool",
+    "CENTRE", "CHANNELS", "CLASSES", "COLOUR", "COMPILED", "COUNTS", "CROPS", "Callable", "Connection", "Counter",
+    "DAMAGED", "FAST_ON_CPU", "FEW", "FORMATS", "Found", "Future", "GREY", "Generator", "HEAD", "HEADS", "IGNORE",
+    "IO", "Ignored", "Image", "ImageDraw", "ImageFile", "ImageFont", "InputError", "Interruption", "Iterator", "KEPT",
+    "KILLED", "LABEL", "LEAST", "LUMA", "Labels", "Log", "MEAN", "MOST", "MULTIPLE", "Mapping", "Meant", "Mesh",
+    "Metrics", "NDArray", "NamedSharding", "NamedTuple", "OFFSET", "OUTPUT", "PADDING", "PROBABILITIES", "PYTORCH",
+    "Pair", "PartitionSpec", "Path", "Reading", "SAID", "SIZE", "STAGES", "STD", "STOPS", "STRIDE", "SUMS",
+    "Sequence", "Size", "SpawnProcess", "Stage", "State", "Step", "Stopped", "THREADS", "THRESHOLD", "Tensors",
+    "TextIO", "ThreadPoolExecutor", "UNFINISHED", "WHOLE", *(name for name in dir(builtins) if name[0].isupper()),
 }  # fmt: skip

@@ -14,19 +14,28 @@ def main() -> None:
     """Run the command line; whoever stops it, were it still being imported, gets a word and no traceback."""
     sys.unraisablehook = _unraised
     try:
-        import signal
-
-        from segcompile.cli import main as run
-
-        try:
-            run()
-        finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: Python's own end must not be stopped
-    except (KeyboardInterrupt, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not isinstance(error.__cause__, KeyboardInterrupt):
-            raise  # Python up to 3.11 wraps what stops it while a class is made
+        _run()
+    except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)
+
+
+def _run() -> None:
+    import signal
+
+    from segcompile import interruption
+
+    interruption.watch()
+    try:
+        from segcompile.cli import main as run
+
+        run()
+    except Exception as error:
+        if interruption.stopped():
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: Python's own end must not be stopped
 
 
 def _unraised(found: UnraisableHookArgs) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
+from segcompile import interruption
 from segcompile.analysis.facts import Facts
 from segcompile.analysis.shapes import sizes_of
 from segcompile.analysis.sizes import Sizes
@@ -98,6 +99,8 @@ def load_backend(name: str) -> Backend:
     try:
         backend = point.load()
     except Exception as cause:  # whatever a plugin's import does, the user must see it
+        if interruption.stopped():
+            raise
         message = f"backend `{name}` ({point.value}) cannot be loaded: {type(cause).__name__}: {cause}"
         raise fail("SC602", message, help="repair or uninstall its distribution") from cause
     if not isinstance(backend, Backend):
@@ -147,6 +150,8 @@ def _guarded(backend: Backend, function: Callable[[In], Out], argument: In) -> O
     try:
         return function(argument)
     except Exception as cause:
+        if interruption.stopped():
+            raise
         message = f"backend `{backend.name}` failed: {type(cause).__name__}: {cause}"
         raise fail("SC602", message, help="this is a bug of the backend, not of your spec") from cause
 

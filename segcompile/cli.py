@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from segcompile import __version__
+from segcompile import __version__, interruption
 from segcompile.checking import check_json, check_spec, title
 from segcompile.colour import coloured, wanted
 from segcompile.compiler import Compiled, compile_spec, find_spec
@@ -562,7 +562,7 @@ def _guarded(run: Callable[[], Any]) -> int:
         sys.stderr.close()  # the reader is gone: `segcompile rf x | head`
         return CLEAN
     except Exception as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # see __main__.py
+        if interruption.stopped():  # __main__.py says so
             raise
         message = f"internal error: {type(error).__name__}: {error}\nThis is a bug of segcompile, not of your spec."
         click.echo(f"{message} SEGCOMPILE_TRACEBACK=1 shows where.", err=True)

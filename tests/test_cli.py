@@ -484,6 +484,24 @@ def test_ctrl_c_stops_while_a_class_is_made(where: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (130, "stopped\n")
 
 
+@pytest.mark.parametrize(
+    "where",
+    ["cli.main = other", "cli._print_builds = other", "from importlib.metadata import EntryPoint as E; E.load = other"],
+    ids=["imports", "commands", "plugins"],
+)
+def test_ctrl_c_stops_where_a_library_raises_something_else_of_it(where: str, tmp_path: Path) -> None:
+    """Pydantic has raised a SchemaError."""
+    lost = (
+        f"{_HEEDS}from segcompile import __main__ as start\n"
+        "def other(*_):\n    try: signal.raise_signal(signal.SIGINT)\n"
+        "    except KeyboardInterrupt: raise ValueError('no schema') from None\n"
+        f"from segcompile import cli\n{where}\nstart.main()\n"
+    )
+    command = [sys.executable, "-c", lost, "build", LARGE, "--backend", "torch", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
+
+
 def test_ctrl_c_while_a_folder_is_written_waits_for_its_end(tmp_path: Path) -> None:
     slow = (
         f"{_HEEDS}from segcompile import writer\nreal = writer._fill\n"

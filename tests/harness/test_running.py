@@ -444,3 +444,25 @@ def test_a_worker_that_is_killed_while_it_hands_over_a_batch_is_one_line(
     monkeypatch.setattr(loading, "started", lambda batches: (worker, ours))
     assert list(loading.read_ahead(None, 0, 1, 1)) == [loading.KILLED]
     theirs.close()
+
+
+# --- Ctrl-C before the command begins ---------------------------------------------------------------------------------
+
+_RUN = (  # a shell that runs a suite in the background has its children ignore SIGINT
+    "import runpy, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "runpy.run_path(sys.argv[1], run_name='__main__')\n"
+)
+
+
+@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "predict.py", "data.py", "weights.py"])
+def test_ctrl_c_during_the_imports_is_one_line(side: Any, tmp_path: Path, script: str) -> None:
+    for name in ("jax", "numpy", "safetensors", "torch"):  # the first that a script imports never ends
+        (tmp_path / f"{name}.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{side.folder}"}
+    command = [sys.executable, "-c", _RUN, str(side.folder / script)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == ("", "interrupted\n") and process.returncode == 130

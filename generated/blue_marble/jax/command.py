@@ -31,8 +31,20 @@ def number_of(stopped: KeyboardInterrupt) -> int:
 
 
 def stop(number: int, frame: object) -> None:
-    """What SIGTERM does: the same as Ctrl-C."""
+    """What a signal does to a command."""
     raise Stopped(number)
+
+
+def end_quietly() -> None:
+    """Let Ctrl-C end a program with a line, before its command begins. A shell may have it ignored, and it stays so."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, end)
+
+
+def end(number: int, frame: object) -> None:
+    """What Ctrl-C does then: there is nothing yet to be put in order."""
+    os.write(sys.stderr.fileno(), b"interrupted\n")
+    os._exit(128 + number)
 
 
 def command(work: Callable[[], int], remedy: str = "") -> int:
@@ -41,7 +53,7 @@ def command(work: Callable[[], int], remedy: str = "") -> int:
     `remedy` is what may help where memory runs out.
     """
     try:
-        with at_sigterm():
+        with stoppable():
             status = work()
             sys.stdout.flush()
         return status
@@ -63,16 +75,20 @@ def command(work: Callable[[], int], remedy: str = "") -> int:
 
 
 @contextmanager
-def at_sigterm() -> Iterator[None]:
-    """SIGTERM stops what is done here as Ctrl-C does."""
+def stoppable() -> Iterator[None]:
+    """A signal stops what is done here, with Stopped. One that is ignored stays so."""
     if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.getsignal(number) for number in STOPS}
+    for number in STOPS:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in STOPS:
+            signal.signal(number, before[number])
 
 
 def out_of_memory(error: Exception) -> bool:

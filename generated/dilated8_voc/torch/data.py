@@ -11,6 +11,11 @@ import math
 import sys
 from typing import Any
 
+if __name__ == "__main__":
+    from command import end_quietly
+
+    end_quietly()  # whoever stops it while the modules below are imported sees no traceback
+
 import numpy as np
 from numpy.typing import NDArray
 

@@ -18,6 +18,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+if __name__ == "__main__":
+    from command import end_quietly
+
+    end_quietly()  # whoever stops it while the modules below are imported sees no traceback
+
 import jax
 import numpy as np
 from flax import nnx

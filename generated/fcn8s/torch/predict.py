@@ -12,6 +12,11 @@ import math
 import sys
 from pathlib import Path
 
+if __name__ == "__main__":
+    from command import end_quietly
+
+    end_quietly()  # whoever stops it while the modules below are imported sees no traceback
+
 import numpy as np
 import torch
 from numpy.typing import NDArray

@@ -16,6 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    from command import end_quietly
+
+    end_quietly()  # whoever stops it while the modules below are imported sees no traceback
+
 import safetensors
 import safetensors.torch
 import torch

@@ -10,6 +10,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+if __name__ == "__main__":
+    from command import end_quietly
+
+    end_quietly()  # whoever stops it while the modules below are imported sees no traceback
+
 import numpy as np
 from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]

@@ -15,6 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    from command import end_quietly
+
+    end_quietly()  # whoever stops it while the modules below are imported sees no traceback
+
 import torch
 from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]

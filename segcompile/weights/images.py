@@ -22,8 +22,8 @@ from segcompile.errors import fail
 from segcompile.graph import Graph
 from segcompile.ops import BatchNorm, Join
 from segcompile.weights.parameters import Tensor, mixes_channels, reads_image
-from segcompile.weights.placing import Place
-from segcompile.weights.stored import Array
+from segcompile.weights.placing import Place, shown
+from segcompile.weights.stored import Array, Stored
 
 MEAN = (0.485, 0.456, 0.406)  # ImageNet's, as in data.py
 STD = (0.229, 0.224, 0.225)
@@ -111,11 +111,37 @@ def _images(graph: Graph) -> set[str]:
     return {name for name, shape in graph.inputs.items() if shape.channels == 3}
 
 
-def check_images(images: Images, kernels: Mapping[str, tuple[str, Shifted | None]], others: Sequence[str]) -> None:
+def of_other_images(graph: Graph, wrong: Sequence[tuple[Tensor, Stored]]) -> tuple[Tensor, Stored] | None:
+    """The first kernel that reads images and in the file reads such of another number of channels."""
+    for tensor, stored in wrong:
+        ours, theirs = tensor.shape, stored.shape
+        if reads_image(tensor, graph) and len(theirs) == len(ours) and (ours[0], *ours[2:]) == (theirs[0], *theirs[2:]):
+            return tensor, stored
+    return None
+
+
+def channels_said(count: int) -> str:
+    """`1 channel`."""
+    return f"{count} {'channel' if count == 1 else 'channels'}"
+
+
+def check_images(
+    images: Images,
+    kernels: Mapping[str, tuple[str, Shifted | None]],
+    others: Sequence[str],
+    other: tuple[Tensor, Stored] | None,
+) -> None:
     """Raises SegcompileError (SC804) if the order of channels is not said, said for no image, or for one that `others`
-    read too, which cannot be adapted, or a mean has neither a bias nor a batch norm to go into."""
+    read too, which cannot be adapted, or a mean has neither a bias nor a batch norm to go into. `other`: what
+    `of_other_images` found."""
     first = next(iter((*kernels, *others)), None)
     if first is None:
+        if (images.channels or images.mean) and other is not None:
+            tensor, stored = other
+            ours, count = channels_said(tensor.shape[1]), channels_said(stored.shape[1])
+            message = f"`{tensor.name}` reads images of {ours}, and in the file of {count}: {shown(stored.shape)}"
+            help = f"a spec whose `input` has {count}; or leave --channels, --mean and --std out, and it starts fresh"
+            raise fail("SC804", message, help=help)
         if images.channels or images.mean:
             message = "nothing that the file has weights for reads an image of three channels"
             raise fail("SC804", message, help="leave --channels, --mean and --std out")

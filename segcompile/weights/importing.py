@@ -11,7 +11,7 @@ from segcompile.compiler import Compiled
 from segcompile.errors import fail
 from segcompile.weights.comparing import check_layers, norms_astray
 from segcompile.weights.folding import folds_said
-from segcompile.weights.images import Images, check_images, first_kernels, other_readers
+from segcompile.weights.images import Images, check_images, first_kernels, of_other_images, other_readers
 from segcompile.weights.mapping import place
 from segcompile.weights.misfits import misfits_said
 from segcompile.weights.naming import named, read_names
@@ -55,7 +55,8 @@ def import_weights(
         *(norms_astray(places) if source.order is Order.EXECUTED else ()),
     ]
     kernels = first_kernels(compiled.graph, places)
-    check_images(images, kernels, other_readers(compiled.graph))
+    other = of_other_images(compiled.graph, placement.misfits)
+    check_images(images, kernels, other_readers(compiled.graph), other)
     values = placed_values(source, places)
     for name, (image, shifted) in kernels.items():
         values[name], more = images.adapt(values[name])

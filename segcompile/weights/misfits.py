@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from segcompile.compiler import Compiled, compile_spec
 from segcompile.errors import Findings, SegcompileError
 from segcompile.language.sections import read_parameters
+from segcompile.weights.images import channels_said, of_other_images
 from segcompile.weights.parameters import Tensor, tensors
 from segcompile.weights.placing import EXAMPLES, Place, fits, groups_of, shown
 from segcompile.weights.stored import Stored
@@ -48,6 +49,10 @@ def likely_cause(compiled: Compiled, right: Sequence[Pair], wrong: Sequence[Pair
     if found:
         told = [f"{name}={value}" for name, value in found.items()]
         return f"built with {', '.join(told)}? then {' '.join(f'--set {each}' for each in told)}"
+    image = of_other_images(compiled.graph, wrong)
+    if image is not None and len(wrong) == 1:
+        layer, count = image[0].node.layer, channels_said(image[1].shape[1])
+        return f"`{layer}` reads {count} there: a network for other images? then a spec whose `input` has {count}"
     first, stored = wrong[0]
     layers = {tensor.node.layer for tensor, _ in wrong}
     if len(layers) == 1 and len(first.shape) == len(stored.shape) and first.shape[1:] == stored.shape[1:]:

@@ -33,7 +33,7 @@ def write_weights(path: Path, model: str, values: Mapping[str, Array], fresh: Se
     }
     for name, value in values.items():
         if not np.isfinite(value).all():
-            help = "numbers below 3.4e38; is the file damaged, or its training diverged?"
+            help = "numbers below 3.4e38: is the file damaged, or --std too small?"
             raise fail("SC105", f"the values for `{name}` are too large for float32", help=help)
     notes = {"model": model, FRESH: json.dumps(list(fresh))}
     temporary = path.with_name(f".{secrets.token_hex(16)}")

@@ -134,3 +134,20 @@ def test_a_transfer_says_it_too(spec: Path, run: Run, tmp_path: Path) -> None:
         "error[SC802 other-network]: no tensor of `a.safetensors` fits: every layer of net has another shape\n"
         "   = help: built with W=64, K=19? then --set W=64 --set K=19\n"
     )
+
+
+@pytest.mark.parametrize(("channels", "told"), [(1, "1 channel"), (4, "4 channels")])
+def test_a_first_kernel_for_other_images_is_said_to_be_one(
+    channels: int, told: str, spec: Path, run: Run, tmp_path: Path
+) -> None:
+    spec.write_text(SPEC.replace("channels: 3", f"channels: {channels}"))
+    save(tmp_path / "a.safetensors", spec)
+    spec.write_text(SPEC)
+    assert run("import", "a.safetensors", "--spec", spec, *FLAGS)[2] == (
+        f"error[SC804 image-channels]: `stem.weight` reads images of 3 channels, and in the file of {told}: "
+        f"8 x {channels} x 3 x 3\n"
+        f"   = help: a spec whose `input` has {told}; or leave --channels, --mean and --std out, and it starts fresh\n"
+    )
+    status, note, _ = run("import", "a.safetensors", "--spec", spec, "-o", "out.safetensors")
+    cause = f"`stem` reads {told} there: a network for other images? then a spec whose `input` has {told}"
+    assert status == 0 and f"there 8 x {channels} x 3 x 3; {cause}\n" in note

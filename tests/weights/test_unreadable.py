@@ -325,7 +325,7 @@ def test_values_that_are_too_large_once_adapted(
     save["torch"](tmp_path / "a.pth", {**tensors, "c1.weight": np.full_like(tensors["c1.weight"], 3e38)})
     assert refused(run, tmp_path, "a.pth", "--channels", "rgb", "--mean", "1,2,3") == (
         "error[SC105 out-of-range]: the values for `c1.weight` are too large for float32\n"
-        "   = help: numbers below 3.4e38; is the file damaged, or its training diverged?\n"
+        "   = help: numbers below 3.4e38: is the file damaged, or --std too small?\n"
     )
 
 

@@ -36,7 +36,7 @@ def stop(number: int, frame: object) -> None:
 
 
 def end_quietly() -> None:
-    """Let Ctrl-C end a program with a line, before its command begins. A shell may have it ignored, and it stays so."""
+    """Let Ctrl-C end a program with a line before its command begins. One that is ignored stays so."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, end)
 

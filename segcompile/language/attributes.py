@@ -190,13 +190,15 @@ def _listed(op: type[Op]) -> str:
     return f"it has {', '.join(names)}" if names else "it has none"
 
 
-def _values(op: type[Op], given: _Given, stride: tuple[int, int] = (1, 1)) -> dict[str, Any]:
-    """The value of each attribute; the stride first, because the others may read it (`kernel: 2*stride`)."""
+def _values(op: type[Op], given: _Given, stride: tuple[int, int] | None = None) -> dict[str, Any]:
+    """The value of each attribute; the stride first, because the others may read it (`kernel: 2*stride`). Where a layer
+    has none of its own, another value of that name is meant, if there is one."""
     found: dict[str, Any] = {}
     strided = "stride" in op.model_fields
     wrong: list[Diagnostic] = []
     for name, (node, values) in sorted(given.items(), key=lambda item: item[0] != "stride"):
-        scope = with_stride(values, stride) if strided and name != "stride" else values
+        own = strided and name != "stride" and (stride is not None or "stride" not in values)
+        scope = with_stride(values, stride or (1, 1)) if own else values
         try:
             found[name] = _value(op, name, node, scope)
         except SegcompileError as error:
@@ -321,7 +323,7 @@ def change_op(op: Op, attributes: Mapping, values: Values) -> Read:
     names = {op.main if name == op.spelling else name: node for name, (_, node) in attributes.entries.items()}
     given = {name: (node, values) for name, node in names.items() if name is not None}
     spans = {name: node.span for name, (node, _) in given.items()}
-    found = _values(type(op), given, getattr(op, "stride", None) or (1, 1))
+    found = _values(type(op), given, getattr(op, "stride", None))
     now = {name: getattr(op, name) for name in type(op).model_fields}
     return Read(_build(type(op), {**now, **found}, spans, attributes.span), spans)
 

@@ -25,9 +25,11 @@ _NO_NUMBER = re.compile(r"[-+]?\.(nan|NaN|NAN|inf|Inf|INF)")  # floats of YAML
 _SHARE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(?:/\s*([1-9][0-9]{0,17})|%)")  # 1/2, 50 %: no number of a spec
 _DECIMAL = re.compile(r"[-+]?([0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})")  # no exponent: it is held exactly
 _RATIO = re.compile(r"(.*[^/\s])\s*/\s*([^/\s].*)")  # not `//`
-_TIMES = re.compile(r"\s*[x×]\s*")
+_TIMES = re.compile(r"\s*[xX×]\s*")
 _PAIR = re.compile(rf"([-+]?[0-9]+){_TIMES.pattern}([-+]?[0-9]+)")
 _EXTENTS = re.compile(rf"[-+]?[0-9]+({_TIMES.pattern}[-+]?[0-9]+)+")  # 512x512, 1x3x3
+_UNITS = {"k": 1000, "px": 1, "pixels": 1}
+_WITH_UNIT = re.compile(rf"([0-9]{{1,9}})\s*({'|'.join(_UNITS)})")  # 100k steps
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _SIDES = ("stride_h", "stride_w")  # the own stride of a layer, along each axis
 _YES, _NO = ("yes", "Yes", "true", "True"), ("no", "No", "false", "False")
@@ -110,6 +112,9 @@ def _bad(bad: BadExpression, scalar: Scalar, values: Values, shift: int = 0) -> 
     if bad.name in values:
         message = f"`{bad.name}` is the name `{brief(str(values[bad.name]))}` here, not an integer"
         return fail("SC004", message, span, help="give it an integer, or correct the parameter that was meant")
+    unit = _WITH_UNIT.fullmatch(scalar.text)
+    if unit is not None:
+        return fail(bad.code, bad.message, span, help=f"write `{int(unit[1]) * _UNITS[unit[2]]}`")
     known = [name for name, value in values.items() if isinstance(value, int) and name not in _SIDES]
     listed = f"known here: {', '.join(sorted(known)[:20])}" if known else "add it to `params`"
     return fail(bad.code, bad.message, span, help=did_you_mean(bad.name, known) or listed)

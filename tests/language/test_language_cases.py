@@ -156,3 +156,12 @@ def test_a_map_of_one_pixel_is_not_aligned(bench: Workbench, join: str, align: s
     assert found.code.code == "SC313" and found.help is not None and "`resize: input` behind `g`" in found.help
     (found,) = bench.findings(text.replace(f", align: {align}", ""))
     assert found.code.code == "SC302" and found.help is not None and "`resize: input` behind `g`" in found.help
+
+
+def test_a_parameter_called_stride_is_hidden_by_a_stride_alone(bench: Workbench) -> None:
+    layers = (
+        "layers: [a: {conv: 8, kernel: stride}, b: {conv: 8, kernel: stride, stride: 2}, {conv: 8, kernel: stride}]"
+    )
+    assert bench.shapes(f"params: {{stride: 3}}\n{layers}") == {
+        "a": "8 x 62 x 62", "b": "8 x 31 x 31", "conv": "8 x 29 x 29"
+    }  # fmt: skip

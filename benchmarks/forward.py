@@ -30,7 +30,7 @@ def emitted(spec: str, backend: str, folder: Path) -> tuple[ModuleType, BuildReq
     """The module of a generated model, and what it was made of."""
     from segcompile.build import prepare
     from segcompile.compiler import find_spec
-    from segcompile.errors import Findings
+    from segcompile.text.errors import Findings
 
     name, _, variant = spec.partition("@")
     built = prepare(find_spec(name), backend, variant or None, {}, folder, Findings())

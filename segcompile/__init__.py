@@ -6,7 +6,7 @@ TYPE_CHECKING = False  # what `typing` says as well; importing it is a twentieth
 if TYPE_CHECKING:
     from typing import Any
 
-    from segcompile.fields import ReceptiveField, receptive_field
+    from segcompile.notebook import ReceptiveField, receptive_field
 
 __version__ = "0.1.0"
 __all__ = ["ReceptiveField", "__version__", "receptive_field"]

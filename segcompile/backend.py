@@ -14,13 +14,13 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from segcompile import interruption
-from segcompile.analysis.facts import Facts
-from segcompile.analysis.shapes import sizes_of
-from segcompile.analysis.sizes import Sizes
-from segcompile.errors import Diagnostic, Findings, did_you_mean, fail
-from segcompile.graph import Graph
+from segcompile.facts.facts import Facts
+from segcompile.facts.shapes import sizes_of
+from segcompile.facts.sizes import Sizes
 from segcompile.language.training import Training
+from segcompile.network.graph import Graph
 from segcompile.ops import Op
+from segcompile.text.errors import Diagnostic, Findings, did_you_mean, fail
 
 API_VERSION = 1
 GROUP = "segcompile.backends"

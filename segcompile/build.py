@@ -11,8 +11,8 @@ from segcompile import __version__
 from segcompile.backend import BuildRequest, load_backend, run_backend
 from segcompile.compiler import Compiled, compile_spec, own_files_first
 from segcompile.emit.templates import camel, one_line
-from segcompile.errors import Findings, fail
-from segcompile.source import Scalar
+from segcompile.text.errors import Findings, fail
+from segcompile.text.source import Scalar
 from segcompile.writer import MANIFEST, Plan, plan
 
 

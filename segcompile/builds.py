@@ -9,8 +9,8 @@ from typing import Any
 
 from segcompile.build import Built, emit
 from segcompile.compiler import compile_spec, find_spec
-from segcompile.errors import Findings, SegcompileError, fail
 from segcompile.interruption import to_the_end
+from segcompile.text.errors import Findings, SegcompileError, fail
 from segcompile.writer import write
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segcompile.analysis.verdicts import Verdict
+from segcompile.checks.verdicts import Verdict
 from segcompile.compiler import Compiled, compile_spec, find_spec
-from segcompile.errors import Findings, SegcompileError
 from segcompile.language.derive import variants_of
 from segcompile.library import locate
-from segcompile.report import as_json, render_one
+from segcompile.text.errors import Findings, SegcompileError
+from segcompile.text.report import as_json, render_one
 
 _WORTH = ("held", "false", "undecided")  # what a claim can be worth
 

@@ -17,15 +17,15 @@ import click
 
 from segcompile import __version__, interruption
 from segcompile.checking import check_json, check_spec, title
-from segcompile.colour import coloured, wanted
 from segcompile.compiler import Compiled, compile_spec, find_spec
-from segcompile.errors import CODES, Diagnostic, Findings, SegcompileError, did_you_mean, fail
-from segcompile.json_view import rf_json
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
 from segcompile.ops import ALL_OPS, kinds
-from segcompile.report import as_json, render_text
-from segcompile.tables import list_table, rf_table
+from segcompile.show.json_view import rf_json
+from segcompile.show.tables import list_table, rf_table
+from segcompile.text.colour import coloured, wanted
+from segcompile.text.errors import CODES, Diagnostic, Findings, SegcompileError, did_you_mean, fail
+from segcompile.text.report import as_json, render_text
 
 if TYPE_CHECKING:
     from segcompile.build import Built
@@ -125,7 +125,7 @@ def rf(
     try:
         compiled = compile_spec(find_spec(spec), findings, variant=variant, overrides=_overrides(settings))
         if asked:
-            from segcompile.fields.report import Request, answer  # as in `build`
+            from segcompile.show.answers import Request, answer  # as in `build`
 
             told = answer(compiled, Request(layer, phases, coverage, why, at, plot), findings)
             text, data = told.text, told.data
@@ -162,7 +162,7 @@ def diff_(a: str, b: str, form: str) -> int:
     Exit status 0 if they are one graph, under whatever names, and 1 if not.
     """
     from segcompile.diff import Verdict, compare  # as in `build`
-    from segcompile.diff_tables import diff_json, diff_text
+    from segcompile.show.diff_tables import diff_json, diff_text
 
     findings, compiled = Findings(), list[Compiled]()
     for spec in (a, b):

@@ -11,24 +11,27 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from segcompile.analysis.claims import Verdict, check_claims
-from segcompile.analysis.facts import Facts, analyse
-from segcompile.analysis.fit import fit
-from segcompile.analysis.ignored import check_ignored
-from segcompile.analysis.rounding import warn_rounding
-from segcompile.analysis.sizes import Sizes
-from segcompile.analysis.stages import check_stages
-from segcompile.errors import Diagnostic, Findings, Label, SegcompileError, did_you_mean, fail
-from segcompile.graph import Graph, Node
+from segcompile.checks.claims import Verdict, check_claims
+from segcompile.checks.gridding import warn_gridding
+from segcompile.checks.ignored import check_ignored
+from segcompile.checks.misaligned import warn_misaligned
+from segcompile.checks.no_effect import warn_field_exceeds, warn_no_effect
+from segcompile.checks.rounding import warn_rounding
+from segcompile.checks.stages import check_stages
+from segcompile.facts.facts import Facts, analyse, fields_in, maps_in
+from segcompile.facts.fit import fit
+from segcompile.facts.sizes import Sizes
 from segcompile.language.derive import Document, read_document
 from segcompile.language.expander import Use
 from segcompile.language.lint import warn_unused_parameters
 from segcompile.language.spec import Spec, read_spec
 from segcompile.library import bundled, locate
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import Shape
 from segcompile.passes.derive_crops import derive_crops
 from segcompile.passes.needed import leave_out_unneeded
 from segcompile.passes.unpools import pair_unpools
+from segcompile.text.errors import Diagnostic, Findings, Label, SegcompileError, did_you_mean, fail
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +181,11 @@ def analyse_graph(graph: Graph, findings: Findings) -> Analysed:
     if resolved is not graph:
         graph = resolved
         shapes, sizes = fit(graph, findings)
-    facts = analyse(graph, shapes, findings)
+    facts = analyse(graph, shapes)
+    warn_misaligned(graph, shapes, maps_in(graph, facts), findings)
+    warn_no_effect(graph, shapes, findings)
+    warn_field_exceeds(graph, shapes, fields_in(facts), findings)
+    warn_gridding(graph, shapes, fields_in(facts), findings)
     warn_rounding(graph, shapes, sizes, findings)
     return Analysed(graph, shapes, sizes, facts)
 

@@ -23,7 +23,7 @@ from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from segcompile.errors import Findings, fail
+from segcompile.text.errors import Findings, fail
 
 try:
     import fcntl

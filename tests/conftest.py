@@ -19,15 +19,14 @@ from typing import Any
 
 import pytest
 
-from segcompile.analysis.facts import Facts
-from segcompile.analysis.index_set import IndexSet
-from segcompile.analysis.receptive_field import Field
 from segcompile.backend import BuildRequest, load_backend, run_backend
 from segcompile.build import request_for
 from segcompile.compiler import Compiled, analyse_graph, compile_spec
-from segcompile.errors import Findings
-from segcompile.graph import Graph, Node
+from segcompile.facts.facts import Facts
+from segcompile.facts.index_set import IndexSet
+from segcompile.facts.receptive_field import Field
 from segcompile.language.training import Training
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import (
     Add,
     BatchNorm,
@@ -47,6 +46,7 @@ from segcompile.ops import (
 from segcompile.testing.cases import specs
 from segcompile.testing.fields import mask, probes
 from segcompile.testing.networks import every_layer, sized, slim
+from segcompile.text.errors import Findings
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests/data"

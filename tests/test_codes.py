@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from segcompile.errors import CODES
+from segcompile.text.errors import CODES
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [path for room in ("segcompile", "backends") for path in sorted((ROOT / room).rglob("*.py"))]

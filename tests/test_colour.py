@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from segcompile.cli import cli
-from segcompile.colour import coloured, wanted
+from segcompile.text.colour import coloured, wanted
 
 ANSI = re.compile(r"\033\[[0-9;]*m")
 SPEC = """segcompile: 1

@@ -13,16 +13,16 @@ from typing import Any, get_args
 
 import pytest
 
-from segcompile import source
 from segcompile.build import request_for
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings
 from segcompile.language import calls, derive, expander, ledger, schema, sections, training
 from segcompile.language.derive import variants_of
 from segcompile.language.sections import NETWORK_CLAIMS
 from segcompile.language.training import Training
 from segcompile.library import locate
 from segcompile.ops import ALL_OPS, SPELLINGS, Init, Op, Reads, kinds
+from segcompile.text import source
+from segcompile.text.errors import Findings
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -195,8 +195,8 @@ def test_the_tables_of_claims_have_every_claim(tmp_path: Path) -> None:
 TEST_IMPORTS = """\
 from pathlib import Path
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings
-from segcompile.report import render_text
+from segcompile.text.errors import Findings
+from segcompile.text.report import render_text
 """
 
 
@@ -237,7 +237,7 @@ def test_the_diagnostic_of_contributing_works_in_a_copy_of_the_repository(tmp_pa
     """It is put where the page says; then the test that the page gives it passes."""
     core = tmp_path / "segcompile"
     shutil.copytree(ROOT / "segcompile", core, ignore=shutil.ignore_patterns("__pycache__"))
-    edit(core / "errors.py", ('    ("SC201"', f'    {example("(")}    ("SC201"'))
+    edit(core / "text" / "errors.py", ('    ("SC201"', f'    {example("(")}    ("SC201"'))
     edit(core / "language/lint.py", end=example("def warn_unused_blocks"))
     call = "    warn_unused_parameters(document, findings)\n"
     both = ("import warn_unused_parameters", "import warn_unused_blocks, warn_unused_parameters")

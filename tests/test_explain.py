@@ -10,8 +10,8 @@ import pytest
 from segcompile import explain
 from segcompile.build import request_for
 from segcompile.compiler import compile_spec
-from segcompile.errors import CODES, Findings, SegcompileError
 from segcompile.explain import page
+from segcompile.text.errors import CODES, Findings, SegcompileError
 
 PAGES = sorted(Path(explain.__file__).parent.glob("*.md"))
 SPEC = re.compile(r"```yaml\n(.*?)```", re.DOTALL)

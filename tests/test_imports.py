@@ -24,25 +24,53 @@ class Rule:
     but: tuple[str, ...] = ()
 
 
+ROOMS = (
+    "text",
+    "ops",
+    "network",
+    "language",
+    "passes",
+    "facts",
+    "checks",
+    "show",
+    "emit",
+    "backend",
+    "notebook",
+    "diff",
+)
+
+
+def rooms_but(*rooms: str) -> tuple[str, ...]:
+    """The packages of all other rooms."""
+    return tuple(f"segcompile.{room}" for room in ROOMS if room not in rooms)
+
+
 TORCH_FILE = "segcompile/weights/torch_file.py"  # inside its functions, where a user's file is one of PyTorch's
-NUMERIC = ("segcompile/analysis/coverage*", "segcompile/testing/*", "segcompile/weights/*")
+NUMERIC = (
+    "segcompile/facts/coverage*",
+    "segcompile/checks/gridding.py",
+    "segcompile/testing/*",
+    "segcompile/weights/*",
+)
+LAST = ("segcompile.cli", "segcompile.build", "segcompile.compiler", "segcompile.testing", "segcompile.weights")
+SHOWN = (*LAST, "segcompile.show", "segcompile.notebook", "segcompile.diff")
+EMITTED = (*SHOWN, "segcompile.emit", "segcompile.backend")
 RULES = (
     Rule("segcompile/*", ("torch*", "jax*", "flax"), "the core knows no framework", but=(TORCH_FILE,)),
     Rule("segcompile/*", ("segcompile_*",), "backends are found by entry point"),
     Rule("segcompile/*", ("numpy",), "a light core", but=NUMERIC),
-    Rule("*", ("matplotlib",), "pictures are drawn in one file", but=("segcompile/fields/plot.py",)),
-    Rule("*", ("ruamel", "yaml"), "YAML is read in one file", but=("segcompile/source.py",)),
-    Rule("*", ("networkx",), "graph algorithms are called in one file", but=("segcompile/graph.py",)),
+    Rule("*", ("matplotlib",), "pictures are drawn in one file", but=("segcompile/show/plot.py",)),
+    Rule("*", ("ruamel", "yaml"), "YAML is read in one file", but=("segcompile/text/source.py",)),
+    Rule("*", ("networkx",), "graph algorithms are called in one file", but=("segcompile/network/graph.py",)),
     Rule("*", ("click",), "the command line is one file", but=("segcompile/cli.py",)),
     Rule("segcompile/*", ("jinja2",), "templates are printed in one room", but=("segcompile/emit*",)),
-    Rule("segcompile/errors.py", ("segcompile",), "it comes first"),
-    Rule("segcompile/ops/*", ("segcompile.language", "segcompile.graph"), "an op knows no network"),
-    Rule(
-        "segcompile/analysis/*",
-        ("segcompile.passes", "segcompile.emit", "segcompile.backend", "segcompile.fields"),
-        "an analysis only looks",
-    ),
-    Rule("segcompile/passes/*", ("segcompile.emit",), "a pass knows no target"),
+    Rule("segcompile/text/*", (*rooms_but("text"), *LAST), "it comes first"),
+    Rule("segcompile/ops/*", (*rooms_but("ops", "text"), *LAST), "an op knows no network"),
+    Rule("segcompile/network/*", (*rooms_but("network", "ops", "text"), *LAST), "a network is the currency"),
+    Rule("segcompile/facts/*", (*EMITTED, "segcompile.passes", "segcompile.checks"), "a fact only looks"),
+    Rule("segcompile/checks/*", (*EMITTED, "segcompile.passes"), "a check only looks"),
+    Rule("segcompile/passes/*", (*EMITTED, "segcompile.checks", "segcompile.language"), "a pass knows no target"),
+    Rule("segcompile/language/*", (*EMITTED, "segcompile.checks", "segcompile.facts"), "what is read has no sizes yet"),
     Rule("*", ("segcompile.cli",), "the command line is the last room", but=("segcompile/__main__.py",)),
     Rule("backends/*", ("segcompile_*",), "a backend stands alone"),
     Rule("backends/*", ("torch*", "jax*", "flax"), "emission needs no framework", but=("backends/*/runner.py",)),
@@ -113,23 +141,24 @@ PLANTED = [
     ("segcompile/x.py", "import_module('segcompile_torch')", "segcompile_torch: backends are found by entry point"),
     ("segcompile/ops/x.py", "import numpy as np", "numpy: a light core"),
     ("segcompile/x.py", "from numpy import array", "numpy.array: a light core"),
-    ("segcompile/analysis/shapes.py", "import numpy", "numpy: a light core"),
+    ("segcompile/facts/shapes.py", "import numpy", "numpy: a light core"),
     ("segcompile/x.py", "from matplotlib import pyplot", "matplotlib.pyplot: pictures are drawn in one file"),
     ("segcompile/language/x.py", "from ruamel.yaml import YAML", "ruamel.yaml.YAML: YAML is read in one file"),
     ("backends/torch/segcompile_torch/x.py", "import yaml", "yaml: YAML is read in one file"),
     ("segcompile/passes/x.py", "import networkx", "networkx: graph algorithms are called in one file"),
     ("segcompile/compiler.py", "import click", "click: the command line is one file"),
     ("segcompile/writer.py", "import jinja2", "jinja2: templates are printed in one room"),
-    ("segcompile/errors.py", "from segcompile.source import load", "segcompile.source.load: it comes first"),
-    ("segcompile/ops/x.py", "from segcompile.graph import Graph", "segcompile.graph.Graph: an op knows no network"),
+    ("segcompile/text/errors.py", "from segcompile.ops import Op", "segcompile.ops.Op: it comes first"),
+    ("segcompile/ops/x.py", "import segcompile.network.graph", "segcompile.network.graph: an op knows no network"),
     ("segcompile/ops/x.py", "from ..language import table", "segcompile.language.table: an op knows no network"),
-    ("segcompile/ops/x.py", "from segcompile import graph", "segcompile.graph: an op knows no network"),
-    ("segcompile/analysis/x.py", "import segcompile.passes.y", "segcompile.passes.y: an analysis only looks"),
-    ("segcompile/analysis/x.py", "from segcompile import emit", "segcompile.emit: an analysis only looks"),
-    ("segcompile/analysis/x.py", "from .. import backend", "segcompile.backend: an analysis only looks"),
-    ("segcompile/analysis/x.py", "import segcompile.fields", "segcompile.fields: an analysis only looks"),
-    ("segcompile/fields/text.py", "import numpy", "numpy: a light core"),
-    ("segcompile/fields/text.py", "import matplotlib", "matplotlib: pictures are drawn in one file"),
+    ("segcompile/network/x.py", "from segcompile import passes", "segcompile.passes: a network is the currency"),
+    ("segcompile/facts/x.py", "import segcompile.passes.y", "segcompile.passes.y: a fact only looks"),
+    ("segcompile/facts/x.py", "from segcompile import emit", "segcompile.emit: a fact only looks"),
+    ("segcompile/facts/x.py", "from .. import backend", "segcompile.backend: a fact only looks"),
+    ("segcompile/checks/x.py", "import segcompile.notebook", "segcompile.notebook: a check only looks"),
+    ("segcompile/language/x.py", "import segcompile.facts", "segcompile.facts: what is read has no sizes yet"),
+    ("segcompile/show/text.py", "import numpy", "numpy: a light core"),
+    ("segcompile/show/text.py", "import matplotlib", "matplotlib: pictures are drawn in one file"),
     ("segcompile/passes/x.py", "import segcompile.emit", "segcompile.emit: a pass knows no target"),
     ("segcompile/x.py", "from segcompile.cli import main", "segcompile.cli.main: the command line is the last room"),
     ("segcompile/x.py", "from .cli import main", "segcompile.cli.main: the command line is the last room"),
@@ -159,13 +188,13 @@ def test_every_rule_catches_one_of_the_planted_violations() -> None:
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("segcompile/source.py", "from ruamel.yaml import YAML"),
-        ("segcompile/graph.py", "import networkx"),
+        ("segcompile/text/source.py", "from ruamel.yaml import YAML"),
+        ("segcompile/network/graph.py", "import networkx"),
         ("segcompile/cli.py", "import click"),
         ("segcompile/__main__.py", "from segcompile.cli import main"),
         ("segcompile/emit/templates.py", "import jinja2"),
-        ("segcompile/analysis/coverage/path_counts.py", "import numpy"),
-        ("segcompile/fields/plot.py", "import matplotlib"),
+        ("segcompile/facts/coverage/path_counts.py", "import numpy"),
+        ("segcompile/show/plot.py", "import matplotlib"),
         ("segcompile/weights/torch_file.py", "import torch"),
         ("segcompile/weights/stored.py", "import numpy"),
         ("segcompile/testing/kit.py", "import hypothesis, numpy, pytest"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from segcompile.errors import CODES, Diagnostic, Label, SourceText, Span
-from segcompile.report import as_json, render_one, render_text
+from segcompile.text.errors import CODES, Diagnostic, Label, SourceText, Span
+from segcompile.text.report import as_json, render_one, render_text
 
 
 def source(*lines: str, name: str = "net.yaml") -> SourceText:

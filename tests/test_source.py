@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segcompile.errors import SegcompileError, Span
-from segcompile.report import render_text
-from segcompile.source import Mapping, Node, Scalar, Sequence, describe, load, parse, scalars
+from segcompile.text.errors import SegcompileError, Span
+from segcompile.text.report import render_text
+from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe, load, parse, scalars
 
 NAME = "net.yaml"
 
@@ -288,7 +288,7 @@ def test_a_huge_file_is_refused_in_few_words(data: str, first: str, tmp_path: Pa
 
 
 def test_more_values_than_any_spec_has_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("segcompile.source.MAX_VALUES", 1000)
+    monkeypatch.setattr("segcompile.text.source.MAX_VALUES", 1000)
     assert refusal("a: [" + "1, " * 2000 + "]\n", tmp_path).startswith(
         "error[SC111 too-large]: more than 1,000 keys and values\n  --> net.yaml:1:2996\n"
     )

@@ -9,7 +9,7 @@ import pytest
 from segcompile.backend import load_backend, run_backend
 from segcompile.build import request_for
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings, SegcompileError
+from segcompile.text.errors import Findings, SegcompileError
 
 SPEC = """
 segcompile: 1

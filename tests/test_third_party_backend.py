@@ -15,18 +15,18 @@ OUTLINE = ROOT / "tests" / "data" / "third_party_backend"
 
 # What each subprocess starts with: three small graphs, and a `show` that prints a result or the diagnostics.
 PRELUDE = """
-from segcompile.analysis.facts import analyse
-from segcompile.analysis.shapes import infer_shapes
+from segcompile.facts.facts import analyse
+from segcompile.facts.shapes import infer_shapes
 from segcompile.backend import BuildRequest, Training, installed, load_backend, run_backend
-from segcompile.errors import Findings, SegcompileError, SourceText, Span
-from segcompile.graph import Graph, Node, Origin, Role
+from segcompile.text.errors import Findings, SegcompileError, SourceText, Span
+from segcompile.network.graph import Graph, Node, Origin, Role
 from segcompile.ops import Activation, Conv, Dropout, Pool, Shape, Softmax
-from segcompile.report import render_text
+from segcompile.text.report import render_text
 
 def request(*nodes):
     graph = Graph("tiny", {"input": Shape(3, (32, 32))}, nodes, {"output": nodes[-1].name}).verify()
     findings = Findings()
-    facts = analyse(graph, infer_shapes(graph, findings), findings)
+    facts = analyse(graph, infer_shapes(graph, findings))
     assert not findings.diagnostics
     return BuildRequest("tiny", "Tiny", "tiny.yaml", "", {}, graph, facts, Training())
 

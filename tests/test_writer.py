@@ -20,8 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segcompile.errors import Findings, SegcompileError
-from segcompile.report import render_text
+from segcompile.text.errors import Findings, SegcompileError
+from segcompile.text.report import render_text
 from segcompile.writer import MANIFEST, Plan, drift, plan, refusals, unified_diff, write
 
 FILES = {"model.py": "x = 1\n", "README.md": "# Net\n", "parts/data.py": "y = 2\n"}

@@ -17,8 +17,8 @@ from fields.nets import MOVES, NETS, drawn, moves, only
 from fields.peer import Peer
 from fields.verdicts import Truth, Verdicts, judge_ours, judge_peer, measured
 
-from segcompile.analysis.coverage.reach import reach
-from segcompile.graph import Graph
+from segcompile.facts.coverage.reach import reach
+from segcompile.network.graph import Graph
 
 RUNS = 5
 PATIENCE = 30.0  # seconds for the runs of one network, after the third

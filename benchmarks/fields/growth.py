@@ -7,12 +7,12 @@ import tracemalloc
 from collections.abc import Mapping
 from statistics import median
 
-from segcompile.analysis.coverage.reach import reach
-from segcompile.analysis.receptive_field import Fields, trace_fields
-from segcompile.analysis.shapes import infer_shapes
-from segcompile.errors import Findings
-from segcompile.graph import Graph, Node
+from segcompile.facts.coverage.reach import reach
+from segcompile.facts.receptive_field import Fields, trace_fields
+from segcompile.facts.shapes import infer_shapes
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import Add, Conv, Deconv, Op, Shape
+from segcompile.text.errors import Findings
 
 LAYERS = (50, 100, 200, 400)
 PERIODS = (1, 4, 16, 64)

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from segcompile.analysis.shapes import infer_shapes
 from segcompile.compiler import Compiled, compile_spec
-from segcompile.errors import Findings
-from segcompile.graph import Graph, Node
+from segcompile.facts.shapes import infer_shapes
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import Conv, Deconv, LeakyRelu, Pad, Pool, PRelu
 from segcompile.passes.derive_crops import derive_crops
 from segcompile.testing.networks import sized, slim
 from segcompile.testing.strategies import graphs
+from segcompile.text.errors import Findings
 
 ROOT = Path(__file__).resolve().parents[2]
 VALID = ROOT / "tests/data/valid"

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from segcompile.analysis.alignment import window_of
-from segcompile.analysis.any_border import AnyBorder, images_of_one_period
-from segcompile.analysis.border import Border
-from segcompile.analysis.facts import shapes_in
-from segcompile.analysis.shapes import infer_shapes
 from segcompile.compiler import Analysed, Compiled
 from segcompile.diff.forms import canonical
 from segcompile.diff.overlap import SAME, Overlap
 from segcompile.diff.pairing import Pair, Pairs, but_for_padding, counterparts
-from segcompile.errors import Findings
-from segcompile.graph import Graph, Node
+from segcompile.facts.alignment import window_of
+from segcompile.facts.any_border import AnyBorder, images_of_one_period
+from segcompile.facts.border import Border
+from segcompile.facts.facts import shapes_in
+from segcompile.facts.shapes import infer_shapes
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXES, HEIGHT, IDENTITY, WIDTH, Conv, Deconv, Op, Pad, Shape, Size, Window
+from segcompile.text.errors import Findings
 
 Overlaps = tuple[Overlap, Overlap]  # height and width
 Shapes = Mapping[str, Shape]

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from segcompile.analysis.any_border import AnyBorder
 from segcompile.compiler import Compiled
 from segcompile.diff.agreement import disputed_borders
 from segcompile.diff.facts import Fact, facts_of
 from segcompile.diff.layers import LayerPair, changed_layers
 from segcompile.diff.pairing import counterparts, isomorphism
+from segcompile.facts.any_border import AnyBorder
 
 
 class Verdict(StrEnum):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from segcompile.analysis.facts import NodeFacts
-from segcompile.analysis.pairs import show
 from segcompile.compiler import Compiled
 from segcompile.diff.pairing import counterparts
-from segcompile.tables import field_text
+from segcompile.facts.facts import NodeFacts
+from segcompile.facts.pairs import show
+from segcompile.show.tables import field_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segcompile.diff.forms import canonical
 from segcompile.diff.pairing import counterparts
-from segcompile.graph import Graph, Node
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import Init, Op, Reads
 
 

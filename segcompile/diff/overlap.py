@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from segcompile.analysis.border import end_behind, first_behind
+from segcompile.facts.border import end_behind, first_behind
 from segcompile.ops import Window
 
 

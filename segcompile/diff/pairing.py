@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from segcompile.diff.forms import canonical, unpadded
-from segcompile.graph import Graph, Node
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import Op, Pad
 
 Pair = tuple[str, str]  # a node or input of the one graph, and of the other

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from segcompile.analysis.facts import Facts, NodeFacts
-from segcompile.analysis.pairs import show
 from segcompile.emit.attributes import attributes
 from segcompile.emit.calls import WIDTH, Argument, Call, Rules
 from segcompile.emit.names import Names
 from segcompile.emit.scopes import ROOT, Item, ScopeTree, is_switches, node_of
-from segcompile.graph import Node
+from segcompile.facts.facts import Facts, NodeFacts
+from segcompile.facts.pairs import show
+from segcompile.network.graph import Node
 from segcompile.ops import Shape
 
 

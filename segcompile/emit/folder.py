@@ -8,8 +8,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from segcompile.analysis.ignored import unused_label
 from segcompile.backend import BuildRequest, BuildResult
+from segcompile.checks.ignored import unused_label
 from segcompile.emit.calls import Rules
 from segcompile.emit.classes import ModelView, view_model
 from segcompile.emit.geometry import Geometry, harness_geometry, mixes_image
@@ -20,9 +20,9 @@ from segcompile.emit.names import Names
 from segcompile.emit.printing import print_class
 from segcompile.emit.stages import view_stages
 from segcompile.emit.templates import environment
-from segcompile.errors import Findings
-from segcompile.graph import Graph
 from segcompile.language.training import Training
+from segcompile.network.graph import Graph
+from segcompile.text.errors import Findings
 
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
 _ALWAYS = ("command.py", "files.py", "weights.py", "requirements.txt", "README.md")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
-from segcompile.analysis.alignment import Coordinates, place_nodes
-from segcompile.analysis.facts import Facts
 from segcompile.emit.legal_sizes import at_any_size, at_numbers
-from segcompile.errors import Findings, SegcompileError
-from segcompile.graph import Graph, Node
+from segcompile.facts.alignment import Coordinates, place_nodes
+from segcompile.facts.facts import Facts
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXES, AnySize, Shape, Size
+from segcompile.text.errors import Findings, SegcompileError
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from segcompile.backend import BuildRequest
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.ops.size import times
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import exp, inf
 from typing import Any
 
-from segcompile.analysis.facts import Facts
-from segcompile.errors import Findings
-from segcompile.graph import Graph, Node
+from segcompile.facts.facts import Facts
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import Activation, Crop, Resize, Softmax
+from segcompile.text.errors import Findings
 
 # The values that an activation gives, least and largest.
 _RANGES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.ops import AXES, Crop, Join, Shape
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import lcm
 
-from segcompile.analysis.fit import fit, for_any_image
-from segcompile.analysis.shapes import infer_shapes
-from segcompile.analysis.sizes import AxisSizes
-from segcompile.errors import Findings
-from segcompile.graph import Graph
+from segcompile.facts.fit import fit, for_any_image
+from segcompile.facts.shapes import infer_shapes
+from segcompile.facts.sizes import AxisSizes
+from segcompile.network.graph import Graph
 from segcompile.ops import AnySize, Shape, Size
+from segcompile.text.errors import Findings
 
 _FREE_SIZES = (256, 512, 1024, 2048)  # where the spec leaves the size open: training crops, the smallest first
 _ROOM = 128  # pixels more than the smallest size, if that is large

@@ -9,7 +9,7 @@ from segcompile.emit.calls import Argument, Rules
 from segcompile.emit.classes import Class
 from segcompile.emit.lines import call_lines, statement_lines
 from segcompile.emit.templates import one_line
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 
 _METHOD, _BODY = 4, 8  # spaces before a method, and before what it does
 

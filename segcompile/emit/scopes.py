@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from segcompile.graph import Graph, Node, Scope, enclosing
+from segcompile.network.graph import Graph, Node, Scope, enclosing
 
 Item = tuple[Node, ...] | str  # what a scope holds: a layer's nodes, or the name of a scope in it
 ROOT = ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from segcompile.analysis.facts import Facts
-from segcompile.analysis.stages import frozen_layers
+from segcompile.checks.stages import frozen_layers
 from segcompile.emit.calls import WIDTH
-from segcompile.graph import Graph
+from segcompile.facts.facts import Facts
 from segcompile.language.training import Regime, Training
+from segcompile.network.graph import Graph
 
 _INSIDE = 8  # spaces before an argument of a stage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from segcompile.errors import CODES
+from segcompile.text.errors import CODES
 
 
 def page(code: str) -> str | None:

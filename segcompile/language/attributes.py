@@ -9,13 +9,13 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from segcompile.errors import Diagnostic, SegcompileError, Span, fail, gathering, stop_on
-from segcompile.graph import Role
 from segcompile.language.expressions import names_in
 from segcompile.language.values import READERS, Values, read_number, read_option, read_word, with_stride
 from segcompile.language.words import called, meant
+from segcompile.network.graph import Role
 from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
-from segcompile.source import Mapping, Node, Scalar, describe, scalars
+from segcompile.text.errors import Diagnostic, SegcompileError, Span, fail, gathering, stop_on
+from segcompile.text.source import Mapping, Node, Scalar, describe, scalars
 
 CARRIED = (Role.NORM, Role.ACT, Role.DROP)
 CALLS = ("block", "use")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segcompile.errors import Findings, Label, SegcompileError, did_you_mean, fail
 from segcompile.language.attributes import CARRIED, COMMON, check_defaults
 from segcompile.language.derive import Document, Locate, no_spec, read_document
 from segcompile.language.items import list_under
@@ -15,8 +14,9 @@ from segcompile.language.sections import check_overrides, read_defaults, read_in
 from segcompile.language.table import Table
 from segcompile.language.values import Values, read_integer, read_integer_or_name
 from segcompile.ops import Shape
-from segcompile.source import Mapping as MappingNode
-from segcompile.source import Node, Scalar, Sequence, describe
+from segcompile.text.errors import Findings, Label, SegcompileError, did_you_mean, fail
+from segcompile.text.source import Mapping as MappingNode
+from segcompile.text.source import Node, Scalar, Sequence, describe
 
 MAX_DEPTH = 32  # blocks in blocks, specs in specs
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segcompile.errors import Findings, Label, SegcompileError, SourceText, Span, fail
 from segcompile.language.schema import validate
 from segcompile.language.variants import Choice, choose, variant_names
-from segcompile.source import Mapping, Node, Scalar, Sequence, describe, load
+from segcompile.text.errors import Findings, Label, SegcompileError, SourceText, Span, fail
+from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe, load
 
 VERSION = "1"
 _MERGED = (

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from segcompile.errors import Span, fail
-from segcompile.graph import Graph, Node, Origin, Role, enclosing
 from segcompile.language.attributes import CARRIED, change_carried, change_op, changeable
 from segcompile.language.expander import carried_node
 from segcompile.language.items import list_under, only
 from segcompile.language.ledger import Ledger
 from segcompile.language.place import Place
 from segcompile.language.words import meant
+from segcompile.network.graph import Graph, Node, Origin, Role, enclosing
 from segcompile.network.splice import Fragment
 from segcompile.passes.edits import (
     Append,
@@ -28,9 +27,10 @@ from segcompile.passes.edits import (
     Selector,
     Set,
 )
-from segcompile.source import Mapping as MappingNode
-from segcompile.source import Node as SpecNode
-from segcompile.source import Scalar, Sequence, describe
+from segcompile.text.errors import Span, fail
+from segcompile.text.source import Mapping as MappingNode
+from segcompile.text.source import Node as SpecNode
+from segcompile.text.source import Scalar, Sequence, describe
 
 Expand = Callable[[Sequence, Graph, Place, str], Fragment]  # lists of layers for a place in a graph, behind a result
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from segcompile.errors import SegcompileError, Span, fail
-from segcompile.graph import Graph, Origin, Role, Scope
-from segcompile.graph import Node as GraphNode
 from segcompile.language.attributes import CALLS, JOINS, Read, read_carried, read_op
 from segcompile.language.calls import Library, SpecCall, read_block, read_target
 from segcompile.language.items import body_op, list_under, split, turns
@@ -15,9 +12,12 @@ from segcompile.language.ledger import MAX_BRANCHES, MAX_LAYERS, Ledger
 from segcompile.language.names import LONGEST, Names
 from segcompile.language.place import Place
 from segcompile.language.values import format_name, is_name, read_positive
+from segcompile.network.graph import Graph, Origin, Role, Scope
+from segcompile.network.graph import Node as GraphNode
 from segcompile.network.splice import Fragment, embedded
 from segcompile.ops import Op
-from segcompile.source import Mapping, Node, Scalar, Sequence, brief, describe
+from segcompile.text.errors import SegcompileError, Span, fail
+from segcompile.text.source import Mapping, Node, Scalar, Sequence, brief, describe
 
 
 @dataclass(frozen=True, slots=True, eq=False)

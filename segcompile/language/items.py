@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from segcompile.errors import Diagnostic, did_you_mean, fail, stop_on
 from segcompile.language.attributes import CALLS, COMMON, JOINS, op_key
 from segcompile.language.values import Values, read_integer_or_name
 from segcompile.language.words import called, meant
 from segcompile.ops import ALL_OPS, SPELLINGS
-from segcompile.source import Mapping, Node, Scalar, Sequence, describe
+from segcompile.text.errors import Diagnostic, did_you_mean, fail, stop_on
+from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
 
 OPS = (*sorted(SPELLINGS), *CALLS, "drop")  # what says what a layer is
 _ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from segcompile.errors import MAX_ERRORS, Findings, SegcompileError, Span
 from segcompile.language.place import Place
+from segcompile.text.errors import MAX_ERRORS, Findings, SegcompileError, Span
 
 MAX_LAYERS = 20_000  # 0.1 ms each, and again as much for each norm, act and drop
 MAX_BRANCHES = 1_000  # of a join

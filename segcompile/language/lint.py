@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from segcompile.errors import Findings
 from segcompile.language.derive import Document
 from segcompile.language.expressions import names_in
-from segcompile.source import Scalar, scalars
+from segcompile.text.errors import Findings
+from segcompile.text.source import Scalar, scalars
 
 
 def warn_unused_parameters(document: Document, findings: Findings) -> None:

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
-from segcompile.errors import MAX_ERRORS, Diagnostic, Findings, Label, SegcompileError, Span, did_you_mean, fail
-from segcompile.graph import Gone, Graph, find_cycles, layer_of
 from segcompile.language.place import Place
 from segcompile.language.words import like_a_name
+from segcompile.network.graph import Gone, Graph, find_cycles, layer_of
 from segcompile.network.splice import Fragment
-from segcompile.source import Node, Scalar, brief, counted
+from segcompile.text.errors import MAX_ERRORS, Diagnostic, Findings, Label, SegcompileError, Span, did_you_mean, fail
+from segcompile.text.source import Node, Scalar, brief, counted
 
 LONGEST = 200  # characters of an absolute name
 _FEW = 12  # so many names are listed where none is near

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segcompile.errors import Diagnostic, Label, SegcompileError, Span
 from segcompile.language.attributes import Defaults
 from segcompile.language.derive import Document
 from segcompile.language.expressions import names_in
 from segcompile.language.values import Values, format_name
-from segcompile.source import Scalar
+from segcompile.text.errors import Diagnostic, Label, SegcompileError, Span
+from segcompile.text.source import Scalar
 
 Origins = Mapping[str, tuple[Label, ...]]  # a name in scope -> where its value is written
 

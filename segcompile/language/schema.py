@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from segcompile.errors import MAX_ERRORS, Findings, Label, Span
 from segcompile.language.words import like_a_name, meant
-from segcompile.source import Mapping, Node, Scalar, Sequence, describe
+from segcompile.text.errors import MAX_ERRORS, Findings, Label, Span
+from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from segcompile.errors import MAX_ERRORS, Findings, SegcompileError, SourceText, Span, did_you_mean, fail
 from segcompile.language.attributes import Defaults
 from segcompile.language.derive import Document
 from segcompile.language.items import list_under, only
@@ -20,8 +19,9 @@ from segcompile.language.values import Values, read_axes, read_integer, read_pos
 from segcompile.language.words import meant
 from segcompile.ops import Shape
 from segcompile.ops.size import AnySize, Size
-from segcompile.source import Mapping as MappingNode
-from segcompile.source import Node, Scalar, describe
+from segcompile.text.errors import MAX_ERRORS, Findings, SegcompileError, SourceText, Span, did_you_mean, fail
+from segcompile.text.source import Mapping as MappingNode
+from segcompile.text.source import Node, Scalar, describe
 
 
 @dataclass(frozen=True, slots=True)

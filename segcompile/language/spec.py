@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from segcompile.errors import Diagnostic, Findings, Label, SegcompileError, Span, fail
-from segcompile.graph import Gone, Graph, layer_of
 from segcompile.language.attributes import Defaults, check_defaults
 from segcompile.language.calls import Library, SpecCall
 from segcompile.language.derive import Document, Locate, Step
@@ -37,9 +35,11 @@ from segcompile.language.sections import (
 from segcompile.language.table import Table
 from segcompile.language.training import Training, read_training
 from segcompile.language.values import Values
+from segcompile.network.graph import Gone, Graph, layer_of
 from segcompile.network.splice import Fragment, without
 from segcompile.ops import Shape
-from segcompile.source import Sequence
+from segcompile.text.errors import Diagnostic, Findings, Label, SegcompileError, Span, fail
+from segcompile.text.source import Sequence
 
 
 @dataclass(frozen=True, slots=True, eq=False)

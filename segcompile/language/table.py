@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 
-from segcompile.errors import Findings, Label, Span
 from segcompile.language.ledger import MAX_LAYERS
 from segcompile.language.values import read_flag
 from segcompile.language.words import called, meant
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
-from segcompile.source import Mapping, Node, Scalar, Sequence, describe
+from segcompile.text.errors import Findings, Label, Span
+from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
 
 _PAPER_NAMES = {"convolution": "kernel", "truncation": "act", "output_channels": "main", "channels": "main"}
 CLAIM_ROWS = ("receptive_field", "size", "margin", "parameters")

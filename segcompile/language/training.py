@@ -8,7 +8,6 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from segcompile.errors import Diagnostic, Label, SegcompileError, Span, fail, gathering, stop_on
 from segcompile.language.derive import Document
 from segcompile.language.values import (
     Values,
@@ -23,7 +22,8 @@ from segcompile.language.values import (
 )
 from segcompile.language.words import like_a_name, meant
 from segcompile.ops import Reads
-from segcompile.source import Mapping, Node, Scalar, Sequence, counted, describe
+from segcompile.text.errors import Diagnostic, Label, SegcompileError, Span, fail, gathering, stop_on
+from segcompile.text.source import Mapping, Node, Scalar, Sequence, counted, describe
 
 _Reader = Callable[[Node, Values], dict[str, Any]]  # of a key: the fields that it says
 _Known = MappingOf[str, tuple[str, Callable[[Node, Values], Any]]]  # option -> its field of Regime, its reader

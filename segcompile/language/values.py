@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from segcompile.errors import SegcompileError, Span, did_you_mean, fail
 from segcompile.language.expressions import BadExpression, evaluate
 from segcompile.language.words import called, meant
 from segcompile.ops import Init, Reads
-from segcompile.source import Mapping as MappingNode
-from segcompile.source import Node, Scalar, Sequence, brief, counted, describe
+from segcompile.text.errors import SegcompileError, Span, did_you_mean, fail
+from segcompile.text.source import Mapping as MappingNode
+from segcompile.text.source import Node, Scalar, Sequence, brief, counted, describe
 
 Values = Mapping[str, int | str]  # parameters, arguments and loop variables in scope
 _T = TypeVar("_T")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segcompile.errors import Label, Span, did_you_mean, fail
-from segcompile.source import Mapping, Node, Scalar, Sequence
+from segcompile.text.errors import Label, Span, did_you_mean, fail
+from segcompile.text.source import Mapping, Node, Scalar, Sequence
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from functools import cache
 from importlib.resources import files
 from keyword import iskeyword
 
-from segcompile.errors import did_you_mean
 from segcompile.ops import BY_KIND
-from segcompile.source import Mapping as MappingNode
-from segcompile.source import Node, Scalar, Sequence, brief
+from segcompile.text.errors import did_you_mean
+from segcompile.text.source import Mapping as MappingNode
+from segcompile.text.source import Node, Scalar, Sequence, brief
 
 _NO = ("no", "false", "none", "null", "0")
 _NUMBER = re.compile(r"[0-9A-Z].*")  # or a parameter, or an expression over one

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from segcompile.graph import Graph, Node, Role
 from segcompile.network.flat import flattened
+from segcompile.network.graph import Graph, Node, Role
 from segcompile.ops import Crop, Dropout, Init, Join, Op, Reads, Resize, Shape, Unpool
 from segcompile.ops.size import AnySize
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from segcompile.graph import Gone, Graph
+from segcompile.network.graph import Gone, Graph
 
 
 def flattened(graph: Graph) -> Graph:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 
-from segcompile.errors import SegcompileError, Span, fail
-from segcompile.graph import Gone, GoneEnd, Graph, Node, Role, Scope, enclosing, layer_of
+from segcompile.network.graph import Gone, GoneEnd, Graph, Node, Role, Scope, enclosing, layer_of
 from segcompile.ops import Join
+from segcompile.text.errors import SegcompileError, Span, fail
 
 
 @dataclass(frozen=True, slots=True)

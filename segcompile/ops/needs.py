@@ -1,7 +1,7 @@
 """What an op asks of sizes: at least one pixel, a reference that is covered, inputs of one size.
 
 A number either meets a need or does not. A symbolic size meets it at some sizes of the image, which
-`analysis/sizes.py` finds out; one that meets it at no size, or at a few only, is refused like a number.
+`facts/sizes.py` finds out; one that meets it at no size, or at a few only, is refused like a number.
 """
 
 from __future__ import annotations

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from segcompile.analysis.alignment import Coordinates, place_inputs, place_node
-from segcompile.analysis.misaligned import pixels
-from segcompile.analysis.witness import Atlas
-from segcompile.errors import Findings
-from segcompile.graph import Graph, Node
+from segcompile.facts.alignment import Coordinates, place_inputs, place_node
+from segcompile.facts.pairs import pixels
+from segcompile.facts.witness import Atlas
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXES, AXIS_NAMES, Crop, Refusal, Shape
 from segcompile.passes.disputed_crops import Dispute, find_dispute, report_disputes
 from segcompile.passes.unplaced import why_unplaced
 from segcompile.passes.whole_crops import whole_offset_help
+from segcompile.text.errors import Findings
 
 
 def derive_crops(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Graph:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from segcompile.analysis.alignment import Coordinates
-from segcompile.analysis.misaligned import counted
-from segcompile.analysis.witness import Atlas, Path
-from segcompile.errors import Findings
-from segcompile.graph import Node
+from segcompile.facts.alignment import Coordinates
+from segcompile.facts.witness import Atlas, Path, counted
+from segcompile.network.graph import Node
 from segcompile.ops import AXES, AXIS_NAMES
+from segcompile.text.errors import Findings
 
 
 @dataclass(slots=True)

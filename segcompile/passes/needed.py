@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from segcompile.errors import Findings, Span
-from segcompile.graph import Graph, enclosing
+from segcompile.network.graph import Graph, enclosing
+from segcompile.text.errors import Findings, Span
 
 
 def leave_out_unneeded(graph: Graph, inputs: Mapping[str, Span], findings: Findings) -> Graph:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from segcompile.analysis.witness import Atlas
-from segcompile.graph import Node
+from segcompile.facts.witness import Atlas
+from segcompile.network.graph import Node
 from segcompile.ops import Shape, Undecidable
 
 _OFFSET = "give the crop an `offset`"

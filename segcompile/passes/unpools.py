@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from segcompile.errors import Findings, Label
-from segcompile.graph import Graph, Node
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import Pool, Unpool
+from segcompile.text.errors import Findings, Label
 
 
 def pair_unpools(graph: Graph, findings: Findings) -> Graph:

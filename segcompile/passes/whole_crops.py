@@ -7,9 +7,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from segcompile.analysis.alignment import centre
-from segcompile.analysis.witness import Atlas
-from segcompile.graph import Node
+from segcompile.facts.alignment import centre
+from segcompile.facts.witness import Atlas
+from segcompile.network.graph import Node
 from segcompile.ops import Op, Refusal, Shape, Undecidable
 
 _TRIED = 100  # layers on either side, from the crop backwards

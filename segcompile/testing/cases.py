@@ -11,10 +11,10 @@ from pathlib import Path
 from segcompile.backend import Backend, BuildRequest
 from segcompile.build import request_for
 from segcompile.compiler import Compiled, compile_spec
-from segcompile.errors import Findings
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
 from segcompile.testing.networks import reduced
+from segcompile.text.errors import Findings
 
 HEAD = "segcompile: 1\nmodel: net\ninput: {input}\nlayers:\n{layers}\n"
 IMAGE = "{channels: 4, size: [9, 11]}"

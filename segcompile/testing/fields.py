@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from segcompile.analysis.coverage.reach import reach
-from segcompile.analysis.facts import Facts
-from segcompile.graph import Graph
+from segcompile.facts.coverage.reach import reach
+from segcompile.facts.facts import Facts
+from segcompile.network.graph import Graph
 from segcompile.ops import Shape
 
 

@@ -7,12 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from segcompile.analysis.shapes import infer_shapes
 from segcompile.backend import BuildRequest
 from segcompile.compiler import analyse_graph
-from segcompile.errors import Findings, SegcompileError
-from segcompile.graph import Graph, Node, enclosing
+from segcompile.facts.shapes import infer_shapes
 from segcompile.language.training import Training
+from segcompile.network.graph import Graph, Node, enclosing
 from segcompile.ops import (
     Activation,
     Add,
@@ -33,6 +32,7 @@ from segcompile.ops import (
     Shape,
     Softmax,
 )
+from segcompile.text.errors import Findings, SegcompileError
 
 SMALL = 24  # pixels along a side: what most networks leave something of
 FURTHER = 512  # pixels that are looked through for a size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.ops import (
     Add,
     Concat,

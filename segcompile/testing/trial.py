@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from segcompile.backend import Backend
-from segcompile.errors import SegcompileError
 from segcompile.testing.bench import Bench, Mismatch
 from segcompile.testing.cases import Case
 from segcompile.testing.checks import CHECKS, Check
+from segcompile.text.errors import SegcompileError
 
 
 @dataclass(frozen=True, slots=True)

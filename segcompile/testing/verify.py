@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from segcompile.backend import Backend, BuildRequest
-from segcompile.errors import SegcompileError, fail
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.ops import AnySize, Shape
 from segcompile.testing.bench import Bench, Mismatch, Subject
 from segcompile.testing.cases import Case
@@ -15,6 +14,7 @@ from segcompile.testing.checks.numbers import IN_FLOAT64, compare_values
 from segcompile.testing.checks.weights import compare_names
 from segcompile.testing.networks import SMALL, reduced
 from segcompile.testing.runner import NoRunner
+from segcompile.text.errors import SegcompileError, fail
 
 
 def verify(backend: Backend, request: BuildRequest) -> Iterator[str]:

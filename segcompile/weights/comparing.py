@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segcompile.errors import CODES, MAX_ERRORS, Diagnostic, SegcompileError
-from segcompile.graph import Graph, Node
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXES, BatchNorm, Conv, Deconv, GroupNorm, InstanceNorm, Linear, Pad, PRelu
+from segcompile.text.errors import CODES, MAX_ERRORS, Diagnostic, SegcompileError
 from segcompile.weights.parameters import Tensor
 from segcompile.weights.placing import EXAMPLES, Place, groups_of
 from segcompile.weights.sites import KERNELS, FileLayer, Kind, Pads

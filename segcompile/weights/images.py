@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segcompile.errors import fail
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.ops import BatchNorm, Join
+from segcompile.text.errors import fail
 from segcompile.weights.parameters import Tensor, mixes_channels, reads_image
 from segcompile.weights.placing import Place, shown
 from segcompile.weights.stored import Array, Stored

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from segcompile.compiler import Compiled
-from segcompile.errors import fail
+from segcompile.text.errors import fail
 from segcompile.weights.comparing import check_layers, norms_astray
 from segcompile.weights.folding import folds_said
 from segcompile.weights.images import Images, check_images, first_kernels, of_other_images, other_readers

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from segcompile.errors import SegcompileError
+from segcompile.text.errors import SegcompileError
 from segcompile.weights.keras_config import LONGEST, image_said, kind_of, layers_told
 from segcompile.weights.sites import FileLayer, Site
 from segcompile.weights.stored import MOST_BYTES, Order, Source, Stored, check_file, checked, damaged, widened

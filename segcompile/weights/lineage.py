@@ -14,7 +14,7 @@ from pathlib import Path
 from segcompile.compiler import Compiled, compile_spec
 from segcompile.emit.attributes import scope_path
 from segcompile.emit.scopes import ScopeTree
-from segcompile.errors import Findings
+from segcompile.text.errors import Findings
 from segcompile.weights.parameters import Tensor, reads_image, tensors
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segcompile.compiler import Compiled
-from segcompile.errors import SegcompileError, fail
+from segcompile.text.errors import SegcompileError, fail
 from segcompile.weights.comparing import check_groups
 from segcompile.weights.folding import unfolded
 from segcompile.weights.misfits import Pair, counted, likely_cause

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from segcompile.compiler import Compiled, compile_spec
-from segcompile.errors import Findings, SegcompileError
 from segcompile.language.sections import read_parameters
+from segcompile.text.errors import Findings, SegcompileError
 from segcompile.weights.images import channels_said, of_other_images
 from segcompile.weights.parameters import Tensor, tensors
 from segcompile.weights.placing import EXAMPLES, Place, fits, groups_of, shown

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segcompile.errors import Label, SegcompileError, SourceText, Span, did_you_mean, fail
+from segcompile.text.errors import Label, SegcompileError, SourceText, Span, did_you_mean, fail
 from segcompile.weights.placing import COUNTER
 from segcompile.weights.stored import Source, Stored
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import dropwhile, groupby
 from typing import TypeVar
 
-from segcompile.graph import Graph, Node
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import Conv
 from segcompile.weights.aligning import aligned
 from segcompile.weights.parameters import Tensor

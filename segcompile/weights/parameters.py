@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from segcompile.analysis.facts import Facts
 from segcompile.emit.attributes import paths
 from segcompile.emit.scopes import ScopeTree
-from segcompile.graph import Graph, Node
+from segcompile.facts.facts import Facts
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import BatchNorm, Conv, Init, Linear, Parameter
 
 _ZEROS, _ONES = Init(scheme="zeros"), Init(scheme="constant", value=1.0)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segcompile.errors import SegcompileError, fail
+from segcompile.text.errors import SegcompileError, fail
 from segcompile.weights.sites import Site
 
 Array = NDArray[Any]

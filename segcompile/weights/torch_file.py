@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from segcompile.errors import SegcompileError, did_you_mean
+from segcompile.text.errors import SegcompileError, did_you_mean
 from segcompile.weights.stored import Order, Source, Stored, check_file, checked, damaged, scaled
 
 State = Mapping[str, Any]  # name -> torch.Tensor

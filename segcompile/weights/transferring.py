@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segcompile.compiler import Compiled
-from segcompile.errors import SegcompileError, did_you_mean, fail
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
+from segcompile.text.errors import SegcompileError, did_you_mean, fail
 from segcompile.weights.lineage import Origin, origins, parents
 from segcompile.weights.misfits import likely_cause, misfits_said
 from segcompile.weights.parameters import Tensor, reads_image, tensors

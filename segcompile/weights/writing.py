@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from segcompile.errors import fail
+from segcompile.text.errors import fail
 from segcompile.weights.placing import COUNTER
 from segcompile.weights.stored import Array
 

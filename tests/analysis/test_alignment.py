@@ -11,15 +11,15 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from segcompile.analysis.alignment import MOST_MAPS, START, Coordinates, place_nodes, window_of
-from segcompile.analysis.misaligned import warn_misaligned
-from segcompile.analysis.shapes import infer_shapes
-from segcompile.analysis.witness import Atlas
+from segcompile.checks.misaligned import warn_misaligned
 from segcompile.compiler import compile_spec
-from segcompile.errors import Diagnostic, Findings
-from segcompile.graph import Graph, Node
+from segcompile.facts.alignment import MOST_MAPS, START, Coordinates, place_nodes, window_of
+from segcompile.facts.shapes import infer_shapes
+from segcompile.facts.witness import Atlas
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXES, Add, Conv, Pool, Resize, Shape
 from segcompile.testing.strategies import graphs
+from segcompile.text.errors import Diagnostic, Findings
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 MOST_PATHS = 3000

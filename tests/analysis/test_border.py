@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from segcompile.analysis.alignment import window_of
-from segcompile.analysis.any_border import borders_of_any_size
-from segcompile.analysis.border import trace_borders
-from segcompile.analysis.shapes import infer_shapes
-from segcompile.errors import Findings
-from segcompile.graph import Graph, Node
+from segcompile.facts.alignment import window_of
+from segcompile.facts.any_border import borders_of_any_size
+from segcompile.facts.border import trace_borders
+from segcompile.facts.shapes import infer_shapes
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXES, AnySize, Deconv, Shape
 from segcompile.testing.strategies import graphs
+from segcompile.text.errors import Findings
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from segcompile.analysis.coverage import gridding
-from segcompile.analysis.coverage.reach import Reach, reach
+from segcompile.checks import gridding
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings, SegcompileError
-from segcompile.graph import Graph
+from segcompile.facts.coverage.reach import Reach, reach
+from segcompile.network.graph import Graph
 from segcompile.ops import Shape
+from segcompile.text.errors import Findings, SegcompileError
 
 
 def found(folder: Path, layers: str, size: str = "64") -> list[tuple[str, str]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segcompile.analysis.coverage.region import Region, unite
-from segcompile.analysis.index_set import IndexSet, read_by, union
-from segcompile.analysis.receptive_field import indices_read
+from segcompile.facts.coverage.region import Region, unite
+from segcompile.facts.index_set import IndexSet, read_by, union
+from segcompile.facts.receptive_field import indices_read
 from segcompile.ops import Window
 
 INDICES = st.sets(st.integers(-40, 40), min_size=1, max_size=30)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from segcompile.compiler import compile_spec
-from segcompile.errors import Diagnostic, Findings, SegcompileError
+from segcompile.text.errors import Diagnostic, Findings, SegcompileError
 
 SPEC = Path(__file__).parents[2] / "specs/dilated_context.yaml"
 TEXT = SPEC.read_text()

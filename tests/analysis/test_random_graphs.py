@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, Phase, assume, given, settings
 
-from segcompile.analysis.coverage.path_counts import count_paths
-from segcompile.graph import Graph
+from segcompile.facts.coverage.path_counts import count_paths
+from segcompile.network.graph import Graph
 from segcompile.testing.strategies import graphs
 
 SETTINGS = settings(

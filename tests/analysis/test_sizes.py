@@ -12,17 +12,17 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from segcompile.analysis.plainest import on_legal_sizes, plainest
-from segcompile.analysis.shapes import infer_shapes
-from segcompile.analysis.size_set import SizeSet, size_set
-from segcompile.analysis.sizes import Sizes, find_sizes
 from segcompile.compiler import Compiled, compile_spec
-from segcompile.errors import Findings, SegcompileError
-from segcompile.graph import Graph, Node
-from segcompile.json_view import rf_json
+from segcompile.facts.plainest import on_legal_sizes, plainest
+from segcompile.facts.shapes import infer_shapes
+from segcompile.facts.size_set import SizeSet, size_set
+from segcompile.facts.sizes import Sizes, find_sizes
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import Activation, Add, AnySize, Conv, Deconv, Op, Pool, Shape
-from segcompile.tables import rf_table
+from segcompile.show.json_view import rf_json
+from segcompile.show.tables import rf_table
 from segcompile.testing.strategies import free_graphs
+from segcompile.text.errors import Findings, SegcompileError
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 RANGE = range(1, 65)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from segcompile.compiler import analyse_graph
-from segcompile.errors import Findings
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.ops import GlobalPool, GroupNorm, InstanceNorm, Scale
 from segcompile.testing.strategies import graphs
+from segcompile.text.errors import Findings
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from segcompile.analysis.pairs import show
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings
+from segcompile.facts.pairs import show
 from segcompile.ops import AnySize, Shape
-from segcompile.report import render_text
-from segcompile.tables import rf_table
+from segcompile.show.tables import rf_table
+from segcompile.text.errors import Findings
+from segcompile.text.report import render_text
 
 H, W = AnySize("H"), AnySize("W")
 BARE_SUM = re.compile(r"(?<!\()[+-]\d+ ?x| x [^ (]*[+-]\d")  # beside an `x`, and in no brackets

@@ -11,13 +11,13 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from segcompile.analysis.any_border import AnyBorder
 from segcompile.compiler import analyse_graph
 from segcompile.diff.agreement import disputed_borders
-from segcompile.errors import Findings, SegcompileError
-from segcompile.graph import Graph, Node
+from segcompile.facts.any_border import AnyBorder
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXES, Activation, Conv, Deconv, GlobalPool, Op, Pad, Resize, Shape
 from segcompile.testing.strategies import graphs
+from segcompile.text.errors import Findings, SegcompileError
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=100)
 

@@ -8,15 +8,15 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from segcompile.analysis.facts import Facts, analyse
-from segcompile.analysis.plainest import on_legal_sizes
-from segcompile.analysis.shapes import infer_shapes
-from segcompile.analysis.sizes import Sizes, find_sizes
 from segcompile.emit.geometry import harness_geometry
-from segcompile.errors import Findings
-from segcompile.graph import Graph
+from segcompile.facts.facts import Facts, analyse
+from segcompile.facts.plainest import on_legal_sizes
+from segcompile.facts.shapes import infer_shapes
+from segcompile.facts.sizes import Sizes, find_sizes
+from segcompile.network.graph import Graph
 from segcompile.ops import AnySize, Shape
 from segcompile.testing.strategies import free_graphs
+from segcompile.text.errors import Findings
 
 UNET = """\
 segcompile: 1
@@ -125,7 +125,7 @@ def check(nets: SimpleNamespace, graph: Graph) -> None:
     shapes = infer_shapes(graph, findings)
     sizes = find_sizes(graph, shapes, findings)
     assume(not findings.has_errors)
-    facts = analyse(graph, on_legal_sizes(shapes, sizes), Findings())
+    facts = analyse(graph, on_legal_sizes(shapes, sizes))
     run_at(nets, graph, facts, [pair for pair in first_legal(sizes, 6) if max(pair) < 200])
 
 

@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch.export import Dim
 
-from segcompile.analysis.sizes import AxisSizes, Sizes
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings
-from segcompile.graph import Graph
+from segcompile.facts.sizes import AxisSizes, Sizes
 from segcompile.library import bundled
+from segcompile.network.graph import Graph
 from segcompile.ops import Pool
 from segcompile.testing.cases import specs
 from segcompile.testing.networks import request_of
+from segcompile.text.errors import Findings
 
 SIZE = re.compile(r"((?:input|color|hha): +\{(?:channels: \w+, )?size: )(?:\d+|\[\d+, \d+\])\}")
 CLASSIFIERS = ("alexnet", "googlenet", "vgg16")  # their size is that of their weights

@@ -17,7 +17,7 @@ from segcompile_torch import reserved as torch_reserved
 from segcompile.backend import load_backend, run_backend
 from segcompile.build import request_for
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings
+from segcompile.text.errors import Findings
 
 ODD = Path(__file__).parents[1] / "data/odd.yaml"
 RESERVED = {"torch": torch_reserved, "jax": jax_reserved}

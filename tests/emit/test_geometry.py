@@ -14,11 +14,11 @@ from segcompile_torch import BACKEND
 from segcompile.backend import run_backend
 from segcompile.build import prepare
 from segcompile.emit.geometry import Geometry, harness_geometry
-from segcompile.errors import Findings
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.ops import GroupNorm, InstanceNorm
-from segcompile.report import render_text
 from segcompile.testing.strategies import graphs
+from segcompile.text.errors import Findings
+from segcompile.text.report import render_text
 
 HEAD = (
     "segcompile: 1\nmodel: net\ninput: {channels: 3, size: SIZE}\ndefaults: {conv: {kernel: 3, pad: same}}\nlayers:\n"

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from segcompile.cli import cli
 from segcompile.compiler import compile_spec
 from segcompile.emit.heads import view_heads
-from segcompile.errors import Findings
+from segcompile.text.errors import Findings
 
 HEAD = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 16}\nlayers:\n"
 

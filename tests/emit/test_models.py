@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from segcompile.graph import Graph, Node
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import Resize, Shape
 
 CASES = Path(__file__).parents[1] / "data" / "cases"

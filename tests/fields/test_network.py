@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import segcompile
 from segcompile.cli import cli
-from segcompile.errors import SegcompileError
+from segcompile.text.errors import SegcompileError
 
 ROOT = Path(__file__).resolve().parents[2]
 VALID = ROOT / "tests/data/valid"

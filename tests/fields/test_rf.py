@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import segcompile
 from segcompile.cli import _guarded, cli
-from segcompile.fields.chain import grouped
+from segcompile.show.paths import grouped
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGE = ROOT / "tests/data/cases/language"

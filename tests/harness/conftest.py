@@ -20,7 +20,7 @@ from PIL import Image
 from segcompile.backend import load_backend, run_backend
 from segcompile.build import request_for
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings
+from segcompile.text.errors import Findings
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = {

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from segcompile.compiler import Compiled, compile_spec
-from segcompile.errors import Diagnostic, Findings, SegcompileError
-from segcompile.report import render_text
+from segcompile.text.errors import Diagnostic, Findings, SegcompileError
+from segcompile.text.report import render_text
 
 HEAD = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 64}\n"
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings, SegcompileError
-from segcompile.report import as_json, render_text
+from segcompile.text.errors import Findings, SegcompileError
+from segcompile.text.report import as_json, render_text
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [*sorted((ROOT / "specs").glob("*.yaml")), *sorted((ROOT / "tests/data/invalid").glob("*.yaml"))]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from segcompile.compiler import compile_spec
-from segcompile.errors import CODES, Findings, SegcompileError
-from segcompile.report import render_text
+from segcompile.text.errors import CODES, Findings, SegcompileError
+from segcompile.text.report import render_text
 
 FOLDER = Path(__file__).parents[1] / "data" / "invalid"
 SPECS = sorted(FOLDER.glob("*.yaml"))

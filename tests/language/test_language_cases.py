@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segcompile.compiler import Compiled, compile_spec
-from segcompile.errors import Findings
+from segcompile.text.errors import Findings
 
 from .conftest import Workbench
 

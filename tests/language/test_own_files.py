@@ -9,8 +9,8 @@ import pytest
 from segcompile.backend import Backend, load_backend
 from segcompile.build import prepare
 from segcompile.compiler import compile_spec, own_file_first
-from segcompile.errors import CODES, Diagnostic, Findings, Label, SegcompileError, SourceText, Span
 from segcompile.library import bundled
+from segcompile.text.errors import CODES, Diagnostic, Findings, Label, SegcompileError, SourceText, Span
 
 LAYERS = "layers:\n  - stem: {conv: 21, kernel: 3, pad: same}\n"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings, SegcompileError
 from segcompile.language.schema import Spec
 from segcompile.language.training import _ONCE, _READERS, _SELECTORS
 from segcompile.ops import ALL_OPS, Op, Reads
-from segcompile.report import render_text
+from segcompile.text.errors import Findings, SegcompileError
+from segcompile.text.report import render_text
 
 VALUES = (
     "-1", "0", "1.5", "1e999", ".nan", "abc", "''", "yes", "[1, 2, 3]", "[]", "{}", "{a: 1}", "{a: {b: 1}}", "010",

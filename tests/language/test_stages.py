@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from segcompile.analysis.ignored import unused_label
-from segcompile.analysis.stages import frozen_layers
+from segcompile.checks.ignored import unused_label
+from segcompile.checks.stages import frozen_layers
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings
 from segcompile.language.training import Regime, Training
 from segcompile.library import bundled
+from segcompile.text.errors import Findings
 
 TEXT = """
 blocks:

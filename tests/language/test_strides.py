@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings, SegcompileError
 from segcompile.ops import ALL_OPS, Op, Refusal
-from segcompile.report import render_text
+from segcompile.text.errors import Findings, SegcompileError
+from segcompile.text.report import render_text
 
 from .conftest import Workbench
 from .test_transform import derived, output, weights

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from segcompile.analysis.facts import NodeFacts
 from segcompile.compiler import Compiled
-from segcompile.graph import Graph, Node
+from segcompile.facts.facts import NodeFacts
 from segcompile.library import bundled
+from segcompile.network.graph import Graph, Node
 from segcompile.testing.networks import request_of, slim
 from segcompile.testing.parameters import by_node, drawn
 from segcompile.testing.reference import run

@@ -11,14 +11,14 @@ from typing import get_args
 import pytest
 from ruamel.yaml import YAML
 
-from segcompile.analysis.claims import _OF_LAYERS
-from segcompile.errors import SourceText, Span
+from segcompile.checks.claims import _OF_LAYERS
 from segcompile.language.attributes import CALLS, COMMON
 from segcompile.language.schema import Edit, Spec, Training
 from segcompile.language.table import _ATTRIBUTES, _PAPER_NAMES, CLAIM_ROWS
 from segcompile.language.words import called, meant, plain, table
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
-from segcompile.source import Mapping, Node, Scalar, Sequence
+from segcompile.text.errors import SourceText, Span
+from segcompile.text.source import Mapping, Node, Scalar, Sequence
 
 FIELDS = {name for op in ALL_OPS for name in op.model_fields}
 KNOWN = {

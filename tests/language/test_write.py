@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings
-from segcompile.graph import Graph
 from segcompile.language.derive import read_document, variants_of
 from segcompile.language.spec import read_spec
 from segcompile.language.write import number, write_spec
 from segcompile.library import bundled, locate
 from segcompile.network.flat import flattened
+from segcompile.network.graph import Graph
 from segcompile.testing.strategies import graphs
+from segcompile.text.errors import Findings
 
 from .conftest import Workbench
 

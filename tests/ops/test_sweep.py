@@ -9,8 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from segcompile.errors import SegcompileError
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.ops import (
     ALL_OPS,
     AXES,
@@ -27,6 +26,7 @@ from segcompile.ops import (
 from segcompile.ops.size import AnySize, difference
 from segcompile.testing import strategies
 from segcompile.testing.op_graphs import ALIGN, joined, op_graphs
+from segcompile.text.errors import SegcompileError
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=15)
 sizes = st.tuples(st.integers(4, 11), st.integers(4, 11))

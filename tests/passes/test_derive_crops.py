@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from segcompile.analysis.shapes import infer_shapes
 from segcompile.compiler import compile_spec
-from segcompile.errors import Diagnostic, Findings, SegcompileError
-from segcompile.graph import Graph, Node
+from segcompile.facts.shapes import infer_shapes
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXES, Activation, Add, Concat, Conv, Crop, Deconv, Dropout, Pool, Shape
 from segcompile.passes.derive_crops import derive_crops
 from segcompile.testing.strategies import pairs
+from segcompile.text.errors import Diagnostic, Findings, SegcompileError
 
 Map = tuple[Fraction, Fraction]  # Caffe's (a, b): input pixel x lies over output pixel a * x + b
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from segcompile.backend import load_backend
-from segcompile.errors import SegcompileError
-from segcompile.graph import Graph, Node
 from segcompile.library import bundled
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import ALL_OPS, Conv, Init, Op, Pool, Shape
 from segcompile.testing import cases, reference
 from segcompile.testing.bench import Bench
 from segcompile.testing.checks.weights import compare_names
 from segcompile.testing.networks import reduced
+from segcompile.text.errors import SegcompileError
 from segcompile.weights.parameters import tensors
 
 NODES = [node.op for case in (*cases.ops(), *cases.starts()) for node in case.request.graph.nodes]

@@ -11,7 +11,6 @@ import pytest
 from segcompile.backend import BuildRequest, BuildResult, load_backend
 from segcompile.build import request_for
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings, SegcompileError
 from segcompile.library import bundled
 from segcompile.testing import cases
 from segcompile.testing.bench import Bench, Mismatch
@@ -19,6 +18,7 @@ from segcompile.testing.cases import bundled_variants
 from segcompile.testing.checks.fields import compare_fields, measurable
 from segcompile.testing.networks import reduced
 from segcompile.testing.verify import verify
+from segcompile.text.errors import Findings, SegcompileError
 
 CASES = Path(__file__).parents[1] / "data" / "cases" / "verify"
 ZOO = Path(__file__).parents[3] / "shared" / "reference" / "zoo"

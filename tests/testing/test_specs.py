@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, Phase, assume, event, example, given, settin
 from ruamel.yaml import YAML
 
 from segcompile.backend import load_backend
-from segcompile.errors import SegcompileError
 from segcompile.testing.bench import Bench
 from segcompile.testing.cases import Case, compiled
 from segcompile.testing.checks import fields, numbers, weights
 from segcompile.testing.siblings import compare_gradients, is_steady
 from segcompile.testing.specs import specs
+from segcompile.text.errors import SegcompileError
 
 SETTINGS = settings(
     deadline=None,

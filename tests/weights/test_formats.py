@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from segcompile.errors import SegcompileError
+from segcompile.text.errors import SegcompileError
 from segcompile.weights.reading import read_weights
 
 Run = Callable[..., tuple[int, str, str]]

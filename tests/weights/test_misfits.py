@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings
+from segcompile.text.errors import Findings
 from segcompile.weights import misfits
 from segcompile.weights.parameters import tensors
 

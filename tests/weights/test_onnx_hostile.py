@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 import pytest
 
-from segcompile.errors import SegcompileError
+from segcompile.text.errors import SegcompileError
 from segcompile.weights.reading import read_weights
 
 CASES = Path(__file__).parents[1] / "data/cases"

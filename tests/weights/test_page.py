@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from segcompile.errors import CODES, SourceText, Span
+from segcompile.text.errors import CODES, SourceText, Span
 from segcompile.weights.naming import Rename
 from segcompile.weights.reading import FORMS
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from segcompile.errors import SegcompileError
+from segcompile.text.errors import SegcompileError
 from segcompile.weights import stored
 from segcompile.weights.reading import FORMS, read_weights
 
@@ -291,7 +291,7 @@ def test_an_image_that_is_read_in_a_way_that_cannot_be_adapted(layers: str, run:
     from safetensors.numpy import save_file
 
     from segcompile.compiler import compile_spec
-    from segcompile.errors import Findings
+    from segcompile.text.errors import Findings
     from segcompile.weights.parameters import tensors
 
     (tmp_path / "net.yaml").write_text(HEAD + layers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from segcompile.emit.arguments import number
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.ops import Conv, Deconv, Linear
 
 

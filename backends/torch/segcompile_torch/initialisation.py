@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from segcompile.analysis.facts import Facts
-from segcompile.graph import Graph, Node
+from segcompile.facts.facts import Facts
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import Conv, Deconv, Init, Linear, Op
 
 _MODULE: dict[type[Op], str] = {Conv: "nn.Conv2d", Deconv: "nn.ConvTranspose2d", Linear: "nn.Linear"}

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from segcompile.errors import CODES, Diagnostic, Label, Span, fail
-from segcompile.graph import Graph, Node, Role
+from segcompile.network.graph import Graph, Node, Role
 from segcompile.network.splice import remove, revised
 from segcompile.ops import AXES, Conv, Join, Op, Pool, Refusal
 from segcompile.passes.edits.edited import Edited
 from segcompile.passes.edits.selection import Layer, Selector
 from segcompile.passes.edits.sizes import Known, shapes_while_edited
+from segcompile.text.errors import CODES, Diagnostic, Label, Span, fail
 
 _Factor = tuple[int, int]  # how many times as dense a map is, along height and width
 _ONE: _Factor = (1, 1)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segcompile.errors import CODES, Diagnostic, Span
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.network.splice import revised
 from segcompile.passes.edits.edited import Attributes, Edited
 from segcompile.passes.edits.selection import Selector
+from segcompile.text.errors import CODES, Diagnostic, Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from segcompile.errors import Findings, Span, fail
-from segcompile.graph import Graph, Node
+from segcompile.network.graph import Graph, Node
 from segcompile.network.splice import revised
 from segcompile.ops import Conv, Linear, Refusal, Shape
 from segcompile.ops.size import AnySize
@@ -17,6 +16,7 @@ from segcompile.passes.edits.edited import Edited
 from segcompile.passes.edits.selection import Selector
 from segcompile.passes.edits.sizes import Known, result, shapes_while_edited
 from segcompile.passes.unpools import pair_unpools
+from segcompile.text.errors import Findings, Span, fail
 
 
 @dataclass(frozen=True, slots=True)

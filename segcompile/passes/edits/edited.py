@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from segcompile.errors import Diagnostic
-from segcompile.graph import Graph, Node
+from segcompile.network.graph import Graph, Node
 from segcompile.network.splice import Fragment
+from segcompile.text.errors import Diagnostic
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from dataclasses import replace as but
 
-from segcompile.errors import fail
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.network.splice import append, insert, position, put, redirect, revised, take_out
 from segcompile.ops import Join
 from segcompile.passes.edits.edited import Body, Edited, Written
 from segcompile.passes.edits.selection import Selector
+from segcompile.text.errors import fail
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segcompile.errors import Span
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.network.splice import remove
 from segcompile.passes.edits.edited import Edited
 from segcompile.passes.edits.selection import Selector, all_of
+from segcompile.text.errors import Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from segcompile.errors import Label, SegcompileError, Span, did_you_mean, fail
-from segcompile.graph import Graph, Node
+from segcompile.network.graph import Graph, Node
 from segcompile.network.selector import selects
+from segcompile.text.errors import Label, SegcompileError, Span, did_you_mean, fail
 
 Layer = tuple[Node, ...]  # the nodes of one layer, its own op first
 _NEAR = 1000  # names that are looked through for a near one

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from segcompile.errors import Findings
-from segcompile.graph import Graph, Node
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import Refusal, Shape, Undecidable
 from segcompile.passes.unpools import pair_unpools
+from segcompile.text.errors import Findings
 
 Known = Shape | Refusal  # a shape, or why there is none
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segcompile.analysis.facts import shapes_in
-from segcompile.analysis.receptive_field import Field
 from segcompile.backend import BuildRequest
+from segcompile.facts.facts import shapes_in
+from segcompile.facts.receptive_field import Field
 from segcompile.ops import Pool
 from segcompile.testing.bench import Bench, Mismatch, Subject
 from segcompile.testing.cases import Case

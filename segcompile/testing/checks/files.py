@@ -11,10 +11,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from segcompile.errors import SegcompileError
 from segcompile.testing import cases
 from segcompile.testing.bench import Bench, Mismatch
 from segcompile.testing.cases import Case
+from segcompile.text.errors import SegcompileError
 
 RULES = "E,F,W,I,B,UP"  # of ruff
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.ops import (
     Activation,
     Add,

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from segcompile.errors import SegcompileError
-from segcompile.graph import Graph
+from segcompile.network.graph import Graph
 from segcompile.ops import ALL_OPS, Conv, Op
 from segcompile.testing.op_graphs import op_graphs
 from segcompile.testing.strategies import graph_of, graphs
+from segcompile.text.errors import SegcompileError
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 VALID = Path(__file__).parents[2] / "data/valid"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from segcompile.errors import SegcompileError
+from segcompile.text.errors import SegcompileError
 
 SPEC = "segcompile: 1\nmodel: net\ninput: {{channels: {channels}, size: 24}}\nlayers:\n  - layer: {{{layer}}}\n"
 

@@ -9,8 +9,8 @@ import pytest
 
 from segcompile.backend import load_backend, run_backend
 from segcompile.build import request_for
-from segcompile.errors import SegcompileError
-from segcompile.report import render_text
+from segcompile.text.errors import SegcompileError
+from segcompile.text.report import render_text
 
 HEAD = "segcompile: 1\nmodel: net\ninput: {channels: 2, size: any}\nlayers:\n"
 SEGNET = """\

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from segcompile.compiler import compile_spec
-from segcompile.errors import Findings
 from segcompile.language.write import write_spec
 from segcompile.passes.edits import EDITS
+from segcompile.text.errors import Findings
 
 HERE = Path(__file__).parent
 CASES = sorted(path for path in HERE.glob("*/*.yaml") if not path.name.endswith(".after.yaml"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segcompile.backend import Backend, BuildRequest, BuildResult
-from segcompile.graph import Node
+from segcompile.network.graph import Node
 from segcompile.ops import Activation, Conv, Op, Pool
 
 

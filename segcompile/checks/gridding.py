@@ -1,0 +1,173 @@
+"""SC407: dilations that leave holes. Exact, where the usual rule of thumb (HDC: Wang et al., 2018) rejects dense ones.
+
+A stage is what happens at one resolution. It grids if an output does not see every cell of the stage's first tensor
+between the outermost two that it sees: what lies in the holes is lost to it, whatever came before. Inside a network one
+sparse layer is not yet a chain of them; on the input itself it is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import lcm
+
+from segcompile.facts.coverage.reach import Reach, backwards, reach, windows_of
+from segcompile.facts.index_set import IndexSet, TooWide
+from segcompile.facts.receptive_field import Fields
+from segcompile.network.graph import Graph, Node
+from segcompile.ops import Conv, Shape, Undecidable, Window
+from segcompile.text.errors import Findings, Label
+
+MOST_STEPS = 50_000  # nodes looked at for one head: phases x nodes
+MOST_TRIED = 6  # layers of a network, one after another, as the one that closes every hole
+_SIDES = ("rows", "columns")
+
+
+@dataclass(frozen=True, slots=True)
+class Gridding:
+    """Along one axis, `cells` of the tensor `start` reach a cell of `head`, with holes between, by way of `chain`."""
+
+    head: str
+    start: str
+    axis: int
+    phase: int
+    cells: IndexSet
+    chain: tuple[Node, ...]
+
+
+def warn_gridding(graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str, Fields], findings: Findings) -> None:
+    """SC407 for every output whose last stage with holes has some; holes that follow from others are not said again."""
+    if not any(_leaves_holes(node) for node in graph.nodes):
+        return
+    said: set[str] = set()
+    left = MOST_TRIED
+    for head in dict.fromkeys(graph.outputs.values()):
+        found = find_gridding(graph, shapes, fields, head) if head in graph.by_name else None
+        if found is None or found.chain[0].name in said:
+            continue
+        said.add(found.chain[0].name)
+        help, tried = _remedy(graph, shapes, found, left)
+        left -= tried
+        _warn(graph, found, help, findings)
+
+
+def find_gridding(
+    graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str, Fields], head: str
+) -> Gridding | None:
+    """The last stage before `head` that grids, in the first phase in which one does; None if every one is dense.
+
+    A tensor that the whole image reaches `head` from (by global pooling) has no holes.
+    """
+    period = lcm(*(max(1, field.period) for field in fields[head] if field.step is not None))
+    phases = min(period, max(1, MOST_STEPS // len(graph.nodes)))
+    for phase in range(phases):
+        try:
+            reached = reach(graph, shapes, head, (phase, phase))
+            found = next(_in_stages(graph, shapes, head, phase, reached), None)
+        except (TooWide, Undecidable):
+            return None
+        if found is not None:
+            return found
+    return None
+
+
+def _in_stages(graph: Graph, shapes: Mapping[str, Shape], head: str, phase: int, reached: Reach) -> Iterator[Gridding]:
+    for start in backwards(graph, head):
+        region = reached.regions.get(start)
+        if region is None or start in reached.whole or not _starts_stage(graph, shapes, start):
+            continue
+        for axis, cells in enumerate((region.rows, region.columns)):
+            chain = _chain(graph, shapes, start, axis, reached) if cells.holes else ()
+            if len(chain) > 1 or (chain and start in graph.inputs):
+                yield Gridding(head, start, axis, phase, cells, chain)
+
+
+def _starts_stage(graph: Graph, shapes: Mapping[str, Shape], name: str) -> bool:
+    return name in graph.inputs or any(
+        _resamples(height) or _resamples(width) for _, height, width in windows_of(graph.by_name[name], shapes)
+    )
+
+
+def _resamples(window: Window) -> bool:
+    return window.stride != 1 or window.upsample != 1
+
+
+def _chain(graph: Graph, shapes: Mapping[str, Shape], start: str, axis: int, reached: Reach) -> tuple[Node, ...]:
+    """The nodes of the stage behind `start` that leave out cells between those they read."""
+    stage, chain = {start}, []
+    for node in graph.nodes:
+        if node.name not in reached.regions or stage.isdisjoint(node.inputs):
+            continue
+        windows = [(height, width)[axis] for name, height, width in windows_of(node, shapes) if name in stage]
+        if any(_skips(window) for window in windows):
+            chain.append(node)
+        if not any(_resamples(window) for window in windows):
+            stage.add(node.name)
+    return tuple(chain)
+
+
+def _skips(window: Window) -> bool:
+    return (window.dilation > 1 and window.taps > 1) or window.stride > window.taps
+
+
+def _leaves_holes(node: Node) -> bool:
+    kernel, dilation, stride = (getattr(node.op, name, None) for name in ("kernel", "dilation", "stride"))
+    if kernel is None:
+        return False
+    spread = dilation is not None and any(d > 1 < k for d, k in zip(dilation, kernel, strict=True))
+    return spread or (stride is not None and any(s > k for s, k in zip(stride, kernel, strict=True)))
+
+
+def _warn(graph: Graph, found: Gridding, help: str, findings: Findings) -> None:
+    first, *others = found.chain
+    names = ", ".join(node.layer for node in found.chain[:4]) + (", ..." if len(found.chain) > 4 else "")
+    verb = "leaves" if len(found.chain) == 1 else "leave"
+    cells, side = found.cells, _SIDES[found.axis]
+    message = (
+        f"{names} {verb} holes: {graph.layer_of(found.head)} sees {cells.count} of the {cells.width} {side} "
+        f"of `{graph.layer_of(found.start)}` that it spans"
+    )
+    spans = ((node, node.origin.at(_cause(node, found.axis))) for node in others[:3])
+    labels = [Label(span, _numbers(node, found.axis)) for node, span in spans if span is not None]
+    findings.add(
+        "SC407",
+        message,
+        first.origin.at(_cause(first, found.axis)),
+        labels=labels,
+        help=help,
+    )
+
+
+def _numbers(node: Node, axis: int) -> str:
+    cause = _cause(node, axis)
+    pair = getattr(node.op, cause, None)
+    return f"{cause} {pair[axis]}" if pair is not None else node.op.title  # a resize to fewer pixels has no number
+
+
+def _cause(node: Node, axis: int) -> str:
+    """The attribute by which a node skips cells."""
+    dilation = getattr(node.op, "dilation", (1, 1))
+    return "dilation" if dilation[axis] > 1 else "stride"
+
+
+def _remedy(graph: Graph, shapes: Mapping[str, Shape], found: Gridding, most: int) -> tuple[str, int]:
+    """One layer that closes every hole if it is not dilated, if there is one: tried, not guessed, in so many layers at
+    most. And in how many it was."""
+    dilated = [node for node in found.chain if isinstance(node.op, Conv) and node.op.dilation[found.axis] > 1]
+    for tried, node in enumerate(dilated[:most], 1):
+        if _closes(graph, shapes, found, node):
+            return f"dilation 1 in {node.layer} closes every hole", tried
+    if all(_cause(node, found.axis) == "stride" for node in found.chain):
+        return "a kernel no smaller than the stride", 0
+    help = "smaller dilations before larger ones"
+    if len(dilated) > most > 0:
+        help += f" (dilation 1 in any one of the first {most} of {len(dilated)} dilated layers is not enough)"
+    return help, min(len(dilated), most)
+
+
+def _closes(graph: Graph, shapes: Mapping[str, Shape], found: Gridding, node: Node) -> bool:
+    undilated = replace(node, op=node.op.model_copy(update={"dilation": (1, 1)}))
+    nodes = tuple(undilated if other is node else other for other in graph.nodes)
+    reached = reach(replace(graph, nodes=nodes), shapes, found.head, (found.phase, found.phase))
+    region = reached.regions.get(found.start)
+    return region is not None and not (region.rows, region.columns)[found.axis].holes

@@ -1,0 +1,59 @@
+"""What is allowed, and probably not meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from segcompile.facts.pairs import show
+from segcompile.facts.receptive_field import Fields
+from segcompile.network.graph import Graph, Node
+from segcompile.ops import AXES, Conv, Crop, Deconv, Shape
+from segcompile.text.errors import Findings
+
+
+def warn_no_effect(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> None:
+    """SC409: numbers in the spec that change nothing."""
+    for node in graph.nodes:
+        if isinstance(node.op, Conv | Deconv) and _dilates_nothing(node.op):
+            height, width = node.op.kernel
+            dilation = show(node.op.dilation)
+            message = f"{node.layer}: a dilation of {dilation} changes nothing on a {height}x{width} kernel"
+            findings.add("SC409", message, node.origin.at("dilation"), help="dilation 1, or a larger kernel")
+        if isinstance(node.op, Crop) and node.op.offset == (0, 0):
+            source, reference = (shapes[name].size for name in node.inputs)
+            if source == reference:
+                message = f"{node.layer} cuts nothing off: both have {shapes[node.name]}"
+                findings.add("SC409", message, node.origin.span)
+
+
+def _dilates_nothing(op: Conv | Deconv) -> bool:
+    """A dilation that is written, and stands along no axis at more than one tap."""
+    dilated = [kernel for kernel, dilation in zip(op.kernel, op.dilation, strict=True) if dilation > 1]
+    return bool(dilated) and all(kernel == 1 for kernel in dilated)
+
+
+def warn_field_exceeds(
+    graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str, Fields], findings: Findings
+) -> None:
+    """SC408, once an axis, for the first layer of which a part of the field can never lie on the input.
+
+    A field whose middle lies on an image of n pixels reaches over at most n - 1 of them to either side: 2 n - 1. A
+    classifier, which gives vectors, is built to see all of its image.
+    """
+    if not any(shapes[name].size for name in graph.outputs.values()):
+        return
+    said: list[Node] = []
+    for axis in AXES:
+        sizes = [shape.size[axis] for shape in graph.inputs.values() if shape.size]
+        known = [size for size in sizes if isinstance(size, int)]
+        if not known or len(known) < len(sizes):
+            continue
+        most = 2 * max(known) - 1
+        found = ((node, fields[node.name][axis].size or 0) for node in graph.nodes)
+        node, size = next((pair for pair in found if pair[1] > most), (None, 0))
+        if node is not None and node not in said:
+            said.append(node)
+            sees = f"{node.layer} sees {size} pixels across"
+            message = f"{sees}; on an input of {max(known)} its outermost taps meet only padding"
+            help = f"give it an input of {size // 2 + 1} or more, or make a kernel, a dilation or a stride smaller"
+            findings.add("SC408", message, node.origin.span, help=help)

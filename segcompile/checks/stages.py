@@ -1,0 +1,59 @@
+"""Which layers a stage of training leaves as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from segcompile.facts.facts import Facts
+from segcompile.language.training import Stage, Training
+from segcompile.network.graph import Graph
+from segcompile.network.selector import selects
+from segcompile.text.errors import Findings, SegcompileError, did_you_mean, fail
+from segcompile.text.source import Scalar
+
+_MANY = 1000  # names that are looked through for a near one
+
+
+def check_stages(training: Training, graph: Graph, facts: Facts, findings: Findings) -> None:
+    """SC102 for a selector that means no layer, SC113 for one without weights, and for a stage that trains nothing."""
+    for stage in training.stages:
+        try:
+            frozen_layers(stage, graph, facts)
+        except SegcompileError as error:
+            findings.absorb(error)
+
+
+def frozen_layers(stage: Stage, graph: Graph, facts: Facts) -> frozenset[str]:
+    """The layers that `train` does not mean, or that `freeze` does; those without weights among them.
+
+    Layers with `frozen: yes` are not looked at. Raises SegcompileError (SC102, SC113).
+    """
+    weighted = {node.layer for node in graph.nodes if facts[node.name].parameters}
+    selectors = (*stage.train, *stage.freeze)
+    wrong = [_unmatched(selector, graph) for selector in selectors if not _meant((selector,), weighted)]
+    if wrong:
+        raise SegcompileError(found for error in wrong for found in error.diagnostics)
+    layers = {node.layer for node in graph.nodes}
+    trained = (_meant(stage.train, layers) if stage.train else layers) - _meant(stage.freeze, layers)
+    open_ = {node.layer for node in graph.nodes if not all(p.frozen for p in facts[node.name].parameters)}
+    if not trained & open_:
+        help = "`train` says which layers it trains, `freeze` which of them it does not"
+        fixed = ["what it would train is `frozen: yes`"] if trained & weighted else []
+        raise fail("SC113", f"stage `{stage.name.text}` trains nothing", stage.name.span, help=help, notes=fixed)
+    return frozenset(layers - trained)
+
+
+def _meant(selectors: Iterable[Scalar], layers: set[str]) -> set[str]:
+    return {layer for selector in selectors for layer in layers if selects(selector.text, layer)}
+
+
+def _unmatched(selector: Scalar, graph: Graph) -> SegcompileError:
+    found = [layer for layer in graph.layers if selects(selector.text, layer)]
+    if found:
+        few = f"{', '.join(found[:3])}{', ...' if len(found) > 3 else ''}"
+        message = f"`{selector.text}` means only layers without weights: {few}"
+        return fail("SC113", message, selector.span, help="name layers that can be trained")
+    scopes = [f"{scope.name}.*" for scope in graph.scopes]
+    help = did_you_mean(selector.text, [*scopes[:_MANY], *list(graph.layers)[:_MANY]])
+    help = help or "`segcompile rf` shows the layers; `*` stands for any part of a name"
+    return fail("SC102", f"no layer matches `{selector.text}`", selector.span, help=help)

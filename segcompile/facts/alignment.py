@@ -1,0 +1,153 @@
+"""Where each pixel of each tensor lies over the input, along every path: position(p) = scale * p + shift."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from segcompile.network.graph import Graph, Node
+from segcompile.ops import AXES, IDENTITY, Shape, Undecidable, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinates:
+    """The affine map of one axis: the centre of output p's window lies over input position scale * p + shift."""
+
+    scale: Fraction
+    shift: Fraction
+
+    def behind(self, window: Window) -> Coordinates:
+        """The map after `window`; the centre is that of its taps, as in Caffe's coordinate maps."""
+        step = self.scale / window.upsample
+        return Coordinates(step * window.stride, self.shift + step * centre(window))
+
+    def __str__(self) -> str:
+        """`p`, `2p + 1/2`, `66p/65 - 32/65`."""
+        above, below = self.scale.numerator, self.scale.denominator
+        text = ("p" if above == 1 else f"{above}p") + (f"/{below}" if below > 1 else "")
+        return text if not self.shift else f"{text} {'-' if self.shift < 0 else '+'} {abs(self.shift)}"
+
+
+def centre(window: Window) -> Fraction:
+    """Where the middle of output 0's taps lies, in input pixels times `window.upsample`."""
+    return Fraction(window.reach, 2) - window.offset
+
+
+MOST_MAPS = 64  # of one tensor along one axis
+LARGEST = 2**63  # a map of larger numbers is that of no image
+
+
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """The maps of one tensor along one axis: each way in which some path from an input lays it over the input.
+
+    `every[0]` is that of the first path, which takes the first input with a map at every join. More than one stand
+    here only behind a join of maps that differ; none behind a whole-image op, or where a map depends on the image.
+    `back[k]` says where `every[k]` comes from: which input of the node, and which of that input's maps; None
+    where each comes from the same place of the first input. `more`: there are others beyond MOST_MAPS.
+    """
+
+    every: tuple[Coordinates, ...] = ()
+    back: tuple[tuple[int, int], ...] | None = None
+    more: bool = False
+
+    @property
+    def first(self) -> Coordinates | None:
+        return self.every[0] if self.every else None
+
+    def source(self, entry: int) -> tuple[int, int]:
+        """Which input `every[entry]` comes from, and which of that input's maps."""
+        return self.back[entry] if self.back is not None else (0, entry)
+
+
+Place = tuple[Coordinates | None, Coordinates | None]  # height and width, along the first path; None: no position
+Places = Mapping[str, tuple[Maps, Maps]]  # node or input name -> its maps along height and width
+
+NOWHERE = Maps()
+START = Maps((Coordinates(Fraction(1), Fraction(0)),))
+
+
+def place_nodes(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, tuple[Maps, Maps]]:
+    """Node or input name -> its maps. Paths end at whole-image ops, and where a resize depends on the image."""
+    places = place_inputs(graph)
+    for node in graph.nodes:
+        places[node.name] = place_node(node, shapes, places)
+    return places
+
+
+def place_inputs(graph: Graph) -> dict[str, tuple[Maps, Maps]]:
+    """The inputs lie over each other, pixel on pixel; one of another size than the first has no known position."""
+    frame = next((shape.size for shape in graph.inputs.values() if shape.size), ())
+    return {name: (START, START) if shape.size == frame else (NOWHERE, NOWHERE) for name, shape in graph.inputs.items()}
+
+
+def place_node(node: Node, shapes: Mapping[str, Shape], places: Places) -> tuple[Maps, Maps]:
+    """The maps of one node, given those of its inputs."""
+    height, width = (_merged(arrivals(node, axis, shapes, places), node, axis, places) for axis in AXES)
+    return height, width
+
+
+Arrival = tuple[int, tuple[Coordinates, ...]]  # which input, and its maps as they are behind the node's window
+
+
+def arrivals(node: Node, axis: int, shapes: Mapping[str, Shape], places: Places) -> list[Arrival]:
+    """What the node makes of the maps of each input, but for those without a map or read for their size only."""
+    found = []
+    for index, name in enumerate(node.inputs):
+        maps = places[name][axis].every
+        if maps and (window := window_of(node, axis, shapes, index)) is not None:
+            after = _behind(maps, window)
+            if after:
+                found.append((index, after))
+    return found
+
+
+def window_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) -> Window | None:
+    """The node's window on one of its inputs; None where it has none, or where it depends on the image."""
+    if not all(shapes[name].size for name in node.inputs):
+        return None
+    try:
+        return node.op.window(axis, [shapes[name].size[axis] for name in node.inputs], index)
+    except Undecidable:
+        return None
+
+
+def _behind(maps: tuple[Coordinates, ...], window: Window) -> tuple[Coordinates, ...]:
+    """The maps after a window, one for one; the same tuple if nothing moves, none if they are no longer an image's."""
+    if window is IDENTITY or (window.stride == window.upsample and 2 * window.offset == window.reach):
+        return maps
+    if window.stride == 0:
+        return ()  # one pixel, stretched: it lies everywhere
+    after = maps[0].behind(window)
+    step, moved = maps[0].scale, after.shift - maps[0].shift  # the same for all maps of one scale
+    every = tuple(
+        Coordinates(after.scale, item.shift + moved)
+        if item.scale is step or item.scale == step
+        else item.behind(window)
+        for item in maps
+    )
+    return () if any(_is_absurd(item) for item in every) else every
+
+
+def _is_absurd(item: Coordinates) -> bool:
+    return max(abs(item.shift.numerator), item.scale.numerator, item.scale.denominator) >= LARGEST
+
+
+def _merged(found: Sequence[Arrival], node: Node, axis: int, places: Places) -> Maps:
+    """The union, in the order of the inputs; the first path that leads to a map is its witness."""
+    if not found:
+        return NOWHERE
+    more = any(places[node.inputs[index]][axis].more for index, _ in found)
+    start, maps = found[0]
+    if start == 0 and all(other is maps or other == maps for _, other in found):
+        before = places[node.inputs[0]][axis]
+        return (
+            before if before.back is None and before.every is maps and before.more == more else Maps(maps, None, more)
+        )
+    back: dict[Coordinates, tuple[int, int]] = {}
+    for index, every in found:
+        for entry, item in enumerate(every):
+            back.setdefault(item, (index, entry))
+    kept = tuple(back)[:MOST_MAPS]
+    return Maps(kept, tuple(back[item] for item in kept), more or len(back) > len(kept))

@@ -1,0 +1,123 @@
+"""Which sizes of the image a network takes, along each axis: those at which all that its ops need is so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from segcompile.facts.size_set import SizeSet, fulfilling
+from segcompile.network.graph import Graph, Node
+from segcompile.ops import AXES, HEIGHT, WIDTH, AnySize, Conv, Pool, Shape, Size, Undecidable
+from segcompile.ops.size import difference
+from segcompile.text.errors import Findings, Label
+
+
+@dataclass(frozen=True, slots=True)
+class _Demand:
+    """What a node asks of a symbolic size: slack >= 0, or slack == 0 if `equal`."""
+
+    node: Node
+    axis: int
+    slack: AnySize
+    equal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AxisSizes:
+    """`legal`: every layer exists and every join agrees. `exact`: of those, the sizes at which no stride rounds: the
+    last window of each layer ends where its input ends, padding included; None where that cannot be written down."""
+
+    legal: SizeSet
+    exact: SizeSet | None
+
+
+Sizes = tuple[AxisSizes | None, AxisSizes | None]  # height and width; None where every input's size is a number
+
+
+def find_sizes(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Sizes:
+    """The sizes of a graph, from the shapes of its inputs and nodes; a node without a shape is passed over.
+
+    Adds SC304 where two layers have no size in common, SC310 where the sizes cannot be written down.
+    """
+    extents = [size for name in graph.inputs for size in shapes[name].size]
+    if not any(isinstance(size, AnySize) for size in extents):
+        return None, None
+    known = [(node, [shapes[name] for name in node.inputs]) for node in graph.nodes if node.name in shapes]
+    needs = [demand for item in known for demand in _needs(*item, shapes[item[0].name])]
+    whole = [demand for item in known for demand in _whole_strides(*item, shapes[item[0].name])]
+    height = _axis_sizes(HEIGHT, extents[::2], needs, whole, findings)
+    said = Findings() if findings.has_errors else findings  # one cause, not one an axis
+    return height, _axis_sizes(WIDTH, extents[1::2], needs, whole, said)
+
+
+def _axis_sizes(
+    axis: int, extents: Sequence[Size], needs: Iterable[_Demand], whole: Iterable[_Demand], findings: Findings
+) -> AxisSizes | None:
+    symbols = [size.symbol for size in extents if isinstance(size, AnySize)]
+    if not symbols:
+        return None
+    legal = _legal(SizeSet(symbols[0]), _strictest(axis, needs), findings)
+    exact = legal
+    try:
+        for demand in _strictest(axis, whole):
+            exact &= fulfilling(demand.slack, demand.equal)
+    except Undecidable:
+        return AxisSizes(legal, None)
+    return AxisSizes(legal, exact)
+
+
+def _strictest(axis: int, demands: Iterable[_Demand]) -> list[_Demand]:
+    """The demands along one axis that depend on the image, without those that another one implies."""
+    found: dict[object, _Demand] = {}
+    for demand in demands:
+        slack = demand.slack
+        if demand.axis == axis:
+            key = (slack.step, slack.table, slack.plus if demand.equal else None)
+            if key not in found or slack.plus < found[key].slack.plus:
+                found[key] = demand
+    return list(found.values())
+
+
+def _legal(sizes: SizeSet, demands: Iterable[_Demand], findings: Findings) -> SizeSet:
+    """The sizes that meet all demands, or those that meet the ones before the error that is added."""
+    earlier: list[tuple[Node, SizeSet]] = []
+    for demand in demands:
+        node, own = demand.node, fulfilling(demand.slack, demand.equal)
+        try:
+            both = sizes & own
+        except Undecidable as why:
+            message = f"{node.layer}: the sizes that fit cannot be written down: {why}"
+            findings.add("SC310", message, node.origin.span, help="give the input a size")
+            return sizes
+        if not both.residues:
+            other, theirs = next((pair for pair in earlier if not (pair[1] & own).residues), earlier[-1])
+            message = f"no size fits both {other.layer} and {node.layer}: {theirs} and {own}"
+            found = [
+                Label(span, str(fit)) for span, fit in ((other.origin.span, theirs), (node.origin.span, own)) if span
+            ]
+            help = "`align: center_crop`, `align: pad` or a crop at one of the two"
+            findings.add("SC304", message, node.origin.span, labels=found, help=help)
+            return sizes
+        sizes = both
+        earlier.append((node, own))
+    return sizes
+
+
+def _needs(node: Node, inputs: list[Shape], output: Shape) -> Iterator[_Demand]:
+    for need in node.op.needs(inputs, output):
+        if isinstance(need.slack, AnySize):
+            yield _Demand(node, need.axis, need.slack, need.equal)
+
+
+def _whole_strides(node: Node, inputs: list[Shape], output: Shape) -> Iterator[_Demand]:
+    """The last window ends neither before the end of the padded input (floor) nor behind it (ceil)."""
+    if not isinstance(node.op, Conv | Pool):
+        return
+    for axis in AXES:
+        size = inputs[0].size[axis]
+        window = node.op.window(axis, [size], 0)
+        if window.stride > 1 and isinstance(size, AnySize):
+            reach = window.reach + 1 - window.offset - node.op.pads(axis)[1]
+            rest = difference((output.size[axis] - 1) * window.stride + reach, size)
+            symbolic = rest if isinstance(rest, AnySize) else AnySize(size.symbol, 0, (0,), rest)
+            yield _Demand(node, axis, symbolic, equal=True)

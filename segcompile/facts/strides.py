@@ -1,0 +1,42 @@
+"""Input pixels per output step, also where no table of fields knows it: behind ops that mix the whole image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from segcompile.facts.receptive_field import Fields
+from segcompile.network.graph import Graph, Node
+from segcompile.ops import Shape, Undecidable
+
+Strides = tuple[Fraction | None, Fraction | None]  # height and width; None: steps differ, or are those of no grid
+
+
+def trace_strides(graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str, Fields]) -> dict[str, Strides]:
+    """Input or node name -> its strides. An op that mixes the whole image and keeps its grid (instance norm) leaves
+    them as they are; one that gives a single pixel, or a scale that depends on a symbolic size, ends them."""
+    strides: dict[str, Strides] = dict.fromkeys(graph.inputs, (Fraction(1), Fraction(1)))
+    for node in graph.nodes:
+        height, width = (
+            field.stride if field.sets else _behind(node, axis, shapes, strides)
+            for axis, field in enumerate(fields[node.name])
+        )
+        strides[node.name] = height, width
+    return strides
+
+
+def _behind(node: Node, axis: int, shapes: Mapping[str, Shape], strides: Mapping[str, Strides]) -> Fraction | None:
+    """The one stride that the node's windows make of those of all its inputs, if it is one."""
+    if not all(shapes[name].size for name in (node.name, *node.inputs)):
+        return None
+    sizes = [shapes[name].size[axis] for name in node.inputs]
+    found: set[Fraction | None] = set()
+    for index, name in enumerate(node.inputs):
+        try:
+            window = node.op.window(axis, sizes, index)
+        except Undecidable:
+            return None
+        if window is not None:
+            before = strides[name][axis]
+            found.add(before * window.stride / window.upsample if before is not None and window.stride else None)
+    return found.pop() if len(found) == 1 else None

@@ -1,0 +1,12 @@
+"""Receptive fields for notebooks and programs: `segcompile.receptive_field("specs/unet.yaml")`.
+
+Everything here is frozen and computed when asked for. Sizes are in input pixels, pairs are (height, width), indices
+count from 0 and may be negative: fields run on into the padding. What cannot be answered raises SegcompileError.
+"""
+
+from segcompile.notebook.layer import LayerField
+from segcompile.notebook.network import ReceptiveField, receptive_field
+from segcompile.notebook.padding import SeenPadding
+from segcompile.notebook.values import Coverage, PhaseField
+
+__all__ = ["Coverage", "LayerField", "PhaseField", "ReceptiveField", "SeenPadding", "receptive_field"]

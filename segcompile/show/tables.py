@@ -1,0 +1,177 @@
+"""What `segcompile rf` and `segcompile list` print as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from segcompile.checks.claims import Verdict
+from segcompile.compiler import Compiled
+from segcompile.facts.facts import NodeFacts, fields_in, shapes_in
+from segcompile.facts.pairs import show
+from segcompile.facts.sizes import AxisSizes, Sizes
+from segcompile.facts.unknown import why_unknown
+from segcompile.network.graph import Node
+from segcompile.ops import Shape
+
+_HEAD = ("layer", "op", "shape", "kernel", "dilation", "stride", "receptive field", "claimed", "parameters", "MACs")
+_UNKNOWN = ("not listed", "varies")  # fields that are not known, of an image of one size and of any
+_LEFT = (0, 1, 2, 7)  # columns of words; the others are numbers
+
+
+def rf_table(compiled: Compiled) -> str:
+    """The architecture, a row a layer. `stride` is in input pixels per step."""
+    inputs = compiled.graph.inputs
+    rows = [("input" if len(inputs) == 1 else name, *_input_cells(shape)) for name, shape in inputs.items()]
+    rows += [_row(nodes, compiled) for nodes in compiled.graph.layers.values()]
+    parameters, macs = compiled.cost(compiled.graph.nodes)
+    foot = ("total", *[""] * 6, _tally(compiled.verdicts), f"{parameters:,}", _short(macs))
+    widths = [max(len(row[column]) for row in (_HEAD, *rows, foot)) for column in range(len(_HEAD))]
+    rule = "  ".join("─" * width for width in widths)
+    lines = [compiled.model, "", _line(_HEAD, widths), rule, *(_line(row, widths) for row in rows), rule]
+    lines += [_line(foot, widths), *_legend(compiled)]
+    return "\n".join([*lines, *_size_lines(compiled.sizes), *_other_claims(compiled)])
+
+
+def _size_lines(sizes: Sizes) -> list[str]:
+    """For an input of any size, the sizes that the network takes: a line an axis, one for both if they are alike."""
+    known = [found for found in sizes if found is not None]
+    if len({(found.legal.least, found.exact and found.exact.least) for found in known}) == 1:
+        known = known[:1]
+        other = ", and W alike" if None not in sizes else ""
+    else:
+        other = ""
+    return [line for found in known for line in ("", f"sizes: {found.legal}{other}{_rounding(found)}")]
+
+
+def _rounding(found: AxisSizes) -> str:
+    if found.exact is None:
+        return ""
+    if found.exact == found.legal:
+        return "; no stride rounds"
+    return f"; no stride rounds at {found.exact}" if found.exact.residues else "; some stride rounds at each of them"
+
+
+def _input_cells(shape: Shape) -> tuple[str, ...]:
+    return "", str(shape), "", "", "1", "1", "", "", ""
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = [
+        f"{cell:<{w}}" if column in _LEFT else f"{cell:>{w}}"
+        for column, (cell, w) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def _row(nodes: tuple[Node, ...], compiled: Compiled) -> tuple[str, ...]:
+    main, result = nodes[0], compiled.facts[nodes[-1].name]
+    carried = "".join(f" + {node.op.title}" for node in nodes[1:])
+    parameters, macs = compiled.cost(nodes)
+    return (
+        main.layer,
+        main.op.title + carried,
+        str(result.shape),
+        _attribute(main, "kernel"),
+        _attribute(main, "dilation"),
+        _fractions(result),
+        field_text(result, compiled),
+        _claimed(main.layer, compiled),
+        f"{parameters:,}" if parameters else "",
+        _short(macs),
+    )
+
+
+def _attribute(node: Node, name: str) -> str:
+    value = getattr(node.op, name, None)
+    return "" if value is None else f"{value[0]}x{value[1]}" if name == "kernel" else show(value)
+
+
+def _fractions(found: NodeFacts) -> str:
+    return "" if None in found.stride else show(found.stride)
+
+
+def field_text(found: NodeFacts, compiled: Compiled) -> str:
+    """`67`, `67x35`, `13 (7)` where 7 of the 13 are seen, `≤ 6` for a bound, `whole image (37)` where the paths that do
+    not mix it see 37; `varies` with a symbolic size, `not listed` where there are too many phases or pixels."""
+    height, width = (field.local_size for field in found.fields)
+    if any(field.whole for field in found.fields):
+        return "whole image" + (f" ({show((height, width))})" if height and width else "")
+    if height is None or width is None:
+        return _UNKNOWN[compiled.graph.takes_any_size]
+    touched = _touched(found)
+    holes = f" ({show(touched)})" if touched != (height, width) else ""
+    return ("≤ " if found.bound else "") + show((height, width)) + holes
+
+
+def _touched(found: NodeFacts) -> tuple[int | None, int | None]:
+    return found.fields[0].touched, found.fields[1].touched
+
+
+def _legend(compiled: Compiled) -> list[str]:
+    """What the signs in the column of fields mean, with the first of each as the example."""
+    said: dict[str, str] = {}
+    for nodes in compiled.graph.layers.values():
+        found = compiled.facts[nodes[-1].name]
+        text, (height, width) = field_text(found, compiled), (field.local_size for field in found.fields)
+        if text in _UNKNOWN:
+            said.setdefault("unknown", f"{text}: the field {_why_unknown(nodes[-1], compiled)}")
+        elif text == "0":
+            said.setdefault("nothing", "0: no pixel is seen")
+        elif text.startswith("whole image ("):
+            said.setdefault("whole", f"{text}: the paths that do not mix the image see {show((height, width))}")
+        elif text.startswith("≤"):
+            said.setdefault("bound", f"{text}: a bound; the values decide which part of it counts")
+        if text[0].isdigit() and "(" in text:
+            said.setdefault("holes", f"{text}: of {show((height, width))} pixels, {show(_touched(found))} are seen")
+    return ["", *said.values()] if said else []
+
+
+def _why_unknown(node: Node, compiled: Compiled) -> str:
+    graph, facts = compiled.graph, compiled.facts
+    return why_unknown(graph, shapes_in(graph, facts), fields_in(facts), node.name)
+
+
+def _claimed(layer: str, compiled: Compiled) -> str:
+    """The receptive field that the paper claims of this layer, with a tick or a cross."""
+    for verdict in compiled.verdicts_by_layer.get(layer, ()):
+        if verdict.what == "receptive_field":
+            return f"{show(verdict.claimed)} {'✓' if verdict.ok else '✗'}"
+    return ""
+
+
+def _tally(verdicts: Sequence[Verdict]) -> str:
+    true = sum(verdict.ok for verdict in verdicts)
+    return f"{true}/{len(verdicts)} ✓" if verdicts else ""
+
+
+def _other_claims(compiled: Compiled) -> list[str]:
+    """The claims that have no column, a line each."""
+    lines = []
+    for verdict in compiled.verdicts:
+        if verdict.what != "receptive_field":
+            computed = "undecided" if verdict.computed is None else show(verdict.computed)
+            what = verdict.what.replace("_", " ")
+            subject = f"{verdict.layer} {what}" if verdict.layer else what
+            mark = "✓" if verdict.ok else f"✗ computed {computed}"
+            lines.append(f"{subject} {show(verdict.claimed)} {mark}")
+    return ["", *lines] if lines else []
+
+
+def _short(macs: int | None) -> str:
+    """`27.9 G`; nothing where there is nothing to count, or where a size is symbolic."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if macs is not None and macs >= size:
+            return f"{macs / size:,.1f} {unit}"
+    return str(macs or "")
+
+
+def list_table(specs: Mapping[str, Path], backends: Mapping[str, str], ops: Sequence[tuple[str, str, str]]) -> str:
+    """The three lists, one under the other."""
+    lines = ["specs", *(f"  {name}" for name in specs), "", "backends"]
+    lines += [f"  {name:<12}{value}" for name, value in backends.items()] or ["  none: pip install segcompile-torch"]
+    lines += ["", "ops"]
+    width = max(len(op) for op, _, _ in ops) + 2
+    for op, kind, summary in ops:
+        lines.append(f"  {op:<{width}}{summary}" + (f" ({kind})" if kind else ""))
+    return "\n".join(lines)

@@ -528,8 +528,11 @@ def _overrides(settings: tuple[str, ...]) -> dict[str, int]:
     found: dict[str, int] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
-        if not equals or not name.isidentifier() or not re.fullmatch("-?[0-9]{1,18}", value.strip()):
-            raise click.BadParameter(f"`{setting}` is not NAME=INTEGER", param_hint="--set")
+        if not equals or not name.isidentifier() or not re.fullmatch("-?(0|[1-9][0-9]{0,17})", value.strip()):
+            message = f"`{setting}` is not NAME=INTEGER, a plain decimal of at most 18 digits"
+            raise click.BadParameter(message, param_hint="--set")
+        if name in found:
+            raise click.BadParameter(f"`{name}` is given twice, as {found[name]} and as {value}", param_hint="--set")
         found[name] = int(value)
     return found
 

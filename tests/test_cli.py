@@ -101,9 +101,14 @@ def test_check_says_of_each_variant_how_many_layers_and_claims_it_has(tmp_path: 
     assert run("check", str(spec))[1].output == f"ok  {spec} (x, y): 1 + 2 layers, 1 + 1 claims hold\n"
 
 
-@pytest.mark.parametrize("settings", ["C", "C=", "C=x", "=3", "C=1.5", "1C=3"])
+@pytest.mark.parametrize("settings", ["C", "C=", "C=x", "=3", "C=1.5", "1C=3", "C=010", "C=1_0", f"C={10**18}"])
 def test_a_setting_that_is_not_name_equals_integer_is_a_usage_error(settings: str) -> None:
     assert run("check", LARGE, "--set", settings)[0] == 2
+
+
+def test_a_parameter_that_is_set_twice_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", LARGE, "--set", "C=19", "--set", "C=20")[0] == 2
+    assert "`C` is given twice, as 19 and as 20" in capsys.readouterr().err
 
 
 def test_set_overrides_a_parameter_and_refuses_an_unknown_one() -> None:

@@ -31,7 +31,7 @@ _EXTENTS = re.compile(rf"[-+]?[0-9]+({_TIMES.pattern}[-+]?[0-9]+)+")  # 512x512,
 _UNITS = {"k": 1000, "px": 1, "pixels": 1}
 _WITH_UNIT = re.compile(rf"([0-9]{{1,9}})\s*({'|'.join(_UNITS)})")  # 100k steps
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
-_SIDES = ("stride_h", "stride_w")  # the own stride of a layer, along each axis
+_SIDES = ("stride.h", "stride.w")  # the own stride of a layer, along each axis; no expression can name them
 _YES, _NO = ("yes", "Yes", "true", "True"), ("no", "No", "false", "False")
 _ON, _OFF = ("1", "on", "TRUE", "YES", "y"), ("0", "off", "FALSE", "NO", "n", "none", "null", "~")  # meant as these
 _NO_VALUE = ("~", "null", "Null", "NULL")
@@ -170,19 +170,18 @@ def read_axes(node: Node, values: Values, one: _One[_T], due: str) -> tuple[_T, 
         if match is not None:
             parts = [Scalar(text, node.span) for text in match.groups()]
             return one(parts[0], values), one(parts[1], values)
-        if "stride_h" in values:
-            return one(node, _own(values, "stride_h"), due), one(node, _own(values, "stride_w"), due)
+        if _SIDES[0] in values:
+            return one(node, _own(values, _SIDES[0]), due), one(node, _own(values, _SIDES[1]), due)
         value = one(node, values, due)
         return value, value
     if isinstance(node, Sequence) and len(node.items) == 2:
-        return one(node.items[0], _own(values, "stride_h")), one(node.items[1], _own(values, "stride_w"))
+        return one(node.items[0], _own(values, _SIDES[0])), one(node.items[1], _own(values, _SIDES[1]))
     raise fail("SC004", f"{due} is due here, not {counted(node)}", node.span, help=_write_integer(node, 1))
 
 
 def with_stride(values: Values, stride: tuple[int, int]) -> Values:
     """The scope of a layer's expressions: `stride` is its own; a pair reads the one along its axis."""
-    height, width = stride
-    return {**values, "stride": height, "stride_h": height, "stride_w": width}
+    return {**values, "stride": stride[0], **dict(zip(_SIDES, stride, strict=True))}
 
 
 def _own(values: Values, key: str) -> Values:

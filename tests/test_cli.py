@@ -363,15 +363,16 @@ def test_a_build_that_agrees_with_the_analysis_is_written(tmp_path: Path) -> Non
     options = ("--backend", "torch", "--out", str(tmp_path / "out"), "--verify")
     status, result = run("build", str(tmp_path / "tiny.yaml"), *options)
     assert status == 0
-    assert result.output.splitlines()[:5] == [
+    assert result.output.splitlines()[:6] == [
         "  ✓ torch: 2 tensors, 56 parameters",
         "  ✓ torch: shapes of all outputs, of 3 x 24 x 24",
+        "  ✓ torch: shapes of all layers, of 2 x 24 x 24",
         "  ✓ torch: values to 1e-09 of the reference's, of 2 x 24 x 25",
         "  ✓ torch: receptive fields of 1 cell, of 2 x 24 x 25",
         "  + README.md",
     ]
     data = json.loads(run("build", str(tmp_path / "tiny.yaml"), *options, "--format", "json")[1].output)["builds"][0]
-    assert len(data["verified"]) == 4 and (tmp_path / "out/model.py").exists()
+    assert len(data["verified"]) == 5 and (tmp_path / "out/model.py").exists()
 
 
 def test_a_build_that_does_not_agree_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

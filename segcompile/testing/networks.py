@@ -110,6 +110,11 @@ def _fits(graph: Graph) -> bool:
     return not findings.has_errors
 
 
+def thin(graph: Graph, widths: Sequence[int] = (2, 4)) -> Graph:
+    """The graph for its own image, of the first of the widths that it takes; as it is if it takes none."""
+    return next((found for channels in widths if _fits(found := slim(graph, channels))), graph)
+
+
 def reductions(graph: Graph, widths: Sequence[int] = (2, 4)) -> Iterator[Graph]:
     """The graph small and of each of the widths in turn; at last as it is, but small."""
     for channels in widths:

@@ -26,10 +26,11 @@ HEAD = "segcompile: 1\nmodel: net\ninput: {channels: 1, size: 64}\n"
 
 
 def lines(path: Path, backend: str, variant: str | None = None) -> list[str]:
-    """What `build --verify` says of a spec: something for tensors, shapes, values and receptive fields."""
+    """What `build --verify` says of a spec: something for tensors, shapes of outputs and of layers, values,
+    and receptive fields."""
     compiled = compile_spec(path, Findings(), variant=variant)
     found = list(verify(load_backend(backend), request_for(compiled, path)))
-    assert len(found) == 4
+    assert len(found) == 5
     return found
 
 
@@ -199,7 +200,7 @@ def test_why_nothing_is_measured_is_said(layers: str, tmp_path: Path) -> None:
 def test_verify_accepts_values_that_leave_float32(backend: str, tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
     path.write_text(f"{HEAD}layers: [s: {{scale: 1e30}}, a: {{conv: 1, kernel: 1}}, q: {{mul: [a, a]}}]\n")
-    assert lines(path, backend)[2].startswith("values to 1e-09 ")
+    assert lines(path, backend)[3].startswith("values to 1e-09 ")
 
 
 def test_verify_refuses_a_model_of_another_shape_without_computing_it(tmp_path: Path) -> None:
@@ -219,3 +220,24 @@ def test_verify_refuses_a_model_of_another_shape_without_computing_it(tmp_path: 
         SegcompileError, match=r"output is \(1, 20000, 20000\), and the analysis says \(1, 19998, 19998\)"
     ):
         list(verify(wrong, request_for(compile_spec(path, Findings()), path)))
+
+
+@pytest.mark.parametrize(("backend", "old", "new"), [
+    ("torch", "ceil_mode=True", "ceil_mode=False"),
+    ("jax", "((0, 1), (0, 1))", "((0, 0), (0, 0))"),
+])  # fmt: skip
+def test_verify_finds_a_window_that_the_small_image_does_not_have(
+    backend: str, old: str, new: str, tmp_path: Path
+) -> None:
+    """The second pool rounds at 18 pixels, not at 24, and the unpooling hides its size."""
+    path = tmp_path / "net.yaml"
+    pools = "p: {pool: max, kernel: 2}, q: {pool: max, kernel: 2, round: ceil}, u: {unpool: q}"
+    path.write_text(f"{HEAD.replace('64', '18')}layers: [{pools}]\n")
+    found = load_backend(backend)
+
+    def emit(request: BuildRequest) -> BuildResult:
+        files = found.emit(request).files
+        return BuildResult(files | {"model.py": files["model.py"].replace(old, new)})
+
+    with pytest.raises(SegcompileError, match=r"q is \(2, 4, 4\), and the analysis says \(2, 5, 5\)"):
+        list(verify(replace(found, emit=emit), request_for(compile_spec(path, Findings()), path)))

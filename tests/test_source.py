@@ -212,11 +212,19 @@ BAD = {
     ),
     "a tab as indentation": (
         "a:\n\tb: 1\n",
-        "error[SC001 yaml-syntax]: a tab cannot indent\n"
+        "error[SC001 yaml-syntax]: a tab cannot stand here\n"
         "  --> net.yaml:2:1\n"
         " 2 |  b: 1\n"
         "   | ^\n"
-        "   = help: indent with spaces",
+        "   = help: indent and separate with spaces",
+    ),
+    "a tab before a value": (
+        "a:\t[1,\t2]\n",
+        "error[SC001 yaml-syntax]: a tab cannot stand here\n"
+        "  --> net.yaml:1:3\n"
+        " 1 | a: [1, 2]\n"
+        "   |   ^\n"
+        "   = help: indent and separate with spaces",
     ),
     "a key in the wrong column": (
         "a: 1\n  b: 2\n",

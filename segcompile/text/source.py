@@ -31,7 +31,7 @@ _NO_CHARACTER = re.compile(r"\\U(?!0010|000[0-9a-fA-F])[0-9a-fA-F]{8}")  # an es
 
 # What the parser says -> what it means to someone who writes a spec, and what to do.
 _PROBLEMS: tuple[tuple[str, str, str | None], ...] = (
-    ("found character '\\t'", "a tab cannot indent", "indent with spaces"),
+    ("found character '\\t'", "a tab cannot stand here", "indent and separate with spaces"),
     ("found character '", "`{0}` cannot start a value", "put the value in quotes"),
     ("mapping values are not allowed", "a `:` cannot stand here", "is a quote or a line's indentation missing?"),
     ("could not find expected ':'", "this has no `:` and no value", None),

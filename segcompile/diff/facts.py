@@ -54,12 +54,25 @@ def _sizes(compiled: Compiled) -> str:
 
 
 def _field(what: str, specs: tuple[Compiled, Compiled], found: tuple[NodeFacts, NodeFacts]) -> Fact:
-    """Equal if every phase sees the same pixels; where the extents are the same, others say where they start."""
-    a, b = (field_text(fact, compiled) for fact, compiled in zip(found, specs, strict=True))
+    """Equal if every phase sees the same pixels; where the extents are the same, others say where they start, and then
+    what the first output sees that does not see the same."""
+    texts = [field_text(fact, compiled) for fact, compiled in zip(found, specs, strict=True)]
     same = found[0].fields == found[1].fields
-    if a == b and not same:
-        a, b = (f"{text} from {_start(fact)}" for text, fact in zip((a, b), found, strict=True))
-    return Fact(what, a, b, same)
+    if texts[0] == texts[1] and not same:
+        starts = [_start(fact) for fact in found]
+        more = [f"from {start}" for start in starts] if starts[0] != starts[1] else _first_apart(*found)
+        texts = [f"{text} {end}" for text, end in zip(texts, more, strict=True)]
+    return Fact(what, texts[0], texts[1], same)
+
+
+def _first_apart(a: NodeFacts, b: NodeFacts) -> list[str]:
+    """What the first output sees, along the first axis, that does not see the same in both."""
+    for axis, pair in enumerate(zip(a.fields, b.fields, strict=True)):
+        for index in range(2 * max(field.period for field in pair)):
+            seen = [field.at(index) for field in pair]
+            if seen[0] != seen[1]:
+                return [f"({('row', 'column')[axis]} {index} sees {found or 'nothing'})" for found in seen]
+    return ["", ""]
 
 
 def _start(fact: NodeFacts) -> str:

@@ -242,3 +242,9 @@ error[SC009 unreadable-file]: there is no spec before the `@` of `@large`
 def test_a_false_claim_is_no_difference() -> None:
     Path("wrong.yaml").write_text(CONTEXT.replace("33x33", "35x35"), encoding="utf-8")
     assert diff("wrong.yaml@large", "dilated_large") == (0, "equal: one graph\n")
+
+
+def test_fields_of_one_extent_and_start_say_where_they_part() -> None:
+    assert diff("fcn8s", "fcn16s")[1].splitlines()[0] == (
+        "different: receptive field 468 (row 1 sees -221 to 246) -> 468 (row 1 sees -221 to 214)"
+    )

@@ -285,10 +285,36 @@ def test_an_output_of_the_base_follows_what_is_inserted_after_it(bench: Workbenc
     assert bench.compile(text).graph.outputs == {"main": "z", "aux": "a"}
 
 
+def test_an_output_of_a_scope_follows_what_is_inserted_after_it_also_where_the_scope_is_another(
+    bench: Workbench,
+) -> None:
+    head = (
+        "segcompile: 1\nmodel: head\ninput: {channels: 4, size: 16}\nlayers: [a: {conv: 4, kernel: 1}, b: {act: elu}]"
+    )
+    bench.write(f"{head}\noutputs: {{main: a}}\n", "head.yaml")
+    edits = "[insert: {after: a, layers: [c: {conv: 4, kernel: 1}]}]"
+    bench.write(f"segcompile: 1\nmodel: more\nbase: head.yaml\ntransform: {edits}\n", "more.yaml")
+    blocks = "blocks: {res: {layers: [c: {conv: 4}, sum: {add: [c, input]}]}}"
+    base = f"{TWO}  - res: {{block: res}}\n  - h: {{use: more.yaml}}\n{blocks}\noutputs: {{main: h, aux: res}}\n"
+
+    def outputs(edits: str) -> dict[str, str]:
+        return dict(bench.compile(derived(bench, edits, base=base)).graph.outputs)
+
+    insert = "insert: {after: h, layers: [x: {conv: 5}]}"
+    assert outputs("[]") == {"main": "h.c", "aux": "res.sum"}
+    assert outputs(f"[{insert}]") == outputs(f"[{insert}, remove: [h.c]]") == {"main": "x", "aux": "res.sum"}
+    assert outputs(f"[{insert}, replace: {{h: {{use: head.yaml}}}}]") == {"main": "x", "aux": "res.sum"}
+    assert outputs("[replace: {h: {use: head.yaml}}]") == {"main": "h.a", "aux": "res.sum"}
+    found = bench.errors(derived(bench, "[replace: {h: {conv: 4, from: sum}}, remove: [res.sum]]", base=base))
+    assert found == ["SC503 `res.sum` is the output `aux`"]
+
+
 def test_what_is_inserted_after_a_pool_is_not_unpooled(bench: Workbench) -> None:
     base = TWO.replace("b:   {conv: 4, from: input}", "p:   {pool: max, kernel: 2}\n  - b:   {unpool: p}")
     compiled = bench.compile(derived(bench, "[insert: {after: p, layers: [c: {conv: 4}]}]", base=base))
     assert compiled.graph.layers["b"][0].inputs == ("c", "p", "a")
+    chain = bench.compile(derived(bench, "[replace: {p: [{act: elu}, {pool: max, kernel: 4}]}]", base=base))
+    assert chain.graph.layers["b"][0].inputs == ("p.pool", "p.pool", "p.act")
     assert bench.errors(derived(bench, "[remove: [p]]", base=base)) == ["SC503 `b` undoes `p`, which would go"]
     assert layers(bench.compile(derived(bench, "[remove: [p, b]]", base=base))) == ["a", "sum"]
 

@@ -22,6 +22,7 @@ class Ledger:
     """The findings of one expansion, and how much it has read and made."""
 
     findings: Findings
+    failures: int = 0  # all that was reported, told or not
     steps: int = 0
     layers: int = 0
     muted: frozenset[str] = frozenset()  # codes that would only follow from what is already known
@@ -47,6 +48,7 @@ class Ledger:
     def report(self, error: SegcompileError, place: Place) -> None:
         """Add what went wrong, once for each place in the files however often it is expanded. Raises Stop."""
         for found in place.explained(error):
+            self.failures += 1
             if found.code.code not in self.muted and (found.code.code, found.span) not in self.told:
                 self.told.add((found.code.code, found.span))
                 self.findings.diagnostics.append(found)

@@ -35,7 +35,7 @@ from segcompile.language.sections import (
 from segcompile.language.table import Table
 from segcompile.language.training import Training, read_training
 from segcompile.language.values import Values
-from segcompile.network.graph import Gone, Graph, layer_of
+from segcompile.network.graph import Gone, Graph, Node, layer_of
 from segcompile.network.splice import Fragment, without
 from segcompile.ops import Shape
 from segcompile.text.errors import Diagnostic, Findings, Label, SegcompileError, Span, fail
@@ -145,7 +145,8 @@ class _Reader:
         return Used(draft.graph.verify(), draft.uses)
 
     def _errors(self) -> int:
-        return sum(found.is_error for found in self.ledger.findings.diagnostics)
+        """How much has failed so far; some of it is told once only, or muted because of an edit that failed before."""
+        return self.ledger.failures + sum(found.is_error for found in self.ledger.findings.diagnostics)
 
     def _layers(self, document: Document, step: Step, place: Place, network: Table) -> _Draft:
         inputs = self._inputs(step, document, place)
@@ -192,14 +193,16 @@ class _Reader:
         """Layers written out for a graph. Raises Stop, and SegcompileError if there is something wrong with them; their
         names are `broken` then."""
         errors, names = self._errors(), Names.of(graph)
+        there = {*graph.inputs, *graph.by_name}
+        names.results = {name: node for name, node in names.results.items() if node in there}  # not what is replaced
         known = names.declared.keys() | broken
         _give_up(broken, names)
         expander = self._expander(names)
         result = expander.expand_list(items, place, above)
         expander.names.settle(_reads(expander), self.ledger.findings)
-        if self._errors() > errors:
+        if self._errors() > errors or not _holds(there | {above}, expander.nodes, result):
             broken |= names.declared.keys() - known
-            raise SegcompileError(())  # which has been told
+            raise SegcompileError(())  # which has been told, or follows from what has
         uses += expander.uses
         return Fragment(tuple(expander.nodes), tuple(expander.scopes), result, expander.names.removed)
 
@@ -224,6 +227,16 @@ class _Reader:
     def _with_outputs(self, graph: Graph, step: Step, names: Names, place: Place) -> Graph:
         outputs = read_outputs(step.outputs, names, place, self.ledger.findings)
         return replace(graph, outputs=outputs) if outputs else graph
+
+
+def _holds(there: set[str], nodes: list[Node], result: str) -> bool:
+    """Whether each node reads what is there or made before, and so the result: an edit that failed before leaves names
+    without a node."""
+    for node in nodes:
+        if not there.issuperset(node.inputs):
+            return False
+        there.add(node.name)
+    return result in there
 
 
 def _reads(expander: Expander) -> list[tuple[str, str]]:

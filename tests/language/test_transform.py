@@ -512,3 +512,22 @@ layers:
     image = np.random.default_rng(3).standard_normal((1, 1, 33, 33))
     sparse = output(bench.compile(base).graph, values, image)
     np.testing.assert_allclose(output(compiled.graph, values, image)[:, :, ::2, ::2], sparse, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        "append: [fd: {linear: 5}]",
+        "insert: {after: pool1, layers: [fc7: {act: relu}, x: {act: elu}]}",
+        "append: [x: {act: elu}], insert: {after: pool1, layers: [{act: relu}, x: {act: elu}]}",
+        "insert: {before: down, layers: [down: {scale: 2.0}]}",
+    ],
+)
+def test_names_that_are_taken_are_no_layers_behind_an_edit_that_failed(edits: str, bench: Workbench) -> None:
+    """What would be said of them is muted."""
+    assert bench.errors(derived(bench, f"[remove: [fc9], {edits}]")) == ["SC502 no layer matches `fc9`"]
+
+
+def test_what_is_replaced_is_not_read_by_the_name_of_its_scope(bench: Workbench) -> None:
+    found = bench.errors(derived(bench, "[replace: {first.c2: {conv: 4, from: first}}]"))
+    assert found == ["SC102 there is no layer `first`"]

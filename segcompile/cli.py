@@ -26,6 +26,7 @@ from segcompile.show.tables import list_table, rf_table
 from segcompile.text.colour import coloured, wanted
 from segcompile.text.errors import CODES, Diagnostic, Findings, SegcompileError, did_you_mean, fail
 from segcompile.text.report import as_json, render_text
+from segcompile.text.source import read_text
 
 if TYPE_CHECKING:
     from segcompile.build import Built
@@ -150,6 +151,33 @@ def _phase(text: str | None) -> tuple[int, int] | None:
     if len(parts) != 2 or not all(part.strip().isdigit() and len(part) < 10 for part in parts):
         raise click.BadParameter(f"`{text}` is not Y,X", param_hint="--phase")
     return int(parts[0]), int(parts[1])
+
+
+@cli.command()
+@spec_argument
+@click.option("--flat", is_flag=True, help="The network as one plain list of layers, with a number in every place.")
+@variant_option
+@set_option
+def show(spec: str, flat: bool, variant: str | None, settings: tuple[str, ...]) -> int:
+    """Print a spec: its file as it is, or the network that it means as a flat spec of its own.
+
+    The flat spec has no parameters, defaults, blocks, bases or edits, and is compiled to the same network. Its layers
+    have `_` for the dots in their names; `about`, `cite`, `training` and the claims that hold go with it. Findings go
+    to the standard error; the exit status is 1 if a claim does not hold.
+    """
+    path, findings = find_spec(spec), Findings()
+    if not flat:
+        if variant or settings:
+            raise click.UsageError("--variant and --set change the network: they need --flat")
+        click.echo(read_text(path), nl=False)
+        return CLEAN
+    from segcompile.show.flat import flat_spec  # as in `build`
+
+    compiled = compile_spec(path, findings, variant=variant, overrides=_overrides(settings))
+    click.echo(flat_spec(compiled), nl=False)
+    if findings.diagnostics:
+        say(render_text(findings.diagnostics), err=True)
+    return DIAGNOSTICS if findings.has_errors else CLEAN
 
 
 @cli.command("diff")

@@ -269,6 +269,25 @@ def test_two_builds_are_byte_identical_in_any_directory_hash_seed_and_locale(tmp
     assert found[0] == found[1]
 
 
+# --- show ------------------------------------------------------------------------------------------------------------
+
+
+def test_show_prints_the_file_as_it_is() -> None:
+    status, result = run("show", "dilated_context")
+    assert (status, result.output) == (0, Path(CONTEXT).read_text(encoding="utf-8"))
+    assert run("show", "dilated_contxt")[0] == 1
+    assert run("show", "dilated_context", "--variant", "large")[0] == 2
+
+
+def test_show_flat_prints_a_spec_of_its_own(tmp_path: Path) -> None:
+    status, result = run("show", "vgg16", "--flat", "--set", "K=10")
+    assert status == 1  # a claim does not hold of so few classes, and is not among those that are printed
+    assert "error[SC405" in result.stderr and "- fc8:     {linear: 10" in result.stdout
+    (tmp_path / "flat.yaml").write_text(result.stdout)
+    assert run("check", str(tmp_path / "flat.yaml"))[1].output.startswith("ok  ")
+    assert run("show", "dilated_context", "--flat")[0] == 1  # which variant?
+
+
 # --- list, explain, schema, main -------------------------------------------------------------------------------------
 
 

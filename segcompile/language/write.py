@@ -6,7 +6,7 @@ not written, and a layer says `from` where it does not read the line above.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from segcompile.network.flat import flattened
@@ -15,12 +15,18 @@ from segcompile.ops import Crop, Dropout, Init, Join, Op, Reads, Resize, Shape, 
 from segcompile.ops.size import AnySize
 
 _SCHEME = {"normal": "std", "identity": "groups"}  # what `{scheme: value}` says
+_MODEL = 64  # characters of a model's name
 
 
-def write_spec(graph: Graph) -> str:
-    """The text of a spec whose network is `flattened(graph)`: the same ops, inputs and names."""
+def write_spec(graph: Graph, head: Iterable[str] = (), tail: Iterable[str] = ()) -> str:
+    """The text of a spec whose network is `flattened(graph)`: the same ops, inputs and names.
+
+    `head` and `tail` are lines of other sections, before the network and behind it. A model's name has no capitals and
+    at most 64 characters, which that of a variant may have.
+    """
     flat = flattened(graph)
-    lines = ["segcompile: 1", f"model: {flat.model}", f"input: {_inputs(flat.inputs)}", "layers:"]
+    lines = ["segcompile: 1", f"model: {flat.model.lower()[:_MODEL]}", *head]
+    lines += [f"input: {_inputs(flat.inputs)}", "layers:"]
     above = next(iter(flat.inputs))
     names = {layer: f"{layer}:" for layer in flat.layers}
     width = min(max(map(len, names.values()), default=0), 24)
@@ -29,20 +35,18 @@ def write_spec(graph: Graph) -> str:
         above = nodes[-1].name
     heads = {head: flat.layer_of(name) for head, name in flat.outputs.items()}
     if flat.outputs != {"output": above}:
-        lines.append(f"outputs: {_mapping(heads)}")
-    return "\n".join(lines) + "\n"
+        lines.append(f"outputs: {mapping(heads)}")
+    return "\n".join([*lines, *tail]) + "\n"
 
 
 def _inputs(inputs: Mapping[str, Shape]) -> str:
-    written = {
-        name: _mapping({"channels": str(shape.channels), "size": _size(shape)}) for name, shape in inputs.items()
-    }
-    return written["input"] if [*inputs] == ["input"] else _mapping(written)
+    written = {name: mapping({"channels": str(shape.channels), "size": _size(shape)}) for name, shape in inputs.items()}
+    return written["input"] if [*inputs] == ["input"] else mapping(written)
 
 
 def _size(shape: Shape) -> str:
     sizes = ["any" if isinstance(size, AnySize) else str(size) for size in shape.size]
-    return sizes[0] if len(set(sizes)) == 1 else f"[{', '.join(sizes)}]"
+    return values(tuple(sizes))
 
 
 def _layer(graph: Graph, nodes: tuple[Node, ...], above: str) -> str:
@@ -54,7 +58,7 @@ def _layer(graph: Graph, nodes: tuple[Node, ...], above: str) -> str:
         said["from"] = names[0]
     for node in carried:
         said[node.role] = number(node.op.rate) if isinstance(node.op, Dropout) else _word(node.op, "kind")
-    return _mapping(said)
+    return mapping(said)
 
 
 def _op(op: Op, inputs: list[str]) -> dict[str, str]:
@@ -76,7 +80,7 @@ def _word(op: Op, main: str) -> str:
     if not options:
         return word
     single = len(type(op).model_fields) == 2
-    return _mapping({word: next(iter(options.values())) if single else _mapping(options)})
+    return mapping({word: next(iter(options.values())) if single else mapping(options)})
 
 
 def _attributes(op: Op, left: tuple[str, ...]) -> dict[str, str]:
@@ -99,14 +103,17 @@ def _value(reads: Reads, value: Any) -> str:
         return number(value)
     if reads is Reads.NUMBERS:
         return f"[{', '.join(map(number, value))}]"
-    if isinstance(value, tuple):
-        return str(value[0]) if len(set(value)) == 1 else f"[{', '.join(map(str, value))}]"
-    return str(value)
+    return values(value) if isinstance(value, tuple) else str(value)
+
+
+def values(each: tuple[object, ...]) -> str:
+    """One for all that are equal, or a list."""
+    return str(each[0]) if len(set(each)) == 1 else f"[{', '.join(map(str, each))}]"
 
 
 def number(value: float) -> str:
     """The shortest decimals that are read as this number."""
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 
 def _init(init: Init) -> str:
@@ -115,8 +122,9 @@ def _init(init: Init) -> str:
     if not option:
         return init.scheme
     single = [*option] == [_SCHEME.get(init.scheme)]
-    return _mapping({init.scheme: next(iter(option.values())) if single else _mapping(option)})
+    return mapping({init.scheme: next(iter(option.values())) if single else mapping(option)})
 
 
-def _mapping(entries: Mapping[str, str]) -> str:
+def mapping(entries: Mapping[str, str]) -> str:
+    """`{key: value, ...}`, of values as they are written."""
     return "{" + ", ".join(f"{key}: {value}" for key, value in entries.items()) + "}"

@@ -123,7 +123,15 @@ def scalars(node: Node) -> Iterator[Scalar]:
 def load(path: Path, name: str | None = None, named: Label | None = None) -> Mapping:
     """Read one spec file. `name` is how messages call it (default: the path as given); `named`: the line that did.
 
-    Raises SegcompileError: SC009 for a file that cannot be read, SC111 for one that is too large, otherwise as `parse`.
+    Raises SegcompileError as `read_text` and `parse` do.
+    """
+    return parse(read_text(path, name), name if name is not None else str(path), named)
+
+
+def read_text(path: Path, name: str | None = None) -> str:
+    """The text of a spec file, which messages call `name`.
+
+    Raises SegcompileError: SC009 for a file that cannot be read, SC111 for one that is too large.
     """
     shown = name if name is not None else str(path)
     try:
@@ -141,12 +149,11 @@ def load(path: Path, name: str | None = None, named: Label | None = None) -> Map
     if len(data) > MAX_BYTES:
         raise fail("SC111", f"`{shown}` is larger than {MAX_BYTES // 1024**2} MiB", help="is it a spec?")
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"`{shown}` is not UTF-8: byte 0x{data[error.start]:02x} in line {line}"
         raise fail("SC009", message, help="save the file as UTF-8") from None
-    return parse(text, shown, named)
 
 
 @lru_cache(maxsize=32)  # a base, a used spec, and each variant's: the same text again, and reading is slow

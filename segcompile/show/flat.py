@@ -1,0 +1,116 @@
+"""A compiled network as the text of a flat spec: its layers, and what its spec says besides."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from segcompile.compiler import Compiled
+from segcompile.facts.pairs import Pair
+from segcompile.language.values import read_pair
+from segcompile.language.write import mapping, values, write_spec
+from segcompile.language.write_training import write_training
+from segcompile.network.flat import flat_names
+from segcompile.network.graph import Graph
+from segcompile.network.selector import selects
+from segcompile.ops import AnySize
+from segcompile.text.source import Node, Scalar
+
+_PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 .,()+&/'_-]*[A-Za-z0-9.)])?")  # what YAML needs no quotes for in a line
+_ODD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")  # may end a line, or is not seen
+_SIZE_AT, _COUNT_OF = "size at ", "count of "  # of verdicts on the entries of a claim that is a mapping
+
+
+def flat_spec(compiled: Compiled) -> str:
+    """The text of a spec of the same network, without its parameters, defaults, blocks, bases and edits.
+
+    With it go `about`, `cite`, `training` and the claims that hold, of layers as the flat network names them.
+    """
+    document, graph = compiled.document, compiled.graph
+    cite, claims = document.section("cite"), _claims(compiled)
+    training = write_training(compiled.spec.training, lambda selector: _selectors(selector, graph))
+    head = [f"about: {_text(document.about)}"] if document.about else []
+    if cite is not None and cite.entries:
+        head.append(f"cite: {mapping({key: _quoted(node) for key, (_, node) in cite.entries.items()})}")
+    return write_spec(graph, head, [*_section("claims", claims), *_section("training", training)])
+
+
+def _section(name: str, entries: Mapping[str, str]) -> list[str]:
+    """A section of a line an entry, or of more where that starts on the next one; nothing for none."""
+    lines = (f"  {key}: {said}".replace(": \n", ":\n", 1) for key, said in entries.items())
+    return [f"{name}:", *lines] if entries else []
+
+
+def _text(text: str) -> str:
+    """A text as a scalar of YAML."""
+    return text if _PLAIN.fullmatch(text) else _escaped(text)
+
+
+def _quoted(node: Node) -> str:
+    return _escaped(node.text) if isinstance(node, Scalar) else "{}"  # the schema lets nothing else pass
+
+
+def _escaped(text: str) -> str:
+    return _ODD.sub(lambda odd: f"\\u{ord(odd[0]):04x}", json.dumps(text, ensure_ascii=False))
+
+
+def _selectors(selector: str, graph: Graph) -> list[str]:
+    """Those that mean the same layers of the flat network: one if there is such, or else the layers by their names."""
+    names = flat_names(graph)
+    meant = [names[layer] for layer in graph.layers if selects(selector, layer)]
+    plain = selector.replace(".", "_")
+    for tried in (plain, f"{plain}_*"):
+        if meant == [names[layer] for layer in graph.layers if selects(tried, names[layer])]:
+            return [tried]
+    return meant
+
+
+# --- claims ----------------------------------------------------------------------------------------------------------
+
+
+def _claims(compiled: Compiled) -> dict[str, str]:
+    """A flat layer, `parameters`, `weights` or `count` -> what is claimed of it and is so."""
+    names, graph = flat_names(compiled.graph), compiled.graph
+    network: dict[str, str] = {}
+    layers: dict[str, dict[str, str]] = {}
+    for verdict in compiled.verdicts:
+        if not verdict.ok:
+            continue
+        what, text = verdict.what, _value(verdict.claimed, graph)
+        if verdict.layer is not None:
+            layers.setdefault(names[graph.layer_of(verdict.result or "")], {})[what] = text
+        elif what.startswith(_COUNT_OF):
+            layers.setdefault("count", {})[what.removeprefix(_COUNT_OF)] = text
+        else:
+            network[what] = text
+    return {name: mapping(_with_sizes(said, compiled)) for name, said in layers.items()} | network
+
+
+def _with_sizes(said: Mapping[str, str], compiled: Compiled) -> dict[str, str]:
+    """The claims of a layer, those of its size at other sizes of the input as one.
+
+    A size that is the input's, whatever that is, says all of them.
+    """
+    found = {what: text for what, text in said.items() if not what.startswith(_SIZE_AT)}
+    sizes = {what.removeprefix(_SIZE_AT): text for what, text in said.items() if what not in found}
+    graph = compiled.graph
+    if sizes and found.get("size") not in graph.inputs:
+        parameters, at = compiled.spec.values, compiled.document.root.span
+        keys = {text: read_pair(Scalar(text, at), parameters) for text in sizes}
+        each = {_times(keys[text]): size for text, size in sizes.items()}
+        if "size" in found:
+            each = {_times(next(iter(graph.inputs.values())).size): found["size"], **each}
+        found["size"] = mapping(each)
+    return found
+
+
+def _times(size: tuple[object, ...]) -> str:
+    return values(size) if len(set(size)) == 1 else "x".join(map(str, size))
+
+
+def _value(pair: Pair, graph: Graph) -> str:
+    """A claimed value, as a claim says it; a size that is a function of the image's is that of an input."""
+    if any(isinstance(value, AnySize) for value in pair):
+        return next(name for name, shape in graph.inputs.items() if shape.size == pair)
+    return values(pair)

@@ -15,7 +15,7 @@ __all__ = ["ReceptiveField", "__version__", "receptive_field"]
 def __getattr__(name: str) -> Any:
     """The public names, imported when they are asked for: the command line starts without them."""
     if name in __all__:
-        from segcompile import fields
+        from segcompile import notebook
 
-        return getattr(fields, name)
+        return getattr(notebook, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

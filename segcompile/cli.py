@@ -104,6 +104,7 @@ def check(specs: tuple[str, ...], variant: str | None, settings: tuple[str, ...]
 @click.option("--coverage", is_flag=True, help="Which input pixels one output sees, and how many paths lead there.")
 @click.option("--why", metavar="NAME", help="For each side of a layer's field, the path of layers that reaches it.")
 @click.option("--phase", metavar="Y,X", help="The phase to look at (else: the widest).")
+@click.option("--touches", metavar="Y,X[:Y,X]", help="The outputs that an input pixel, or a rectangle, touches.")
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
@@ -113,14 +114,15 @@ def check(specs: tuple[str, ...], variant: str | None, settings: tuple[str, ...]
 @format_option
 def rf(
     spec: str, variant: str | None, settings: tuple[str, ...], layer: str | None, phases: bool, coverage: bool,
-    why: str | None, phase: str | None, plot: Path | None, form: str,
+    why: str | None, phase: str | None, touches: str | None, plot: Path | None, form: str,
 ) -> int:  # fmt: skip
     """Print the architecture with the receptive field of every layer, beside what the paper claims.
 
-    --layer, --phases, --coverage, --why, --phase and --plot ask for more, and are answered in the table's place.
+    --layer, --phases, --coverage, --why, --phase, --touches and --plot ask for more, and are answered in the table's
+    place.
     """
-    findings, at = Findings(), _phase(phase)
-    asked = phases or coverage or any(option is not None for option in (layer, why, at, plot))
+    findings, at, pixels = Findings(), _phase(phase), _pixels(touches)
+    asked = phases or coverage or any(option is not None for option in (layer, why, at, pixels, plot))
     compiled, text = None, ""
     data: dict[str, Any] = {"asked": {}} if asked else {}
     try:
@@ -128,7 +130,7 @@ def rf(
         if asked:
             from segcompile.show.answers import Request, answer  # as in `build`
 
-            told = answer(compiled, Request(layer, phases, coverage, why, at, plot), findings)
+            told = answer(compiled, Request(layer, phases, coverage, why, at, pixels, plot), findings)
             text, data = told.text, told.data
         else:
             text = rf_table(compiled)
@@ -151,6 +153,19 @@ def _phase(text: str | None) -> tuple[int, int] | None:
     if len(parts) != 2 or not all(part.strip().isdigit() and len(part) < 10 for part in parts):
         raise click.BadParameter(f"`{text}` is not Y,X", param_hint="--phase")
     return int(parts[0]), int(parts[1])
+
+
+def _pixels(text: str | None) -> tuple[range, range] | None:
+    """`3,5` and `3,5:9,9` -> the rows and columns, both ends included."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,9}),(\d{1,9})(?::(\d{1,9}),(\d{1,9}))?", text, re.ASCII)
+    if found is None:
+        raise click.BadParameter(f"`{text}` is not Y,X or Y,X:Y,X", param_hint="--touches")
+    top, left, bottom, right = (int(part or found[1 + index % 2]) for index, part in enumerate(found.groups()))
+    if bottom < top or right < left:
+        raise click.BadParameter(f"`{text}` ends before it begins", param_hint="--touches")
+    return range(top, bottom + 1), range(left, right + 1)
 
 
 @cli.command()

@@ -75,6 +75,11 @@ class IndexSet:
         """Every index plus `by`."""
         return IndexSet(self.low + by, self.high + by, self.holes)
 
+    def mirrored(self, total: int) -> IndexSet:
+        """total - index, of every index."""
+        holes = int(format(self.holes, f"0{self.width}b")[::-1], 2) if self.holes else 0
+        return IndexSet(total - self.high, total - self.low, holes)
+
     def repeated(self, times: int, step: int) -> IndexSet:
         """The union of this set and its copies moved by step, 2 step, .. (times - 1) step; step >= 0."""
         reach = (times - 1) * step

@@ -7,6 +7,15 @@ count from 0 and may be negative: fields run on into the padding. What cannot be
 from segcompile.notebook.layer import LayerField
 from segcompile.notebook.network import ReceptiveField, receptive_field
 from segcompile.notebook.padding import SeenPadding
+from segcompile.notebook.projective import ProjectiveField
 from segcompile.notebook.values import Coverage, PhaseField
 
-__all__ = ["Coverage", "LayerField", "PhaseField", "ReceptiveField", "SeenPadding", "receptive_field"]
+__all__ = [
+    "Coverage",
+    "LayerField",
+    "PhaseField",
+    "ProjectiveField",
+    "ReceptiveField",
+    "SeenPadding",
+    "receptive_field",
+]

@@ -18,6 +18,7 @@ from segcompile.facts.unknown import why_unknown
 from segcompile.facts.why import Adds, Side, attaining_path
 from segcompile.notebook.net import Net
 from segcompile.notebook.padding import SeenPadding
+from segcompile.notebook.projective import ProjectiveField, projective_field
 from segcompile.notebook.values import Coverage, Phase, PhaseField
 from segcompile.ops import AXES, Shape, Size, Undecidable
 from segcompile.text.errors import SegcompileError, fail
@@ -153,7 +154,7 @@ class LayerField:
         region, whole = self._seen(phase)
         if region is None and not whole:
             raise fail("SC410", f"`{self.name}` sees no pixel at phase {phase[0]},{phase[1]}")
-        return Coverage(phase, region, whole)
+        return Coverage(region, phase, whole)
 
     def _seen(self, phase: Phase) -> tuple[Region | None, bool]:
         """The input pixels that paths of windows lead from, and whether another op mixes in the whole image. Raises
@@ -166,6 +167,15 @@ class LayerField:
         products = [p for name in net.graph.inputs if name in reached.regions for p in reached.regions[name].products]
         whole = not reached.whole.isdisjoint(net.graph.inputs)
         return Region(tuple(products)) if products else None, whole
+
+    def touched_by(self, y: int | range, x: int | range, of: str | None = None) -> ProjectiveField:
+        """The outputs of this layer that a pixel of the input `of`, or each of those in ranges, touches. Raises
+        SegcompileError (SC410) for pixels that there are not, several inputs of which none is named, and fields too
+        wide or of unknown windows."""
+        try:
+            return projective_field(self._net, self._node, y, x, of)
+        except (Undecidable, TooWide) as why:
+            raise self._unanswered(why) from None
 
     def path_counts(self, phase: Phase | None = None) -> PathCounts:
         """How many paths lead from each input pixel to an output of this phase, and the radii that hold a share of

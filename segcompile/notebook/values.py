@@ -1,4 +1,4 @@
-"""What one output pixel sees, as frozen values."""
+"""What one output pixel sees, and sets of cells, as frozen values."""
 
 from __future__ import annotations
 
@@ -61,16 +61,14 @@ def indices(found: IndexSet | None) -> str:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Coverage:
-    """The exact set of input pixels that one output pixel sees, by the paths that do not mix the whole image."""
+class Cells:
+    """An exact set of (row, column) cells of a map."""
 
-    phase: Phase
-    region: Region | None  # None: there are no such paths
-    whole_image: bool  # every other pixel is seen as well, through an op that mixes the whole image
+    region: Region | None  # None: there are none
 
     @property
     def count(self) -> int:
-        """Pixels seen."""
+        """Cells."""
         return self.region.count if self.region else 0
 
     @property
@@ -85,36 +83,53 @@ class Coverage:
 
     @property
     def touched(self) -> tuple[int, int]:
-        """Rows and columns that hold a pixel: the projections."""
+        """Rows and columns that hold a cell: the projections."""
         return (self.region.rows.count, self.region.columns.count) if self.region else (0, 0)
 
     @property
     def fill(self) -> Fraction:
-        """Pixels seen, of the rectangle."""
+        """Cells, of the rectangle."""
         return Fraction(self.count, self.size[0] * self.size[1] or 1)
 
     @property
     def fill_of_projections(self) -> Fraction:
-        """Pixels seen, of rows x columns that hold one: below 1 where branches see different pixels."""
+        """Cells, of rows x columns that hold one: below 1 where branches differ."""
         return Fraction(self.count, self.touched[0] * self.touched[1] or 1)
 
     def runs(self) -> Iterator[tuple[int, int, int]]:
-        """(row, first column, last column) of every stretch of pixels without a hole."""
+        """(row, first column, last column) of every stretch of cells without a hole."""
         if self.region:
             yield from self.region.runs()
 
     def array(self) -> Mask:
-        """The rectangle, true where a pixel is seen; [0, 0] is the pixel `start`. Needs numpy.
+        """The rectangle, true where a cell is; [0, 0] is the cell `start`. Needs numpy.
 
-        Raises SegcompileError (SC410) for a rectangle of more than 2**24 pixels, and where there is none.
+        Raises SegcompileError (SC410) for a rectangle of more than 2**24 cells, and where there is none.
         """
         height, width = self.size
         if self.region is None:
-            raise fail("SC410", "the whole image is seen: there is no rectangle to draw out")
+            raise fail("SC410", self._nothing)
         if height * width > MOST_CELLS:
             message = f"a field of {height:,} x {width:,} pixels is too large to draw out"
             raise fail("SC410", message, help=f"`runs` lists it; an array has at most {MOST_CELLS:,} pixels")
         return self.region.mask()
+
+    @property
+    def _nothing(self) -> str:
+        """Why there is no rectangle, if there is none."""
+        return "no output is touched through windows alone: there is no rectangle to draw out"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Coverage(Cells):
+    """The exact set of input pixels that one output pixel sees, by the paths that do not mix the whole image."""
+
+    phase: Phase
+    whole_image: bool  # every other pixel is seen as well, through an op that mixes the whole image
+
+    @property
+    def _nothing(self) -> str:
+        return "the whole image is seen: there is no rectangle to draw out"
 
     def __repr__(self) -> str:
         whole = ", and the whole image" if self.whole_image else ""

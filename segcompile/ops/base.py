@@ -100,6 +100,12 @@ class Window:
         """From the first tap to the last, in input pixels times `upsample`."""
         return self.dilation * (self.taps - 1)
 
+    @property
+    def transposed(self) -> Window:
+        """The same pairs (p, i) read the other way: the output indices p that read input index i. Needs a stride: one
+        pixel that is stretched over a map (stride 0) is read by all of it."""
+        return Window(self.taps, self.upsample, self.dilation, self.reach - self.offset, self.stride)
+
 
 IDENTITY = Window()
 
@@ -182,6 +188,10 @@ class Op(BaseModel):
         Of a whole-image op that keeps the grid, the place that an output lies over.
         """
         return IDENTITY
+
+    def fills(self, axis: int) -> tuple[PadMode, int, int]:
+        """What it puts around its input along `axis`: of which kind, and how many pixels before and after."""
+        return "zero", 0, 0
 
     def dilated(self, factor: tuple[int, int]) -> Op:
         """The op for a map `factor` (height, width) times as dense: every factor-th of its outputs is what this one

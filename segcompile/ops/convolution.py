@@ -85,6 +85,9 @@ class Conv(Op):
             return same_pads(self.kernel[axis], self.dilation[axis])
         return axis_pads(self.pad, axis)
 
+    def fills(self, axis: int) -> tuple[PadMode, int, int]:
+        return self.mode, *self.pads(axis)
+
     def output(self, shapes: Sequence[Shape]) -> Shape:
         (source,) = shapes
         check_groups(source.channels, self.groups, "input")

@@ -74,6 +74,9 @@ class Pad(Op):
             raise Refusal("SC315", "`same` belongs to a window; a pad needs a number of pixels", "amount")
         return axis_pads(self.amount, axis)
 
+    def fills(self, axis: int) -> tuple[PadMode, int, int]:
+        return self.mode, *self.pads(axis)
+
     def output(self, shapes: Sequence[Shape]) -> Shape:
         return Shape(shapes[0].channels, tuple(shapes[0].size[axis] + sum(self.pads(axis)) for axis in AXES))
 

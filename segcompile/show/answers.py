@@ -19,6 +19,7 @@ from segcompile.show.fields_data import (
     padding_json,
     phase_json,
     phases_json,
+    touches_json,
     why_json,
 )
 from segcompile.show.fields_text import (
@@ -29,6 +30,7 @@ from segcompile.show.fields_text import (
     phase_text,
     phases_text,
     picture_text,
+    touches_text,
 )
 from segcompile.show.paths import why_text
 from segcompile.text.errors import Findings, SegcompileError
@@ -43,6 +45,7 @@ class Request:
     coverage: bool = False
     why: str | None = None
     phase: Phase | None = None
+    touches: tuple[range, range] | None = None  # rows and columns of the input
     plot: Path | None = None
 
 
@@ -127,6 +130,14 @@ def _of_layer(layer: LayerField, request: Request) -> Iterator[Question]:
         yield Question(layer, "coverage", lambda: coverage_text(layer, at), lambda: coverage_json(layer, at), asked)
         counted = asked and not (layer.whole_image and layer.local_size is None)
         yield Question(layer, "path_counts", lambda: counts_text(layer, at), lambda: counts_json(layer, at), counted)
+    if request.touches is not None:
+        rows, columns = request.touches
+        yield Question(
+            layer,
+            "touches",
+            lambda: touches_text(layer, rows, columns),
+            lambda: touches_json(layer, rows, columns),
+        )
     if request.coverage:
         yield Question(layer, "picture", lambda: picture_text(layer, at), lambda: None, False)
 

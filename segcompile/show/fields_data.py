@@ -93,6 +93,28 @@ def coverage_json(layer: LayerField, phase: Phase) -> dict[str, Any]:
     }
 
 
+def touches_json(layer: LayerField, rows: range, columns: range) -> dict[str, Any]:
+    """The outputs that these pixels touch through windows alone, as `coverage_json` has its pixels; `others`: how many
+    more through an op that mixes the whole image (null: perhaps all). `repeats`: so many input pixels on, along each
+    axis, everything has moved by so many outputs. A map of an axis that is not `bordered` has no ends."""
+    found = layer.touched_by(rows, columns)
+    bands = found.region.bands if found.region else ()
+    again = found.repeats and tuple(zip(*found.repeats, strict=True))
+    return {
+        "pixels": {"rows": (rows[0], rows[-1]), "columns": (columns[0], columns[-1])},
+        "count": found.count,
+        "size": found.size,
+        "start": found.start,
+        "touched": found.touched,
+        "whole_image": found.whole_image,
+        "others": found.others,
+        "data_dependent": layer.data_dependent,
+        "bordered": [isinstance(size, int) for size in layer.shape.size],
+        "repeats": again and {"pixels": again[0], "outputs": again[1]},
+        "bands": [{"rows": _runs(rows), "columns": _runs(columns)} for rows, columns in bands],
+    }
+
+
 def _runs(indices: IndexSet | None) -> list[tuple[int, int]]:
     return list(indices.runs()) if indices is not None else []
 

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from segcompile.facts.pairs import show
+from segcompile.facts.projective_field import Repeat
 from segcompile.facts.receptive_field import Field
 from segcompile.notebook.layer import LayerField
 from segcompile.notebook.padding import SeenPadding, Side
+from segcompile.notebook.projective import ProjectiveField
 from segcompile.notebook.values import Coverage, Phase, indices
 from segcompile.ops import AXIS_NAMES, Size
 
@@ -147,6 +149,49 @@ def _filled(found: Coverage) -> str:
     (rows, columns), (height, width) = found.touched, found.size
     axes = f"{rows} of {height} rows, {columns} of {width} columns"
     return f"{found.count:,} of the {area(found.size)} pixels that it spans ({float(found.fill):.3g}): {axes}"
+
+
+def touches_text(layer: LayerField, rows: range, columns: range) -> str:
+    """The outputs that some input pixels touch, and how that repeats."""
+    found = layer.touched_by(rows, columns)
+    one = len(rows) == len(columns) == 1
+    pixels = f"pixel {rows[0]},{columns[0]}" if one else f"pixels {rows[0]},{columns[0]} to {rows[-1]},{columns[-1]}"
+    touch = "may touch" if layer.data_dependent else "touches" if one else "touch"
+    lines = [f"{layer.name}: {pixels} {touch} {_outputs(found)}"]
+    if found.region is None:
+        return lines[0]
+    if found.fill_of_projections != 1:
+        share = float(found.fill_of_projections)
+        lines.append(f"{share:.2f} of the product of its projections: branches lead to different outputs")
+    if found.others != 0:
+        others = "every other one" if found.others is None else f"{found.others:,} others"
+        lines.append(f"and, through an op that mixes the whole image, {others}")
+    if found.repeats is not None:
+        lines.append(_repeats(found.repeats))
+    if not all(isinstance(size, int) for size in layer.shape.size):
+        lines.append("of a map of any size: its borders are not looked at, and indices may be negative")
+    return "\n".join(lines)
+
+
+def _outputs(found: ProjectiveField) -> str:
+    if found.region is not None:
+        axes = f"rows {indices(found.region.rows)}, columns {indices(found.region.columns)}"
+        return f"{_counted(found.count)}: {axes}"
+    if not found.whole_image:
+        return "no output"
+    count = "every output" if found.others is None else _counted(found.others)
+    return f"{count}, through an op that mixes the whole image"
+
+
+def _counted(outputs: int) -> str:
+    return f"{outputs:,} output{'' if outputs == 1 else 's'}"
+
+
+def _repeats(axes: tuple[Repeat, Repeat]) -> str:
+    """`repeats every 16 input pixels, 16 outputs further on, borders aside`."""
+    each = [f"every {_many(pixels, 'input pixel')}, {_counted(outputs)} further on" for pixels, outputs in axes]
+    both = each[0] if axes[0] == axes[1] else f"{each[0]}, along the height; {each[1]}, along the width"
+    return f"repeats {both}, borders aside"
 
 
 def counts_text(layer: LayerField, phase: Phase) -> str:

@@ -185,6 +185,11 @@ REFUSED = [
      "`logits` has no phase 16 horizontally: its fields repeat after 16"),
     ("unet", lambda view: view["logits"].coverage((-1, 0)), "SC410",
      "`logits` has no phase -1 vertically: its fields repeat after 16"),
+    ("unet", lambda view: view["logits"].touched_by(-1, 0), "SC410", "`input` has no row -1: its height is 572"),
+    ("unet", lambda view: view["logits"].touched_by(range(5, 5), 0), "SC410", "no pixel of `input` is asked for"),
+    ("unet", lambda view: view["logits"].touched_by(0, 0, of="imput"), "SC410", "unet has no input `imput`"),
+    ("aspp", lambda view: view["aspp.image.pool"].touched_by(5, 5).array(), "SC410",
+     "no output is touched through windows alone: there is no rectangle to draw out"),
     ("unet", lambda view: view["enc0.conv1"].why("top", (1, 0)), "SC410",
      "`enc0.conv1` has no phase 1 vertically: its fields repeat after 1"),
 ]  # fmt: skip
@@ -197,7 +202,7 @@ def test_absurd_requests_get_a_diagnostic(spec: str, ask, code: str, message: st
         ask(view)
     (found,) = caught.value.diagnostics
     assert (found.code.code, found.message) == (code, message)
-    assert found.help or "whole image" in message
+    assert found.help or "whole image" in message or "rectangle" in message
 
 
 def test_a_field_of_a_hundred_million_pixels_is_not_drawn_out(tmp_path: Path) -> None:
@@ -290,6 +295,28 @@ def test_a_phase_counts_its_holes(gridded: segcompile.ReceptiveField) -> None:
     assert (phase.start, phase.stop, phase.size, phase.touched, phase.holes) == (
         (-6, -6), (7, 7), (13, 13), (7, 7), (6, 6)
     )  # fmt: skip
+
+
+def test_outputs_that_a_pixel_touches_see_it(gridded: segcompile.ReceptiveField) -> None:
+    found = gridded["c3"].touched_by(2, range(20, 23, 2))
+    assert repr(found) == "<rows 2 to 2, columns 20 to 22 (2 of 3) touch 40 of 9 x 15 outputs>"
+    assert (found.count, found.size, found.start, found.touched) == (40, (9, 15), (0, 14), (5, 8))
+    assert (found.repeats, found.whole_image, found.others, found.mixed) == (((1, 1), (1, 1)), False, 0, None)
+    assert (8, 28) in found and (1, 28) not in found and (10, 28) not in found
+    assert next(found.runs()) == (0, 14, 14) and found.array().sum() == 40
+
+
+def test_every_output_behind_a_whole_image_op_is_touched() -> None:
+    view = segcompile.receptive_field("aspp")
+    found = view["logits"].touched_by(0, 0)
+    assert found.whole_image and (found.count, found.others) == (10, 33 * 33 - 10) and (32, 31) in found
+    assert repr(found) == "<rows 0 to 0, columns 0 to 0 touch 10 of 19 x 19 outputs, and others by the whole image>"
+
+
+def test_of_several_inputs_the_one_that_is_named_touches(nets: SimpleNamespace) -> None:
+    view = segcompile.receptive_field(nets.root / "tests/data/odd.yaml")
+    assert view["both"].touched_by(4, 5, of="y").count == 1 < view["both"].touched_by(4, 5, of="x").count
+    assert view["stem"].touched_by(4, 5, of="y").region is None
 
 
 def test_what_notebooks_show(gridded: segcompile.ReceptiveField) -> None:

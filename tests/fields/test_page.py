@@ -25,7 +25,7 @@ def test_a_command_prints_what_the_page_shows(block: str, monkeypatch: pytest.Mo
 
 
 def test_the_python_on_the_page_answers_so() -> None:
-    assert doctest.testfile(str(ROOT / "docs/receptive_fields.md"), module_relative=False) == (0, 10)
+    assert doctest.testfile(str(ROOT / "docs/receptive_fields.md"), module_relative=False) == (0, 11)
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -37,7 +37,16 @@ def rows(heading: str) -> list[list[str]]:
 def test_the_table_of_the_objects_has_what_they_have() -> None:
     view = segcompile.receptive_field("unet")
     layer = view["logits"]
-    objects = (view, layer, layer, layer.phase(0, 0), layer.padding, layer.coverage(), layer.path_counts())
+    objects = (
+        view,
+        layer,
+        layer,
+        layer.phase(0, 0),
+        layer.touched_by(0, 0),
+        layer.padding,
+        layer.coverage(),
+        layer.path_counts(),
+    )
     for value, (_, names) in zip(objects, rows("of"), strict=True):
         known = [re.sub(r"\(.*", "", name) for name in names.split() if re.match(r"[a-z_]+(\(|$)", name)]
         assert known and [name for name in known if not hasattr(value, name)] == []
@@ -45,7 +54,13 @@ def test_the_table_of_the_objects_has_what_they_have() -> None:
 
 def test_the_table_of_the_data_has_every_key(tmp_path: Path) -> None:
     for option, keys in rows("asked"):
-        value = {"--layer": "c", "--phase": "0,0", "--why": "c", "--plot": str(tmp_path / "a.svg")}.get(option)
+        value = {
+            "--layer": "c",
+            "--phase": "0,0",
+            "--touches": "0,0",
+            "--why": "c",
+            "--plot": str(tmp_path / "a.svg"),
+        }.get(option)
         spec = tmp_path / "net.yaml"
         layers = "layers: [c: {conv: 1, kernel: 3}]"
         spec.write_text(f"segcompile: 1\nmodel: net\ninput: {{channels: 1, size: 9}}\n{layers}\n")

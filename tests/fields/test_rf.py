@@ -102,6 +102,77 @@ def test_one_phase() -> None:
     assert rf("unet", "--phase", "3,4") == (0, said)
 
 
+def test_the_outputs_that_a_pixel_touches() -> None:
+    assert rf("unet", "--touches", "100,100") == (0, """\
+logits: pixel 100,100 touches 12,544 outputs: rows 0 to 111, columns 0 to 111
+repeats every 16 input pixels, 16 outputs further on, borders aside
+""")  # fmt: skip
+    assert rf("unet", "--touches", "300,300", "--layer", "enc2.conv1") == (0, """\
+enc2.conv1: conv, 256 x 138 x 138
+receptive field 24, stride 4
+sees no padding
+
+enc2.conv1 at phase 0,0 sees all of the 24 x 24 pixels that it spans
+paths: 50% within 10 x 10, 90% within 18 x 18, 99% within 22 x 22
+
+enc2.conv1: pixel 300,300 touches 36 outputs: rows 70 to 75, columns 70 to 75
+repeats every 4 input pixels, 1 output further on, borders aside
+""")  # fmt: skip
+
+
+def test_the_outputs_that_a_rectangle_touches_where_branches_meet_and_by_the_whole_image() -> None:
+    assert rf("aspp", "--touches", "0,0:3,9") == (0, """\
+logits: pixels 0,0 to 3,9 touch 336 outputs: rows 0 to 21 (16 of 22), columns 0 to 27
+0.75 of the product of its projections: branches lead to different outputs
+and, through an op that mixes the whole image, 753 others
+repeats every input pixel, 1 output further on, borders aside
+""")  # fmt: skip
+    assert rf("aspp", "--touches", "5,5", "--layer", "aspp.image.pool")[1].endswith(
+        "\n\naspp.image.pool: pixel 5,5 touches 1 output, through an op that mixes the whole image\n"
+    )
+
+
+def test_the_outputs_that_a_pixel_touches_on_maps_of_any_size_or_not_at_all(tmp_path: Path) -> None:
+    layers = "[c: {conv: 1, kernel: 3, stride: [2, 1], pad: 1}, p: {pool: max, kernel: 2}, v: {unpool: p}"
+    layers += ", n: {norm: instance}]"
+    spec = write(tmp_path, layers, "any")
+    assert rf(spec, "--touches", "9,0", "--layer", "v")[1].partition("\n\n")[2].partition("\n\n")[2] == """\
+v: pixel 9,0 may touch 8 outputs: rows 4 to 5, columns -2 to 1
+repeats every 4 input pixels, 2 outputs further on, along the height; every 2 input pixels, 2 outputs further on, \
+along the width, borders aside
+of a map of any size: its borders are not looked at, and indices may be negative
+"""  # fmt: skip
+    said = "n: pixel 9,0 may touch every output, through an op that mixes the whole image\n"
+    assert rf(spec, "--touches", "9,0") == (0, said)
+    spec = write(tmp_path, "[c: {conv: 1, kernel: 1, stride: 3}]")
+    assert rf(spec, "--touches", "4,3") == (0, "c: pixel 4,3 touches no output\n")
+
+
+def test_what_a_pixel_touches_is_data_too() -> None:
+    data = json.loads(rf("aspp", "--touches", "16,16", "--format", "json")[1])["asked"]["logits"]
+    assert list(data) == ["touches"]
+    bands = data["touches"].pop("bands")
+    assert data["touches"] == {
+        "pixels": {"rows": [16, 16], "columns": [16, 16]}, "count": 17, "size": [25, 25], "start": [4, 4],
+        "touched": [5, 5], "whole_image": True, "others": 1072, "data_dependent": False, "bordered": [True, True],
+        "repeats": {"pixels": [1, 1], "outputs": [1, 1]},
+    }  # fmt: skip
+    assert {(row, column) for band in bands for row, _ in band["rows"] for column, _ in band["columns"]} == {
+        (16 + a * d, 16 + b * d) for d in (6, 12) for a in (-1, 0, 1) for b in (-1, 0, 1)
+    }
+
+
+@pytest.mark.parametrize("pixels", ["1", "a,b", "1,2,3", "-1,0", "1,99999999999", "1,2:3", "1,2:3,4:5,6", "1,٣", ""])
+def test_touching_pixels_are_two_numbers_or_four(pixels: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _guarded(lambda: cli.main(["rf", "unet", f"--touches={pixels}"], standalone_mode=False)) == 2
+    assert f"`{pixels}` is not Y,X or Y,X:Y,X" in capsys.readouterr().err
+
+
+def test_a_rectangle_that_ends_before_it_begins(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _guarded(lambda: cli.main(["rf", "unet", "--touches", "5,5:6,4"], standalone_mode=False)) == 2
+    assert "`5,5:6,4` ends before it begins" in capsys.readouterr().err
+
+
 def test_coverage_with_holes_is_drawn(gridded: str) -> None:
     status, text = rf(gridded, "--layer", "c3", "--coverage")
     assert (status, text.partition("\n\nwarning")[0]) == (0, """c3: conv, 1 x 40 x 40
@@ -347,6 +418,13 @@ ABSURD = [
     (("aspp", "--phase", "0,1"),
      "error[SC410 field-request]: `logits` has no phase 1 horizontally: its fields repeat after 1\n"
      "   = help: there is only phase 0\n"),
+    (("unet", "--touches", "0,572"),
+     "error[SC410 field-request]: `input` has no column 572: its width is 572\n   = help: columns 0 to 571\n"),
+    (("unet", "--touches", "5,5:900,7"),
+     "error[SC410 field-request]: `input` has no row 900: its height is 572\n   = help: rows 0 to 571\n"),
+    ((str(ROOT / "tests/data/odd.yaml"), "--touches", "0,0"),
+     "error[SC410 field-request]: odd has 2 inputs, x, y: of which of them is the pixel?\n"
+     "   = help: in Python, `layer.touched_by(y, x, of='x')`\n"),
     (("unet", "--plot", "field.gif"),
      "error[SC410 field-request]: `field.gif` is neither a .png nor a .svg file\n   = help: field.svg, for example\n"),
 ]  # fmt: skip

@@ -31,7 +31,7 @@ def reach(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tuple[int,
     for name in backwards(graph, node):
         region = unite(found.pop(name, ()))
         current = graph.by_name.get(name)
-        if current is not None and (name in whole or (region and _mixes(current, shapes))):
+        if current is not None and (name in whole or (region and mixes(current, shapes))):
             whole.update(current.inputs[:1] if current.op.lends_size else current.inputs)
         if region is None:
             continue
@@ -50,7 +50,7 @@ def backwards(graph: Graph, node: str) -> Iterator[str]:
     yield from (name for name in graph.inputs if name in needed)
 
 
-def _mixes(node: Node, shapes: Mapping[str, Shape]) -> bool:
+def mixes(node: Node, shapes: Mapping[str, Shape]) -> bool:
     """Whether an output depends on every cell of the inputs."""
     return node.op.whole_image or not shapes[node.name].size
 
@@ -59,7 +59,7 @@ def windows_of(node: Node, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, W
     """Each input whose values the node's outputs read through windows, with these (height, width). None of an op that
     mixes the whole image. Raises Undecidable."""
     sizes = [shapes[name].size for name in node.inputs]
-    if _mixes(node, shapes) or not all(sizes):
+    if mixes(node, shapes) or not all(sizes):
         return
     for index, name in enumerate(node.inputs):
         height, width = (node.op.window(axis, [size[axis] for size in sizes], index) for axis in AXES)

@@ -1,0 +1,158 @@
+"""Projective fields, exactly: which outputs of a tensor some input pixels touch.
+
+The relation of receptive fields read the other way (Lehky & Sejnowski, Nature 1988, call what a neuron drives its
+projective field): an output is touched by a pixel if it sees the pixel. A window treats the axes apart, so it takes a
+product rows x columns to a product; where branches meet, products are united (see `coverage.region`).
+
+Along an axis whose sizes are numbers every map ends at its borders, and what is found is exact: a path through an
+index that the map on the way has not is none, and padding by reflection or by the edge carries pixels into other
+windows. Along an axis of any size there are no borders: indices run on, below zero too, and what is found repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import lcm
+
+from segcompile.facts.coverage.reach import mixes
+from segcompile.facts.coverage.region import Product, Region, unite
+from segcompile.facts.index_set import IndexSet, read_by, union
+from segcompile.facts.strides import Strides
+from segcompile.network.graph import Graph, Node
+from segcompile.ops import AXES, Shape, Size, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """The cells of one tensor that some input pixels touch.
+
+    local: through windows alone; mixed: through an op that mixes the whole image. None: no cell. `whole`: `mixed` is
+    not known, as sizes are symbolic or a vector has no cells: then every cell may be touched, and of these no list is.
+    """
+
+    local: Region | None = None
+    mixed: Region | None = None
+    whole: bool = False
+
+    def __bool__(self) -> bool:
+        return self.local is not None or self.mixed is not None or self.whole
+
+
+NOTHING = Touched()
+
+
+def project(graph: Graph, shapes: Mapping[str, Shape], node: str, pixels: Mapping[str, Region]) -> Touched:
+    """The cells of `node` that the pixels (input -> region of its map) touch. Raises Undecidable where that depends on
+    a size that is symbolic, TooWide for sets with holes that are wider than any network's field."""
+    needed = graph.ancestors([node])
+    found = {name: Touched(region) for name, region in pixels.items()}
+    for item in graph.nodes:
+        if item.name in needed:
+            found[item.name] = _behind(item, shapes, found)
+    return found.get(node, NOTHING)
+
+
+def _behind(node: Node, shapes: Mapping[str, Shape], found: Mapping[str, Touched]) -> Touched:
+    """What a node makes of the touched cells of its inputs."""
+    read = [(index, found.get(name, NOTHING)) for index, name in enumerate(node.inputs)]
+    read = [(index, have) for index, have in (read[:1] if node.op.lends_size else read) if have]
+    if not read:
+        return NOTHING
+    if mixes(node, shapes):
+        mixed = _every_cell(shapes[node.name])
+        return Touched(None, mixed, mixed is None)
+    local: list[Product] = []
+    mixed_in: list[Product] = []
+    whole = False
+    for index, have in read:
+        steps = tuple(_step(node, axis, index, shapes) for axis in AXES)
+        for cells, into in ((have.local, local), (have.mixed, mixed_in)):
+            if cells is not None:
+                into += _outputs(cells, steps)
+        whole |= have.whole and None not in steps
+    return Touched(unite(local), unite(mixed_in), whole)
+
+
+def _every_cell(shape: Shape) -> Region | None:
+    """The whole map; None if it has no size that is a number."""
+    ends = [size - 1 for size in shape.size if isinstance(size, int)]
+    return Region(((IndexSet(0, ends[0]), IndexSet(0, ends[1])),)) if len(ends) == len(AXES) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """How a node reads one input along one axis, with the sizes of both maps and what is put around the input."""
+
+    window: Window
+    size: Size
+    extent: Size
+    fills: tuple[str, int, int]
+
+    def outputs(self, cells: IndexSet) -> IndexSet | None:
+        """The outputs, of those there are, that read one of the cells or a copy of it."""
+        window, extent = self.window, self.extent
+        if not window.stride:  # the one pixel that all outputs read
+            return IndexSet(0, extent - 1) if isinstance(extent, int) else None
+        found = read_by(window.transposed, self._with_copies(cells))
+        return found.within(0, extent - 1) if found is not None and isinstance(extent, int) else found
+
+    def _with_copies(self, cells: IndexSet) -> IndexSet:
+        """The cells, and where padding by the map's own pixels repeats them."""
+        mode, before, after = self.fills
+        if mode == "zero" or not isinstance(self.size, int):
+            return cells
+        last = self.size - 1
+        copies: list[IndexSet | None] = [cells]
+        if mode == "edge":
+            copies += [IndexSet(-before, -1)] if before and 0 in cells else []
+            copies += [IndexSet(last + 1, last + after)] if after and last in cells else []
+        else:
+            front, back = cells.within(1, before), cells.within(last - after, last - 1)
+            copies += [front and front.mirrored(0), back and back.mirrored(2 * last)]
+        return union(copies) or cells
+
+
+def _step(node: Node, axis: int, index: int, shapes: Mapping[str, Shape]) -> _Step | None:
+    """How the node reads input `index`; None: not its values."""
+    sizes = [shapes[name].size[axis] for name in node.inputs]
+    window = node.op.window(axis, sizes, index)
+    if window is None:
+        return None
+    return _Step(window, sizes[index], shapes[node.name].size[axis], node.op.fills(axis))
+
+
+def _outputs(cells: Region, steps: tuple[_Step | None, ...]) -> list[Product]:
+    height, width = steps
+    if height is None or width is None:
+        return []
+    found = ((height.outputs(rows), width.outputs(columns)) for rows, columns in cells.products)
+    return [(rows, columns) for rows, columns in found if rows is not None and columns is not None]
+
+
+Repeat = tuple[int, int]  # so many input pixels on, everything has moved by so many outputs
+
+
+def repeats(
+    graph: Graph, shapes: Mapping[str, Shape], strides: Mapping[str, Strides], node: str, source: str
+) -> tuple[Repeat, Repeat] | None:
+    """After how many pixels of input `source`, along height and width, the touched cells of `node` are the same moved
+    on, borders aside. None where nothing repeats, or no path of windows leads there."""
+    needed = graph.ancestors([node])
+    reached = {source}
+    for item in graph.nodes:
+        read = item.inputs[:1] if item.op.lends_size else item.inputs
+        if item.name in needed and not reached.isdisjoint(read) and not mixes(item, shapes):
+            reached.add(item.name)
+    if node not in reached:
+        return None
+    found = []
+    for axis in AXES:
+        steps = [strides[name][axis] for name in reached if name in strides]
+        last = strides[node][axis]
+        if last is None or not last or None in steps:
+            return None
+        pixels = lcm(*(step.numerator for step in steps if step is not None))
+        found.append((pixels, int(pixels / last)))
+    height, width = found
+    return height, width

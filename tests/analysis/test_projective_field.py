@@ -1,0 +1,225 @@
+"""Which outputs an input pixel touches: what NumPy's definitions of the ops carry on, and what outputs see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from segcompile.compiler import analyse_graph, compile_spec, find_spec
+from segcompile.facts.coverage.reach import reach
+from segcompile.facts.coverage.region import Region
+from segcompile.facts.facts import shapes_in
+from segcompile.facts.index_set import IndexSet
+from segcompile.facts.projective_field import Touched, project, repeats
+from segcompile.facts.receptive_field import trace_fields
+from segcompile.facts.shapes import infer_shapes
+from segcompile.facts.strides import trace_strides
+from segcompile.network.graph import Graph, Node
+from segcompile.ops import Add, Conv, Deconv, GroupNorm, InstanceNorm, Mul, Op, Pad, Resize, Shape, Undecidable, Unpool
+from segcompile.testing.networks import every_layer, linear, sized, slim
+from segcompile.testing.reference import FORMULAS, STEP, run
+from segcompile.testing.strategies import CHANNELS, free_graphs, graph_of, graphs, unpooled
+from segcompile.text.errors import Findings
+
+SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+# --- on maps of a fixed size: all paths, through the definitions of the ops
+
+
+def carried(node: Node, read: list[np.ndarray]) -> np.ndarray:
+    """One where an output of the node, by its definition, takes a share of a value that is one, and zero elsewhere."""
+    op = node.op
+    if isinstance(op, InstanceNorm | GroupNorm):
+        return np.full_like(read[0], read[0].any())
+    if isinstance(op, Unpool):
+        return unpooled_anywhere(op, read)
+    if op.pointwise:
+        return read[0]
+    if isinstance(op, Mul | Add):  # a product with zero would hide what its other factor depends on
+        op = Add(align=op.align)
+    tensors = {}
+    if isinstance(op, Conv | Deconv):
+        into, out = read[0].shape[1], op.channels
+        pair = (out, into // op.groups) if isinstance(op, Conv) else (into, out // op.groups)
+        tensors = {"weight": np.ones((*pair, *op.kernel))}
+    return (FORMULAS[type(op)](op, read, tensors) > 1e-9).astype(float)  # of interpolation a rounding error may be left
+
+
+def unpooled_anywhere(op: Unpool, read: list[np.ndarray]) -> np.ndarray:
+    """One in all of the pool's window of a cell of whose value or switch something is one."""
+    cells, (height, width) = np.maximum(read[0], read[1]), read[2].shape[2:]
+    found = np.zeros((*cells.shape[:2], height, width))
+    (top, _), (left, _) = op.pool.pads(0), op.pool.pads(1)
+    for y, x in np.ndindex(*cells.shape[2:]):
+        row, column = y * op.pool.steps[0] - top, x * op.pool.steps[1] - left
+        window = slice(max(row, 0), row + op.kernel[0]), slice(max(column, 0), column + op.kernel[1])
+        found[:, :, *window] += cells[:, :, y : y + 1, x : x + 1]
+    return (found > 0).astype(float)
+
+
+def touched_maps(graph: Graph, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Node -> where its map takes a share of the pixels that are one in any channel of the first input."""
+    values = {name: np.zeros((1, shape.channels, *shape.size)) for name, shape in graph.inputs.items()}
+    values[next(iter(graph.inputs))][:] = image
+    for node in graph.nodes:
+        values[node.name] = carried(node, [values[name] for name in node.inputs])
+    return {node.name: values[node.name].any((0, 1)) for node in graph.nodes}
+
+
+def drawn(found: Touched, shape: Shape) -> np.ndarray:
+    """The map, true where a cell is touched."""
+    mask = np.zeros(shape.size, dtype=bool)
+    for region in (found.local, found.mixed):
+        for row, first, last in region.runs() if region is not None else ():
+            assert 0 <= row < shape.size[0] and 0 <= first <= last < shape.size[1]
+            mask[row, first : last + 1] = True
+    return mask
+
+
+def check_fixed(graph: Graph, low: tuple[int, int], high: tuple[int, int]) -> int:
+    """The touched outputs of every node, for a rectangle of pixels; how many nodes are touched."""
+    shapes = shapes_in(graph, analyse_graph(graph, Findings()).facts)
+    source, shape = next(iter(graph.inputs.items()))
+    image = np.zeros(shape.size)
+    image[low[0] : high[0] + 1, low[1] : high[1] + 1] = 1
+    pixels = {source: Region(((IndexSet(low[0], high[0]), IndexSet(low[1], high[1])),))}
+    expected = touched_maps(graph, image)
+    for node in graph.nodes:
+        found = drawn(project(graph, shapes, node.name, pixels), shapes[node.name])
+        assert (found == expected[node.name]).all(), (node, found.astype(int), expected[node.name].astype(int))
+    return sum(mask.any() for mask in expected.values())
+
+
+@st.composite
+def rectangles(draw: st.DrawFn, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last pixel; one pixel, and one at a border, as often as not."""
+    low = [draw(st.sampled_from([0, extent - 1]) | st.integers(0, extent - 1)) for extent in size]
+    high = [min(first + draw(st.just(0) | st.integers(0, 5)), size[axis] - 1) for axis, first in enumerate(low)]
+    return (low[0], low[1]), (high[0], high[1])
+
+
+@settings(SETTINGS, max_examples=40)
+@given(data=st.data())
+def test_what_a_pixel_touches_is_what_the_definitions_of_the_ops_carry_on(data: st.DataObject) -> None:
+    graph = data.draw(graphs(high=32))
+    check_fixed(graph, *data.draw(rectangles(graph.inputs["input"].size)))
+
+
+@pytest.mark.long
+@settings(SETTINGS, max_examples=3000, derandomize=False)
+@given(data=st.data())
+def test_three_thousand_graphs(data: st.DataObject) -> None:
+    graph = data.draw(graphs(most=9, high=48))
+    check_fixed(graph, *data.draw(rectangles(graph.inputs["input"].size)))
+
+
+BORDERS = [
+    Conv(channels=CHANNELS, kernel=(3, 3), dilation=(2, 3), pad=(2, 2, 3, 3), mode="edge"),
+    Conv(channels=CHANNELS, kernel=(5, 3), stride=(2, 3), dilation=(2, 2), pad=(4, 3, 2, 1), mode="reflect"),
+    Pad(amount=(3, 2, 1, 5), mode="reflect"),
+    Pad(amount=(3, 0, 0, 4), mode="edge"),
+    Resize(factor=(3, 2), mode="bilinear"),
+    Resize(factor=(3, 2), mode="bilinear", align_corners=True),
+    Resize(factor=(2, 3), mode="nearest"),
+    Deconv(channels=CHANNELS, kernel=(2, 3), stride=(3, 2), dilation=(2, 1), output_pad=(2, 1)),
+]
+
+
+@pytest.mark.parametrize("op", BORDERS, ids=lambda op: op.title)
+def test_every_pixel_of_a_map_touches_also_through_padding_by_its_own_pixels(op: Op) -> None:
+    graph = graph_of(op, (7, 8))
+    assert sum(check_fixed(graph, (y, x), (y, x)) for y, x in np.ndindex(7, 8)) >= 28
+
+
+@pytest.mark.parametrize("size", [(1, 6), (6, 1), (1, 1)])
+def test_one_pixel_that_is_stretched_touches_the_whole_line(size: tuple[int, int]) -> None:
+    graph = graph_of(Resize(factor=(4, 4), align_corners=True), size)
+    assert check_fixed(graph, (0, 0), (0, 0)) == 1
+
+
+def test_an_unpooling_may_touch_the_window_of_a_cell_and_of_a_switch() -> None:
+    op = Unpool(pool_layer={"kind": "max", "kernel": (2, 3), "stride": (3, 3), "pad": (1, 1, 1, 1)})
+    size = (8, 10)
+    graph = unpooled(op, size)
+    (before, after) = (graph.inputs[name].size for name in ("in0", "in1"))
+    assert after == size
+    for y, x in np.ndindex(*before):
+        check_fixed(graph, (y, x), (y, x))
+    switches = replace(graph, inputs={name: graph.inputs[name] for name in ("in1", "in0")})
+    for y, x in np.ndindex(*size):
+        check_fixed(switches, (y, x), (y, x))
+
+
+# --- on maps of any size: no borders, and everything repeats
+
+
+@settings(SETTINGS, max_examples=25)
+@given(data=st.data())
+def test_an_output_is_touched_by_what_it_sees_and_that_repeats(data: st.DataObject) -> None:
+    graph = data.draw(free_graphs(most=6))
+    findings = Findings()
+    shapes = infer_shapes(graph, findings)
+    assume(not findings.has_errors)
+    strides = trace_strides(graph, shapes, trace_fields(graph, shapes))
+    node = data.draw(st.sampled_from(graph.nodes)).name
+    y, x = data.draw(st.tuples(st.integers(40, 60), st.integers(40, 60)))
+    try:
+        found = project(graph, shapes, node, {"input": Region.cell(y, x)})
+    except Undecidable:
+        with pytest.raises(Undecidable):
+            reach(graph, shapes, node, (0, 0))
+        return
+    for cell in data.draw(st.lists(st.sampled_from(around(found.local, (y, x))), min_size=8, max_size=8)):
+        sees = reach(graph, shapes, node, cell)
+        assert (cell in found.local if found.local else False) == ((y, x) in sees.regions.get("input", ())), cell
+        assert found.whole or found.mixed is not None or "input" not in sees.whole
+    again = repeats(graph, shapes, strides, node, "input")
+    if again is not None:
+        (down, moved_down), (right, moved_right) = again
+        later = project(graph, shapes, node, {"input": Region.cell(y + down, x + 2 * right)}).local
+        assert cells(later) == {(row + moved_down, column + 2 * moved_right) for row, column in cells(found.local)}
+
+
+def cells(region: Region | None) -> set[tuple[int, int]]:
+    runs: Iterator[tuple[int, int, int]] = region.runs() if region is not None else iter(())
+    return {(row, column) for row, first, last in runs for column in range(first, last + 1)}
+
+
+def around(region: Region | None, pixel: tuple[int, int]) -> list[tuple[int, int]]:
+    """The cells of the smallest rectangle around the region, and those next to it."""
+    if region is None:
+        return [pixel, (pixel[0] // 2, pixel[1] // 2), (2 * pixel[0], pixel[1])]
+    rows, columns = (range(axis.low - 2, axis.high + 3) for axis in (region.rows, region.columns))
+    return [(row, column) for row in rows for column in columns]
+
+
+# --- gradients
+
+
+@pytest.mark.parametrize(("spec", "size"), [("dilated_basic", 40), ("unet", 188), ("aspp", 33), ("blue_marble", 96)])
+@pytest.mark.parametrize("place", [0.0, 0.55, 1.0])
+def test_the_layers_of_a_paper_are_touched_where_a_derivative_says(spec: str, size: int, place: float) -> None:
+    """The derivative of every output along one pixel, by a complex step, which nothing rounds away (Squire & Trapp)."""
+    graph = every_layer(linear(slim(sized(compile_spec(find_spec(spec), Findings()).graph, size, size), 1)))
+    facts = analyse_graph(graph, Findings()).facts
+    shapes = shapes_in(graph, facts)
+    random = np.random.default_rng(0)
+    parameters = {
+        name: {tensor.name: random.uniform(0.5, 1, tensor.shape) for tensor in fact.parameters}
+        for name, fact in facts.items()
+    }
+    (source, shape), pixel = next(iter(graph.inputs.items())), (round(place * (size - 1)), round(0.7 * (size - 1)))
+    image = random.uniform(0, 1, (1, shape.channels, size, size)).astype(complex)
+    image[..., *pixel] += 1j * STEP
+    values, measured = run(graph, parameters, {source: image}), 0
+    for head, node in graph.outputs.items():
+        found = drawn(project(graph, shapes, node, {source: Region.cell(*pixel)}), shapes[node])
+        assert (found == (values[head].imag[0] != 0).any(0)).all(), node
+        measured += bool(found.any())
+    assert measured >= 7

@@ -28,12 +28,12 @@ SPECS = ("dilated_basic", "dilated_large", "dilated_frontend", "vgg16", "aspp", 
 
 def emitted(spec: str, backend: str, folder: Path) -> tuple[ModuleType, BuildRequest]:
     """The module of a generated model, and what it was made of."""
-    from segcompile.build import prepare
-    from segcompile.compiler import find_spec
-    from segcompile.text.errors import Findings
+    from segcompile.build import build_each
 
     name, _, variant = spec.partition("@")
-    built = prepare(find_spec(name), backend, variant or None, {}, folder, Findings())
+    (build,) = build_each(name, [backend], variant or None, out=str(folder))
+    built = build.built
+    assert built is not None, build.findings.diagnostics
     module = ModuleType(f"{name}_{backend}")
     exec(compile(built.files["model.py"], f"{name}/{backend}/model.py", "exec"), vars(module))
     return module, built.request

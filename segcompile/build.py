@@ -1,19 +1,20 @@
-"""A spec -> the files of a folder, and what writing them would change there."""
+"""A spec -> the files of a folder for each backend, and what writing them would change there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from segcompile import __version__
 from segcompile.backend import BuildRequest, load_backend, run_backend
-from segcompile.compiler import Compiled, compile_spec, own_files_first
+from segcompile.compiler import Compiled, compile_spec, find_spec, own_files_first
 from segcompile.emit.templates import camel, one_line
-from segcompile.text.errors import Findings, fail
+from segcompile.interruption import to_the_end
+from segcompile.text.errors import Findings, SegcompileError, fail
 from segcompile.text.source import Scalar
-from segcompile.writer import MANIFEST, Plan, plan
+from segcompile.writer import MANIFEST, Plan, plan, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +41,67 @@ class Built:
         }
 
 
-def prepare(
-    path: Path,
-    backend: str,
-    variant: str | None,
-    overrides: Mapping[str, int],
-    folder: Path | None,
-    findings: Findings,
-) -> Built:
-    """Compile the spec in `path` and emit it; nothing is written. `folder` is generated/MODEL/BACKEND unless given.
+@dataclass(slots=True)
+class Build:
+    """The build for one backend: what was found on the way, and what came out, if anything."""
 
-    Raises SegcompileError for a spec with errors, false claims among them, and for what goes wrong in the backend.
-    """
-    compiled = compile_spec(path, findings, variant=variant, overrides=overrides)
-    findings.stop_on_errors()
-    return emit(compiled, path, backend, variant, overrides, folder, findings)
+    backend: str
+    findings: Findings = field(default_factory=Findings)
+    built: Built | None = None
 
 
-def emit(
+def build_each(
+    spec: str,
+    backends: Sequence[str],
+    variant: str | None = None,
+    overrides: Mapping[str, int] | None = None,
+    out: str | None = None,
+) -> list[Build]:
+    """Compile a spec, a path or a bundled name, and emit it for each backend; nothing is written. `out` is the folder
+    for the one backend, instead of generated/MODEL/BACKEND. Every error is in the findings of its builds."""
+    builds = [Build(backend) for backend in dict.fromkeys(backends)]
+    said, settings = Findings(), overrides or {}
+    try:
+        folder, path = _folder(out, builds), find_spec(spec)
+        compiled = compile_spec(path, said, variant=variant, overrides=settings)
+        said.stop_on_errors()
+    except SegcompileError as error:
+        said.absorb(error)
+        for each in builds:
+            each.findings.diagnostics += said.diagnostics
+        return builds
+    for each in builds:
+        each.findings.diagnostics += said.diagnostics
+        try:
+            each.built = _emit(compiled, path, each.backend, variant, settings, folder, each.findings)
+        except SegcompileError as error:
+            each.findings.absorb(error)
+    return builds
+
+
+def write_all(builds: Sequence[Build]) -> None:
+    """Write every build, but none if one has errors. What goes wrong is added to its findings."""
+    if any(each.findings.has_errors for each in builds):
+        return
+    with to_the_end():
+        for each in builds:
+            assert each.built is not None
+            try:
+                write(each.built.plan, each.built.files, each.built.manifest)
+            except SegcompileError as error:
+                each.findings.absorb(error)
+
+
+def _folder(out: str | None, builds: Sequence[Build]) -> Path | None:
+    if out is not None and len(builds) > 1:
+        help = "without it the code goes to generated/MODEL/BACKEND; or build for one backend at a time"
+        raise fail("SC013", f"`--out` is one folder, and {len(builds)} backends write one each", help=help)
+    if out is not None and not out.strip():  # Path("") would be the working directory
+        raise fail("SC013", "`--out` names no folder", help="without it the code goes to generated/MODEL/BACKEND")
+    return Path(out) if out is not None else None
+
+
+def _emit(
     compiled: Compiled,
     path: Path,
     backend: str,
@@ -66,7 +110,7 @@ def emit(
     folder: Path | None,
     findings: Findings,
 ) -> Built:
-    """As `prepare`, of a spec that was compiled."""
+    """What a backend makes of a network. Raises SegcompileError for what it cannot emit, and what goes wrong in it."""
     request = request_for(compiled, path)
     with own_files_first(findings):
         result = run_backend(load_backend(backend), request)

@@ -17,8 +17,8 @@ import pytest
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
-from segcompile import cli as module
 from segcompile.cli import cli
+from segcompile.cli.outcome import guarded
 from segcompile.library import bundled
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,7 +31,7 @@ def run(*arguments: str) -> tuple[int, Result]:
     result = CliRunner().invoke(cli, arguments, standalone_mode=False)
     status = result.return_value if isinstance(result.return_value, int) else result.exit_code
     if result.exception is not None and not isinstance(result.exception, SystemExit):
-        status = module._guarded(lambda: (_ for _ in ()).throw(result.exception))  # type: ignore[arg-type]
+        status = guarded(lambda: (_ for _ in ()).throw(result.exception))  # type: ignore[arg-type]
     return status, result
 
 
@@ -346,7 +346,7 @@ def test_main_turns_what_nobody_expected_into_exit_70(
     def broken() -> int:
         raise RuntimeError("boom")
 
-    assert module._guarded(broken) == 70
+    assert guarded(broken) == 70
     assert "internal error: RuntimeError: boom" in capsys.readouterr().err
 
 
@@ -495,14 +495,14 @@ def test_ctrl_c_stops_where_python_could_only_print_it() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
-@pytest.mark.parametrize("where", ["cli.main = made", "cli._print_builds = made"], ids=["imports", "commands"])
+@pytest.mark.parametrize("where", ["cli.main = made", "build._print_builds = made"], ids=["imports", "commands"])
 def test_ctrl_c_stops_while_a_class_is_made(where: str, tmp_path: Path) -> None:
     """Python 3.11 makes a RuntimeError of what is raised there."""
     wrapped = (
         f"{_HEEDS}from segcompile import __main__ as start\n"
         "class Member:\n    def __set_name__(self, owner, name): os.kill(os.getpid(), signal.SIGINT)\n"
         "def made(*_): type('Thing', (), {'member': Member()})\n"
-        f"from segcompile import cli\n{where}\nstart.main()\n"
+        f"from segcompile import cli\nfrom segcompile.cli import build\n{where}\nstart.main()\n"
     )
     command = [sys.executable, "-c", wrapped, "build", LARGE, "--backend", "torch", "--out", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -511,7 +511,11 @@ def test_ctrl_c_stops_while_a_class_is_made(where: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "where",
-    ["cli.main = other", "cli._print_builds = other", "from importlib.metadata import EntryPoint as E; E.load = other"],
+    [
+        "cli.main = other",
+        "build._print_builds = other",
+        "from importlib.metadata import EntryPoint as E; E.load = other",
+    ],
     ids=["imports", "commands", "plugins"],
 )
 def test_ctrl_c_stops_where_a_library_raises_something_else_of_it(where: str, tmp_path: Path) -> None:
@@ -520,7 +524,7 @@ def test_ctrl_c_stops_where_a_library_raises_something_else_of_it(where: str, tm
         f"{_HEEDS}from segcompile import __main__ as start\n"
         "def other(*_):\n    try: signal.raise_signal(signal.SIGINT)\n"
         "    except KeyboardInterrupt: raise ValueError('no schema') from None\n"
-        f"from segcompile import cli\n{where}\nstart.main()\n"
+        f"from segcompile import cli\nfrom segcompile.cli import build\n{where}\nstart.main()\n"
     )
     command = [sys.executable, "-c", lost, "build", LARGE, "--backend", "torch", "--out", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from segcompile.cli import _guarded, cli
+from segcompile.cli import cli
+from segcompile.cli.outcome import guarded
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAD = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 32}\n"
@@ -19,7 +20,7 @@ LAYERS = "layers:\n  - c: {conv: 3, kernel: 3, pad: same}\n"
 
 
 def status(*arguments: str) -> int:
-    return _guarded(lambda: cli.main(list(arguments), standalone_mode=False))
+    return guarded(lambda: cli.main(list(arguments), standalone_mode=False))
 
 
 def said(folder: Path, text: str, capsys: pytest.CaptureFixture[str], *options: str) -> str:

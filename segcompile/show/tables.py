@@ -1,9 +1,8 @@
-"""What `segcompile rf` and `segcompile list` print as text."""
+"""What `segcompile rf` prints as text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from segcompile.checks.claims import Verdict
 from segcompile.compiler import Compiled
@@ -164,14 +163,3 @@ def _short(macs: int | None) -> str:
         if macs is not None and macs >= size:
             return f"{macs / size:,.1f} {unit}"
     return str(macs or "")
-
-
-def list_table(specs: Mapping[str, Path], backends: Mapping[str, str], ops: Sequence[tuple[str, str, str]]) -> str:
-    """The three lists, one under the other."""
-    lines = ["specs", *(f"  {name}" for name in specs), "", "backends"]
-    lines += [f"  {name:<12}{value}" for name, value in backends.items()] or ["  none: pip install segcompile-torch"]
-    lines += ["", "ops"]
-    width = max(len(op) for op, _, _ in ops) + 2
-    for op, kind, summary in ops:
-        lines.append(f"  {op:<{width}}{summary}" + (f" ({kind})" if kind else ""))
-    return "\n".join(lines)

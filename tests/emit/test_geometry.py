@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from segcompile_torch import BACKEND
 
 from segcompile.backend import run_backend
-from segcompile.build import prepare
+from segcompile.build import build_each
 from segcompile.emit.geometry import Geometry, harness_geometry
 from segcompile.network.graph import Graph
 from segcompile.ops import GroupNorm, InstanceNorm
@@ -172,10 +172,9 @@ def test_a_network_without_a_harness_says_why(
     monkeypatch.chdir(tmp_path)
     text = f"segcompile: 1\nmodel: net\n{network}"
     Path("net.yaml").write_text(text)
-    findings = Findings()
-    built = prepare(Path("net.yaml"), "torch", None, {}, None, findings)
+    (build,) = build_each("net.yaml", ["torch"])
     source = text.splitlines()[line - 1]
-    found = [warning for warning in findings.diagnostics if warning.code.slug == "no-harness"]
+    found = [warning for warning in build.findings.diagnostics if warning.code.slug == "no-harness"]
     assert render_text(found) == (
         f"warning[SC608 no-harness]: there is no training harness: {reason}\n"
         f"  --> net.yaml:{line}:5\n"
@@ -183,16 +182,23 @@ def test_a_network_without_a_harness_says_why(
         f"   |     {'^' * len(layer)}\n"
         "   = help: model.py and weights.py are whole; a training loop around them is yours to write"
     )
-    assert sorted(built.files) == ["README.md", "command.py", "files.py", "model.py", "requirements.txt", "weights.py"]
+    files = build.built.files if build.built is not None else {}
+    assert sorted(files) == [
+        "README.md",
+        "command.py",
+        "files.py",
+        "model.py",
+        "requirements.txt",
+        "weights.py",
+    ]
 
 
 def test_what_is_said_of_a_base_names_the_line_that_led_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("net.yaml").write_text(f"segcompile: 1\nmodel: net\n{NONE['finer'][0]}")
     Path("derived.yaml").write_text("segcompile: 1\nmodel: derived\nbase: net.yaml\n")
-    findings = Findings()
-    prepare(Path("derived.yaml"), "torch", None, {}, None, findings)
-    assert "derived.yaml:3:7" in render_text(findings.diagnostics)
+    (build,) = build_each("derived.yaml", ["torch"])
+    assert "derived.yaml:3:7" in render_text(build.findings.diagnostics)
 
 
 def test_the_backend_itself_hands_the_warning_over(nets: SimpleNamespace, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segcompile
-from segcompile.cli import _guarded, cli
+from segcompile.cli import cli
+from segcompile.cli.outcome import guarded
 from segcompile.show.paths import grouped
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,12 +165,12 @@ def test_what_a_pixel_touches_is_data_too() -> None:
 
 @pytest.mark.parametrize("pixels", ["1", "a,b", "1,2,3", "-1,0", "1,99999999999", "1,2:3", "1,2:3,4:5,6", "1,٣", ""])
 def test_touching_pixels_are_two_numbers_or_four(pixels: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _guarded(lambda: cli.main(["rf", "unet", f"--touches={pixels}"], standalone_mode=False)) == 2
+    assert guarded(lambda: cli.main(["rf", "unet", f"--touches={pixels}"], standalone_mode=False)) == 2
     assert f"`{pixels}` is not Y,X or Y,X:Y,X" in capsys.readouterr().err
 
 
 def test_a_rectangle_that_ends_before_it_begins(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _guarded(lambda: cli.main(["rf", "unet", "--touches", "5,5:6,4"], standalone_mode=False)) == 2
+    assert guarded(lambda: cli.main(["rf", "unet", "--touches", "5,5:6,4"], standalone_mode=False)) == 2
     assert "`5,5:6,4` ends before it begins" in capsys.readouterr().err
 
 
@@ -432,7 +433,7 @@ ABSURD = [
 
 @pytest.mark.parametrize(("arguments", "said"), ABSURD)
 def test_absurd_requests(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _guarded(lambda: cli.main(["rf", *arguments], standalone_mode=False)) == 1
+    assert guarded(lambda: cli.main(["rf", *arguments], standalone_mode=False)) == 1
     assert capsys.readouterr() == ("", said)
     status, text = rf(*arguments, "--format", "json")
     data = json.loads(text)
@@ -442,7 +443,7 @@ def test_absurd_requests(arguments: tuple[str, ...], said: str, capsys: pytest.C
 
 @pytest.mark.parametrize("phase", ["1", "a,b", "1,2,3", "-1,0", "1,99999999999"])
 def test_a_phase_is_two_numbers(phase: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _guarded(lambda: cli.main(["rf", "unet", "--phase", phase], standalone_mode=False)) == 2
+    assert guarded(lambda: cli.main(["rf", "unet", "--phase", phase], standalone_mode=False)) == 2
     assert f"`{phase}` is not Y,X" in capsys.readouterr().err
 
 

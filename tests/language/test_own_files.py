@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segcompile.backend import Backend, load_backend
-from segcompile.build import prepare
+from segcompile.build import build_each
 from segcompile.compiler import compile_spec, own_file_first
 from segcompile.library import bundled
 from segcompile.text.errors import CODES, Diagnostic, Findings, Label, SegcompileError, SourceText, Span
@@ -93,9 +93,8 @@ def test_what_a_backend_cannot_emit_of_a_bundled_base_is_shown_there_too(
     torch = load_backend("torch")
     refusing = Backend(torch.name, torch.summary, torch.api_version, frozenset(), torch.refuses, torch.emit)
     monkeypatch.setattr("segcompile.build.load_backend", lambda name: refusing)
-    with pytest.raises(SegcompileError) as caught:
-        prepare(net, "torch", None, {}, None, Findings())
-    found = caught.value.diagnostics[0]
+    (build,) = build_each(str(net), ["torch"])
+    found = build.findings.diagnostics[0]
     assert found.code.code == "SC604" and found.span is not None
     assert (found.span.source.name, found.span.line) == (str(net), 3)
     assert found.labels[0].text == "here" and found.labels[0].span.source.name == str(bundled()["vgg16"])

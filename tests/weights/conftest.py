@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segcompile.cli import _guarded, cli
+from segcompile.cli import cli
+from segcompile.cli.outcome import guarded
 
 SPEC = """\
 segcompile: 1
@@ -54,7 +55,7 @@ def run(
 
     def call(*arguments: object) -> tuple[int, str, str]:
         words = ["weights", *map(str, arguments)]
-        status = _guarded(lambda: cli.main(words, standalone_mode=False))
+        status = guarded(lambda: cli.main(words, standalone_mode=False))
         return status, *capsys.readouterr()
 
     return call

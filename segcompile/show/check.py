@@ -1,19 +1,16 @@
-"""What `segcompile check` finds out about one spec: every variant compiled, its layers and claims counted."""
+"""What `segcompile check` found out about specs: their variants, layers and claims, counted, and what is wrong."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from segcompile.checks.verdicts import Verdict
-from segcompile.compiler import Compiled, compile_spec, find_spec
-from segcompile.language.derive import variants_of
-from segcompile.library import locate
-from segcompile.text.errors import Findings, SegcompileError
-from segcompile.text.report import as_json, render_one
+from segcompile.compiler import Compiled
+from segcompile.text.errors import Findings
+from segcompile.text.report import as_json, render_text
 
 _WORTH = ("held", "false", "undecided")  # what a claim can be worth
 
@@ -25,6 +22,16 @@ class Network:
     variant: str | None
     layers: int
     claims: Mapping[str, int]
+
+    @classmethod
+    def of(cls, compiled: Compiled, variant: str | None) -> Network:
+        """The counts of one that was compiled."""
+        worth = Counter(map(_worth, compiled.verdicts))
+        return cls(variant, len(compiled.graph.layers), {word: worth[word] for word in _WORTH})
+
+
+def _worth(verdict: Verdict) -> str:
+    return "held" if verdict.ok else "undecided" if verdict.computed is None else "false"
 
 
 @dataclass(slots=True)
@@ -38,38 +45,15 @@ class Checked:
     findings: Findings = field(default_factory=Findings)
 
 
-def check_spec(spec: str, variant: str | None, overrides: Mapping[str, int]) -> Checked:
-    """Every variant of one spec (or the one that is named), with the findings that they share reported once."""
-    checked = Checked(spec, spec)
-    try:
-        path = find_spec(spec)
-        checked.path = str(path)
-        if variant is None:
-            checked.variants = variants_of(path, locate, spec if path == Path(spec) else None)
-        for chosen in checked.variants or (variant,):
-            part = Findings()
-            try:
-                checked.networks.append(_network(chosen, compile_spec(path, part, variant=chosen, overrides=overrides)))
-            except SegcompileError as error:
-                part.absorb(error)
-            told = {render_one(found) for found in checked.findings.diagnostics}
-            checked.findings.diagnostics += [found for found in part.diagnostics if render_one(found) not in told]
-    except SegcompileError as error:
-        checked.findings.diagnostics += error.diagnostics
-    return checked
+def check_text(checked: Checked) -> str:
+    """What was found in one spec, and a line if it is without errors."""
+    found = checked.findings
+    parts = [render_text(found.diagnostics) + "\n"] if found.diagnostics else []
+    return "\n".join(parts if found.has_errors else [*parts, f"ok  {_title(checked)}"])
 
 
-def _network(variant: str | None, compiled: Compiled) -> Network:
-    worth = Counter(map(_worth, compiled.verdicts))
-    return Network(variant, len(compiled.graph.layers), {word: worth[word] for word in _WORTH})
-
-
-def _worth(verdict: Verdict) -> str:
-    return "held" if verdict.ok else "undecided" if verdict.computed is None else "false"
-
-
-def title(checked: Checked) -> str:
-    """`specs/x.yaml (basic, large): 8 + 8 layers, 11 + 11 claims hold`, of a spec without errors."""
+def _title(checked: Checked) -> str:
+    """`specs/x.yaml (basic, large): 8 + 8 layers, 11 + 11 claims hold`."""
     shown = f" ({', '.join(checked.variants)})" if checked.variants else ""
     layers = _sum(network.layers for network in checked.networks)
     held = [network.claims["held"] for network in checked.networks]

@@ -17,8 +17,8 @@ from segcompile import interruption
 from segcompile.facts.facts import Facts
 from segcompile.facts.shapes import sizes_of
 from segcompile.facts.sizes import Sizes
-from segcompile.language.training import Training
 from segcompile.network.graph import Graph
+from segcompile.network.training import Training
 from segcompile.ops import Op
 from segcompile.text.errors import Diagnostic, Findings, did_you_mean, fail
 

@@ -11,14 +11,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from segcompile.checks.claims import Verdict, check_claims
-from segcompile.checks.gridding import warn_gridding
-from segcompile.checks.ignored import check_ignored
-from segcompile.checks.misaligned import warn_misaligned
-from segcompile.checks.no_effect import warn_field_exceeds, warn_no_effect
-from segcompile.checks.rounding import warn_rounding
-from segcompile.checks.stages import check_stages
-from segcompile.facts.facts import Facts, analyse, fields_in, maps_in
+from segcompile.checks import Subject, check
+from segcompile.checks.claims import Verdict
+from segcompile.facts.facts import Facts, analyse
 from segcompile.facts.fit import fit
 from segcompile.facts.sizes import Sizes
 from segcompile.language.derive import Document, read_document
@@ -26,8 +21,9 @@ from segcompile.language.expander import Use
 from segcompile.language.lint import warn_unused_parameters
 from segcompile.language.spec import Spec, read_spec
 from segcompile.library import bundled, locate
+from segcompile.network.claims import Claim
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Shape
+from segcompile.network.training import Training
 from segcompile.passes.derive_crops import derive_crops
 from segcompile.passes.needed import leave_out_unneeded
 from segcompile.passes.unpools import pair_unpools
@@ -57,8 +53,8 @@ class Compiled:
         """Layer -> the verdicts on what is claimed of it, under whatever name."""
         found: dict[str, tuple[Verdict, ...]] = {}
         for verdict in self.verdicts:
-            if verdict.layer != "output" and verdict.result is not None:
-                layer = self.graph.layer_of(verdict.result)
+            if verdict.layer != "output" and verdict.claim.result is not None:
+                layer = self.graph.layer_of(verdict.claim.result)
                 found[layer] = (*found.get(layer, ()), verdict)
         return found
 
@@ -156,41 +152,29 @@ def _compile(document: Document, overrides: Mapping[str, int], findings: Finding
     spec = read_spec(document, overrides, locate, findings)
     graph = pair_unpools(spec.graph, findings)
     findings.stop_on_errors()
-    found = analyse_graph(leave_out_unneeded(graph, spec.input_spans, findings).verify(), findings)
-    verdicts = check_claims(spec.claims, spec.values, found.graph, found.facts, findings)
-    check_stages(spec.training, found.graph, found.facts, findings)
-    check_ignored(spec.training, found.graph, found.facts, findings)
+    graph = leave_out_unneeded(graph, spec.input_spans, findings).verify()
+    found = analyse_graph(graph, findings, spec.claims, spec.training)
     _check_used(spec, found, findings, checked)
-    return Compiled(spec, found.graph, found.facts, verdicts, found.sizes)
+    return Compiled(spec, found.graph, found.facts, found.verdicts, found.sizes)
 
 
-@dataclass(frozen=True, eq=False)
-class Analysed:
-    """A graph with its crops resolved, and what is true of it."""
-
-    graph: Graph
-    shapes: Mapping[str, Shape]  # of inputs and nodes
-    sizes: Sizes
-    facts: Facts
-
-
-def analyse_graph(graph: Graph, findings: Findings) -> Analysed:
-    """What is true of a graph, from a spec or not. Warnings go to `findings`; raises SegcompileError for errors."""
+def analyse_graph(
+    graph: Graph, findings: Findings, claims: tuple[Claim, ...] = (), training: Training | None = None
+) -> Subject:
+    """What is true of a graph, from a spec or not, with its crops resolved. What CHECKS find goes to `findings`; raises
+    SegcompileError for what has no facts."""
     shapes, sizes = fit(graph, findings)
     resolved = derive_crops(graph, shapes, findings)
     if resolved is not graph:
         graph = resolved
         shapes, sizes = fit(graph, findings)
     facts = analyse(graph, shapes)
-    warn_misaligned(graph, shapes, maps_in(graph, facts), findings)
-    warn_no_effect(graph, shapes, findings)
-    warn_field_exceeds(graph, shapes, fields_in(facts), findings)
-    warn_gridding(graph, shapes, fields_in(facts), findings)
-    warn_rounding(graph, shapes, sizes, findings)
-    return Analysed(graph, shapes, sizes, facts)
+    subject = Subject(graph, shapes, sizes, facts, claims, training or Training())
+    check(subject, findings)
+    return subject
 
 
-def _check_used(spec: Spec, found: Analysed, findings: Findings, checked: set[_Alone]) -> None:
+def _check_used(spec: Spec, found: Subject, findings: Findings, checked: set[_Alone]) -> None:
     """A used spec keeps its own promises: it gets the channels it asks for, and it is compiled alone, with the
     parameters it was given; once in a run, however many specs use it."""
     for use in spec.uses:
@@ -201,7 +185,7 @@ def _check_used(spec: Spec, found: Analysed, findings: Findings, checked: set[_A
             _compile_alone(use, findings, checked)
 
 
-def _check_channels(use: Use, graph: Graph, found: Analysed, findings: Findings) -> None:
+def _check_channels(use: Use, graph: Graph, found: Subject, findings: Findings) -> None:
     entry = graph.by_scope[use.name].entry
     if entry is not None and entry in found.shapes and found.shapes[entry].channels != use.call.takes.channels:
         have, want = found.shapes[entry].channels, use.call.takes.channels

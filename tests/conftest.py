@@ -25,8 +25,8 @@ from segcompile.compiler import Compiled, analyse_graph, compile_spec
 from segcompile.facts.facts import Facts
 from segcompile.facts.index_set import IndexSet
 from segcompile.facts.receptive_field import Field
-from segcompile.language.training import Training
 from segcompile.network.graph import Graph, Node
+from segcompile.network.training import Training
 from segcompile.ops import (
     Add,
     BatchNorm,

@@ -15,14 +15,14 @@ import pytest
 
 from segcompile.build import request_for
 from segcompile.compiler import compile_spec
-from segcompile.language import calls, derive, expander, ledger, schema, sections, training
+from segcompile.language import calls, claims, derive, expander, ledger, schema
 from segcompile.language.derive import variants_of
-from segcompile.language.sections import NETWORK_CLAIMS
-from segcompile.language.training import Training
 from segcompile.library import locate
+from segcompile.network import training
+from segcompile.network.training import Training
 from segcompile.ops import ALL_OPS, SPELLINGS, Init, Op, Reads, kinds
 from segcompile.text import source
-from segcompile.text.errors import Findings
+from segcompile.text.errors import Findings, SegcompileError
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -174,7 +174,7 @@ def test_the_limits_on_the_page_are_the_limits() -> None:
     assert f"a join has at most {ledger.MAX_BRANCHES:,} inputs" in text
     assert f"nested {source.MAX_DEPTH} deep" in text
     assert f"{expander.MAX_LAYERS:,} layers" in text
-    assert f"at most {sections.MAX_SIZES} sizes of the input" in text
+    assert f"at most {claims.MAX_SIZES} sizes of the input" in text
     assert f"nest {calls.MAX_DEPTH} deep, bases {derive.MAX_BASES}." in text
     assert f"at most {training.MOST_STAGES} stages, each with at most {training.MOST_SELECTORS} names" in text
 
@@ -183,11 +183,11 @@ def test_the_tables_of_claims_have_every_claim(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     layer = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 8}\nlayers: [c: {conv: 3, kernel: 1}]\n"
     path.write_text(f"{layer}claims: {{c: {{nonsense: 1}}}}\n")
-    findings = Findings()
-    compile_spec(path, findings)
-    known = (findings.diagnostics[0].help or "").removeprefix("known: ").split(", ")
+    with pytest.raises(SegcompileError) as caught:
+        compile_spec(path, Findings())
+    known = (caught.value.diagnostics[0].help or "").removeprefix("known: ").split(", ")
     documented = {span for row in rows("Claims") for span in code(row[0])}
-    assert documented == {*known, *NETWORK_CLAIMS, "output"}
+    assert documented == {*known, *claims.OF_NETWORKS, "output"}
 
 
 # --- the examples of CONTRIBUTING.md

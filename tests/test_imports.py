@@ -55,6 +55,16 @@ NUMERIC = (
 LAST = ("segcompile.cli", "segcompile.build", "segcompile.compiler", "segcompile.testing", "segcompile.weights")
 SHOWN = (*LAST, "segcompile.show", "segcompile.notebook", "segcompile.diff")
 EMITTED = (*SHOWN, "segcompile.emit", "segcompile.backend")
+WRITTEN = ("segcompile.language", "segcompile.text.source")
+WITHOUT_TEXT = (
+    "segcompile/facts/*",
+    "segcompile/checks/*",
+    "segcompile/passes/*",
+    "segcompile/network/*",
+    "segcompile/emit/*",
+    "segcompile/backend.py",
+    "backends/*",
+)
 RULES = (
     Rule("segcompile/*", ("torch*", "jax*", "flax"), "the core knows no framework", but=(TORCH_FILE,)),
     Rule("segcompile/*", ("segcompile_*",), "backends are found by entry point"),
@@ -69,6 +79,7 @@ RULES = (
     Rule("segcompile/network/*", (*rooms_but("network", "ops", "text"), *LAST), "a network is the currency"),
     Rule("segcompile/facts/*", (*EMITTED, "segcompile.passes", "segcompile.checks"), "a fact only looks"),
     Rule("segcompile/checks/*", (*EMITTED, "segcompile.passes"), "a check only looks"),
+    *(Rule(files, WRITTEN, "it reads no text") for files in WITHOUT_TEXT),
     Rule("segcompile/passes/*", (*EMITTED, "segcompile.checks", "segcompile.language"), "a pass knows no target"),
     Rule("segcompile/language/*", (*EMITTED, "segcompile.checks", "segcompile.facts"), "what is read has no sizes yet"),
     Rule(
@@ -161,6 +172,14 @@ PLANTED = [
     ("segcompile/facts/x.py", "from segcompile import emit", "segcompile.emit: a fact only looks"),
     ("segcompile/facts/x.py", "from .. import backend", "segcompile.backend: a fact only looks"),
     ("segcompile/checks/x.py", "import segcompile.notebook", "segcompile.notebook: a check only looks"),
+    ("segcompile/checks/x.py", "from segcompile.language import words", "segcompile.language.words: it reads no text"),
+    ("segcompile/checks/x.py", "import segcompile.text.source", "segcompile.text.source: it reads no text"),
+    ("segcompile/facts/x.py", "import segcompile.text.source", "segcompile.text.source: it reads no text"),
+    ("segcompile/passes/x.py", "from segcompile.text import source", "segcompile.text.source: it reads no text"),
+    ("segcompile/network/x.py", "import segcompile.text.source", "segcompile.text.source: it reads no text"),
+    ("segcompile/emit/x.py", "import segcompile.language", "segcompile.language: it reads no text"),
+    ("segcompile/backend.py", "import segcompile.language", "segcompile.language: it reads no text"),
+    ("backends/jax/segcompile_jax/x.py", "import segcompile.language", "segcompile.language: it reads no text"),
     ("segcompile/language/x.py", "import segcompile.facts", "segcompile.facts: what is read has no sizes yet"),
     ("segcompile/show/text.py", "import numpy", "numpy: a light core"),
     ("segcompile/show/text.py", "import matplotlib", "matplotlib: pictures are drawn in one file"),

@@ -1,18 +1,19 @@
-"""What is wrong where a claim is false: the first slips, and what each of them is about."""
+"""SC401 to SC406, SC411, SC412: claims that are false. Of those, the first slips, and what each of them is about."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
-from segcompile.checks.verdicts import Subject, Verdict
-from segcompile.facts.facts import fields_in, shapes_in
+from segcompile.checks.claims import Verdict, nodes_of
+from segcompile.checks.subject import Subject
+from segcompile.facts.facts import shapes_in
 from segcompile.facts.pairs import show
 from segcompile.facts.unknown import why_unknown
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Conv
-from segcompile.text.errors import Diagnostic, Label, Span, fail
+from segcompile.text.errors import Diagnostic, Label, Span, finding
 
 _CODE = {
     "receptive_field": "SC401", "stride": "SC402", "size": "SC403", "channels": "SC403", "kernel": "SC411",
@@ -21,7 +22,20 @@ _CODE = {
 }  # fmt: skip
 
 
-def first_slips(false: Iterable[Verdict], subject: Subject) -> list[tuple[Verdict, int]]:
+def check_claims(subject: Subject) -> Iterator[Diagnostic]:
+    """What is wrong with each claim: its layer is not there, it is undecidable (SC406) or false.
+
+    A claim that is off by exactly as much as one that it depends on follows from that one: it is counted, not listed.
+    """
+    for claim in subject.claims:
+        if claim.layer is not None and not nodes_of(claim.result, subject.graph):
+            message = f"`{claim.layer}` is not part of the network that reaches an output"
+            yield finding("SC406", message, claim.word)
+    for verdict, followers in _first_slips([verdict for verdict in subject.verdicts if not verdict.ok], subject):
+        yield _explain_slip(verdict, followers, subject)
+
+
+def _first_slips(false: Iterable[Verdict], subject: Subject) -> list[tuple[Verdict, int]]:
     """The false verdicts that follow from no other one, each with the number of those that follow from it.
 
     One follows from another that makes the same claim, is off by as much, and stands on the way to its layer.
@@ -29,7 +43,7 @@ def first_slips(false: Iterable[Verdict], subject: Subject) -> list[tuple[Verdic
     listed = list(false)
     alike: dict[object, dict[str, Verdict]] = {}
     for verdict in listed:
-        slip, nodes = _slip(verdict), subject.nodes_of(verdict.result)
+        slip, nodes = _slip(verdict), nodes_of(verdict.claim.result, subject.graph)
         if slip is not None and nodes:
             alike.setdefault((verdict.what, slip), {}).setdefault(nodes[-1].name, verdict)
     causes: dict[Verdict, Verdict] = {}
@@ -66,7 +80,7 @@ def _slip(verdict: Verdict) -> object:
     return tuple(slips)
 
 
-def explain_slip(verdict: Verdict, followers: int, subject: Subject) -> Diagnostic:
+def _explain_slip(verdict: Verdict, followers: int, subject: Subject) -> Diagnostic:
     """The error at the number that was claimed, with what there is to know about it."""
     name = verdict.layer or subject.graph.model
     colon = ":" if " " in verdict.what else ""  # `size at 33: 30`
@@ -75,23 +89,19 @@ def explain_slip(verdict: Verdict, followers: int, subject: Subject) -> Diagnost
     notes = [_counted(followers)] if followers else []
     if verdict.computed is None:
         message = f"{claim}, which cannot be decided"
-        return fail("SC406", message, verdict.value, notes=[*notes, _why(verdict, subject)]).diagnostics[0]
+        return finding("SC406", message, verdict.claim.span, notes=[*notes, _why(verdict, subject)])
     labels, help = _about(verdict, subject)
-    code = _CODE[verdict.what.partition(" ")[0]]
     message = f"{claim}, computed {show(verdict.computed)}"
-    span, cause = verdict.value, _size_changed(verdict, subject) if verdict.what == "size" else None
+    span = verdict.claim.span
+    cause = _size_changed(verdict, subject) if verdict.claim.input is not None else None
     if cause is not None:  # `size: input` is a word; the number that is wrong stands elsewhere
-        span, labels, help = cause, [Label(verdict.value, f"claims {show(verdict.claimed)}"), *labels], None
-    return fail(code, message, span, labels=labels, help=help, notes=notes).diagnostics[0]
+        span, labels, help = cause, [Label(span, f"claims {show(verdict.claimed)}"), *labels], None
+    return finding(_CODE[verdict.claim.kind], message, span, labels=labels, help=help, notes=notes)
 
 
 def _size_changed(verdict: Verdict, subject: Subject) -> Span | None:
-    """Where a claimed size that is no number (`size: input`) is lost: the stride, kernel or pad of that layer."""
-    value, nodes = verdict.value, subject.nodes_of(verdict.result)
-    text = value.source.lines[value.line - 1][value.column - 1 :][: value.length]
-    if any(character.isdigit() for character in text) or not nodes:
-        return None
-    node = nodes[-1]
+    """Where a claimed size of an input (`size: input`) is lost: the stride, kernel or pad of that layer."""
+    node = nodes_of(verdict.claim.result, subject.graph)[-1]
     while (before := node.inputs[0]) in subject.facts and subject.facts[before].shape.size != verdict.claimed:
         node = subject.graph.by_name[before]
     strided = getattr(node.op, "stride", None) not in (None, (1, 1))
@@ -107,13 +117,14 @@ def _counted(followers: int) -> str:
 
 def _why(verdict: Verdict, subject: Subject) -> str:
     if verdict.what in ("receptive_field", "stride", "margin"):
-        node, graph, facts = subject.nodes_of(verdict.result)[-1].name, subject.graph, subject.facts
+        graph, facts = subject.graph, subject.facts
+        node = nodes_of(verdict.claim.result, graph)[-1].name
         if any(field.whole for field in facts[node].fields):
             return "behind a whole-image op every output sees the whole image"
         if all(field.sets for field in facts[node].fields):
             return "branches of unequal stride come before it"
-        return f"the field {why_unknown(graph, shapes_in(graph, facts), fields_in(facts), node)}"
-    if verdict.what.startswith("size at"):
+        return f"the field {why_unknown(graph, shapes_in(graph, facts), subject.fields, node)}"
+    if verdict.claim.elsewhere is not None:
         return "the network does not take that size"
     return "the layer has no such number"
 
@@ -121,7 +132,7 @@ def _why(verdict: Verdict, subject: Subject) -> str:
 def _about(verdict: Verdict, subject: Subject) -> tuple[list[Label], str | None]:
     """The places that explain a false claim, and the remedy."""
     assert verdict.computed is not None
-    nodes = subject.nodes_of(verdict.result)
+    nodes = nodes_of(verdict.claim.result, subject.graph)
     if not nodes:
         return [], f"{show(verdict.computed)}, or a number in the network is not the paper's"
     node = nodes[0]

@@ -1,83 +1,90 @@
-"""What the paper says, held against what is so. A false claim is an error at its number."""
+"""What the paper says, held against what is so: a verdict for each claim."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
-from segcompile.checks.claim_errors import explain_slip, first_slips
-from segcompile.checks.verdicts import Subject, Verdict
 from segcompile.facts.facts import Facts, NodeFacts
 from segcompile.facts.pairs import Pair
-from segcompile.language.sections import Claim
-from segcompile.language.values import Values, read_axes, read_integer, read_pair, read_ratio, with_stride
-from segcompile.language.words import meant
+from segcompile.facts.shapes import infer_shapes
+from segcompile.network.claims import Claim
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import SPELLINGS, Op, Pool
-from segcompile.text.errors import Findings, SegcompileError, fail
-from segcompile.text.source import Mapping as MappingNode
-from segcompile.text.source import Node as SpecNode
-from segcompile.text.source import Scalar, describe
-
-__all__ = ["Verdict", "check_claims"]
-
-_OF_LAYERS = ("receptive_field", "stride", "margin", "offset", "size", "channels", "kernel", "dilation", "parameters")
-_PIXELS = "an integer, `3x3` or [height, width]"
+from segcompile.ops import Shape
+from segcompile.text.errors import Findings
 
 
-def check_claims(
-    claims: tuple[Claim, ...], values: Values, graph: Graph, facts: Facts, findings: Findings
-) -> tuple[Verdict, ...]:
-    """Every claim's verdict; the false ones and the undecidable ones (SC406) are in `findings` as well.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A claim, and what is so: (height, width), or twice the same number for what has no axes. `computed` is None where
+    it cannot be decided."""
 
-    A claim that is off by exactly as much as one that it depends on follows from that one: it is counted, not listed.
-    """
-    subject = Subject(values, graph, facts)
-    verdicts: list[Verdict] = []
-    for claim in claims:
-        try:
-            verdicts += _verdicts(claim, subject)
-        except SegcompileError as error:
-            findings.diagnostics += error.diagnostics
-    for verdict, followers in first_slips([verdict for verdict in verdicts if not verdict.ok], subject):
-        findings.diagnostics.append(explain_slip(verdict, followers, subject))
-    return tuple(verdicts)
+    claim: Claim
+    computed: Pair | None
 
+    @property
+    def layer(self) -> str | None:
+        return self.claim.layer
 
-def _verdicts(claim: Claim, subject: Subject) -> list[Verdict]:
-    if claim.layer is None:
-        return _network_verdicts(claim, subject)
-    if claim.what not in _OF_LAYERS:
-        help = meant("claim", claim.what, _OF_LAYERS, claim.node) or f"known: {', '.join(_OF_LAYERS)}"
-        raise fail("SC003", f"a layer has no `{claim.what}` to claim", claim.span, help=help)
-    nodes = subject.nodes_of(claim.result)
-    if not nodes:
-        raise fail("SC406", f"`{claim.layer}` is not part of the network that reaches an output", claim.span)
-    values = _scope(nodes[0].op, subject.values)
-    if claim.what == "size" and isinstance(claim.node, MappingNode):
-        return [_size_elsewhere(claim, cell, nodes[-1].name, values, subject) for cell in claim.node.entries.values()]
-    claimed = _claimed(claim, subject.graph, values)
-    computed = _computed(claim.what, nodes, subject.facts)
-    return [Verdict(claim.layer, claim.what, claimed, computed, claim.node.span, claim.result)]
+    @property
+    def what(self) -> str:
+        return self.claim.what
+
+    @property
+    def claimed(self) -> Pair:
+        return self.claim.number
+
+    @property
+    def ok(self) -> bool:
+        return self.computed == self.claimed
 
 
-def _scope(op: Op, values: Values) -> Values:
-    """What names mean in the claims of a layer: `stride` is that of its own op, as in the layer itself."""
-    stride = op.steps if isinstance(op, Pool) else getattr(op, "stride", None)
-    return with_stride(values, stride) if stride is not None else values
+def nodes_of(result: str | None, graph: Graph) -> tuple[Node, ...]:
+    """The nodes of the layer that has a result; () for the network (None), and for what no output needs."""
+    return graph.layers.get(graph.layer_of(result or ""), ())
 
 
-def _claimed(claim: Claim, graph: Graph, values: Values) -> Pair:
-    node = claim.node
-    if claim.what == "size" and isinstance(node, Scalar) and node.text in graph.inputs:
-        size = graph.inputs[node.text].size
-        return size[0], size[1]
-    if claim.what in ("channels", "parameters"):
-        value = read_integer(node, values)
-        return value, value
-    if claim.what in ("stride", "margin"):
-        return read_axes(node, values, read_ratio, "a number or [height, width]")
-    return read_axes(node, values, read_integer, _PIXELS)
+def judge(claims: Iterable[Claim], graph: Graph, facts: Facts) -> tuple[Verdict, ...]:
+    """The verdict on every claim but those of layers that no output needs."""
+    bench = _Bench(graph, facts, {})
+    return tuple(
+        Verdict(claim, bench.computed(claim))
+        for claim in claims
+        if claim.layer is None or nodes_of(claim.result, graph)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """The network as it was found to be, also for other sizes of its inputs."""
+
+    graph: Graph
+    facts: Facts
+    elsewhere: dict[tuple[int, int], Mapping[str, Shape]]
+
+    def computed(self, claim: Claim) -> Pair | None:
+        if claim.layer is None:
+            total = self._total(claim)
+            return total, total
+        nodes = nodes_of(claim.result, self.graph)
+        if claim.elsewhere is None:
+            return _computed(claim.kind, nodes, self.facts)
+        shape = self._shapes_at(claim.elsewhere).get(nodes[-1].name)
+        return (shape.size[0], shape.size[1]) if shape is not None and shape.size else None
+
+    def _total(self, claim: Claim) -> int:
+        if claim.kind == "count":
+            return sum(node.op.spelling in claim.ops and node.role == "main" for node in self.graph.nodes)
+        found = self.facts.values()
+        return sum(fact.parameter_count if claim.kind == "parameters" else fact.weight_count for fact in found)
+
+    def _shapes_at(self, size: tuple[int, int]) -> Mapping[str, Shape]:
+        """The shapes that inputs of another (height, width) give; what an op refuses is missing."""
+        if size not in self.elsewhere:
+            inputs = {name: Shape(shape.channels, size) for name, shape in self.graph.inputs.items()}
+            self.elsewhere[size] = infer_shapes(self.graph, Findings(), inputs)
+        return self.elsewhere[size]
 
 
 def _computed(what: str, nodes: tuple[Node, ...], facts: Facts) -> Pair | None:
@@ -122,37 +129,3 @@ _OF_RESULT: Mapping[str, Callable[[NodeFacts], Pair | None]] = {
     "size": _size,
     "channels": lambda found: (found.shape.channels, found.shape.channels),
 }
-
-
-def _size_elsewhere(
-    claim: Claim, cell: tuple[Scalar, SpecNode], node: str, values: Values, subject: Subject
-) -> Verdict:
-    """`size: {900: 66, 500: 16}`: the size that another input size gives."""
-    key, value = cell
-    shape = subject.shapes_at(read_pair(key, subject.values)).get(node)
-    computed = (shape.size[0], shape.size[1]) if shape is not None and shape.size else None
-    claimed = read_axes(value, values, read_integer, _PIXELS)
-    return Verdict(claim.layer, f"size at {key.text}", claimed, computed, value.span, claim.result)
-
-
-def _network_verdicts(claim: Claim, subject: Subject) -> list[Verdict]:
-    values, found = subject.values, subject.facts.values()
-    if claim.what == "count":
-        if not isinstance(claim.node, MappingNode):
-            message = f"`count` is {{ops: number}}, not {describe(claim.node)}"
-            raise fail("SC004", message, claim.node.span, help="count: {conv+deconv: 23}")
-        return [_count(key, node, subject) for key, node in claim.node.entries.values()]
-    total = sum(fact.parameter_count if claim.what == "parameters" else fact.weight_count for fact in found)
-    value = read_integer(claim.node, values)
-    return [Verdict(None, claim.what, (value, value), (total, total), claim.node.span)]
-
-
-def _count(key: Scalar, node: SpecNode, subject: Subject) -> Verdict:
-    """`conv+deconv: 23`: so many layers of these ops."""
-    ops = [word.strip() for word in key.text.split("+")]
-    unknown = next((word for word in ops if word not in SPELLINGS), None)
-    if unknown is not None:
-        raise fail("SC109", f"there is no op `{unknown}` to count", key.span, help=meant("op", unknown, SPELLINGS))
-    total = sum(item.op.spelling in ops and item.role == "main" for item in subject.graph.nodes)
-    value = read_integer(node, subject.values)
-    return Verdict(None, f"count of {key.text}", (value, value), (total, total), node.span)

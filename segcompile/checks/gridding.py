@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import lcm
 
+from segcompile.checks.subject import Subject
 from segcompile.facts.coverage.reach import Reach, backwards, reach, windows_of
 from segcompile.facts.index_set import IndexSet, TooWide
 from segcompile.facts.receptive_field import Fields
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Conv, Shape, Undecidable, Window
-from segcompile.text.errors import Findings, Label
+from segcompile.text.errors import Diagnostic, Label, finding
 
 MOST_STEPS = 50_000  # nodes looked at for one head: phases x nodes
 MOST_TRIED = 6  # layers of a network, one after another, as the one that closes every hole
@@ -35,20 +36,21 @@ class Gridding:
     chain: tuple[Node, ...]
 
 
-def warn_gridding(graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str, Fields], findings: Findings) -> None:
+def check_dilations(subject: Subject) -> Iterator[Diagnostic]:
     """SC407 for every output whose last stage with holes has some; holes that follow from others are not said again."""
+    graph, shapes = subject.graph, subject.shapes
     if not any(_leaves_holes(node) for node in graph.nodes):
         return
     said: set[str] = set()
     left = MOST_TRIED
     for head in dict.fromkeys(graph.outputs.values()):
-        found = find_gridding(graph, shapes, fields, head) if head in graph.by_name else None
+        found = find_gridding(graph, shapes, subject.fields, head) if head in graph.by_name else None
         if found is None or found.chain[0].name in said:
             continue
         said.add(found.chain[0].name)
         help, tried = _remedy(graph, shapes, found, left)
         left -= tried
-        _warn(graph, found, help, findings)
+        yield _told(graph, found, help)
 
 
 def find_gridding(
@@ -118,7 +120,7 @@ def _leaves_holes(node: Node) -> bool:
     return spread or (stride is not None and any(s > k for s, k in zip(stride, kernel, strict=True)))
 
 
-def _warn(graph: Graph, found: Gridding, help: str, findings: Findings) -> None:
+def _told(graph: Graph, found: Gridding, help: str) -> Diagnostic:
     first, *others = found.chain
     names = ", ".join(node.layer for node in found.chain[:4]) + (", ..." if len(found.chain) > 4 else "")
     verb = "leaves" if len(found.chain) == 1 else "leave"
@@ -129,7 +131,7 @@ def _warn(graph: Graph, found: Gridding, help: str, findings: Findings) -> None:
     )
     spans = ((node, node.origin.at(_cause(node, found.axis))) for node in others[:3])
     labels = [Label(span, _numbers(node, found.axis)) for node, span in spans if span is not None]
-    findings.add(
+    return finding(
         "SC407",
         message,
         first.origin.at(_cause(first, found.axis)),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from segcompile.facts.facts import Facts
-from segcompile.language.training import Ignored, Training
-from segcompile.network.graph import Graph
-from segcompile.text.errors import Findings
+from collections.abc import Iterator
+
+from segcompile.checks.subject import Subject
+from segcompile.network.training import Ignored
+from segcompile.text.errors import Diagnostic, finding
 
 
 def unused_label(classes: int) -> int:
@@ -14,18 +15,19 @@ def unused_label(classes: int) -> int:
     return next(label for label in (255, 65535, 10**9 - 1) if label >= classes)
 
 
-def check_ignored(training: Training, graph: Graph, facts: Facts, findings: Findings) -> None:
+def check_ignored(subject: Subject) -> Iterator[Diagnostic]:
     """SC117 for an ignored label that is a class and is not called one, or that is called a class and is none.
 
     A network of one channel tells two classes apart.
     """
-    heads = {head: max(facts[node].shape.channels, 2) for head, node in graph.outputs.items() if node in facts}
+    training, facts = subject.training, subject.facts
+    heads = {head: max(facts[node].shape.channels, 2) for head, node in subject.graph.outputs.items() if node in facts}
     regimes = (training, *(stage.regime for stage in training.stages))
     written = {ignored.span: ignored for regime in regimes for ignored in regime.ignore}
     for ignored in written.values():
         message, help = _wrong(ignored, heads)
         if message:
-            findings.add("SC117", message, ignored.span, help=help)
+            yield finding("SC117", message, ignored.span, help=help)
 
 
 def _wrong(ignored: Ignored, heads: dict[str, int]) -> tuple[str, str]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from segcompile.checks.causes import Cause, explain
+from segcompile.checks.subject import Subject
 from segcompile.facts.alignment import MOST_MAPS, Arrival, Coordinates, Places, arrivals
 from segcompile.facts.pairs import pixels
 from segcompile.facts.witness import Atlas, Path, counted
-from segcompile.network.graph import Graph, Node
+from segcompile.network.graph import Node
 from segcompile.ops import AXES, AXIS_NAMES, Shape
-from segcompile.text.errors import Findings
+from segcompile.text.errors import Diagnostic, finding
 
 _EXPLAINED = 100  # joins that are looked into; a network with more of them has one cause
 
@@ -55,13 +56,14 @@ class _Found:
     crowded: str | None = None  # the first layer behind it with too many maps to follow
 
 
-def warn_misaligned(graph: Graph, shapes: Mapping[str, Shape], places: Places, findings: Findings) -> None:
+def check_joins(subject: Subject) -> Iterator[Diagnostic]:
     """SC311 for joins of maps that differ.
 
     A join has a reason of its own if no path to one input and no path to another give the same map. If some do and
     others do not, an earlier join was misaligned already, and this one follows from it. Those that follow, and those
     that lie as far apart by a like cause, are counted at the first.
     """
+    graph, shapes, places = subject.graph, subject.shapes, subject.places
     atlas, listed = Atlas(graph, places), dict[object, _Found]()
     above: dict[str, _Found] = {}
     for node in graph.nodes:
@@ -73,7 +75,7 @@ def warn_misaligned(graph: Graph, shapes: Mapping[str, Shape], places: Places, f
             if over.crowded is None and any(maps.more for maps in places[node.name]):
                 over.crowded = node.layer
     for found in listed.values():
-        _report(found, atlas, findings)
+        yield _report(found, atlas)
 
 
 def _look(
@@ -126,7 +128,7 @@ def _paths(atlas: Atlas, node: Node, gap: Gap) -> tuple[Path, Path]:
     return atlas.parted((node.inputs[one], 0), (node.inputs[other], 0), gap.axis)
 
 
-def _report(found: _Found, atlas: Atlas, findings: Findings) -> None:
+def _report(found: _Found, atlas: Atlas) -> Diagnostic:
     node, gap = found.node, found.gaps[0]
     alone = len(found.gaps) == 1 or str(gap) != str(found.gaps[1])
     message = f"{node.layer} joins maps {gap}" + (f" along the {AXIS_NAMES[gap.axis]}" if alone else "")
@@ -140,7 +142,7 @@ def _report(found: _Found, atlas: Atlas, findings: Findings) -> None:
     notes += _counted(found)
     if found.crowded is not None:
         notes.append(f"{found.crowded} lies in more than {MOST_MAPS} ways over the input; the rest is not followed")
-    findings.add("SC311", message, node.origin.span, labels=labels, help=found.cause.help, notes=notes)
+    return finding("SC311", message, node.origin.span, labels=labels, help=found.cause.help, notes=notes)
 
 
 def _counted(found: _Found) -> Iterable[str]:

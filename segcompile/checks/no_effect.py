@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
+from segcompile.checks.subject import Subject
 from segcompile.facts.pairs import show
-from segcompile.facts.receptive_field import Fields
-from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, Conv, Crop, Deconv, Shape
-from segcompile.text.errors import Findings
+from segcompile.network.graph import Node
+from segcompile.ops import AXES, Conv, Crop, Deconv
+from segcompile.text.errors import Diagnostic, finding
 
 
-def warn_no_effect(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> None:
+def check_effects(subject: Subject) -> Iterator[Diagnostic]:
     """SC409: numbers in the spec that change nothing."""
-    for node in graph.nodes:
+    shapes = subject.shapes
+    for node in subject.graph.nodes:
         if isinstance(node.op, Conv | Deconv) and _dilates_nothing(node.op):
             height, width = node.op.kernel
             dilation = show(node.op.dilation)
             message = f"{node.layer}: a dilation of {dilation} changes nothing on a {height}x{width} kernel"
-            findings.add("SC409", message, node.origin.at("dilation"), help="dilation 1, or a larger kernel")
+            yield finding("SC409", message, node.origin.at("dilation"), help="dilation 1, or a larger kernel")
         if isinstance(node.op, Crop) and node.op.offset == (0, 0):
             source, reference = (shapes[name].size for name in node.inputs)
             if source == reference:
                 message = f"{node.layer} cuts nothing off: both have {shapes[node.name]}"
-                findings.add("SC409", message, node.origin.span)
+                yield finding("SC409", message, node.origin.span)
 
 
 def _dilates_nothing(op: Conv | Deconv) -> bool:
@@ -32,14 +33,13 @@ def _dilates_nothing(op: Conv | Deconv) -> bool:
     return bool(dilated) and all(kernel == 1 for kernel in dilated)
 
 
-def warn_field_exceeds(
-    graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str, Fields], findings: Findings
-) -> None:
+def check_fields(subject: Subject) -> Iterator[Diagnostic]:
     """SC408, once an axis, for the first layer of which a part of the field can never lie on the input.
 
     A field whose middle lies on an image of n pixels reaches over at most n - 1 of them to either side: 2 n - 1. A
     classifier, which gives vectors, is built to see all of its image.
     """
+    graph, shapes, fields = subject.graph, subject.shapes, subject.fields
     if not any(shapes[name].size for name in graph.outputs.values()):
         return
     said: list[Node] = []
@@ -56,4 +56,4 @@ def warn_field_exceeds(
             sees = f"{node.layer} sees {size} pixels across"
             message = f"{sees}; on an input of {max(known)} its outermost taps meet only padding"
             help = f"give it an input of {size // 2 + 1} or more, or make a kernel, a dilation or a stride smaller"
-            findings.add("SC408", message, node.origin.span, help=help)
+            yield finding("SC408", message, node.origin.span, help=help)

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import lcm
 
+from segcompile.checks.subject import Subject
 from segcompile.facts.size_set import SizeSet, fulfilling
-from segcompile.facts.sizes import AxisSizes, Sizes
-from segcompile.network.graph import Graph, Node
+from segcompile.facts.sizes import AxisSizes
+from segcompile.network.graph import Node
 from segcompile.ops import AnySize, Join, Resize, Shape, Size, Undecidable
 from segcompile.ops.resampling import limit_ratio
 from segcompile.ops.size import difference
-from segcompile.text.errors import Findings
+from segcompile.text.errors import Diagnostic, finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,12 @@ class _Told:
     help: str
 
 
-def warn_rounding(graph: Graph, shapes: Mapping[str, Shape], sizes: Sizes, findings: Findings) -> None:
+def check_rounding(subject: Subject) -> Iterator[Diagnostic]:
     """SC309 for joins whose alignment, and resizes to a reference whose ratio, depends on the size of the image; once
     for all that one choice of sizes makes constant."""
     causes: dict[str, list[_Told]] = {}
-    for node in graph.nodes:
+    shapes, sizes = subject.shapes, subject.sizes
+    for node in subject.graph.nodes:
         found = next((told for axis, among in enumerate(sizes) if (told := _along(node, axis, shapes, among))), None)
         if found is not None:
             causes.setdefault(found.help, []).append(found)
@@ -36,7 +38,7 @@ def warn_rounding(graph: Graph, shapes: Mapping[str, Shape], sizes: Sizes, findi
         notes = [f"{', '.join(told.node.layer for told in others)}: the same"] if others else []
         origin = first.node.origin
         message = f"{first.node.layer}: {first.message}"
-        findings.add("SC309", message, origin.span, help=help, notes=notes)
+        yield finding("SC309", message, origin.span, help=help, notes=notes)
 
 
 def _along(node: Node, axis: int, shapes: Mapping[str, Shape], sizes: AxisSizes | None) -> _Told | None:

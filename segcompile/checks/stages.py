@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from segcompile.checks.subject import Subject
 from segcompile.facts.facts import Facts
-from segcompile.language.training import Stage, Training
 from segcompile.network.graph import Graph
 from segcompile.network.selector import selects
-from segcompile.text.errors import Findings, SegcompileError, did_you_mean, fail
-from segcompile.text.source import Scalar
+from segcompile.network.training import Selector, Stage
+from segcompile.text.errors import Diagnostic, SegcompileError, did_you_mean, fail
 
 _MANY = 1000  # names that are looked through for a near one
 
 
-def check_stages(training: Training, graph: Graph, facts: Facts, findings: Findings) -> None:
+def check_stages(subject: Subject) -> Iterator[Diagnostic]:
     """SC102 for a selector that means no layer, SC113 for one without weights, and for a stage that trains nothing."""
-    for stage in training.stages:
+    for stage in subject.training.stages:
         try:
-            frozen_layers(stage, graph, facts)
+            frozen_layers(stage, subject.graph, subject.facts)
         except SegcompileError as error:
-            findings.absorb(error)
+            yield from error.diagnostics
 
 
 def frozen_layers(stage: Stage, graph: Graph, facts: Facts) -> frozenset[str]:
@@ -39,15 +39,15 @@ def frozen_layers(stage: Stage, graph: Graph, facts: Facts) -> frozenset[str]:
     if not trained & open_:
         help = "`train` says which layers it trains, `freeze` which of them it does not"
         fixed = ["what it would train is `frozen: yes`"] if trained & weighted else []
-        raise fail("SC113", f"stage `{stage.name.text}` trains nothing", stage.name.span, help=help, notes=fixed)
+        raise fail("SC113", f"stage `{stage.name}` trains nothing", stage.span, help=help, notes=fixed)
     return frozenset(layers - trained)
 
 
-def _meant(selectors: Iterable[Scalar], layers: set[str]) -> set[str]:
+def _meant(selectors: Iterable[Selector], layers: set[str]) -> set[str]:
     return {layer for selector in selectors for layer in layers if selects(selector.text, layer)}
 
 
-def _unmatched(selector: Scalar, graph: Graph) -> SegcompileError:
+def _unmatched(selector: Selector, graph: Graph) -> SegcompileError:
     found = [layer for layer in graph.layers if selects(selector.text, layer)]
     if found:
         few = f"{', '.join(found[:3])}{', ...' if len(found) > 3 else ''}"

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from segcompile.compiler import Analysed, Compiled
+from segcompile.checks import Subject
+from segcompile.compiler import Compiled
 from segcompile.diff.forms import canonical
 from segcompile.diff.overlap import SAME, Overlap
 from segcompile.diff.pairing import Pair, Pairs, but_for_padding, counterparts
@@ -28,7 +29,7 @@ Shapes = Mapping[str, Shape]
 Disputed = Mapping[str, tuple[AnyBorder, AnyBorder]]  # head -> the rows and the columns at its ends that can differ
 
 
-def disputed_borders(a: Compiled | Analysed, b: Compiled | Analysed) -> Disputed | None:
+def disputed_borders(a: Compiled | Subject, b: Compiled | Subject) -> Disputed | None:
     """What can differ of each output of `a` and its counterpart, which has the same shape; None if more than padding
     differs, or if there is no interior that agrees at any size."""
     pairs = but_for_padding(a.graph, b.graph)
@@ -51,7 +52,7 @@ def disputed_borders(a: Compiled | Analysed, b: Compiled | Analysed) -> Disputed
     return {head: (_gathered(every, HEIGHT, proven), _gathered(every, WIDTH, proven)) for head, every in seen.items()}
 
 
-def _same_weights(a: Compiled | Analysed, b: Compiled | Analysed, pairs: Pairs) -> bool:
+def _same_weights(a: Compiled | Subject, b: Compiled | Subject, pairs: Pairs) -> bool:
     """Whether both have the same parameters, in one order, each used by nodes that are paired."""
     mine, theirs = ([n.name for n in each.graph.nodes if each.facts[n.name].parameters] for each in (a, b))
     weighted = {*mine}, {*theirs}

@@ -20,8 +20,8 @@ from segcompile.emit.names import Names
 from segcompile.emit.printing import print_class
 from segcompile.emit.stages import view_stages
 from segcompile.emit.templates import environment
-from segcompile.language.training import Training
 from segcompile.network.graph import Graph
+from segcompile.network.training import Training
 from segcompile.text.errors import Findings
 
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from segcompile.checks.stages import frozen_layers
 from segcompile.emit.calls import WIDTH
 from segcompile.facts.facts import Facts
-from segcompile.language.training import Regime, Training
 from segcompile.network.graph import Graph
+from segcompile.network.training import Regime, Training
 
 _INSIDE = 8  # spaces before an argument of a stage
 
@@ -33,7 +33,7 @@ def view_stages(training: Training, graph: Graph, facts: Facts, paths: Mapping[s
         own = {name: getattr(stage.regime, name) for name in usual if getattr(stage.regime, name) != usual[name]}
         lines = _argument("frozen", "[]", [f'"{path}"' for path in modules])
         lines += _argument("flags", "{}", [f'"{name}": {_literal(value)}' for name, value in own.items()])
-        found.append(StageView(stage.name.text, lines))
+        found.append(StageView(stage.name, lines))
     return found
 
 

@@ -1,13 +1,12 @@
-"""The sections of a document that are no layers: params, input, defaults, outputs and claims.
+"""The sections of a document that are no layers: params, input, defaults and outputs.
 
 Each reader goes on after a mistake and adds all that it finds to `findings`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from segcompile.language.attributes import Defaults
 from segcompile.language.derive import Document
@@ -23,21 +22,6 @@ from segcompile.text.errors import MAX_ERRORS, Findings, SegcompileError, Source
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node, Scalar, describe
 
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One thing the paper says: of a layer by its name (None: of the network), what, the cell that says it, and the
-    node whose result is meant."""
-
-    layer: str | None
-    what: str
-    node: Node
-    span: Span
-    result: str | None = None
-
-
-NETWORK_CLAIMS = ("parameters", "weights", "count")
-MAX_SIZES = 64  # of the input that `size` claims speak of: all shapes are computed anew for each
 _STAND_IN = 64  # the value of a parameter that could not be read, so that those who use it are not blamed
 
 
@@ -168,64 +152,3 @@ def read_outputs(section: Node | None, names: Names, place: Place, findings: Fin
                 message = f"there is no layer `{name}` for output `{key.text}`"
                 raise fail("SC102", message, node.span, labels=gone, help=help)
     return found
-
-
-def read_claims(
-    document: Document,
-    cells: tuple[tuple[str, str, Node], ...],
-    names: Names,
-    outputs: Mapping[str, str],
-    place: Place,
-    findings: Findings,
-) -> tuple[Claim, ...]:
-    """The table's claims and those under `claims`, with the layers they speak of."""
-    results = names.results
-    found = [Claim(layer, what, node, node.span, results[layer]) for layer, what, node in cells if layer in results]
-    section = document.section("claims")
-    for key, node in section.entries.values() if section else ():
-        with collecting(findings, place):
-            found += _claims_of(key, node, names, outputs, place)
-    with collecting(findings, place):
-        _limit_sizes(found)
-    return tuple(found)
-
-
-def _claims_of(key: Scalar, node: Node, names: Names, outputs: Mapping[str, str], place: Place) -> list[Claim]:
-    if key.text in NETWORK_CLAIMS and key.text not in names.results:
-        return [Claim(None, key.text, node, node.span)]
-    result = _claimed(key, names, outputs, place)
-    if result is None:
-        return []
-    if not isinstance(node, MappingNode):
-        message = f"a claim of a layer is {{what: value}}, not {describe(node)}"
-        raise fail("SC004", message, node.span, help=f"{key.text}: {{size: 66}}")
-    return [Claim(key.text, what.text, value, what.span, result) for what, value in node.entries.values()]
-
-
-def _claimed(key: Scalar, names: Names, outputs: Mapping[str, str], place: Place) -> str | None:
-    """The node that a claim speaks of; None for one that could not be read. `output` is the only output, unless a
-    layer has that name."""
-    if key.text in names.results:
-        return names.results[key.text]
-    if key.text == "output":
-        if len(set(outputs.values())) > 1:
-            heads = ", ".join(outputs)
-            message = f"there is no layer `output`, and the network has several outputs: {heads}"
-            raise fail("SC102", message, key.span, help="claim it of the layer of one of them")
-        return next(iter(outputs.values()))
-    if names.is_lost(key.text, place):
-        return None
-    gone = names.gone(key.text, place)
-    message = f"there is no layer `{key.text}` to claim this of"
-    raise fail("SC102", message, key.span, labels=gone, help=None if gone else names.nearest(key.text, place))
-
-
-def _limit_sizes(claims: Iterable[Claim]) -> None:
-    """Refuse (SC111) claims at more sizes of the input than any paper has."""
-    cells = [claim.node for claim in claims if claim.what == "size" and isinstance(claim.node, MappingNode)]
-    sizes: set[str] = set()
-    for key in (key for cell in cells for key, _ in cell.entries.values()):
-        sizes.add(key.text)
-        if len(sizes) > MAX_SIZES:
-            message = f"the claims speak of more than {MAX_SIZES} sizes of the input"
-            raise fail("SC111", message, key.span, help="claim fewer of them")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from segcompile.language.attributes import Defaults, check_defaults
 from segcompile.language.calls import Library, SpecCall
+from segcompile.language.claims import read_claims
 from segcompile.language.derive import Document, Locate, Step
 from segcompile.language.edits import Desk, read_edit
 from segcompile.language.expander import Expander, Use, Used
@@ -19,11 +20,9 @@ from segcompile.language.ledger import Ledger, Stop
 from segcompile.language.names import Names
 from segcompile.language.place import Place, parameter_origins
 from segcompile.language.sections import (
-    Claim,
     check_overrides,
     collecting,
     input_names,
-    read_claims,
     read_defaults,
     read_input_section,
     read_inputs,
@@ -33,10 +32,12 @@ from segcompile.language.sections import (
     settings,
 )
 from segcompile.language.table import Table
-from segcompile.language.training import Training, read_training
+from segcompile.language.training import read_training
 from segcompile.language.values import Values
+from segcompile.network.claims import Claim
 from segcompile.network.graph import Gone, Graph, Node, layer_of
 from segcompile.network.splice import Fragment, without
+from segcompile.network.training import Training
 from segcompile.ops import Shape
 from segcompile.text.errors import Diagnostic, Findings, Label, SegcompileError, Span, fail
 from segcompile.text.source import Sequence
@@ -77,7 +78,7 @@ def read_spec(document: Document, overrides: Mapping[str, int], locate: Locate, 
         raise SegcompileError(findings.diagnostics) from None
     _check_outputs(draft.graph, document, network, findings)
     cells = network.claims if not document.is_edited else ()  # they speak of the base
-    claims = read_claims(document, cells, draft.names, draft.graph.outputs, place, findings)
+    claims = read_claims(document, cells, draft.graph, draft.names, place, findings)
     training = Training()
     with collecting(findings, place):
         training = read_training(document, place.values)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from segcompile.language.training import Regime, Stage, Training
 from segcompile.language.write import mapping, number, values
+from segcompile.network.training import Regime, Stage, Training
 
 Selectors = Callable[[str], list[str]]  # a selector -> those of the written network that mean the same layers
 
@@ -21,7 +21,7 @@ def write_training(training: Training, selectors: Selectors) -> dict[str, str]:
     if training.padding != (0, 0):
         said["input_padding"] = mapping({training.padding_mode: values(training.padding)})
     if training.stages:
-        stages = [f"    - {stage.name.text}: {_stage(stage, training, selectors)}" for stage in training.stages]
+        stages = [f"    - {stage.name}: {_stage(stage, training, selectors)}" for stage in training.stages]
         said["stages"] = "\n".join(["", *stages])
     return said
 

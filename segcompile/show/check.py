@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segcompile.checks.verdicts import Verdict
+from segcompile.checks.claims import Verdict
 from segcompile.compiler import Compiled
 from segcompile.text.errors import Findings
 from segcompile.text.report import as_json, render_text

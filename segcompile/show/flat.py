@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from segcompile.compiler import Compiled
 from segcompile.facts.pairs import Pair
-from segcompile.language.values import read_pair
 from segcompile.language.write import mapping, values, write_spec
 from segcompile.language.write_training import write_training
 from segcompile.network.flat import flat_names
@@ -19,7 +18,6 @@ from segcompile.text.source import Node, Scalar
 
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 .,()+&/'_-]*[A-Za-z0-9.)])?")  # what YAML needs no quotes for in a line
 _ODD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")  # may end a line, or is not seen
-_SIZE_AT, _COUNT_OF = "size at ", "count of "  # of verdicts on the entries of a claim that is a mapping
 
 
 def flat_spec(compiled: Compiled) -> str:
@@ -74,35 +72,32 @@ def _claims(compiled: Compiled) -> dict[str, str]:
     names, graph = flat_names(compiled.graph), compiled.graph
     network: dict[str, str] = {}
     layers: dict[str, dict[str, str]] = {}
-    for verdict in compiled.verdicts:
-        if not verdict.ok:
-            continue
-        what, text = verdict.what, _value(verdict.claimed, graph)
-        if verdict.layer is not None:
-            layers.setdefault(names[graph.layer_of(verdict.result or "")], {})[what] = text
-        elif what.startswith(_COUNT_OF):
-            layers.setdefault("count", {})[what.removeprefix(_COUNT_OF)] = text
+    sizes: dict[str, dict[str, str]] = {}  # at other sizes of the input
+    for claim in (verdict.claim for verdict in compiled.verdicts if verdict.ok):
+        text = _value(claim.number, graph)
+        if claim.layer is not None:
+            layer = names[graph.layer_of(claim.result or "")]
+            said = layers.setdefault(layer, {})
+            if claim.elsewhere is None:
+                said[claim.kind] = text
+            else:
+                sizes.setdefault(layer, {})[_times(claim.elsewhere)] = text
+        elif claim.ops:
+            layers.setdefault(claim.kind, {})[claim.written] = text
         else:
-            network[what] = text
-    return {name: mapping(_with_sizes(said, compiled)) for name, said in layers.items()} | network
+            network[claim.kind] = text
+    return {name: mapping(_with_sizes(said, sizes.get(name, {}), graph)) for name, said in layers.items()} | network
 
 
-def _with_sizes(said: Mapping[str, str], compiled: Compiled) -> dict[str, str]:
-    """The claims of a layer, those of its size at other sizes of the input as one.
+def _with_sizes(said: dict[str, str], sizes: Mapping[str, str], graph: Graph) -> dict[str, str]:
+    """The claims of a layer, with those of its size at other sizes of the input.
 
     A size that is the input's, whatever that is, says all of them.
     """
-    found = {what: text for what, text in said.items() if not what.startswith(_SIZE_AT)}
-    sizes = {what.removeprefix(_SIZE_AT): text for what, text in said.items() if what not in found}
-    graph = compiled.graph
-    if sizes and found.get("size") not in graph.inputs:
-        parameters, at = compiled.spec.values, compiled.document.root.span
-        keys = {text: read_pair(Scalar(text, at), parameters) for text in sizes}
-        each = {_times(keys[text]): size for text, size in sizes.items()}
-        if "size" in found:
-            each = {_times(next(iter(graph.inputs.values())).size): found["size"], **each}
-        found["size"] = mapping(each)
-    return found
+    if not sizes or said.get("size") in graph.inputs:
+        return said
+    own = {_times(next(iter(graph.inputs.values())).size): said["size"]} if "size" in said else {}
+    return {**said, "size": mapping({**own, **sizes})}
 
 
 def _times(size: tuple[object, ...]) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from segcompile.backend import BuildRequest
 from segcompile.compiler import analyse_graph
 from segcompile.facts.shapes import infer_shapes
-from segcompile.language.training import Training
 from segcompile.network.graph import Graph, Node, enclosing
+from segcompile.network.training import Training
 from segcompile.ops import (
     Activation,
     Add,

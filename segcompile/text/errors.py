@@ -217,6 +217,19 @@ class Diagnostic:
         return replace(self, span=self.span.called(calls))
 
 
+def finding(
+    code: str,
+    message: str,
+    span: Span | None = None,
+    *,
+    labels: Iterable[Label] = (),
+    help: str | None = None,
+    notes: Iterable[str] = (),
+) -> Diagnostic:
+    """One finding; the code fixes its severity. Raises KeyError for a code not in the table."""
+    return Diagnostic(CODES[code], message, span, tuple(labels), help, tuple(notes))
+
+
 class SegcompileError(Exception):
     """Raised by a step that cannot hand on a value; carries every diagnostic found so far."""
 
@@ -241,8 +254,8 @@ class Findings:
         help: str | None = None,
         notes: Iterable[str] = (),
     ) -> None:
-        """Append a diagnostic; the code fixes its severity. Raises KeyError for a code not in the table."""
-        self.diagnostics.append(Diagnostic(CODES[code], message, span, tuple(labels), help, tuple(notes)))
+        """Append what `finding` makes."""
+        self.diagnostics.append(finding(code, message, span, labels=labels, help=help, notes=notes))
 
     def absorb(self, error: SegcompileError) -> None:
         """Append what an exception carries, as far as it is not here already."""
@@ -269,7 +282,7 @@ def fail(
     notes: Iterable[str] = (),
 ) -> SegcompileError:
     """The exception for one finding that makes going on pointless: `raise fail(...)`."""
-    return SegcompileError([Diagnostic(CODES[code], message, span, tuple(labels), help, tuple(notes))])
+    return SegcompileError([finding(code, message, span, labels=labels, help=help, notes=notes)])
 
 
 @contextmanager

@@ -11,9 +11,11 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from segcompile.checks.misaligned import warn_misaligned
+from segcompile.checks import Subject
+from segcompile.checks.misaligned import check_joins
 from segcompile.compiler import compile_spec
 from segcompile.facts.alignment import MOST_MAPS, START, Coordinates, place_nodes, window_of
+from segcompile.facts.facts import analyse
 from segcompile.facts.shapes import infer_shapes
 from segcompile.facts.witness import Atlas
 from segcompile.network.graph import Graph, Node
@@ -72,9 +74,8 @@ def test_a_witness_leads_to_the_map_that_it_is_a_witness_for(graph: Graph) -> No
 
 
 def findings_of(graph: Graph) -> list[Diagnostic]:
-    shapes, findings = infer_shapes(graph, Findings()), Findings()
-    warn_misaligned(graph, shapes, place_nodes(graph, shapes), findings)
-    return findings.diagnostics
+    shapes = infer_shapes(graph, Findings())
+    return [*check_joins(Subject(graph, shapes, (None, None), analyse(graph, shapes)))]
 
 
 @settings(SETTINGS, max_examples=60)

@@ -11,8 +11,8 @@ import pytest
 from segcompile.checks.ignored import unused_label
 from segcompile.checks.stages import frozen_layers
 from segcompile.compiler import compile_spec
-from segcompile.language.training import Regime, Training
 from segcompile.library import bundled
+from segcompile.network.training import Regime, Training
 from segcompile.text.errors import Findings
 
 TEXT = """

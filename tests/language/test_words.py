@@ -11,8 +11,8 @@ from typing import get_args
 import pytest
 from ruamel.yaml import YAML
 
-from segcompile.checks.claims import _OF_LAYERS
 from segcompile.language.attributes import CALLS, COMMON
+from segcompile.language.claims import OF_LAYERS
 from segcompile.language.schema import Edit, Spec, Training
 from segcompile.language.table import _ATTRIBUTES, _PAPER_NAMES, CLAIM_ROWS
 from segcompile.language.words import called, meant, plain, table
@@ -41,7 +41,7 @@ KNOWN = {
     "schedule": {"fixed", "step", "poly"},
     "reduction": {"mean", "sum"},
     "edit": {*get_args(Edit)},
-    "claim": {*_OF_LAYERS},
+    "claim": {*OF_LAYERS},
     "row": {name.replace("_", " ") for name in {*_PAPER_NAMES, *_ATTRIBUTES, *CLAIM_ROWS}},
 }
 ROWS = [(section, word, row) for section, words in table().items() for word, rows in words.items() for row in rows]

@@ -10,10 +10,10 @@ import pytest
 from segcompile.checks.stages import frozen_layers
 from segcompile.compiler import Compiled, compile_spec
 from segcompile.language.derive import variants_of
-from segcompile.language.training import Regime
 from segcompile.library import bundled, locate
 from segcompile.network.flat import flat_names, flattened
 from segcompile.network.graph import Graph
+from segcompile.network.training import Regime
 from segcompile.show.flat import flat_spec
 from segcompile.text.errors import Findings, SegcompileError
 
@@ -74,7 +74,7 @@ def regimes(found: Compiled) -> list[object]:
     own = [getattr(training, each.name) for each in fields(training) if each.name != "stages"]
     stages = [
         (
-            stage.name.text,
+            stage.name,
             [getattr(stage.regime, each.name) for each in fields(Regime)],
             {names[layer] for layer in frozen_layers(stage, found.graph, found.facts)},
         )
@@ -86,7 +86,7 @@ def regimes(found: Compiled) -> list[object]:
 def held(found: Compiled) -> set[object]:
     """The claims that hold, by the names of the flat network."""
     names, graph = flat_names(found.graph), found.graph
-    layer = {id(one): names[graph.layer_of(one.result)] if one.result else None for one in found.verdicts}
+    layer = {id(one): names[graph.layer_of(one.claim.result)] if one.claim.result else None for one in found.verdicts}
     return {(layer[id(one)], one.what, one.claimed) for one in found.verdicts if one.ok}
 
 

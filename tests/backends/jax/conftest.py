@@ -14,8 +14,8 @@ from segcompile_jax import BACKEND
 from segcompile_jax.runner import RUNNER, JaxModel
 
 from segcompile.backend import BuildRequest
-from segcompile.language.training import Training
 from segcompile.network.graph import Graph
+from segcompile.network.training import Training
 
 TOLERANCE = 1e-9  # of the largest value
 

@@ -1,0 +1,89 @@
+"""How a network is trained: one regime for all, or one for each stage. Plain values, whose limits stand at each.
+
+They travel with the graph: the language reads them, checks hold them against the network, backends print them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, InstanceOf
+from pydantic.dataclasses import dataclass
+
+from segcompile.text.errors import Span
+
+MOST_STAGES, MOST_SELECTORS, MOST_IGNORED = 32, 32, 32
+MOST_LABEL = 10**9  # 32 bits hold those below
+MOST_PADDING = 2**15  # pixels
+
+Optimizer = Literal["sgd", "adamw"]
+Schedule = Literal["fixed", "step", "poly"]
+Reduction = Literal["mean", "sum"]
+PaddingMode = Literal["reflect", "edge", "zero"]
+Count = Annotated[int, Field(ge=1)]
+Label = Annotated[int, Field(ge=0, lt=MOST_LABEL)]
+NotNegative = Annotated[float, Field(ge=0)]
+Padding = Annotated[int, Field(ge=0, le=MOST_PADDING)]
+_CONFIG = ConfigDict(extra="forbid", defer_build=True)
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Ignored:
+    """A label that no pixel is trained or judged on. `named` says that it was written as a class: `class:0`."""
+
+    label: Label
+    named: bool
+    span: InstanceOf[Span] = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"class:{self.label}" if self.named else str(self.label)
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Regime:
+    """What one run starts from; the defaults are the harness's own."""
+
+    optimizer: Optimizer = "sgd"
+    lr: Annotated[float, Field(gt=0)] = 0.01
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: NotNegative = 5e-4
+    schedule: Schedule = "poly"
+    power: NotNegative = 0.9  # of poly: lr * (1 - step / steps) ** power
+    step_size: Count = 1000  # of step: lr * gamma ** (step // step_size)
+    gamma: NotNegative = 0.1
+    batch: Count = 8
+    steps: Count = 1000
+    ignore: tuple[InstanceOf[Ignored], ...] = ()  # none: a label that is no class
+    reduction: Reduction = "mean"  # of the loss over the pixels that count
+    keep: Annotated[float, Field(gt=0, le=1)] = 1.0  # the share of output pixels that a step draws its loss from
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Selector:
+    """What a stage calls some layers: a name, that of a scope, or a pattern."""
+
+    text: str
+    span: InstanceOf[Span] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Stage:
+    """A part of the training with a regime of its own. It trains the layers that `train` selects but `freeze` does
+    not; `checks.stages` says which those are."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,29}$")]
+    span: InstanceOf[Span] = field(compare=False)  # of the name
+    regime: InstanceOf[Regime]
+    train: Annotated[tuple[InstanceOf[Selector], ...], Field(max_length=MOST_SELECTORS)] = ()  # none: all
+    freeze: Annotated[tuple[InstanceOf[Selector], ...], Field(max_length=MOST_SELECTORS)] = ()
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Training(Regime):
+    """The regime of a spec, from which its stages differ."""
+
+    double_bias: bool = False  # biases learn at twice the rate and do not decay, as in Caffe's networks
+    padding: tuple[Padding, Padding] = (0, 0)  # an image is continued by on each side, (height, width)
+    padding_mode: PaddingMode = "reflect"
+    stages: tuple[InstanceOf[Stage], ...] = ()

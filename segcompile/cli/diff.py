@@ -24,7 +24,7 @@ def diff(a: str, b: str, form: str) -> int:
     Exit status 0 if they are one graph, under whatever names, and 1 if not.
     """
     from segcompile.diff import Verdict, compare  # as in build.py
-    from segcompile.show.diff_tables import diff_json, diff_text
+    from segcompile.show.diff import diff_json, diff_text
 
     findings, compiled = Findings(), list[Compiled]()
     for spec in (a, b):

@@ -11,8 +11,7 @@ import click
 from segcompile.cli.options import Command, format_option, overrides, set_option, spec_argument, variant_option
 from segcompile.cli.outcome import say, say_json, status
 from segcompile.compiler import compile_spec, find_spec
-from segcompile.show.json_view import rf_json
-from segcompile.show.tables import rf_table
+from segcompile.show.architecture import rf_json, rf_table
 from segcompile.text.errors import Findings, SegcompileError
 from segcompile.text.report import render_text
 

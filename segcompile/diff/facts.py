@@ -9,7 +9,7 @@ from segcompile.compiler import Compiled
 from segcompile.diff.pairing import counterparts
 from segcompile.facts.facts import NodeFacts
 from segcompile.facts.pairs import show
-from segcompile.show.tables import field_text
+from segcompile.show.architecture import field_text
 
 
 @dataclass(frozen=True, slots=True)

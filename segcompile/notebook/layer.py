@@ -271,7 +271,7 @@ class LayerField:
         return f"<{self.name}, {self.op}: {self.summary}{stride}>"
 
     def _repr_html_(self) -> str:
-        from segcompile.show.fields_html import layer_html
+        from segcompile.show.layer import layer_html
 
         return layer_html(self)
 

@@ -39,7 +39,7 @@ class ReceptiveField:
         return f"<{self.model}, {len(self.layers)} layers: {heads}>"
 
     def _repr_html_(self) -> str:
-        from segcompile.show.fields_html import network_html
+        from segcompile.show.layer import network_html
 
         return network_html(self)
 

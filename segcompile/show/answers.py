@@ -12,27 +12,14 @@ from segcompile.facts.pairs import show
 from segcompile.notebook.layer import LayerField
 from segcompile.notebook.network import ReceptiveField, receptive_field
 from segcompile.notebook.values import Phase
-from segcompile.show.fields_data import (
-    counts_json,
-    coverage_json,
-    layer_json,
-    padding_json,
-    phase_json,
-    phases_json,
-    touches_json,
-    why_json,
-)
-from segcompile.show.fields_text import (
-    counts_text,
-    coverage_text,
-    layer_text,
-    padding_text,
-    phase_text,
-    phases_text,
-    picture_text,
-    touches_text,
-)
-from segcompile.show.paths import why_text
+from segcompile.show.coverage import coverage_json, coverage_text, draw_coverage, picture_text
+from segcompile.show.layer import layer_json, layer_text
+from segcompile.show.padding import padding_json, padding_text
+from segcompile.show.path_counts import counts_json, counts_text, draw_paths
+from segcompile.show.phases import phase_json, phase_text, phases_json, phases_text
+from segcompile.show.plot import plot
+from segcompile.show.touches import touches_json, touches_text
+from segcompile.show.why import draw_growth, why_json, why_text
 from segcompile.text.errors import Findings, SegcompileError
 
 
@@ -146,11 +133,14 @@ def _plot(
     compiled: Compiled, view: ReceptiveField, layer: LayerField, request: Request, findings: Findings
 ) -> Question:
     def draw() -> str:
-        from segcompile.show.plot import plot  # matplotlib, for those who draw
-
         assert request.plot is not None
         at = request.phase or layer.widest_phase
-        plot(view, layer, at, request.plot)
+        plot(
+            request.plot,
+            growth=lambda axes: draw_growth(axes, view, layer, at),
+            covered=lambda axes: draw_coverage(axes, layer, at),
+            paths=lambda axes: draw_paths(axes, layer, at),
+        )
         _warn_small_image(compiled, layer, at, findings)
         return f"drew {layer.name} into {request.plot}"
 

@@ -19,8 +19,7 @@ from segcompile.facts.size_set import SizeSet, size_set
 from segcompile.facts.sizes import Sizes, find_sizes
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Activation, Add, AnySize, Conv, Deconv, Op, Pool, Shape
-from segcompile.show.json_view import rf_json
-from segcompile.show.tables import rf_table
+from segcompile.show.architecture import rf_json, rf_table
 from segcompile.testing.strategies import free_graphs
 from segcompile.text.errors import Findings, SegcompileError
 

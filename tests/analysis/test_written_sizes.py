@@ -10,7 +10,7 @@ import pytest
 from segcompile.compiler import compile_spec
 from segcompile.facts.pairs import show
 from segcompile.ops import AnySize, Shape
-from segcompile.show.tables import rf_table
+from segcompile.show.architecture import rf_table
 from segcompile.text.errors import Findings
 from segcompile.text.report import render_text
 

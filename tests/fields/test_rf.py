@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import segcompile
 from segcompile.cli import cli
 from segcompile.cli.outcome import guarded
-from segcompile.show.paths import grouped
+from segcompile.show.why import grouped
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGE = ROOT / "tests/data/cases/language"

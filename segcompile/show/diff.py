@@ -9,7 +9,7 @@ from segcompile.compiler import Compiled
 from segcompile.diff import Difference, Verdict
 from segcompile.diff.layers import LayerPair
 from segcompile.ops import AXIS_NAMES
-from segcompile.show.fields_text import ends
+from segcompile.show.padding import ends
 
 Titles = tuple[str, str]  # the two specs, as the user wrote them
 Row = tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Who attains it, as text: `segcompile rf --why LAYER`."""
+"""Who attains it: for each side of a field, the path of layers that reaches it: `segcompile rf --why`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ import textwrap
 from collections.abc import Iterable
 from fractions import Fraction
 from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
-from segcompile.notebook.layer import DIRECTIONS, LayerField
+from segcompile.notebook.layer import DIRECTIONS, Direction, LayerField
 from segcompile.notebook.values import Phase
-from segcompile.show.fields_text import WIDTH
+from segcompile.ops import AXIS_NAMES
+from segcompile.show.numbers import WIDTH, number
+from segcompile.show.plot import short
+
+if TYPE_CHECKING:
+    from segcompile.notebook.network import ReceptiveField
+    from segcompile.show.plot import Axes
 
 Link = tuple[str, Fraction | None]  # layers, and the input pixels that they add
 Links = list[Link]
 
+_INK = "#1f4e79"
+_MOST_NAMES = 16  # on the axis of layers
 LONG = 12  # links of a chain that is told layer by layer
 _TIED = "\u00a0"  # where a line is not broken
 
@@ -70,3 +79,44 @@ def _chain(links: Links) -> str:
     text = " ".join(f"-> {part}".replace(" ", _TIED) if number else part for number, part in enumerate(parts))
     wrapped = textwrap.fill(text, WIDTH, break_long_words=False, initial_indent="  ", subsequent_indent="    ")
     return wrapped.replace(_TIED, " ")
+
+
+def why_json(layer: LayerField, phase: Phase) -> dict[str, Any]:
+    """Direction -> the path: [{"layer", "index", "adds"}], from the input on."""
+    found: dict[str, Any] = {"phase": phase}
+    for direction in DIRECTIONS:
+        steps = layer.steps(direction, phase)
+        found[direction] = [{"layer": name, "index": index, "adds": number(adds)} for name, index, adds in steps]
+    return found
+
+
+def draw_growth(axes: Axes, view: ReceptiveField, layer: LayerField, phase: Phase) -> None:
+    """The extent of every layer that this one depends on, in input pixels: those on the path to the field's end as a
+    line, others as points."""
+    names = layer.sources
+    sizes = {name: size for name in names if (size := view.layers[name].local_size) is not None}
+    square = all(height == width for height, width in sizes.values())
+    sides: tuple[tuple[int, Direction, str], ...] = ((0, "bottom", "-"), (1, "right", "--"))
+    for axis, side, dashes in sides[:1] if square else sides:
+        along = [name for name, _, _ in layer.steps(side, phase) if name in sizes]
+        beside = [name for name in sizes if name not in along]
+        label = "on the path to its end" if square else AXIS_NAMES[axis]
+        places = [names.index(name) for name in along]
+        axes.plot(
+            places, [sizes[n][axis] for n in along], f"o{dashes}", color=_INK, markersize=2.5, linewidth=1, label=label
+        )
+        if beside:
+            places, extents = [names.index(name) for name in beside], [sizes[name][axis] for name in beside]
+            axes.plot(places, extents, "o", color=_INK, markersize=3, markerfacecolor="white", label="beside it")
+    every = max(1, -(-len(names) // _MOST_NAMES))
+    axes.set_xticks(
+        range(0, len(names), every),
+        [short(name) for name in names[::every]],
+        rotation=60,
+        ha="right",
+        rotation_mode="anchor",
+    )
+    axes.set_ylim(0)
+    axes.set_title(f"{view.model}: receptive field by layer, in input pixels", loc="left")
+    if len(axes.lines) > 1:
+        axes.legend(loc="best")

@@ -1,0 +1,68 @@
+"""Which outputs see padding: `segcompile rf --layer`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from segcompile.notebook.layer import DIRECTIONS, LayerField
+from segcompile.notebook.padding import SeenPadding, Side
+from segcompile.ops import Size
+from segcompile.show.numbers import area
+
+
+def padding_text(layer: LayerField) -> str:
+    """The outputs that see padding: `the first 217 and the last 243 of 500 rows and columns`."""
+    found = layer.padding
+    if found is None:
+        why = ": an op mixes the whole image" if layer.whole_image else ""
+        return f"every output depends on the image's borders{why}"
+    where = "" if found.clean is not None else ", at any size" if found.proven else ", at the image sizes tried"
+    if not found.anywhere:
+        return f"sees no padding{where}"
+    height, width = layer.shape.size
+    sides = ends((found.top, found.bottom), (found.left, found.right), (height, width))
+    return f"sees padding{where}: {'at most ' if found.bound else ''}{sides}{_clean(found)}"
+
+
+def ends(vertical: tuple[Side, Side], horizontal: tuple[Side, Side], size: Sequence[Size]) -> str:
+    """`the first 3 and the last 2 of 40 rows and columns`, `no rows, the first 1 of 40 columns`."""
+    rows, columns = _ends(*vertical, size[0]), _ends(*horizontal, size[1])
+    return f"{rows} rows and columns" if rows == columns else f"{rows} rows, {columns} columns"
+
+
+def _ends(first: Side, last: Side, size: Size) -> str:
+    """`the first 3 and the last 2 to 4`, `of 40` if that is known; `no`."""
+    ends = [f"the {word} {_values(side)}" for word, side in (("first", first), ("last", last)) if any(side)]
+    of = f" of {size}" if isinstance(size, int) else ""
+    return " and ".join(ends) + of if ends else "no"
+
+
+def _values(side: Side) -> str:
+    return f"{side[0]} to {side[-1]}" if len(side) > 2 else " or ".join(map(str, side))
+
+
+def _clean(found: SeenPadding) -> str:
+    if found.clean is None:
+        return ""
+    height, width = (len(side) for side in found.clean)
+    if found.bound:
+        return f"; at least {area((height, width))} outputs see none" if height and width else ""
+    return f"; {area((height, width))} outputs see none" if height and width else "; every output sees some"
+
+
+def padding_json(layer: LayerField) -> dict[str, Any]:
+    """`everywhere`: every output depends on all borders of the image. Else how many rows and columns see padding on
+    each side, every number that occurs over the sizes of the image, and the [first, last] rows and columns that see
+    none (null: there are none, or that depends on the size)."""
+    found = layer.padding
+    if found is None:
+        return {"everywhere": True}
+    clean = found.clean and [(side.start, side.stop - 1) for side in found.clean if side]
+    return {
+        "everywhere": False,
+        **{side: getattr(found, side) for side in DIRECTIONS},
+        "clean": clean if clean and len(clean) == 2 else None,
+        "bound": found.bound,
+        "proven": found.proven,
+    }

@@ -9,9 +9,10 @@ from typing import Any
 
 from segcompile import __version__
 from segcompile.backend import BuildRequest, load_backend, run_backend
-from segcompile.compiler import Compiled, compile_spec, find_spec, own_files_first
+from segcompile.compiler import Compiled, compile_spec, find_spec
 from segcompile.emit.templates import camel, one_line
 from segcompile.interruption import to_the_end
+from segcompile.library import own_files_first
 from segcompile.text.errors import Findings, SegcompileError, fail
 from segcompile.text.source import Scalar
 from segcompile.writer import MANIFEST, Plan, plan, write

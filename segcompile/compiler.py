@@ -1,13 +1,12 @@
 """The pipeline, on one screen.
 
-spec file -> document -> graph, edited -> graph of what is needed, its crops resolved -> facts -> verdicts -> files
+spec file -> document -> graph, edited -> NORMAL: what is needed of it, its crops resolved -> facts -> CHECKS -> files
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -20,14 +19,12 @@ from segcompile.language.derive import Document, read_document
 from segcompile.language.expander import Use
 from segcompile.language.lint import warn_unused_parameters
 from segcompile.language.spec import Spec, read_spec
-from segcompile.library import bundled, locate
+from segcompile.library import bundled, locate, own_files_first
 from segcompile.network.claims import Claim
 from segcompile.network.graph import Graph, Node
 from segcompile.network.training import Training
-from segcompile.passes.derive_crops import derive_crops
-from segcompile.passes.needed import leave_out_unneeded
-from segcompile.passes.unpools import pair_unpools
-from segcompile.text.errors import Diagnostic, Findings, Label, SegcompileError, did_you_mean, fail
+from segcompile.passes import normalise
+from segcompile.text.errors import Findings, Label, SegcompileError, did_you_mean, fail
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,58 +99,12 @@ def _understand(
     return compiled
 
 
-@contextmanager
-def own_files_first(findings: Findings) -> Iterator[None]:
-    """What is found inside, in `findings` or raised, is told as `own_file_first` says."""
-    bundle = frozenset(map(str, bundled().values()))
-    try:
-        yield
-    except SegcompileError as error:
-        raise SegcompileError(_own_files_first(error.diagnostics, bundle)) from error
-    finally:
-        findings.diagnostics[:] = _own_files_first(findings.diagnostics, bundle)
-
-
-def _own_files_first(diagnostics: Iterable[Diagnostic], bundle: frozenset[str]) -> Iterable[Diagnostic]:
-    """Those as `own_file_first` says; of all that comes of one value only the first, with how many there are."""
-    found: dict[object, list[Diagnostic]] = {}
-    for diagnostic in diagnostics:
-        own = own_file_first(diagnostic, bundle)
-        values = {label.span for label in diagnostic.labels if label.brings == "value"} if own is not diagnostic else ()
-        key = (own.code.code, own.span) if own.span in values else id(own)
-        found.setdefault(key, []).append(own)
-    for first, *others in found.values():
-        more = f"and so at {len(others)} more {'place' if len(others) == 1 else 'places'} that read it"
-        yield replace(first, notes=(*first.notes, more)) if others else first
-
-
-def own_file_first(found: Diagnostic, bundle: frozenset[str]) -> Diagnostic:
-    """The finding, at the line of the user's own that brought in the bundled spec (one of `bundle`, by its name) where
-    it was found; that place is a label then.
-
-    Nobody mends a bundled spec: what does not fit is what the own spec makes of it, by an input, a parameter or an
-    edit. What is wrong in a base or used spec of the user's own is to be mended there, and stays there.
-    """
-    if found.span is None or found.span.source.name not in bundle:
-        return found
-    own = [label for label in found.places if label.brings and label.span.source.name not in bundle]
-    if not own:
-        return found  # a bundled spec was asked for
-    brings = {label.brings: label for label in reversed(own)}
-    brought = brings.get("value") or brings.get("base") or own[-1]  # of the lines, the one nearest to the place
-    labels = (Label(found.span, "here"), *(label for label in found.places if label is not brought))
-    return replace(found, span=replace(brought.span, calls=()), labels=labels)
-
-
 _Alone = tuple[Path, str | None, tuple[tuple[str, object], ...]]  # a used spec, its variant, its parameters
 
 
 def _compile(document: Document, overrides: Mapping[str, int], findings: Findings, checked: set[_Alone]) -> Compiled:
     spec = read_spec(document, overrides, locate, findings)
-    graph = pair_unpools(spec.graph, findings)
-    findings.stop_on_errors()
-    graph = leave_out_unneeded(graph, spec.input_spans, findings).verify()
-    found = analyse_graph(graph, findings, spec.claims, spec.training)
+    found = analyse_graph(spec.graph, findings, spec.claims, spec.training)
     _check_used(spec, found, findings, checked)
     return Compiled(spec, found.graph, found.facts, found.verdicts, found.sizes)
 
@@ -161,15 +112,11 @@ def _compile(document: Document, overrides: Mapping[str, int], findings: Finding
 def analyse_graph(
     graph: Graph, findings: Findings, claims: tuple[Claim, ...] = (), training: Training | None = None
 ) -> Subject:
-    """What is true of a graph, from a spec or not, with its crops resolved. What CHECKS find goes to `findings`; raises
-    SegcompileError for what has no facts."""
+    """What is true of a graph, from a spec or not, after NORMAL. What CHECKS find goes to `findings`; raises
+    SegcompileError for a graph that has no facts."""
+    graph = normalise(graph, findings)
     shapes, sizes = fit(graph, findings)
-    resolved = derive_crops(graph, shapes, findings)
-    if resolved is not graph:
-        graph = resolved
-        shapes, sizes = fit(graph, findings)
-    facts = analyse(graph, shapes)
-    subject = Subject(graph, shapes, sizes, facts, claims, training or Training())
+    subject = Subject(graph, shapes, sizes, analyse(graph, shapes), claims, training or Training())
     check(subject, findings)
     return subject
 

@@ -17,7 +17,7 @@ from segcompile.compiler import Compiled, compile_spec
 from segcompile.facts.shapes import infer_shapes
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Conv, Deconv, LeakyRelu, Pad, Pool, PRelu
-from segcompile.passes.derive_crops import derive_crops
+from segcompile.passes.derive_crops import derive_offsets
 from segcompile.testing.networks import sized, slim
 from segcompile.testing.strategies import graphs
 from segcompile.text.errors import Findings
@@ -112,7 +112,7 @@ def _enlarged(graph: Graph) -> Graph:
     findings, larger = Findings(), sized(graph, 160, 177)
     shapes = infer_shapes(larger, findings)
     if not findings.has_errors:
-        derive_crops(larger, shapes, findings)
+        derive_offsets(larger, shapes, findings)
     return graph if findings.has_errors else larger
 
 

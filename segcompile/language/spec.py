@@ -54,12 +54,6 @@ class Spec:
     uses: tuple[Use, ...]
     training: Training
 
-    @property
-    def input_spans(self) -> Mapping[str, Span]:
-        """Where each named input is written."""
-        section = self.document.section("input")
-        return {name: key.span for name, (key, _) in section.entries.items()} if section is not None else {}
-
 
 def read_spec(document: Document, overrides: Mapping[str, int], locate: Locate, findings: Findings) -> Spec:
     """The network of a document, its parameters overridden by `overrides` (--set, `use`).
@@ -83,7 +77,14 @@ def read_spec(document: Document, overrides: Mapping[str, int], locate: Locate, 
     with collecting(findings, place):
         training = read_training(document, place.values)
     findings.stop_on_errors()
-    return Spec(document, place.values, draft.graph.verify(), claims, draft.uses, training)
+    graph = replace(draft.graph, input_spans=_input_spans(document)).verify()
+    return Spec(document, place.values, graph, claims, draft.uses, training)
+
+
+def _input_spans(document: Document) -> dict[str, Span]:
+    """Where each named input is written."""
+    section = document.section("input")
+    return {name: key.span for name, (key, _) in section.entries.items()} if section is not None else {}
 
 
 def _read_sections(document: Document, overrides: Mapping[str, int], findings: Findings) -> tuple[Place, Table]:

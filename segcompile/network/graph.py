@@ -117,6 +117,7 @@ class Graph:
     scopes: tuple[Scope, ...] = ()
     end: str = ""
     gone: Gone = Gone()
+    input_spans: Mapping[str, Span] = field(default_factory=dict, compare=False)  # where a named input is written
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from segcompile.facts.alignment import Coordinates, place_inputs, place_node
+from segcompile.facts.fit import fit
 from segcompile.facts.pairs import pixels
 from segcompile.facts.witness import Atlas
 from segcompile.network.graph import Graph, Node
@@ -17,15 +18,21 @@ from segcompile.passes.whole_crops import whole_offset_help
 from segcompile.text.errors import Findings
 
 
-def derive_crops(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Graph:
-    """The graph with every crop's offset filled in: one sweep from first to last, so that each sees those before it.
+def derive_crops(graph: Graph, findings: Findings) -> Graph:
+    """The graph with every crop's offset filled in. Raises SegcompileError for one without shapes."""
+    if not any(isinstance(node.op, Crop) and node.op.offset is None for node in graph.nodes):
+        return graph
+    shapes, _ = fit(graph, findings)
+    return derive_offsets(graph, shapes, findings)
+
+
+def derive_offsets(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Graph:
+    """The graph with its crops' offsets: one sweep from first to last, so that each sees those before it.
 
     An offset is proven if it lays the source's maps on the reference's along every path. Where paths disagree, that
     of the first path is taken, and SC311 shows another. Adds SC305 (no common scale), SC306 (negative) or SC307 (not
     a whole number) where no offset can do it.
     """
-    if not any(isinstance(node.op, Crop) and node.op.offset is None for node in graph.nodes):
-        return graph
     places = place_inputs(graph)
     surveyor = _Surveyor(Atlas(graph, places), shapes, findings)
     nodes = []
@@ -35,7 +42,7 @@ def derive_crops(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) 
         places[node.name] = place_node(node, shapes, places)
         nodes.append(node)
     report_disputes(surveyor.disputes, surveyor.atlas, findings)
-    return replace(graph, nodes=tuple(nodes)).verify()
+    return replace(graph, nodes=tuple(nodes))
 
 
 @dataclass(slots=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from segcompile.network.graph import Graph, enclosing
-from segcompile.text.errors import Findings, Span
+from segcompile.text.errors import Findings
 
 
-def leave_out_unneeded(graph: Graph, inputs: Mapping[str, Span], findings: Findings) -> Graph:
-    """The graph of what its outputs need. SC202 for every layer that goes, and for an input, written at one of
-    `inputs`, that nothing reads.
+def leave_out_unneeded(graph: Graph, findings: Findings) -> Graph:
+    """The graph of what its outputs need. SC202 for every layer that goes, and for an input that nothing
+    reads.
 
     A used spec of which another layer is read is not blamed for its end: half a network can be used.
     """
@@ -25,9 +25,8 @@ def leave_out_unneeded(graph: Graph, inputs: Mapping[str, Span], findings: Findi
             findings.add("SC202", message, origin.span, help=help)
     for name in graph.inputs:
         if name not in needed:
-            findings.add(
-                "SC202", f"no output depends on input `{name}`", inputs.get(name), help="remove it, or read it"
-            )
+            message, span = f"no output depends on input `{name}`", graph.input_spans.get(name)
+            findings.add("SC202", message, span, help="remove it, or read it")
     kept = tuple(node for node in graph.nodes if node.name in needed)
     inhabited = {scope for node in kept for scope in enclosing(node.layer)}
     scopes = tuple(

@@ -8,8 +8,8 @@ import pytest
 
 from segcompile.backend import Backend, load_backend
 from segcompile.build import build_each
-from segcompile.compiler import compile_spec, own_file_first
-from segcompile.library import bundled
+from segcompile.compiler import compile_spec
+from segcompile.library import bundled, own_file_first
 from segcompile.text.errors import CODES, Diagnostic, Findings, Label, SegcompileError, SourceText, Span
 
 LAYERS = "layers:\n  - stem: {conv: 21, kernel: 3, pad: same}\n"

@@ -15,7 +15,7 @@ from segcompile.compiler import compile_spec
 from segcompile.facts.shapes import infer_shapes
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXES, Activation, Add, Concat, Conv, Crop, Deconv, Dropout, Pool, Shape
-from segcompile.passes.derive_crops import derive_crops
+from segcompile.passes.derive_crops import derive_offsets
 from segcompile.testing.strategies import pairs
 from segcompile.text.errors import Diagnostic, Findings, SegcompileError
 
@@ -95,8 +95,12 @@ def test_fcn_alexnet_needs_an_odd_kernel_to_come_back_to_the_pixels_of_the_input
 
 
 def derived(graph: Graph) -> tuple[Graph, list[Diagnostic]]:
+    return derived_with(graph, infer_shapes(graph, Findings()))
+
+
+def derived_with(graph: Graph, shapes: dict[str, Shape]) -> tuple[Graph, list[Diagnostic]]:
     findings = Findings()
-    return derive_crops(graph, infer_shapes(graph, Findings()), findings), findings.diagnostics
+    return derive_offsets(graph, shapes, findings), findings.diagnostics
 
 
 @st.composite
@@ -149,11 +153,6 @@ def refusal(offset: Fraction | None) -> str | None:
     if offset.denominator != 1:
         return "SC307"
     return "SC306" if offset < 0 else None
-
-
-def derived_with(graph: Graph, shapes: dict[str, Shape]) -> tuple[Graph, list[Diagnostic]]:
-    findings = Findings()
-    return derive_crops(graph, shapes, findings), findings.diagnostics
 
 
 def found_in(folder: Path, layers: str, inputs: str = "{channels: 4, size: 64}") -> list[Diagnostic]:

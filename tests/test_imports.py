@@ -54,7 +54,13 @@ NUMERIC = (
 )
 LAST = ("segcompile.cli", "segcompile.build", "segcompile.compiler", "segcompile.testing", "segcompile.weights")
 SHOWN = (*LAST, "segcompile.show", "segcompile.notebook", "segcompile.diff")
+COMMANDS = tuple(
+    f"segcompile.cli.{path.stem}"
+    for path in sorted((ROOT / "segcompile/cli").glob("*.py"))
+    if path.stem not in ("__init__", "options", "outcome")
+)
 EMITTED = (*SHOWN, "segcompile.emit", "segcompile.backend")
+UNSHOWN = tuple(f"segcompile.{room}" for room in ("build", "testing", "weights", "passes", "emit", "backend"))
 WRITTEN = ("segcompile.language", "segcompile.text.source")
 WITHOUT_TEXT = (
     "segcompile/facts/*",
@@ -88,6 +94,9 @@ RULES = (
         "the command line is the last room",
         but=("segcompile/__main__.py", "segcompile/cli/*"),
     ),
+    Rule("segcompile/cli/*", COMMANDS, "a command knows no other"),
+    Rule("segcompile/show/*", UNSHOWN, "what is shown was found before"),
+    Rule("segcompile/build.py", ("segcompile.show", "segcompile.notebook", "segcompile.diff"), "a build tells nothing"),
     Rule("backends/*", ("segcompile_*",), "a backend stands alone"),
     Rule("backends/*", ("torch*", "jax*", "flax"), "emission needs no framework", but=("backends/*/runner.py",)),
     Rule("segcompile/*", ("hypothesis", "pytest"), "tests are made of them", but=("segcompile/testing/*",)),
@@ -186,6 +195,9 @@ PLANTED = [
     ("segcompile/passes/x.py", "import segcompile.emit", "segcompile.emit: a pass knows no target"),
     ("segcompile/x.py", "from segcompile.cli import main", "segcompile.cli.main: the command line is the last room"),
     ("segcompile/x.py", "from .cli import main", "segcompile.cli.main: the command line is the last room"),
+    ("segcompile/cli/x.py", "import segcompile.cli.rf", "segcompile.cli.rf: a command knows no other"),
+    ("segcompile/show/x.py", "import segcompile.emit", "segcompile.emit: what is shown was found before"),
+    ("segcompile/build.py", "import segcompile.show.diff", "segcompile.show.diff: a build tells nothing"),
     ("backends/jax/segcompile_jax/x.py", "import segcompile.cli", "segcompile.cli: the command line is the last room"),
     ("backends/jax/segcompile_jax/x.py", "import segcompile_torch", "segcompile_torch: a backend stands alone"),
     ("backends/torch/segcompile_torch/x.py", "import torch", "torch: emission needs no framework"),

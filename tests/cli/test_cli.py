@@ -21,7 +21,7 @@ from segcompile.cli import cli
 from segcompile.cli.outcome import guarded
 from segcompile.library import bundled
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LARGE = str(ROOT / "specs/dilated_large.yaml")
 CONTEXT = str(ROOT / "specs/dilated_context.yaml")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
 
-from segcompile.cli import cli
+import segcompile.cli
+from segcompile.cli import COMMANDS, cli
 
 GROUPS = [(), ("weights",)]
 
@@ -23,6 +26,12 @@ def test_no_line_in_a_list_of_commands_is_cut(path: tuple[str, ...], columns: st
     for name, command in group.commands.items():
         assert f"{name} {' '.join((command.help or '').partition(chr(10) * 2)[0].split())}" in listed
     assert "..." not in listed
+
+
+def test_every_file_of_a_command_is_a_command() -> None:
+    room = Path(segcompile.cli.__file__).parent
+    files = {path.stem for path in room.glob("*.py")} - {"__init__", "options", "outcome"}
+    assert sorted(name.replace("-", "_") for name in COMMANDS) == sorted(files)
 
 
 def test_a_line_does_not_end_at_the_dot_of_an_abbreviation() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from segcompile.language.attributes import CARRIED, change_carried, change_op, changeable
 from segcompile.language.expander import carried_node
@@ -13,20 +14,9 @@ from segcompile.language.place import Place
 from segcompile.language.words import meant
 from segcompile.network.graph import Graph, Node, Origin, Role, enclosing
 from segcompile.network.splice import Fragment
-from segcompile.passes.edits import (
-    Append,
-    Atrous,
-    Change,
-    Convolutionalize,
-    Edit,
-    InsertAfter,
-    InsertBefore,
-    Remove,
-    RemoveStride,
-    Replace,
-    Selector,
-    Set,
-)
+from segcompile.passes import edits
+from segcompile.passes.edits.edited import Edit, Edited, Layer
+from segcompile.passes.edits.selection import Selector
 from segcompile.text.errors import Span, fail
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node as SpecNode
@@ -63,30 +53,19 @@ class Desk:
         return tuple(found)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Layers:
+Reader = Callable[[SpecNode, Desk], Edit]
+
+
+def _layers(desk: Desk, items: Sequence, graph: Graph, above: str) -> Fragment:
     """Layers that stand in an edit (`Written`)."""
-
-    desk: Desk
-    items: Sequence
-
-    def __call__(self, graph: Graph, above: str) -> Fragment:
-        return self.desk.expand(self.items, graph, self.desk.place, above)
+    return desk.expand(items, graph, desk.place, above)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OneBody:
-    """The body of what is replaced (`Body`)."""
-
-    desk: Desk
-    body: SpecNode
-    span: Span  # of the name that it gets
-
-    def __call__(self, graph: Graph, above: str, name: str) -> Fragment:
-        scope, _, own = name.rpartition(".")
-        item = MappingNode({own: (Scalar(own, self.span), self.body)}, self.span)
-        place = _place_in(graph, scope, self.desk.place)
-        return self.desk.expand(Sequence((item,), self.span), graph, place, above)
+def _body(desk: Desk, body: SpecNode, span: Span, graph: Graph, above: str, name: str) -> Fragment:
+    """The body of what is replaced (`Body`); `span` is that of the name that it gets."""
+    scope, _, own = name.rpartition(".")
+    item = MappingNode({own: (Scalar(own, span), body)}, span)
+    return desk.expand(Sequence((item,), span), graph, _place_in(graph, scope, desk.place), above)
 
 
 def _place_in(graph: Graph, scope: str, place: Place) -> Place:
@@ -100,51 +79,47 @@ def _place_in(graph: Graph, scope: str, place: Place) -> Place:
     return replace(place, prefix=f"{scope}.", input=entry or place.input, above=above or "")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Values:
-    """Attributes that stand in an edit (`Attributes`)."""
+def _changed(place: Place, attributes: MappingNode, layers: list[Layer]) -> list[Layer]:
+    """Some layers with the attributes that stand in an edit (`Change`), each with those that it has.
 
-    place: Place
-    attributes: MappingNode
+    Raises SegcompileError: SC003 for an attribute that none of them has, SC004 and the like for a wrong value.
+    """
+    known = {name for layer in layers for name in (*changeable(layer[0].op), *CARRIED)}
+    for key, node in attributes.entries.values():
+        if key.text not in known:
+            near = meant("attribute", key.text, known, node, layers[0][0].op.spelling)
+            single, several = f"`{layers[0][0].layer}` has no", f"none of {len(layers)} layers has an"
+            message = f"{single if len(layers) == 1 else several} attribute `{key.text}`"
+            raise fail("SC003", message, key.span, help=near or f"it has {', '.join(sorted(known))}")
+    return [_with_attributes(place, attributes, layer) for layer in layers]
 
-    def among(self, layers: list[tuple[Node, ...]]) -> None:
-        known = {name for layer in layers for name in (*changeable(layer[0].op), *CARRIED)}
-        for key, node in self.attributes.entries.values():
-            if key.text not in known:
-                near = meant("attribute", key.text, known, node, layers[0][0].op.spelling)
-                single, several = f"`{layers[0][0].layer}` has no", f"none of {len(layers)} layers has an"
-                message = f"{single if len(layers) == 1 else several} attribute `{key.text}`"
-                raise fail("SC003", message, key.span, help=near or f"it has {', '.join(sorted(known))}")
 
-    def __call__(self, layer: tuple[Node, ...]) -> tuple[Node, ...]:
-        main, *carried = layer
-        entries = self.attributes.entries
-        own = {name: pair for name, pair in entries.items() if name in changeable(main.op)}
-        if own:
-            main = self._changed(main, MappingNode(own, self.attributes.span))
-        parts = {node.role: node for node in carried}
-        for role in CARRIED:
-            if role in entries and role not in own:
-                self._carry(parts, role, entries[role][1], main)
-        nodes = [main]
-        for role in CARRIED:
-            if role in parts:
-                nodes.append(carried_node(nodes[-1], role, parts[role].op, parts[role].origin))
-        return tuple(nodes)
+def _with_attributes(place: Place, attributes: MappingNode, layer: Layer) -> Layer:
+    main, *carried = layer
+    own = {name: pair for name, pair in attributes.entries.items() if name in changeable(main.op)}
+    if own:
+        read = change_op(main.op, MappingNode(own, attributes.span), place.values)
+        if read.op != main.op:
+            spans = {**main.origin.attributes, **read.spans}
+            main = replace(main, op=read.op, origin=replace(main.origin, attributes=spans))
+    parts = {node.role: node for node in carried}
+    for role in CARRIED:
+        if role in attributes.entries and role not in own:
+            _carry(place, parts, role, attributes.entries[role][1], main)
+    nodes = [main]
+    for role in CARRIED:
+        if role in parts:
+            nodes.append(carried_node(nodes[-1], role, parts[role].op, parts[role].origin))
+    return tuple(nodes)
 
-    def _changed(self, main: Node, own: MappingNode) -> Node:
-        read = change_op(main.op, own, self.place.values)
-        if read.op == main.op:
-            return main
-        spans = {**main.origin.attributes, **read.spans}
-        return replace(main, op=read.op, origin=replace(main.origin, attributes=spans))
 
-    def _carry(self, parts: dict[Role, Node], role: Role, node: SpecNode, main: Node) -> None:
-        now = change_carried(role, node, self.place.defaults, self.place.values)
-        if now is None:
-            parts.pop(role, None)
-        elif role not in parts or parts[role].op != now.op:
-            parts[role] = carried_node(main, role, now.op, Origin(node.span, now.spans))
+def _carry(place: Place, parts: dict[Role, Node], role: Role, node: SpecNode, main: Node) -> None:
+    """Let a layer carry what is written for a role; nothing, for `none`."""
+    now = change_carried(role, node, place.defaults, place.values)
+    if now is None:
+        parts.pop(role, None)
+    elif role not in parts or parts[role].op != now.op:
+        parts[role] = carried_node(main, role, now.op, Origin(node.span, now.spans))
 
 
 def read_edit(item: SpecNode, desk: Desk) -> Edit:
@@ -162,19 +137,12 @@ def read_edit(item: SpecNode, desk: Desk) -> Edit:
 
 
 def _convolutionalize(node: SpecNode, desk: Desk) -> Edit:
-    return Convolutionalize(desk.selectors(node, "convolutionalize"))
+    return partial(edits.convolutionalize, desk.selectors(node, "convolutionalize"))
 
 
-def _remove(node: SpecNode, desk: Desk) -> Edit:
-    return Remove(desk.selectors(node, "remove"), node.span)
-
-
-def _remove_stride(node: SpecNode, desk: Desk) -> Edit:
-    return RemoveStride(desk.selectors(node, "remove_stride"), node.span)
-
-
-def _atrous(node: SpecNode, desk: Desk) -> Edit:
-    return Atrous(desk.selectors(node, "atrous"), node.span)
+def _of_layers(word: str, edit: Callable[..., Edited]) -> Reader:
+    """The reader of an edit that takes layers, and points at their list."""
+    return lambda node, desk: partial(edit, desk.selectors(node, word), node.span)
 
 
 def _set(node: SpecNode, desk: Desk) -> Edit:
@@ -188,23 +156,23 @@ def _set(node: SpecNode, desk: Desk) -> Edit:
             raise fail("SC004", message, attributes.span, help="for example {pad: 0}")
         desk.warn_of_nothing(f"what `{key.text}` is given", attributes)
         words = tuple(word.text for word, _ in attributes.entries.values())
-        changes.append(Change(desk.selector(key), Values(desk.place, attributes), words, attributes.span))
-    return Set(tuple(changes))
+        changes.append((desk.selector(key), partial(_changed, desk.place, attributes), words, attributes.span))
+    return partial(edits.change, tuple(changes))
 
 
 def _replace(node: SpecNode, desk: Desk) -> Edit:
     if not isinstance(node, MappingNode):
         message = f"`replace` maps a layer to its new body, not {describe(node)}"
         raise fail("SC004", message, node.span, help="`replace: {pool5: {conv: 512, kernel: 3, stride: 2}}`")
-    bodies = [(desk.selector(key), OneBody(desk, body, key.span)) for key, body in node.entries.values()]
-    return Replace(tuple(bodies))
+    bodies = [(desk.selector(key), partial(_body, desk, body, key.span)) for key, body in node.entries.values()]
+    return partial(edits.replace, tuple(bodies))
 
 
 def _append(node: SpecNode, desk: Desk) -> Edit:
     if not isinstance(node, Sequence):
         message = f"`append` takes a list of layers, not {describe(node)}"
         raise fail("SC004", message, node.span, help="`append: [score: {conv: K, kernel: 1}]`")
-    return Append(Layers(desk, node))
+    return partial(edits.append, partial(_layers, desk, node))
 
 
 _INSERT = "`insert: {after: pool3, layers: [...]}`"
@@ -225,16 +193,15 @@ def _insert(node: SpecNode, desk: Desk) -> Edit:
         raise fail("SC004", f"`{where[0]}` is a layer's name, not {describe(name)}", name.span, help=_INSERT)
     items = list_under(node, "layers")
     desk.warn_of_nothing("`layers`", items)
-    layers = Layers(desk, items)
-    kind = InsertAfter if where[0] == "after" else InsertBefore
-    return kind(desk.selector(name), layers)
+    edit = edits.insert_after if where[0] == "after" else edits.insert_before
+    return partial(edit, desk.selector(name), partial(_layers, desk, items))
 
 
-READERS: Mapping[str, Callable[[SpecNode, Desk], Edit]] = {
+READERS: Mapping[str, Reader] = {
     "convolutionalize": _convolutionalize,
-    "remove": _remove,
-    "remove_stride": _remove_stride,
-    "atrous": _atrous,
+    "remove": _of_layers("remove", edits.remove),
+    "remove_stride": _of_layers("remove_stride", edits.remove_stride),
+    "atrous": _of_layers("atrous", edits.atrous),
     "set": _set,
     "replace": _replace,
     "append": _append,

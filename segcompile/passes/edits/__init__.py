@@ -1,44 +1,21 @@
-"""EDITS: all that a spec's `transform` can do to a network, by the word that a spec says."""
+"""EDITS: all that a spec's `transform` can do to a network; language/edits.py has the word for each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
-from segcompile.passes.edits.atrous import Atrous, RemoveStride
-from segcompile.passes.edits.change import Change, Set
-from segcompile.passes.edits.convolutionalize import Convolutionalize
-from segcompile.passes.edits.edited import Attributes, Body, Edit, Edited, Written
-from segcompile.passes.edits.place import Append, InsertAfter, InsertBefore, Replace
-from segcompile.passes.edits.remove import Remove
-from segcompile.passes.edits.selection import Selector
+from segcompile.passes.edits.atrous import atrous, remove_stride
+from segcompile.passes.edits.change import change
+from segcompile.passes.edits.convolutionalize import convolutionalize
+from segcompile.passes.edits.edited import Edited
+from segcompile.passes.edits.place import append, insert_after, insert_before, replace
+from segcompile.passes.edits.remove import remove
 
-EDITS: Mapping[str, tuple[type, ...]] = {
-    "convolutionalize": (Convolutionalize,),
-    "remove": (Remove,),
-    "remove_stride": (RemoveStride,),
-    "atrous": (Atrous,),
-    "set": (Set,),
-    "replace": (Replace,),
-    "append": (Append,),
-    "insert": (InsertAfter, InsertBefore),
-}
+EDITS: tuple[Callable[..., Edited], ...] = (
+    *(convolutionalize, remove, remove_stride, atrous, change, replace, append, insert_after, insert_before),
+)
 
 __all__ = [
-    "EDITS",
-    "Append",
-    "Atrous",
-    "Attributes",
-    "Body",
-    "Change",
-    "Convolutionalize",
-    "Edit",
-    "Edited",
-    "InsertAfter",
-    "InsertBefore",
-    "Remove",
-    "RemoveStride",
-    "Replace",
-    "Selector",
-    "Set",
-    "Written",
-]
+    "EDITS", "append", "atrous", "change", "convolutionalize", "insert_after", "insert_before", "remove",
+    "remove_stride", "replace",
+]  # fmt: skip

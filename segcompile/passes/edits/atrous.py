@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from segcompile.network.graph import Graph, Node, Role
 from segcompile.network.splice import remove, revised
 from segcompile.ops import AXES, Conv, Join, Op, Pool, Refusal
-from segcompile.passes.edits.edited import Edited
-from segcompile.passes.edits.selection import Layer, Selector
+from segcompile.passes.edits.edited import Edited, Layer
+from segcompile.passes.edits.selection import Selector
 from segcompile.passes.edits.sizes import Known, shapes_while_edited
 from segcompile.text.errors import CODES, Diagnostic, Label, Span, fail
 
@@ -23,33 +23,22 @@ _Factor = tuple[int, int]  # how many times as dense a map is, along height and 
 _ONE: _Factor = (1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Atrous:
-    """The layers keep their kernels, and the network computes at every pixel what it computed at each stride-th."""
+def atrous(layers: tuple[Selector, ...], span: Span, graph: Graph, base: Graph) -> Edited:
+    """The layers keep their kernels, and the network computes at every pixel what it computed at each stride-th.
 
-    layers: tuple[Selector, ...]
-    span: Span
-
-    def __call__(self, graph: Graph, base: Graph) -> Edited:
-        """Raises SegcompileError: SC502 for a layer without a stride, SC507 for one that would not compute the same,
-        SC503 where other edits must come first."""
-        taken = _take_out(graph, self.layers, self.span, "atrous")
-        return Edited(taken.graph, _overhanging(taken, taken.graph, self.span))
+    Raises SegcompileError: SC502 for a layer without a stride, SC507 for one that would not compute the same, SC503
+    where other edits must come first.
+    """
+    taken = _take_out(graph, layers, span, "atrous")
+    return Edited(taken.graph, _overhanging(taken, taken.graph, span))
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveStride:
+def remove_stride(layers: tuple[Selector, ...], span: Span, graph: Graph, base: Graph) -> Edited:
     """As `atrous`, and then the pooling layers go, as in Yu & Koltun's front end."""
-
-    layers: tuple[Selector, ...]
-    span: Span
-
-    def __call__(self, graph: Graph, base: Graph) -> Edited:
-        """Raises SegcompileError as `Atrous` does."""
-        taken = _take_out(graph, self.layers, self.span, "remove_stride")
-        pools = frozenset(layer for layer in taken.layers if isinstance(graph.layers[layer][0].op, Pool))
-        after = remove(taken.graph, pools, self.span)
-        return Edited(after, _overhanging(taken, after, self.span))
+    taken = _take_out(graph, layers, span, "remove_stride")
+    pools = frozenset(layer for layer in taken.layers if isinstance(graph.layers[layer][0].op, Pool))
+    after = remove(taken.graph, pools, span)
+    return Edited(after, _overhanging(taken, after, span))
 
 
 @dataclass(frozen=True, slots=True)

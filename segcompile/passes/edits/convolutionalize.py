@@ -6,7 +6,7 @@ Long et al. (2015), section 3.1: the kernel is as large as the map that entered 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from segcompile.network.graph import Graph, Node
 from segcompile.network.splice import revised
@@ -19,30 +19,27 @@ from segcompile.passes.unpools import pair_unpools
 from segcompile.text.errors import Findings, Span, fail
 
 
-@dataclass(frozen=True, slots=True)
-class Convolutionalize:
-    """All linear layers that are named become convolutions at once."""
+def convolutionalize(layers: tuple[Selector, ...], graph: Graph, base: Graph) -> Edited:
+    """All linear layers that are named become convolutions at once.
 
-    layers: tuple[Selector, ...]
-
-    def __call__(self, graph: Graph, base: Graph) -> Edited:
-        """Raises SegcompileError: SC502 for what is no linear layer; SC503 where an edit before this one has changed
-        the size that enters, or where the layer before is still linear; SC310 where no size is known."""
-        chosen: dict[str, Span] = {}
-        for selector in self.layers:
-            chosen |= dict.fromkeys(_linear(selector, graph), selector.span)
-        trained = shapes_while_edited(base)
-        now: dict[str, Known] = {**graph.inputs, **base.inputs}  # the edits so far, at the size of the base
-        made: dict[str, Node] = {}
-        for node in pair_unpools(graph, Findings()).nodes:
-            if node.layer in chosen and isinstance(node.op, Linear):
-                entering, span = now[node.inputs[0]], chosen[node.layer]
-                before = base.by_name.get(node.name)
-                shaped = trained[before.inputs[0]] if before is not None else entering
-                node = _with_op(node, _convolution(node, graph, shaped, entering, span), span)
-                made[node.layer] = node
-            now[node.name] = result(node, now)
-        return Edited(revised(graph, {layer: (node, *graph.layers[layer][1:]) for layer, node in made.items()}))
+    Raises SegcompileError: SC502 for what is no linear layer; SC503 where an edit before this one has changed the size
+    that enters, or where the layer before is still linear; SC310 where no size is known.
+    """
+    chosen: dict[str, Span] = {}
+    for selector in layers:
+        chosen |= dict.fromkeys(_linear(selector, graph), selector.span)
+    trained = shapes_while_edited(base)
+    now: dict[str, Known] = {**graph.inputs, **base.inputs}  # the edits so far, at the size of the base
+    made: dict[str, Node] = {}
+    for node in pair_unpools(graph, Findings()).nodes:
+        if node.layer in chosen and isinstance(node.op, Linear):
+            entering, span = now[node.inputs[0]], chosen[node.layer]
+            before = base.by_name.get(node.name)
+            shaped = trained[before.inputs[0]] if before is not None else entering
+            node = _with_op(node, _convolution(node, graph, shaped, entering, span), span)
+            made[node.layer] = node
+        now[node.name] = result(node, now)
+    return Edited(revised(graph, {layer: (node, *graph.layers[layer][1:]) for layer, node in made.items()}))
 
 
 def _linear(selector: Selector, graph: Graph) -> list[str]:

@@ -1,13 +1,23 @@
-"""What an edit is: a value that makes another network of one."""
+"""What an edit is: a function that makes another network of one.
+
+Beside its own arguments, which stand in the spec, it takes the `graph` as the edits before it left it, and `base`, the
+network as it was before the first edit of the same `transform`; it raises SegcompileError (SC5xx, or what is wrong with
+new layers).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from segcompile.network.graph import Graph, Node
 from segcompile.network.splice import Fragment
 from segcompile.text.errors import Diagnostic
+
+Layer = tuple[Node, ...]  # the nodes of one layer, its own op first
+Written = Callable[[Graph, str], Fragment]  # layers that stand in an edit, for a graph; the first one reads a result
+Body = Callable[[Graph, str, str], Fragment]  # the body of one layer, block or used spec, and the name that it gets
+Change = Callable[[list[Layer]], list[Layer]]  # some layers with the attributes that stand in an edit
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,40 +28,4 @@ class Edited:
     findings: tuple[Diagnostic, ...] = ()
 
 
-class Edit(Protocol):
-    """One entry of a `transform`."""
-
-    def __call__(self, graph: Graph, base: Graph) -> Edited:
-        """The edited graph; `base` is the network as it was before the first edit of the same `transform`.
-
-        Raises SegcompileError (SC5xx, or what is wrong with new layers).
-        """
-        ...
-
-
-class Written(Protocol):
-    """Layers that stand in an edit, in the language of `layers:`."""
-
-    def __call__(self, graph: Graph, above: str) -> Fragment:
-        """These layers for a place in a graph, the first one reading the result `above`."""
-        ...
-
-
-class Body(Protocol):
-    """The body of one layer, block or used spec that stands in an edit."""
-
-    def __call__(self, graph: Graph, above: str, name: str) -> Fragment:
-        """What it is under an absolute name in a graph, reading the result `above` unless it says otherwise."""
-        ...
-
-
-class Attributes(Protocol):
-    """Attributes that stand in an edit."""
-
-    def among(self, layers: list[tuple[Node, ...]]) -> None:
-        """Refuses (SC003) an attribute that none of the layers has."""
-        ...
-
-    def __call__(self, layer: tuple[Node, ...]) -> tuple[Node, ...]:
-        """The nodes of a layer with those attributes that it has."""
-        ...
+Edit = Callable[[Graph, Graph], Edited]  # an edit with its own arguments

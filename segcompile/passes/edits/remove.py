@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from segcompile.network import splice
 from segcompile.network.graph import Graph
-from segcompile.network.splice import remove
 from segcompile.passes.edits.edited import Edited
 from segcompile.passes.edits.selection import Selector, all_of
 from segcompile.text.errors import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """All that are named go at once."""
-
-    layers: tuple[Selector, ...]
-    span: Span
-
-    def __call__(self, graph: Graph, base: Graph) -> Edited:
-        """Raises SegcompileError: SC502, SC503 for a join that something still reads."""
-        return Edited(remove(graph, all_of(self.layers, graph), self.span))
+def remove(layers: tuple[Selector, ...], span: Span, graph: Graph, base: Graph) -> Edited:
+    """All that are named go at once. Raises SegcompileError: SC502, SC503 for a join that something still reads."""
+    return Edited(splice.remove(graph, all_of(layers, graph), span))

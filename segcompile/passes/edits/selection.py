@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from segcompile.network.graph import Graph, Node
+from segcompile.network.graph import Graph
 from segcompile.network.selector import selects
+from segcompile.passes.edits.edited import Layer
 from segcompile.text.errors import Label, SegcompileError, Span, did_you_mean, fail
 
-Layer = tuple[Node, ...]  # the nodes of one layer, its own op first
 _NEAR = 1000  # names that are looked through for a near one
 
 

@@ -33,7 +33,8 @@ def test_what_is_written_is_a_spec(path: Path) -> None:
 
 
 def test_every_edit_has_a_folder() -> None:
-    assert {path.parent.name for path in CASES} == set(EDITS)
+    words = {"change": "set", "insert_after": "insert", "insert_before": "insert"}
+    assert {path.parent.name for path in CASES} == {words.get(edit.__name__, edit.__name__) for edit in EDITS}
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ import click
 
 from segcompile.cli.options import Command
 from segcompile.cli.outcome import CLEAN, say_json
-from segcompile.language.schema import Spec
+from segcompile.language.json_schema import spec_schema
 
 
 @click.command(cls=Command)
 def schema() -> int:
     """Print the JSON Schema of a spec file, for editors."""
-    say_json(Spec.model_json_schema())
+    say_json(spec_schema())
     return CLEAN

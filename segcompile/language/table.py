@@ -12,7 +12,7 @@ from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
 from segcompile.text.errors import Findings, Label, Span
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
 
-_PAPER_NAMES = {"convolution": "kernel", "truncation": "act", "output_channels": "main", "channels": "main"}
+PAPER_NAMES = {"convolution": "kernel", "truncation": "act", "output_channels": "main", "channels": "main"}
 CLAIM_ROWS = ("receptive_field", "size", "margin", "parameters")
 _ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields) | {
     "from",
@@ -69,9 +69,9 @@ def _rows(table: Mapping, findings: Findings) -> dict[str, Node]:
     written_as: dict[str, Scalar] = {}
     for key, value in table.entries.values():
         written = key.text.replace(" ", "_")
-        name = _PAPER_NAMES.get(written, written)
+        name = PAPER_NAMES.get(written, written)
         if name not in _ATTRIBUTES and name not in CLAIM_ROWS:
-            known = [*_PAPER_NAMES, *sorted(_ATTRIBUTES), *CLAIM_ROWS]
+            known = [*PAPER_NAMES, *sorted(_ATTRIBUTES), *CLAIM_ROWS]
             findings.add(
                 "SC003",
                 f"a table has no row `{key.text}`",

@@ -93,6 +93,11 @@ def _attributes(op: Op, left: tuple[str, ...]) -> dict[str, str]:
     }
 
 
+def default(op: type[Op], name: str) -> str:
+    """What an attribute is where nothing is said, as it is written."""
+    return _value(op.reads(name), op.model_fields[name].default)
+
+
 def _value(reads: Reads, value: Any) -> str:
     """A value as its attribute reads it."""
     if isinstance(value, bool):

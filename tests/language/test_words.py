@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from segcompile.language.attributes import CALLS, COMMON
 from segcompile.language.claims import OF_LAYERS
 from segcompile.language.schema import Edit, Spec, Training
-from segcompile.language.table import _ATTRIBUTES, _PAPER_NAMES, CLAIM_ROWS
+from segcompile.language.table import _ATTRIBUTES, CLAIM_ROWS, PAPER_NAMES
 from segcompile.language.words import called, meant, plain, table
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
 from segcompile.text.errors import SourceText, Span
@@ -42,7 +42,7 @@ KNOWN = {
     "reduction": {"mean", "sum"},
     "edit": {*get_args(Edit)},
     "claim": {*OF_LAYERS},
-    "row": {name.replace("_", " ") for name in {*_PAPER_NAMES, *_ATTRIBUTES, *CLAIM_ROWS}},
+    "row": {name.replace("_", " ") for name in {*PAPER_NAMES, *_ATTRIBUTES, *CLAIM_ROWS}},
 }
 ROWS = [(section, word, row) for section, words in table().items() for word, rows in words.items() for row in rows]
 AT = Span(SourceText("net.yaml", ("",)), 1, 1, 1)

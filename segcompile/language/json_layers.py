@@ -1,0 +1,255 @@
+"""Layers as a JSON Schema has them, made from the ops: bodies, lists, defaults, and the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, get_args
+
+from segcompile.language.attributes import CALLS, CARRIED, JOINS
+from segcompile.language.json_values import (
+    ATOM,
+    NAME,
+    TEXT,
+    Schema,
+    closed,
+    either,
+    integer,
+    listed,
+    one_key,
+    ref,
+    within,
+    words,
+)
+from segcompile.language.table import PAPER_NAMES
+from segcompile.language.write import default
+from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS, Dropout, Op, Reads, kinds
+
+_MEANINGS = {
+    "align": "how inputs of unequal size are made one",
+    "align_corners": "the outermost pixels stay where they are",
+    "alpha": "the weight of the mean square",
+    "beta": "the exponent",
+    "bias": "a number added to each channel",
+    "dilation": "input pixels from one tap of the kernel to the next",
+    "eps": "added to the variance",
+    "frozen": "the weights stay as they are initialised",
+    "groups": "groups of channels, each for itself",
+    "init": "how the weights start",
+    "k": "the constant below the exponent",
+    "kernel": "size of the window",
+    "mode": "what is filled in",
+    "momentum": "share of the new batch in the running statistics",
+    "offset": "pixels cut off at the top and left; derived where none is said",
+    "output_pad": "pixels added at the bottom and right",
+    "pad": "pixels around the input, or cut off the output of a deconv",
+    "round": "whether a last window that overhangs is kept (ceil)",
+    "size": "neighbouring channels that are looked at",
+    "slope": "the factor below zero",
+    "stride": "input pixels a step of the output",
+    "weights": "a factor for each input",
+}
+_NEVER: Schema = {"not": {}}
+_EMPTY = {"enum": ["-", "–", "", None]}  # cells of a table
+LAYERS = ref("layers", "a list of layers")
+
+
+def attribute(op: type[Op], name: str) -> Schema:
+    """A value of one attribute of an op."""
+    field, reads = op.model_fields[name], op.reads(name)
+    due = ref(reads.name.lower())
+    if reads is Reads.WORD:
+        due = words(*get_args(field.annotation))
+    elif reads is Reads.NUMBER:
+        due = within(Annotated[(field.annotation, *field.metadata)])
+    unless = "" if field.is_required() or field.default in (None, ()) else f" (default: {default(op, name)})"
+    return {**due, "description": f"{_MEANINGS.get(name, reads.value)}{unless}"}
+
+
+def attributes(ops: Iterable[type[Op]]) -> dict[str, Schema]:
+    """What can be said of any of some ops beside what stands under their own keys."""
+    found: dict[str, list[Schema]] = {}
+    for op in ops:
+        for name in op.model_fields:
+            if name != op.main:
+                found.setdefault(name, []).append(attribute(op, name))
+    return {name: _together(schemas, _MEANINGS.get(name, "")) for name, schemas in found.items()}
+
+
+def _together(schemas: Sequence[Schema], meaning: str) -> Schema:
+    """Any of some described schemas: their own description, or `meaning` for several."""
+    one = either(*schemas)
+    return one if "description" in one else {"description": meaning, **one}
+
+
+def operand(op: type[Op]) -> Schema:
+    """What stands under the key of an op."""
+    if op.spelling in JOINS:
+        branch = {"if": {"type": "object"}, "then": ref("entry"), "else": either(NAME, LAYERS)}
+        return listed(branch, 1)
+    if op.main is None or op.reads(op.main) is Reads.LAYER:
+        return NAME
+    if op.spelling in CARRIED:
+        return _with_options(op)
+    return either(NAME, attribute(op, op.main)) if op.lends_size else attribute(op, op.main)
+
+
+def _with_options(op: type[Op]) -> Schema:
+    """A norm or activation: its word, or that with its options, the first of them without its name."""
+    options = attributes([op])
+    if not options:
+        return words(*kinds(op))
+    first = next(iter(options.values()))
+    given = {"description": op.summary, **either(first, closed(options))}
+    return either(words(*kinds(op)), one_key(dict.fromkeys(kinds(op), given)))
+
+
+_CARRIED = {str(key): ref(f"carried_{key}") for key in CARRIED}  # what a layer carries, or `none`
+
+
+def _carried(*more: str) -> dict[str, Schema]:
+    """norm, act and drop; `more`: other words that may stand in their place."""
+    found = {key: [operand(op) for op in BY_KIND[key].values()] for key in ("norm", "act")}
+    found["drop"] = [attribute(Dropout, "rate")]
+    told = {
+        "norm": "normalisation behind the op",
+        "act": "activation behind that",
+        "drop": "dropout at the end: a rate",
+    }
+    return {
+        key: {"description": told[key], **either(*each, *([words(*more)] if more else []))}
+        for key, each in found.items()
+    }
+
+
+# --- a list of layers ------------------------------------------------------------------------------------------------
+
+_PLACED = {
+    "from": {**NAME, "description": "the layer that it reads, if not the one above"},
+    "repeat": ref("positive", "how many of it stand one behind the other; `i` counts them"),
+}
+
+
+def bodies() -> dict[str, Schema]:
+    """What a layer is -> the mapping that says so: an op of `ALL_OPS`, norm, act or drop alone, or a call."""
+    found = {}
+    for op in ALL_OPS:
+        if op.spelling not in CARRIED:
+            own = {op.spelling: {"description": op.summary, **operand(op)}}
+            placed = {key: schema for key, schema in _PLACED.items() if key != "from" or op.spelling not in JOINS}
+            found[op.__name__] = closed({**own, **attributes([op]), **_CARRIED, **placed}, own, op.summary)
+    behind = dict(_CARRIED)
+    for key, alone in _carried().items():
+        del behind[key]
+        found[key] = closed({key: alone, **behind, **_PLACED}, [key])
+    return found | {
+        "block": _call("block", ATOM),
+        "use": _call("use", integer(), variant={**NAME, "description": "which of its variants"}),
+    }
+
+
+def _call(key: str, argument: Schema, **more: Schema) -> Schema:
+    """A call of a block or spec, with any arguments; it carries nothing."""
+    told = {"block": "one of `blocks`, and its arguments", "use": "a whole spec as one layer, and its parameters"}
+    own = {key: {**NAME, "description": told[key]}, **_PLACED, **more, **dict.fromkeys(_CARRIED, _NEVER)}
+    return {"type": "object", "properties": own, "required": [key], "additionalProperties": argument}
+
+
+def definitions() -> dict[str, Schema]:
+    """What the schemas of layers refer to."""
+    every = bodies()
+    chain = {"type": "array", "items": ref("entry"), "minItems": 1}
+    named = {
+        "description": "a name, and the layer or the chain of layers that it means",
+        "additionalProperties": {"if": {"type": "array"}, "then": chain, "else": ref("body")},
+    }
+    variables = {"type": "object", "additionalProperties": listed(ATOM), "minProperties": 1}
+    turns = {**variables, "description": "variables and their values, which run side by side"}
+    loop = closed({"for": turns, "layers": LAYERS}, ("for", "layers"), "layers that are written once a turn")
+    entry = {"if": _is_named(), "then": named, "else": ref("body")}
+    return {
+        **every,
+        **{f"carried_{key}": schema for key, schema in _carried("none").items()},
+        "body": {"type": "object", **_body(every)},
+        "entry": {"type": "object", "minProperties": 1, "if": {"required": ["for"]}, "then": loop, "else": entry},
+        "layers": {"type": "array", "items": ref("entry")},
+    }
+
+
+def _body(every: Iterable[str]) -> Schema:
+    """The body that has the key of an op, as `op_key` finds it; any of them where there is no such key yet."""
+    classes = [op for op in ALL_OPS if op.spelling not in CARRIED]
+    shared = {name for op in classes for name in op.model_fields}  # `pad` is an op and an attribute of some
+    spellings = sorted({op.spelling for op in classes}, key=lambda spelling: spelling in shared)
+    found = either(*map(ref, every))
+    for key in reversed([*CALLS, *spellings, *CARRIED]):
+        names = [op.__name__ for op in classes if op.spelling == key] or [str(key)]
+        found = {"if": {"required": [str(key)]}, "then": either(*map(ref, names)), "else": found}
+    return found
+
+
+def _is_named() -> Schema:
+    """Whether an entry is a name and what it means, as `split` says: an op may be a name as well."""
+    ops = [{"required": [str(key)]} for key in (*CALLS, *sorted(SPELLINGS), "drop")]
+    body, chain = {"type": "object", "anyOf": ops}, {"type": "array", "contains": {"type": "object"}}
+    meant = [
+        {"propertyNames": {"not": words(*CALLS, *sorted(SPELLINGS), "drop")}},
+        {"propertyNames": {"not": words(*CALLS)}, "additionalProperties": body},
+        {"propertyNames": {"not": words(*CALLS, *JOINS)}, "additionalProperties": chain},
+    ]
+    return {"maxProperties": 1, "anyOf": meant}
+
+
+# --- what holds for many layers --------------------------------------------------------------------------------------
+
+
+def _classes(spelling: str) -> list[type[Op]]:
+    return [op for op in ALL_OPS if op.spelling == spelling]
+
+
+def defaults() -> Schema:
+    """Op -> attributes that every layer of that op starts from."""
+    each = {
+        name: closed({**attributes(_classes(name)), **_CARRIED}, description=f"what every `{name}` starts from")
+        for name in sorted(SPELLINGS)
+    }
+    return closed(each, description="op -> attributes that every layer of that op starts from")
+
+
+def changes() -> Schema:
+    """What an edit can say anew of layers of any op."""
+    main: dict[str, list[Schema]] = {}
+    for op in ALL_OPS:
+        if op.main is not None and op.reads(op.main) is not Reads.LAYER and op.spelling not in CARRIED:
+            main.setdefault(op.spelling, []).append(attribute(op, op.main))
+    every = attributes(ALL_OPS)
+    for spelling, schemas in main.items():
+        both = [*schemas, *([every[spelling]] if spelling in every else [])]
+        every[spelling] = _together(both, f"`{spelling}` itself, or that attribute")
+    return closed({**every, **_CARRIED})
+
+
+def rows(claims: Mapping[str, Schema]) -> Schema:
+    """A table: a row of cells, or one cell for all, for each attribute and each of some claims."""
+    every = {**attributes(ALL_OPS), **_CARRIED}
+    kind = words(*(kind for each in BY_KIND.values() for kind in each))
+    every |= {
+        "layer": {"description": "names of the layers, or their numbers", **ATOM},
+        "op": {"description": "their ops, `conv` where there is no such row", **_ops()},
+        "kind": {"description": "which `pool`, `norm` or `act`", **kind},
+        "main": {"description": "what stands under the key of the op", **TEXT},
+        "from": _PLACED["from"],
+        "act": {"description": "an activation, or whether it is a ReLU", **either(ref("flag"), every["act"])},
+    }
+    every |= {paper: every[own] for paper, own in PAPER_NAMES.items()} | dict(claims)
+    properties: dict[str, Schema] = {}
+    for name, cell in every.items():
+        row = {"description": cell.get("description", name), **either(cell, _EMPTY, listed(either(cell, _EMPTY)))}
+        properties |= {name: row, name.replace("_", " "): row}
+    return closed(properties, description="the network as the paper's table: a row a line, a layer a column")
+
+
+def _ops() -> Schema:
+    """An op, with its kind beside it or with another main argument."""
+    both = [text for key, each in BY_KIND.items() for kind in each for text in (f"{key} {kind}", f"{kind} {key}")]
+    others = "|".join(sorted(spelling for spelling in SPELLINGS if not BY_KIND[spelling]))
+    return either(words(*sorted(SPELLINGS), *both), {"type": "string", "pattern": f"^({others}) [^ ]+$"})

@@ -1,0 +1,234 @@
+"""The JSON Schema of a spec file, for editors: every key described, every word that can be chosen listed.
+
+It knows the words of the language, not the names of a spec: a layer, parameter or argument that is not there is for the
+compiler to find. In a spec with `variants` any value may be a mapping from variant to value, so that only the keys of
+its sections are known.
+"""
+
+from __future__ import annotations
+
+from typing import get_args, get_type_hints
+
+from segcompile.language import json_layers as layers
+from segcompile.language.json_values import (
+    DEFINITIONS,
+    NAME,
+    NUMBER,
+    TEXT,
+    Schema,
+    along_axes,
+    closed,
+    either,
+    integer,
+    listed,
+    one_key,
+    ref,
+    within,
+    words,
+)
+from segcompile.language.schema import Spec
+from segcompile.language.table import CLAIM_ROWS
+from segcompile.language.write import number
+from segcompile.network.training import (
+    MOST_IGNORED,
+    MOST_SELECTORS,
+    MOST_STAGES,
+    Label,
+    Optimizer,
+    Padding,
+    PaddingMode,
+    Reduction,
+    Regime,
+    Schedule,
+)
+from segcompile.ops import SPELLINGS
+
+# Layers in one of their forms, with what enters them, or a base: what edits it, and which variant of it, needs one.
+_NETWORK = {
+    "oneOf": [{"required": ["layers", "input"]}, {"required": ["table", "input"]}, {"required": ["base"]}],
+    "dependentRequired": {"transform": ["base"], "variant": ["base"]},
+}
+_IDENTIFIER = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+
+
+def spec_schema() -> Schema:
+    """The schema, as JSON has it."""
+    loose = Spec.model_json_schema()
+    models = loose.pop("$defs")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "segcompile spec, version 1",
+        "type": "object",
+        "required": ["segcompile", "model"],
+        "if": {"required": ["variants"]},
+        "then": loose,
+        "else": {**closed(sections()), **_NETWORK},
+        "$defs": {**DEFINITIONS, **layers.definitions(), "claimed": closed(claims_of_layers()), **models},
+    }
+
+
+def sections() -> dict[str, Schema]:
+    """Key -> what stands under it."""
+    name = {"type": "string", **_IDENTIFIER}
+    block = {"args": {"description": "names of its arguments", **listed(name, most=64)}, "layers": layers.LAYERS}
+    cite = {"arxiv": "its number on arXiv", "doi": "its DOI", "table": "which table of it", "url": "where it is"}
+    claims = claims_of_layers()
+    return {
+        "segcompile": {"description": "the version of the language", "enum": [1, "1"]},
+        "model": {
+            "description": "the network's name",
+            "type": "string",
+            "pattern": "^[a-z][a-z0-9_]*$",
+            "maxLength": 64,
+        },
+        "about": {"description": "one line of prose", **TEXT},
+        "cite": closed(
+            {key: {"description": told, **TEXT} for key, told in cite.items()}, (), "where it was published"
+        ),
+        "variants": {"description": "names; any value may be a mapping of them to values", **listed(name)},
+        "params": {"description": "named integers", **_by_name(integer())},
+        "input": {"description": "what enters the network", **_inputs()},
+        "defaults": layers.defaults(),
+        "blocks": {"description": "named lists of layers, with arguments", **_by_name(closed(block, ["layers"]))},
+        "table": layers.rows({row: claims[row] for row in CLAIM_ROWS}),
+        "layers": layers.LAYERS,
+        "base": {"description": "the spec that this one is derived from", **NAME},
+        "variant": {"description": "which of the base's variants", **NAME},
+        "transform": {"description": "edits of the base, one behind the other", **listed(one_key(edits()))},
+        "init": ref("init", "how all weights start whose layer does not say it"),
+        "outputs": {"description": "head -> layer", **_by_name(NAME)},
+        "claims": _claims(),
+        "training": training(),
+    }
+
+
+def _by_name(value: Schema) -> Schema:
+    return {"type": "object", "propertyNames": _IDENTIFIER, "additionalProperties": value}
+
+
+def _inputs() -> Schema:
+    """Channels and size, of one input or of each named one; a derived spec says one of them alone."""
+    size = {"description": "height and width, or `any`", **along_axes(either(words("any"), integer(1)))}
+    one = closed({"channels": ref("positive", "how many channels it has"), "size": size})
+    several = {"propertyNames": {**_IDENTIFIER, "not": words("channels", "size")}, "additionalProperties": one}
+    return either(one, {"type": "object", **several})
+
+
+_PLACES = {"after": "behind", "before": "before"}
+
+
+def edits() -> dict[str, Schema]:
+    """Edit -> what it is given."""
+    names = either(NAME, listed(NAME))
+    bodies = {"type": "object", "additionalProperties": either(ref("body"), layers.LAYERS)}
+    place = {key: {**NAME, "description": f"the layer {told} which they come"} for key, told in _PLACES.items()}
+    inserted = closed({**place, "layers": layers.LAYERS}, ["layers"])
+    told = {
+        "convolutionalize": ("linear layers become the convolutions that compute the same", names),
+        "remove": ("layers go, and what read them reads what they read", names),
+        "remove_stride": ("`atrous`, and then the layers go", names),
+        "atrous": ("strides are taken out, and everything behind is dilated", names),
+        "set": (
+            "attributes of layers, by name or pattern",
+            {"type": "object", "additionalProperties": layers.changes()},
+        ),
+        "replace": ("another body under the same name", bodies),
+        "append": ("layers behind the last one", layers.LAYERS),
+        "insert": (
+            "layers behind or before another one",
+            {**inserted, "oneOf": [{"required": [key]} for key in place]},
+        ),
+    }
+    return {edit: {**given, "description": description} for edit, (description, given) in told.items()}
+
+
+def claims_of_layers() -> dict[str, Schema]:
+    """What can be claimed of a layer -> its value."""
+    pixels, ratio = along_axes(integer()), along_axes(NUMBER)
+    elsewhere = {"type": "object", "additionalProperties": pixels}
+    told = {
+        "receptive_field": ("input pixels that reach one output pixel", pixels),
+        "stride": ("input pixels a step of the output", ratio),
+        "margin": ("input pixels that each side loses", ratio),
+        "offset": ("pixels that a crop cuts off at the top and left", pixels),
+        "size": ("height and width, `input`, or input size -> size", either(pixels, elsewhere)),
+        "channels": ("channels of the result", integer()),
+        "kernel": ("the kernel of its op", pixels),
+        "dilation": ("the dilation of its op", pixels),
+        "parameters": ("trained numbers, biases included", integer()),
+    }
+    return {what: {"description": description, **value} for what, (description, value) in told.items()}
+
+
+def _claims() -> Schema:
+    """Of layers by their names, and of the network."""
+    layer, op = ref("claimed"), f"({'|'.join(sorted(SPELLINGS))})"
+    ops = {"propertyNames": {"pattern": rf"^{op}( *\+ *{op})*$"}, "additionalProperties": integer()}
+    network = {
+        "parameters": ("trained numbers, frozen ones and biases included", integer()),
+        "weights": ("trained numbers without biases", integer()),
+        "count": ("how many layers have one of these ops", {"type": "object", **ops}),
+    }
+    own = {what: {"description": told, **either(value, layer)} for what, (told, value) in network.items()}
+    told = "what the paper says of its layers and of the network: checked"
+    return {"description": told, "type": "object", "properties": own, "additionalProperties": layer}
+
+
+def training() -> Schema:
+    """The regime, and the stages that differ from it."""
+    label = either(within(Label), {"type": "string", "pattern": "^class:[0-9]+$"})
+    ignored = {"description": "labels that do not count", **either(label, listed(label, 1, MOST_IGNORED))}
+    reduction = {"description": "over the pixels that count", **words(*get_args(Reduction))}
+    loss = {
+        "ignore": ignored,
+        "reduction": reduction,
+        "keep": _option("keep", "share of the pixels that count in a step"),
+    }
+    falls = {
+        "step": {"every": _option("step_size", "steps at one rate"), "gamma": _option("gamma", "a factor after these")},
+        "poly": {"power": _option("power", "the exponent of (1 - step / steps)")},
+    }
+    schedules = {word: either(next(iter(options.values())), closed(options)) for word, options in falls.items()}
+    optimizer = {
+        "momentum": _option("momentum", "share of the mean gradient that stays, adamw's first beta"),
+        "weight_decay": _option("weight_decay", "what weights lose, times the rate"),
+    }
+    regime: dict[str, Schema] = {
+        "loss": {"description": "what is minimised", **_word({"cross_entropy": closed(loss)})},
+        "optimizer": {
+            "description": "what minimises it",
+            **_word(dict.fromkeys(get_args(Optimizer), closed(optimizer))),
+        },
+        "schedule": {"description": "how the learning rate falls", **_word(schedules, *get_args(Schedule))},
+        "lr": _option("lr", "the learning rate"),
+        "batch": _option("batch", "images a step"),
+        "steps": _option("steps", "steps in all"),
+    }
+    names = either(NAME, listed(NAME, 1, MOST_SELECTORS))
+    parts = {
+        "train": {"description": "the layers that it trains", **names},
+        "freeze": {"description": "the layers that it does not", **names},
+    }
+    size = {"description": "pixels on each side", **along_axes(within(Padding))}
+    stage = {**_by_name(closed({**regime, **parts})), "minProperties": 1, "maxProperties": 1}
+    once = {
+        "double_bias": ref("flag", "biases learn at twice the rate and do not decay"),
+        "input_padding": {
+            "description": "how each image is continued, and by how much",
+            **one_key(dict.fromkeys(get_args(PaddingMode), size)),
+        },
+        "stages": {"description": "parts of the training that follow each other", **listed(stage, 1, MOST_STAGES)},
+    }
+    return closed({**regime, **once}, description="how the network is trained: the defaults of its train.py")
+
+
+def _option(name: str, meaning: str) -> Schema:
+    """A number of the regime, within its limits."""
+    told = f"{meaning} (default: {number(getattr(Regime(), name))})"
+    return {"description": told, **within(get_type_hints(Regime, include_extras=True)[name])}
+
+
+def _word(options: dict[str, Schema], *more: str) -> Schema:
+    """A word, alone or with its options."""
+    given = {word: {"description": f"{word}, with its options", **option} for word, option in options.items()}
+    return either(words(*dict.fromkeys([*options, *more])), one_key(given))

@@ -72,8 +72,7 @@ def analyse(graph: Graph, shapes: Mapping[str, Shape]) -> Facts:
         shape = shapes[node.name]
         parameters = node.op.parameters(inputs)
         macs = node.op.macs(inputs, shape)
-        read = node.inputs[:1] if node.op.lends_size else node.inputs
-        bound = node.op.data_dependent or any(name in facts and facts[name].bound for name in read)
+        bound = node.op.data_dependent or any(name in facts and facts[name].bound for name in node.read)
         name = node.name
         facts[name] = NodeFacts(shape, fields[name], strides[name], places[name], parameters, macs, bound)
     return facts

@@ -20,7 +20,7 @@ from segcompile.facts.coverage.region import Product, Region, unite
 from segcompile.facts.index_set import IndexSet, read_by, union
 from segcompile.facts.strides import Strides
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, Shape, Size, Window
+from segcompile.ops import AXES, Shape, Size, Undecidable, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ NOTHING = Touched()
 def project(graph: Graph, shapes: Mapping[str, Shape], node: str, pixels: Mapping[str, Region]) -> Touched:
     """The cells of `node` that the pixels (input -> region of its map) touch. Raises Undecidable where that depends on
     a size that is symbolic, TooWide for sets with holes that are wider than any network's field."""
-    needed = graph.ancestors([node])
+    needed = _sources(graph, node)
     found = {name: Touched(region) for name, region in pixels.items()}
     for item in graph.nodes:
         if item.name in needed:
@@ -53,10 +53,19 @@ def project(graph: Graph, shapes: Mapping[str, Shape], node: str, pixels: Mappin
     return found.get(node, NOTHING)
 
 
+def _sources(graph: Graph, node: str) -> frozenset[str]:
+    """Every node and input whose values `node` depends on, itself included: how another one's size came about is not
+    asked, as it may be for no window to tell."""
+    found = {node}
+    for item in reversed(graph.nodes):
+        if item.name in found:
+            found.update(item.read)
+    return frozenset(found)
+
+
 def _behind(node: Node, shapes: Mapping[str, Shape], found: Mapping[str, Touched]) -> Touched:
     """What a node makes of the touched cells of its inputs."""
-    read = [(index, found.get(name, NOTHING)) for index, name in enumerate(node.inputs)]
-    read = [(index, have) for index, have in (read[:1] if node.op.lends_size else read) if have]
+    read = [(index, have) for index, name in enumerate(node.read) if (have := found.get(name, NOTHING))]
     if not read:
         return NOTHING
     if mixes(node, shapes):
@@ -66,7 +75,13 @@ def _behind(node: Node, shapes: Mapping[str, Shape], found: Mapping[str, Touched
     mixed_in: list[Product] = []
     whole = False
     for index, have in read:
-        steps = tuple(_step(node, axis, index, shapes) for axis in AXES)
+        try:
+            steps = tuple(_step(node, axis, index, shapes) for axis in AXES)
+        except Undecidable:
+            if have.local is not None:
+                raise
+            whole = True  # wherever its windows lie, what they read may be touched
+            continue
         for cells, into in ((have.local, local), (have.mixed, mixed_in)):
             if cells is not None:
                 into += _outputs(cells, steps)
@@ -138,11 +153,10 @@ def repeats(
 ) -> tuple[Repeat, Repeat] | None:
     """After how many pixels of input `source`, along height and width, the touched cells of `node` are the same moved
     on, borders aside. None where nothing repeats, or no path of windows leads there."""
-    needed = graph.ancestors([node])
+    needed = _sources(graph, node)
     reached = {source}
     for item in graph.nodes:
-        read = item.inputs[:1] if item.op.lends_size else item.inputs
-        if item.name in needed and not reached.isdisjoint(read) and not mixes(item, shapes):
+        if item.name in needed and not reached.isdisjoint(item.read) and not mixes(item, shapes):
             reached.add(item.name)
     if node not in reached:
         return None

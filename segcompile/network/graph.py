@@ -49,6 +49,11 @@ class Node:
     origin: Origin = Origin()
     role: Role = Role.MAIN
 
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The inputs of which more is read than the size."""
+        return self.inputs[:1] if self.op.lends_size else self.inputs
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:

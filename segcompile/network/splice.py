@@ -226,8 +226,7 @@ def _also_gone(graph: Graph, names: Set[str], span: Span) -> Gone:
 
 def _check_reader(graph: Graph, reader: Node, joins: Mapping[str, Node], layers: Set[str], span: Span) -> None:
     """Refuse that a node that stays reads the values of a join that goes, or undoes a pool that does."""
-    read = reader.inputs[:1] if reader.op.lends_size else reader.inputs
-    gone = next((joins[name] for name in read if name in joins), None)
+    gone = next((joins[name] for name in reader.read if name in joins), None)
     if gone is not None:
         help = f"`replace` it, or remove `{reader.layer}` with it"
         raise without(gone, span, f"`{reader.layer}` reads it", help)

@@ -16,8 +16,7 @@ def why_unplaced(atlas: Atlas, shapes: Mapping[str, Shape], name: str, axis: int
     """The reason, and what helps, for a tensor without a map along an axis: that of its first path."""
     while name in atlas.graph.by_name:
         node = atlas.graph.by_name[name]
-        values = node.inputs[:1] if node.op.lends_size else node.inputs
-        if any(atlas.places[source][axis].every for source in values):
+        if any(atlas.places[source][axis].every for source in node.read):
             return _lost(node, shapes, axis)
         name = node.inputs[0]
     return f"`{name}` is not of the first input's size", _OFFSET

@@ -53,6 +53,7 @@ def test_moves_of_a_set(a: set[int], n: int, step: int) -> None:
     assert indices(ours.repeated(n, step)) == {i + k * step for i in a for k in range(n)}
     assert indices(ours.spread(step)) == {i * step for i in a}
     assert indices(ours.divided(n)) == {i // n for i in a if i % n == 0}
+    assert indices(ours.mirrored(step)) == {step - i for i in a}
     assert indices(ours.shifted(-n)) == {i - n for i in a}
     assert indices(ours.within(-n, step)) == {i for i in a if -n <= i <= step}
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from segcompile.compiler import analyse_graph, compile_spec, find_spec
@@ -20,13 +21,33 @@ from segcompile.facts.receptive_field import trace_fields
 from segcompile.facts.shapes import infer_shapes
 from segcompile.facts.strides import trace_strides
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Add, Conv, Deconv, GroupNorm, InstanceNorm, Mul, Op, Pad, Resize, Shape, Undecidable, Unpool
+from segcompile.ops import (
+    Add,
+    AnySize,
+    Conv,
+    Deconv,
+    GlobalPool,
+    GroupNorm,
+    InstanceNorm,
+    Mul,
+    Op,
+    Pad,
+    Resize,
+    Shape,
+    Undecidable,
+    Unpool,
+)
 from segcompile.testing.networks import every_layer, linear, sized, slim
 from segcompile.testing.reference import FORMULAS, STEP, run
-from segcompile.testing.strategies import CHANNELS, free_graphs, graph_of, graphs, unpooled
+from segcompile.testing.strategies import CHANNELS, graph_of, graphs, unpooled
 from segcompile.text.errors import Findings
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+SETTINGS = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
+)
 
 
 # --- on maps of a fixed size: all paths, through the definitions of the ops
@@ -159,23 +180,24 @@ def test_an_unpooling_may_touch_the_window_of_a_cell_and_of_a_switch() -> None:
 # --- on maps of any size: no borders, and everything repeats
 
 
-@settings(SETTINGS, max_examples=25)
+@settings(SETTINGS, max_examples=40)
 @given(data=st.data())
 def test_an_output_is_touched_by_what_it_sees_and_that_repeats(data: st.DataObject) -> None:
-    graph = data.draw(free_graphs(most=6))
-    findings = Findings()
+    drawn, findings = data.draw(graphs()), Findings()
+    graph = replace(drawn, inputs={"input": Shape(CHANNELS, (AnySize("H"), AnySize("W")))})
     shapes = infer_shapes(graph, findings)
     assume(not findings.has_errors)
-    strides = trace_strides(graph, shapes, trace_fields(graph, shapes))
     node = data.draw(st.sampled_from(graph.nodes)).name
     y, x = data.draw(st.tuples(st.integers(40, 60), st.integers(40, 60)))
-    try:
-        found = project(graph, shapes, node, {"input": Region.cell(y, x)})
-    except Undecidable:
-        with pytest.raises(Undecidable):
-            reach(graph, shapes, node, (0, 0))
-        return
-    for cell in data.draw(st.lists(st.sampled_from(around(found.local, (y, x))), min_size=8, max_size=8)):
+    with suppress(Undecidable):
+        check_any(graph, shapes, node, (y, x), data)
+
+
+def check_any(graph: Graph, shapes: dict[str, Shape], node: str, pixel: tuple[int, int], data: st.DataObject) -> None:
+    """Some cells around those that the pixel touches see it if they are among them, and one period on all is moved."""
+    (y, x), strides = pixel, trace_strides(graph, shapes, trace_fields(graph, shapes))
+    found = project(graph, shapes, node, {"input": Region.cell(y, x)})
+    for cell in data.draw(st.lists(st.sampled_from(around(found.local, pixel)), min_size=8, max_size=8)):
         sees = reach(graph, shapes, node, cell)
         assert (cell in found.local if found.local else False) == ((y, x) in sees.regions.get("input", ())), cell
         assert found.whole or found.mixed is not None or "input" not in sees.whole
@@ -197,6 +219,39 @@ def around(region: Region | None, pixel: tuple[int, int]) -> list[tuple[int, int
         return [pixel, (pixel[0] // 2, pixel[1] // 2), (2 * pixel[0], pixel[1])]
     rows, columns = (range(axis.low - 2, axis.high + 3) for axis in (region.rows, region.columns))
     return [(row, column) for row in rows for column in columns]
+
+
+def test_how_the_size_of_a_reference_came_about_is_not_asked() -> None:
+    """`b` has a window that depends on the size, and only lends its size to `c`."""
+    image = Shape(1, (AnySize("H"), AnySize("W")))
+    nodes = (
+        Node("a", Conv(channels=1, kernel=(3, 3), pad="same"), ("image",), "a"),
+        Node("b", Resize(factor=(1, 2), align_corners=True), ("a",), "b"),
+        Node("c", Resize(), ("a", "b"), "c"),
+    )
+    graph = Graph("net", {"image": image}, nodes, {"output": "c"}).verify()
+    shapes = infer_shapes(graph, Findings())
+    strides = trace_strides(graph, shapes, trace_fields(graph, shapes))
+    found = project(graph, shapes, "c", {"image": Region.cell(5, 5)}).local
+    assert cells(found) == {(row, column) for row in range(4, 7) for column in range(7, 15)}
+    assert repeats(graph, shapes, strides, "c", "image") == ((1, 1), (1, 2))
+    with pytest.raises(Undecidable, match="resizing W-1 to 2W-1"):
+        project(graph, shapes, "b", {"image": Region.cell(5, 5)})
+
+
+def test_what_is_mixed_and_spread_again_over_a_map_of_any_size_may_touch_all_of_it() -> None:
+    image = Shape(1, (AnySize("H"), AnySize("W")))
+    nodes = (
+        Node("pool", GlobalPool(kind="global_avg"), ("image",), "pool"),
+        Node("up", Resize(), ("pool", "image"), "up"),
+        Node("sum", Add(), ("up", "image"), "sum"),
+    )
+    graph = Graph("net", {"image": image}, nodes, {"output": "sum"}).verify()
+    shapes = infer_shapes(graph, Findings())
+    pixels = {"image": Region.cell(5, 6)}
+    assert project(graph, shapes, "pool", pixels) == Touched(None, Region.cell(0, 0))
+    assert project(graph, shapes, "up", pixels) == Touched(None, None, True)
+    assert project(graph, shapes, "sum", pixels) == Touched(Region.cell(5, 6), None, True)
 
 
 # --- gradients

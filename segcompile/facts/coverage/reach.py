@@ -32,7 +32,7 @@ def reach(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tuple[int,
         region = unite(found.pop(name, ()))
         current = graph.by_name.get(name)
         if current is not None and (name in whole or (region and mixes(current, shapes))):
-            whole.update(current.inputs[:1] if current.op.lends_size else current.inputs)
+            whole.update(current.read)
         if region is None:
             continue
         regions[name] = region

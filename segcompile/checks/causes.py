@@ -16,7 +16,7 @@ from itertools import pairwise
 from segcompile.facts.alignment import centre, window_of
 from segcompile.facts.witness import Atlas, Path
 from segcompile.network.graph import Node
-from segcompile.ops import Conv, Deconv, Join, Pad, Pool, Resize, Shape, Window
+from segcompile.ops import Deconv, Resize, Shape, Window
 
 _SIDED = 3  # one-sided paddings that are named
 
@@ -54,8 +54,8 @@ def explain(atlas: Atlas, shapes: Mapping[str, Shape], axis: int, join: Node, pa
     if Kind.POINTS in found and Kind.EDGES in found:
         points, edges = (f"{_shown(found[kind], axis)} {kind.value}" for kind in (Kind.POINTS, Kind.EDGES))
         return Cause("mixed", f"{points}, {edges}; one kind throughout would agree")
-    if isinstance(join.op, Join) and join.op.align != "none":
-        message = f"`align: {join.op.align}` goes by the sizes alone; a `crop` cuts where the maps lie over each other"
+    if join.op.aligns != "none":
+        message = f"`align: {join.op.aligns}` goes by the sizes alone; a `crop` cuts where the maps lie over each other"
         return Cause("align", message)
     return Cause("whole", _moved(atlas, axis, paths))
 
@@ -74,7 +74,6 @@ def _moved(atlas: Atlas, axis: int, paths: Sequence[Path]) -> str:
     sided = [
         f"`{node.layer}` pads {before} before and {after} after"
         for node in (atlas.graph.by_name[name] for path in paths for name in path[1:])
-        if isinstance(node.op, Conv | Deconv | Pool | Pad)
         for before, after in (node.op.pads(axis),)
         if before != after
     ]
@@ -140,9 +139,7 @@ def _shown(node: Node, axis: int) -> str:
     op = node.op
     if isinstance(op, Resize):
         return f"`{node.layer}` ({op.mode} resize)"
-    kernel = getattr(op, "kernel", None)
-    stride = getattr(op, "steps", None) or getattr(op, "stride", None)
-    if kernel is None:
+    if op.sliding is None:
         return f"`{node.layer}`"
-    step = f"/{stride[axis]}" if stride is not None and stride[axis] > 1 else ""
-    return f"`{node.layer}` ({kernel[0]}x{kernel[1]}{step})"
+    (height, width), stride = op.sliding.kernel, op.sliding.stride[axis]
+    return f"`{node.layer}` ({height}x{width}{f'/{stride}' if stride > 1 else ''})"

@@ -104,7 +104,7 @@ def _size_changed(verdict: Verdict, subject: Subject) -> Span | None:
     node = nodes_of(verdict.claim.result, subject.graph)[-1]
     while (before := node.inputs[0]) in subject.facts and subject.facts[before].shape.size != verdict.claimed:
         node = subject.graph.by_name[before]
-    strided = getattr(node.op, "stride", None) not in (None, (1, 1))
+    strided = node.op.sliding is not None and node.op.sliding.stride != (1, 1)
     tried = ("stride", "kernel", "pad") if strided else ("kernel", "pad")
     return next((node.origin.attributes[name] for name in tried if name in node.origin.attributes), None)
 

@@ -16,7 +16,7 @@ from segcompile.facts.coverage.reach import Reach, backwards, reach, windows_of
 from segcompile.facts.index_set import IndexSet, TooWide
 from segcompile.facts.receptive_field import Fields
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Conv, Shape, Undecidable, Window
+from segcompile.ops import Shape, Undecidable, Window
 from segcompile.text.errors import Diagnostic, Label, finding
 
 MOST_STEPS = 50_000  # nodes looked at for one head: phases x nodes
@@ -113,11 +113,11 @@ def _skips(window: Window) -> bool:
 
 
 def _leaves_holes(node: Node) -> bool:
-    kernel, dilation, stride = (getattr(node.op, name, None) for name in ("kernel", "dilation", "stride"))
-    if kernel is None:
+    window = node.op.sliding
+    if window is None:
         return False
-    spread = dilation is not None and any(d > 1 < k for d, k in zip(dilation, kernel, strict=True))
-    return spread or (stride is not None and any(s > k for s, k in zip(stride, kernel, strict=True)))
+    axes = zip(window.kernel, window.stride, window.dilation, strict=True)
+    return any(dilation > 1 < kernel or stride > kernel for kernel, stride, dilation in axes)
 
 
 def _told(graph: Graph, found: Gridding, help: str) -> Diagnostic:
@@ -141,21 +141,27 @@ def _told(graph: Graph, found: Gridding, help: str) -> Diagnostic:
 
 
 def _numbers(node: Node, axis: int) -> str:
+    window = node.op.sliding
+    if window is None:
+        return node.op.title  # a resize to fewer pixels has no number
     cause = _cause(node, axis)
-    pair = getattr(node.op, cause, None)
-    return f"{cause} {pair[axis]}" if pair is not None else node.op.title  # a resize to fewer pixels has no number
+    return f"{cause} {(window.dilation if cause == 'dilation' else window.stride)[axis]}"
 
 
 def _cause(node: Node, axis: int) -> str:
     """The attribute by which a node skips cells."""
-    dilation = getattr(node.op, "dilation", (1, 1))
-    return "dilation" if dilation[axis] > 1 else "stride"
+    return "dilation" if _dilation(node, axis) > 1 else "stride"
+
+
+def _dilation(node: Node, axis: int) -> int:
+    return node.op.sliding.dilation[axis] if node.op.sliding is not None else 1
 
 
 def _remedy(graph: Graph, shapes: Mapping[str, Shape], found: Gridding, most: int) -> tuple[str, int]:
     """One layer that closes every hole if it is not dilated, if there is one: tried, not guessed, in so many layers at
     most. And in how many it was."""
-    dilated = [node for node in found.chain if isinstance(node.op, Conv) and node.op.dilation[found.axis] > 1]
+    transposed = {node.name for node in found.chain if node.op.sliding is not None and node.op.sliding.transposed}
+    dilated = [node for node in found.chain if _dilation(node, found.axis) > 1 and node.name not in transposed]
     for tried, node in enumerate(dilated[:most], 1):
         if _closes(graph, shapes, found, node):
             return f"dilation 1 in {node.layer} closes every hole", tried

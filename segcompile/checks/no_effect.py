@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from segcompile.checks.subject import Subject
 from segcompile.facts.pairs import show
 from segcompile.network.graph import Node
-from segcompile.ops import AXES, Conv, Crop, Deconv
+from segcompile.ops import AXES, Crop
+from segcompile.ops.base import Sliding
 from segcompile.text.errors import Diagnostic, finding
 
 
@@ -15,9 +16,10 @@ def check_effects(subject: Subject) -> Iterator[Diagnostic]:
     """SC409: numbers in the spec that change nothing."""
     shapes = subject.shapes
     for node in subject.graph.nodes:
-        if isinstance(node.op, Conv | Deconv) and _dilates_nothing(node.op):
-            height, width = node.op.kernel
-            dilation = show(node.op.dilation)
+        window = node.op.sliding
+        if window is not None and _dilates_nothing(window):
+            height, width = window.kernel
+            dilation = show(window.dilation)
             message = f"{node.layer}: a dilation of {dilation} changes nothing on a {height}x{width} kernel"
             yield finding("SC409", message, node.origin.at("dilation"), help="dilation 1, or a larger kernel")
         if isinstance(node.op, Crop) and node.op.offset == (0, 0):
@@ -27,9 +29,9 @@ def check_effects(subject: Subject) -> Iterator[Diagnostic]:
                 yield finding("SC409", message, node.origin.span)
 
 
-def _dilates_nothing(op: Conv | Deconv) -> bool:
+def _dilates_nothing(window: Sliding) -> bool:
     """A dilation that is written, and stands along no axis at more than one tap."""
-    dilated = [kernel for kernel, dilation in zip(op.kernel, op.dilation, strict=True) if dilation > 1]
+    dilated = [kernel for kernel, dilation in zip(window.kernel, window.dilation, strict=True) if dilation > 1]
     return bool(dilated) and all(kernel == 1 for kernel in dilated)
 
 

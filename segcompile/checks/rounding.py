@@ -10,7 +10,7 @@ from segcompile.checks.subject import Subject
 from segcompile.facts.size_set import SizeSet, fulfilling
 from segcompile.facts.sizes import AxisSizes
 from segcompile.network.graph import Node
-from segcompile.ops import AnySize, Join, Resize, Shape, Size, Undecidable
+from segcompile.ops import AnySize, Op, Resize, Shape, Size, Undecidable
 from segcompile.ops.resampling import limit_ratio
 from segcompile.ops.size import difference
 from segcompile.text.errors import Diagnostic, finding
@@ -46,16 +46,16 @@ def _along(node: Node, axis: int, shapes: Mapping[str, Shape], sizes: AxisSizes 
         return None
     extents = [shapes[name].size[axis] for name in node.inputs]
     try:
-        if isinstance(node.op, Join):
+        if node.op.joins:
             return next(_of_join(node, node.op, extents, sizes), None)
         return _of_resize(node, node.op, extents, sizes) if isinstance(node.op, Resize) else None
     except Undecidable:
         return None  # more residues than can be written down
 
 
-def _of_join(node: Node, op: Join, extents: list[Size], sizes: AxisSizes) -> Iterator[_Told]:
+def _of_join(node: Node, op: Op, extents: list[Size], sizes: AxisSizes) -> Iterator[_Told]:
     """What an `align` cuts off, or puts, before the first pixel of an input."""
-    verb = "cuts off" if op.align == "center_crop" else "puts before"
+    verb = "cuts off" if op.aligns == "center_crop" else "puts before"
     for index, name in enumerate(node.inputs):
         shift = op.shift(extents, index)
         if isinstance(shift, int):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from segcompile.checks import Subject
 from segcompile.compiler import Compiled
-from segcompile.diff.forms import canonical
 from segcompile.diff.overlap import SAME, Overlap
 from segcompile.diff.pairing import Pair, Pairs, but_for_padding, counterparts
 from segcompile.facts.alignment import window_of
@@ -21,7 +20,7 @@ from segcompile.facts.border import Border
 from segcompile.facts.facts import shapes_in
 from segcompile.facts.shapes import infer_shapes
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, HEIGHT, IDENTITY, WIDTH, Conv, Deconv, Op, Pad, Shape, Size, Window
+from segcompile.ops import AXES, HEIGHT, IDENTITY, WIDTH, Op, Shape, Size, Window
 from segcompile.text.errors import Findings
 
 Overlaps = tuple[Overlap, Overlap]  # height and width
@@ -91,7 +90,7 @@ class _Step:
     @property
     def alike(self) -> bool:
         """Whether both do the same, at the border, too."""
-        return self.one is not None and self.other is not None and canonical(self.one.op) == canonical(self.other.op)
+        return self.one is not None and self.other is not None and self.one.op.canonical() == self.other.op.canonical()
 
     @property
     def ops(self) -> tuple[Op, ...]:
@@ -130,17 +129,17 @@ def _along(axis: int, step: _Step, found: Mapping[Pair, Overlaps | None]) -> Ove
         result = behind if behind is None or result is None else result.joined(behind)
         if result is None:
             return None
-    if result is None or all(isinstance(op, Pad) and op.mode == "zero" for op in step.ops):
+    if result is None or all(op.only_pads and op.surroundings == "zero" for op in step.ops):
         return result  # zeros around zeros: what is padded goes on as before
     return result.clipped(*step.sizes(step.pair, axis))
 
 
 def _as_read(overlap: Overlap, step: _Step, size: int, other: int) -> Overlap:
     """What agrees of a tensor, and, where it has no limit, of what the step reads beyond."""
-    if all((isinstance(op, Conv | Pad) and op.mode == "zero") or isinstance(op, Deconv) for op in step.ops):
+    if all(op.surroundings == "zero" for op in step.ops):
         return overlap  # zeros, however many
     inside = overlap.clipped(size, other)
-    mirrors = any(isinstance(op, Conv | Pad) for op in step.ops)  # what lies further in
+    mirrors = any(op.surroundings is not None for op in step.ops)  # what lies further in
     return inside if step.alike and not (mirrors and inside != SAME) else inside.clipped(size, other, both=True)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from segcompile.diff.forms import canonical
 from segcompile.diff.pairing import counterparts
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Init, Op, Reads
@@ -75,7 +74,7 @@ def _pair(a: Graph, b: Graph, name: str, twin: str | None, names: Mapping[str, s
 
 def _parts(nodes: tuple[Node, ...]) -> dict[str, Op]:
     """Role -> op: of the layer itself, and of the norm, act and drop that it carries."""
-    return {node.role: canonical(node.op) for node in nodes}
+    return {node.role: node.op.canonical() for node in nodes}
 
 
 def _changes(role: str, one: Op | None, other: Op | None) -> Iterator[Change]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from segcompile.diff.forms import canonical, unpadded
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Op, Pad
+from segcompile.ops import Op
 
 Pair = tuple[str, str]  # a node or input of the one graph, and of the other
 Pairs = Mapping[Pair, tuple[Pair, ...]]  # each with the pairs that it reads, which stand before it
@@ -26,7 +25,7 @@ def counterparts(a: Mapping[str, _Value], b: Mapping[str, _Value]) -> dict[str, 
 
 def isomorphism(a: Graph, b: Graph) -> dict[str, str] | None:
     """Node or input of `a` -> of `b`, if these are one graph but for names; else None."""
-    pairs = _pair_up(a, b, lambda one, other: canonical(one) == canonical(other), ())
+    pairs = _pair_up(a, b, lambda one, other: one.canonical() == other.canonical(), pads_pass=False)
     if pairs is None:
         return None
     found = counterparts(a.inputs, b.inputs) | dict(list(pairs))
@@ -40,10 +39,10 @@ def but_for_padding(a: Graph, b: Graph) -> Pairs | None:
     A `pad` layer may stand in one of them alone: it is paired with what its counterpart reads. Whether weights are
     shared alike is not looked at.
     """
-    return _pair_up(a, b, lambda one, other: unpadded(one) == unpadded(other), (Pad,))
+    return _pair_up(a, b, lambda one, other: one.unpadded() == other.unpadded(), pads_pass=True)
 
 
-def _pair_up(a: Graph, b: Graph, same: Callable[[Op, Op], bool], passed: tuple[type[Op], ...]) -> Pairs | None:
+def _pair_up(a: Graph, b: Graph, same: Callable[[Op, Op], bool], *, pads_pass: bool) -> Pairs | None:
     inputs, heads = counterparts(a.inputs, b.inputs), counterparts(a.outputs, b.outputs)
     if len(a.inputs) != len(b.inputs) or len(a.outputs) != len(b.outputs):
         return None
@@ -60,7 +59,7 @@ def _pair_up(a: Graph, b: Graph, same: Callable[[Op, Op], bool], passed: tuple[t
                     return None
                 found[pair] = ()
                 continue
-            reads = _reads(pair, one, other, same, passed)
+            reads = _reads(pair, one, other, same, pads_pass)
             if reads is None:
                 return None
             found[pair] = reads
@@ -69,14 +68,14 @@ def _pair_up(a: Graph, b: Graph, same: Callable[[Op, Op], bool], passed: tuple[t
 
 
 def _reads(
-    pair: Pair, one: Node | None, other: Node | None, same: Callable[[Op, Op], bool], passed: tuple[type[Op], ...]
+    pair: Pair, one: Node | None, other: Node | None, same: Callable[[Op, Op], bool], pads_pass: bool
 ) -> tuple[Pair, ...] | None:
     """The pairs that a pair reads; None if it cannot be one."""
     if one is not None and other is not None and same(one.op, other.op) and len(one.inputs) == len(other.inputs):
         return tuple(zip(one.inputs, other.inputs, strict=True))
-    if one is not None and isinstance(one.op, passed):
+    if one is not None and pads_pass and one.op.only_pads:
         return ((one.inputs[0], pair[1]),)
-    if other is not None and isinstance(other.op, passed):
+    if other is not None and pads_pass and other.op.only_pads:
         return ((pair[0], other.inputs[0]),)
     return None
 

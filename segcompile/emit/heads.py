@@ -7,14 +7,7 @@ from typing import Any
 
 from segcompile.facts.facts import Facts
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Activation, Crop, Resize, Softmax
 from segcompile.text.errors import Findings
-
-# The values that an activation gives, least and largest.
-_RANGES = {
-    "relu": (0.0, inf), "relu6": (0.0, 6.0), "elu": (-1.0, inf), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0),
-    "gelu": (-0.17, inf), "silu": (-0.28, inf),
-}  # fmt: skip
 
 
 def view_heads(graph: Graph, facts: Facts) -> dict[str, Any]:
@@ -39,10 +32,10 @@ def warn_bounded(graph: Graph, facts: Facts, findings: Findings) -> None:
     """SC611 for a head whose last activation keeps it from ever being certain of a class."""
     for name in dict.fromkeys(graph.outputs.values()):
         node, channels = last_op(graph, name), facts[name].shape.channels
-        if node is None or not isinstance(node.op, Activation) or _probable(node, channels):
+        if node is None or node.op.bounds is None or _probable(node, channels):
             continue
-        least, most = _RANGES[node.op.kind]
-        ends = f"`{node.layer}` ends in {node.op.kind}"
+        least, most = node.op.bounds
+        ends = f"`{node.layer}` ends in {node.op.title}"
         if channels == 1:
             low, high = (round(100 / (1 + exp(-logit))) for logit in (least, most))
             message = f"{ends}, and its one channel is a logit: probabilities lie between {low} and {high} %"
@@ -60,14 +53,11 @@ def warn_bounded(graph: Graph, facts: Facts, findings: Findings) -> None:
 def last_op(graph: Graph, name: str) -> Node | None:
     """The node whose values an output has, perhaps brought to another size; None for an input's."""
     node = graph.by_name.get(name)
-    while node is not None and isinstance(node.op, Resize | Crop):
+    while node is not None and node.op.resamples:
         node = graph.by_name.get(node.inputs[0])
     return node
 
 
 def _probable(node: Node | None, channels: int) -> str:
     """`softmax` or `sigmoid` if that makes a head's scores the probabilities that its loss is about."""
-    if node is not None and isinstance(node.op, Softmax):
-        return "softmax"
-    sigmoid = node is not None and isinstance(node.op, Activation) and node.op.kind == "sigmoid"
-    return "sigmoid" if sigmoid and channels == 1 else ""
+    return (node.op.probability(channels) if node is not None else None) or ""

@@ -11,7 +11,7 @@ from segcompile.ops import AXES, Crop, Join, Shape
 
 def shared_helpers(graph: Graph) -> dict[str, Any]:
     """Which functions that bring tensors to one size the generated file needs."""
-    joins = {node.op.align for node in graph.nodes if isinstance(node.op, Join)}
+    joins = {node.op.aligns for node in graph.nodes}
     return {
         "center_crop": "center_crop" in joins,
         "center_pad": "pad" in joins,

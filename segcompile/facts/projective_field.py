@@ -134,7 +134,8 @@ def _step(node: Node, axis: int, index: int, shapes: Mapping[str, Shape]) -> _St
     window = node.op.window(axis, sizes, index)
     if window is None:
         return None
-    return _Step(window, sizes[index], shapes[node.name].size[axis], node.op.fills(axis))
+    fills = (node.op.surroundings or "zero", *node.op.pads(axis))
+    return _Step(window, sizes[index], shapes[node.name].size[axis], fills)
 
 
 def _outputs(cells: Region, steps: tuple[_Step | None, ...]) -> list[Product]:

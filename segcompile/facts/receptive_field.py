@@ -174,7 +174,7 @@ def trace_fields(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, Fields]
 
 def _work(node: Node, fields: Fields) -> int:
     """About how many sets were united for the tables of a node."""
-    taps = max(getattr(node.op, "kernel", (1, 1)))
+    taps = max(node.op.sliding.kernel) if node.op.sliding is not None else 1
     return sum(field.period * min(taps, field.period) for field in fields)
 
 

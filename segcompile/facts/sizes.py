@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segcompile.facts.size_set import SizeSet, fulfilling
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, HEIGHT, WIDTH, AnySize, Conv, Pool, Shape, Size, Undecidable
+from segcompile.ops import AXES, HEIGHT, WIDTH, AnySize, Shape, Size, Undecidable
 from segcompile.ops.size import difference
 from segcompile.text.errors import Findings, Label
 
@@ -111,12 +111,12 @@ def _needs(node: Node, inputs: list[Shape], output: Shape) -> Iterator[_Demand]:
 
 def _whole_strides(node: Node, inputs: list[Shape], output: Shape) -> Iterator[_Demand]:
     """The last window ends neither before the end of the padded input (floor) nor behind it (ceil)."""
-    if not isinstance(node.op, Conv | Pool):
+    if node.op.sliding is None or node.op.sliding.transposed:
         return
     for axis in AXES:
         size = inputs[0].size[axis]
         window = node.op.window(axis, [size], 0)
-        if window.stride > 1 and isinstance(size, AnySize):
+        if window is not None and window.stride > 1 and isinstance(size, AnySize):
             reach = window.reach + 1 - window.offset - node.op.pads(axis)[1]
             rest = difference((output.size[axis] - 1) * window.stride + reach, size)
             symbolic = rest if isinstance(rest, AnySize) else AnySize(size.symbol, 0, (0,), rest)

@@ -13,7 +13,7 @@ from segcompile.language.values import Values, read_axes, read_integer, read_pai
 from segcompile.language.words import meant
 from segcompile.network.claims import Claim, Number
 from segcompile.network.graph import Graph
-from segcompile.ops import SPELLINGS, Pool
+from segcompile.ops import SPELLINGS
 from segcompile.text.errors import Findings, Span, fail
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node, Scalar, describe
@@ -124,9 +124,8 @@ class _Reader:
     def _scope(self, result: str | None) -> Values:
         """What names mean in the claims of a layer: `stride` is that of its own op, as in the layer itself."""
         nodes = self.graph.layers.get(self.graph.layer_of(result or ""), ())
-        op = nodes[0].op if nodes else None
-        stride = op.steps if isinstance(op, Pool) else getattr(op, "stride", None)
-        return with_stride(self.values, stride) if stride is not None else self.values
+        window = nodes[0].op.sliding if nodes else None
+        return with_stride(self.values, window.stride) if window is not None else self.values
 
     def _limit(self, size: Scalar) -> None:
         """Refuse (SC111) claims at more sizes of the input than any paper has."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from segcompile.network.flat import flattened
 from segcompile.network.graph import Graph, Node, Role
-from segcompile.ops import Crop, Dropout, Init, Join, Op, Reads, Resize, Shape, Unpool
+from segcompile.ops import Init, Op, Reads, Shape
 from segcompile.ops.size import AnySize
 
 _SCHEME = {"normal": "std", "identity": "groups"}  # what `{scheme: value}` says
@@ -54,19 +54,19 @@ def _layer(graph: Graph, nodes: tuple[Node, ...], above: str) -> str:
     main, *carried = nodes
     names = [graph.layer_of(name) for name in main.inputs]
     said = _op(main.op, names)
-    if not isinstance(main.op, Join) and main.inputs[0] != above:
+    if not main.op.joins and main.inputs[0] != above:
         said["from"] = names[0]
     for node in carried:
-        said[node.role] = number(node.op.rate) if isinstance(node.op, Dropout) else _word(node.op, "kind")
+        said[node.role] = _op(node.op, [])[node.op.spelling]
     return mapping(said)
 
 
 def _op(op: Op, inputs: list[str]) -> dict[str, str]:
     """What a layer says of its own op; `inputs` are the layers that it reads."""
-    if isinstance(op, Join):
+    if op.joins:
         return {op.spelling: f"[{', '.join(inputs)}]", **_attributes(op, ())}
-    if isinstance(op, Crop | Unpool) or (isinstance(op, Resize) and len(inputs) == 2):
-        return {op.spelling: inputs[1], **_attributes(op, ("pool_layer", "factor"))}
+    if len(inputs) > 1:
+        return {op.spelling: inputs[1], **_attributes(op, (op.main,))}
     if op.spelling in (Role.NORM, Role.ACT):
         return {op.spelling: _word(op, "kind")}
     assert op.main is not None
@@ -83,7 +83,7 @@ def _word(op: Op, main: str) -> str:
     return mapping({word: next(iter(options.values())) if single else mapping(options)})
 
 
-def _attributes(op: Op, left: tuple[str, ...]) -> dict[str, str]:
+def _attributes(op: Op, left: tuple[str | None, ...]) -> dict[str, str]:
     """Every attribute that is not what an op has by default, but for those that are `left` out."""
     fields = type(op).model_fields
     return {

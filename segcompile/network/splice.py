@@ -10,7 +10,6 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from segcompile.network.graph import Gone, GoneEnd, Graph, Node, Role, Scope, enclosing, layer_of
-from segcompile.ops import Join
 from segcompile.text.errors import SegcompileError, Span, fail
 
 
@@ -118,7 +117,7 @@ def remove(graph: Graph, layers: Set[str], span: Span) -> Graph:
             kept.append(read)
             continue
         stands_for[node.name] = read.inputs[0]
-        if isinstance(node.op, Join) and len(set(read.inputs)) > 1:
+        if node.op.joins and len(set(read.inputs)) > 1:
             joins[node.name] = node
         elif node.inputs[0] in joins:
             joins[node.name] = joins[node.inputs[0]]

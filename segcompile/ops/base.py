@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -111,6 +111,17 @@ IDENTITY = Window()
 
 
 @dataclass(frozen=True, slots=True)
+class Sliding:
+    """A window that slides over a map, as a paper writes it, (height, width) each; that of a transposed convolution
+    slides over its output."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    transposed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """A trained tensor of an op, in PyTorch's layout."""
 
@@ -150,7 +161,11 @@ class Refusal(Exception):
 
 
 class Op(BaseModel):
-    """Everything that is true of an op, for any backend and any analysis."""
+    """Everything that is true of an op, for any backend and any analysis.
+
+    What the rest of the house wants to know of an op it asks here, and looks at no class. An answer that an op does not
+    give is the careful one: it has no window, no padding, no denser form, and is equal to nothing but itself.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # most ops are not used: 0.1 s of start-up
 
@@ -160,7 +175,12 @@ class Op(BaseModel):
     least_inputs: ClassVar[int] = 1
     most_inputs: ClassVar[int | None] = 1  # None: any number
     lends_size: ClassVar[bool] = False  # the second input, if any, is read for its size only
+    joins: ClassVar[bool] = False  # its inputs stand side by side, and its key in a spec lists them
     switches: ClassVar[int | None] = None  # the input of which it reads where the maxima were, and no values
+    flattens: ClassVar[bool] = False  # it reads a map as one vector, channel by channel and row by row
+    resamples: ClassVar[bool] = False  # it gives the values of its input, or means between them, on another grid
+    only_pads: ClassVar[bool] = False  # it gives its input and what it puts around, and changes nothing
+    stored_as: ClassVar[tuple[str, ...]] = ()  # the kinds of layers in a file of weights that hold its tensors
     whole_image: ClassVar[bool] = False  # every output depends on every input position
     data_dependent: ClassVar[bool] = False  # the values decide which part of its window an output reads: a bound
     spatial: ClassVar[bool] = False  # needs an input with height and width
@@ -189,10 +209,6 @@ class Op(BaseModel):
         """
         return IDENTITY
 
-    def fills(self, axis: int) -> tuple[PadMode, int, int]:
-        """What it puts around its input along `axis`: of which kind, and how many pixels before and after."""
-        return "zero", 0, 0
-
     def dilated(self, factor: tuple[int, int]) -> Op:
         """The op for a map `factor` (height, width) times as dense: every factor-th of its outputs is what this one
         gives on the sparser map. Raises Refusal, whose message goes on behind the layer's name, where there is none:
@@ -203,8 +219,59 @@ class Op(BaseModel):
             raise Refusal("SC507", f"({self.title}) mixes the positions of the whole map, and a denser map has others")
         raise Refusal("SC507", f"({self.title}) has no form for a denser map")
 
+    @property
+    def sliding(self) -> Sliding | None:
+        """Its kernel, stride and dilation; None for an op that has no such window."""
+        return None
+
+    def pads(self, axis: int) -> tuple[int, int]:
+        """The pixels put around its input along `axis`, (before, after), `same` resolved; of a transposed convolution
+        those that are cut off its output."""
+        return 0, 0
+
+    @property
+    def surroundings(self) -> Literal["zero", "reflect", "edge"] | None:
+        """What it reads beyond the end of its input: zeros, or the input again; None for neither, as of a maximum."""
+        return None
+
+    def canonical(self) -> Op:
+        """The one form of all ops of this class that do the same, however they are written."""
+        return self
+
+    def unpadded(self) -> Op:
+        """The canonical op without what says where its border lies. Two that are equal then have equal weights, and do
+        the same to pixels far from any border."""
+        return self.canonical()
+
+    @property
+    def aligns(self) -> str:
+        """How it makes inputs of unequal sizes equal; `none` if it does not."""
+        return "none"
+
+    def shift(self, sizes: Sequence[Size], index: int) -> Size:
+        """How many pixels it cuts off input `index` before the first one to make the inputs' `sizes` along an axis
+        equal; negative where it puts them there."""
+        return 0
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The values that it gives, least and largest; None where that is up to its input."""
+        return None
+
+    def probability(self, channels: int) -> Literal["softmax", "sigmoid"] | None:
+        """Of which function its `channels` values a pixel are the probabilities of classes; None if they are none."""
+        return None
+
+    def groups_of(self, channels: int) -> int | None:
+        """Into how many groups it splits so many channels; None for an op that knows no groups."""
+        return None
+
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
         """The trained tensors."""
+        return ()
+
+    def buffers(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+        """The tensors that are kept with the trained ones and not trained: statistics."""
         return ()
 
     def macs(self, shapes: Sequence[Shape], output: Shape) -> int | None:
@@ -220,6 +287,10 @@ class Op(BaseModel):
     def reads(cls, attribute: str) -> Reads:
         """How the text of `attribute` is read."""
         return next(item for item in cls.model_fields[attribute].metadata if isinstance(item, Reads))
+
+
+_S = TypeVar("_S", bound=Op)
+NOTHING = (0, 0, 0, 0)  # the padding that is none
 
 
 def product(*factors: Size) -> int | None:
@@ -254,22 +325,10 @@ def dilated_pads(pads: tuple[int, int, int, int], mode: str, factor: tuple[int, 
     return top, bottom, left, right
 
 
-class Sliding(Protocol):
-    """An op whose window slides over a padded map."""
-
-    kernel: tuple[int, int]
-    dilation: tuple[int, int]
-
-    def pads(self, axis: int) -> tuple[int, int]: ...
-    def model_copy(self, *, update: Mapping[str, object]) -> Self: ...
-
-
-_S = TypeVar("_S", bound=Sliding)
-
-
-def on_denser(op: _S, mode: str, factor: tuple[int, int]) -> _S:
-    """The op, padded by `mode`, dilated for a map `factor` times as dense. Raises Refusal as `dilated_pads` does."""
-    dilation = tuple(op.dilation[axis] * factor[axis] if op.kernel[axis] > 1 else 1 for axis in AXES)
+def on_denser(op: _S, window: Sliding, mode: str, factor: tuple[int, int]) -> _S:
+    """The op of a sliding window, padded by `mode`, dilated for a map `factor` times as dense. Raises Refusal as
+    `dilated_pads` does."""
+    dilation = tuple(window.dilation[axis] * factor[axis] if window.kernel[axis] > 1 else 1 for axis in AXES)
     pads = dilated_pads((*op.pads(0), *op.pads(1)), mode, factor)
     found = op.model_copy(update={"dilation": dilation})
     kept = pads == (*found.pads(0), *found.pads(1))  # `same` may say it already
@@ -279,3 +338,8 @@ def on_denser(op: _S, mode: str, factor: tuple[int, int]) -> _S:
 def axis_pads(pad: tuple[int, int, int, int], axis: int) -> tuple[int, int]:
     """(before, after) of [top, bottom, left, right]."""
     return pad[2 * axis], pad[2 * axis + 1]
+
+
+def padded_in_pixels(op: _S) -> _S:
+    """The op with its padding as [top, bottom, left, right]."""
+    return op.model_copy(update={"pad": (*op.pads(0), *op.pads(1))})

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from math import gcd
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from segcompile.ops.base import (
     AXES,
+    NOTHING,
     ZEROS,
     Flag,
     Init,
@@ -22,9 +23,11 @@ from segcompile.ops.base import (
     Positive,
     Refusal,
     Shape,
+    Sliding,
     Window,
     axis_pads,
     on_denser,
+    padded_in_pixels,
     product,
     same_pads,
     too_late,
@@ -67,6 +70,7 @@ class Conv(Op):
     main: ClassVar[str] = "channels"
     summary: ClassVar[str] = "convolution: kernel, stride, dilation, pad, mode, groups, bias, init, frozen"
     spatial: ClassVar[bool] = True
+    stored_as: ClassVar[tuple[str, ...]] = ("conv", "linear")
 
     channels: Positive
     kernel: Pair
@@ -79,14 +83,28 @@ class Conv(Op):
     init: Initialiser = Init()
     frozen: Flag = False
 
+    @property
+    def sliding(self) -> Sliding:
+        return Sliding(self.kernel, self.stride, self.dilation)
+
     def pads(self, axis: int) -> tuple[int, int]:
-        """Padding (before, after) along `axis`, `same` resolved."""
         if self.pad == "same":
             return same_pads(self.kernel[axis], self.dilation[axis])
         return axis_pads(self.pad, axis)
 
-    def fills(self, axis: int) -> tuple[PadMode, int, int]:
-        return self.mode, *self.pads(axis)
+    @property
+    def surroundings(self) -> Literal["zero", "reflect", "edge"]:
+        return self.mode
+
+    def canonical(self) -> Op:
+        found = padded_in_pixels(self)
+        return found if found.pad != NOTHING else found.model_copy(update={"mode": "zero"})
+
+    def unpadded(self) -> Op:
+        return self.model_copy(update={"pad": NOTHING, "mode": "zero"})
+
+    def groups_of(self, channels: int) -> int:
+        return self.groups
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         (source,) = shapes
@@ -113,7 +131,7 @@ class Conv(Op):
         return Refusal("SC303", message, "kernel", f"the input needs at least {span - before - after} pixels here")
 
     def dilated(self, factor: tuple[int, int]) -> Op:
-        return on_denser(self, self.mode, factor)
+        return on_denser(self, self.sliding, self.mode, factor)
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.stride[axis], self.dilation[axis], self.pads(axis)[0])
@@ -136,6 +154,7 @@ class Deconv(Op):
         "transposed convolution: kernel, stride, pad, output_pad, dilation, groups, bias, init, frozen"
     )
     spatial: ClassVar[bool] = True
+    stored_as: ClassVar[tuple[str, ...]] = ("deconv",)
 
     channels: Positive
     kernel: Pair
@@ -148,6 +167,10 @@ class Deconv(Op):
     init: Initialiser = Init()
     frozen: Flag = False
 
+    @property
+    def sliding(self) -> Sliding:
+        return Sliding(self.kernel, self.stride, self.dilation, transposed=True)
+
     def pads(self, axis: int) -> tuple[int, int]:
         """What is cut (before, after) of the full output; `same` makes the output stride times as large."""
         if self.pad != "same":
@@ -157,6 +180,19 @@ class Deconv(Op):
             message = f"a kernel of {self.kernel[axis]} cannot fill a stride of {self.stride[axis]}"
             raise Refusal("SC317", message, "kernel", f"a kernel of at least {self.stride[axis]}, or pad: 0")
         return total // 2, total - total // 2
+
+    @property
+    def surroundings(self) -> Literal["zero"]:
+        return "zero"
+
+    def canonical(self) -> Op:
+        return padded_in_pixels(self)
+
+    def unpadded(self) -> Op:
+        return self.model_copy(update={"pad": NOTHING, "output_pad": (0, 0)})
+
+    def groups_of(self, channels: int) -> int:
+        return self.groups
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         (source,) = shapes

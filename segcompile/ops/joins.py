@@ -18,8 +18,13 @@ class Join(Op):
 
     least_inputs: ClassVar[int] = 2
     most_inputs: ClassVar[int | None] = None
+    joins: ClassVar[bool] = True
 
     align: Align = "none"
+
+    @property
+    def aligns(self) -> str:
+        return self.align
 
     def joined(self, shapes: Sequence[Shape]) -> tuple[Size, ...]:
         """The common size. Raises Refusal SC316 for a vector beside a feature map."""
@@ -44,7 +49,6 @@ class Join(Op):
         return (least if self.align == "center_crop" else most)(sizes)
 
     def shift(self, sizes: Sequence[Size], index: int) -> Size:
-        """How many pixels `align` cuts off an input before its first one; negative where it puts them there."""
         if self.align == "none":
             return 0
         surplus = difference(sizes[index], self._common(sizes))

@@ -16,6 +16,8 @@ class Linear(Op):
     main: ClassVar[str] = "features"
     summary: ClassVar[str] = "fully connected: bias, init, frozen"
     whole_image: ClassVar[bool] = True
+    flattens: ClassVar[bool] = True
+    stored_as: ClassVar[tuple[str, ...]] = ("linear", "conv")
 
     features: Positive
     bias: Flag = True

@@ -34,6 +34,7 @@ class BatchNorm(Op):
     main: ClassVar[str] = "kind"
     summary: ClassVar[str] = "batch normalisation: eps, momentum (share of the new batch)"
     pointwise: ClassVar[bool] = True
+    stored_as: ClassVar[tuple[str, ...]] = ("batch", "scale")
 
     kind: Annotated[Literal["batch"], Reads.WORD] = "batch"
     eps: Eps = 1e-5
@@ -45,6 +46,10 @@ class BatchNorm(Op):
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
         return _scale_and_shift(shapes[0].channels)
+
+    def buffers(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+        channels = (shapes[0].channels,)
+        return Parameter("running_mean", channels, ZEROS), Parameter("running_var", channels, _ONES)
 
 
 class InstanceNorm(Op):
@@ -58,6 +63,7 @@ class InstanceNorm(Op):
     summary: ClassVar[str] = "instance normalisation: eps"
     spatial: ClassVar[bool] = True
     whole_image: ClassVar[bool] = True
+    stored_as: ClassVar[tuple[str, ...]] = ("instance", "group")
 
     kind: Annotated[Literal["instance"], Reads.WORD] = "instance"
     eps: Eps = 1e-5
@@ -65,6 +71,9 @@ class InstanceNorm(Op):
     @property
     def title(self) -> str:
         return "instance norm"
+
+    def groups_of(self, channels: int) -> int:
+        return channels
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         _check_many(shapes[0].size, "instance norm of one pixel")
@@ -82,6 +91,7 @@ class GroupNorm(Op):
     main: ClassVar[str] = "kind"
     summary: ClassVar[str] = "group normalisation: groups, eps"
     whole_image: ClassVar[bool] = True
+    stored_as: ClassVar[tuple[str, ...]] = ("group", "instance")
 
     kind: Annotated[Literal["group"], Reads.WORD] = "group"
     groups: Positive
@@ -90,6 +100,9 @@ class GroupNorm(Op):
     @property
     def title(self) -> str:
         return "group norm"
+
+    def groups_of(self, channels: int) -> int:
+        return self.groups
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         check_groups(shapes[0].channels, self.groups, "input")

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from segcompile.ops.base import Init, Number, Op, Parameter, Reads, Refusal, Shape
+
+# The values that an activation gives, least and largest.
+_BOUNDS = {
+    "relu": (0.0, inf), "relu6": (0.0, 6.0), "elu": (-1.0, inf), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0),
+    "gelu": (-0.17, inf), "silu": (-0.28, inf),
+}  # fmt: skip
 
 
 class Activation(Op):
@@ -23,6 +30,13 @@ class Activation(Op):
     @property
     def title(self) -> str:
         return self.kind
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return _BOUNDS[self.kind]
+
+    def probability(self, channels: int) -> Literal["sigmoid"] | None:
+        return "sigmoid" if self.kind == "sigmoid" and channels == 1 else None
 
 
 class LeakyRelu(Op):
@@ -48,6 +62,7 @@ class PRelu(Op):
     main: ClassVar[str] = "kind"
     summary: ClassVar[str] = "parametric ReLU, one slope a channel"
     pointwise: ClassVar[bool] = True
+    stored_as: ClassVar[tuple[str, ...]] = ("prelu",)
 
     kind: Annotated[Literal["prelu"], Reads.WORD] = "prelu"
 
@@ -90,6 +105,9 @@ class Softmax(Op):
     pointwise: ClassVar[bool] = True
 
     over: Annotated[Literal["channels"], Reads.WORD] = "channels"
+
+    def probability(self, channels: int) -> Literal["softmax"]:
+        return "softmax"
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         if shapes[0].channels == 1:

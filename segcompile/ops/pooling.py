@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from segcompile.ops.base import (
     AXES,
+    NOTHING,
     Op,
     OptionalPair,
     Padding,
@@ -15,9 +17,11 @@ from segcompile.ops.base import (
     Reads,
     Refusal,
     Shape,
+    Sliding,
     Window,
     axis_pads,
     on_denser,
+    padded_in_pixels,
     same_pads,
     too_late,
 )
@@ -49,9 +53,18 @@ class Pool(Op):
         """The stride, which is the kernel unless given."""
         return self.stride or self.kernel
 
+    @property
+    def sliding(self) -> Sliding:
+        return Sliding(self.kernel, self.steps, self.dilation)
+
     def pads(self, axis: int) -> tuple[int, int]:
-        """Padding (before, after) along `axis`, `same` resolved."""
         return same_pads(self.kernel[axis], self.dilation[axis]) if self.pad == "same" else axis_pads(self.pad, axis)
+
+    def canonical(self) -> Op:
+        return padded_in_pixels(self).model_copy(update={"stride": self.steps})
+
+    def unpadded(self) -> Op:
+        return self.canonical().model_copy(update={"pad": NOTHING})
 
     @property
     def spans(self) -> tuple[int, int]:
@@ -90,7 +103,7 @@ class Pool(Op):
             return self
         if self.kind != "max":
             raise Refusal("SC507", "takes a mean of neighbours, which cannot be dilated", "kind", "`pool: max`")
-        found = on_denser(self, "zero", factor)
+        found = on_denser(self, self.sliding, "zero", factor)
         for axis in AXES:
             most = max(found.pads(axis))
             if 2 * most > found.spans[axis]:
@@ -131,6 +144,16 @@ class Unpool(Op):
     def kernel(self) -> tuple[int, int]:
         """The pool's."""
         return self.pool.kernel
+
+    @property
+    def sliding(self) -> Sliding | None:
+        return replace(self.pool.sliding, transposed=True) if self.pool_layer is not None else None
+
+    def canonical(self) -> Op:
+        return self.model_copy(update={"pool_layer": self.pool.canonical()})
+
+    def unpadded(self) -> Op:
+        return self.model_copy(update={"pool_layer": self.pool.unpadded()})
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         if self.pool_layer is None:

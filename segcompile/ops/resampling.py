@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from segcompile.ops.base import (
     AXES,
+    NOTHING,
     Flag,
     Op,
     OptionalOffset,
@@ -36,6 +37,7 @@ class Crop(Op):
     least_inputs: ClassVar[int] = 2
     most_inputs: ClassVar[int | None] = 2
     lends_size: ClassVar[bool] = True
+    resamples: ClassVar[bool] = True
     spatial: ClassVar[bool] = True
 
     offset: OptionalOffset = None
@@ -48,6 +50,9 @@ class Crop(Op):
             have, want = (shape.size[axis] for shape in shapes)
             offset = self.offset[axis] if self.offset else 0
             yield Need(axis, difference(have, want) - offset, partial(_uncovered, have, offset, want))
+
+    def unpadded(self) -> Op:
+        return self.model_copy(update={"offset": None})
 
     def dilated(self, factor: tuple[int, int]) -> Op:
         offset = self.offset and tuple(self.offset[axis] * factor[axis] for axis in AXES)
@@ -64,18 +69,25 @@ class Pad(Op):
     main: ClassVar[str] = "amount"
     summary: ClassVar[str] = "pixels around: mode zero, reflect or edge"
     spatial: ClassVar[bool] = True
+    only_pads: ClassVar[bool] = True
 
     amount: Padding
     mode: PadMode = "zero"
 
     def pads(self, axis: int) -> tuple[int, int]:
-        """(before, after) along `axis`."""
         if self.amount == "same":
             raise Refusal("SC315", "`same` belongs to a window; a pad needs a number of pixels", "amount")
         return axis_pads(self.amount, axis)
 
-    def fills(self, axis: int) -> tuple[PadMode, int, int]:
-        return self.mode, *self.pads(axis)
+    @property
+    def surroundings(self) -> Literal["zero", "reflect", "edge"]:
+        return self.mode
+
+    def canonical(self) -> Op:
+        return self if self.amount != NOTHING else Pad(amount=NOTHING)
+
+    def unpadded(self) -> Op:
+        return Pad(amount=NOTHING)
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         return Shape(shapes[0].channels, tuple(shapes[0].size[axis] + sum(self.pads(axis)) for axis in AXES))
@@ -103,6 +115,7 @@ class Resize(Op):
     least_inputs: ClassVar[int] = 1
     most_inputs: ClassVar[int | None] = 2
     lends_size: ClassVar[bool] = True
+    resamples: ClassVar[bool] = True
     spatial: ClassVar[bool] = True
 
     factor: OptionalPair = None

@@ -13,43 +13,30 @@ from segcompile.facts.shapes import infer_shapes
 from segcompile.network.graph import Graph, Node, enclosing
 from segcompile.network.training import Training
 from segcompile.ops import (
-    Activation,
     Add,
-    BatchNorm,
-    Conv,
-    Deconv,
     GlobalPool,
-    GroupNorm,
     Init,
-    InstanceNorm,
-    LeakyRelu,
-    Linear,
     Op,
     Pool,
-    PRelu,
-    ResponseNorm,
     Scale,
     Shape,
-    Softmax,
 )
 from segcompile.text.errors import Findings, SegcompileError
 
 SMALL = 24  # pixels along a side: what most networks leave something of
 FURTHER = 512  # pixels that are looked through for a size
-_NOT_LINEAR = (Activation, LeakyRelu, PRelu, Softmax, Scale, ResponseNorm, BatchNorm, InstanceNorm, GroupNorm)
 
 
 def slim(graph: Graph, channels: int = 2) -> Graph:
     """The graph with so few channels everywhere: the same geometry, cheaper."""
 
     def thin(node: Node) -> Node:
-        changes: dict[str, Any] = {}
-        if isinstance(node.op, Conv | Deconv):
-            groups = channels if node.op.groups > 1 else 1
-            changes = {"channels": channels, "groups": groups, "init": Init(), "frozen": False}
-        elif isinstance(node.op, Linear):
-            changes = {"features": channels}
-        return replace(node, op=node.op.model_copy(update=changes))
+        op = node.op
+        changes: dict[str, Any] = {op.main: channels} if op.main in ("channels", "features") else {}
+        if op.main == "channels":
+            groups = channels if (op.groups_of(channels) or 1) > 1 else 1
+            changes |= {"groups": groups, "init": Init(), "frozen": False}
+        return replace(node, op=op.model_copy(update=changes))
 
     inputs = {name: Shape(channels, shape.size) for name, shape in graph.inputs.items()}
     return replace(graph, inputs=inputs, nodes=tuple(thin(node) for node in graph.nodes))
@@ -76,11 +63,11 @@ def every_layer(graph: Graph) -> Graph:
 
 
 def linear(graph: Graph) -> Graph:
-    """The graph with means for maxima and ones for activations and norms, which read no neighbours or whose local part
-    is the pixel itself: what a window reads has a gradient that is not zero, whatever the values are."""
+    """The graph with means for maxima and ones for norms and what is pointwise, which read no neighbours or whose local
+    part is the pixel itself: what a window reads has a gradient that is not zero, whatever the values are."""
 
     def of(op: Op) -> Op:
-        if isinstance(op, _NOT_LINEAR):
+        if op.pointwise or (op.whole_image and op.window(0, [1], 0) is not None):
             return Scale(factor=1.0)
         if isinstance(op, Pool) and op.dilation == (1, 1):  # a mean cannot be dilated
             return op.model_copy(update={"kind": "avg"})

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from segcompile.ops import Conv, Crop, Deconv, Join, Op, Resize, Unpool
+from segcompile.ops import Op
 from segcompile.testing.strategies import CHANNELS, graphs
 
 HEAD = """\
@@ -43,10 +43,11 @@ def specs(draw: DrawFn) -> str:
         attributes = _layer(node.op, [names.get(name, name) for name in node.inputs])
         if draw(st.booleans()) and attributes.get("from") == above:
             del attributes["from"]
-        if isinstance(node.op, Conv | Deconv) and node.op.channels == CHANNELS:
+        convolves = node.op.main == "channels"
+        if convolves and attributes[node.op.spelling] == str(CHANNELS):
             attributes[node.op.spelling] = draw(st.sampled_from(["C", "2D", "D**2", str(CHANNELS)]))
         parts = [f"{name}: {value}" for name, value in attributes.items()]
-        if isinstance(node.op, Conv | Deconv) and draw(st.booleans()):
+        if convolves and draw(st.booleans()):
             parts.append(draw(st.sampled_from(_CARRIED)))
         lines.append(f"  - {node.name}: {{{', '.join(parts)}}}")
         above = node.name
@@ -60,9 +61,9 @@ def _layer(op: Op, inputs: list[str]) -> dict[str, str]:
     """Attribute -> text, the op's key first."""
     told = {name: value for name, value in op if value != type(op).model_fields[name].default}
     found: dict[str, str] = {}
-    if isinstance(op, Join):
+    if op.joins:
         found[op.spelling] = f"[{', '.join(inputs)}]"
-    elif isinstance(op, Crop | Unpool) or (isinstance(op, Resize) and len(inputs) == 2):
+    elif len(inputs) > 1:
         found[op.spelling] = inputs[1]
         told.pop("pool_layer", None)
     elif op.spelling in ("norm", "act"):
@@ -74,7 +75,7 @@ def _layer(op: Op, inputs: list[str]) -> dict[str, str]:
         assert op.main is not None
         told.pop(op.main, None)
         found[op.spelling] = _text(getattr(op, op.main))
-    if not isinstance(op, Join):
+    if not op.joins:
         found["from"] = inputs[0]
     return found | {name: _text(value) for name, value in told.items()}
 

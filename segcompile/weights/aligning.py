@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from segcompile.ops import BatchNorm, GroupNorm, InstanceNorm, PRelu
 from segcompile.weights.parameters import Tensor
 from segcompile.weights.placing import Place, given
 from segcompile.weights.sites import KERNELS, NORMS, FileLayer
 from segcompile.weights.stored import Source, Stored
 
+_SLOPES = frozenset({"prelu"})
 Layer = tuple[Place, ...]
 _Ours = list[Tensor]  # the tensors of a node
 _Theirs = list[Stored]  # those of a layer of the file
@@ -95,11 +95,8 @@ def _pairs(mine: Sequence[_Ours], theirs: Sequence[_Theirs]) -> Iterator[tuple[s
 
 
 def _family(part: _Ours) -> frozenset[str]:
-    if isinstance(part[0].node.op, PRelu):
-        return frozenset({"prelu"})
-    if isinstance(part[0].node.op, BatchNorm | InstanceNorm | GroupNorm):
-        return NORMS
-    return KERNELS if len(part[0].shape) > 1 else frozenset()
+    kinds = set(part[0].node.op.stored_as)
+    return next((family for family in (KERNELS, NORMS, _SLOPES) if family & kinds), frozenset())
 
 
 def _said(layer: _Theirs) -> FileLayer:

@@ -7,29 +7,21 @@ a dilated network does with a classifier's; who wants that says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, BatchNorm, Conv, Deconv, GroupNorm, InstanceNorm, Linear, Pad, PRelu
+from segcompile.ops import AXES, BatchNorm, Deconv
+from segcompile.ops.base import Sliding
 from segcompile.text.errors import CODES, MAX_ERRORS, Diagnostic, SegcompileError
 from segcompile.weights.parameters import Tensor
 from segcompile.weights.placing import EXAMPLES, Place, groups_of
-from segcompile.weights.sites import KERNELS, FileLayer, Kind, Pads
+from segcompile.weights.sites import KERNELS, FileLayer, Pads
 from segcompile.weights.stored import Stored
 
-_KINDS: tuple[tuple[type, frozenset[Kind]], ...] = (
-    (Conv, frozenset({"conv", "linear"})),
-    (Linear, frozenset({"conv", "linear"})),
-    (Deconv, frozenset({"deconv"})),
-    (BatchNorm, frozenset({"batch", "scale"})),
-    (InstanceNorm, frozenset({"instance", "group"})),
-    (GroupNorm, frozenset({"instance", "group"})),
-    (PRelu, frozenset({"prelu"})),
-)
-_WORDS: dict[Kind, str] = {
+_WORDS: Mapping[str, str] = {
     "conv": "convolution", "deconv": "transposed convolution", "linear": "fully connected layer", "batch": "batch norm",
     "instance": "instance norm", "group": "group norm", "scale": "scale a channel", "prelu": "PReLU",
 }  # fmt: skip
@@ -86,22 +78,20 @@ def _pairs(places: Iterable[Place]) -> Iterator[tuple[Node, FileLayer, int]]:
 
 def _differences(graph: Graph, node: Node, layer: FileLayer, channels: int) -> Iterator[Difference]:
     """The kind of layer; where that agrees, what it does."""
-    kinds = next((kinds for op, kinds in _KINDS if isinstance(node.op, op)), frozenset({layer.kind}))
-    if layer.kind not in kinds and not _written_out(node, layer):
-        ours = "transposed convolution" if isinstance(node.op, Deconv) else node.op.title
-        ours = {"conv": "convolution", "linear": "fully connected layer"}.get(ours, ours)
-        theirs = _a(_WORDS[layer.kind])
+    kinds = node.op.stored_as
+    if kinds and layer.kind not in kinds and not _written_out(node, layer):
+        ours, theirs = _WORDS[kinds[0]], _a(_WORDS[layer.kind])
         help = f"make it {theirs}, if the file is right; otherwise these are another network's weights"
         yield Difference("SC805", node, layer, node.op.main or "", "it", _a(ours), theirs, help)
         return
     yield from _meaning(node, layer, channels)
-    if (isinstance(node.op, Conv) and layer.kind == "conv") or isinstance(node.op, Deconv):
-        yield from _window(graph, node, node.op, layer)
+    if node.op.sliding is not None and layer.kind in ("conv", "deconv"):
+        yield from _window(graph, node, node.op.sliding, layer)
 
 
 def _written_out(node: Node, layer: FileLayer) -> bool:
     """Whether the file computes the norm before the scale and shift by steps of its own: means, squares, roots."""
-    return layer.kind == "scale" and not layer.behind and isinstance(node.op, InstanceNorm | GroupNorm)
+    return layer.kind == "scale" and not layer.behind and "group" in node.op.stored_as
 
 
 def _a(words: str) -> str:
@@ -110,31 +100,28 @@ def _a(words: str) -> str:
 
 def _meaning(node: Node, layer: FileLayer, channels: int) -> Iterator[Difference]:
     op = node.op
-    if isinstance(op, Conv | Deconv | GroupNorm | InstanceNorm):
-        ours = channels if isinstance(op, InstanceNorm) else op.groups
-        theirs = channels if layer.kind == "instance" else layer.groups
-        if theirs is not None and ours != theirs:
-            help = f"`groups: {theirs}`, if the file is right"
-            yield Difference("SC805", node, layer, "groups", "groups", str(ours), str(theirs), help)
-    if isinstance(op, BatchNorm | GroupNorm | InstanceNorm) and layer.eps is not None:
+    ours, theirs = op.groups_of(channels), channels if layer.kind == "instance" else layer.groups
+    if ours is not None and theirs is not None and ours != theirs:
+        help = f"`groups: {theirs}`, if the file is right"
+        yield Difference("SC805", node, layer, "groups", "groups", str(ours), str(theirs), help)
+    eps: float | None = getattr(op, "eps", None)
+    if eps is not None and layer.eps is not None:
         said = np.float32(layer.eps)  # so it lies in the file
-        if said != np.float32(op.eps):
+        if said != np.float32(eps):
             help = f"`eps: {said!s}`, if the file is right"
-            yield Difference("SC805", node, layer, "eps", "eps", f"{op.eps:g}", str(said), help)
+            yield Difference("SC805", node, layer, "eps", "eps", f"{eps:g}", str(said), help)
 
 
-def _window(graph: Graph, node: Node, op: Conv | Deconv, layer: FileLayer) -> Iterator[Difference]:
-    mine: dict[str, tuple[int, int]] = {"stride": op.stride, "dilation": op.dilation}
-    for name, theirs in (("stride", layer.stride), ("dilation", layer.dilation)):
-        ours = mine[name]
-        matters = [axis for axis in AXES if name == "stride" or op.kernel[axis] > 1]
+def _window(graph: Graph, node: Node, window: Sliding, layer: FileLayer) -> Iterator[Difference]:
+    for name, ours, theirs in (("stride", window.stride, layer.stride), ("dilation", window.dilation, layer.dilation)):
+        matters = [axis for axis in AXES if name == "stride" or window.kernel[axis] > 1]
         if theirs is not None and any(ours[axis] != theirs[axis] for axis in matters):
             yield _reads(node, layer, name, f"a {name} of", _pair(ours), _pair(theirs))
     if layer.pads is None:
         return
-    pads, mode = _pads(graph, node, op)
+    pads, mode = _pads(graph, node)
     if pads != layer.pads or (any(pads) and mode != layer.pad_mode):
-        what = "padding of" if isinstance(op, Conv) else "a cut (pad less output_pad) of"
+        what = "a cut (pad less output_pad) of" if window.transposed else "padding of"
         yield _reads(node, layer, "pad", what, _sides(pads, mode), _sides(layer.pads, layer.pad_mode))
 
 
@@ -144,24 +131,25 @@ def _reads(node: Node, layer: FileLayer, attribute: str, what: str, ours: str, t
     if "-" in value or mode not in ("", "reflect", "edge"):
         right = "no padding of a spec is that"
     help = f"{right}; --weights-only if only its weights are wanted"
-    if isinstance(node.op, Deconv) and attribute == "pad":
+    if layer.kind == "deconv" and attribute == "pad":
         help = "change pad or output_pad if the file is right; --weights-only if only its weights are wanted"
     return Difference("SC806", node, layer, attribute, what, ours, theirs, help)
 
 
-def _pads(graph: Graph, node: Node, op: Conv | Deconv) -> tuple[Pads, str]:
+def _pads(graph: Graph, node: Node) -> tuple[Pads, str]:
     """Padding as the file's is reckoned: of a convolution with that of a `pad` before it, of a transposed one what is
     cut, less what its output is padded by."""
+    op = node.op
     sides = [side for axis in AXES for side in op.pads(axis)]
     if isinstance(op, Deconv):
         return (sides[0], sides[1] - op.output_pad[0], sides[2], sides[3] - op.output_pad[1]), "zero"
     before = graph.by_name.get(node.inputs[0])
-    mode = op.mode if any(sides) else "zero"
-    if before is not None and isinstance(before.op, Pad) and (not any(sides) or before.op.mode == mode == "zero"):
+    mode = op.surroundings if any(sides) else "zero"
+    if before is not None and before.op.only_pads and (not any(sides) or before.op.surroundings == mode == "zero"):
         more = [side for axis in AXES for side in before.op.pads(axis)]
-        sides, mode = [a + b for a, b in zip(sides, more, strict=True)], before.op.mode
+        sides, mode = [a + b for a, b in zip(sides, more, strict=True)], before.op.surroundings
     top, bottom, left, right = sides
-    return (top, bottom, left, right), mode
+    return (top, bottom, left, right), mode or "zero"
 
 
 def _pair(found: tuple[int, int]) -> str:
@@ -218,7 +206,7 @@ def norms_astray(places: Sequence[Place]) -> Iterator[str]:
 
 def _unknown(pairs: Iterable[tuple[Node, FileLayer, int]]) -> Iterator[str]:
     convs = [(node, layer) for node, layer, _ in pairs if layer.kind in ("conv", "deconv")]
-    found = [node.layer for node, layer in convs if layer.pads is None and isinstance(node.op, Conv | Deconv)]
+    found = [node.layer for node, layer in convs if layer.pads is None and node.op.sliding is not None]
     if found:
         examples = ", ".join(found[:EXAMPLES])
         layers = "1 layer" if len(found) == 1 else f"{len(found)} layers"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segcompile.network.graph import Graph
-from segcompile.ops import BatchNorm, Join
+from segcompile.ops import BatchNorm
 from segcompile.text.errors import fail
 from segcompile.weights.parameters import Tensor, mixes_channels, reads_image
 from segcompile.weights.placing import Place, shown
@@ -101,7 +101,7 @@ def other_readers(graph: Graph) -> list[str]:
     """The layers that read an image of three channels but cannot be made to read another."""
     images, found = _images(graph), []
     for node in graph.nodes:
-        reads = node.inputs if isinstance(node.op, Join) else node.inputs[:1]  # others only measure by the later ones
+        reads = node.inputs if node.op.joins else node.inputs[:1]  # others only measure by the later ones
         if not images.isdisjoint(reads) and not mixes_channels(node):
             found.append(node.layer)
     return found

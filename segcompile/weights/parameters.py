@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from segcompile.emit.attributes import paths
 from segcompile.emit.scopes import ScopeTree
-from segcompile.facts.facts import Facts
+from segcompile.facts.facts import Facts, shapes_in
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import BatchNorm, Conv, Init, Linear, Parameter
-
-_ZEROS, _ONES = Init(scheme="zeros"), Init(scheme="constant", value=1.0)
+from segcompile.ops import Conv, Parameter, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +33,17 @@ class Tensor:
 
 def tensors(graph: Graph, facts: Facts) -> Iterator[Tensor]:
     """Every tensor of a model: a layer's is `scope.layer.weight`, that of what it carries `scope.layer_norm.weight`."""
-    where = paths(ScopeTree(graph, with_switches=False))
+    where, shapes = paths(ScopeTree(graph, with_switches=False)), shapes_in(graph, facts)
     for node in graph.nodes:
         path = where[node.name]
         for parameter in facts[node.name].parameters:
-            reads = _map(graph, facts, node) if isinstance(node.op, Linear) else ()
+            reads = _map(shapes[node.inputs[0]]) if node.op.flattens else ()
             yield Tensor(node, parameter, f"{path}.{parameter.name}", reads=reads)
-        if isinstance(node.op, BatchNorm):
-            channels = (facts[node.name].shape.channels,)
-            for name, init in (("running_mean", _ZEROS), ("running_var", _ONES)):
-                yield Tensor(node, Parameter(name, channels, init), f"{path}.{name}", buffer=True)
+        for buffer in node.op.buffers([shapes[name] for name in node.inputs]):
+            yield Tensor(node, buffer, f"{path}.{buffer.name}", buffer=True)
 
 
-def _map(graph: Graph, facts: Facts, node: Node) -> tuple[int, ...]:
-    name = node.inputs[0]
-    shape = graph.inputs[name] if name in graph.inputs else facts[name].shape
+def _map(shape: Shape) -> tuple[int, ...]:
     return (shape.channels, *(size for size in shape.size if isinstance(size, int)))
 
 

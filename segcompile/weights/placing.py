@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segcompile.ops import Conv, Deconv, PRelu
+from segcompile.ops import PRelu
 from segcompile.weights.parameters import Tensor
 from segcompile.weights.stored import Array, Source, Stored
 
@@ -84,10 +84,11 @@ def takes(tensor: Tensor, shape: Sequence[int]) -> bool:
 def groups_of(tensor: Tensor, stored: Stored) -> int | None:
     """The groups with which a convolution of the spec's widths has a kernel of the file's shape; None if its shape is
     another one for other reasons."""
-    op, ours, theirs = tensor.node.op, tensor.shape, stored.shape
-    if not isinstance(op, Conv | Deconv) or len(ours) != 4 or len(theirs) != 4:
+    ours, theirs = tensor.shape, stored.shape
+    groups = tensor.node.op.groups_of(ours[0])
+    if groups is None or len(ours) != 4 or len(theirs) != 4:
         return None
-    whole = ours[1] * op.groups  # of a convolution the channels that it reads, of a transposed one those that it makes
+    whole = ours[1] * groups  # of a convolution the channels that it reads, of a transposed one those that it makes
     rest = (*ours[:1], *ours[2:]) == (*theirs[:1], *theirs[2:])
     if not rest or ours[1] == theirs[1] or theirs[1] < 1 or whole % theirs[1] or ours[0] % (whole // theirs[1]):
         return None

@@ -173,3 +173,20 @@ def test_what_cannot_be_said_for_any_size_is_a_diagnostic(tmp_path: Path, layers
 )  # fmt: skip
 def test_a_ratio_that_depends_on_the_size_is_warned_about(tmp_path: Path, layers: str, expected: list[str]) -> None:
     assert codes(tmp_path, layers, "any") == expected
+
+
+def test_a_dilated_pool_is_warned_of_as_a_convolution_is(tmp_path: Path) -> None:
+    one = "  - one: {pool: max, kernel: 1, stride: 1, dilation: 2}\n"
+    assert codes(tmp_path, one) == ["SC409"]
+    path = tmp_path / "net.yaml"
+    path.write_text(path.read_text().replace(one, "  - two: {pool: max, kernel: 3, stride: 1, dilation: 3}\n"))
+    findings = Findings()
+    compile_spec(path, findings)
+    assert [item.help for item in findings.diagnostics] == ["dilation 1 in two closes every hole"]
+
+
+def test_a_transposed_convolution_is_not_tried_without_its_dilation(tmp_path: Path) -> None:
+    up = "  - up: {deconv: 4, kernel: 3, dilation: 2, pad: same}\n"
+    assert codes(tmp_path, up + "  - mid: {deconv: 4, kernel: 2, stride: [1, 3], dilation: 2, pad: same}\n") == [
+        "SC407"
+    ]

@@ -27,7 +27,7 @@ BUT |= {"check_init", "_scaled", "_listed", "_apart", "_uncovered", "_no_window"
 BUT |= {"refusal", "_only", "__init__"}
 # Fast tests that try the geometry. The plain ones, which need no fixtures, are called without pytest, whose start takes
 # a hundred times as long as what most mutants live.
-PLAIN = ("tests/ops/test_geometry.py", "tests/ops/test_any_size.py")
+PLAIN = ("tests/ops/test_geometry.py", "tests/ops/test_any_size.py", "tests/ops/test_answers.py")
 OTHERS = ("tests/ops/test_sweep.py",)
 MOST_SECONDS = 60  # of the processor, for one mutant: an endless loop is a kill, too
 

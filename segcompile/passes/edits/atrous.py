@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from segcompile.network.graph import Graph, Node, Role
 from segcompile.network.splice import remove, revised
-from segcompile.ops import AXES, Conv, Join, Op, Pool, Refusal
+from segcompile.ops import AXES, Op, Pool, Refusal
 from segcompile.passes.edits.edited import Edited, Layer
 from segcompile.passes.edits.selection import Selector
 from segcompile.passes.edits.sizes import Known, shapes_while_edited
@@ -78,9 +78,7 @@ def _strided(selector: Selector, graph: Graph, edit: str) -> list[str]:
 
 
 def _stride(op: Op) -> _Factor:
-    if isinstance(op, Pool):
-        return op.steps
-    return op.stride if isinstance(op, Conv) else _ONE
+    return op.sliding.stride if op.sliding is not None and not op.sliding.transposed else _ONE
 
 
 def _entering(node: Node, graph: Graph, factors: Mapping[str, _Factor], span: Span) -> _Factor:
@@ -88,7 +86,7 @@ def _entering(node: Node, graph: Graph, factors: Mapping[str, _Factor], span: Sp
     found = {factors.get(name, _ONE): graph.layer_of(name) for name in node.inputs}
     if len(found) > 1:
         (_, name), (_, sparse) = sorted(found.items(), reverse=True)[:2]
-        verb = "joins" if isinstance(node.op, Join) else "reads"
+        verb = "joins" if node.op.joins else "reads"
         what = f"`{node.layer}` {verb} `{name}` and `{sparse}`"
         message = f"{what}, and the strides are taken out before one of them only"
         raise fail("SC503", message, span, help=f"take the strides before `{sparse}` out as well")

@@ -6,7 +6,6 @@ import dataclasses
 
 from segcompile.network import splice
 from segcompile.network.graph import Graph
-from segcompile.ops import Join
 from segcompile.passes.edits.edited import Body, Edited, Written
 from segcompile.passes.edits.selection import Selector
 from segcompile.text.errors import fail
@@ -38,7 +37,7 @@ def insert_before(selector: Selector, layers: Written, graph: Graph, base: Graph
     Raises SegcompileError: SC502, SC503 for a join, SC205, and for what is wrong with the layers.
     """
     main, *carried = selector.one(graph, "insert")
-    if isinstance(main.op, Join):
+    if main.op.joins:
         message = f"`{main.layer}` reads several layers: {', '.join(map(graph.layer_of, main.inputs))}"
         raise fail("SC503", message, selector.span, help="insert after one of them")
     fragment = layers(graph, main.inputs[0])

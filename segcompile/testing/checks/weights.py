@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segcompile.ops import Conv, Deconv
 from segcompile.testing.bench import Bench, Mismatch, Subject
 from segcompile.testing.cases import Case
 from segcompile.weights.parameters import Tensor, tensors
@@ -118,15 +117,16 @@ def _he(tensor: Tensor, value: Array) -> None:
     """Variance 2 / n, n the values that an output sums up: He et al. (2015), equation 10."""
     shape, op = value.shape, tensor.node.op
     summed = np.prod(shape[1:])
-    if isinstance(op, Deconv):
-        summed = shape[0] / op.groups * np.prod(op.kernel) / np.prod(op.stride)
+    window = op.sliding
+    if window is not None and window.transposed:
+        summed = shape[0] / (op.groups_of(shape[0]) or 1) * np.prod(window.kernel) / np.prod(window.stride)
     _random(tensor, value, (2 / summed) ** 0.5, within=0.6827)
 
 
 def _xavier(tensor: Tensor, value: Array) -> None:
     """Uniform, of variance 2 / (values into one output + outputs from one value): Glorot & Bengio (2010), (16)."""
-    op, shape = tensor.node.op, value.shape
-    taps = np.prod(shape[2:]) if isinstance(op, Conv | Deconv) else 1
+    shape = value.shape
+    taps = np.prod(shape[2:])
     _random(tensor, value, (2 / ((shape[0] + shape[1]) * taps)) ** 0.5, within=3**-0.5)
 
 

@@ -1,0 +1,70 @@
+"""Who looks at the class of an op: those that are about that op, and nobody else. Read from the sources."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from segcompile.ops import ALL_OPS
+
+ROOT = Path(__file__).parents[2]
+OPS = {op.__name__ for op in ALL_OPS} | {"Join"}
+
+# A file outside `ops/` that is about one op, and why no other op could be meant.
+ABOUT = {
+    "checks/causes.py": {"Deconv": "its pad and output_pad trade", "Resize": "it alone stretches by a fraction"},
+    "checks/claim_errors.py": {"Conv": "its dilation or kernel can be chosen so that a claimed field is true"},
+    "checks/no_effect.py": {"Crop": "a crop that cuts nothing"},
+    "checks/rounding.py": {"Resize": "it alone has a ratio of two sizes"},
+    "emit/joins.py": {"Crop": "the helper of that name"},
+    "passes/derive_crops.py": {"Crop": "the pass of crops"},
+    "passes/unpools.py": {"Pool": "what an unpool undoes", "Unpool": "the pass of unpools"},
+    "passes/edits/atrous.py": {"Pool": "`remove_stride` takes pools out, and `round` is theirs"},
+    "passes/edits/convolutionalize.py": {"Linear": "the edit of linear layers"},
+    "testing/checks/fields.py": {"Pool": "as in testing/networks.py"},
+    "testing/networks.py": {"Add": "its weights", "GlobalPool": "means for maxima", "Pool": "means for maxima"},
+    "weights/comparing.py": {"BatchNorm": "a file may fold it", "Deconv": "files reckon its cut with its output_pad"},
+    "weights/folding.py": {"BatchNorm": "the norm that files fold"},
+    "weights/images.py": {"BatchNorm": "the norm that an image's mean goes into"},
+    "weights/ordering.py": {"Conv": "Keras has a depthwise one"},
+    "weights/parameters.py": {"Conv": "an image of other channels widens it"},
+    "weights/placing.py": {"PRelu": "files have one slope for all channels"},
+}
+
+
+def looks(path: str, text: str) -> Iterator[str]:
+    """`path:line: class` for every look at an op's class; `path:line: a ladder` for one at several, or at a name that
+    stands for some."""
+    for node in ast.walk(ast.parse(text, path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            value, kind = node.args
+            named = {part.id for part in ast.walk(kind) if isinstance(part, ast.Name)}
+            if isinstance(kind, ast.Name) and kind.id in OPS:
+                yield f"{path}:{node.lineno}: {kind.id}"
+            elif named & OPS or ast.unparse(value).rpartition(".")[2] == "op":
+                yield f"{path}:{node.lineno}: a ladder"
+
+
+def test_outside_ops_nobody_looks_at_the_class_of_an_op_but_who_is_about_that_op() -> None:
+    house = ROOT / "segcompile"
+    files = {path.relative_to(house).as_posix(): path.read_text() for path in sorted(house.rglob("*.py"))}
+    found = [look for path, text in files.items() if not path.startswith("ops/") for look in looks(path, text)]
+    assert len(files) > 100
+    seen = {(path, kind) for path, _, kind in (look.split(":") for look in found)}
+    assert seen == {(path, f" {kind}") for path, kinds in ABOUT.items() for kind in kinds}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("isinstance(node.op, Conv | Deconv)", "a ladder"),
+        ("isinstance(op, (Conv, Pool))", "a ladder"),
+        ("isinstance(node.op, _NOT_LINEAR)", "a ladder"),
+        ("isinstance(main.op, Linear)", "Linear"),
+    ],
+)
+def test_a_planted_look_at_a_class_is_found(text: str, told: str) -> None:
+    assert list(looks("x.py", text)) == [f"x.py:1: {told}"]

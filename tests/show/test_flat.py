@@ -129,10 +129,10 @@ about: "a: b # c\\nd"
 cite: {arxiv: "1511.07122", doi: "10.1007/978"}
 input: {color: {channels: 3, size: [16, 32]}, depth: {channels: 8, size: [16, 32]}}
 layers:
-  - enc_c1:   {conv: 8, kernel: 3, pad: same, norm: {batch: {eps: 0.001}}, act: relu}
-  - enc_c2:   {conv: 8, kernel: 3, pad: same, norm: {batch: {eps: 0.001}}, act: {leaky_relu: 0.25}}
+  - enc_c1:   {conv: 8, kernel: 3, pad: 1, norm: {batch: {eps: 0.001}}, act: relu}
+  - enc_c2:   {conv: 8, kernel: 3, pad: 1, norm: {batch: {eps: 0.001}}, act: {leaky_relu: 0.25}}
   - down:     {pool: max, kernel: 2, act: elu}
-  - mid:      {conv: 8, kernel: 3, pad: same, init: {normal: 0.01}, norm: {batch: {eps: 0.001}}, act: relu}
+  - mid:      {conv: 8, kernel: 3, pad: 1, init: {normal: 0.01}, norm: {batch: {eps: 0.001}}, act: relu}
   - up:       {unpool: down}
   - cat:      {concat: [up, depth]}
   - enc_c1_2: {conv: 2, kernel: 3, pad: [1, 1, 2, 2], bias: no}

@@ -86,6 +86,7 @@ RULES = (
     Rule("segcompile/facts/*", (*EMITTED, "segcompile.passes", "segcompile.checks"), "a fact only looks"),
     Rule("segcompile/checks/*", (*EMITTED, "segcompile.passes"), "a check only looks"),
     *(Rule(files, WRITTEN, "it reads no text") for files in WITHOUT_TEXT),
+    Rule("segcompile/weights/*", ("segcompile.emit", "segcompile.backend"), "names are the graph's"),
     Rule("segcompile/passes/*", (*EMITTED, "segcompile.checks", "segcompile.language"), "a pass knows no target"),
     Rule("segcompile/language/*", (*EMITTED, "segcompile.checks", "segcompile.facts"), "what is read has no sizes yet"),
     Rule(
@@ -190,6 +191,7 @@ PLANTED = [
     ("segcompile/backend.py", "import segcompile.language", "segcompile.language: it reads no text"),
     ("backends/jax/segcompile_jax/x.py", "import segcompile.language", "segcompile.language: it reads no text"),
     ("segcompile/language/x.py", "import segcompile.facts", "segcompile.facts: what is read has no sizes yet"),
+    ("segcompile/weights/x.py", "from segcompile.emit import Rules", "segcompile.emit.Rules: names are the graph's"),
     ("segcompile/show/text.py", "import numpy", "numpy: a light core"),
     ("segcompile/show/text.py", "import matplotlib", "matplotlib: pictures are drawn in one file"),
     ("segcompile/passes/x.py", "import segcompile.emit", "segcompile.emit: a pass knows no target"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from segcompile.emit.attributes import attributes
 from segcompile.emit.calls import WIDTH, Argument, Call, Rules
-from segcompile.emit.names import Names
-from segcompile.emit.scopes import ROOT, Item, ScopeTree, is_switches, node_of
 from segcompile.facts.facts import Facts, NodeFacts
+from segcompile.facts.module_names import attributes
 from segcompile.facts.pairs import show
 from segcompile.network.graph import Node
+from segcompile.network.names import Names
+from segcompile.network.scope_tree import ROOT, Item, ScopeTree, is_switches, node_of
 from segcompile.ops import Shape
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from keyword import iskeyword
 
-from segcompile.emit.attributes import paths
 from segcompile.emit.bodies import Body, BodyWriter, Statement
 from segcompile.emit.calls import Argument, Call, Rules
-from segcompile.emit.names import Names
-from segcompile.emit.scopes import ROOT, ScopeTree
 from segcompile.emit.templates import camel
 from segcompile.facts.facts import Facts
+from segcompile.facts.module_names import paths
 from segcompile.network.graph import Graph, Scope
+from segcompile.network.names import Names
+from segcompile.network.scope_tree import ROOT, ScopeTree
 
 Column = tuple[Argument, ...]  # one constructor argument, over all instances of a class
 Parameters = tuple[tuple[str, Argument], ...]

@@ -16,11 +16,11 @@ from segcompile.emit.geometry import Geometry, harness_geometry, mixes_image
 from segcompile.emit.header import header
 from segcompile.emit.heads import view_heads, warn_bounded
 from segcompile.emit.joins import shared_helpers
-from segcompile.emit.names import Names
 from segcompile.emit.printing import print_class
 from segcompile.emit.stages import view_stages
 from segcompile.emit.templates import environment
 from segcompile.network.graph import Graph
+from segcompile.network.names import Names
 from segcompile.network.training import Training
 from segcompile.text.errors import Findings
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segcompile.compiler import Compiled, compile_spec
-from segcompile.emit.attributes import scope_path
-from segcompile.emit.scopes import ScopeTree
+from segcompile.facts.module_names import scope_path
+from segcompile.network.scope_tree import ScopeTree
 from segcompile.text.errors import Findings
 from segcompile.weights.parameters import Tensor, reads_image, tensors
 

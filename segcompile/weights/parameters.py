@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from segcompile.emit.attributes import paths
-from segcompile.emit.scopes import ScopeTree
 from segcompile.facts.facts import Facts, shapes_in
+from segcompile.facts.module_names import paths
 from segcompile.network.graph import Graph, Node
+from segcompile.network.scope_tree import ScopeTree
 from segcompile.ops import Conv, Parameter, Shape
 
 

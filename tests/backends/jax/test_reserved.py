@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segcompile_jax.reserved import NAMES
 
-from segcompile.emit.attributes import ATTRIBUTES
+from segcompile.facts.module_names import ATTRIBUTES
 
 
 def test_every_public_name_of_a_module_is_reserved() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from segcompile.emit.names import Names
-from segcompile.emit.scopes import ROOT, ScopeTree
 from segcompile.network.graph import enclosing
+from segcompile.network.names import Names
+from segcompile.network.scope_tree import ROOT, ScopeTree
 
 # Every public name of torch.nn.Module and of flax.nnx.Module (tests of the backends compare), reset_parameters, and
 # what the latter's train() and eval() set.

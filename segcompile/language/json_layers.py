@@ -236,7 +236,7 @@ def rows(claims: Mapping[str, Schema]) -> Schema:
         "layer": {"description": "names of the layers, or their numbers", **ATOM},
         "op": {"description": "their ops, `conv` where there is no such row", **_ops()},
         "kind": {"description": "which `pool`, `norm` or `act`", **kind},
-        "main": {"description": "what stands under the key of the op", **TEXT},
+        "main": {"description": "what stands under the key of the op", **either(TEXT, listed(TEXT))},
         "from": _PLACED["from"],
         "act": {"description": "an activation, or whether it is a ReLU", **either(ref("flag"), every["act"])},
     }

@@ -26,7 +26,6 @@ from segcompile.language.json_values import (
     within,
     words,
 )
-from segcompile.language.schema import Spec
 from segcompile.language.table import CLAIM_ROWS
 from segcompile.language.write import number
 from segcompile.network.training import (
@@ -53,17 +52,16 @@ _IDENTIFIER = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 
 def spec_schema() -> Schema:
     """The schema, as JSON has it."""
-    loose = Spec.model_json_schema()
-    models = loose.pop("$defs")
+    known = sections()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "segcompile spec, version 1",
         "type": "object",
         "required": ["segcompile", "model"],
         "if": {"required": ["variants"]},
-        "then": loose,
-        "else": {**closed(sections()), **_NETWORK},
-        "$defs": {**DEFINITIONS, **layers.definitions(), "claimed": closed(claims_of_layers()), **models},
+        "then": closed({key: {"description": section["description"]} for key, section in known.items()}),
+        "else": {**closed(known), **_NETWORK},
+        "$defs": {**DEFINITIONS, **layers.definitions(), "claimed": closed(claims_of_layers())},
     }
 
 

@@ -1,4 +1,4 @@
-"""The shape of a spec file: which keys there are and what kind of thing stands under each (pydantic, JSON Schema).
+"""The shape of a spec file: which keys there are and what kind of thing stands under each (pydantic).
 
 Scalars are still text here; what they mean is read where they are used. `validate` turns pydantic's findings into
 diagnostics at the user's keys.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segcompile.language.words import like_a_name, meant
 from segcompile.text.errors import MAX_ERRORS, Findings, Label, Span
@@ -20,11 +20,7 @@ ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 # The edits of a `transform`; language/edits.py reads them.
 Edit = Literal["convolutionalize", "remove", "remove_stride", "atrous", "set", "replace", "append", "insert"]
 
-# What an editor that knows YAML's types may see where a scalar is due; a mapping chooses one for each variant.
-_SCALAR = {"type": ["string", "integer", "number", "boolean", "object"]}
-_CELLS = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}
-Text = Annotated[str, WithJsonSchema(_SCALAR)]
-Scalars = Annotated[str | list[str], WithJsonSchema(_CELLS)]
+Scalars = str | list[str]  # one, or a list of them
 
 
 class _Part(BaseModel):
@@ -34,10 +30,10 @@ class _Part(BaseModel):
 class Cite(_Part):
     """Where the network was published."""
 
-    arxiv: Text | None = None
-    doi: Text | None = None
-    table: Text | None = None
-    url: Text | None = None
+    arxiv: str | None = None
+    doi: str | None = None
+    table: str | None = None
+    url: str | None = None
 
 
 class Block(_Part):
@@ -55,16 +51,16 @@ class Regime(_Part):
 
     loss: Literal["cross_entropy"] | dict[Literal["cross_entropy"], _Loss] = "cross_entropy"
     optimizer: (
-        Literal["sgd", "adamw"] | dict[Literal["sgd", "adamw"], dict[Literal["momentum", "weight_decay"], Text]]
+        Literal["sgd", "adamw"] | dict[Literal["sgd", "adamw"], dict[Literal["momentum", "weight_decay"], str]]
     ) = "sgd"
     schedule: (
         Literal["fixed", "step", "poly"]
-        | dict[Literal["step"], Text | dict[Literal["every", "gamma"], Text]]
-        | dict[Literal["poly"], Text | dict[Literal["power"], Text]]
+        | dict[Literal["step"], str | dict[Literal["every", "gamma"], str]]
+        | dict[Literal["poly"], str | dict[Literal["power"], str]]
     ) = "poly"
-    lr: Text | None = None
-    batch: Text | None = None
-    steps: Text | None = None
+    lr: str | None = None
+    batch: str | None = None
+    steps: str | None = None
 
 
 class Stage(Regime):
@@ -77,7 +73,7 @@ class Stage(Regime):
 class Training(Regime):
     """How to train: the paper's regime."""
 
-    double_bias: Text | None = None
+    double_bias: str | None = None
     input_padding: dict[Literal["reflect", "edge", "zero"], Scalars] | None = None
     stages: list[dict[Name, Stage]] | None = None
 
@@ -85,22 +81,22 @@ class Training(Regime):
 class Spec(_Part):
     """A segcompile spec, version 1."""
 
-    segcompile: Text
+    segcompile: str
     model: ModelName
-    about: Text = ""
+    about: str = ""
     cite: Cite | None = None
-    params: Annotated[dict[Name, Text], Field(max_length=256)] = {}
+    params: Annotated[dict[Name, str], Field(max_length=256)] = {}
     input: dict[Name, Any] | None = None
     variants: list[Name] = []
     defaults: dict[str, dict[str, Any]] = {}
     blocks: dict[Name, Block] = {}
     table: dict[str, Scalars] | None = None
     layers: list[Any] | None = None
-    base: Text | None = None
-    variant: Text | None = None
+    base: str | None = None
+    variant: str | None = None
     transform: list[dict[Edit, Any]] | None = None
-    init: Text | dict[str, Any] | None = None
-    outputs: dict[Name, Text] = {}
+    init: str | dict[str, Any] | None = None
+    outputs: dict[Name, str] = {}
     claims: dict[str, Any] = {}
     training: Training | None = None
 

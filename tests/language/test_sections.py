@@ -22,7 +22,7 @@ table:
 
 def test_a_papers_table_says_the_layers(bench: Any) -> None:
     text = TABLE.format(rows="truncation: [yes, no, '-', relu6]\n  pad: [same, 0, '-', '-']".replace("'-'", "-"))
-    graph = bench.compile(text).graph
+    graph = bench.compile(text).spec.graph
     assert list(graph.layers) == ["layer1", "layer2", "pool", "layer3"]
     assert [node.op.title for node in graph.nodes] == ["conv", "relu", "conv", "max pool", "conv", "relu6"]
     assert graph.layers["layer1"][0].op.pad == "same"

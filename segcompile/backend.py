@@ -8,10 +8,10 @@ A backend is a distribution of its own. It names one `Backend` value in its entr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from segcompile import interruption
 from segcompile.facts.facts import Facts
@@ -20,14 +20,32 @@ from segcompile.facts.sizes import Sizes
 from segcompile.network.graph import Graph
 from segcompile.network.training import Training
 from segcompile.ops import Op
+from segcompile.passes.edits.edited import Source
+from segcompile.passes.lowerings import LOWERINGS
 from segcompile.text.errors import Diagnostic, Findings, did_you_mean, fail
 
-API_VERSION = 1
+API_VERSION = 2
 GROUP = "segcompile.backends"
 _OURS = ("torch", "jax")  # those whose package is called segcompile-NAME
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a build asks for beside the network. A backend gets no lowering that it does not accept."""
+
+    lowerings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The network before the lowerings, which is the one that is trained. `weights`: node of the lowered network ->
+    where its tensors come from, if that is not the node of its name as it was."""
+
+    graph: Graph
+    weights: Mapping[str, Source]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +59,10 @@ class BuildRequest:
     cite: Mapping[str, str]
     graph: Graph
     facts: Facts
-    training: Training
-    options: Mapping[str, Any] = field(default_factory=dict)
+    training: Training  # its stages and rates are of no use where `trained` is another network
+    options: Options = Options()
     bases: tuple[str, ...] = ()  # the file names of the specs that this one is derived from, the nearest first
+    trained: Trained | None = None  # None: this network itself
 
     def sizes(self) -> Sizes:
         """The sizes of images that the network takes along height and width, where the spec says `any`."""
@@ -52,9 +71,9 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """Relative path -> text of every file, and what there is to say about them."""
+    """Relative path -> text or bytes of every file, and what there is to say about them."""
 
-    files: Mapping[str, str]
+    files: Mapping[str, str | bytes]
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
@@ -68,6 +87,7 @@ class Backend:
     ops: frozenset[type[Op]]  # what it can emit
     refuses: Callable[[Op], str | None]  # why one op with these attributes cannot be emitted, or None
     emit: Callable[[BuildRequest], BuildResult]
+    lowerings: frozenset[str] = frozenset()  # those whose networks it can emit, with what converts their weights
     runner: str = ""  # "module:NAME" of a segcompile.testing.runner.Runner; only the conformance kit imports it
 
 
@@ -122,12 +142,26 @@ def check_capabilities(backend: Backend, graph: Graph, findings: Findings) -> No
             findings.add("SC604", message, node.origin.span)
 
 
+def check_lowerings(backend: Backend, names: Iterable[str]) -> None:
+    """Raises SegcompileError: SC612 for a lowering that does not exist, SC604 for one that the backend refuses."""
+    for name in names:
+        if name not in LOWERINGS:
+            help = did_you_mean(name, LOWERINGS) or f"known: {', '.join(LOWERINGS)}"
+            raise fail("SC612", f"there is no lowering `{name}`", help=help)
+        if name not in backend.lowerings:
+            accepted = ", ".join(sorted(backend.lowerings)) or "none"
+            help = "build without it, or for another backend"
+            message = f"backend `{backend.name}` does not take the lowering `{name}`; it takes: {accepted}"
+            raise fail("SC604", message, help=help)
+
+
 def run_backend(backend: Backend, request: BuildRequest) -> BuildResult:
     """Emit twice, compare, and check what came out.
 
-    Raises SegcompileError: SC602 where the backend's own code fails, SC604 before emission, SC606 for paths or texts
-    that no folder may hold, SC607 where the two results differ.
+    Raises SegcompileError: SC602 where the backend's own code fails, SC604 and SC612 before emission, SC606 for paths,
+    texts or bytes that no folder may hold, SC607 where the two results differ.
     """
+    check_lowerings(backend, request.options.lowerings)
     findings = Findings()
     check_capabilities(backend, request.graph, findings)
     findings.stop_on_errors()
@@ -138,8 +172,8 @@ def run_backend(backend: Backend, request: BuildRequest) -> BuildResult:
         paths = sorted({*first.files, *second.files})
         different = next(path for path in paths if first.files.get(path) != second.files.get(path))
         raise fail("SC607", f"backend `{backend.name}` wrote `{different}` differently the second time")
-    for path, text in sorted(first.files.items()):
-        problem = _problem(path, text, first.files)
+    for path, content in sorted(first.files.items()):
+        problem = _problem(path, content, first.files)
         if problem is not None:
             raise fail("SC606", f"backend `{backend.name}` wrote `{path}`: {problem}")
     return first
@@ -156,8 +190,8 @@ def _guarded(backend: Backend, function: Callable[[In], Out], argument: In) -> O
         raise fail("SC602", message, help="this is a bug of the backend, not of your spec") from cause
 
 
-def _problem(path: str, text: str, files: Mapping[str, str]) -> str | None:
-    """What is wrong with one emitted file, or None."""
+def _problem(path: str, content: str | bytes, files: Mapping[str, str | bytes]) -> str | None:
+    """What is wrong with one emitted file, or None. Bytes may be any, but code is text."""
     parts = path.split("/")
     if "\\" in path or not path.isprintable() or any(part in ("", ".", "..") for part in parts):
         return "the path leaves the output folder"
@@ -165,6 +199,14 @@ def _problem(path: str, text: str, files: Mapping[str, str]) -> str | None:
         return "hidden files are the host's"
     if any(other != path and (other.startswith(f"{path}/") or other.lower() == path.lower()) for other in files):
         return "another file stands in its place"
+    if isinstance(content, bytes):
+        return "Python code is text, not bytes" if path.endswith(".py") else None
+    return _problem_of_text(path, content)
+
+
+def _problem_of_text(path: str, text: str) -> str | None:
+    if not isinstance(text, str):
+        return f"its content is neither text nor bytes, but {type(text).__name__}"
     if not text.endswith("\n") or any(line != line.rstrip() for line in text.split("\n")):
         return "the text has trailing spaces or no final newline"
     try:

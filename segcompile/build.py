@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from segcompile import __version__
-from segcompile.backend import BuildRequest, load_backend, run_backend
-from segcompile.compiler import Compiled, compile_spec, find_spec
+from segcompile.backend import BuildRequest, Options, Trained, check_lowerings, load_backend, run_backend
+from segcompile.compiler import Compiled, compile_spec, find_spec, lower_graph
 from segcompile.emit.templates import camel, one_line
 from segcompile.interruption import to_the_end
 from segcompile.library import own_files_first
@@ -23,7 +23,7 @@ class Built:
     """What a backend made of a spec, not yet written; `plan` compares it with the folder."""
 
     request: BuildRequest
-    files: Mapping[str, str]
+    files: Mapping[str, str | bytes]
     manifest: Mapping[str, Any]
     plan: Plan
 
@@ -57,11 +57,13 @@ def build_each(
     variant: str | None = None,
     overrides: Mapping[str, int] | None = None,
     out: str | None = None,
+    lowerings: Sequence[str] = (),
 ) -> list[Build]:
     """Compile a spec, a path or a bundled name, and emit it for each backend; nothing is written. `out` is the folder
-    for the one backend, instead of generated/MODEL/BACKEND. Every error is in the findings of its builds."""
+    for the one backend, instead of generated/MODEL/BACKEND, or generated/MODEL/BACKEND-LOWERING: a lowered network is
+    another product, beside the one that is trained. Every error is in the findings of its builds."""
     builds = [Build(backend) for backend in dict.fromkeys(backends)]
-    said, settings = Findings(), overrides or {}
+    said, settings, lowers = Findings(), overrides or {}, tuple(dict.fromkeys(lowerings))
     try:
         folder, path = _folder(out, builds), find_spec(spec)
         compiled = compile_spec(path, said, variant=variant, overrides=settings)
@@ -74,7 +76,7 @@ def build_each(
     for each in builds:
         each.findings.diagnostics += said.diagnostics
         try:
-            each.built = _emit(compiled, path, each.backend, variant, settings, folder, each.findings)
+            each.built = _emit(compiled, path, each.backend, variant, settings, lowers, folder, each.findings)
         except SegcompileError as error:
             each.findings.absorb(error)
     return builds
@@ -108,13 +110,18 @@ def _emit(
     backend: str,
     variant: str | None,
     overrides: Mapping[str, int],
+    lowerings: tuple[str, ...],
     folder: Path | None,
     findings: Findings,
 ) -> Built:
     """What a backend makes of a network. Raises SegcompileError for what it cannot emit, and what goes wrong in it."""
     request = request_for(compiled, path)
     with own_files_first(findings):
-        result = run_backend(load_backend(backend), request)
+        target = load_backend(backend)
+        check_lowerings(target, lowerings)
+        if lowerings:
+            request = lowered(request, lowerings, findings)
+        result = run_backend(target, request)
         findings.diagnostics += result.diagnostics
     findings.stop_on_errors()
     manifest = {
@@ -123,8 +130,9 @@ def _emit(
         "set": dict(overrides),
         "backend": backend,
         "version": __version__,
+        **({"lowerings": list(lowerings)} if lowerings else {}),
     }
-    folder = folder if folder is not None else Path("generated") / compiled.model / backend
+    folder = folder if folder is not None else Path("generated") / compiled.model / "-".join((backend, *lowerings))
     _check_folder(folder, path)
     return Built(request, result.files, manifest, plan(folder, result.files, manifest))
 
@@ -160,3 +168,10 @@ def request_for(compiled: Compiled, path: Path) -> BuildRequest:
         training=compiled.spec.training,
         bases=tuple(one_line(Path(source.name).name) for source in compiled.document.bases),
     )
+
+
+def lowered(request: BuildRequest, lowerings: tuple[str, ...], findings: Findings) -> BuildRequest:
+    """The request for the network after some lowerings that exist. What they leave goes to `findings`."""
+    found, facts = lower_graph(request.graph, lowerings, findings)
+    trained = Trained(request.graph, found.weights)
+    return replace(request, graph=found.graph, facts=facts, options=Options(lowerings), trained=trained)

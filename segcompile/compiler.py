@@ -1,11 +1,12 @@
 """The pipeline, on one screen.
 
 spec file -> document -> graph, edited -> NORMAL: what is needed of it, its crops resolved -> facts -> CHECKS -> files
+where a build asks for some of LOWERINGS: facts -> CHECKS -> graph, lowered -> facts -> files
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ from segcompile.network.claims import Claim
 from segcompile.network.graph import Graph, Node
 from segcompile.network.training import Training
 from segcompile.passes import normalise
+from segcompile.passes.edits.edited import Edited
+from segcompile.passes.lowerings import lower
 from segcompile.text.errors import Findings, Label, SegcompileError, did_you_mean, fail
 
 
@@ -119,6 +122,14 @@ def analyse_graph(
     subject = Subject(graph, shapes, sizes, analyse(graph, shapes), claims, training or Training())
     check(subject, findings)
     return subject
+
+
+def lower_graph(graph: Graph, lowerings: Sequence[str], findings: Findings) -> tuple[Edited, Facts]:
+    """A compiled graph after some of LOWERINGS, and what is true of it. What they leave goes to `findings`."""
+    lowered = lower(graph, lowerings)
+    findings.diagnostics += lowered.findings
+    shapes, _ = fit(lowered.graph, findings)
+    return lowered, analyse(lowered.graph, shapes)
 
 
 def _check_used(spec: Spec, found: Subject, findings: Findings, checked: set[_Alone]) -> None:

@@ -56,7 +56,7 @@ class Plan:
     leftovers: tuple[str, ...] = ()
 
 
-def plan(folder: Path, files: Mapping[str, str], manifest: Mapping[str, Any]) -> Plan:
+def plan(folder: Path, files: Mapping[str, str | bytes], manifest: Mapping[str, Any]) -> Plan:
     """Compare `files` and their manifest with what is in `folder`; nothing is written.
 
     `manifest` is what the manifest records besides the hashes: the version, the spec, the backend and its options.
@@ -97,21 +97,21 @@ def drift(plan: Plan, findings: Findings) -> None:
         findings.add("SC703", f"`{plan.folder / path}` is left of a build that was stopped", help=mend)
 
 
-def write(plan: Plan, files: Mapping[str, str], manifest: Mapping[str, Any]) -> None:
+def write(plan: Plan, files: Mapping[str, str | bytes], manifest: Mapping[str, Any]) -> None:
     """Carry out `plan`; the caller has looked at its `refusals`, for hand-edited and foreign files are overwritten.
 
     Unchanged files are not touched, and neither are hand-edited orphans. Raises SegcompileError, with the folder as
     it was: SC013 where something cannot be written or another build is writing, SC704 for a link or a folder in the
     place of a file, SC702 and SC704 for what was edited or made since `plan`.
     """
-    texts = _with_manifest(files, manifest)
+    contents = _with_manifest(files, manifest)
     try:
-        if not plan.folder.exists() and _create(plan.folder, texts):
+        if not plan.folder.exists() and _create(plan.folder, contents):
             return
         with _locked(plan.folder):
-            now = _compare(plan.folder, texts)  # another build may have been faster
+            now = _compare(plan.folder, contents)  # another build may have been faster
             _refuse_news(plan, now)
-            _update(now, texts)
+            _update(now, contents)
     except OSError as error:
         raise fail("SC013", f"`{plan.folder}` cannot be written: {error.strerror or error}") from None
 
@@ -143,16 +143,21 @@ def _refuse_news(plan: Plan, now: Plan) -> None:
     findings.stop_on_errors()
 
 
-def unified_diff(plan: Plan, files: Mapping[str, str]) -> str:
-    """What a build would change, as `patch -p1` reads it; the manifest is left out. Empty if nothing changes."""
+def unified_diff(plan: Plan, files: Mapping[str, str | bytes]) -> str:
+    """What a build would change, as `patch -p1` reads it, of bytes only that they do; the manifest is left out.
+    Empty if nothing changes."""
     pieces: list[str] = []
     for path in sorted({*files, *plan.orphans} - {*plan.unchanged}):
         if path in plan.orphans and path in plan.hand_edited:
             continue
         plain = _hash_on_disk(plan.folder, path) not in (None, _NOT_A_FILE)
-        before = (plan.folder / path).read_bytes().decode("utf-8", "replace") if plain else ""
+        before = (plan.folder / path).read_bytes() if plain else b""
+        after = files.get(path, "")
         names = (f"a/{path}" if plain else "/dev/null", f"b/{path}" if path in files else "/dev/null")
-        pieces += difflib.unified_diff(_lines(before), _lines(files.get(path, "")), *names)
+        if isinstance(after, bytes) or b"\0" in before:
+            pieces.append(f"Binary files {names[0]} and {names[1]} differ\n")
+        else:
+            pieces += difflib.unified_diff(_lines(before.decode("utf-8", "replace")), _lines(after), *names)
     return "".join(piece if piece.endswith("\n") else f"{piece}\n\\ No newline at end of file\n" for piece in pieces)
 
 
@@ -160,13 +165,13 @@ def _lines(text: str) -> list[str]:
     return StringIO(text).readlines()  # unlike splitlines, breaks at \n alone, as patch does
 
 
-def _with_manifest(files: Mapping[str, str], manifest: Mapping[str, Any]) -> dict[str, str]:
+def _with_manifest(files: Mapping[str, str | bytes], manifest: Mapping[str, Any]) -> dict[str, str | bytes]:
     """All that the folder holds in the end: the files and, last, their manifest."""
     bad = [path for path in files if not _is_ours(path)]
     if bad:
         raise ValueError(f"no folder may hold {bad[0]!r}")  # the host checked the backend's paths before
-    content = {**manifest, "files": {path: _hash(text) for path, text in files.items()}}
-    return {**files, MANIFEST: json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False) + "\n"}
+    recorded = {**manifest, "files": {path: _hash(content) for path, content in files.items()}}
+    return {**files, MANIFEST: json.dumps(recorded, sort_keys=True, indent=1, ensure_ascii=False) + "\n"}
 
 
 def _is_ours(path: str) -> bool:
@@ -176,19 +181,24 @@ def _is_ours(path: str) -> bool:
     return plain and not any(part in ("", ".", "..") for part in parts)
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def as_bytes(content: str | bytes) -> bytes:
+    """What is written of a file: text in UTF-8."""
+    return content.encode() if isinstance(content, str) else content
 
 
-def _compare(folder: Path, texts: Mapping[str, str]) -> Plan:
+def _hash(content: str | bytes) -> str:
+    return hashlib.sha256(as_bytes(content)).hexdigest()
+
+
+def _compare(folder: Path, contents: Mapping[str, str | bytes]) -> Plan:
     found: dict[str, list[str]] = {kind: [] for kind in ("new", "changed", "unchanged", "hand_edited", "foreign")}
     try:
         if folder.exists() and not folder.is_dir():
             raise fail("SC013", f"`{folder}` is a file, not a folder")
         recorded = _recorded(folder)
-        for path, text in texts.items():
-            found[_kind(_hash_on_disk(folder, path), _hash(text), path, recorded)].append(path)
-        left = {path: _hash_on_disk(folder, path) for path in recorded if path not in texts}
+        for path, content in contents.items():
+            found[_kind(_hash_on_disk(folder, path), _hash(content), path, recorded)].append(path)
+        left = {path: _hash_on_disk(folder, path) for path in recorded if path not in contents}
     except OSError as error:
         raise fail("SC013", f"`{folder}` cannot be read: {error.strerror or error}") from None
     orphans = tuple(sorted(path for path, present in left.items() if present is not None))
@@ -289,12 +299,12 @@ def _staging(place: Path) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def _create(folder: Path, texts: Mapping[str, str]) -> bool:
+def _create(folder: Path, contents: Mapping[str, str | bytes]) -> bool:
     """Make the whole folder aside and move it into place; False if meanwhile another build did."""
     with ExitStack() as undo:
         _make_folder(folder.parent, undo)
         with _staging(folder.parent) as stage:
-            _fill(stage / "new", texts)
+            _fill(stage / "new", contents)
             try:
                 (stage / "new").replace(folder)
             except OSError as error:
@@ -305,9 +315,9 @@ def _create(folder: Path, texts: Mapping[str, str]) -> bool:
     return True
 
 
-def _update(plan: Plan, texts: Mapping[str, str]) -> None:
+def _update(plan: Plan, contents: Mapping[str, str | bytes]) -> None:
     """Stage what differs inside the folder, put it in place file by file, and take it all back if one fails."""
-    due = [path for path in texts if path not in plan.unchanged]
+    due = [path for path in contents if path not in plan.unchanged]
     gone = [path for path in plan.orphans if path not in plan.hand_edited]
     if not due and not gone and not plan.leftovers:
         return  # works in a read-only folder
@@ -316,7 +326,7 @@ def _update(plan: Plan, texts: Mapping[str, str]) -> None:
         if obstacle is not None:
             raise fail("SC704", f"`{plan.folder / path}` {obstacle}", help="move it away")
     with _staging(plan.folder) as stage, ExitStack() as undo:
-        _fill(stage / "new", {path: texts[path] for path in due})
+        _fill(stage / "new", {path: contents[path] for path in due})
         for path in gone:
             _remove(plan.folder / path, stage / "old" / path, undo)
         for path in due:  # the manifest comes last: a build that is killed here can be repeated
@@ -327,11 +337,11 @@ def _update(plan: Plan, texts: Mapping[str, str]) -> None:
             _remove_if_empty(plan.folder / parent)
 
 
-def _fill(folder: Path, texts: Mapping[str, str]) -> None:
-    for path, text in texts.items():
+def _fill(folder: Path, contents: Mapping[str, str | bytes]) -> None:
+    for path, content in contents.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(text.encode())
+        target.write_bytes(as_bytes(content))
 
 
 def _replace(source: Path, target: Path, backup: Path, undo: ExitStack) -> None:

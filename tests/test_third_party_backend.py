@@ -87,7 +87,7 @@ def install_fake(folder: Path, distribution: str, name: str, source: str) -> Non
     (info / "entry_points.txt").write_text(f"[segcompile.backends]\n{name} = {module}:BACKEND\n")
 
 
-def fake(emitted: str = '{"a.txt": "a\\n"}', name: str = "fake", api_version: int = 1) -> str:
+def fake(emitted: str = '{"a.txt": "a\\n"}', name: str = "fake", api_version: int = 2) -> str:
     return FAKE.format(emitted=emitted, name=name, api_version=api_version)
 
 
@@ -211,9 +211,9 @@ def test_an_entry_point_to_something_else_is_no_backend(tmp_path: Path) -> None:
 
 
 def test_a_backend_for_another_api_is_refused(tmp_path: Path) -> None:
-    install_fake(tmp_path, "segcompile-fake", "fake", fake(api_version=2))
+    install_fake(tmp_path, "segcompile-fake", "fake", fake(api_version=1))
     assert run("show(load_backend, 'fake')", tmp_path) == (
-        "error[SC603 api-version]: backend `fake` is made for API 2; this segcompile has API 1\n"
+        "error[SC603 api-version]: backend `fake` is made for API 1; this segcompile has API 2\n"
         "   = help: install matching versions of segcompile and the backend\n"
     )
 
@@ -236,15 +236,43 @@ def test_two_distributions_that_claim_one_name_are_refused(tmp_path: Path) -> No
         ("a//b", "x\n", "the path leaves the output folder"),
         (".git/config", "x\n", "hidden files are the host's"),
         ("model.py", "def\n", "not Python: invalid syntax in line 1"),
+        ("model.py", b"x = 1\n", "Python code is text, not bytes"),
+        ("../x", b"x\n", "the path leaves the output folder"),
+        ("x", 1, "its content is neither text nor bytes, but int"),
         ("model.py", "x = (\n", "not Python: '(' was never closed in line 1"),
         ("model.py", "x = 1", "the text has trailing spaces or no final newline"),
         ("model.py", "x = 1 \n", "the text has trailing spaces or no final newline"),
     ],
 )
-def test_output_that_no_folder_may_hold_is_refused(tmp_path: Path, path: str, text: str, problem: str) -> None:
+def test_output_that_no_folder_may_hold_is_refused(tmp_path: Path, path: str, text: object, problem: str) -> None:
     install_fake(tmp_path, "segcompile-fake", "fake", fake(repr({path: text})))
     assert run("show(run_backend, load_backend('fake'), request(*TINY))", tmp_path) == (
         f"error[SC606 invalid-output]: backend `fake` wrote `{path}`: {problem}\n"
+    )
+
+
+def test_bytes_may_be_any(tmp_path: Path) -> None:
+    install_fake(tmp_path, "segcompile-fake", "fake", fake(repr({"a.bin": b"\x00 \n\xff"})))
+    code = "show(lambda: run_backend(load_backend('fake'), request(*TINY)).files)"
+    assert run(code, tmp_path) == "{'a.bin': b'\\x00 \\n\\xff'}\n"
+
+
+def test_a_lowering_that_it_does_not_take_is_refused_and_one_that_is_none(outline: Path) -> None:
+    code = """
+from dataclasses import replace
+from segcompile.backend import Options
+
+for name in ("fold_batch_norm", "fold_batchnorm", "x"):
+    show(run_backend, load_backend("outline"), replace(request(*TINY), options=Options((name,))))
+"""
+    assert run(code, outline) == (
+        "error[SC604 unsupported-feature]: backend `outline` does not take the lowering `fold_batch_norm`; "
+        "it takes: none\n"
+        "   = help: build without it, or for another backend\n"
+        "error[SC612 unknown-lowering]: there is no lowering `fold_batchnorm`\n"
+        "   = help: did you mean `fold_batch_norm`?\n"
+        "error[SC612 unknown-lowering]: there is no lowering `x`\n"
+        "   = help: known: fold_batch_norm\n"
     )
 
 

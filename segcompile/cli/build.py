@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 @click.option("--backend", "backends", multiple=True, required=True, help="What to build for, e.g. torch; repeatable.")
 @variant_option
 @set_option
-@click.option("--out", metavar="DIR", help="The folder to write (default: generated/MODEL/BACKEND).")
+@click.option(
+    "--lowering",
+    "lowerings",
+    multiple=True,
+    metavar="NAME",
+    help="Change the network for inference first, e.g. fold_batch_norm: no train.py; weights.py converts; repeatable.",
+)
+@click.option("--out", metavar="DIR", help="The folder to write (default: generated/MODEL/BACKEND[-LOWERING]).")
 @click.option(
     "--check", "only_check", is_flag=True, help="Write nothing; exit 3 if the folder is not what would be written."
 )
@@ -32,15 +39,15 @@ if TYPE_CHECKING:
 @click.option("--verify", is_flag=True, help="Run it first; write it only if it agrees with the analysis.")
 @format_option
 def build(
-    spec: str, backends: tuple[str, ...], variant: str | None, settings: tuple[str, ...], out: str | None,
-    only_check: bool, diff: bool, force: bool, dry_run: bool, verify: bool, form: str,
+    spec: str, backends: tuple[str, ...], variant: str | None, settings: tuple[str, ...], lowerings: tuple[str, ...],
+    out: str | None, only_check: bool, diff: bool, force: bool, dry_run: bool, verify: bool, form: str,
 ) -> int:  # fmt: skip
     """Write the standalone code of a spec: for several backends all of it, or none."""
     # Templates, plugins and hashing: 0.1 s that a reader of the list of commands should not pay.
     from segcompile.build import build_each, write_all
     from segcompile.writer import drift, refusals, unified_diff
 
-    builds = build_each(spec, backends, variant, overrides(settings), out)
+    builds = build_each(spec, backends, variant, overrides(settings), out, lowerings)
     reports = [_report(spec, each) for each in builds]
     for each, report in zip(builds, reports, strict=True):
         if each.built is None:

@@ -12,6 +12,7 @@ from segcompile.backend import BuildRequest, BuildResult
 from segcompile.checks.ignored import unused_label
 from segcompile.emit.calls import Rules
 from segcompile.emit.classes import ModelView, view_model
+from segcompile.emit.folding import view_folding
 from segcompile.emit.geometry import Geometry, harness_geometry, mixes_image
 from segcompile.emit.header import header
 from segcompile.emit.heads import view_heads, warn_bounded
@@ -30,6 +31,7 @@ _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
 _RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
 _HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", *_RUN)
+_TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {
     "reflect": "its reflection",
     "edge": "its edge pixels",
@@ -56,10 +58,12 @@ class Target:
 
     def emit(self, request: BuildRequest) -> BuildResult:
         """Every file of `generated/<model>/<backend>/`. A network that is not from an image to maps has no harness
-        (SC608)."""
+        (SC608); a lowered one is not trained, and takes over the weights of the network before."""
         env = environment(self.templates, _SHARED)
         if request.class_name in self.models:  # a model called `f` or `path`
             request = replace(request, class_name=f"{request.class_name}Net")
+        if request.trained is not None:
+            request = replace(request, training=replace(request.training, stages=()))
         rules, training = (self.staged if request.training.stages else self.rules), request.training
         inputs = _input_names(request.graph, rules)
         view = view_model(request.graph, request.facts, request.class_name, inputs, rules)
@@ -68,6 +72,9 @@ class Target:
         geometry = harness_geometry(request.graph, request.facts, findings)
         context = _harness(request) | {"harness": geometry is not None}
         names = list(_ALWAYS)
+        if request.trained is not None:
+            names.append("folding.py")
+            context |= view_folding(request.trained, request.graph, request.facts)
         if geometry is not None:
             warn_bounded(request.graph, request.facts, findings)
             coarse, mixed = geometry.stride != (1, 1), mixes_image(request.graph)
@@ -75,7 +82,8 @@ class Target:
             context |= asdict(geometry) | {"dense": coarse and mixed is None, "not_dense": mixed if coarse else None}
             context |= {"stages": stages, "padding": _padding(training, geometry)}
             own = {"dense.py": context["dense"], "stages.py": stages, "threshold.py": context["binary"]}
-            names += [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
+            harness = [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
+            names += [name for name in harness if request.trained is None or name not in _TRAINING | {*self.harness}]
         for name in names:
             found[name] = env.get_template(f"{name}.jinja").render(context)
         return BuildResult(found, tuple(findings.diagnostics))
@@ -109,6 +117,7 @@ def _harness(request: BuildRequest) -> dict[str, Any]:
     regimes = (training, *(stage.regime for stage in training.stages))
     return {
         "model": request.model,
+        "lowered": request.options.lowerings,
         "class_name": request.class_name,
         "about": request.about or f"The network {request.model}.",
         "spec": request.spec,

@@ -15,6 +15,7 @@ def header(request: BuildRequest) -> dict[str, Any]:
     return {
         "spec": request.spec,
         "about": request.about or f"The network {request.model}.",
+        "lowered": _listed(request.options.lowerings),
         "bases": _listed(request.bases),
         "cite": _cite(request),
         "sizes": _sizes(request.graph),

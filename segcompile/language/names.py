@@ -38,7 +38,7 @@ class Names:
     declared: dict[str, Span | None] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)  # finished name -> the node whose result it means
     unnamed: set[str] = field(default_factory=set)  # layers that are called by their op, with nothing written
-    removed: dict[str, Span] = field(default_factory=dict)  # by an edit, and where that is written
+    removed: dict[str, Span | None] = field(default_factory=dict)  # by an edit, and where that is written
     open: list[Open] = field(default_factory=list)
     inputs: dict[Span, Open] = field(default_factory=dict)  # where `input` is read inside a join or chain
     hidden: bool = False  # a call or loop failed that would have made names: unknown ones are no news

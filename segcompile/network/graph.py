@@ -94,7 +94,7 @@ class GoneEnd:
 
     layer: str
     join: Node
-    span: Span
+    span: Span | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Gone:
     """What edits took away. `names`: of layers and scopes, and where that is written. `heads`: those that gave one of
     these, and its name, until a layer of that name is there again. `end`: until there is another one."""
 
-    names: Mapping[str, Span] = field(default_factory=dict)
+    names: Mapping[str, Span | None] = field(default_factory=dict)
     heads: Mapping[str, str] = field(default_factory=dict)
     end: GoneEnd | None = None
 

@@ -24,7 +24,7 @@ class Fragment:
     nodes: tuple[Node, ...]
     scopes: tuple[Scope, ...]
     result: str
-    gone: Mapping[str, Span] = field(default_factory=dict)
+    gone: Mapping[str, Span | None] = field(default_factory=dict)
 
 
 def position(graph: Graph, layer: str) -> int:
@@ -101,7 +101,7 @@ def revised(graph: Graph, layers: Mapping[str, tuple[Node, ...]]) -> Graph:
     return _following(replace(graph, nodes=read), instead)
 
 
-def remove(graph: Graph, layers: Set[str], span: Span) -> Graph:
+def remove(graph: Graph, layers: Set[str], span: Span | None) -> Graph:
     """The graph without some layers, as is written at `span`; whoever read one of them reads what it read.
 
     Raises SegcompileError (SC503) where that is a join of different things: which of them should be read? And where it
@@ -211,7 +211,7 @@ def _following(graph: Graph, instead: Mapping[str, str]) -> Graph:
     return replace(graph, outputs=outputs, scopes=scopes, end=instead.get(graph.end, graph.end))
 
 
-def _without(graph: Graph, layers: Set[str], span: Span) -> Graph:
+def _without(graph: Graph, layers: Set[str], span: Span | None) -> Graph:
     """The graph without the names of layers that went, and of the scopes of which nothing is left."""
     inhabited = {scope for node in graph.nodes for scope in enclosing(node.layer)}
     gone = {name for layer in layers for name in enclosing(layer)} - inhabited
@@ -219,11 +219,11 @@ def _without(graph: Graph, layers: Set[str], span: Span) -> Graph:
     return replace(graph, scopes=scopes, gone=_also_gone(graph, gone, span))
 
 
-def _also_gone(graph: Graph, names: Set[str], span: Span) -> Gone:
+def _also_gone(graph: Graph, names: Set[str], span: Span | None) -> Gone:
     return replace(graph.gone, names={**graph.gone.names, **dict.fromkeys(sorted(names), span)})
 
 
-def _check_reader(graph: Graph, reader: Node, joins: Mapping[str, Node], layers: Set[str], span: Span) -> None:
+def _check_reader(graph: Graph, reader: Node, joins: Mapping[str, Node], layers: Set[str], span: Span | None) -> None:
     """Refuse that a node that stays reads the values of a join that goes, or undoes a pool that does."""
     gone = next((joins[name] for name in reader.read if name in joins), None)
     if gone is not None:
@@ -236,7 +236,7 @@ def _check_reader(graph: Graph, reader: Node, joins: Mapping[str, Node], layers:
             raise fail("SC503", message, span, help=f"remove `{reader.layer}` with it, or `replace` it first")
 
 
-def without(join: Node, span: Span, reads: str, help: str) -> SegcompileError:
+def without(join: Node, span: Span | None, reads: str, help: str) -> SegcompileError:
     """SC503 for a join that goes: which of its inputs should stand for it, where `reads` says what reads it?"""
     inputs = " and ".join(layer_of(name) for name in join.inputs)
     return fail("SC503", f"`{join.layer}` joins {inputs}, and {reads}", span, help=help)

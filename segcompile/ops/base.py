@@ -209,6 +209,11 @@ class Op(BaseModel):
         """
         return IDENTITY
 
+    def biased(self) -> Op | None:
+        """This op with a bias, where a factor for each channel of the result can be taken into its weight and a shift
+        into that; None where its weights can take no such factor."""
+        return None
+
     def dilated(self, factor: tuple[int, int]) -> Op:
         """The op for a map `factor` (height, width) times as dense: every factor-th of its outputs is what this one
         gives on the sparser map. Raises Refusal, whose message goes on behind the layer's name, where there is none:

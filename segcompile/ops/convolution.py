@@ -133,6 +133,9 @@ class Conv(Op):
     def dilated(self, factor: tuple[int, int]) -> Op:
         return on_denser(self, self.sliding, self.mode, factor)
 
+    def biased(self) -> Op:
+        return self.model_copy(update={"bias": True})
+
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.stride[axis], self.dilation[axis], self.pads(axis)[0])
 
@@ -222,6 +225,9 @@ class Deconv(Op):
 
     def dilated(self, factor: tuple[int, int]) -> Op:
         raise too_late()
+
+    def biased(self) -> Op:
+        return self.model_copy(update={"bias": True})
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         # Output p gets weight t of input i where p = stride*i + dilation*t - pad; the taps are read backwards.

@@ -36,6 +36,9 @@ class Linear(Op):
         message = "is linear: its weight is for the sparser map"
         raise Refusal("SC503", message, None, "`convolutionalize` it before this")
 
+    def biased(self) -> Op:
+        return self.model_copy(update={"bias": True})
+
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> None:
         return None
 

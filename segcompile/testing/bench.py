@@ -19,6 +19,7 @@ from segcompile.testing.cases import Case
 from segcompile.testing.parameters import drawn
 from segcompile.testing.runner import Model, Runner, runner_of
 from segcompile.weights.parameters import Tensor, tensors
+from segcompile.writer import as_bytes
 
 Array = NDArray[Any]
 BATCH = 2
@@ -143,10 +144,10 @@ class Bench:
         if id(request) not in self._built:
             files = run_backend(self.backend, request).files
             folder = self.place / f"{request.model}_{len(self._built)}"
-            for name, text in files.items():
+            for name, content in files.items():
                 path = folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
+                path.write_bytes(as_bytes(content))
             self._built[id(request)] = request, folder
         return self._built[id(request)][1]
 

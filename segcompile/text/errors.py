@@ -168,6 +168,8 @@ CODES: dict[str, Code] = _table(
     ("SC608", "no-harness", _WARNING),
     ("SC609", "verification"),
     ("SC611", "bounded-scores", _WARNING),
+    ("SC612", "unknown-lowering"),
+    ("SC613", "not-lowered", _WARNING),
     ("SC701", "drift"),
     ("SC702", "hand-edited"),
     ("SC703", "orphan"),

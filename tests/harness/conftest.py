@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from segcompile.backend import load_backend, run_backend
-from segcompile.build import request_for
+from segcompile.build import lowered, request_for
 from segcompile.compiler import compile_spec
 from segcompile.text.errors import Findings
 
@@ -72,7 +72,7 @@ VARIABLES = {
     "channels": 3, "size": (16, 16), "output": (16, 16), "stride": (1, 1), "offset": (0, 0), "centre": (0.0, 0.0),
     "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "binary": [], "several": True,
     "probabilities": [], "probable": [], "harness": True, "stages": [], "padding": None, "summed": False,
-    "sampled": False, "continued": "its reflection", "dense": False, "not_dense": None, "ignore": (255,),
+    "lowered": (), "sampled": False, "continued": "its reflection", "dense": False, "not_dense": None, "ignore": (255,),
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.
@@ -156,13 +156,16 @@ def render(folder: Path, network: str | None = None, backend: str = "torch", **c
     return folder
 
 
-def write(folder: Path, text: str, backend: str) -> Path:
+def write(folder: Path, text: str, backend: str, lowerings: tuple[str, ...] = ()) -> Path:
     """The files that a spec's text becomes, in a folder."""
     spec, findings = folder / "net.yaml", Findings()
     spec.write_text(text)
     compiled = compile_spec(spec, findings)
     findings.stop_on_errors()
-    for name, content in run_backend(load_backend(backend), request_for(compiled, spec)).files.items():
+    request = request_for(compiled, spec)
+    if lowerings:
+        request = lowered(request, lowerings, findings)
+    for name, content in run_backend(load_backend(backend), request).files.items():
         (folder / name).write_text(content)
     spec.unlink()
     return folder
@@ -270,17 +273,18 @@ class Side:
 
 
 @pytest.fixture(scope="session")
-def built(nets: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Side]:
-    """The folder that a spec of the model `net` becomes, by the backend and the text; each is built once."""
+def built(nets: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Side]:
+    """The folder that a spec of the model `net` becomes, by the backend, the text and its lowerings; each is built
+    once."""
 
     @functools.cache
-    def build(backend: str, text: str) -> Side:
+    def build(backend: str, text: str, *lowerings: str) -> Side:
         if backend == "jax":  # the tests compile the same few functions again and again
             import jax
 
             jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.getbasetemp() / "compiled"))
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-        folder = write(tmp_path_factory.mktemp(backend), text, backend)
+        folder = write(tmp_path_factory.mktemp(backend), text, backend, lowerings)
         return Side(backend, nets.imported(folder), folder)
 
     return build

@@ -61,6 +61,30 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "edge": {"summed": True, "continued": "its edge pixels", "training": {"padding_mode": "edge"}},
 }  # fmt: skip
 
+# Without a norm; and with long names, a norm that leaves its place, a head that is a probability.
+LOWERED = {
+    "nothing": """segcompile: 1
+model: net
+input: {channels: 1, size: 8}
+layers: [score: {conv: 1, kernel: 1}]
+""",
+    "much": """segcompile: 1
+model: net
+input: {channels: 3, size: any}
+blocks:
+  a_block_of_many_words_for_one_layer:
+    layers: [up_of_many_words: {deconv: 4, kernel: 2, stride: 2, groups: 2, norm: batch}]
+layers:
+  - stem: {conv: 4, kernel: 3, pad: same, stride: 4, bias: no}
+  - norm: {norm: batch, act: prelu}
+  - the_part_of_the_network_that_comes_after_it: {block: a_block_of_many_words_for_one_layer}
+  - boundary: {conv: 1, kernel: 1, norm: batch, act: sigmoid}
+  - classes: {conv: 4, kernel: 1, from: the_part_of_the_network_that_comes_after_it}
+outputs: {boundary: boundary, classes: classes}
+training: {input_padding: {zero: 4}}
+""",
+}
+
 
 def python(folder: Path) -> list[str]:
     """The names of the rendered files."""
@@ -71,6 +95,7 @@ def python(folder: Path) -> list[str]:
 def place(
     rendered: Callable[..., Path],
     generated: Callable[[str], dict[str, Path]],
+    built: Callable[..., Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A folder of all folders: `of_torch/unet`, `of_jax/staged`, ... Each is a package there, whose files import each
@@ -82,6 +107,9 @@ def place(
             model.write_text(model.read_text().replace("StandIn", changes.get("class_name", "StandIn")))
         for name, folder in generated(backend).items():
             shutil.copytree(folder, place / f"of_{backend}" / f"spec_{name}")
+        for name, text in LOWERED.items():
+            folder = built(backend, text, "fold_batch_norm").folder
+            shutil.copytree(folder, place / f"of_{backend}" / f"lowered_{name}")
     return place
 
 

@@ -13,5 +13,6 @@ BACKEND = Backend(
     ops=frozenset(RULES),
     refuses=lambda op: None,
     emit=FOLDER.emit,
+    lowerings=frozenset({"fold_batch_norm"}),
     runner="segcompile_jax.runner:RUNNER",
 )

@@ -1,4 +1,4 @@
-"""What an edit is: a function that makes another network of one.
+"""What an edit is: a function that makes another network of one; and what every pass has to say of what it made.
 
 Beside its own arguments, which stand in the spec, it takes the `graph` as the edits before it left it, and `base`, the
 network as it was before the first edit of the same `transform`; it raises SegcompileError (SC5xx, or what is wrong with
@@ -7,8 +7,8 @@ new layers).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from segcompile.network.graph import Graph, Node
 from segcompile.network.splice import Fragment
@@ -21,11 +21,22 @@ Change = Callable[[list[Layer]], list[Layer]]  # some layers with the attributes
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where the tensors of a node come from: the node `node` of the graph before, and the batch norm `norm` behind
+    that which is folded into them, if one is."""
+
+    node: str
+    norm: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Edited:
-    """What an edit made of a graph, and what it has to say about that."""
+    """What a pass made of a graph, and what it has to say about that. `weights`: node -> where its tensors come from,
+    if that is not the node of its name as it was."""
 
     graph: Graph
     findings: tuple[Diagnostic, ...] = ()
+    weights: Mapping[str, Source] = field(default_factory=dict)
 
 
 Edit = Callable[[Graph, Graph], Edited]  # an edit with its own arguments

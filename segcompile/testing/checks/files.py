@@ -15,6 +15,7 @@ from segcompile.testing import cases
 from segcompile.testing.bench import Bench, Mismatch
 from segcompile.testing.cases import Case
 from segcompile.text.errors import SegcompileError
+from segcompile.writer import as_bytes
 
 RULES = "E,F,W,I,B,UP"  # of ruff
 
@@ -63,9 +64,9 @@ def _digests_elsewhere(bench: Bench, seed: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def digests(files: Mapping[str, str]) -> dict[str, str]:
+def digests(files: Mapping[str, str | bytes]) -> dict[str, str]:
     """Path -> digest of its text."""
-    return {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()}
+    return {path: hashlib.sha256(as_bytes(content)).hexdigest() for path, content in files.items()}
 
 
 def standalone(bench: Bench, case: Case) -> None:

@@ -34,7 +34,7 @@ def _emit(request: BuildRequest) -> BuildResult:
 BACKEND = Backend(
     name="outline",
     summary="plain text, one line a layer",
-    api_version=1,
+    api_version=2,
     ops=frozenset({Conv, Activation, Pool}),
     refuses=_refuses,
     emit=_emit,

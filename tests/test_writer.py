@@ -660,3 +660,13 @@ def _build_and_check(folder: Path, files: dict[str, str], written: dict[str, str
     assert again.unchanged == tuple(sorted([*files, MANIFEST]))
     assert not (again.new or again.changed or again.orphans or again.hand_edited or again.foreign)
     return dict(files)
+
+
+def test_bytes_are_written_as_they_are_and_a_diff_only_says_that_they_differ(tmp_path: Path) -> None:
+    folder, old, new = tmp_path / "out", {"a.bin": b"\x00\r\n\xff"}, {"a.bin": b"\x00", "b.bin": b"text"}
+    write(plan(folder, old, {}), old, {})
+    assert (folder / "a.bin").read_bytes() == b"\x00\r\n\xff"
+    assert plan(folder, old, {}).unchanged == (".segcompile.json", "a.bin")
+    differ = "Binary files a/a.bin and b/a.bin differ\nBinary files /dev/null and b/b.bin differ\n"
+    assert unified_diff(plan(folder, new, {}), new) == differ
+    assert unified_diff(plan(folder, {}, {}), {}) == "Binary files a/a.bin and /dev/null differ\n"

@@ -239,6 +239,11 @@ class Op(BaseModel):
         """What it reads beyond the end of its input: zeros, or the input again; None for neither, as of a maximum."""
         return None
 
+    def in_pixels(self) -> Op:
+        """The op whose padding is a number of pixels, where it says `same`. Raises Refusal (SC317) where that means
+        none."""
+        return self
+
     def canonical(self) -> Op:
         """The one form of all ops of this class that do the same, however they are written."""
         return self

@@ -96,6 +96,9 @@ class Conv(Op):
     def surroundings(self) -> Literal["zero", "reflect", "edge"]:
         return self.mode
 
+    def in_pixels(self) -> Op:
+        return padded_in_pixels(self) if self.pad == "same" else self
+
     def canonical(self) -> Op:
         found = padded_in_pixels(self)
         return found if found.pad != NOTHING else found.model_copy(update={"mode": "zero"})
@@ -188,8 +191,11 @@ class Deconv(Op):
     def surroundings(self) -> Literal["zero"]:
         return "zero"
 
+    def in_pixels(self) -> Op:
+        return padded_in_pixels(self) if self.pad == "same" else self
+
     def canonical(self) -> Op:
-        return padded_in_pixels(self)
+        return padded_in_pixels(self) if self.pad == "same" else self
 
     def unpadded(self) -> Op:
         return self.model_copy(update={"pad": NOTHING, "output_pad": (0, 0)})

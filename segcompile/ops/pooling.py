@@ -60,6 +60,9 @@ class Pool(Op):
     def pads(self, axis: int) -> tuple[int, int]:
         return same_pads(self.kernel[axis], self.dilation[axis]) if self.pad == "same" else axis_pads(self.pad, axis)
 
+    def in_pixels(self) -> Op:
+        return padded_in_pixels(self) if self.pad == "same" else self
+
     def canonical(self) -> Op:
         return padded_in_pixels(self).model_copy(update={"stride": self.steps})
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from segcompile.network.graph import find_cycles
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -156,6 +158,21 @@ def test_the_house_keeps_its_rules() -> None:
     sources = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(files)}
     assert len(sources) > 20
     assert violations(sources) == []
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    """Also not inside a function, nor for a type alone."""
+    files = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "segcompile").rglob("*.py")}
+    modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in files}
+    edges = [
+        (modules[module], modules[found])
+        for module, path in modules.items()
+        for _, name in _imports(path, files[path])
+        if (found := next((part for part in (name, name.rpartition(".")[0]) if part in modules), None)) is not None
+        and found not in ("segcompile", module)
+    ]
+    assert len(edges) > 200
+    assert [cycle.path for cycle in find_cycles(edges)] == []
 
 
 PLANTED = [

@@ -16,6 +16,7 @@ from segcompile.facts.pairs import show
 from segcompile.facts.receptive_field import Field, Fields
 from segcompile.facts.unknown import why_unknown
 from segcompile.facts.why import Adds, Side, attaining_path
+from segcompile.notebook.html import Row, table
 from segcompile.notebook.net import Net
 from segcompile.notebook.padding import SeenPadding
 from segcompile.notebook.projective import ProjectiveField, projective_field
@@ -271,9 +272,14 @@ class LayerField:
         return f"<{self.name}, {self.op}: {self.summary}{stride}>"
 
     def _repr_html_(self) -> str:
-        from segcompile.show.layer import layer_html
+        return table(self.name, [self.row])
 
-        return layer_html(self)
+    @property
+    def row(self) -> Row:
+        """What a notebook's table says of the layer."""
+        field = self.summary.removeprefix("receptive field").lstrip(" :")
+        stride = show(self.stride) if self.stride is not None else ""
+        return self.name, self.op, str(self.shape), stride, field, show(self.period)
 
     @property
     def summary(self) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from types import MappingProxyType
 
 from segcompile.compiler import Compiled, analyse_graph, compile_spec, find_spec
 from segcompile.facts.facts import Facts, shapes_in
 from segcompile.network.graph import Graph
+from segcompile.notebook.html import table
 from segcompile.notebook.layer import LayerField
 from segcompile.notebook.net import Net
 from segcompile.text.errors import Diagnostic, Findings, did_you_mean, fail
+from segcompile.text.report import render_text
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,9 +42,9 @@ class ReceptiveField:
         return f"<{self.model}, {len(self.layers)} layers: {heads}>"
 
     def _repr_html_(self) -> str:
-        from segcompile.show.layer import network_html
-
-        return network_html(self)
+        rows = [layer.row for layer in self.layers.values()]
+        found = f"<pre>{escape(render_text(self.diagnostics))}</pre>" if self.diagnostics else ""
+        return table(self.model, rows) + found
 
 
 def receptive_field(

@@ -14,14 +14,13 @@ from segcompile.ops.base import (
     Op,
     Parameter,
     Reads,
-    Refusal,
     Shape,
     Window,
 )
 from segcompile.ops.convolution import Conv, Deconv
 from segcompile.ops.joins import Add, Concat, Join, Mul
 from segcompile.ops.linear import Linear
-from segcompile.ops.needs import Need
+from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.normalization import BatchNorm, GroupNorm, InstanceNorm, ResponseNorm
 from segcompile.ops.pointwise import Activation, Dropout, LeakyRelu, PRelu, Scale, Softmax
 from segcompile.ops.pooling import GlobalPool, Pool, Unpool

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import AnySize, Size, times
-
-if TYPE_CHECKING:
-    from segcompile.ops.needs import Need
 
 HEIGHT, WIDTH = 0, 1
 AXES = (HEIGHT, WIDTH)
@@ -140,24 +138,6 @@ class Parameter:
     @property
     def is_bias(self) -> bool:
         return self.name == "bias"
-
-
-class Refusal(Exception):
-    """An op cannot take these inputs. `attribute` names what to point at; None points at the layer. `named`: the inputs
-    whose names stand for {0}, {1}, ... in the help."""
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        attribute: str | None = None,
-        help: str | None = None,
-        notes: tuple[str, ...] = (),
-        named: tuple[int, ...] = (),
-    ) -> None:
-        super().__init__(message)
-        self.code, self.message, self.attribute, self.help, self.notes = code, message, attribute, help, notes
-        self.named = named
 
 
 class Op(BaseModel):

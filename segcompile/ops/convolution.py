@@ -21,7 +21,6 @@ from segcompile.ops.base import (
     Pair,
     Parameter,
     Positive,
-    Refusal,
     Shape,
     Sliding,
     Window,
@@ -32,7 +31,7 @@ from segcompile.ops.base import (
     same_pads,
     too_late,
 )
-from segcompile.ops.needs import Need, reflects
+from segcompile.ops.needs import Need, Refusal, reflects
 from segcompile.ops.size import Size
 
 

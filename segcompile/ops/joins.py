@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, ClassVar, Literal
 
-from segcompile.ops.base import IDENTITY, Number, Op, Reads, Refusal, Shape, Window
-from segcompile.ops.needs import Need
+from segcompile.ops.base import IDENTITY, Number, Op, Reads, Shape, Window
+from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import AnySize, Size, Undecidable, constant, difference, least, most
 
 Align = Annotated[Literal["none", "center_crop", "pad"], Reads.WORD]

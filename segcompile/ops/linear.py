@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from segcompile.ops.base import ZEROS, Flag, Init, Initialiser, Op, Parameter, Positive, Refusal, Shape, product
+from segcompile.ops.base import ZEROS, Flag, Init, Initialiser, Op, Parameter, Positive, Shape, product
+from segcompile.ops.needs import Refusal
 from segcompile.ops.size import AnySize, Size
 
 

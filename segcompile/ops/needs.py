@@ -1,4 +1,4 @@
-"""What an op asks of sizes: at least one pixel, a reference that is covered, inputs of one size.
+"""What an op refuses, and what it asks of sizes: at least one pixel, a reference that is covered, inputs of one size.
 
 A number either meets a need or does not. A symbolic size meets it at some sizes of the image, which
 `facts/sizes.py` finds out; one that meets it at no size, or at a few only, is refused like a number.
@@ -9,8 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from segcompile.ops.base import Refusal
 from segcompile.ops.size import AnySize, Size
+
+
+class Refusal(Exception):
+    """An op cannot take these inputs. `attribute` names what to point at; None points at the layer. `named`: the inputs
+    whose names stand for {0}, {1}, ... in the help."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        attribute: str | None = None,
+        help: str | None = None,
+        notes: tuple[str, ...] = (),
+        named: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.code, self.message, self.attribute, self.help, self.notes = code, message, attribute, help, notes
+        self.named = named
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from segcompile.ops.base import ZEROS, Init, Number, Op, Parameter, Positive, Reads, Refusal, Shape
+from segcompile.ops.base import ZEROS, Init, Number, Op, Parameter, Positive, Reads, Shape
 from segcompile.ops.convolution import check_groups
+from segcompile.ops.needs import Refusal
 from segcompile.ops.size import Size
 
 _ONES = Init(scheme="constant", value=1.0)

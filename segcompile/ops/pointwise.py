@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from segcompile.ops.base import Init, Number, Op, Parameter, Reads, Refusal, Shape
+from segcompile.ops.base import Init, Number, Op, Parameter, Reads, Shape
+from segcompile.ops.needs import Refusal
 
 # The values that an activation gives, least and largest.
 _BOUNDS = {

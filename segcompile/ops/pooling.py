@@ -15,7 +15,6 @@ from segcompile.ops.base import (
     Padding,
     Pair,
     Reads,
-    Refusal,
     Shape,
     Sliding,
     Window,
@@ -25,7 +24,7 @@ from segcompile.ops.base import (
     same_pads,
     too_late,
 )
-from segcompile.ops.needs import Need
+from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import Size, difference, least
 
 

@@ -18,14 +18,13 @@ from segcompile.ops.base import (
     Padding,
     PadMode,
     Reads,
-    Refusal,
     Shape,
     Window,
     axis_pads,
     dilated_pads,
     too_late,
 )
-from segcompile.ops.needs import Need, reflects
+from segcompile.ops.needs import Need, Refusal, reflects
 from segcompile.ops.size import AnySize, Size, Undecidable, difference
 
 

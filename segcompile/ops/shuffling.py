@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar
 
-from segcompile.ops.base import AXES, Op, Positive, Refusal, Shape, Window, too_late
-from segcompile.ops.needs import Need
+from segcompile.ops.base import AXES, Op, Positive, Shape, Window, too_late
+from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import Size, difference
 
 

@@ -23,7 +23,7 @@ VARIANT = {
     "SC110_unknown": "huge",
 }
 OF_A_SPEC = [code for code in CODES if code < "SC6"]
-NEVER_RAISED = {"SC009", "SC013", "SC410"}  # see test_source, test_writer, test_rf
+NEVER_RAISED = {"SC009", "SC013", "SC410"}  # see tests/text/test_source.py, test_writer.py, tests/show/test_rf.py
 
 
 @cache

@@ -157,6 +157,25 @@ def put(graph: Graph, fragment: Fragment, at: int, old: str) -> Graph:
     return _following(replace(whole, nodes=(*whole.nodes[:behind], *read)), instead)
 
 
+def leading_to(graph: Graph, outputs: Mapping[str, str]) -> Graph:
+    """The part of the graph that leads to some nodes, with these for outputs; its inputs are those of the whole."""
+    needed = graph.ancestors(outputs.values())
+    there = {*needed, *graph.inputs}
+    nodes = tuple(node for node in graph.nodes if node.name in needed)
+    inhabited = {scope for node in nodes for scope in enclosing(node.layer)}
+    scopes = tuple(
+        replace(
+            scope,
+            entry=scope.entry if scope.entry in there else None,
+            result=scope.result if scope.result in there else None,
+        )
+        for scope in graph.scopes
+        if scope.name in inhabited
+    )
+    end = graph.end if graph.end in there else ""
+    return replace(graph, nodes=nodes, outputs=outputs, scopes=scopes, end=end)
+
+
 def embedded(graph: Graph, scope: Scope) -> Fragment:
     """A whole network of one input and one output as a scope of another one; `scope` says its name and what enters."""
     assert scope.entry is not None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
-from segcompile.network.graph import Graph, enclosing
+from segcompile.network.graph import Graph
+from segcompile.network.splice import leading_to
 from segcompile.text.errors import Findings
 
 
@@ -27,19 +27,7 @@ def leave_out_unneeded(graph: Graph, findings: Findings) -> Graph:
         if name not in needed:
             message, span = f"no output depends on input `{name}`", graph.input_spans.get(name)
             findings.add("SC202", message, span, help="remove it, or read it")
-    kept = tuple(node for node in graph.nodes if node.name in needed)
-    inhabited = {scope for node in kept for scope in enclosing(node.layer)}
-    scopes = tuple(
-        replace(
-            scope,
-            entry=scope.entry if scope.entry in needed or scope.entry in graph.inputs else None,
-            result=scope.result if scope.result in needed else None,
-        )
-        for scope in graph.scopes
-        if scope.name in inhabited
-    )
-    end = graph.end if graph.end in needed else ""
-    return replace(graph, nodes=kept, scopes=scopes, end=end)
+    return leading_to(graph, graph.outputs)
 
 
 def _used(graph: Graph) -> Iterator[str]:

@@ -10,7 +10,8 @@ from typing import Any
 from segcompile.backend import BuildRequest
 from segcompile.compiler import analyse_graph
 from segcompile.facts.shapes import infer_shapes
-from segcompile.network.graph import Graph, Node, enclosing
+from segcompile.network.graph import Graph, Node
+from segcompile.network.splice import leading_to
 from segcompile.network.training import Training
 from segcompile.ops import (
     Add,
@@ -50,11 +51,7 @@ def sized(graph: Graph, height: int, width: int) -> Graph:
 def with_outputs(graph: Graph, nodes: Sequence[str]) -> Graph:
     """The part of the graph that leads to some nodes, with these for outputs."""
     names = {graph.by_name[node].layer.replace(".", "_") + "_out": node for node in nodes}
-    needed = graph.ancestors(nodes)
-    kept = tuple(node for node in graph.nodes if node.name in needed)
-    inhabited = {scope for layer in dict.fromkeys(node.layer for node in kept) for scope in enclosing(layer)}
-    scopes = tuple(scope for scope in graph.scopes if scope.name in inhabited)
-    return replace(graph, nodes=kept, outputs=names, scopes=scopes)
+    return leading_to(graph, names)
 
 
 def every_layer(graph: Graph) -> Graph:

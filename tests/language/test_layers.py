@@ -18,7 +18,7 @@ import pytest
         ("{conv: 4, kernel: 3, pad: 1}", {"pad": (1, 1, 1, 1)}),
         ("{conv: 4, kernel: 3, pad: [1, 2]}", {"pad": (1, 1, 2, 2)}),
         ("{conv: 4, kernel: 3, pad: [0, 1, 2, 3]}", {"pad": (0, 1, 2, 3)}),
-        ("{conv: 4, kernel: 3, pad: same, mode: reflect}", {"pad": "same", "mode": "reflect"}),
+        ("{conv: 4, kernel: 3, pad: same, mode: reflect}", {"pad": (1, 1, 1, 1), "mode": "reflect"}),
         ("{conv: 4, kernel: 3, groups: 2, bias: no, frozen: yes}", {"groups": 2, "bias": False, "frozen": True}),
         ("{conv: 4, kernel: 3, bias: false, frozen: true}", {"bias": False, "frozen": True}),
         ("{kernel: 3, pad: 1, conv: 4}", {"channels": 4, "pad": (1, 1, 1, 1)}),

@@ -45,7 +45,10 @@ def measurable(request: BuildRequest, largest: int = LARGEST) -> BuildRequest | 
         return "the inputs differ in size"
     found = request_of(graph)
     if not _heads(found):
-        found = request_of(with_outputs(graph, _last_known(found)))
+        known = _last_known(found)
+        if not known:
+            return "none is known that holds more than a pixel"
+        found = request_of(with_outputs(graph, known))
     fields = [field for head in _heads(found) for field in found.facts[head].fields]
     room = max(((field.size or 0) + (field.step or 0) + 2 * field.period + 4 for field in fields), default=0)
     own = min((size for shape in graph.inputs.values() for size in shape.size if isinstance(size, int)), default=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from segcompile.facts.receptive_field import Fields
+from segcompile.facts.receptive_field import Field, Fields
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Shape, Undecidable
 
@@ -18,25 +18,32 @@ def trace_strides(graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str
     strides: dict[str, Strides] = dict.fromkeys(graph.inputs, (Fraction(1), Fraction(1)))
     for node in graph.nodes:
         height, width = (
-            field.stride if field.sets else _behind(node, axis, shapes, strides)
-            for axis, field in enumerate(fields[node.name])
+            _stride(field, _made(node, axis, shapes, strides)) for axis, field in enumerate(fields[node.name])
         )
         strides[node.name] = height, width
     return strides
 
 
-def _behind(node: Node, axis: int, shapes: Mapping[str, Shape], strides: Mapping[str, Strides]) -> Fraction | None:
-    """The one stride that the node's windows make of those of all its inputs, if it is one."""
+def _stride(field: Field, made: set[Fraction | None]) -> Fraction | None:
+    """The stride of a field, where it is known; of one that holds the whole image too, unless another path to it, whose
+    pixels the field does not tell apart, has another. Where it is not known, that which all paths have."""
+    if field.sets:
+        return field.stride if not field.whole or made <= {field.stride, None} else None
+    return made.pop() if len(made) == 1 else None
+
+
+def _made(node: Node, axis: int, shapes: Mapping[str, Shape], strides: Mapping[str, Strides]) -> set[Fraction | None]:
+    """The strides that the node's windows make of those of its inputs; None among them, or alone, where one is none."""
     if not all(shapes[name].size for name in (node.name, *node.inputs)):
-        return None
+        return {None}
     sizes = [shapes[name].size[axis] for name in node.inputs]
     found: set[Fraction | None] = set()
     for index, name in enumerate(node.inputs):
         try:
             window = node.op.window(axis, sizes, index)
         except Undecidable:
-            return None
+            return {None}
         if window is not None:
             before = strides[name][axis]
             found.add(before * window.stride / window.upsample if before is not None and window.stride else None)
-    return found.pop() if len(found) == 1 else None
+    return found

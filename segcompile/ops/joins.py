@@ -42,6 +42,9 @@ class Join(Op):
                         yield Need(axis, difference(size, other[axis]), partial(_apart, shapes), equal=True)
         elif (found := _spread(shapes)) is not None:
             yield Need(0, -1, partial(_aligned_away, self.align, shapes, found))
+        else:
+            for axis, size, pair in _spread_at(shapes):
+                yield Need(axis, size - 2, partial(_aligned_away, self.align, shapes, pair))
 
     def _common(self, sizes: Sequence[Size]) -> Size:
         if self.align == "none":  # all agree, or a need is not met: the plainest one
@@ -93,6 +96,16 @@ def _spread(shapes: Sequence[Shape]) -> tuple[int, int] | None:
             if shape.size != other.size and all(one == 1 or one == size for one, size in pairs):
                 return large, single
     return None
+
+
+def _spread_at(shapes: Sequence[Shape]) -> Iterator[tuple[int, AnySize, tuple[int, int]]]:
+    """As `_spread`, where it comes to that on the smallest image only: the one axis on which two inputs differ, the
+    size along it of the one that may have one pixel there, and the two."""
+    for single, shape in enumerate(shapes):
+        for large, other in enumerate(shapes):
+            differ = [axis for axis, size in enumerate(shape.size) if size not in (1, other.size[axis])]
+            if len(differ) == 1 and isinstance(size := shape.size[differ[0]], AnySize):
+                yield differ[0], size, (large, single)
 
 
 def _listed(shapes: Sequence[Shape]) -> str:

@@ -70,6 +70,18 @@ def test_a_claim_on_a_stride_behind_an_instance_norm_is_decided(nets: SimpleName
     assert (found["b"], found["c"], found["g"], found["r"]) == ((4, 2), (2, 1), (None, None), (None, None))
 
 
+def test_a_stride_behind_the_whole_image_joined_with_another_is_none(nets: SimpleNamespace, tmp_path: Path) -> None:
+    """The field is that of the pooled path and the whole image; the other path has a stride of one."""
+    layers = """
+  - p: {pool: max, kernel: 1, stride: [1, 2]}
+  - u: {unpool: p}
+  - n: {norm: instance}
+  - s: {add: [n, p], align: center_crop}
+"""
+    found = facts(nets, tmp_path, layers, "16")
+    assert (found["n"], found["s"]) == ((1, 1), (1, None))
+
+
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 def test_branches_of_unequal_stride_have_none(nets: SimpleNamespace, tmp_path: Path, norm: str) -> None:
     layers = f"""

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from segcompile.ops import (
+    AXES,
+    HEIGHT,
     Add,
     AnySize,
     Concat,
@@ -446,6 +448,24 @@ def test_maps_are_joined_by_their_middles_or_with_zeros_around() -> None:
             for sizes in ((first, OTHER), (second, OTHER)), ((OTHER, first), (OTHER, second)):
                 with pytest.raises(Refusal, match="differ in size"):
                     plain.result([Shape(4, size) for size in sizes])
+
+
+def test_a_map_of_any_size_that_is_aligned_has_more_than_a_pixel() -> None:
+    """At one pixel it would be meant for all of the other map; where both axes differ, the size in hand decides."""
+    height, width = AnySize("H"), AnySize("W")
+    for align in ("center_crop", "pad"):
+        op = Add(align=align)
+        for axis in AXES:
+            sizes = [(width, height), (width + 3, height)] if axis == HEIGHT else [(height, width), (height, width + 3)]
+            maps = [Shape(4, size) for size in sizes]
+            needs = [*op.needs(maps, op.output(maps))]
+            assert [(need.axis, need.slack, need.equal) for need in needs] == [
+                (axis, width - 2, False), (axis, width + 1, False),
+            ]  # fmt: skip
+            with pytest.raises(Refusal, match="down to" if align == "center_crop" else "around the pixel"):
+                raise needs[0].refusal()
+        both = [Shape(4, (height, width)), Shape(4, (height + 1, width + 1))]
+        assert not [*op.needs(both, op.output(both))]
 
 
 def test_a_vector_is_not_joined_with_a_map() -> None:

@@ -13,7 +13,8 @@ import json
 import logging
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ def write_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint into a folder that is not there yet; with a CRC32 of each file: Orbax has none."""
     alone = ocp.options.MultiprocessingOptions(active_processes={0}, barrier_sync_key_prefix="first")
     handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
-    with ocp.Checkpointer(handler, multiprocessing_options=alone) as writer:
+    with first_error(), ocp.Checkpointer(handler, multiprocessing_options=alone) as writer:
         writer.save(folder.absolute(), state)
     (folder / SUMS).write_text(json.dumps(sums_of(folder)), encoding="utf-8")
 
@@ -187,15 +188,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     with blame(path, DAMAGED):
         if json.loads((path / SUMS).read_bytes() if (path / SUMS).is_file() else "") != sums_of(path):
             raise ValueError
-    # Where a read fails, the others that Orbax has under way fail later, each with a traceback of its own.
-    hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
     try:
-        with ocp.PyTreeCheckpointer() as reader:
-            checkpoint = dict(reader.restore(path.absolute()))
+        with first_error(), ocp.PyTreeCheckpointer() as reader:
+            return dict(reader.restore(path.absolute()))
     except Exception as error:  # also where a part of it is not there
         raise InputError(f"{path}: cannot be read: {DAMAGED}") from error
+
+
+@contextmanager
+def first_error() -> Iterator[None]:
+    """Let an error of Orbax be its last word: what it has under way fails later, with tracebacks."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
+    yield
     sys.unraisablehook = hook
-    return checkpoint
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -219,7 +219,7 @@ class Op(BaseModel):
         """What it reads beyond the end of its input: zeros, or the input again; None for neither, as of a maximum."""
         return None
 
-    def in_pixels(self) -> Op:
+    def in_pixels(self) -> Self:
         """The op whose padding is a number of pixels, where it says `same`. Raises Refusal (SC317) where that means
         none."""
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from math import gcd
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from segcompile.ops.base import (
     AXES,
@@ -95,11 +95,11 @@ class Conv(Op):
     def surroundings(self) -> Literal["zero", "reflect", "edge"]:
         return self.mode
 
-    def in_pixels(self) -> Op:
+    def in_pixels(self) -> Self:
         return padded_in_pixels(self) if self.pad == "same" else self
 
     def canonical(self) -> Op:
-        found = padded_in_pixels(self)
+        found = self.in_pixels()
         return found if found.pad != NOTHING else found.model_copy(update={"mode": "zero"})
 
     def unpadded(self) -> Op:
@@ -190,11 +190,11 @@ class Deconv(Op):
     def surroundings(self) -> Literal["zero"]:
         return "zero"
 
-    def in_pixels(self) -> Op:
+    def in_pixels(self) -> Self:
         return padded_in_pixels(self) if self.pad == "same" else self
 
     def canonical(self) -> Op:
-        return padded_in_pixels(self) if self.pad == "same" else self
+        return self.in_pixels()
 
     def unpadded(self) -> Op:
         return self.model_copy(update={"pad": NOTHING, "output_pad": (0, 0)})

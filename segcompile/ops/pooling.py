@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from segcompile.ops.base import (
     AXES,
@@ -59,11 +59,11 @@ class Pool(Op):
     def pads(self, axis: int) -> tuple[int, int]:
         return same_pads(self.kernel[axis], self.dilation[axis]) if self.pad == "same" else axis_pads(self.pad, axis)
 
-    def in_pixels(self) -> Op:
+    def in_pixels(self) -> Self:
         return padded_in_pixels(self) if self.pad == "same" else self
 
     def canonical(self) -> Op:
-        return padded_in_pixels(self).model_copy(update={"stride": self.steps})
+        return self.in_pixels().model_copy(update={"stride": self.steps})
 
     def unpadded(self) -> Op:
         return self.canonical().model_copy(update={"pad": NOTHING})

@@ -155,7 +155,7 @@ def marked(text: str) -> list[str]:
 def typos(text: str) -> Iterator[str]:
     """The text with one word of the language misspelled, for each of its words."""
     for match in WORD.finditer(text):
-        value = text[: match.start()].rstrip().endswith((":", "["))
+        value = not text[match.end() :].startswith(":")
         if match[0] not in NAMES and not (match[0] in MAY_BE_NAMES and value):
             yield f"{text[: match.end()]}_q{text[match.end() :]}"
 
@@ -165,7 +165,7 @@ def test_a_spec_that_compiles_is_valid(path: Path) -> None:
     assert marked(path.read_text()) == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(graphs(), randoms())
 def test_a_random_network_is_valid_and_a_typo_in_it_is_not(graph: Graph, random: Random) -> None:
     text = write_spec(graph)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from segcompile.checks.subject import Subject
 from segcompile.facts.facts import Facts
 from segcompile.network.graph import Graph
-from segcompile.network.selector import selects
-from segcompile.network.training import Selector, Stage
+from segcompile.network.selector import Selector
+from segcompile.network.training import Stage
 from segcompile.text.errors import Diagnostic, SegcompileError, did_you_mean, fail
 
 _MANY = 1000  # names that are looked through for a near one
@@ -44,11 +44,11 @@ def frozen_layers(stage: Stage, graph: Graph, facts: Facts) -> frozenset[str]:
 
 
 def _meant(selectors: Iterable[Selector], layers: set[str]) -> set[str]:
-    return {layer for selector in selectors for layer in layers if selects(selector.text, layer)}
+    return {layer for selector in selectors for layer in selector.among(layers)}
 
 
 def _unmatched(selector: Selector, graph: Graph) -> SegcompileError:
-    found = [layer for layer in graph.layers if selects(selector.text, layer)]
+    found = selector.among(graph.layers)
     if found:
         few = f"{', '.join(found[:3])}{', ...' if len(found) > 3 else ''}"
         message = f"`{selector.text}` means only layers without weights: {few}"

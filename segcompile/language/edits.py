@@ -13,10 +13,10 @@ from segcompile.language.ledger import Ledger
 from segcompile.language.place import Place
 from segcompile.language.words import meant
 from segcompile.network.graph import Graph, Node, Origin, Role, enclosing
+from segcompile.network.selector import Selector
 from segcompile.network.splice import Fragment
 from segcompile.passes import edits
 from segcompile.passes.edits.edited import Edit, Edited, Layer
-from segcompile.passes.edits.selection import Selector
 from segcompile.text.errors import Span, fail
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node as SpecNode

@@ -27,6 +27,7 @@ from segcompile.language.values import (
     read_word,
 )
 from segcompile.language.words import like_a_name, meant
+from segcompile.network.selector import Selector
 from segcompile.network.training import (
     MOST_IGNORED,
     MOST_LABEL,
@@ -38,7 +39,6 @@ from segcompile.network.training import (
     PaddingMode,
     Reduction,
     Regime,
-    Selector,
     Stage,
     Training,
 )

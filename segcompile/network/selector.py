@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+
+from segcompile.text.errors import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """The name of a layer, a block or a used spec, or a pattern with `*`, `?` or `[...]`, as written at `span`."""
+
+    text: str
+    span: Span = field(compare=False)
+
+    def among(self, layers: Iterable[str]) -> list[str]:
+        """Those of the layers that it means."""
+        return [layer for layer in layers if selects(self.text, layer)]
 
 
 def selects(selector: str, layer: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, InstanceOf
 from pydantic.dataclasses import dataclass
 
+from segcompile.network.selector import Selector
 from segcompile.text.errors import Span
 
 MOST_STAGES, MOST_SELECTORS, MOST_IGNORED = 32, 32, 32
@@ -57,14 +58,6 @@ class Regime:
     ignore: tuple[InstanceOf[Ignored], ...] = ()  # none: a label that is no class
     reduction: Reduction = "mean"  # of the loss over the pixels that count
     keep: Annotated[float, Field(gt=0, le=1)] = 1.0  # the share of output pixels that a step draws its loss from
-
-
-@dataclass(frozen=True, slots=True, config=_CONFIG)
-class Selector:
-    """What a stage calls some layers: a name, that of a scope, or a pattern."""
-
-    text: str
-    span: InstanceOf[Span] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from segcompile.network.graph import Graph, Node, Role
+from segcompile.network.selector import Selector
 from segcompile.network.splice import remove, revised
 from segcompile.ops import AXES, Op, Pool, Refusal
 from segcompile.passes.edits.edited import Edited, Layer
-from segcompile.passes.edits.selection import Selector
+from segcompile.passes.edits.selection import layers_of
 from segcompile.passes.edits.sizes import Known, shapes_while_edited
 from segcompile.text.errors import CODES, Diagnostic, Label, Span, fail
 
@@ -70,10 +71,10 @@ def _take_out(graph: Graph, selectors: tuple[Selector, ...], span: Span, edit: s
 
 
 def _strided(selector: Selector, graph: Graph, edit: str) -> list[str]:
-    strided = [layer[0].layer for layer in selector.layers(graph) if _stride(layer[0].op) != _ONE]
+    strided = [layer[0].layer for layer in layers_of(selector, graph) if _stride(layer[0].op) != _ONE]
     if not strided:
         help = f"`{edit}` takes convolutions and pools that have a stride"
-        raise fail("SC502", f"`{selector.name}` has no stride to take out", selector.span, help=help)
+        raise fail("SC502", f"`{selector.text}` has no stride to take out", selector.span, help=help)
     return strided
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from segcompile.network.graph import Graph
+from segcompile.network.selector import Selector
 from segcompile.network.splice import revised
 from segcompile.passes.edits.edited import Change, Edited
-from segcompile.passes.edits.selection import Selector
+from segcompile.passes.edits.selection import layers_of
 from segcompile.text.errors import CODES, Diagnostic, Span
 
 Changes = tuple[tuple[Selector, Change, tuple[str, ...], Span], ...]  # whose, how, what is said anew, and where
@@ -20,11 +21,11 @@ def change(changes: Changes, graph: Graph, base: Graph) -> Edited:
     """
     findings: list[Diagnostic] = []
     for selector, changed, words, span in changes:
-        before = selector.layers(graph)
+        before = layers_of(selector, graph)
         after = changed(before)
         if words and after == before:
             named = " and ".join(f"`{word}`" for word in words)
-            message = f"this changes nothing: {named} of `{selector.name}` has this value already"
+            message = f"this changes nothing: {named} of `{selector.text}` has this value already"
             findings.append(Diagnostic(CODES["SC506"], message, span, help="remove it"))
         graph = revised(graph, {layer[0].layer: layer for layer in after})
     return Edited(graph, tuple(findings))

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from segcompile.network.graph import Graph, Node
+from segcompile.network.selector import Selector
 from segcompile.network.splice import revised
 from segcompile.ops import Conv, Linear, Refusal, Shape
 from segcompile.ops.size import AnySize
 from segcompile.passes.edits.edited import Edited
-from segcompile.passes.edits.selection import Selector
+from segcompile.passes.edits.selection import layers_of
 from segcompile.passes.edits.sizes import Known, result, shapes_while_edited
 from segcompile.passes.unpools import pair_unpools
 from segcompile.text.errors import Findings, Span, fail
@@ -43,10 +44,10 @@ def convolutionalize(layers: tuple[Selector, ...], graph: Graph, base: Graph) ->
 
 
 def _linear(selector: Selector, graph: Graph) -> list[str]:
-    layers = selector.layers(graph)
+    layers = layers_of(selector, graph)
     linear = [layer[0].layer for layer in layers if isinstance(layer[0].op, Linear)]
     if not linear:
-        message = f"`{selector.name}` is no linear layer, but `{layers[0][0].op.spelling}`"
+        message = f"`{selector.text}` is no linear layer, but `{layers[0][0].op.spelling}`"
         raise fail("SC502", message, selector.span, help="`convolutionalize` takes linear layers")
     return linear
 

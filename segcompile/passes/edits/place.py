@@ -6,8 +6,9 @@ import dataclasses
 
 from segcompile.network import splice
 from segcompile.network.graph import Graph
+from segcompile.network.selector import Selector
 from segcompile.passes.edits.edited import Body, Edited, Written
-from segcompile.passes.edits.selection import Selector
+from segcompile.passes.edits.selection import one_layer, whole_of
 from segcompile.text.errors import fail
 
 
@@ -24,7 +25,7 @@ def insert_after(selector: Selector, layers: Written, graph: Graph, base: Graph)
 
     Raises SegcompileError: SC502, SC503, SC205, and for what is wrong with the layers.
     """
-    whole = selector.whole(graph, "insert")
+    whole = whole_of(selector, graph, "insert")
     at = graph.nodes.index(whole.layers[-1][-1]) + 1
     fragment = layers(graph, whole.result)
     after = splice.insert(graph, fragment, at)
@@ -36,7 +37,7 @@ def insert_before(selector: Selector, layers: Written, graph: Graph, base: Graph
 
     Raises SegcompileError: SC502, SC503 for a join, SC205, and for what is wrong with the layers.
     """
-    main, *carried = selector.one(graph, "insert")
+    main, *carried = one_layer(selector, graph, "insert")
     if main.op.joins:
         message = f"`{main.layer}` reads several layers: {', '.join(map(graph.layer_of, main.inputs))}"
         raise fail("SC503", message, selector.span, help="insert after one of them")
@@ -54,7 +55,7 @@ def replace(bodies: tuple[tuple[Selector, Body], ...], graph: Graph, base: Graph
     with the layers.
     """
     for selector, body in bodies:
-        whole = selector.whole(graph, "replace")
+        whole = whole_of(selector, graph, "replace")
         entry, at = whole.entry(graph), splice.position(graph, whole.layers[0][0].layer)
         without = splice.take_out(graph, whole.name, whole.members, whole.result, selector.span)
         graph = splice.put(without, body(without, entry, whole.name), at, whole.result)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from segcompile.network import splice
 from segcompile.network.graph import Graph
+from segcompile.network.selector import Selector
 from segcompile.passes.edits.edited import Edited
-from segcompile.passes.edits.selection import Selector, all_of
+from segcompile.passes.edits.selection import all_of
 from segcompile.text.errors import Span
 
 

@@ -6,57 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from segcompile.network.graph import Graph
-from segcompile.network.selector import selects
+from segcompile.network.selector import Selector
 from segcompile.passes.edits.edited import Layer
-from segcompile.text.errors import Label, SegcompileError, Span, did_you_mean, fail
+from segcompile.text.errors import Label, SegcompileError, did_you_mean, fail
 
 _NEAR = 1000  # names that are looked through for a near one
-
-
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """The name of a layer, a block or a used spec, or a pattern with `*`, `?` or `[...]`, as written at `span`."""
-
-    name: str
-    span: Span
-
-    def layers(self, graph: Graph) -> list[Layer]:
-        """The layers that it means: at least one. Raises SegcompileError (SC502)."""
-        found = [nodes for name, nodes in graph.layers.items() if selects(self.name, name)]
-        if not found:
-            raise self._unmatched(graph)
-        return found
-
-    def one(self, graph: Graph, edit: str) -> Layer:
-        """The only layer that it means. Raises SegcompileError (SC502, SC503)."""
-        found = self.layers(graph)
-        if len(found) > 1:
-            few = ", ".join(layer[0].layer for layer in found[:3])
-            message = f"`{edit}` is done to one layer, and `{self.name}` means {len(found)}: {few}, ..."
-            help = f"name one of them, for example `{found[0][0].layer}`"
-            raise fail("SC503", message, self.span, help=help)
-        return found[0]
-
-    def whole(self, graph: Graph, edit: str) -> Whole:
-        """The layer, block or used spec that it means as a whole.
-
-        Raises SegcompileError: SC502, SC503 for a pattern that means several layers or a block without a result.
-        """
-        found = self.layers(graph)
-        if self.name in graph.names:
-            return Whole(self.name, found, graph.names[self.name])
-        if self.name in graph.by_scope:
-            help = "remove all of it, and insert another"
-            raise fail("SC503", f"`{self.name}` has no result: its end was removed", self.span, help=help)
-        layer = self.one(graph, edit)  # a pattern's
-        return Whole(layer[0].layer, [layer], layer[-1].name)
-
-    def _unmatched(self, graph: Graph) -> SegcompileError:
-        gone = graph.gone.names.get(self.name)
-        labels = [Label(gone, "removed here")] if gone is not None else []
-        near = did_you_mean(self.name, list(graph.layers)[-_NEAR:]) or "`segcompile rf` on the base shows its layers"
-        help = "edits are done in their order" if labels else near
-        return fail("SC502", f"no layer matches `{self.name}`", self.span, labels=labels, help=help)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +31,47 @@ class Whole:
         return scope.entry if scope is not None and scope.entry is not None else self.layers[0][0].inputs[0]
 
 
+def layers_of(selector: Selector, graph: Graph) -> list[Layer]:
+    """The layers that a selector means: at least one. Raises SegcompileError (SC502)."""
+    found = selector.among(graph.layers)
+    if not found:
+        raise _unmatched(selector, graph)
+    return [graph.layers[layer] for layer in found]
+
+
+def one_layer(selector: Selector, graph: Graph, edit: str) -> Layer:
+    """The only layer that it means. Raises SegcompileError (SC502, SC503)."""
+    found = layers_of(selector, graph)
+    if len(found) > 1:
+        few = ", ".join(layer[0].layer for layer in found[:3])
+        message = f"`{edit}` is done to one layer, and `{selector.text}` means {len(found)}: {few}, ..."
+        raise fail("SC503", message, selector.span, help=f"name one of them, for example `{found[0][0].layer}`")
+    return found[0]
+
+
+def whole_of(selector: Selector, graph: Graph, edit: str) -> Whole:
+    """The layer, block or used spec that it means as a whole.
+
+    Raises SegcompileError: SC502, SC503 for a pattern that means several layers or a block without a result.
+    """
+    found, name = layers_of(selector, graph), selector.text
+    if name in graph.names:
+        return Whole(name, found, graph.names[name])
+    if name in graph.by_scope:
+        help = "remove all of it, and insert another"
+        raise fail("SC503", f"`{name}` has no result: its end was removed", selector.span, help=help)
+    layer = one_layer(selector, graph, edit)  # a pattern's
+    return Whole(layer[0].layer, [layer], layer[-1].name)
+
+
 def all_of(selectors: Iterable[Selector], graph: Graph) -> frozenset[str]:
     """The names of the layers that any of the selectors means. Raises SegcompileError (SC502)."""
-    return frozenset(layer[0].layer for selector in selectors for layer in selector.layers(graph))
+    return frozenset(layer[0].layer for selector in selectors for layer in layers_of(selector, graph))
+
+
+def _unmatched(selector: Selector, graph: Graph) -> SegcompileError:
+    gone = graph.gone.names.get(selector.text)
+    labels = [Label(gone, "removed here")] if gone is not None else []
+    near = did_you_mean(selector.text, list(graph.layers)[-_NEAR:]) or "`segcompile rf` on the base shows its layers"
+    help = "edits are done in their order" if labels else near
+    return fail("SC502", f"no layer matches `{selector.text}`", selector.span, labels=labels, help=help)

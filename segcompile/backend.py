@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from segcompile import interruption
 from segcompile.facts.facts import Facts
-from segcompile.facts.shapes import sizes_of
+from segcompile.facts.fit import sizes_of
 from segcompile.facts.sizes import Sizes
 from segcompile.network.graph import Graph
 from segcompile.network.training import Training

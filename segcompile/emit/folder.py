@@ -13,13 +13,14 @@ from segcompile.checks.ignored import unused_label
 from segcompile.emit.calls import Rules
 from segcompile.emit.classes import ModelView, view_model
 from segcompile.emit.folding import view_folding
-from segcompile.emit.geometry import Geometry, harness_geometry, mixes_image
+from segcompile.emit.harness import harness_placement, mixes_image
 from segcompile.emit.header import header
 from segcompile.emit.heads import view_heads, warn_bounded
 from segcompile.emit.joins import shared_helpers
 from segcompile.emit.printing import print_class
 from segcompile.emit.stages import view_stages
 from segcompile.emit.templates import environment
+from segcompile.facts.placement import Placement
 from segcompile.network.graph import Graph
 from segcompile.network.names import Names
 from segcompile.network.training import Training
@@ -69,18 +70,18 @@ class Target:
         view = view_model(request.graph, request.facts, request.class_name, inputs, rules)
         found = {"model.py": env.get_template("model.py.jinja").render(self._model(request, view, rules))}
         findings = Findings()
-        geometry = harness_geometry(request.graph, request.facts, findings)
-        context = _harness(request) | {"harness": geometry is not None}
+        placement = harness_placement(request.graph, request.facts, findings)
+        context = _harness(request) | {"harness": placement is not None}
         names = list(_ALWAYS)
         if request.trained is not None:
             names.append("folding.py")
             context |= view_folding(request.trained, request.graph, request.facts)
-        if geometry is not None:
+        if placement is not None:
             warn_bounded(request.graph, request.facts, findings)
-            coarse, mixed = geometry.stride != (1, 1), mixes_image(request.graph)
+            coarse, mixed = placement.stride != (1, 1), mixes_image(request.graph)
             stages = view_stages(training, request.graph, request.facts, view.paths)
-            context |= asdict(geometry) | {"dense": coarse and mixed is None, "not_dense": mixed if coarse else None}
-            context |= {"stages": stages, "padding": _padding(training, geometry)}
+            context |= asdict(placement) | {"dense": coarse and mixed is None, "not_dense": mixed if coarse else None}
+            context |= {"stages": stages, "padding": _padding(training, placement)}
             own = {"dense.py": context["dense"], "stages.py": stages, "threshold.py": context["binary"]}
             harness = [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
             names += [name for name in harness if request.trained is None or name not in _TRAINING | {*self.harness}]
@@ -94,11 +95,11 @@ class Target:
         return header(request) | {"classes": classes} | shared_helpers(graph) | self.helpers(request, view)
 
 
-def _padding(training: Training, geometry: Geometry) -> tuple[int, int] | None:
+def _padding(training: Training, placement: Placement) -> tuple[int, int] | None:
     """How far images are continued on each side, if the spec says so: at least as far as the outputs need it."""
     if training.padding == (0, 0):
         return None
-    height, width = map(max, training.padding, geometry.offset)
+    height, width = map(max, training.padding, placement.offset)
     return height, width
 
 

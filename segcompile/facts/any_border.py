@@ -9,7 +9,8 @@ from math import lcm
 
 from segcompile.facts.alignment import place_nodes
 from segcompile.facts.border import Border, trace_borders
-from segcompile.facts.shapes import infer_shapes, sizes_of
+from segcompile.facts.fit import sizes_of
+from segcompile.facts.shapes import infer_shapes
 from segcompile.facts.sizes import AxisSizes
 from segcompile.facts.unknown import undecided
 from segcompile.network.graph import Graph

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from segcompile.facts.plainest import on_legal_sizes
-from segcompile.facts.shapes import infer_shapes, made_symbolic
+from segcompile.facts.shapes import infer_shapes
 from segcompile.facts.sizes import Sizes, find_sizes
 from segcompile.network.graph import Graph
 from segcompile.ops import Shape
@@ -22,6 +20,6 @@ def fit(graph: Graph, findings: Findings) -> tuple[dict[str, Shape], Sizes]:
     return on_legal_sizes(shapes, sizes), sizes
 
 
-def for_any_image(graph: Graph) -> Graph:
-    """The graph for images of any size, along each axis that is as long in all inputs."""
-    return replace(graph, inputs=made_symbolic(graph))
+def sizes_of(graph: Graph) -> Sizes:
+    """The sizes that a graph without errors takes, where its inputs are of any size."""
+    return fit(graph, Findings())[1] if graph.takes_any_size else (None, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from segcompile.facts.size_set import SizeSet
-from segcompile.facts.sizes import Sizes, find_sizes
+from segcompile.facts.sizes import find_sizes
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXES, AXIS_NAMES, AnySize, Refusal, Shape, Size, Undecidable
 from segcompile.text.errors import Findings, Label
@@ -32,13 +32,6 @@ def infer_shapes(graph: Graph, findings: Findings, inputs: Mapping[str, Shape] |
         message = f"{node.layer}: {reason.message}"
         findings.add(reason.code, message, origin.at(reason.attribute), labels=labels, help=reason.help, notes=notes)
     return shapes
-
-
-def sizes_of(graph: Graph) -> Sizes:
-    """The sizes that a graph without errors takes, where its inputs are of any size."""
-    if not graph.takes_any_size:
-        return None, None
-    return find_sizes(graph, _walk(graph, graph.inputs)[0], Findings())
 
 
 def _walk(graph: Graph, inputs: Mapping[str, Shape]) -> tuple[dict[str, Shape], list[Refused]]:

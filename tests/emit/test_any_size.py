@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from segcompile.emit.geometry import harness_geometry
 from segcompile.facts.facts import Facts, analyse
+from segcompile.facts.placement import place_outputs
 from segcompile.facts.plainest import on_legal_sizes
 from segcompile.facts.shapes import infer_shapes
 from segcompile.facts.sizes import Sizes, find_sizes
@@ -155,7 +155,7 @@ layers:
   - c: {resize: input}
 """
 
-# --- what the harness is told ----------------------------------------------------------------------------------------
+# --- where its outputs lie -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -168,13 +168,12 @@ layers:
         (RESIZED.replace("input}\n", "input, align_corners: yes}\n"), 257, 257, 0, 1),
     ],
 )
-def test_the_harness_works_at_sizes_at_which_all_lies_where_it_should(
+def test_the_outputs_are_placed_at_sizes_at_which_all_lies_where_it_should(
     nets: SimpleNamespace, text: str, size: int, output: int, offset: int, multiple: int, tmp_path: Path
 ) -> None:
     (tmp_path / "net.yaml").write_text(text)
     compiled = nets.compiled(tmp_path / "net.yaml")
-    found = harness_geometry(compiled.graph, compiled.facts, Findings())
-    assert found is not None
+    found = place_outputs(compiled.graph)
     assert (found.size, found.output, found.offset, found.multiple) == tuple(
         (value, value) for value in (size, output, offset, multiple)
     )

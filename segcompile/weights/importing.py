@@ -42,20 +42,20 @@ def import_weights(
     renames = read_names(names) if names else ()
     source = read_weights(file, state_dict)
     wanted = [tensor.name for tensor in tensors(compiled.graph, compiled.facts)]
-    placement = place(source, compiled, named(source, renames, wanted))
-    places, left = placement.places, tuple(left_over(source, placement.places))
+    assignment = place(source, compiled, named(source, renames, wanted))
+    places, left = assignment.places, tuple(left_over(source, assignment.places))
     if strict:
         _check_whole(source, places, left)
     notes = [
         *source.said,
         *twin_said(places, left),
-        *misfits_said(compiled, places, placement.misfits),
+        *misfits_said(compiled, places, assignment.misfits),
         *folds_said(file.name, places),
         *check_layers(compiled.graph, places, weights_only),
         *(norms_astray(places) if source.order is Order.EXECUTED else ()),
     ]
     kernels = first_kernels(compiled.graph, places)
-    other = of_other_images(compiled.graph, placement.misfits)
+    other = of_other_images(compiled.graph, assignment.misfits)
     check_images(images, kernels, other_readers(compiled.graph), other)
     values = placed_values(source, places)
     for name, (image, shifted) in kernels.items():
@@ -65,7 +65,7 @@ def import_weights(
                 values[shifted.name] = (values[shifted.name] + shifted.sign * more).astype(np.float32)
         notes.append(images.said(name, image))
     write_weights(target, compiled.model, values, [found.tensor.name for found in places if not found.stored])
-    return Filled(compiled.model, (file,), target, places, left, tuple(notes), placement)
+    return Filled(compiled.model, (file,), target, places, left, tuple(notes), assignment)
 
 
 def _check_whole(source: Source, places: Sequence[Place], left: Sequence[Stored]) -> None:

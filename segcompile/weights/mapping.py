@@ -21,7 +21,7 @@ NAME, ORDER = "name", "order"
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class Assignment:
     """Every parameter's place, and by which rule. `other`: how many the other rule would have placed. `swappable`:
     groups of layers that could exchange their tensors, as `interchangeable` has it. `named`: how many --names gave.
     `misfits`: the parameters that have their tensor by the rule, but for its shape."""
@@ -58,7 +58,7 @@ class Placement:
         return {"placed_by": self.rule, "by_names_file": self.named, "by_other_rule": self.other, "swappable": groups}
 
 
-def place(source: Source, compiled: Compiled, names: Mapping[str, Stored] | None = None) -> Placement:
+def place(source: Source, compiled: Compiled, names: Mapping[str, Stored] | None = None) -> Assignment:
     """A place for each tensor that a network wants: from `names` (parameter -> tensor) where they say so, and the rest
     by the rule that places most of it.
 
@@ -89,7 +89,7 @@ def place(source: Source, compiled: Compiled, names: Mapping[str, Stored] | None
     named = placed(fixed.values())
     other = next((count + named for each, count in counts.items() if each != rule), None)
     guessed = interchangeable(found[rule], compiled.graph, source.order) if rule == ORDER else ()
-    return Placement(places, rule, other, guessed, named, tuple(wrong))
+    return Assignment(places, rule, other, guessed, named, tuple(wrong))
 
 
 def _misfits(source: Source, wanted: Sequence[Tensor], places: Sequence[Place], rule: str) -> list[Pair]:

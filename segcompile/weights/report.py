@@ -9,7 +9,7 @@ from typing import Any
 
 from segcompile.ops import Init
 from segcompile.weights.lineage import Origin
-from segcompile.weights.mapping import Placement
+from segcompile.weights.mapping import Assignment
 from segcompile.weights.placing import Place, shown
 from segcompile.weights.stored import Stored
 
@@ -24,14 +24,14 @@ class Filled:
     places: tuple[Place, ...]
     left: tuple[Stored, ...]
     notes: tuple[str, ...] = ()
-    placement: Placement | None = None  # of an import, which looks for the places
+    assignment: Assignment | None = None  # of an import, which looks for the places
 
     @property
     def text(self) -> str:
         rows = [_row(found) for found in self.places]
         taken = sum(found.stored is not None for found in self.places)
         lines = table(("parameter", "shape", f"from {', '.join(path.name for path in self.sources)}", ""), rows)
-        lines += ["", *self.placement.said] if self.placement else []
+        lines += ["", *self.assignment.said] if self.assignment else []
         lines += [f"\n{note}" for note in self.notes]
         if self.left:
             lines += ["", "no place:"]
@@ -48,7 +48,7 @@ class Filled:
             "parameters": [_json(found) for found in self.places],
             "no_place": [{"name": e.name, "shape": list(e.shape), "why": _stands(e) or None} for e in self.left],
             "notes": list(self.notes),
-            **(self.placement.data if self.placement else {}),
+            **(self.assignment.data if self.assignment else {}),
         }
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcompile.backend import Backend, BuildRequest, run_backend
+from segcompile.testing import reference
 from segcompile.testing.cases import Case
-from segcompile.testing.parameters import drawn
+from segcompile.testing.parameters import by_node, drawn
 from segcompile.testing.runner import Model, Runner, runner_of
 from segcompile.weights.parameters import Tensor, tensors
 from segcompile.writer import as_bytes
@@ -55,6 +56,11 @@ class Subject:
             name: (BATCH, shape.channels, *shape.size) for name, shape in self.request.graph.inputs.items()
         }
         return {name: rng.normal(size=extent) for name, extent in extents.items()}
+
+    @cached_property
+    def reference(self) -> dict[str, Array]:
+        """Input or node -> the reference's value, of the random weights and inputs."""
+        return reference.trace(self.request.graph, by_node(self.tensors, self.values), self.inputs)
 
     def cast(self, value: Array) -> Array:
         return value.astype(np.float64 if self.double else np.float32)

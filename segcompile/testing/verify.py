@@ -10,7 +10,7 @@ from segcompile.ops import AnySize, Shape
 from segcompile.testing.bench import Bench, Mismatch, Subject
 from segcompile.testing.cases import Case
 from segcompile.testing.checks.fields import compare_fields, measurable
-from segcompile.testing.checks.numbers import IN_FLOAT64, compare_values
+from segcompile.testing.checks.numbers import IN_FLOAT64, compare_values, undecided
 from segcompile.testing.checks.weights import compare_names
 from segcompile.testing.networks import SMALL, every_layer, reduced, request_of, thin
 from segcompile.testing.runner import NoRunner
@@ -46,9 +46,20 @@ def _agreements(bench: Bench, request: BuildRequest) -> Iterator[str]:
     small = reduced(request.graph)
     if not bench.declares(Case("reduced", small)):
         return
-    compare_values(bench.subject(small), IN_FLOAT64)  # in float32 a hundred layers round further than a fault may go
-    yield f"values to {IN_FLOAT64:g} of the reference's, {_told(small.graph)}"
+    yield f"values {_compared(bench.subject(small))}"  # in float32 a hundred layers round further than a fault may go
     yield f"receptive fields {_measured(bench, measurable(small))}"
+
+
+def _compared(subject: Subject) -> str:
+    """To what they agree with the reference's, or why they need not. Raises Mismatch."""
+    try:
+        compare_values(subject, IN_FLOAT64)
+    except Mismatch:
+        reason = undecided(subject.request.graph, subject.reference)
+        if reason is None:
+            raise
+        return f"cannot be compared: {reason}"
+    return f"to {IN_FLOAT64:g} of the reference's, {_told(subject.request.graph)}"
 
 
 def _measured(bench: Bench, linear: BuildRequest | str) -> str:

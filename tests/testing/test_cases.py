@@ -13,6 +13,7 @@ from segcompile.network.graph import Graph, Node
 from segcompile.ops import ALL_OPS, Conv, Init, Op, Pool, Shape
 from segcompile.testing import cases, reference
 from segcompile.testing.bench import Bench
+from segcompile.testing.checks.numbers import undecided
 from segcompile.testing.checks.weights import compare_names
 from segcompile.testing.networks import reduced
 from segcompile.text.errors import SegcompileError
@@ -93,6 +94,23 @@ def test_a_mean_does_not_count_what_overhangs_the_padding() -> None:
     assert found["output"].tolist() == [[[[0.25, 0.25], [0.25, 0.25]]]]
     found = reference.run(layer(pool.model_copy(update={"pad": (0, 0, 0, 0)})), {}, {"x": np.ones((1, 1, 3, 3))})
     assert found["output"].tolist() == [[[[1.0, 1.0], [1.0, 1.0]]]]
+
+
+TIES = {
+    "resize: [1, 3], mode: bilinear": "u asks where p has its maxima, and rounding decides between some that are equal",
+    "pad: 3, mode: edge": "u asks where p has its maxima, and rounding decides between some that are equal",
+    "act: relu": None,  # zeros are equal however they come about
+    "conv: 4, kernel: 3": None,
+}
+
+
+@pytest.mark.parametrize("before", TIES)
+def test_maxima_that_rounding_decides_are_found(before: str) -> None:
+    layers = f"  - a: {{{before}}}\n  - p: {{pool: max, kernel: 2}}\n  - u: {{unpool: p}}"
+    subject = Bench(load_backend("torch")).subject(
+        cases.compiled(cases.HEAD.format(input=cases.IMAGE, layers=layers))[1]
+    )
+    assert undecided(subject.request.graph, subject.reference) == TIES[before]
 
 
 @pytest.mark.parametrize("kind", reference.values.ACTIVATIONS)

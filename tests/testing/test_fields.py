@@ -196,6 +196,25 @@ def test_why_nothing_is_measured_is_said(layers: str, tmp_path: Path) -> None:
     assert lines(path, "torch")[-1] == f"receptive fields are not measured: {UNMEASURED[layers]}"
 
 
+def test_verify_refuses_no_model_that_rounds_equal_maxima_apart(tmp_path: Path) -> None:
+    path, torch = tmp_path / "net.yaml", load_backend("torch")
+    layers = "a: {resize: [1, 3], mode: bilinear}, p: {pool: max, kernel: [1, 3]}, u: {unpool: p}"
+    path.write_text(f"{HEAD}layers: [{layers}]\n")
+    assert lines(path, "torch")[3] == "values to 1e-09 of the reference's, of 2 x 24 x 25"
+    made = 'F.interpolate(image, scale_factor=(1, 3), mode="bilinear", align_corners=False)'
+
+    def emit(request: BuildRequest) -> BuildResult:
+        files = torch.emit(request).files
+        assert made in files["model.py"], files["model.py"]
+        rounded = f"{made} * (1 + 1e-15 * image.new_ones(3 * image.shape[3]).cumsum(0))"
+        return BuildResult(files | {"model.py": files["model.py"].replace(made, rounded)})
+
+    told = list(verify(replace(torch, emit=emit), request_for(compile_spec(path, Findings()), path)))
+    assert told[3] == (
+        "values cannot be compared: u asks where p has its maxima, and rounding decides between some that are equal"
+    )
+
+
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_verify_accepts_values_that_leave_float32(backend: str, tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"

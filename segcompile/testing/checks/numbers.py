@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segcompile.network.graph import Graph
+from segcompile.ops import Unpool
 from segcompile.testing import reference
 from segcompile.testing.bench import BATCH, Bench, Mismatch, Subject
 from segcompile.testing.cases import Case
 from segcompile.testing.parameters import by_node
+from segcompile.testing.reference.windows import lead
 
 Array = NDArray[Any]
 IN_FLOAT32, IN_FLOAT64 = 1e-4, 1e-9  # of the largest value
@@ -75,7 +78,22 @@ def classes(bench: Bench, case: Case) -> None:
 
 def _wanted(subject: Subject) -> dict[str, Array]:
     """Head -> the reference's output."""
-    return reference.run(subject.request.graph, by_node(subject.tensors, subject.values), subject.inputs)
+    return {head: subject.reference[node] for head, node in subject.request.graph.outputs.items()}
+
+
+def undecided(graph: Graph, values: Mapping[str, Array]) -> str | None:
+    """The first `unpool` that would put a value elsewhere if sums were rounded otherwise, and why; None if none would.
+
+    `values`: node -> the reference's. Equal neighbours are common: a bilinear `resize` by 3 repeats the pixels at the
+    border, and two programs round them apart.
+    """
+    for node in graph.nodes:
+        if isinstance(node.op, Unpool):
+            _, pool, before = node.inputs
+            if (lead(node.op.pool, values[before]) < TIE * np.abs(values[before]).max()).any():
+                asked, told = (graph.layer_of(name) for name in (pool, node.name))
+                return f"{told} asks where {asked} has its maxima, and rounding decides between some that are equal"
+    return None
 
 
 def gradients(bench: Bench, case: Case) -> None:

@@ -60,13 +60,19 @@ Formula = Callable[[Any, Sequence[Array], Tensors], Array]
 STEP = 1e-30
 
 
-def run(graph: Graph, parameters: Mapping[str, Tensors], inputs: Tensors) -> dict[str, Array]:
-    """Head -> output, in evaluation mode. `parameters`: node -> its tensors, in PyTorch's layouts."""
-    values = dict(inputs)
+def trace(graph: Graph, parameters: Mapping[str, Tensors], inputs: Tensors) -> dict[str, Array]:
+    """Input or node -> its value, in evaluation mode. `parameters`: node -> its tensors, in PyTorch's layouts."""
+    found = dict(inputs)
     for node in graph.nodes:
-        read = [values[name] for name in node.inputs]
-        values[node.name] = FORMULAS[type(node.op)](node.op, read, parameters.get(node.name, {}))
-    return {head: values[node] for head, node in graph.outputs.items()}
+        read = [found[name] for name in node.inputs]
+        found[node.name] = FORMULAS[type(node.op)](node.op, read, parameters.get(node.name, {}))
+    return found
+
+
+def run(graph: Graph, parameters: Mapping[str, Tensors], inputs: Tensors) -> dict[str, Array]:
+    """Head -> output. As `trace`."""
+    found = trace(graph, parameters, inputs)
+    return {head: found[node] for head, node in graph.outputs.items()}
 
 
 def slope(

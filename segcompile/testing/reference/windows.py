@@ -89,6 +89,14 @@ def _largest(op: Pool, x: Array) -> tuple[Array, Array]:
     return np.take_along_axis(windows, taps[None], 0)[0], taps
 
 
+def lead(op: Pool, x: Array) -> Array:
+    """By how much each window's maximum is above its other pixels; infinite where there are none, or where maximum and
+    runner-up are both zero: a ReLU's zeros are equal however a sum is rounded, and the first one counts."""
+    ranked = np.sort(_windows(op, x, -np.inf, -np.inf), 0)
+    first, second = ranked[-1], ranked[-2] if len(ranked) > 1 else np.full_like(ranked[-1], -np.inf)
+    return np.where((first == 0) & (second == 0), np.inf, first - second)
+
+
 def pool(op: Pool, inputs: Sequence[Array], tensors: Tensors) -> Array:
     """The maximum over a window's pixels; the mean over them and the zeros of the padding, but nothing behind it."""
     x = inputs[0]

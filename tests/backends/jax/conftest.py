@@ -16,6 +16,10 @@ from segcompile_jax.runner import RUNNER, JaxModel
 from segcompile.backend import BuildRequest
 from segcompile.network.graph import Graph
 from segcompile.network.training import Training
+from segcompile.testing import reference
+from segcompile.testing.checks.numbers import undecided
+from segcompile.testing.parameters import by_node
+from segcompile.weights.parameters import tensors
 
 TOLERANCE = 1e-9  # of the largest value
 
@@ -28,6 +32,13 @@ class Siblings:
     jax: JaxModel
     source: str  # of the JAX model
     folder: Path
+
+    def is_decided(self) -> bool:
+        """Whether no `unpool` would put a value elsewhere if sums were rounded otherwise."""
+        net, state = self.torch, {name: value.numpy() for name, value in self.torch.model.state_dict().items()}
+        images = dict(zip(net.graph.inputs, (value.numpy() - 1 for value in net.inputs()), strict=True))
+        values = reference.trace(net.graph, by_node(list(tensors(net.graph, net.facts)), state), images)
+        return undecided(net.graph, values) is None
 
     def check(self, *, gradients: bool) -> None:
         """Every head of both is the same to TOLERANCE, and so is every gradient of a random sum of all heads."""

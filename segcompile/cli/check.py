@@ -36,7 +36,7 @@ def check(specs: tuple[str, ...], variant: str | None, settings: tuple[str, ...]
 
 def _check(spec: str, variant: str | None, overrides: Mapping[str, int]) -> Checked:
     """Every variant of one spec (or the one that is named), with the findings that they share reported once."""
-    checked = Checked(spec, spec)
+    checked, told = Checked(spec, spec), set[str]()
     try:
         path = find_spec(spec)
         checked.path = str(path)
@@ -49,8 +49,9 @@ def _check(spec: str, variant: str | None, overrides: Mapping[str, int]) -> Chec
                 checked.networks.append(Network.of(compiled, chosen))
             except SegcompileError as error:
                 part.absorb(error)
-            told = {render_one(found) for found in checked.findings.diagnostics}
-            checked.findings.diagnostics += [found for found in part.diagnostics if render_one(found) not in told]
+            shown = [(render_one(found), found) for found in part.diagnostics]
+            checked.findings.diagnostics += [found for text, found in shown if text not in told]
+            told.update(text for text, _ in shown)
     except SegcompileError as error:
         checked.findings.diagnostics += error.diagnostics
     return checked

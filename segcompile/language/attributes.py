@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from segcompile.language.expressions import names_in
 from segcompile.language.values import READERS, Values, read_number, read_option, read_word, with_stride
-from segcompile.language.words import called, meant
+from segcompile.language.words import Meant, called
 from segcompile.network.graph import Role
 from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
 from segcompile.text.errors import Diagnostic, SegcompileError, Span, fail, gathering, stop_on
@@ -73,7 +73,7 @@ def check_defaults(defaults: Mapping | None, values: Values) -> None:
 def _of_an_op(key: Scalar, attributes: Node) -> Mapping:
     """The defaults of one op, if there is such an op."""
     if key.text not in SPELLINGS:
-        help = meant("op", key.text, SPELLINGS) or f"ops: {', '.join(sorted(SPELLINGS))}"
+        help = Meant("op", key.text, tuple(SPELLINGS), otherwise=f"ops: {', '.join(sorted(SPELLINGS))}")
         raise fail("SC109", f"there is no op `{key.text}`", key.span, help=help)
     if not isinstance(attributes, Mapping):
         message = f"defaults of `{key.text}` are attributes, not {describe(attributes)}"
@@ -85,7 +85,7 @@ def _check_default(key: str, word: Scalar, node: Node, values: Values) -> None:
     """Refuse one default of an op; one that reads a layer's own `stride` is left to the layer."""
     name, known = word.text, {*_attributes(key), *CARRIED}
     if name not in known:
-        help = meant("attribute", name, known, node) or f"it has {', '.join(sorted(known))}"
+        help = Meant("attribute", name, tuple(known), node, otherwise=f"it has {', '.join(sorted(known))}")
         raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
     if any("stride" in names_in(scalar.text) for scalar in scalars(node)):
         return
@@ -179,10 +179,12 @@ def _refuse_attribute(op: type[Op], key: str, word: Scalar, node: Node, free: li
         own = f"a layer of its own: `- {{{name}: ...}}`"
         inside = called("attribute", name, [*free, *COMMON, key], node, key)
         raise fail("SC011", message, word.span, help=f"{inside}, or {own}" if inside else own)
-    help = meant("attribute", name, [*free, *COMMON, key], node, key) or _listed(op)
+    message = f"{key} has no attribute `{name}`"
     if _END_OF_PAIR.fullmatch(name):
         help = "two numbers are written `3x3` or `[3, 3]`, a decimal `0.5`"
-    raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
+        raise fail("SC003", message, word.span, help=help)
+    known = (*free, *COMMON, key)
+    raise fail("SC003", message, word.span, help=Meant("attribute", name, known, node, key, _listed(op)))
 
 
 def _listed(op: type[Op]) -> str:
@@ -270,7 +272,7 @@ def _read_carried_op(key: str, node: Node, defaults: Defaults, values: Values) -
 def _no_kind(key: str, word: Scalar) -> SegcompileError:
     if word.text == "none":
         return fail("SC011", f"`{key}: none` belongs in a layer; alone it does nothing", word.span, help="remove it")
-    help = meant(key, word.text, [*BY_KIND[key], "none"]) or f"known: {', '.join(BY_KIND[key])}"
+    help = Meant(key, word.text, (*BY_KIND[key], "none"), otherwise=f"known: {', '.join(BY_KIND[key])}")
     return fail("SC115", f"there is no {key} `{word.text}`", word.span, help=help)
 
 
@@ -285,7 +287,7 @@ def _options(word: Scalar, options: Node | None, free: list[str], values: Values
     wrong: list[Diagnostic] = []
     for name, (written, node) in options.entries.items():
         if name not in free:
-            help = meant("attribute", name, free, node) or f"it has {', '.join(free)}"
+            help = Meant("attribute", name, tuple(free), node, otherwise=f"it has {', '.join(free)}")
             wrong += fail("SC003", f"{word.text} has no option `{name}`", written.span, help=help).diagnostics
     stop_on(wrong)
     return {name: (value, values) for name, (_, value) in options.entries.items()}

@@ -14,7 +14,7 @@ from segcompile.language.sections import check_overrides, read_defaults, read_in
 from segcompile.language.table import Table
 from segcompile.language.values import Values, read_integer, read_integer_or_name
 from segcompile.ops import Shape
-from segcompile.text.errors import Findings, Label, SegcompileError, did_you_mean, fail
+from segcompile.text.errors import Findings, Label, Near, SegcompileError, fail
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node, Scalar, Sequence, describe
 
@@ -50,10 +50,9 @@ def read_block(target: Scalar, body: MappingNode, place: Place) -> BlockCall:
     found = blocks.get(target.text) if blocks else None
     if blocks is None or not isinstance(found, MappingNode):
         known = blocks.entries if blocks else {}
-        help = did_you_mean(target.text, known) or (
-            f"blocks: {', '.join(known)}" if known else "the spec has no `blocks`"
-        )
-        raise fail("SC116", f"there is no block `{target.text}`", target.span, help=help)
+        listed = f"blocks: {', '.join(known)}" if known else "the spec has no `blocks`"
+        message = f"there is no block `{target.text}`"
+        raise fail("SC116", message, target.span, help=Near(target.text, tuple(known), listed))
     if target.text in place.blocks:
         chain = " -> ".join((*place.blocks, target.text))
         help = "to stack a block, call it with `repeat`"
@@ -79,7 +78,7 @@ def _arguments(
     labels = [Label(args.span if args is not None else declared.span, "declared here")]
     for name in given:
         if name not in wanted:
-            help = did_you_mean(name, wanted) or (f"it has {', '.join(wanted)}" if wanted else "it has none")
+            help = Near(name, tuple(wanted), f"it has {', '.join(wanted)}" if wanted else "it has none")
             message = f"block `{target.text}` has no argument `{name}`"
             raise fail("SC107", message, body.key(name).span, labels=labels, help=help)
     missing = [name for name in wanted if name not in given]

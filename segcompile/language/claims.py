@@ -10,7 +10,7 @@ from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.language.sections import collecting
 from segcompile.language.values import Values, read_axes, read_integer, read_pair, read_ratio, with_stride
-from segcompile.language.words import meant
+from segcompile.language.words import Meant
 from segcompile.network.claims import Claim, Number
 from segcompile.network.graph import Graph
 from segcompile.ops import SPELLINGS
@@ -97,7 +97,7 @@ class _Reader:
             ops = tuple(word.strip() for word in key.text.split("+"))
             unknown = next((word for word in ops if word not in SPELLINGS), None)
             if unknown is not None:
-                help = meant("op", unknown, SPELLINGS)
+                help = Meant("op", unknown, tuple(SPELLINGS))
                 raise fail("SC109", f"there is no op `{unknown}` to count", key.span, help=help)
             number = _twice(read_integer(value, self.values))
             yield Claim(None, kind, number, value.span, at, ops=ops, written=key.text)
@@ -105,7 +105,7 @@ class _Reader:
     def of_layer(self, layer: str, result: str | None, kind: str, node: Node, at: Span) -> Iterator[Claim]:
         """What is claimed of a layer."""
         if kind not in OF_LAYERS:
-            help = meant("claim", kind, OF_LAYERS, node) or f"known: {', '.join(OF_LAYERS)}"
+            help = Meant("claim", kind, OF_LAYERS, node, otherwise=f"known: {', '.join(OF_LAYERS)}")
             raise fail("SC003", f"a layer has no `{kind}` to claim", at, help=help)
         values = self._scope(result)
         if kind != "size":

@@ -11,7 +11,7 @@ from segcompile.language.expander import carried_node
 from segcompile.language.items import list_under, only
 from segcompile.language.ledger import Ledger
 from segcompile.language.place import Place
-from segcompile.language.words import meant
+from segcompile.language.words import Meant
 from segcompile.network.graph import Graph, Node, Origin, Role, enclosing
 from segcompile.network.selector import Selector
 from segcompile.network.splice import Fragment
@@ -87,10 +87,11 @@ def _changed(place: Place, attributes: MappingNode, layers: list[Layer]) -> list
     known = {name for layer in layers for name in (*changeable(layer[0].op), *CARRIED)}
     for key, node in attributes.entries.values():
         if key.text not in known:
-            near = meant("attribute", key.text, known, node, layers[0][0].op.spelling)
+            listed = f"it has {', '.join(sorted(known))}"
+            meant = Meant("attribute", key.text, tuple(known), node, layers[0][0].op.spelling, listed)
             single, several = f"`{layers[0][0].layer}` has no", f"none of {len(layers)} layers has an"
             message = f"{single if len(layers) == 1 else several} attribute `{key.text}`"
-            raise fail("SC003", message, key.span, help=near or f"it has {', '.join(sorted(known))}")
+            raise fail("SC003", message, key.span, help=meant)
     return [_with_attributes(place, attributes, layer) for layer in layers]
 
 
@@ -130,8 +131,8 @@ def read_edit(item: SpecNode, desk: Desk) -> Edit:
         raise fail("SC004", f"an edit is one key and what it does, not {written}", item.span, help=help)
     ((key, node),) = item.entries.values()
     if key.text not in READERS:
-        help = meant("edit", key.text, READERS, node) or f"edits: {', '.join(READERS)}"
-        raise fail("SC003", f"there is no edit `{key.text}`", key.span, help=help)
+        meant = Meant("edit", key.text, tuple(READERS), node, otherwise=f"edits: {', '.join(READERS)}")
+        raise fail("SC003", f"there is no edit `{key.text}`", key.span, help=meant)
     desk.warn_of_nothing(f"`{key.text}`", node)
     return READERS[key.text](node, desk)
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from segcompile.language.attributes import CALLS, COMMON, JOINS, op_key
 from segcompile.language.values import Values, read_integer_or_name
-from segcompile.language.words import called, meant
+from segcompile.language.words import Meant, called
 from segcompile.ops import ALL_OPS, SPELLINGS
-from segcompile.text.errors import Diagnostic, did_you_mean, fail, stop_on
+from segcompile.text.errors import Diagnostic, Near, fail, stop_on
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
 
 OPS = (*sorted(SPELLINGS), *CALLS, "drop")  # what says what a layer is
@@ -20,8 +20,9 @@ def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
     if not isinstance(item, Mapping) or not item.entries:
         code = "SC012" if isinstance(item, Mapping) else "SC004"
         message = "this layer is empty" if isinstance(item, Mapping) else f"a layer is a mapping, not {describe(item)}"
-        help = meant("op", item.text, OPS) if isinstance(item, Scalar) else None
-        raise fail(code, message, item.span, help=help or "`- name: {conv: 64, kernel: 3}`")
+        example = "`- name: {conv: 64, kernel: 3}`"
+        meant = Meant("op", item.text, OPS, otherwise=example) if isinstance(item, Scalar) else example
+        raise fail(code, message, item.span, help=meant)
     if len(item.entries) > 1:
         return None, item
     ((key, value),) = item.entries.values()
@@ -32,8 +33,8 @@ def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
     if key.text not in SPELLINGS and key.text not in (*CALLS, "drop"):
         message = f"layer `{key.text}` is {describe(value)}; it must say an op"
         word = called("op", value.text, OPS) if isinstance(value, Scalar) else None
-        help = called("op", key.text, OPS, value) or word or did_you_mean(key.text, OPS)
-        help = help or f"`{key.text}: {{conv: 64, kernel: 3}}`"
+        other = Near(key.text, OPS, f"`{key.text}: {{conv: 64, kernel: 3}}`")
+        help = called("op", key.text, OPS, value) or word or other
         raise fail("SC109", message, value.span if isinstance(value, Scalar) and value.text else key.span, help=help)
     return None, item
 
@@ -57,7 +58,8 @@ def body_op(name: Scalar | None, body: Mapping) -> str:
         at = name if name is not None else next(iter(body.entries.values()))[0]
         raise fail("SC012", f"`{at.text}` says no op", at.span, help="`name: {conv: 64, kernel: 3}`")
     word = next((word for word in odd if called("op", word.text, OPS)), odd[0])
-    help = meant("op", word.text, OPS, body.get(word.text)) or f"ops: {', '.join(sorted(SPELLINGS))}"
+    listed = f"ops: {', '.join(sorted(SPELLINGS))}"
+    help = Meant("op", word.text, OPS, body.get(word.text), otherwise=listed)
     raise fail("SC109", f"there is no op `{word.text}`", word.span, help=help)
 
 
@@ -110,6 +112,6 @@ def only(mapping: Mapping, keys: tuple[str, ...], place: str = "") -> None:
     wrong: list[Diagnostic] = []
     for key, node in mapping.entries.values():
         if key.text not in keys:
-            help = meant(place, key.text, keys, node) or f"known: {', '.join(keys)}"
+            help = Meant(place, key.text, keys, node, otherwise=f"known: {', '.join(keys)}")
             wrong += fail("SC003", f"there is no key `{key.text}` here", key.span, help=help).diagnostics
     stop_on(wrong)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from segcompile.language.words import like_a_name, meant
+from segcompile.language.words import Meant, like_a_name
 from segcompile.text.errors import MAX_ERRORS, Findings, Label, Span
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
 
@@ -167,8 +167,8 @@ def _report(
     if kind == "extra_forbidden" and key is not None:
         known = _owner(path).model_fields
         place = "spec" if len(path) == 1 else path[0]
-        help = meant(place, key.text, known, node) or f"known: {', '.join(known)}"
-        findings.add("SC003", f"there is no key `{key.text}` here", key.span, help=help)
+        meant = Meant(place, key.text, tuple(known), node, otherwise=f"known: {', '.join(known)}")
+        findings.add("SC003", f"there is no key `{key.text}` here", key.span, help=meant)
     elif kind == "missing":
         span = node.span if key is None else key.span
         findings.add("SC012", f"`{loc[-1]}` is missing", span, help=_MISSING.get(str(loc[-1])))

@@ -15,10 +15,10 @@ from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.language.table import Table, read_table
 from segcompile.language.values import Values, read_axes, read_integer, read_positive
-from segcompile.language.words import meant
+from segcompile.language.words import Meant
 from segcompile.ops import Shape
 from segcompile.ops.size import AnySize, Size
-from segcompile.text.errors import MAX_ERRORS, Findings, SegcompileError, SourceText, Span, did_you_mean, fail
+from segcompile.text.errors import MAX_ERRORS, Findings, Near, SegcompileError, SourceText, Span, fail
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node, Scalar, describe
 
@@ -55,7 +55,7 @@ def check_overrides(document: Document, given: Mapping[str, Span]) -> None:
     known = section.entries if section else {}
     for name, span in given.items():
         if name not in known:
-            help = did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else "it has none")
+            help = Near(name, tuple(known), f"it has {', '.join(known)}" if known else "it has none")
             raise fail("SC101", f"`{document.model}` has no parameter `{name}`", span, help=help)
 
 
@@ -88,7 +88,8 @@ def read_input_section(section: Node | None, at: Span, values: Values) -> dict[s
     for key, node in section.entries.values():
         if not isinstance(node, MappingNode):
             message = f"input `{key.text}` is {{channels, size}}, not {describe(node)}"
-            help = meant("input", key.text, ("channels", "size"), node) or f"{{{key.text}: {{channels: 3, size: any}}}}"
+            example = f"{{{key.text}: {{channels: 3, size: any}}}}"
+            help = Meant("input", key.text, ("channels", "size"), node, otherwise=example)
             raise fail("SC004", message, node.span, help=help)
         found[key.text] = _input(node, values)
     return found

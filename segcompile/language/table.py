@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segcompile.language.ledger import MAX_LAYERS
 from segcompile.language.values import read_flag
-from segcompile.language.words import called, meant
+from segcompile.language.words import Meant, called
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
 from segcompile.text.errors import Findings, Label, Span
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
@@ -92,9 +92,9 @@ def _rows(table: Mapping, findings: Findings) -> dict[str, Node]:
     return rows
 
 
-def _row_help(written: str, row: Node, known: list[str]) -> str:
+def _row_help(written: str, row: Node, known: list[str]) -> str | Meant:
     paper = called("row", written, [name.replace("_", " ") for name in known])
-    return paper or meant("attribute", written, known, row) or "any attribute of an op is a row"
+    return paper or Meant("attribute", written, tuple(known), row, otherwise="any attribute of an op is a row")
 
 
 def _width(table: Mapping, rows: MappingOf[str, Node], findings: Findings) -> int:

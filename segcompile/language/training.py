@@ -26,7 +26,7 @@ from segcompile.language.values import (
     read_positive,
     read_word,
 )
-from segcompile.language.words import like_a_name, meant
+from segcompile.language.words import Meant, like_a_name
 from segcompile.network.selector import Selector
 from segcompile.network.training import (
     MOST_IGNORED,
@@ -71,7 +71,7 @@ def _read_all(
     for key, node in entries:
         with gathering(wrong):
             if key.text not in readers:
-                help = meant("training", key.text, readers, node) or f"known: {', '.join(readers)}"
+                help = Meant("training", key.text, tuple(readers), node, otherwise=f"known: {', '.join(readers)}")
                 raise fail("SC003", f"there is no key `{key.text}` here", key.span, help=help)
             found |= readers[key.text](node, values)
     return found
@@ -209,7 +209,7 @@ def _options(node: Node | None, known: _Known, values: Values) -> dict[str, Any]
     for key, value in node.entries.values() if node is not None else ():
         with gathering(wrong):
             if key.text not in known:
-                help = meant("training", key.text, known, value) or f"known: {', '.join(known)}"
+                help = Meant("training", key.text, tuple(known), value, otherwise=f"known: {', '.join(known)}")
                 raise fail("SC003", f"there is no option `{key.text}` here", key.span, help=help)
             name, read = known[key.text]
             found[name] = _held(name, read(value, values), value)

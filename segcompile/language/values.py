@@ -9,9 +9,9 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from segcompile.language.expressions import BadExpression, evaluate
-from segcompile.language.words import called, meant
+from segcompile.language.words import Meant, called
 from segcompile.ops import Init, Reads
-from segcompile.text.errors import SegcompileError, Span, did_you_mean, fail
+from segcompile.text.errors import Near, SegcompileError, Span, fail
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node, Scalar, Sequence, brief, counted, describe
 
@@ -117,7 +117,7 @@ def _bad(bad: BadExpression, scalar: Scalar, values: Values, shift: int = 0) -> 
         return fail(bad.code, bad.message, span, help=f"write `{int(unit[1]) * _UNITS[unit[2]]}`")
     known = [name for name, value in values.items() if isinstance(value, int) and name not in _SIDES]
     listed = f"known here: {', '.join(sorted(known)[:20])}" if known else "add it to `params`"
-    return fail(bad.code, bad.message, span, help=did_you_mean(bad.name, known) or listed)
+    return fail(bad.code, bad.message, span, help=Near(bad.name, tuple(known), listed))
 
 
 def is_name(text: str) -> bool:
@@ -247,7 +247,7 @@ def read_word(node: Node, choices: tuple[str, ...], place: str = "") -> str:
     due = f"one of {', '.join(choices)}" if len(choices) > 1 else f"`{choices[0]}`"
     scalar = _scalar(node, due, f"for example `{choices[0]}`" if len(choices) > 1 else f"write {due}")
     if scalar.text not in choices:
-        help = meant(place, scalar.text, choices)
+        help = Meant(place, scalar.text, choices)
         raise fail("SC115", f"{due} is due here, not {describe(node)}", node.span, help=help)
     return scalar.text
 

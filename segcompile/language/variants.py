@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segcompile.text.errors import Label, Span, did_you_mean, fail
+from segcompile.text.errors import Label, Near, Span, fail
 from segcompile.text.source import Mapping, Node, Scalar, Sequence
 
 
@@ -40,8 +40,8 @@ def choose(root: Mapping, choice: Choice) -> Mapping:
     if variant is not None and variant not in names:
         span = choice.span or (given.span if given is not None else root.span)
         known = f"it has {', '.join(names)}" if names else "it has none"
-        help = did_you_mean(variant, names)
-        raise fail("SC110", f"there is no variant `{variant}`; {known}", span, labels=labels, help=help)
+        message = f"there is no variant `{variant}`; {known}"
+        raise fail("SC110", message, span, labels=labels, help=Near(variant, tuple(names)))
     if names and variant is None:
         assert given is not None
         how = "--variant {}" if choice.span is None else "`variant: {}`"

@@ -55,10 +55,21 @@ def plain(word: str) -> str:
     return re.sub(r"[^a-z0-9]", "", word.partition("(")[0].rpartition(".")[2].lower())
 
 
-def meant(section: str, word: str, known: Iterable[str], value: Node | None = None, op: str = "") -> str | None:
-    """The help line for a word that is none of the `known` ones: what `called` says, or else the nearest of them."""
-    names = tuple(known)
-    return called(section, word, names, value, op) or did_you_mean(word, names)
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """A word that is none of the `known` ones, as `called` takes it; `otherwise` is the help where none is like it."""
+
+    section: str
+    word: str
+    known: tuple[str, ...]
+    value: Node | None = None
+    op: str = ""
+    otherwise: str | None = None
+
+    def line(self) -> str | None:
+        """What the word is called here, or else the nearest of the known ones."""
+        own = called(self.section, self.word, self.known, self.value, self.op)
+        return own or did_you_mean(self.word, self.known) or self.otherwise
 
 
 def called(section: str, word: str, known: Iterable[str], value: Node | None = None, op: str = "") -> str | None:

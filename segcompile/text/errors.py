@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 
 MAX_ERRORS = 100  # of one step, after which it looks no further
 
@@ -185,6 +185,25 @@ CODES: dict[str, Code] = _table(
 )
 
 
+class Hint(Protocol):
+    """What a help line is reckoned from once somebody reads it: looking for a word that was meant takes time."""
+
+    def line(self) -> str | None:
+        """The help line, or None where there is nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A word as written, and those that were possible; `otherwise` is the help where none of them is near."""
+
+    word: str
+    known: tuple[str, ...]
+    otherwise: str | None = None
+
+    def line(self) -> str | None:
+        return did_you_mean(self.word, self.known) or self.otherwise
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding: a code, one sentence that quotes the value, where it is, and what to do about it."""
@@ -193,12 +212,17 @@ class Diagnostic:
     message: str
     span: Span | None = None
     labels: tuple[Label, ...] = ()
-    help: str | None = None
+    hint: str | Hint | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def is_error(self) -> bool:
         return self.code.severity is Severity.ERROR
+
+    @property
+    def help(self) -> str | None:
+        """What to do about it."""
+        return self.hint if self.hint is None or isinstance(self.hint, str) else self.hint.line()
 
     @property
     def places(self) -> tuple[Label, ...]:
@@ -225,7 +249,7 @@ def finding(
     span: Span | None = None,
     *,
     labels: Iterable[Label] = (),
-    help: str | None = None,
+    help: str | Hint | None = None,
     notes: Iterable[str] = (),
 ) -> Diagnostic:
     """One finding; the code fixes its severity. Raises KeyError for a code not in the table."""
@@ -253,7 +277,7 @@ class Findings:
         span: Span | None = None,
         *,
         labels: Iterable[Label] = (),
-        help: str | None = None,
+        help: str | Hint | None = None,
         notes: Iterable[str] = (),
     ) -> None:
         """Append what `finding` makes."""
@@ -280,7 +304,7 @@ def fail(
     span: Span | None = None,
     *,
     labels: Iterable[Label] = (),
-    help: str | None = None,
+    help: str | Hint | None = None,
     notes: Iterable[str] = (),
 ) -> SegcompileError:
     """The exception for one finding that makes going on pointless: `raise fail(...)`."""

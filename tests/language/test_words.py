@@ -15,7 +15,7 @@ from segcompile.language.attributes import CALLS, COMMON
 from segcompile.language.claims import OF_LAYERS
 from segcompile.language.schema import Edit, Spec, Training
 from segcompile.language.table import _ATTRIBUTES, CLAIM_ROWS, PAPER_NAMES
-from segcompile.language.words import called, meant, plain, table
+from segcompile.language.words import Meant, called, plain, table
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
 from segcompile.text.errors import SourceText, Span
 from segcompile.text.source import Mapping, Node, Scalar, Sequence
@@ -104,7 +104,7 @@ def test_what_the_help_says_to_write_can_be_read() -> None:
     ],
 )  # fmt: skip
 def test_the_help_is_this(section: str, word: str, value: Node | None, said: str | None) -> None:
-    assert meant(section, word, KNOWN[section], value, "conv") == said
+    assert Meant(section, word, (*KNOWN[section],), value, "conv").line() == said
 
 
 def test_a_row_counts_only_where_the_place_knows_what_it_names() -> None:

@@ -26,6 +26,6 @@ def change(changes: Changes, graph: Graph, base: Graph) -> Edited:
         if words and after == before:
             named = " and ".join(f"`{word}`" for word in words)
             message = f"this changes nothing: {named} of `{selector.text}` has this value already"
-            findings.append(Diagnostic(CODES["SC506"], message, span, help="remove it"))
+            findings.append(Diagnostic(CODES["SC506"], message, span, hint="remove it"))
         graph = revised(graph, {layer[0].layer: layer for layer in after})
     return Edited(graph, tuple(findings))

@@ -91,4 +91,4 @@ def _told(stays: Sequence[tuple[Node, str]], some: bool) -> tuple[Diagnostic, ..
         notes.append(f"and so do {len(others) - _NAMED} more")
     message = f"the batch norm of `{norm.layer}` stays: it {reason}"
     help = "a norm is folded into a conv, deconv or linear layer that nothing else reads"
-    return (Diagnostic(CODES["SC613"], message, norm.origin.span, help=help, notes=tuple(notes)),)
+    return (Diagnostic(CODES["SC613"], message, norm.origin.span, hint=help, notes=tuple(notes)),)

@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from segcompile.language.expressions import names_in
-from segcompile.language.values import READERS, Values, read_number, read_option, read_word, with_stride
+from segcompile.language.expressions import Values, names_in
+from segcompile.language.values import READERS, read_number, read_option, read_word, with_stride
 from segcompile.language.words import Meant, called
 from segcompile.network.graph import Role
 from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads

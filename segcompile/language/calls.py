@@ -8,11 +8,12 @@ from pathlib import Path
 
 from segcompile.language.attributes import CARRIED, COMMON, check_defaults
 from segcompile.language.derive import Document, Locate, no_spec, read_document
+from segcompile.language.expressions import Values
 from segcompile.language.items import list_under
 from segcompile.language.place import Origins, Place, origin, origins_of, parameter_origins, with_values
 from segcompile.language.sections import check_overrides, read_defaults, read_inputs, read_network, read_parameters
 from segcompile.language.table import Table
-from segcompile.language.values import Values, read_integer, read_integer_or_name
+from segcompile.language.values import read_integer, read_integer_or_name
 from segcompile.ops import Shape
 from segcompile.text.errors import Findings, Label, Near, SegcompileError, fail
 from segcompile.text.source import Mapping as MappingNode

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from segcompile.language.derive import Document
+from segcompile.language.expressions import Values
 from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.language.sections import collecting
-from segcompile.language.values import Values, read_axes, read_integer, read_pair, read_ratio, with_stride
+from segcompile.language.values import read_axes, read_integer, read_pair, read_ratio, with_stride
 from segcompile.language.words import Meant
 from segcompile.network.claims import Claim, Number
 from segcompile.network.graph import Graph

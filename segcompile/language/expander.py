@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from segcompile.language.attributes import CALLS, JOINS, Read, read_carried, read_op
 from segcompile.language.calls import Library, SpecCall, read_block, read_target
+from segcompile.language.expressions import format_name
 from segcompile.language.items import body_op, list_under, split, turns
 from segcompile.language.ledger import MAX_BRANCHES, MAX_LAYERS, Ledger
 from segcompile.language.names import LONGEST, Names
 from segcompile.language.place import Place
-from segcompile.language.values import format_name, is_name, read_positive
+from segcompile.language.values import is_name, read_positive
 from segcompile.network.graph import Graph, Origin, Role, Scope
 from segcompile.network.graph import Node as GraphNode
 from segcompile.network.splice import Fragment, embedded

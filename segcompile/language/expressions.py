@@ -13,25 +13,46 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from segcompile.text.errors import Hint, Near, SegcompileError, fail
+from segcompile.text.source import Scalar, brief
+
+Values = Mapping[str, int | str]  # parameters, arguments and loop variables in scope
+
+LONGEST_NAME = 200  # characters of a name that was put together
 _TOKEN = re.compile(r"\s*(?:([0-9]+)|([A-Za-z_][A-Za-z0-9_]*)|(\*\*|//|[-+*%()]))")
 _LARGEST = 2**63
 _LONGEST = 200  # characters
 _DEEPEST = 20  # signs, powers and parentheses inside each other
+_UNITS = {"k": 1000, "px": 1, "pixels": 1}
+_WITH_UNIT = re.compile(rf"([0-9]{{1,9}})\s*({'|'.join(_UNITS)})")  # 100k steps
+_HELP = "an integer, or an expression of integers, parameters, + - * // % ** and parentheses"
+_HELPS = {
+    "/": "integers only: `//` divides and rounds down",
+    ",": "two numbers are written `3x3` or `[3, 3]`, a decimal `0.5`",
+}
 
 
-class BadExpression(Exception):
-    """What is wrong, with which code, and where in the text; `name` is the unknown parameter of SC101."""
-
-    def __init__(self, code: str, message: str, start: int = 0, length: int = 1, name: str | None = None) -> None:
-        super().__init__(message)
-        self.code, self.message, self.start, self.length, self.name = code, message, start, length, name
+def evaluate(scalar: Scalar, values: Values) -> int:
+    """The value of what is written, with names from `values`. Raises SegcompileError: SC101 for a name that there is
+    not, SC004 for one that is no integer, SC104 for what is no expression."""
+    return _Parser(scalar, values).parse()
 
 
-def evaluate(text: str, values: Mapping[str, object]) -> int:
-    """The value of `text`, with names from `values` (only integers count). Raises BadExpression (SC101, SC104)."""
-    if len(text) > _LONGEST:
-        raise BadExpression("SC104", f"an expression of {len(text)} characters is too long", 0, 1)
-    return _Parser(text, values).parse()
+def format_name(scalar: Scalar, values: Values) -> str:
+    """A name, with `{expression}` filled in from the scope: `enc{d}`, `conv{s}_{i}`.
+
+    Raises SegcompileError: as `evaluate` does, and SC111 for a name that is too long."""
+
+    def fill(match: re.Match[str]) -> str:
+        named = values.get(match[1])
+        if isinstance(named, str):
+            return named
+        return str(evaluate(Scalar(match[1], scalar.part(match.start(1), len(match[1]))), values))
+
+    name = re.sub(r"\{([^{}]*)\}", fill, scalar.text)
+    if len(name) > LONGEST_NAME:  # blocks that pass `{n}{n}` on double it each time
+        raise fail("SC111", f"a name of {len(name):,} characters; {LONGEST_NAME} is the most", scalar.span)
+    return name
 
 
 def names_in(text: str) -> frozenset[str]:
@@ -40,11 +61,16 @@ def names_in(text: str) -> frozenset[str]:
 
 
 class _Parser:
-    def __init__(self, text: str, values: Mapping[str, object]) -> None:
-        self.text, self.values = text, values
+    def __init__(self, scalar: Scalar, values: Values) -> None:
+        self.scalar, self.text, self.values = scalar, scalar.text, values
+        if len(self.text) > _LONGEST:
+            raise self._wrong(f"an expression of {len(self.text)} characters is too long", 0)
         self.tokens = self._tokens()
         self.at = 0
         self.depth = 0
+
+    def _wrong(self, message: str, start: int = 0, length: int = 1, help: str | None = None) -> SegcompileError:
+        return fail("SC104", message, self.scalar.part(start, length), help=help)
 
     def _tokens(self) -> list[tuple[str, int]]:
         tokens, end, text = [], 0, self.text.rstrip()
@@ -52,7 +78,8 @@ class _Parser:
             match = _TOKEN.match(text, end)
             if match is None:
                 start = end + len(text[end:]) - len(text[end:].lstrip())
-                raise BadExpression("SC104", f"`{text[start]}` has no place in an integer expression", start)
+                message = f"`{text[start]}` has no place in an integer expression"
+                raise self._wrong(message, start, help=_HELPS.get(text[start], _HELP))
             end = match.end()
             token = match.group().strip()
             tokens.append((token, end - len(token)))
@@ -60,11 +87,11 @@ class _Parser:
 
     def parse(self) -> int:
         if not self.tokens:
-            raise BadExpression("SC104", "an integer is missing here")
+            raise self._wrong("an integer is missing here")
         value = self._sum()
         if self.at < len(self.tokens):
             token, start = self.tokens[self.at]
-            raise BadExpression("SC104", f"`{token}` is not expected here", start, len(token))
+            raise self._wrong(f"`{token}` is not expected here", start, len(token), _HELP)
         return value
 
     def _peek(self) -> str | None:
@@ -72,13 +99,13 @@ class _Parser:
 
     def _take(self) -> tuple[str, int]:
         if self.at == len(self.tokens):
-            raise BadExpression("SC104", "the expression ends too early", len(self.text.rstrip()) - 1)
+            raise self._wrong("the expression ends too early", len(self.text.rstrip()) - 1)
         self.at += 1
         return self.tokens[self.at - 1]
 
     def _bounded(self, value: int, start: int) -> int:
         if abs(value) >= _LARGEST:
-            raise BadExpression("SC104", "the value is larger than 2**63", start)
+            raise self._wrong("the value is larger than 2**63", start, help="a value below 2**63")
         return value
 
     def _sum(self) -> int:
@@ -95,7 +122,7 @@ class _Parser:
             sign, start = self._take()
             other = self._factor()
             if sign != "*" and other == 0:
-                raise BadExpression("SC104", "division by zero", start, len(sign))
+                raise self._wrong("division by zero", start, len(sign))
             value = self._bounded(
                 value * other if sign == "*" else value // other if sign == "//" else value % other, start
             )
@@ -104,7 +131,7 @@ class _Parser:
     def _factor(self) -> int:
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise BadExpression("SC104", f"an expression nested more than {_DEEPEST} deep", 0, len(self.text))
+            raise self._wrong(f"an expression nested more than {_DEEPEST} deep", 0, len(self.text))
         if self._peek() == "-":
             self._take()
             value = -self._factor()
@@ -129,7 +156,7 @@ class _Parser:
         _, start = self._take()
         exponent = self._factor()
         if not 0 <= exponent <= 64:
-            raise BadExpression("SC104", f"an exponent of {exponent} is not between 0 and 64", start, 2)
+            raise self._wrong(f"an exponent of {exponent} is not between 0 and 64", start, 2)
         return self._bounded(value**exponent, start)
 
     def _atom(self) -> int:
@@ -139,14 +166,26 @@ class _Parser:
         if token == "(":
             value = self._sum()
             if self._peek() is None:
-                raise BadExpression("SC104", "this parenthesis is never closed", start)
+                raise self._wrong("this parenthesis is never closed", start)
             closing, end = self._take()
             if closing != ")":
-                raise BadExpression("SC104", f"`)` is due before `{closing}`", end, len(closing))
+                raise self._wrong(f"`)` is due before `{closing}`", end, len(closing), _HELP)
             return value
         if not (token[0].isalpha() or token[0] == "_"):
-            raise BadExpression("SC104", f"a number or a name is due before `{token}`", start, len(token))
-        value_of = self.values.get(token)
-        if not isinstance(value_of, int):
-            raise BadExpression("SC101", f"`{token}` is not a parameter here", start, len(token), token)
-        return value_of
+            raise self._wrong(f"a number or a name is due before `{token}`", start, len(token))
+        named = self.values.get(token)
+        if not isinstance(named, int):
+            raise self._no_integer(token, named, start)
+        return named
+
+    def _no_integer(self, name: str, named: str | None, start: int) -> SegcompileError:
+        """What is wrong with a name: SC004 where it means another name, SC101 where it means nothing."""
+        span = self.scalar.part(start, len(name))
+        if named is not None:
+            message = f"`{name}` is the name `{brief(named)}` here, not an integer"
+            return fail("SC004", message, span, help="give it an integer, or correct the parameter that was meant")
+        unit = _WITH_UNIT.fullmatch(self.text)
+        known = [word for word, value in self.values.items() if isinstance(value, int) and word.isidentifier()]
+        listed = f"known here: {', '.join(sorted(known)[:20])}" if known else "add it to `params`"
+        help: str | Hint = f"write `{int(unit[1]) * _UNITS[unit[2]]}`" if unit else Near(name, tuple(known), listed)
+        return fail("SC101", f"`{name}` is not a parameter here", span, help=help)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from segcompile.language.attributes import CALLS, COMMON, JOINS, op_key
-from segcompile.language.values import Values, read_integer_or_name
+from segcompile.language.expressions import Values
+from segcompile.language.values import read_integer_or_name
 from segcompile.language.words import Meant, called
 from segcompile.ops import ALL_OPS, SPELLINGS
 from segcompile.text.errors import Diagnostic, Near, fail, stop_on

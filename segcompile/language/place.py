@@ -8,8 +8,7 @@ from pathlib import Path
 
 from segcompile.language.attributes import Defaults
 from segcompile.language.derive import Document
-from segcompile.language.expressions import names_in
-from segcompile.language.values import Values, format_name
+from segcompile.language.expressions import Values, format_name, names_in
 from segcompile.text.errors import Diagnostic, Label, SegcompileError, Span
 from segcompile.text.source import Scalar
 

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 
 from segcompile.language.attributes import Defaults
 from segcompile.language.derive import Document
+from segcompile.language.expressions import Values
 from segcompile.language.items import list_under, only
 from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.language.table import Table, read_table
-from segcompile.language.values import Values, read_axes, read_integer, read_positive
+from segcompile.language.values import read_axes, read_integer, read_positive
 from segcompile.language.words import Meant
 from segcompile.ops import Shape
 from segcompile.ops.size import AnySize, Size

@@ -16,6 +16,7 @@ from segcompile.language.claims import read_claims
 from segcompile.language.derive import Document, Locate, Step
 from segcompile.language.edits import Desk, read_edit
 from segcompile.language.expander import Expander, Use, Used
+from segcompile.language.expressions import Values
 from segcompile.language.ledger import Ledger, Stop
 from segcompile.language.names import Names
 from segcompile.language.place import Place, parameter_origins
@@ -33,7 +34,6 @@ from segcompile.language.sections import (
 )
 from segcompile.language.table import Table
 from segcompile.language.training import read_training
-from segcompile.language.values import Values
 from segcompile.network.claims import Claim
 from segcompile.network.graph import Gone, Graph, Node, layer_of
 from segcompile.network.splice import Fragment, without

@@ -15,9 +15,8 @@ from typing import Any, TypeVar, get_args
 from pydantic import ValidationError
 
 from segcompile.language.derive import Document
+from segcompile.language.expressions import Values, format_name
 from segcompile.language.values import (
-    Values,
-    format_name,
     read_axes,
     read_flag,
     read_natural,

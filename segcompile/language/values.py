@@ -8,18 +8,16 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from segcompile.language.expressions import BadExpression, evaluate
+from segcompile.language.expressions import Values, evaluate, format_name
 from segcompile.language.words import Meant, called
 from segcompile.ops import Init, Reads
-from segcompile.text.errors import Near, SegcompileError, Span, fail
+from segcompile.text.errors import fail
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node, Scalar, Sequence, brief, counted, describe
 
-Values = Mapping[str, int | str]  # parameters, arguments and loop variables in scope
 _T = TypeVar("_T")
 
 _AMBIGUOUS = re.compile(r"0[0-9]+|0[xob]\w*|[0-9]+(:[0-9]+)+|[0-9]+(_[0-9]+)+")
-LONGEST_NAME = 200  # characters of a name that was put together
 _FLOAT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _NO_NUMBER = re.compile(r"[-+]?\.(nan|NaN|NAN|inf|Inf|INF)")  # floats of YAML
 _SHARE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(?:/\s*([1-9][0-9]{0,17})|%)")  # 1/2, 50 %: no number of a spec
@@ -28,8 +26,6 @@ _RATIO = re.compile(r"(.*[^/\s])\s*/\s*([^/\s].*)")  # not `//`
 _TIMES = re.compile(r"\s*[xX×]\s*")
 _PAIR = re.compile(rf"([-+]?[0-9]+){_TIMES.pattern}([-+]?[0-9]+)")
 _EXTENTS = re.compile(rf"[-+]?[0-9]+({_TIMES.pattern}[-+]?[0-9]+)+")  # 512x512, 1x3x3
-_UNITS = {"k": 1000, "px": 1, "pixels": 1}
-_WITH_UNIT = re.compile(rf"([0-9]{{1,9}})\s*({'|'.join(_UNITS)})")  # 100k steps
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _SIDES = ("stride.h", "stride.w")  # the own stride of a layer, along each axis; no expression can name them
 _YES, _NO = ("yes", "Yes", "true", "True"), ("no", "No", "false", "False")
@@ -41,7 +37,7 @@ _INTEGER, _NUMBER = "write a plain decimal integer", "write a plain decimal numb
 def read_integer(node: Node, values: Values, due: str = "an integer", least: int | None = None) -> int:
     """An integer expression, of at least `least`. `due`: what its place takes, for messages."""
     scalar = _expression(node, due, lambda: _write_integer(node, least))
-    value = _evaluated(scalar, values)
+    value = evaluate(scalar, values)
     if least is not None and value < least:
         raise fail("SC105", f"{due} is due here, not {_shown(node, value)}", node.span, help=f"the least is `{least}`")
     return value
@@ -88,38 +84,6 @@ def _write_integer(node: Node, least: int | None = None) -> str:
     return f"write `{int(value)}`"
 
 
-def _evaluated(scalar: Scalar, values: Values) -> int:
-    try:
-        return evaluate(scalar.text, values)
-    except BadExpression as bad:
-        raise _bad(bad, scalar, values) from None
-
-
-_BAD = (  # the first that a message starts with
-    ("`/`", "integers only: `//` divides and rounds down"),
-    ("`,`", "two numbers are written `3x3` or `[3, 3]`, a decimal `0.5`"),
-    ("the value is larger", "a value below 2**63"),
-    ("`", "an integer, or an expression of integers, parameters, + - * // % ** and parentheses"),
-)
-
-
-def _bad(bad: BadExpression, scalar: Scalar, values: Values, shift: int = 0) -> SegcompileError:
-    """What is wrong in an expression that starts `shift` characters into a scalar."""
-    span = _part(scalar, shift + bad.start, bad.length)
-    if bad.name is None:
-        help = next((help for start, help in _BAD if bad.message.startswith(start)), None)
-        return fail(bad.code, bad.message, span, help=help)
-    if bad.name in values:
-        message = f"`{bad.name}` is the name `{brief(str(values[bad.name]))}` here, not an integer"
-        return fail("SC004", message, span, help="give it an integer, or correct the parameter that was meant")
-    unit = _WITH_UNIT.fullmatch(scalar.text)
-    if unit is not None:
-        return fail(bad.code, bad.message, span, help=f"write `{int(unit[1]) * _UNITS[unit[2]]}`")
-    known = [name for name, value in values.items() if isinstance(value, int) and name not in _SIDES]
-    listed = f"known here: {', '.join(sorted(known)[:20])}" if known else "add it to `params`"
-    return fail(bad.code, bad.message, span, help=Near(bad.name, tuple(known), listed))
-
-
 def is_name(text: str) -> bool:
     """Whether `text` could name a layer: words joined by dots."""
     return _NAME.fullmatch(text) is not None
@@ -145,7 +109,7 @@ def read_ratio(node: Node, values: Values, due: str = Reads.NUMBER.value) -> Fra
     match = _RATIO.fullmatch(scalar.text)
     if match is None:
         return Fraction(read_integer(scalar, values, due))
-    above, below = (Scalar(match[part], _part(scalar, match.start(part), len(match[part]))) for part in (1, 2))
+    above, below = (Scalar(match[part], scalar.part(match.start(part), len(match[part]))) for part in (1, 2))
     divisor = read_integer(below, values)
     if divisor == 0:
         raise fail("SC104", "division by zero", below.span)
@@ -226,7 +190,8 @@ def read_number(node: Node, values: Values) -> float:
     if share is not None:
         help = f"write `{float(share[1]) / float(share[2] or 100):g}`"
         raise fail("SC004", f"a number is due here, not `{text}`", node.span, help=help)
-    return float(_evaluated(_expression(node, Reads.NUMBER.value, lambda: _write_number(node)), values))
+    scalar = _expression(node, Reads.NUMBER.value, lambda: _write_number(node))
+    return float(evaluate(scalar, values))
 
 
 def _write_number(node: Node) -> str:
@@ -314,39 +279,10 @@ READERS: Mapping[Reads, Callable[[Node, Values], Any]] = {
 }
 
 
-def format_name(scalar: Scalar, values: Values) -> str:
-    """A name, with `{expression}` filled in from the scope: `enc{d}`, `conv{s}_{i}`.
-
-    Raises SegcompileError (SC101, SC104, SC111)."""
-
-    def fill(match: re.Match[str]) -> str:
-        inner = match.group(1)
-        if isinstance(values.get(inner), str):
-            return str(values[inner])
-        try:
-            return str(evaluate(inner, values))
-        except BadExpression as bad:
-            raise _bad(bad, scalar, values, match.start(1)) from None
-
-    name = re.sub(r"\{([^{}]*)\}", fill, scalar.text)
-    if len(name) > LONGEST_NAME:  # blocks that pass `{n}{n}` on double it each time
-        raise fail("SC111", f"a name of {len(name):,} characters; {LONGEST_NAME} is the most", scalar.span)
-    return name
-
-
 def _scalar(node: Node, due: str, help: str) -> Scalar:
     if not isinstance(node, Scalar):
         raise fail("SC004", f"{due} is due here, not {counted(node)}", node.span, help=help)
     return node
-
-
-def _part(scalar: Scalar, start: int, length: int) -> Span:
-    """The span of a part of a scalar's text."""
-    span = scalar.span
-    shift = start + (1 if scalar.quoted else 0)
-    if shift + length > span.length:  # escapes or folded lines: the text is not what stands in the file
-        return span
-    return Span(span.source, span.line, span.column + shift, max(1, length))
 
 
 def _shown(node: Node, value: int) -> str:

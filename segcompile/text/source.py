@@ -57,6 +57,13 @@ class Scalar:
     span: Span
     quoted: bool = False
 
+    def part(self, start: int, length: int) -> Span:
+        """Where a part of the text stands; the whole where escapes or folds make the text another than the file's."""
+        start += self.quoted
+        if start + length > self.span.length:
+            return self.span
+        return Span(self.span.source, self.span.line, self.span.column + start, max(1, length))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequence:

@@ -18,6 +18,7 @@ from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from segcompile.backend import BuildRequest, load_backend, run_backend
 from segcompile.build import request_for
@@ -49,6 +50,9 @@ from segcompile.testing.networks import every_layer, sized, slim
 from segcompile.text.errors import Findings
 
 ROOT = Path(__file__).parents[1]
+# The short tests draw the same examples in each run; the long ones say `derandomize=False` and draw anew.
+settings.register_profile("short", deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+settings.load_profile("short")
 DATA = ROOT / "tests/data"
 # The bundled specs that the kit runs in the short tests, no two of a kind; the others are left to the long ones.
 IN_SHORT = (

@@ -619,7 +619,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(STEPS, min_size=1, max_size=8))
 def test_no_sequence_of_builds_loses_what_the_user_wrote(steps: list[tuple[Any, ...]]) -> None:
     root = Path(tempfile.mkdtemp())

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from segcompile.compiler import analyse_graph
@@ -19,7 +19,7 @@ from segcompile.ops import AXES, Activation, Conv, Deconv, GlobalPool, Op, Pad, 
 from segcompile.testing.strategies import graphs
 from segcompile.text.errors import Findings, SegcompileError
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=100)
+SETTINGS = settings(max_examples=100)
 
 
 def differing(nets: SimpleNamespace, a: Graph, b: Graph) -> Any:

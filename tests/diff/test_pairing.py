@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segcompile.diff.pairing import isomorphism
@@ -12,7 +12,7 @@ from segcompile.network.graph import Graph, Node
 from segcompile.ops import Scale
 from segcompile.testing.strategies import graphs
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=100)
+SETTINGS = settings(max_examples=100)
 
 
 def renamed(graph: Graph, order: st.DataObject) -> Graph:

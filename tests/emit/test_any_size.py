@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 
 from segcompile.facts.facts import Facts, analyse
 from segcompile.facts.placement import place_outputs
@@ -129,17 +129,14 @@ def check(nets: SimpleNamespace, graph: Graph) -> None:
     run_at(nets, graph, facts, [pair for pair in first_legal(sizes, 6) if max(pair) < 200])
 
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-
-
-@settings(SETTINGS, max_examples=60)
+@settings(max_examples=60)
 @given(graph=free_graphs())
 def test_a_model_of_any_network_runs_at_its_legal_sizes(nets: SimpleNamespace, graph: Graph) -> None:
     check(nets, graph)
 
 
 @pytest.mark.long
-@settings(SETTINGS, max_examples=1000, derandomize=False)
+@settings(max_examples=1000, derandomize=False)
 @given(graph=free_graphs(most=10))
 def test_models_of_a_thousand_networks_run(nets: SimpleNamespace, graph: Graph) -> None:
     check(nets, graph)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from segcompile.checks import Subject
 from segcompile.checks.misaligned import check_joins
@@ -23,7 +23,6 @@ from segcompile.ops import AXES, Add, Conv, Pool, Resize, Shape
 from segcompile.testing.strategies import graphs
 from segcompile.text.errors import Diagnostic, Findings
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 MOST_PATHS = 3000
 
 
@@ -39,7 +38,7 @@ def paths(graph: Graph, shapes: dict[str, Shape], axis: int, name: str) -> Itera
             yield from (item.behind(window) for item in paths(graph, shapes, axis, source))
 
 
-@settings(SETTINGS, max_examples=60)
+@settings(max_examples=60)
 @given(graph=graphs(most=10))
 def test_a_tensor_has_the_maps_of_all_its_paths_and_no_others(graph: Graph) -> None:
     shapes = infer_shapes(graph, Findings())
@@ -53,7 +52,7 @@ def test_a_tensor_has_the_maps_of_all_its_paths_and_no_others(graph: Graph) -> N
             assert maps.every[:1] == tuple(every[:1])  # the first path's comes first
 
 
-@settings(SETTINGS, max_examples=60)
+@settings(max_examples=60)
 @given(graph=graphs(most=10))
 def test_a_witness_leads_to_the_map_that_it_is_a_witness_for(graph: Graph) -> None:
     shapes = infer_shapes(graph, Findings())
@@ -78,7 +77,7 @@ def findings_of(graph: Graph) -> list[Diagnostic]:
     return [*check_joins(Subject(graph, shapes, (None, None), analyse(graph, shapes)))]
 
 
-@settings(SETTINGS, max_examples=60)
+@settings(max_examples=60)
 @given(graph=graphs(most=10))
 def test_a_warning_is_given_where_paths_differ_and_nowhere_else(graph: Graph) -> None:
     places = place_nodes(graph, infer_shapes(graph, Findings()))

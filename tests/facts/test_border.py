@@ -8,7 +8,7 @@ from math import lcm
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from segcompile.facts.alignment import window_of
 from segcompile.facts.any_border import borders_of_any_size
@@ -18,8 +18,6 @@ from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXES, AnySize, Deconv, Shape
 from segcompile.testing.strategies import graphs
 from segcompile.text.errors import Findings
-
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
 def leaves_gaps(node: Node, axis: int) -> bool:
@@ -71,14 +69,14 @@ def check_sets(graph: Graph) -> None:
                 assert set(border.clean) == clean, name
 
 
-@settings(SETTINGS, max_examples=100)
+@settings(max_examples=100)
 @given(graph=graphs())
 def test_clean_outputs_are_those_whose_indices_stay_inside_every_tensor(graph: Graph) -> None:
     check_sets(graph)
 
 
 @pytest.mark.long
-@settings(SETTINGS, max_examples=3000, derandomize=False)
+@settings(max_examples=3000, derandomize=False)
 @given(graph=graphs(most=12, high=60))
 def test_three_thousand_graphs_have_the_borders_of_their_indices(graph: Graph) -> None:
     check_sets(graph)
@@ -152,14 +150,14 @@ def check_execution(nets: SimpleNamespace, graph: Graph) -> int:
     return count
 
 
-@settings(SETTINGS, max_examples=40)
+@settings(max_examples=40)
 @given(graph=graphs(most=6))
 def test_clean_outputs_are_those_that_more_of_the_image_does_not_change(nets: SimpleNamespace, graph: Graph) -> None:
     check_execution(nets, graph)
 
 
 @pytest.mark.long
-@settings(SETTINGS, max_examples=1000, derandomize=False)
+@settings(max_examples=1000, derandomize=False)
 @given(graph=graphs(most=8))
 def test_a_thousand_graphs_have_the_borders_that_a_run_shows(nets: SimpleNamespace, graph: Graph) -> None:
     check_execution(nets, graph)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from segcompile.compiler import analyse_graph, compile_spec, find_spec
@@ -42,12 +42,7 @@ from segcompile.testing.reference import FORMULAS, STEP, run
 from segcompile.testing.strategies import CHANNELS, graph_of, graphs, unpooled
 from segcompile.text.errors import Findings
 
-SETTINGS = settings(
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    derandomize=True,
-    phases=(Phase.explicit, Phase.generate),
-)
+SETTINGS = settings(phases=(Phase.explicit, Phase.generate))
 
 
 # --- on maps of a fixed size: all paths, through the definitions of the ops

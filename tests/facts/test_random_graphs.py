@@ -6,18 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import Phase, assume, given, settings
 
 from segcompile.facts.coverage.path_counts import count_paths
 from segcompile.network.graph import Graph
 from segcompile.testing.strategies import graphs
 
-SETTINGS = settings(
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    derandomize=True,
-    phases=(Phase.explicit, Phase.generate),  # shrinking a network of emitted code takes longer than reading it
-)
+# Shrinking a network of emitted code takes longer than reading it.
+SETTINGS = settings(phases=(Phase.explicit, Phase.generate))
 
 
 def check(nets: SimpleNamespace, graph: Graph) -> None:

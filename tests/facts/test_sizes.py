@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from segcompile.compiler import Compiled, compile_spec
@@ -23,7 +23,6 @@ from segcompile.show.architecture import rf_json, rf_table
 from segcompile.testing.strategies import free_graphs
 from segcompile.text.errors import Findings, SegcompileError
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 RANGE = range(1, 65)
 
 
@@ -59,14 +58,14 @@ def values(shape: Shape, size: tuple[int, int]) -> tuple[int, ...]:
     return tuple(form if isinstance(form, int) else form.at(n) for form, n in zip(shape.size, size, strict=True))
 
 
-@settings(SETTINGS, max_examples=100)
+@settings(max_examples=100)
 @given(graph=free_graphs())
 def test_shapes_and_legal_sizes_of_any_network_are_those_of_each_size(graph: Graph) -> None:
     check(graph)
 
 
 @pytest.mark.long
-@settings(SETTINGS, max_examples=2000, derandomize=False)
+@settings(max_examples=2000, derandomize=False)
 @given(graph=free_graphs(most=10))
 def test_two_thousand_networks(graph: Graph) -> None:
     check(graph)
@@ -280,7 +279,7 @@ tables = st.integers(1, 12).flatmap(
 )  # fmt: skip
 
 
-@settings(SETTINGS, max_examples=300)
+@settings(max_examples=300)
 @given(first=tables, second=tables, size=st.integers(1, 300))
 def test_sets_of_sizes_are_what_their_tables_say(
     first: tuple[int | None, ...], second: tuple[int | None, ...], size: int
@@ -310,7 +309,7 @@ def read(text: str, size: int) -> bool:
     return fits and text != "no H" and size >= (int(start[1]) if start else 1)
 
 
-@settings(SETTINGS, max_examples=300)
+@settings(max_examples=300)
 @given(table=tables)
 def test_the_text_of_a_set_names_its_sizes_and_no_others(table: tuple[int | None, ...]) -> None:
     found = size_set("H", table)

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from segcompile.compiler import analyse_graph
 from segcompile.network.graph import Graph
@@ -16,17 +16,15 @@ from segcompile.ops import GlobalPool, GroupNorm, InstanceNorm, Scale
 from segcompile.testing.strategies import graphs
 from segcompile.text.errors import Findings
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
-
-@settings(SETTINGS, max_examples=40)
+@settings(max_examples=40)
 @given(graph=graphs(most=10))
 def test_strides_behind_instance_norms_are_those_without_them(graph: Graph) -> None:
     check_strides(graph)
 
 
 @pytest.mark.long
-@settings(SETTINGS, max_examples=1000, derandomize=False)
+@settings(max_examples=1000, derandomize=False)
 @given(graph=graphs(most=10))
 def test_strides_of_a_thousand_graphs_are_those_without_instance_norms(graph: Graph) -> None:
     check_strides(graph)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SPEC = """segcompile: 1
@@ -46,7 +46,7 @@ def test_a_block_mean_draws_an_edge_without_bias(from_spec: Any) -> None:
     assert abs(np.mean(errors)) <= 0.5 and max(map(abs, errors)) <= 1, errors
 
 
-@settings(max_examples=12, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12)
 @given(data=st.data(), kernel=st.integers(1, 12), stride=st.integers(1, 9))
 def test_no_kernel_stride_or_padding_moves_an_edge(from_spec: Any, data: Any, kernel: int, stride: int) -> None:
     before, after = (data.draw(st.integers(0, kernel // 2)) for _ in range(2))

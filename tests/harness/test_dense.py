@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -92,7 +92,7 @@ layers:
 """
 
 
-@settings(max_examples=12, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12)
 @given(kernel=st.integers(1, 7), stride=st.integers(1, 5), before=st.integers(0, 3), after=st.integers(0, 3))
 def test_scores_lie_where_the_receptive_field_is_centred(
     from_spec: Any, kernel: int, stride: int, before: int, after: int

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segcompile.compiler import compile_spec
@@ -74,7 +74,7 @@ def outcome(path: Path, variant: str | None = None) -> str:
     return render_text(findings.diagnostics)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150)
 @given(mutated(), st.sampled_from([None, None, "basic", "large", "small"]))
 def test_a_mutated_spec_compiles_or_is_refused(
     tmp_path_factory: pytest.TempPathFactory, text: str, variant: str | None

@@ -165,7 +165,7 @@ def test_a_spec_that_compiles_is_valid(path: Path) -> None:
     assert marked(path.read_text()) == []
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(graphs(), randoms())
 def test_a_random_network_is_valid_and_a_typo_in_it_is_not(graph: Graph, random: Random) -> None:
     text = write_spec(graph)

@@ -203,7 +203,7 @@ def check(bench: Workbench, network: tuple[str, dict[str, tuple[int, int]]], dat
     np.testing.assert_allclose(everywhere[:, :, ::rows, ::columns], wanted, rtol=1e-9, atol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(networks(), st.data())
 def test_every_sth_output_is_the_base_s(
     tmp_path_factory: pytest.TempPathFactory, network: tuple[str, dict[str, tuple[int, int]]], data: st.DataObject
@@ -212,7 +212,7 @@ def test_every_sth_output_is_the_base_s(
 
 
 @pytest.mark.long
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500, derandomize=False)
 @given(networks(), st.data())
 def test_every_sth_output_is_the_base_s_of_many_networks(
     tmp_path_factory: pytest.TempPathFactory, network: tuple[str, dict[str, tuple[int, int]]], data: st.DataObject

@@ -460,7 +460,7 @@ def chains(draw: st.DrawFn) -> tuple[list[str], list[str]]:
     return lines, strided
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(chains(), st.data())
 def test_a_trous_gives_what_the_network_gives_at_every_shift(
     tmp_path_factory: pytest.TempPathFactory, chain: tuple[list[str], list[str]], data: st.DataObject

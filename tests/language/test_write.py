@@ -39,7 +39,7 @@ def test_every_bundled_spec_is_read_again_as_it_was_written(name: str, bench: Wo
         assert told(raw(bench.write(write_spec(graph)))) == told(flattened(graph))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(graphs())
 def test_a_random_network_is_read_again(tmp_path_factory: pytest.TempPathFactory, graph: Graph) -> None:
     path = tmp_path_factory.mktemp("net") / "net.yaml"

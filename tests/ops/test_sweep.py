@@ -6,7 +6,7 @@ import itertools
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from segcompile.network.graph import Graph
@@ -28,7 +28,7 @@ from segcompile.testing import strategies
 from segcompile.testing.op_graphs import ALIGN, joined, op_graphs
 from segcompile.text.errors import SegcompileError
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=15)
+SETTINGS = settings(max_examples=15)
 sizes = st.tuples(st.integers(4, 11), st.integers(4, 11))
 UNPADDED = st.sampled_from(["none", "center_crop"])  # times a padding's zero is nothing
 GRAPHS = {**op_graphs(sizes), Mul: joined(st.builds(Mul, align=UNPADDED), sizes)}
@@ -210,7 +210,7 @@ def walk(start: Size, chain: list[tuple[str, int]]) -> Size:
     return value
 
 
-@settings(deadline=None, max_examples=300, derandomize=True)
+@settings(max_examples=300)
 @given(chain=steps, size=st.integers(0, 400))
 def test_a_symbolic_size_is_at_every_number_what_the_integers_give(chain, size: int) -> None:
     try:
@@ -221,7 +221,7 @@ def test_a_symbolic_size_is_at_every_number_what_the_integers_give(chain, size: 
     assert found.at(size) == walk(size, chain)
 
 
-@settings(deadline=None, max_examples=200, derandomize=True)
+@settings(max_examples=200)
 @given(first=steps, second=st.integers(-5, 5))
 def test_a_difference_that_is_stated_holds_for_every_image(first, second: int) -> None:
     try:

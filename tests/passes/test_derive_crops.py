@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from segcompile.compiler import compile_spec
@@ -132,7 +132,7 @@ def fcns(draw: st.DrawFn) -> Graph:
     return Graph("net", {"input": Shape(4, (120, 120))}, tuple(nodes), {"output": "crop"}).verify()
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, max_examples=300)
+@settings(max_examples=300)
 @given(graph=fcns())
 def test_every_offset_is_that_of_caffes_coordinate_maps_and_so_is_every_refusal(graph: Graph) -> None:
     shapes = infer_shapes(replace(graph, nodes=graph.nodes[:-1], outputs={"output": graph.nodes[-2].name}), Findings())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import HealthCheck, Phase, assume, event, example, given, settings
+from hypothesis import Phase, assume, event, example, given, settings
 from ruamel.yaml import YAML
 
 from segcompile.backend import load_backend
@@ -16,12 +16,7 @@ from segcompile.testing.siblings import compare_gradients, is_steady
 from segcompile.testing.specs import specs
 from segcompile.text.errors import SegcompileError
 
-SETTINGS = settings(
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    derandomize=True,
-    phases=(Phase.explicit, Phase.generate),  # as in test_random_graphs
-)
+SETTINGS = settings(phases=(Phase.explicit, Phase.generate))  # as in test_random_graphs
 
 # Of which XLA alone computes gradients in float32 that are wrong by orders of magnitude: openxla/xla#48713.
 PADDED_FURTHER_THAN_THE_KERNEL = """

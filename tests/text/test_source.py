@@ -437,13 +437,13 @@ def inside(span: Span) -> bool:
     return span.column >= 1 and span.length >= 1 and (last <= width or (span.length == 1 and last == width + 1))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.one_of(st.text(), st.lists(st.one_of(ODD, st.sampled_from(["a", "b", "1", "a: 1\n", "  "]))).map("".join)))
 def test_any_text_is_a_mapping_or_a_diagnostic(text: str) -> None:
     check(text)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.tuples(st.integers(0, len(VALID)), st.integers(0, 12), ODD), min_size=1, max_size=4))
 def test_a_broken_spec_is_a_mapping_or_a_diagnostic(edits: list[tuple[int, int, str]]) -> None:
     text = VALID
@@ -452,7 +452,7 @@ def test_a_broken_spec_is_a_mapping_or_a_diagnostic(edits: list[tuple[int, int, 
     check(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.one_of(st.binary(), st.tuples(st.integers(0, len(VALID)), st.binary(min_size=1, max_size=3))))
 def test_any_bytes_are_a_mapping_or_a_diagnostic(
     tmp_path_factory: pytest.TempPathFactory, data: bytes | tuple[int, bytes]

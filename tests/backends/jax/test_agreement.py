@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from segcompile.network.graph import Graph
@@ -20,7 +20,6 @@ from segcompile.testing.op_graphs import op_graphs
 from segcompile.testing.strategies import graph_of, graphs
 from segcompile.text.errors import SegcompileError
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 VALID = Path(__file__).parents[2] / "data/valid"
 GRAPHS = op_graphs(st.tuples(st.integers(4, 9), st.integers(4, 9)))
 Build = Callable[[Graph], Any]
@@ -33,7 +32,7 @@ def test_the_sweep_knows_every_op() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("op", ALL_OPS, ids=lambda op: op.__name__)
 def test_an_op_with_any_attributes(siblings: Build, op: type[Op]) -> None:
-    @settings(SETTINGS, max_examples=60)
+    @settings(max_examples=60)
     @given(graph=GRAPHS[op])
     def check(graph: Graph) -> None:
         try:
@@ -65,7 +64,7 @@ def test_a_published_network_with_few_channels(nets: SimpleNamespace, siblings: 
 
 
 @pytest.mark.long
-@settings(SETTINGS, max_examples=500, derandomize=False)
+@settings(max_examples=500, derandomize=False)
 @given(graph=graphs())
 def test_five_hundred_random_networks(siblings: Build, graph: Graph) -> None:
     pair = siblings(graph)

@@ -108,7 +108,7 @@ _Alone = tuple[Path, str | None, tuple[tuple[str, object], ...]]  # a used spec,
 def _compile(document: Document, overrides: Mapping[str, int], findings: Findings, checked: set[_Alone]) -> Compiled:
     spec = read_spec(document, overrides, locate, findings)
     found = analyse_graph(spec.graph, findings, spec.claims, spec.training)
-    _check_used(spec, found, findings, checked)
+    _check_used(spec, findings, checked)
     return Compiled(spec, found.graph, found.facts, found.verdicts, found.sizes)
 
 
@@ -132,23 +132,14 @@ def lower_graph(graph: Graph, lowerings: Sequence[str], findings: Findings) -> t
     return lowered, analyse(lowered.graph, shapes)
 
 
-def _check_used(spec: Spec, found: Subject, findings: Findings, checked: set[_Alone]) -> None:
-    """A used spec keeps its own promises: it gets the channels it asks for, and it is compiled alone, with the
-    parameters it was given; once in a run, however many specs use it."""
+def _check_used(spec: Spec, findings: Findings, checked: set[_Alone]) -> None:
+    """A used spec keeps its own promises: it is compiled alone, with the parameters it was given; once in a run,
+    however many specs use it."""
     for use in spec.uses:
-        _check_channels(use, spec.graph, found, findings)
         key = (use.call.document.path, use.call.document.variant, tuple(use.call.values.items()))
         if key not in checked:
             checked.add(key)
             _compile_alone(use, findings, checked)
-
-
-def _check_channels(use: Use, graph: Graph, found: Subject, findings: Findings) -> None:
-    entry = graph.by_scope[use.name].entry
-    if entry is not None and entry in found.shapes and found.shapes[entry].channels != use.call.takes.channels:
-        have, want = found.shapes[entry].channels, use.call.takes.channels
-        message = f"`{use.call.document.model}` takes {want} channels, and `{graph.layer_of(entry)}` has {have}"
-        findings.add("SC301", message, use.target, help="give it the parameter that sets its input's channels")
 
 
 def _compile_alone(use: Use, findings: Findings, checked: set[_Alone]) -> None:

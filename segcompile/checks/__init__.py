@@ -13,6 +13,7 @@ from segcompile.checks.no_effect import check_effects, check_fields
 from segcompile.checks.rounding import check_rounding
 from segcompile.checks.stages import check_stages
 from segcompile.checks.subject import Subject
+from segcompile.checks.used_specs import check_channels
 from segcompile.text.errors import Diagnostic, Findings
 
 __all__ = ["CHECKS", "Check", "Subject", "check"]
@@ -40,6 +41,7 @@ CHECKS = (
     ),
     Check("stages that train nothing", ("SC102", "SC113"), check_stages),
     Check("ignored labels that are classes", ("SC117",), check_ignored),
+    Check("used specs that get other channels than they take", ("SC301",), check_channels),
 )
 
 

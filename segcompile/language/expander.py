@@ -222,7 +222,10 @@ class Expander:
         self.uses += [replace(use, name=f"{absolute}.{use.name}") for use in found.uses]
         integers = {key: value for key, value in call.values.items() if isinstance(value, int)}
         title, about = call.document.model, call.document.about
-        scope = Scope(absolute, title, above, kind="spec", span=name.span, arguments=integers, about=about)
+        scope = Scope(
+            absolute, title, above, kind="spec", span=name.span, arguments=integers, about=about,
+            takes=call.takes.channels, used=target.span,
+        )  # fmt: skip
         return self._adopt(embedded(found.graph, scope), target.span)
 
     def _adopt(self, fragment: Fragment, span: Span) -> str:

@@ -53,16 +53,16 @@ def _layer(graph: Graph, nodes: tuple[Node, ...], above: str) -> str:
     """The body of a layer: its op, where it reads, and what it carries."""
     main, *carried = nodes
     names = [graph.layer_of(name) for name in main.inputs]
-    said = _op(main.op, names)
+    said = written(main.op, names)
     if not main.op.joins and main.inputs[0] != above:
         said["from"] = names[0]
     for node in carried:
-        said[node.role] = _op(node.op, [])[node.op.spelling]
+        said[node.role] = written(node.op, [])[node.op.spelling]
     return mapping(said)
 
 
-def _op(op: Op, inputs: list[str]) -> dict[str, str]:
-    """What a layer says of its own op; `inputs` are the layers that it reads."""
+def written(op: Op, inputs: list[str]) -> dict[str, str]:
+    """What a layer says of its own op, the op's key first; `inputs` are the layers that it reads."""
     if op.joins:
         return {op.spelling: f"[{', '.join(inputs)}]", **_attributes(op, ())}
     if len(inputs) > 1:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from segcompile.ops import Op
+from segcompile.language.write import written
 from segcompile.testing.strategies import CHANNELS, graphs
 
 HEAD = """\
@@ -40,9 +37,10 @@ def specs(draw: DrawFn) -> str:
         names["input"] = "stem2"
     above = names["input"]
     for node in graph.nodes:
-        attributes = _layer(node.op, [names.get(name, name) for name in node.inputs])
-        if draw(st.booleans()) and attributes.get("from") == above:
-            del attributes["from"]
+        inputs = [names.get(name, name) for name in node.inputs]
+        attributes = written(node.op, inputs)
+        if not node.op.joins and not (draw(st.booleans()) and inputs[0] == above):
+            attributes["from"] = inputs[0]
         convolves = node.op.main == "channels"
         if convolves and attributes[node.op.spelling] == str(CHANNELS):
             attributes[node.op.spelling] = draw(st.sampled_from(["C", "2D", "D**2", str(CHANNELS)]))
@@ -55,37 +53,3 @@ def specs(draw: DrawFn) -> str:
     ends = [node.name for node in graph.nodes if node.name not in read]
     lines.append(f"outputs: {{{', '.join(f'out_{name}: {name}' for name in ends)}}}")
     return text + "\n".join(lines) + "\n"
-
-
-def _layer(op: Op, inputs: list[str]) -> dict[str, str]:
-    """Attribute -> text, the op's key first."""
-    told = {name: value for name, value in op if value != type(op).model_fields[name].default}
-    found: dict[str, str] = {}
-    if op.joins:
-        found[op.spelling] = f"[{', '.join(inputs)}]"
-    elif len(inputs) > 1:
-        found[op.spelling] = inputs[1]
-        told.pop("pool_layer", None)
-    elif op.spelling in ("norm", "act"):
-        kind = op.title if op.spelling == "act" else type(op).model_fields["kind"].default
-        told.pop("kind", None)
-        found[op.spelling] = f"{{{kind}: {_text(told)}}}" if told else kind
-        told = {}
-    else:
-        assert op.main is not None
-        told.pop(op.main, None)
-        found[op.spelling] = _text(getattr(op, op.main))
-    if not op.joins:
-        found["from"] = inputs[0]
-    return found | {name: _text(value) for name, value in told.items()}
-
-
-def _text(value: Any) -> str:
-    """A value as a spec writes it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{name}: {_text(item)}' for name, item in value.items())}}}"
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_text, value))}]"
-    return str(value)

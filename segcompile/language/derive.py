@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segcompile.language.schema import validate
@@ -104,87 +104,105 @@ def read_document(
 
     Raises SegcompileError for all that is wrong with its outline (SC0xx, SC110, SC5xx).
     """
-    reader = _Reader(locate)
-    root = reader.read(path, name, Choice(variant, chooser))
-    refused = Findings()
+    chain = _chain(path, name, Choice(variant, chooser), locate)
+    steps: list[Step] = []
+    for link in reversed(chain):
+        edits = link.root.get("transform")
+        if edits is not None and not isinstance(edits, Sequence):
+            message = f"`transform` is a list of edits, not {describe(edits)}"
+            raise fail("SC004", message, edits.span, help="`- remove: [fc8]`")
+        root = _merge(steps[-1].root, link.root) if steps else link.root
+        steps.append(Step(root, edits, link.root.get("outputs")))
+    root, refused = steps[-1].root, Findings()
     validate(root, refused)
     findings.diagnostics += refused.diagnostics
     if refused.has_errors:
         raise SegcompileError(findings.diagnostics)
-    return Document(path, root, variant, tuple(reader.bases), tuple(reader.steps), reader.base)
+    bases = tuple(link.root.span.source for link in reversed(chain[1:]))
+    base = (chain[1].path, chain[1].variant) if bases else None
+    return Document(path, root, variant, bases, tuple(steps), base)
 
 
-@dataclass(slots=True)
-class _Reader:
-    """Reads a spec and its bases, merged; `steps` remembers what each of them says of its network."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Link:
+    """One spec of a chain of bases, with the variant of it that was chosen."""
 
-    locate: Locate
-    bases: list[SourceText] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    base: tuple[Path, str | None] | None = None  # of the spec read last: that of the one asked for
+    path: Path
+    variant: str | None
+    root: Mapping
 
-    def read(
-        self, path: Path, name: str | None, choice: Choice, chain: tuple[Path, ...] = (), named: Label | None = None
-    ) -> Mapping:
-        root = load(path, name, named)
-        _check_version(root)
-        own, base = root.get("variant"), root.get("base")
-        if "variants" in root.entries:
-            root = choose(root, choice)
+
+def _chain(path: Path, name: str | None, choice: Choice, locate: Locate) -> list[_Link]:
+    """A spec, its base, the base of that, and so on."""
+    chain: list[_Link] = []
+    named: Label | None = None
+    while True:
+        root = _loaded(path, name, named)
+        base = root.get("base")
         if base is None:
-            if own is not None:
-                message = "`variant` chooses one of a base's variants, and there is no `base`"
-                raise fail("SC011", message, root.key("variant").span, help="remove it, or name the `base`")
-            if "transform" in root.entries:
-                span = root.key("transform").span
-                raise fail("SC011", "`transform` edits a base, and there is no `base`", span, help="name the `base`")
-            root = choose(root, choice) if "variants" not in root.entries else root
-            self.steps.append(Step(root, None, root.get("outputs")))
-            return root
+            _refuse_edits(root)
+        if base is None or "variants" in root.entries:
+            root = choose(root, choice)
+        chain.append(_Link(path, choice.variant, root))
+        if base is None:
+            return chain
         if not isinstance(base, Scalar):
             help = "for example `base: fcn32s`"
             raise fail("SC004", f"`base` is the name of a spec file, not {describe(base)}", base.span, help=help)
-        own = root.get("variant")  # by now that of the chosen variant
-        if own is not None and not isinstance(own, Scalar):
-            help = "the name of one of the base's variants: `variant: large`"
-            raise fail("SC004", f"`variant` is a name, not {describe(own)}", own.span, help=help)
-        if own is not None:
-            if choice.variant is not None and "variants" not in root.entries:
-                message = f"there is no variant `{choice.variant}`: this spec is variant `{own.text}` of its base"
-                raise fail("SC110", message, choice.span or own.span)
-            choice = Choice(own.text, own.span)
-        elif "variants" in root.entries:
-            choice = Choice(None, base.span)
-        read = self._base(path, base, choice, chain)
-        edits = root.get("transform")
-        if edits is not None and not isinstance(edits, Sequence):
-            raise fail(
-                "SC004", f"`transform` is a list of edits, not {describe(edits)}", edits.span, help="`- remove: [fc8]`"
-            )
-        merged = _merge(read, root)
-        self.steps.append(Step(merged, edits, root.get("outputs")))
-        return merged
+        choice = _choice_of_base(root, base, choice)
+        found = _located(base, chain, locate)
+        path, name, named = found, _shown(found, path, base), Label(base.span, "in the base named here", "base")
 
-    def _base(self, path: Path, base: Scalar, choice: Choice, chain: tuple[Path, ...]) -> Mapping:
-        found = self.locate(base.text, path.parent)
-        if found is None:
-            raise no_spec(base, path.parent, "to derive from")
-        if found.resolve() in (path.resolve(), *chain):
-            help = "the first of a chain of bases has its own layers"
-            raise fail("SC505", f"`{base.text}` is derived from this spec itself", base.span, help=help)
-        if len(chain) >= MAX_BASES:
-            raise fail("SC111", f"bases are nested more than {MAX_BASES} deep", base.span)
-        named = Label(base.span, "in the base named here", "base")
-        try:
-            root = self.read(found, _shown(found, path, base), choice, (*chain, path.resolve()), named)
-        except SegcompileError as error:
-            raise SegcompileError(
-                replace(found, labels=(*found.labels, named)) if found.span is None else found
-                for found in error.diagnostics
-            ) from None
-        self.bases.append(root.span.source)
-        self.base = found, choice.variant
-        return root
+
+def _loaded(path: Path, name: str | None, named: Label | None) -> Mapping:
+    """A spec of our version, as it is written."""
+    try:
+        root = load(path, name, named)
+    except SegcompileError as error:
+        way = (named, *named.span.way) if named is not None else ()
+        raise SegcompileError(
+            replace(found, labels=(*found.labels, *way)) if found.span is None else found for found in error.diagnostics
+        ) from None
+    _check_version(root)
+    return root
+
+
+def _refuse_edits(root: Mapping) -> None:
+    """Refuse (SC011) what only a derived spec has."""
+    if "variant" in root.entries:
+        message = "`variant` chooses one of a base's variants, and there is no `base`"
+        raise fail("SC011", message, root.key("variant").span, help="remove it, or name the `base`")
+    if "transform" in root.entries:
+        message = "`transform` edits a base, and there is no `base`"
+        raise fail("SC011", message, root.key("transform").span, help="name the `base`")
+
+
+def _choice_of_base(root: Mapping, base: Scalar, choice: Choice) -> Choice:
+    """Which variant of its base a spec derives from: its own, the one that was asked for, or none of them."""
+    own = root.get("variant")
+    if own is None:
+        return Choice(None, base.span) if "variants" in root.entries else choice
+    if not isinstance(own, Scalar):
+        help = "the name of one of the base's variants: `variant: large`"
+        raise fail("SC004", f"`variant` is a name, not {describe(own)}", own.span, help=help)
+    if choice.variant is not None and "variants" not in root.entries:
+        message = f"there is no variant `{choice.variant}`: this spec is variant `{own.text}` of its base"
+        raise fail("SC110", message, choice.span or own.span)
+    return Choice(own.text, own.span)
+
+
+def _located(base: Scalar, chain: list[_Link], locate: Locate) -> Path:
+    """The file of a base of the last spec of a chain."""
+    folder = chain[-1].path.parent
+    found = locate(base.text, folder)
+    if found is None:
+        raise no_spec(base, folder, "to derive from")
+    if found.resolve() in [link.path.resolve() for link in chain]:
+        help = "the first of a chain of bases has its own layers"
+        raise fail("SC505", f"`{base.text}` is derived from this spec itself", base.span, help=help)
+    if len(chain) > MAX_BASES:
+        raise fail("SC111", f"bases are nested more than {MAX_BASES} deep", base.span)
+    return found
 
 
 def no_spec(name: Scalar, folder: Path, purpose: str) -> SegcompileError:
@@ -258,6 +276,3 @@ def _overlay(old: Node, new: Node, depth: int) -> Node:
         before = entries.get(name)
         entries[name] = (key, _overlay(before[1], value, depth - 1) if before is not None else value)
     return Mapping(entries, new.span)
-
-
-__all__ = ["Document", "Locate", "SegcompileError", "read_document", "variants_of"]

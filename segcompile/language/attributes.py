@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from segcompile.language.expressions import Values, names_in
-from segcompile.language.values import READERS, read_number, read_option, read_word, with_stride
+from segcompile.language.values import READERS, read_option, read_word, with_stride
 from segcompile.language.words import Meant, called
 from segcompile.network.graph import Role
 from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
@@ -56,18 +56,18 @@ def _attributes(spelling: str) -> set[str]:
     return {name for op in _classes(spelling) for name in op.model_fields if name != op.main}
 
 
-def check_defaults(defaults: Mapping | None, values: Values) -> None:
-    """Refuse `defaults` for ops (SC109) or attributes (SC003) that do not exist, and values that none can have.
-
-    Names all of them, whether a layer takes them or not.
-    """
-    wrong: list[Diagnostic] = []
-    for key, attributes in defaults.entries.values() if defaults else ():
+def read_defaults(section: Mapping | None, init: Node | None, values: Values, wrong: list[Diagnostic]) -> Defaults:
+    """A spec's `defaults` and `init`. Ops (SC109) and attributes (SC003) that do not exist, and values that none can
+    have, go to `wrong`, whether a layer takes them or not."""
+    by_op = {}
+    for key, attributes in section.entries.values() if section else ():
+        if isinstance(attributes, Mapping):
+            by_op[key.text] = attributes
         with gathering(wrong):
             for word, node in _of_an_op(key, attributes).entries.values():
                 with gathering(wrong):
                     _check_default(key.text, word, node, values)
-    stop_on(wrong)
+    return Defaults(by_op, init, values)
 
 
 def _of_an_op(key: Scalar, attributes: Node) -> Mapping:
@@ -255,8 +255,8 @@ def _out_of_range(op: type[Op], name: str, value: Any, span: Span) -> Segcompile
 def _read_carried_op(key: str, node: Node, defaults: Defaults, values: Values) -> Read:
     """`drop: 0.5`, `norm: batch`, `norm: {batch: {eps: 1e-3}}`, `act: {leaky_relu: 0.1}`."""
     if key == "drop":
-        spans = {"rate": node.span}
-        return Read(_build(BY_SPELLING["dropout"], {"rate": read_number(node, values)}, spans, node.span), spans)
+        dropout, spans = BY_SPELLING["dropout"], {"rate": node.span}
+        return Read(_build(dropout, {"rate": _value(dropout, "rate", node, values)}, spans, node.span), spans)
     word, options = read_option(node)
     op = BY_KIND[key].get(word.text)
     if op is None:

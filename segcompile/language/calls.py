@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segcompile.language.attributes import CARRIED, COMMON, check_defaults
+from segcompile.language.attributes import CARRIED, COMMON
 from segcompile.language.derive import Document, Locate, no_spec, read_document
 from segcompile.language.expressions import Values
 from segcompile.language.items import list_under
 from segcompile.language.place import Origins, Place, origin, origins_of, parameter_origins, with_values
-from segcompile.language.sections import check_overrides, read_defaults, read_inputs, read_network, read_parameters
-from segcompile.language.table import Table
+from segcompile.language.sections import Sections, check_overrides, read_sections
 from segcompile.language.values import read_integer, read_integer_or_name
 from segcompile.ops import Shape
-from segcompile.text.errors import Findings, Label, Near, SegcompileError, fail
+from segcompile.text.errors import Diagnostic, Findings, Label, Near, SegcompileError, fail, stop_on
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node, Scalar, Sequence, describe
 
@@ -99,13 +98,21 @@ def _argument(node: Node, values: Values) -> int | str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpecCall:
-    """A spec used as a layer: its document, parameters and layers, the place inside, and what its own `input` says."""
+    """A spec used as a layer, and the place inside."""
 
     document: Document
-    values: dict[str, int | str]
-    network: Table
+    sections: Sections
     inside: Place
-    takes: Shape
+
+    @property
+    def values(self) -> dict[str, int | str]:
+        """Its parameters, as the call sets them."""
+        return self.sections.values
+
+    @property
+    def takes(self) -> Shape:
+        """What its own `input` says."""
+        return self.sections.inputs[-1][self.sections.only_input]
 
 
 @dataclass(slots=True)
@@ -164,22 +171,22 @@ _Given = Mapping[str, tuple[Scalar, Node]]  # what a call gives the parameters o
 def _read_spec(
     document: Document, target: Scalar, given: _Given, place: Place, path: Path, origins: Origins
 ) -> SpecCall:
-    findings = Findings()
+    wrong: list[Diagnostic] = []
     check_overrides(document, {name: word.span for name, (word, _) in given.items()})
-    values = read_parameters(document, _overrides(given, place.values), findings)
-    inputs = read_inputs(document, values)
-    if len(inputs) > 1:
-        message = f"`{target.text}` has {len(inputs)} inputs; a used spec takes one"
-        raise fail("SC204", message, target.span, help="use a spec with one input")
-    network = read_network(document, findings)
-    check_defaults(document.section("defaults"), values)
-    findings.stop_on_errors()
-    ((name, takes),) = inputs.items()
-    calls = (*place.calls, Label(target.span, f"in `{target.text}`, used here", "use"))
-    defaults, specs = read_defaults(document, values), (*place.specs, path.resolve())
-    inside = Place(document, values, defaults, origins, title=document.model, input=name, calls=calls, specs=specs)
-    return SpecCall(document, values, network, inside, takes)
-
-
-def _overrides(given: _Given, values: Values) -> dict[str, int]:
-    return {name: read_integer(node, values) for name, (_, node) in given.items()}
+    overrides = {name: read_integer(node, place.values) for name, (_, node) in given.items()}
+    sections = read_sections(document, overrides, wrong)
+    if not sections.only_input:
+        message = f"`{target.text}` has {len(sections.inputs[-1])} inputs; a used spec takes one"
+        wrong += fail("SC204", message, target.span, help="use a spec with one input").diagnostics
+    stop_on(wrong)
+    inside = Place(
+        document,
+        sections.values,
+        sections.defaults,
+        origins,
+        title=document.model,
+        input=sections.only_input,
+        calls=(*place.calls, Label(target.span, f"in `{target.text}`, used here", "use")),
+        specs=(*place.specs, path.resolve()),
+    )
+    return SpecCall(document, sections, inside)

@@ -61,7 +61,7 @@ class Expander:
             try:
                 above = self._item(item, place, above)
             except SegcompileError as error:
-                self.ledger.report(error, place)
+                self.ledger.report(error.diagnostics, place)
                 above = self._give_up(item, place, above)
         return above
 

@@ -13,7 +13,17 @@ from segcompile.language.place import Place
 from segcompile.language.words import like_a_name
 from segcompile.network.graph import Gone, Graph, find_cycles, layer_of
 from segcompile.network.splice import Fragment
-from segcompile.text.errors import MAX_ERRORS, Diagnostic, Findings, Label, SegcompileError, Span, did_you_mean, fail
+from segcompile.text.errors import (
+    MAX_ERRORS,
+    Diagnostic,
+    Findings,
+    Label,
+    SegcompileError,
+    Span,
+    did_you_mean,
+    fail,
+    gathering,
+)
 from segcompile.text.source import Node, Scalar, brief, counted
 
 LONGEST = 200  # characters of an absolute name
@@ -146,6 +156,13 @@ class Names:
         few = f"known: {', '.join(local)}" if 0 < len(local) <= _FEW else None
         return did_you_mean(name, [*local[-1000:], "input"]) or few
 
+    def refuse(self, name: str, place: Place, span: Span, message: str) -> None:
+        """Raise SegcompileError (SC102) for a name that means nothing, unless what it meant could not be read."""
+        if not self.is_lost(name, place):
+            gone = self.gone(name, place)
+            help = None if gone else self.nearest(name, place)
+            raise fail("SC102", message, span, labels=gone, help=help)
+
     def is_lost(self, name: str, place: Place) -> bool:
         """True if `name` may well have been meant to exist: what would have made it could not be read."""
         if self.hidden:
@@ -177,10 +194,11 @@ class Names:
             layer = layer_of(found) if found is not None else ""
             cycle = cycles.get(layer)
             if found is None:
-                if not self.is_lost(reference.name, reference.place):
-                    gone = self.gone(reference.name, reference.place)
-                    help = None if gone else self.nearest(reference.name, reference.place)
-                    _add(findings, reference, _unknown(reference, gone, help))
+                unknown: list[Diagnostic] = []
+                with gathering(unknown):
+                    message = f"there is no layer `{brief(reference.name)}`"
+                    self.refuse(reference.name, reference.place, reference.span, message)
+                findings.diagnostics += [one.called(reference.place.calls) for one in unknown]
             elif cycle is not None and reference.reader in cycle.members:
                 if id(cycle) not in told:
                     told.add(id(cycle))
@@ -208,11 +226,6 @@ def _as_written(node: str, place: Place) -> str:
 
 def _add(findings: Findings, reference: Open, diagnostic: Diagnostic) -> None:
     findings.diagnostics.append(diagnostic.called(reference.place.calls))
-
-
-def _unknown(reference: Open, labels: list[Label], help: str | None) -> Diagnostic:
-    message = f"there is no layer `{brief(reference.name)}`"
-    return fail("SC102", message, reference.span, labels=labels, help=help).diagnostics[0]
 
 
 def _not_the_layer_above(reference: Open) -> Diagnostic:

@@ -9,7 +9,7 @@ from pathlib import Path
 from segcompile.language.attributes import Defaults
 from segcompile.language.derive import Document
 from segcompile.language.expressions import Values, format_name, names_in
-from segcompile.text.errors import Diagnostic, Label, SegcompileError, Span
+from segcompile.text.errors import Diagnostic, Label, Span
 from segcompile.text.source import Scalar
 
 Origins = Mapping[str, tuple[Label, ...]]  # a name in scope -> where its value is written
@@ -86,9 +86,9 @@ class Place:
         """A place in the spec's text, reached as we came here."""
         return span.called(self.calls)
 
-    def explained(self, error: SegcompileError) -> list[Diagnostic]:
-        """The error's findings, each with the way to its place, and where another file sets a value that it reads."""
-        return [with_values(found, self.origins).called(self.calls) for found in error.diagnostics]
+    def explained(self, found: Diagnostic) -> Diagnostic:
+        """What was found here, with the way to its place, and where another file sets a value that it reads."""
+        return with_values(found, self.origins).called(self.calls)
 
     @property
     def origins(self) -> Origins:

@@ -1,52 +1,65 @@
-"""The sections of a document that are no layers: params, input, defaults and outputs.
+"""What a document says beside its layers: parameters, what enters, defaults, and the list of the layers itself.
 
-Each reader goes on after a mistake and adds all that it finds to `findings`.
+Reading goes on behind a mistake: all that is found goes to `wrong`, and a stand-in takes the place of what could not be
+read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from segcompile.language.attributes import Defaults
+from segcompile.language.attributes import Defaults, read_defaults
 from segcompile.language.derive import Document
 from segcompile.language.expressions import Values
 from segcompile.language.items import list_under, only
-from segcompile.language.names import Names
-from segcompile.language.place import Place
 from segcompile.language.table import Table, read_table
-from segcompile.language.values import read_axes, read_integer, read_positive
+from segcompile.language.values import read_integer, read_positive, read_size
 from segcompile.language.words import Meant
 from segcompile.ops import Shape
-from segcompile.ops.size import AnySize, Size
-from segcompile.text.errors import MAX_ERRORS, Findings, Near, SegcompileError, SourceText, Span, fail
+from segcompile.text.errors import Diagnostic, Near, SourceText, Span, fail, gathering
 from segcompile.text.source import Mapping as MappingNode
-from segcompile.text.source import Node, Scalar, describe
+from segcompile.text.source import Node, describe
 
 _STAND_IN = 64  # the value of a parameter that could not be read, so that those who use it are not blamed
 
 
-@contextmanager
-def collecting(findings: Findings, place: Place) -> Iterator[None]:
-    """What goes wrong inside is added to `findings`, and the reader goes on behind it, up to a limit."""
-    try:
-        yield
-    except SegcompileError as error:
-        findings.diagnostics += place.explained(error)
-        if len(findings.diagnostics) >= MAX_ERRORS:
-            raise SegcompileError(findings.diagnostics) from None
+@dataclass(frozen=True, slots=True, eq=False)
+class Sections:
+    """The sections of a document, as plain values; its layers are still as written."""
+
+    values: dict[str, int | str]  # the parameters
+    inputs: tuple[dict[str, Shape], ...]  # of the network of each step: name -> shape; a single unnamed one is `input`
+    defaults: Defaults
+    network: Table
+
+    @property
+    def only_input(self) -> str:
+        """The name of what enters; "" where that is more than one."""
+        names = tuple(self.inputs[-1])
+        return names[0] if len(names) == 1 else ""
 
 
-def read_parameters(document: Document, given: Mapping[str, int], findings: Findings) -> dict[str, int | str]:
+def read_sections(document: Document, given: Mapping[str, int], wrong: list[Diagnostic]) -> Sections:
+    """The sections of a document, its parameters overridden by `given`."""
+    values = read_parameters(document.root, given, wrong)
+    inputs = _inputs_of_steps(document, values, wrong)
+    defaults = read_defaults(document.section("defaults"), document.root.get("init"), values, wrong)
+    table = document.section("table")
+    network = read_table(table, wrong) if table is not None else Table(list_under(document.root, "layers"))
+    return Sections(values, inputs, defaults, network)
+
+
+def read_parameters(root: MappingNode, given: Mapping[str, int], wrong: list[Diagnostic]) -> dict[str, int | str]:
     """The value of every parameter, overridden by `given`; one may read those above it."""
     values: dict[str, int | str] = {}
-    section = document.section("params")
-    for key, node in section.entries.values() if section else ():
-        values[key.text] = given.get(key.text, _STAND_IN)
+    section = root.get("params")
+    for key, node in section.entries.values() if isinstance(section, MappingNode) else ():
+        value = given.get(key.text, _STAND_IN)
         if key.text not in given:
-            with collecting(findings, Place(document, values, Defaults())):
-                above = {name: value for name, value in values.items() if name != key.text}
-                values[key.text] = read_integer(node, above)
+            with gathering(wrong):
+                value = read_integer(node, values)
+        values[key.text] = value
     return values
 
 
@@ -65,92 +78,43 @@ def settings(overrides: Mapping[str, int]) -> dict[str, Span]:
     return {name: Span(SourceText("--set", (f"{name}={value}",)), 1, 1, len(name)) for name, value in overrides.items()}
 
 
-def read_inputs(document: Document, values: Values) -> dict[str, Shape]:
-    """Name -> shape of everything that enters the network; a single unnamed one is `input`."""
-    return read_input_section(document.root.get("input"), document.root.span, values)
+def _inputs_of_steps(document: Document, values: Values, wrong: list[Diagnostic]) -> tuple[dict[str, Shape], ...]:
+    """What enters the network of each step: as many channels as the parameters say that hold here, and of the size
+    that the step's own say, for which its weights are."""
+    found = []
+    for step in document.steps:
+        shapes, mistakes = _stand_ins(document.section("input")), list[Diagnostic]()
+        with gathering(mistakes):
+            own = values if step.root is document.root else {**values, **read_parameters(step.root, {}, mistakes)}
+            shapes = _inputs(step.root.get("input"), document.root.span, values, own)
+        found.append(shapes)
+    wrong += mistakes  # those of the last step: what is wrong in a base is told where it comes through to it
+    return tuple(found)
 
 
-def input_names(document: Document) -> tuple[str, ...]:
-    """What enters the network, whether or not its shapes can be read."""
-    section = document.section("input")
-    if section is None or {"channels", "size"} & section.entries.keys():
-        return ("input",)
-    return (*section.entries,) or ("input",)
+def _stand_ins(section: MappingNode | None) -> dict[str, Shape]:
+    """Name -> some shape, for inputs whose shapes cannot be read."""
+    named = section is not None and not {"channels", "size"} & section.entries.keys()
+    return dict.fromkeys((section.entries if section is not None and named else ()) or ("input",), Shape(1, (1, 1)))
 
 
-def read_input_section(section: Node | None, at: Span, values: Values) -> dict[str, Shape]:
-    """The same of any `input`; `at` is what to point at where there is none."""
+def _inputs(section: Node | None, at: Span, values: Values, own: Values) -> dict[str, Shape]:
+    """Name -> shape of everything that enters, by the parameters in `values`, its size by its `own`; `at` is what to
+    point at where there is nothing."""
     if not isinstance(section, MappingNode) or not section.entries:
         span = section.span if section is not None else at
         raise fail("SC012", "the input needs `channels` and `size`", span, help="{channels: 3, size: any}")
-    if "channels" in section.entries or "size" in section.entries:
-        return {"input": _input(section, values)}
+    named: dict[str, Node] = {name: node for name, (_, node) in section.entries.items()}
     found = {}
-    for key, node in section.entries.values():
+    for name, node in ({"input": section} if {"channels", "size"} & named.keys() else named).items():
         if not isinstance(node, MappingNode):
-            message = f"input `{key.text}` is {{channels, size}}, not {describe(node)}"
-            example = f"{{{key.text}: {{channels: 3, size: any}}}}"
-            help = Meant("input", key.text, ("channels", "size"), node, otherwise=example)
+            message = f"input `{name}` is {{channels, size}}, not {describe(node)}"
+            help = Meant("input", name, ("channels", "size"), node, otherwise=f"{{{name}: {{channels: 3, size: any}}}}")
             raise fail("SC004", message, node.span, help=help)
-        found[key.text] = _input(node, values)
-    return found
-
-
-def _input(section: MappingNode, values: Values) -> Shape:
-    only(section, ("channels", "size"), "input")
-    channels, size = section.get("channels"), section.get("size")
-    if channels is None or size is None:
-        missing = "channels" if channels is None else "size"
-        raise fail("SC012", f"the input needs `{missing}`", section.span, help="for example {channels: 3, size: any}")
-    count = read_positive(channels, values)
-    return Shape(count, _size(size, values))
-
-
-def _size(node: Node, values: Values) -> tuple[Size, Size]:
-    """`500`, `500x300`, [height, width] or `any`."""
-
-    def read(node: Node, values: Values, due: str = "a positive integer or `any`") -> int | None:
-        return None if isinstance(node, Scalar) and node.text == "any" else read_positive(node, values, due)
-
-    height, width = read_axes(node, values, read, "a positive integer, `300x500`, [height, width] or `any`")
-    return AnySize("H") if height is None else height, AnySize("W") if width is None else width
-
-
-def read_defaults(document: Document, values: Values) -> Defaults:
-    """The document's `defaults` and `init`; what stands there means the parameters, wherever it is used.
-
-    `check_defaults` says what is wrong with them.
-    """
-    section = document.section("defaults")
-    by_op = (
-        {key.text: node for key, node in section.entries.values() if isinstance(node, MappingNode)} if section else {}
-    )
-    return Defaults(by_op, document.root.get("init"), values)
-
-
-def read_network(document: Document, findings: Findings) -> Table:
-    """The document's layers, a table turned into layers; raises SegcompileError if there is no such list."""
-    table = document.section("table")
-    if table is not None:
-        return read_table(table, findings)
-    return Table(list_under(document.root, "layers"))
-
-
-def read_outputs(section: Node | None, names: Names, place: Place, findings: Findings) -> dict[str, str]:
-    """Head -> node, as an `outputs` section says; nothing where there is none."""
-    found = {}
-    for key, node in section.entries.values() if isinstance(section, MappingNode) else ():
-        with collecting(findings, place):
-            if not isinstance(node, Scalar):
-                message = f"output `{key.text}` is a layer's name, not {describe(node)}"
-                raise fail("SC004", message, node.span, help=f"one name: `{key.text}: {next(reversed(names.results))}`")
-            name = place.spelled(node)
-            result = names.find(name, place)
-            if result is not None:
-                found[key.text] = result
-            elif not names.is_lost(name, place):
-                gone = names.gone(name, place)
-                help = None if gone else names.nearest(name, place)
-                message = f"there is no layer `{name}` for output `{key.text}`"
-                raise fail("SC102", message, node.span, labels=gone, help=help)
+        only(node, ("channels", "size"), "input")
+        channels, size = node.get("channels"), node.get("size")
+        if channels is None or size is None:
+            message = f"the input needs `{'channels' if channels is None else 'size'}`"
+            raise fail("SC012", message, node.span, help="for example {channels: 3, size: any}")
+        found[name] = Shape(read_positive(channels, values), read_size(size, own))
     return found

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from segcompile.language.attributes import Defaults, check_defaults
 from segcompile.language.calls import Library, SpecCall
 from segcompile.language.claims import read_claims
 from segcompile.language.derive import Document, Locate, Step
@@ -20,18 +19,7 @@ from segcompile.language.expressions import Values
 from segcompile.language.ledger import Ledger, Stop
 from segcompile.language.names import Names
 from segcompile.language.place import Place, parameter_origins
-from segcompile.language.sections import (
-    check_overrides,
-    collecting,
-    input_names,
-    read_defaults,
-    read_input_section,
-    read_inputs,
-    read_network,
-    read_outputs,
-    read_parameters,
-    settings,
-)
+from segcompile.language.sections import Sections, check_overrides, read_sections, settings
 from segcompile.language.table import Table
 from segcompile.language.training import read_training
 from segcompile.network.claims import Claim
@@ -39,8 +27,9 @@ from segcompile.network.graph import Gone, Graph, Node, layer_of
 from segcompile.network.splice import Fragment, without
 from segcompile.network.training import Training
 from segcompile.ops import Shape
-from segcompile.text.errors import Diagnostic, Findings, Label, SegcompileError, Span, fail
-from segcompile.text.source import Sequence
+from segcompile.text.errors import Diagnostic, Findings, Label, SegcompileError, fail, finding, gathering
+from segcompile.text.source import Mapping as MappingNode
+from segcompile.text.source import Scalar, Sequence, describe
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,53 +49,35 @@ def read_spec(document: Document, overrides: Mapping[str, int], locate: Locate, 
 
     Every mistake in it goes to `findings` (SC0xx, SC1xx, SC2xx, SC5xx); raises SegcompileError once all are found.
     """
-    place, network = _read_sections(document, overrides, findings)
-    told = {(found.code.code, found.span) for found in findings.diagnostics}  # a wrong default, before it is used
-    ledger = Ledger(findings, told=told)
-    if findings.has_errors:  # a default that could not be read is missing everywhere
-        ledger.muted = frozenset({"SC008"})
-    reader = _Reader(Library(locate), ledger)
+    ledger = Ledger(findings)
     try:
-        draft = reader.read(document, place, network)
+        place, sections = _read_sections(document, overrides, ledger)
+        if findings.has_errors:  # a default that could not be read is missing everywhere
+            ledger.muted = frozenset({"SC008"})
+        reader = _Reader(Library(locate), ledger)
+        draft = reader.read(document, place, sections)
+        wrong = _idle_outputs(draft.graph, document, sections.network) if not findings.has_errors else []
+        cells = sections.network.claims if not document.is_edited else ()  # they speak of the base
+        claims = read_claims(cells, draft.graph, draft.names, place, wrong)
+        training = read_training(document, place.values, wrong)
+        ledger.report(wrong, place)
     except Stop:
         raise SegcompileError(findings.diagnostics) from None
-    _check_outputs(draft.graph, document, network, findings)
-    cells = network.claims if not document.is_edited else ()  # they speak of the base
-    claims = read_claims(document, cells, draft.graph, draft.names, place, findings)
-    training = Training()
-    with collecting(findings, place):
-        training = read_training(document, place.values)
     findings.stop_on_errors()
-    graph = replace(draft.graph, input_spans=_input_spans(document)).verify()
-    return Spec(document, place.values, graph, claims, draft.uses, training)
+    return Spec(document, place.values, draft.graph.verify(), claims, draft.uses, training)
 
 
-def _input_spans(document: Document) -> dict[str, Span]:
-    """Where each named input is written."""
-    section = document.section("input")
-    return {name: key.span for name, (key, _) in section.entries.items()} if section is not None else {}
-
-
-def _read_sections(document: Document, overrides: Mapping[str, int], findings: Findings) -> tuple[Place, Table]:
-    """The place of the document's own layers, and these; stand-ins for what is wrong."""
-    given = {name: (Label(span, "given here", "value"),) for name, span in settings(overrides).items()}
-    bare = Place(document, {}, Defaults(), parameter_origins(document, given), specs=(document.path.resolve(),))
-    network = None
-    with collecting(findings, bare):
-        check_overrides(document, settings(overrides))
-    values = read_parameters(document, overrides, findings)
-    with collecting(findings, bare):
-        read_inputs(document, values)
-    with collecting(findings, bare):
-        check_defaults(document.section("defaults"), values)
-    with collecting(findings, bare):
-        network = read_network(document, findings)
-    if network is None:
-        findings.stop_on_errors()
-    assert network is not None
-    names = input_names(document)
-    first = names[0] if len(names) == 1 else ""
-    return replace(bare, values=values, defaults=read_defaults(document, values), input=first), network
+def _read_sections(document: Document, overrides: Mapping[str, int], ledger: Ledger) -> tuple[Place, Sections]:
+    """What the document says beside its layers, and the place of these. Raises Stop."""
+    given, wrong = settings(overrides), list[Diagnostic]()
+    with gathering(wrong):
+        check_overrides(document, given)
+    sections = read_sections(document, overrides, wrong)
+    origins = parameter_origins(document, {name: (Label(span, "given here", "value"),) for name, span in given.items()})
+    specs = (document.path.resolve(),)
+    place = Place(document, sections.values, sections.defaults, origins, input=sections.only_input, specs=specs)
+    ledger.report(wrong, place)
+    return place, sections
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,23 +96,23 @@ class _Reader:
     library: Library
     ledger: Ledger
 
-    def read(self, document: Document, place: Place, network: Table) -> _Draft:
+    def read(self, document: Document, place: Place, sections: Sections) -> _Draft:
         """The network of a document: that of its first base, and what the specs derived from it make of that. Raises
         Stop."""
-        first, *later = document.steps
-        errors = self._errors()
-        draft = self._layers(document, first, place, network)
-        for step in later:
-            if self._errors() > errors:
+        errors, draft = self._errors(), self._layers(place, sections)
+        for number, step in enumerate(document.steps):
+            if number and (self._errors() > errors or not sections.network.whole):
                 draft.names.hidden = True  # an edit would be blamed for what is not there
                 break
-            draft = self._derived(draft, step, place)
+            if number:
+                draft = self._derived(draft, step, sections.inputs[number], place)
+            draft = self._with_outputs(draft, step, place)
         return draft
 
     def used(self, call: SpecCall) -> Used:
         """The network of a spec that another one uses. Raises Stop, and SegcompileError if there is none."""
         errors = self._errors()
-        draft = self.read(call.document, call.inside, call.network)
+        draft = self.read(call.document, call.inside, call.sections)
         if self._errors() > errors:
             raise SegcompileError(())  # which has been told
         return Used(draft.graph.verify(), draft.uses)
@@ -150,19 +121,22 @@ class _Reader:
         """How much has failed so far; some of it is told once only, or muted because of an edit that failed before."""
         return self.ledger.failures + sum(found.is_error for found in self.ledger.findings.diagnostics)
 
-    def _layers(self, document: Document, step: Step, place: Place, network: Table) -> _Draft:
-        inputs = self._inputs(step, document, place)
+    def _layers(self, place: Place, sections: Sections) -> _Draft:
+        """The network of the first base, whose result is that of its last layer."""
+        inputs, network = sections.inputs[0], sections.network
         expander = self._expander(Names(results={name: name for name in inputs}, hidden=not network.whole))
         end = expander.expand_list(network.layers, place, next(iter(inputs)))
         names = expander.names
         names.settle(_reads(expander), self.ledger.findings)
+        written = place.document.section("input")
+        spans = {name: key.span for name, (key, _) in written.entries.items()} if written is not None else {}
         nodes, scopes, gone = tuple(expander.nodes), tuple(expander.scopes), Gone(names.removed)
-        graph = Graph(document.model, inputs, nodes, {"output": end}, scopes, end, gone)
-        return _Draft(self._with_outputs(graph, step, names, place), names, tuple(expander.uses))
+        graph = Graph(place.document.model, inputs, nodes, {"output": end}, scopes, end, gone, spans)
+        return _Draft(graph, names, tuple(expander.uses))
 
-    def _derived(self, draft: _Draft, step: Step, place: Place) -> _Draft:
-        """The network of a derived spec."""
-        graph = replace(draft.graph, inputs=self._inputs(step, place.document, place))
+    def _derived(self, draft: _Draft, step: Step, inputs: dict[str, Shape], place: Place) -> _Draft:
+        """The network of a derived spec, but for its own outputs."""
+        graph = replace(draft.graph, inputs=inputs)
         if step.outputs is not None:  # its own; those of its base do not matter any more
             graph = replace(graph, outputs={"output": graph.end})
         uses, broken, hidden = list(draft.uses), set[str](), False
@@ -175,19 +149,36 @@ class _Reader:
             except SegcompileError as error:
                 hidden |= bool(error.diagnostics)  # what is missing now is no news, nor what was to go
                 self.ledger.muted |= {"SC102", "SC103"} if hidden else set()
-                self.ledger.report(error, place)
+                self.ledger.report(error.diagnostics, place)
             else:
                 graph = edited.graph.verify()
-                self.ledger.findings.diagnostics += place.explained(SegcompileError(edited.findings))
+                self.ledger.findings.diagnostics += map(place.explained, edited.findings)
         made = {scope.name: scope.span for scope in graph.scopes}
         uses = [use for use in uses if made.get(use.name) == use.made]
         names = Names.of(graph)
         names.hidden = hidden
         _give_up(broken, names)
         if step.outputs is None:
-            self.ledger.report(SegcompileError(_lost(graph)), place)
-        graph = replace(self._with_outputs(graph, step, names, place), gone=Gone(graph.gone.names))
-        return _Draft(graph, names, tuple(uses))
+            self.ledger.report(_lost(graph), place)
+        return _Draft(replace(graph, gone=Gone(graph.gone.names)), names, tuple(uses))
+
+    def _with_outputs(self, draft: _Draft, step: Step, place: Place) -> _Draft:
+        """The network with the heads that a step names, if it names any."""
+        found, wrong, names = dict[str, str](), list[Diagnostic](), draft.names
+        for key, node in step.outputs.entries.values() if isinstance(step.outputs, MappingNode) else ():
+            with gathering(wrong):
+                if not isinstance(node, Scalar):
+                    message = f"output `{key.text}` is a layer's name, not {describe(node)}"
+                    help = f"one name: `{key.text}: {next(reversed(names.results))}`"
+                    raise fail("SC004", message, node.span, help=help)
+                name = place.spelled(node)
+                result = names.find(name, place)
+                if result is not None:
+                    found[key.text] = result
+                else:
+                    names.refuse(name, place, node.span, f"there is no layer `{name}` for output `{key.text}`")
+        self.ledger.report(wrong, place)
+        return replace(draft, graph=replace(draft.graph, outputs=found)) if found else draft
 
     def _fragment(
         self, uses: list[Use], broken: set[str], items: Sequence, graph: Graph, place: Place, above: str
@@ -210,25 +201,6 @@ class _Reader:
 
     def _expander(self, names: Names) -> Expander:
         return Expander(self.library, self.ledger, self.used, names)
-
-    def _inputs(self, step: Step, document: Document, place: Place) -> dict[str, Shape]:
-        """What enters the network of a step: as many channels as the parameters say that hold here, and of the size
-        that the step's own say, for which its weights are. A stand-in for what could not be read, which has been told.
-        """
-        section, at = step.root.get("input"), document.root.span
-        try:
-            inputs = read_input_section(section, at, place.values)
-            if step.root is document.root:
-                return inputs
-            own = read_parameters(replace(document, root=step.root), {}, Findings())
-            sized = read_input_section(section, at, {**place.values, **own})
-            return {name: Shape(shape.channels, sized[name].size) for name, shape in inputs.items()}
-        except SegcompileError:
-            return dict.fromkeys(input_names(document), Shape(1, (1, 1)))
-
-    def _with_outputs(self, graph: Graph, step: Step, names: Names, place: Place) -> Graph:
-        outputs = read_outputs(step.outputs, names, place, self.ledger.findings)
-        return replace(graph, outputs=outputs) if outputs else graph
 
 
 def _holds(there: set[str], nodes: list[Node], result: str) -> bool:
@@ -264,15 +236,13 @@ def _give_up(broken: set[str], names: Names) -> None:
         names.give_up(name, None)
 
 
-def _check_outputs(graph: Graph, document: Document, network: Table, findings: Findings) -> None:
+def _idle_outputs(graph: Graph, document: Document, network: Table) -> list[Diagnostic]:
     """SC203 for a network without layers, or one that hands an input through."""
     idle = [head for head, name in graph.outputs.items() if name in graph.inputs]
-    if not idle or findings.has_errors:
-        return
     section = document.section("outputs")
+    if not idle:
+        return []
     if section is not None and idle[0] in section.entries:
         span = section.entries[idle[0]][1].span
-        findings.add("SC203", f"output `{idle[0]}` is an input, not a layer", span, help="name a layer")
-    else:
-        span = network.layers.span
-        findings.add("SC203", "the network has no layers", span, help="`layers:` needs at least one")
+        return [finding("SC203", f"output `{idle[0]}` is an input, not a layer", span, help="name a layer")]
+    return [finding("SC203", "the network has no layers", network.layers.span, help="`layers:` needs at least one")]

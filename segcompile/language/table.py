@@ -9,7 +9,7 @@ from segcompile.language.ledger import MAX_LAYERS
 from segcompile.language.values import read_flag
 from segcompile.language.words import Meant, called
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
-from segcompile.text.errors import Findings, Label, Span
+from segcompile.text.errors import Diagnostic, Label, Span, finding
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
 
 PAPER_NAMES = {"convolution": "kernel", "truncation": "act", "output_channels": "main", "channels": "main"}
@@ -38,32 +38,32 @@ class Table:
     whole: bool = True
 
 
-def read_table(table: Mapping, findings: Findings) -> Table:
-    """Adds SC004 or SC008 for a column that is no layer.
-
-    Raises SegcompileError for a table whose outline is wrong: SC002, SC003 and SC004 for a row, SC007 for its length,
-    SC012 for no row at all.
+def read_table(table: Mapping, wrong: list[Diagnostic]) -> Table:
+    """The layers of a table, and its claims. What is wrong goes to `wrong`: SC004 or SC008 for a column that is no
+    layer; SC002, SC003 and SC004 for a row, SC007 for its length, SC012 for no row at all, and then there is no layer.
     """
-    outline = Findings()
+    outline: list[Diagnostic] = []
     rows = _rows(table, outline)
     width = _width(table, rows, outline)
-    outline.stop_on_errors()
+    wrong += outline
+    if outline:
+        return Table(Sequence((), table.span), whole=False)
     layers: list[Node] = []
     claims: list[tuple[str, str, Node]] = []
     for column in range(width):
         every = {name: _cell(row, column) for name, row in rows.items()}
         cells = {name: cell for name, cell in every.items() if not _is_empty(cell)}
-        if not _are_words(cells, findings):
+        if not _are_words(cells, wrong):
             continue
         name = _layer_name(cells.pop("layer", None), column, next(iter(every.values())).span)
         claims += [(name.text, key, cells.pop(key)) for key in CLAIM_ROWS if key in cells]
-        layer = _layer(name, cells, every, findings)
+        layer = _layer(name, cells, every, wrong)
         if layer is not None:
             layers.append(layer)
     return Table(Sequence(tuple(layers), table.span), tuple(claims), len(layers) == width)
 
 
-def _rows(table: Mapping, findings: Findings) -> dict[str, Node]:
+def _rows(table: Mapping, wrong: list[Diagnostic]) -> dict[str, Node]:
     """Row name in our words -> the row."""
     rows: dict[str, Node] = {}
     written_as: dict[str, Scalar] = {}
@@ -72,20 +72,15 @@ def _rows(table: Mapping, findings: Findings) -> dict[str, Node]:
         name = PAPER_NAMES.get(written, written)
         if name not in _ATTRIBUTES and name not in CLAIM_ROWS:
             known = [*PAPER_NAMES, *sorted(_ATTRIBUTES), *CLAIM_ROWS]
-            findings.add(
-                "SC003",
-                f"a table has no row `{key.text}`",
-                key.span,
-                help=_row_help(written, value, known),
-            )
+            help = _row_help(written, value, known)
+            wrong.append(finding("SC003", f"a table has no row `{key.text}`", key.span, help=help))
         elif name in rows:
             labels = [Label(written_as[name].span, "first written here")]
             message = f"`{key.text}` says the same row a second time"
-            findings.add("SC002", message, key.span, labels=labels, help="keep one of them")
+            wrong.append(finding("SC002", message, key.span, labels=labels, help="keep one of them"))
         elif isinstance(value, Mapping):
-            findings.add(
-                "SC004", f"row `{key.text}` is a list of cells, not a mapping", value.span, help="are these `variants`?"
-            )
+            message = f"row `{key.text}` is a list of cells, not a mapping"
+            wrong.append(finding("SC004", message, value.span, help="are these `variants`?"))
         else:
             rows[name] = value
             written_as[name] = key
@@ -97,21 +92,21 @@ def _row_help(written: str, row: Node, known: list[str]) -> str | Meant:
     return paper or Meant("attribute", written, tuple(known), row, otherwise="any attribute of an op is a row")
 
 
-def _width(table: Mapping, rows: MappingOf[str, Node], findings: Findings) -> int:
+def _width(table: Mapping, rows: MappingOf[str, Node], wrong: list[Diagnostic]) -> int:
     """How many columns there are: what most of the rows agree on."""
     lists = {name: row for name, row in rows.items() if isinstance(row, Sequence)}
     if not lists:
-        findings.add("SC012", "a table needs at least one row with a list of cells", table.span)
+        wrong.append(finding("SC012", "a table needs at least one row with a list of cells", table.span))
         return 0
     lengths = [len(row.items) for row in lists.values()]
     width = max(lengths, key=lambda length: (lengths.count(length), length))
     if width > MAX_LAYERS:
-        findings.add("SC111", f"a table of {width:,} columns; {MAX_LAYERS:,} is the most", table.span)
+        wrong.append(finding("SC111", f"a table of {width:,} columns; {MAX_LAYERS:,} is the most", table.span))
     agreed = next(row for row in lists.values() if len(row.items) == width)
     for name, row in lists.items():
         if len(row.items) != width:
             message = f"row `{name.replace('_', ' ')}` has {len(row.items)} cells; the table has {width} columns"
-            findings.add("SC007", message, row.span, labels=[Label(agreed.span, f"{width} cells here")])
+            wrong.append(finding("SC007", message, row.span, labels=[Label(agreed.span, f"{width} cells here")]))
     return width
 
 
@@ -123,12 +118,12 @@ def _is_empty(cell: Node) -> bool:
     return isinstance(cell, Scalar) and not cell.quoted and cell.text in _EMPTY
 
 
-def _are_words(cells: MappingOf[str, Node], findings: Findings) -> bool:
+def _are_words(cells: MappingOf[str, Node], wrong: list[Diagnostic]) -> bool:
     """Whether the cells that say a layer's name and op are words; SC004 for one that is not."""
     odd = [(name, cells[name]) for name in ("layer", "op") if not isinstance(cells.get(name), Scalar | None)]
     for name, cell in odd:
         message = f"a cell of row `{name}` is a word or a number, not {describe(cell)}"
-        findings.add("SC004", message, cell.span, help="one cell a column")
+        wrong.append(finding("SC004", message, cell.span, help="one cell a column"))
     return not odd
 
 
@@ -139,7 +134,7 @@ def _layer_name(cell: Node | None, column: int, span: Span) -> Scalar:
     return Scalar(f"layer{cell.text}" if cell.text.isascii() and cell.text.isdigit() else cell.text, cell.span)
 
 
-def _layer(name: Scalar, cells: dict[str, Node], every: dict[str, Node], findings: Findings) -> Mapping | None:
+def _layer(name: Scalar, cells: dict[str, Node], every: dict[str, Node], wrong: list[Diagnostic]) -> Mapping | None:
     """One column as `- name: {op: main, attribute: value}`; `every` has its empty cells as well."""
     op = _op(cells.pop("op", None), name)
     kind = cells.pop("kind", None)
@@ -153,7 +148,7 @@ def _layer(name: Scalar, cells: dict[str, Node], every: dict[str, Node], finding
         row = "kind" if BY_KIND.get(op.text) else "output channels"
         empty = every.get("main") or every.get("kind")
         help = "fill this cell" if empty is not None else f"add a row `{row}` to the table"
-        findings.add("SC008", f"{name.text} has no `{row}`", (empty or name).span, help=help)
+        wrong.append(finding("SC008", f"{name.text} has no `{row}`", (empty or name).span, help=help))
         return None
     entries: dict[str, tuple[Scalar, Node]] = {op.text: (op, main)}
     for attribute, cell in cells.items():

@@ -50,15 +50,13 @@ _Reader = Callable[[Node, Values], dict[str, Any]]  # of a key: the fields that 
 _Known = MappingOf[str, tuple[str, Callable[[Node, Values], Any]]]  # option -> its field of Regime, its reader
 
 
-def read_training(document: Document, values: Values) -> Training:
-    """The document's `training`. Raises SegcompileError with all that is wrong in it."""
+def read_training(document: Document, values: Values, wrong: list[Diagnostic]) -> Training:
+    """The document's `training`, as far as it can be read; what is wrong in it goes to `wrong`."""
     section = document.section("training")
     entries = dict(section.entries) if section else {}
     stages = entries.pop("stages", None)
-    wrong: list[Diagnostic] = []
     found = _read_all(entries.values(), _READERS | _ONCE, values, wrong)
     read = _stages(stages[1], values, found, wrong) if stages else ()
-    stop_on(wrong)
     return Training(**found, stages=read)
 
 

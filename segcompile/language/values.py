@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from segcompile.language.expressions import Values, evaluate, format_name
 from segcompile.language.words import Meant, called
 from segcompile.ops import Init, Reads
+from segcompile.ops.size import AnySize, Size
 from segcompile.text.errors import fail
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node, Scalar, Sequence, brief, counted, describe
@@ -141,6 +142,16 @@ def read_axes(node: Node, values: Values, one: _One[_T], due: str) -> tuple[_T, 
     if isinstance(node, Sequence) and len(node.items) == 2:
         return one(node.items[0], _own(values, _SIDES[0])), one(node.items[1], _own(values, _SIDES[1]))
     raise fail("SC004", f"{due} is due here, not {counted(node)}", node.span, help=_write_integer(node, 1))
+
+
+def read_size(node: Node, values: Values) -> tuple[Size, Size]:
+    """`500`, `500x300`, [height, width] or `any`."""
+    height, width = read_axes(node, values, _extent, "a positive integer, `300x500`, [height, width] or `any`")
+    return AnySize("H") if height is None else height, AnySize("W") if width is None else width
+
+
+def _extent(node: Node, values: Values, due: str = "a positive integer or `any`") -> int | None:
+    return None if isinstance(node, Scalar) and node.text == "any" else read_positive(node, values, due)
 
 
 def with_stride(values: Values, stride: tuple[int, int]) -> Values:

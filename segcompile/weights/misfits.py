@@ -121,7 +121,7 @@ def _given(compiled: Compiled) -> dict[str, int]:
     """The parameters that have another value than the spec says, by --set."""
     found: dict[str, int] = {}
     for name, value in compiled.spec.values.items():
-        own = read_parameters(compiled.document, found, Findings()).get(name)
+        own = read_parameters(compiled.document.root, found, []).get(name)
         if isinstance(value, int) and own != value:
             found[name] = value
     return found

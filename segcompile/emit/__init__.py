@@ -1,13 +1,13 @@
-"""Graph + facts -> the files of a folder, of which a backend gives the rules, the helpers and the templates."""
+"""Graph + facts -> the files of a folder, of which a backend gives the rules and the templates."""
 
 from __future__ import annotations
 
-from segcompile.emit.calls import WIDTH, Argument, Call, Rule, Rules
+from segcompile.emit.calls import WIDTH, Argument, Call, Code, Needs, Rule, Rules
 from segcompile.emit.classes import Class, ModelView, view_model
 from segcompile.emit.folder import Target
 from segcompile.emit.templates import camel, environment, one_line
 
 __all__ = [
-    "WIDTH", "Argument", "Call", "Class", "ModelView", "Rule", "Rules", "Target", "camel", "environment", "one_line",
-    "view_model",
+    "WIDTH", "Argument", "Call", "Class", "Code", "ModelView", "Needs", "Rule", "Rules", "Target", "camel",
+    "environment", "one_line", "view_model",
 ]  # fmt: skip

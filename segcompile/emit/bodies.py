@@ -47,6 +47,7 @@ class Body:
     variables: dict[str, str] = field(default_factory=dict)
     members: list[Member] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
+    needs: set[str] = field(default_factory=set)  # of its code, without the scopes inside
 
     @property
     def argument_names(self) -> tuple[str, ...]:
@@ -172,13 +173,14 @@ class BodyWriter:
             member, output = self._member(node, shapes, body), self.facts[node.name].shape
             rule = self.rules.table[type(node.op)]
             switched = rule.switched if switches and node is nodes[0] else None
-            code = (switched or rule.apply)(node.op, member, inputs, shapes, output)
+            code, needs = (switched or rule.apply)(node.op, member, inputs, shapes, output)
+            body.needs |= needs
             if switched is not None:
                 parts.append((", ".join([target, *switches]), code))
                 code = target
             elif len(code) > WIDTH - 16 - len(target) and node is not nodes[0]:
                 parts.append((target, inputs[0]))
-                code = rule.apply(node.op, member, [target], shapes, output)
+                code, _ = rule.apply(node.op, member, [target], shapes, output)
             inputs = [code]
         return parts if switches and len(nodes) == 1 else [*parts, (target, inputs[0])]
 
@@ -190,6 +192,7 @@ class BodyWriter:
         call = self.rules.member(node.op, shapes)
         if call is None:
             return ""
+        body.needs |= call.needs
         body.members.append(Member(body.attributes[node.name], call, node))
         return f"self.{body.attributes[node.name]}"
 

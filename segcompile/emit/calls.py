@@ -1,8 +1,8 @@
-"""What a backend says about an op: how its module is constructed, and how it is applied."""
+"""What a backend says about an op: how its module is constructed, how it is applied, and what that code needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,19 +11,29 @@ from segcompile.ops import Op, Shape
 WIDTH = 110  # of a line of generated code
 
 Argument = int | float | str | bool | tuple[int, ...]
+Needs = Set[str]  # names that code takes for granted: the generated file imports or defines those that any of it needs
+
+
+class Code(NamedTuple):
+    """A piece of the generated file, and what it needs of the rest of it."""
+
+    text: str
+    needs: Needs = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """A constructor call whose integers are still integers, so that classes can be compared and shared.
 
-    `names` are the roles of the positional arguments, for the class that makes arguments of them.
+    `names` are the roles of the positional arguments, for the class that makes arguments of them; `needs` those of the
+    function and of its arguments.
     """
 
     function: str
     positional: tuple[Argument, ...] = ()
     keywords: tuple[tuple[str, Argument], ...] = ()
     names: tuple[str, ...] = ()
+    needs: Needs = frozenset()
 
     @property
     def slots(self) -> tuple[Argument, ...]:
@@ -43,7 +53,7 @@ class Call:
         return (*plain, *named)
 
 
-Apply = Callable[[Any, str, Sequence[str], Sequence[Shape], Shape], str]
+Apply = Callable[[Any, str, Sequence[str], Sequence[Shape], Shape], Code]
 MakeMember = Callable[[Any, Sequence[Shape]], Call]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from keyword import iskeyword
 
 from segcompile.emit.bodies import Body, BodyWriter, Statement
-from segcompile.emit.calls import Argument, Call, Rules
+from segcompile.emit.calls import Argument, Call, Needs, Rules
 from segcompile.emit.templates import camel
 from segcompile.facts.facts import Facts
 from segcompile.facts.module_names import paths
@@ -47,19 +46,16 @@ class Class:
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """All classes, each after those it needs; the model's own is the last. `paths`: where nodes have their modules."""
+    """All classes, each after those it needs; the model's own is the last. `paths`: where nodes have their modules.
+    `needs`: of the code of all classes."""
 
     classes: tuple[Class, ...]
     paths: Mapping[str, str]
+    needs: Needs
 
     @property
     def model(self) -> Class:
         return self.classes[-1]
-
-    def uses(self, code: str) -> bool:
-        """Whether any statement holds a piece of code, and not as an attribute's name."""
-        piece = re.compile(rf"(?<![\w.]){re.escape(code)}")
-        return any(piece.search(statement.code) for found in self.classes for statement in found.statements)
 
 
 def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str, str], rules: Rules) -> ModelView:
@@ -81,8 +77,10 @@ def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str,
     members = tuple(Construction(m.attribute, m.call.function, m.call.arguments()) for m in root.members)
     code = (root.argument_names, tuple(root.statements), root.result_names)
     classes.append(Class(class_name, (class_name,), "", (ROOT,), (), members, *code))
-    modules = {member.node.name for body in (root, *bodies.values()) for member in body.members if member.node}
-    return ModelView(tuple(classes), {node: path for node, path in paths(tree).items() if node in modules})
+    every = (root, *bodies.values())
+    modules = {member.node.name for body in every for member in body.members if member.node}
+    needs = set[str]().union(*(body.needs for body in every))
+    return ModelView(tuple(classes), {node: path for node, path in paths(tree).items() if node in modules}, needs)
 
 
 def _alike(level: list[str], writer: BodyWriter) -> list[list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -10,16 +10,16 @@ from typing import Any
 
 from segcompile.backend import BuildRequest, BuildResult
 from segcompile.checks.ignored import unused_label
-from segcompile.emit.calls import Rules
+from segcompile.emit.calls import Code, Needs, Rules
 from segcompile.emit.classes import ModelView, view_model
 from segcompile.emit.folding import view_folding
 from segcompile.emit.harness import harness_placement, mixes_image
 from segcompile.emit.header import header
 from segcompile.emit.heads import view_heads, warn_bounded
-from segcompile.emit.joins import shared_helpers
 from segcompile.emit.printing import print_class
 from segcompile.emit.stages import view_stages
 from segcompile.emit.templates import environment
+from segcompile.facts.facts import Facts
 from segcompile.facts.placement import Placement
 from segcompile.network.graph import Graph
 from segcompile.network.names import Names
@@ -44,15 +44,17 @@ _CONTINUED = {
 class Target:
     """What one framework's folder is made of.
 
-    `helpers` says what the template of model.py needs beside the classes. `models` are names that the other files,
-    which import the model's class, use themselves. `harness` are the files of its harness that no other framework has.
-    `staged` are the rules of a network that is trained in stages: every op that training changes is a module, which a
-    stage can switch.
+    `initialise` gives the lines that end the model's constructor: what becomes of the weights of its modules, which lie
+    at these paths. `helpers` are functions and classes that model.py defines where its code needs them, with what they
+    need themselves. `models` are names that the other files, which import the model's class, use themselves. `harness`
+    are the files of its harness that no other framework has. `staged` are the rules of a network that is trained in
+    stages: every op that training changes is a module, which a stage can switch.
     """
 
     templates: Traversable
     rules: Rules
-    helpers: Callable[[BuildRequest, ModelView], dict[str, Any]]
+    initialise: Callable[[Graph, Facts, Mapping[str, str]], Sequence[Code]]
+    helpers: Mapping[str, Needs]
     models: frozenset[str]
     staged: Rules
     harness: tuple[str, ...] = ()
@@ -92,7 +94,10 @@ class Target:
     def _model(self, request: BuildRequest, view: ModelView, rules: Rules) -> dict[str, Any]:
         graph = request.graph
         classes = [print_class(found, graph, found is view.model, rules) for found in view.classes]
-        return header(request) | {"classes": classes} | shared_helpers(graph) | self.helpers(request, view)
+        lines = self.initialise(graph, request.facts, view.paths)
+        needs = set(view.needs).union(*(line.needs for line in lines))
+        needs = needs.union(*(self.helpers.get(name, ()) for name in needs))
+        return header(request) | {"classes": classes, "init_lines": [line.text for line in lines], "needs": needs}
 
 
 def _padding(training: Training, placement: Placement) -> tuple[int, int] | None:

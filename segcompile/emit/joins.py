@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from segcompile.network.graph import Graph
-from segcompile.ops import AXES, Crop, Join, Shape
-
-
-def shared_helpers(graph: Graph) -> dict[str, Any]:
-    """Which functions that bring tensors to one size the generated file needs."""
-    joins = {node.op.aligns for node in graph.nodes}
-    return {
-        "center_crop": "center_crop" in joins,
-        "center_pad": "pad" in joins,
-        "crop": any(isinstance(node.op, Crop) for node in graph.nodes),
-    }
+from segcompile.emit.calls import Needs
+from segcompile.ops import AXES, Join, Shape
 
 
-def aligned(op: Join, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> list[str]:
-    """The inputs, those of another size brought to the common one."""
-    if op.align == "none":
-        return list(inputs)
+def aligned(op: Join, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> tuple[list[str], Needs]:
+    """The inputs, those of another size brought to the common one, and what that needs."""
+    others = [shape.size != output.size for shape in shapes]
+    if op.align == "none" or not any(others):
+        return list(inputs), frozenset()
     function = "center_crop" if op.align == "center_crop" else "center_pad"
     models = _models(inputs, shapes, output)
-    return [
-        code if shape.size == output.size else f"{function}({', '.join([code, *(m for m in models if m != code)])})"
-        for code, shape in zip(inputs, shapes, strict=True)
+    codes = [
+        f"{function}({', '.join([code, *(m for m in models if m != code)])})" if other else code
+        for code, other in zip(inputs, others, strict=True)
     ]
+    return codes, {function}
 
 
 def _models(inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> list[str]:

@@ -5,36 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segcompile.emit.arguments import number
+from segcompile.emit.calls import Code
 from segcompile.emit.joins import aligned
 from segcompile.ops import Add, Crop, Mul, Op, ResponseNorm, Scale, Shape
 
 
-def apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     """The module, applied to its input."""
-    return f"{member}({inputs[0]})"
+    return Code(f"{member}({inputs[0]})")
 
 
-def crop(op: Crop, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def crop(op: Crop, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     """A call of the generated file's `crop`."""
     source, reference = inputs
     top, left = op.offset or (0, 0)
-    return f"crop({source}, {reference}, {top if top == left else (top, left)})"
+    text = f"crop({source}, {reference}, {top if top == left else (top, left)})"
+    return Code(text, {"crop"})
 
 
-def add(op: Add, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    terms = aligned(op, inputs, shapes, output)
+def add(op: Add, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    terms, needs = aligned(op, inputs, shapes, output)
     if op.weights:
         terms = [f"{number(weight)} * {term}" for weight, term in zip(op.weights, terms, strict=True)]
-    return " + ".join(terms)
+    return Code(" + ".join(terms), needs)
 
 
-def mul(op: Mul, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return " * ".join(aligned(op, inputs, shapes, output))
+def mul(op: Mul, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    factors, needs = aligned(op, inputs, shapes, output)
+    return Code(" * ".join(factors), needs)
 
 
-def scale(op: Scale, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def scale(op: Scale, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     factor = f"({inputs[0]})" if " + " in inputs[0] else inputs[0]
-    return f"{number(op.factor)} * {factor}"
+    return Code(f"{number(op.factor)} * {factor}")
 
 
 def flat_features(shape: Shape) -> int:

@@ -352,17 +352,44 @@ def test_a_model_called_f_or_tensor_is_a_module(nets: SimpleNamespace, tmp_path:
 def test_a_framework_without_switches_finds_the_maxima_anew_in_what_was_pooled(
     nets: SimpleNamespace, tmp_path: Path
 ) -> None:
-    from segcompile.emit import Rule, Rules, view_model
+    from segcompile.emit import Code, Rule, Rules, view_model
 
     net = built(
         nets, tmp_path, "layers:\n  - a: {conv: 4}\n  - p: {pool: max, kernel: 2, drop: 0.5}\n  - u: {unpool: p}\n"
     )
-    rule = Rule(lambda op, member, inputs, *_: f"{op.spelling}({', '.join(inputs)})")
+    rule = Rule(lambda op, member, inputs, *_: Code(f"{op.spelling}({', '.join(inputs)})"))
     rules = Rules({type(node.op): rule for node in net.graph.nodes})
     statements = view_model(net.graph, net.facts, "Net", {"input": "image"}, rules).model.statements
     assert [(line.target, line.code) for line in statements] == [
         ("a", "act(conv(image))"), ("x", "dropout(pool(a))"), ("x", "unpool(x, a)"),
     ]  # fmt: skip
+
+
+def test_a_models_needs_are_those_of_the_code_of_all_its_scopes(nets: SimpleNamespace, tmp_path: Path) -> None:
+    from segcompile.emit import Call, Code, Rule, Rules, view_model
+    from segcompile.ops import Activation, Conv, Pool, Softmax
+
+    text = "blocks: {b: {layers: [c: {conv: 4, kernel: 1}, d: {conv: 4, kernel: 1, act: none}]}}\nlayers:\n"
+    net = built(nets, tmp_path, text + "  - a: {block: b}\n  - p: {pool: max, kernel: 2}\n")
+    table = {
+        Conv: Rule(lambda op, member, *_: Code(f"{member}()"), lambda op, shapes: Call("Conv", (), (), (), {"Conv"})),
+        Activation: Rule(lambda *_: Code("relu()", {"relu", "np"})),
+        Pool: Rule(lambda *_: Code("pool()")),
+        Softmax: Rule(lambda *_: Code("softmax()", {"softmax"})),  # of no node
+    }
+    view = view_model(net.graph, net.facts, "Net", {"input": "image"}, Rules(table))
+    assert len(view.classes) == 2
+    assert view.needs == {"Conv", "relu", "np"}
+
+
+@pytest.mark.parametrize("align", ["center_crop", "pad"])
+def test_a_join_of_equal_maps_needs_no_function_that_crops_or_pads(
+    nets: SimpleNamespace, tmp_path: Path, align: str
+) -> None:
+    for pad, defined in ((0, True), (1, False)):
+        layers = f"layers:\n  - a: {{conv: 4, pad: {pad}}}\n  - b: {{conv: 4, from: input}}\n"
+        net = built(nets, tmp_path, f"{layers}  - c: {{add: [a, b], align: {align}}}\n")
+        assert ("def center_" in net.source) == defined, net.source
 
 
 @pytest.mark.parametrize(("have", "want"), [(9, 41), (14, 46), (62, 14), (56, 46), (6, 74), (5, 205), (8, 32)])

@@ -20,7 +20,6 @@ ABOUT = {
     "checks/no_effect.py": {"Crop": "a crop that cuts nothing"},
     "checks/rounding.py": {"Resize": "it alone has a ratio of two sizes"},
     "emit/folding.py": {"BatchNorm": "its epsilon", "Deconv": "its weight has the outputs along the second axis"},
-    "emit/joins.py": {"Crop": "the helper of that name"},
     "passes/derive_crops.py": {"Crop": "the pass of crops"},
     "passes/unpools.py": {"Pool": "what an unpool undoes", "Unpool": "the pass of unpools"},
     "passes/edits/atrous.py": {"Pool": "`remove_stride` takes pools out, and `round` is theirs"},

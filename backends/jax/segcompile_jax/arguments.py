@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segcompile.emit import Code
 from segcompile.emit.arguments import same_sides, symmetric
 from segcompile.ops import AXES, Conv, Deconv, Pad, Pool
 
@@ -28,7 +29,7 @@ def is_padded_before(op: Conv) -> bool:
     return wrong or (op.mode != "zero" and any(map(any, sides(op))))
 
 
-def padded(source: str, around: Sides, mode: str) -> str:
+def padded(source: str, around: Sides, mode: str) -> Code:
     """Code that pads height and width; `mode` is the spec's."""
     told = "" if mode == "zero" else f', mode="{mode}"'
-    return f"jnp.pad({source}, ((0, 0), {around[0]}, {around[1]}, (0, 0)){told})"
+    return Code(f"jnp.pad({source}, ((0, 0), {around[0]}, {around[1]}, (0, 0)){told})", {"jnp"})

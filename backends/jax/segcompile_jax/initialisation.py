@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from segcompile.emit import Code
 from segcompile.emit.arguments import number
+from segcompile.facts.facts import Facts
 from segcompile.network.graph import Graph
 from segcompile.ops import Conv, Deconv, Linear
 
 
-def kernel_init(op: Conv | Deconv | Linear) -> str:
+def kernel_init(op: Conv | Deconv | Linear) -> Code:
     """The initialiser of a kernel, as code: one that the template defines, or that nnx has."""
     init = op.init
     if init.scheme == "he" and isinstance(op, Deconv):
         height, width = op.stride
-        return f"he_transposed({height * width}{f', groups={op.groups}' if op.groups > 1 else ''})"
+        groups = f", groups={op.groups}" if op.groups > 1 else ""
+        return Code(f"he_transposed({height * width}{groups})", {"he_transposed"})
     if init.scheme == "identity":
-        groups = [] if init.groups is None else [str(init.groups)]
-        std = [] if init.std is None else [f"std={number(init.std)}"]
-        return f"identity({', '.join([*groups, *std])})"
+        arguments = [] if init.groups is None else [str(init.groups)]
+        arguments += [] if init.std is None else [f"std={number(init.std)}"]
+        return Code(f"identity({', '.join(arguments)})", {"identity"})
     if init.scheme == "normal":
-        return f"nnx.initializers.normal({init.std!r})"
-    return "nnx.initializers.zeros" if init.scheme == "zeros" else init.scheme
+        return Code(f"nnx.initializers.normal({init.std!r})")
+    return Code("nnx.initializers.zeros") if init.scheme == "zeros" else Code(init.scheme, {init.scheme})
 
 
-def frozen(graph: Graph, paths: Mapping[str, str]) -> list[str]:
-    """The layers that are not trained, as the model reaches them."""
-    return [f"self.{paths[node.name]}" for node in graph.nodes if getattr(node.op, "frozen", False)]
+def initialise(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[Code]:
+    """The lines that end the model's constructor: the layers that are not trained."""
+    frozen = [node for node in graph.nodes if getattr(node.op, "frozen", False)]
+    return [Code(f"freeze(self.{paths[node.name]})", {"freeze"}) for node in frozen]

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from segcompile.emit import Code
 from segcompile.ops import AXES, GlobalPool, Pool, Shape, Unpool
 from segcompile_jax.arguments import Sides, sides
 
 
-def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     """The mean counts the spec's padding, as in PyTorch and Caffe, but not what a last window overhangs."""
     around = _reached(op)
     (_, bottom), (_, right) = sides(op)
     overhang = ((0, around[0][1] - bottom), (0, around[1][1] - right))
     if op.dilation != (1, 1):
-        return f"dilated_max_pool({inputs[0]}, {op.kernel}, {op.steps}, {op.dilation}, {around})"
+        text = f"dilated_max_pool({inputs[0]}, {op.kernel}, {op.steps}, {op.dilation}, {around})"
+        return Code(text, {"dilated_max_pool"})
     if op.kind == "max" or not any(map(any, overhang)):
-        return f"nnx.{op.kind}_pool({inputs[0]}, {_window(op, around)})"
-    return f"avg_pool({inputs[0]}, {op.kernel}, {op.steps}, {sides(op)}, {overhang})"
+        return Code(f"nnx.{op.kind}_pool({inputs[0]}, {_window(op, around)})")
+    return Code(f"avg_pool({inputs[0]}, {op.kernel}, {op.steps}, {sides(op)}, {overhang})", {"avg_pool"})
 
 
-def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     function = "mean" if op.kind == "global_avg" else "max"
-    return f"jnp.{function}({inputs[0]}, (1, 2), keepdims=True)"
+    return Code(f"jnp.{function}({inputs[0]}, (1, 2), keepdims=True)", {"jnp"})
 
 
-def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     source, before = inputs
-    return f"unpool({source}, {before}, {_window(op.pool, _reached(op.pool))})"
+    return Code(f"unpool({source}, {before}, {_window(op.pool, _reached(op.pool))})", {"unpool"})
 
 
 def _window(op: Pool, around: Sides) -> str:

@@ -1,11 +1,11 @@
-"""op -> Flax NNX: a table with one rule an op. A rule says how the module is constructed and how it is applied."""
+"""op -> Flax NNX: a table with one rule an op: how its module is constructed and applied, and what that code needs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
 
-from segcompile.emit import Argument, Call, Rule, Rules
+from segcompile.emit import Argument, Call, Code, Needs, Rule, Rules
 from segcompile.emit.arguments import number, same_sides
 from segcompile.emit.joins import aligned
 from segcompile.emit.rules import add, apply_member, crop, flat_features, mul, response_norm_arguments, scale
@@ -59,11 +59,17 @@ _USUAL: dict[str, Argument] = {
 
 
 def _kernel(
-    function: str, op: Conv | Deconv | Linear, positional: tuple[Argument, ...], keywords: dict[str, Argument]
+    function: str,
+    op: Conv | Deconv | Linear,
+    positional: tuple[Argument, ...],
+    keywords: dict[str, Argument],
+    needs: Needs = frozenset(),
 ) -> Call:
-    keywords = {**keywords, "use_bias": op.bias, "kernel_init": kernel_init(op)}
+    init = kernel_init(op)
+    keywords = {**keywords, "use_bias": op.bias, "kernel_init": init.text}
     told = tuple((key, value) for key, value in keywords.items() if _USUAL.get(key) != value)
-    return Call(function, positional, (*told, *_RNGS), ("in_features", "features", "kernel_size")[: len(positional)])
+    names = ("in_features", "features", "kernel_size")[: len(positional)]
+    return Call(function, positional, (*told, *_RNGS), names, needs | init.needs)
 
 
 def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
@@ -73,9 +79,9 @@ def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
     return _kernel("nnx.Conv", op, (shapes[0].channels, op.channels, op.kernel), keywords)
 
 
-def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    source = padded(inputs[0], sides(op), op.mode) if is_padded_before(op) else inputs[0]
-    return f"{member}({source})"
+def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    source, needs = padded(inputs[0], sides(op), op.mode) if is_padded_before(op) else Code(inputs[0])
+    return Code(f"{member}({source})", needs)
 
 
 def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
@@ -85,53 +91,59 @@ def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
     if any(map(any, around)):
         keywords["padding"] = around[0][0] if len({*around[0], *around[1]}) == 1 else str(tuple(around))
     keywords |= {"dilation": same_sides(op.dilation), "groups": op.groups}
-    return _kernel("ConvTranspose", op, (shapes[0].channels, op.channels, op.kernel), keywords)
+    needs = {"ConvTranspose"} if op.dilation == (1, 1) else {"ConvTranspose", "ConvTranspose.dilation"}
+    return _kernel("ConvTranspose", op, (shapes[0].channels, op.channels, op.kernel), keywords, needs)
 
 
 def _linear(op: Linear, shapes: Sequence[Shape]) -> Call:
     return _kernel("nnx.Linear", op, (flat_features(shapes[0]), op.features), {})
 
 
-def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"{member}(flatten({inputs[0]}))" if shapes[0].size else f"{member}({inputs[0]})"
+def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    if not shapes[0].size:
+        return apply_member(op, member, inputs, shapes, output)
+    return Code(f"{member}(flatten({inputs[0]}))", {"flatten"})
 
 
 # --- resampling ------------------------------------------------------------------------------------------------------
 
 
-def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     return padded(inputs[0], sides(op), op.mode)
 
 
-def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    bilinear = "interpolate_corners" if op.align_corners else "interpolate"
+def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    function = "nearest" if op.mode == "nearest" else "interpolate_corners" if op.align_corners else "interpolate"
     height, width = (f"{inputs[0]}.shape[{1 + axis}] * {op.factor[axis]}" if op.factor else "" for axis in AXES)
     size = f"{inputs[1]}.shape[1:3]" if len(inputs) == 2 else f"({height}, {width})"
-    return f"{'nearest' if op.mode == 'nearest' else bilinear}({inputs[0]}, {size})"
+    return Code(f"{function}({inputs[0]}, {size})", {function})
 
 
 def _space_to_depth(
     op: SpaceToDepth, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
-) -> str:
-    return f"space_to_depth({inputs[0]}, {op.factor})"
+) -> Code:
+    return Code(f"space_to_depth({inputs[0]}, {op.factor})", {"space_to_depth"})
 
 
-def _pixel_shuffle(op: PixelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"pixel_shuffle({inputs[0]}, {op.factor})"
+def _pixel_shuffle(
+    op: PixelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    return Code(f"pixel_shuffle({inputs[0]}, {op.factor})", {"pixel_shuffle"})
 
 
 # --- joins -----------------------------------------------------------------------------------------------------------
 
 
-def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"jnp.concatenate([{', '.join(aligned(op, inputs, shapes, output))}], -1)"
+def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    parts, needs = aligned(op, inputs, shapes, output)
+    return Code(f"jnp.concatenate([{', '.join(parts)}], -1)", {"jnp", *needs})
 
 
 # --- pointwise -------------------------------------------------------------------------------------------------------
 
 
-def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return _ACTIVATION[op.kind].format(inputs[0])
+def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(_ACTIVATION[op.kind].format(inputs[0]))
 
 
 def _epsilon(op: BatchNorm | InstanceNorm | GroupNorm, usual: float) -> tuple[tuple[str, Argument], ...]:
@@ -141,7 +153,7 @@ def _epsilon(op: BatchNorm | InstanceNorm | GroupNorm, usual: float) -> tuple[tu
 def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
     kept = float(1 - Decimal(repr(op.momentum)))  # the share of the old statistics: 0.9, and not 0.899...
     told = (("momentum", kept), *_epsilon(op, 1e-5), *_RNGS)
-    return Call("BatchNorm", (shapes[0].channels,), told, ("features",))
+    return Call("BatchNorm", (shapes[0].channels,), told, ("features",), {"BatchNorm"})
 
 
 def _instance_norm(op: InstanceNorm, shapes: Sequence[Shape]) -> Call:
@@ -153,12 +165,22 @@ def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
     return Call("nnx.GroupNorm", (shapes[0].channels, op.groups), told, ("features", "groups"))
 
 
-def _response_norm(op: ResponseNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"local_response_norm({inputs[0]}, {response_norm_arguments(op)})"
+def _response_norm(
+    op: ResponseNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    return Code(f"local_response_norm({inputs[0]}, {response_norm_arguments(op)})", {"local_response_norm"})
 
 
 def _prelu(op: PRelu, shapes: Sequence[Shape]) -> Call:
-    return Call("PReLU", (shapes[0].channels,), (), ("features",))
+    return Call("PReLU", (shapes[0].channels,), (), ("features",), {"PReLU"})
+
+
+def _leaky_relu(op: LeakyRelu, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"nnx.leaky_relu({inputs[0]}, {number(op.slope)})")
+
+
+def _softmax(op: Softmax, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"nnx.softmax({inputs[0]})")
 
 
 def _dropout(op: Dropout, shapes: Sequence[Shape]) -> Call:
@@ -185,11 +207,11 @@ RULES: dict[type[Op], Rule] = {
     GroupNorm: Rule(apply_member, _group_norm),
     ResponseNorm: Rule(_response_norm),
     Activation: Rule(_activation),
-    LeakyRelu: Rule(lambda op, member, inputs, shapes, output: f"nnx.leaky_relu({inputs[0]}, {number(op.slope)})"),
+    LeakyRelu: Rule(_leaky_relu),
     PRelu: Rule(apply_member, _prelu),
     Dropout: Rule(apply_member, _dropout),
     Scale: Rule(scale),
-    Softmax: Rule(lambda op, member, inputs, shapes, output: f"nnx.softmax({inputs[0]})"),
+    Softmax: Rule(_softmax),
 }
 
 JAX = Rules(

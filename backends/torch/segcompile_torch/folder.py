@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any
 
-from segcompile.backend import BuildRequest
-from segcompile.emit import ModelView, Target
+from segcompile.emit import Needs, Target
 from segcompile.emit.arguments import symmetric
-from segcompile.ops import AXES, Conv, Deconv, Linear, Op, Pool, Unpool
-from segcompile_torch import initialisation
+from segcompile.ops import AXES, Op, Pool, Unpool
+from segcompile_torch.initialisation import initialise
 from segcompile_torch.pooling import pads_itself
 from segcompile_torch.reserved import MODELS
 from segcompile_torch.rules import TORCH, TORCH_IN_STAGES
@@ -30,18 +28,12 @@ def _starts_in_padding(op: Pool, axis: int) -> bool:
     return not pads_itself(op) and op.pads(axis)[1] + op.steps[axis] > op.spans[axis]
 
 
-def _helpers(request: BuildRequest, view: ModelView) -> dict[str, Any]:
-    graph = request.graph
-    inits = {node.op.init.scheme for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear)}
-    return {
-        "init_lines": initialisation.statements(graph, request.facts, view.paths),
-        "identity": "identity" in inits,
-        "bilinear": "bilinear" in inits,
-        "transposed_he": any(initialisation.transposed_he(node.op) for node in graph.nodes),
-        "nearest": view.uses("nearest("),
-        "torch": view.uses("torch.") or view.uses("nearest("),
-        "functional": view.uses("F."),
-    }
+_HELPERS: dict[str, Needs] = {
+    "center_pad": {"F"},
+    "nearest": {"torch"},
+    "identity_": {"torch"},
+    "bilinear_": {"torch"},
+    "he_": {"math"},
+}
 
-
-FOLDER = Target(files("segcompile_torch") / "templates", TORCH, _helpers, MODELS, TORCH_IN_STAGES)
+FOLDER = Target(files("segcompile_torch") / "templates", TORCH, initialise, _HELPERS, MODELS, TORCH_IN_STAGES)

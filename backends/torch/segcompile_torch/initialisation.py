@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from segcompile.emit import Code
 from segcompile.facts.facts import Facts
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Conv, Deconv, Init, Linear, Op
@@ -12,7 +13,7 @@ from segcompile.ops import Conv, Deconv, Init, Linear, Op
 _MODULE: dict[type[Op], str] = {Conv: "nn.Conv2d", Deconv: "nn.ConvTranspose2d", Linear: "nn.Linear"}
 
 
-def statements(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[str]:
+def initialise(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[Code]:
     """The lines of `reset_parameters`, indented from its body on; [] for a network without such weights.
 
     The commonest initialisation is a loop over all modules; the others follow, a layer or a whole scope at a time.
@@ -22,7 +23,7 @@ def statements(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[str
         return []
     groups: dict[_Way, list[Node]] = {}
     for node in weighted:
-        groups.setdefault(_Way(_init(node, facts), transposed_he(node.op)), []).append(node)
+        groups.setdefault(_Way(_init(node, facts), _transposed_he(node.op)), []).append(node)
     candidates = (
         [way for way in groups if way.anywhere] or [way for way in groups if not way.transposed] or list(groups)
     )
@@ -35,7 +36,7 @@ def statements(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[str
     return lines + _frozen(weighted, paths)
 
 
-def transposed_he(op: Op) -> bool:
+def _transposed_he(op: Op) -> bool:
     """Whether an op's weight is He's of a transposed convolution, whose fan in PyTorch does not count."""
     return isinstance(op, Deconv) and op.init.scheme == "he"
 
@@ -52,18 +53,20 @@ class _Way:
         """Whether it can fill the weight of any layer."""
         return not self.transposed and self.init.scheme not in ("identity", "bilinear")
 
-    def fill(self, layer: str) -> str:
+    def fill(self, layer: str) -> Code:
         """The call that fills the weight of a layer."""
         init, weight = self.init, f"{layer}.weight"
         if self.transposed:
-            return f"he_({layer})"
+            return Code(f"he_({layer})", {"he_"})
         if init.scheme == "identity":
             std = "" if init.std is None else f", std={init.std!r}"
-            return f"identity_({weight}, groups={init.groups}{std})"
+            return Code(f"identity_({weight}, groups={init.groups}{std})", {"identity_"})
         if init.scheme == "normal":
-            return f"nn.init.normal_({weight}, std={init.std!r})"
-        function = {"he": "nn.init.kaiming_normal_", "xavier": "nn.init.xavier_uniform_", "zeros": "nn.init.zeros_"}
-        return f"{function.get(init.scheme, 'bilinear_')}({weight})"
+            return Code(f"nn.init.normal_({weight}, std={init.std!r})")
+        if init.scheme == "bilinear":
+            return Code(f"bilinear_({weight})", {"bilinear_"})
+        function = {"he": "kaiming_normal_", "xavier": "xavier_uniform_", "zeros": "zeros_"}[init.scheme]
+        return Code(f"nn.init.{function}({weight})")
 
 
 def _init(node: Node, facts: Facts) -> Init:
@@ -79,15 +82,20 @@ def _kinds(nodes: list[Node]) -> str:
     return " | ".join(name for kind, name in _MODULE.items() if any(type(node.op) is kind for node in nodes))
 
 
-def _loop(modules: str, nodes: list[Node], way: _Way, biased: bool) -> list[str]:
-    lines = [f"for module in {modules}:", f"    if isinstance(module, {_kinds(nodes)}):"]
-    lines.append(f"        {way.fill('module')}")
+def _loop(modules: str, nodes: list[Node], way: _Way, biased: bool) -> list[Code]:
+    lines = [Code(f"for module in {modules}:"), Code(f"    if isinstance(module, {_kinds(nodes)}):")]
+    lines.append(_inside(2, way.fill("module")))
     if biased:
-        lines += ["        if module.bias is not None:", "            nn.init.zeros_(module.bias)"]
+        lines += [Code("        if module.bias is not None:"), Code("            nn.init.zeros_(module.bias)")]
     return lines
 
 
-def _exception(way: _Way, nodes: list[Node], weighted: list[Node], paths: Mapping[str, str]) -> list[str]:
+def _inside(depth: int, line: Code) -> Code:
+    """The line, in a block of this depth."""
+    return line._replace(text=f"{'    ' * depth}{line.text}")
+
+
+def _exception(way: _Way, nodes: list[Node], weighted: list[Node], paths: Mapping[str, str]) -> list[Code]:
     scope = _whole_scope(nodes, weighted, paths)
     if scope is not None:
         return _loop(f"self.{scope}.modules()", nodes, way, False)
@@ -95,7 +103,7 @@ def _exception(way: _Way, nodes: list[Node], weighted: list[Node], paths: Mappin
     return [line for kind, some in kinds for line in _each([f"self.{paths[node.name]}" for node in some], kind, way)]
 
 
-def _each(layers: list[str], kind: type[Op], way: _Way) -> list[str]:
+def _each(layers: list[str], kind: type[Op], way: _Way) -> list[Code]:
     """The statements for some layers of one kind; a variable has one type in all loops."""
     if len(layers) <= 1:
         return [way.fill(layer) for layer in layers]
@@ -103,7 +111,7 @@ def _each(layers: list[str], kind: type[Op], way: _Way) -> list[str]:
     head = [f"for {name} in ({joined}):"]
     if len(joined) > 79:
         head = [f"for {name} in (", *(f"    {layer}," for layer in layers), "):"]
-    return [*head, f"    {way.fill(name)}"]
+    return [*map(Code, head), _inside(1, way.fill(name))]
 
 
 def _whole_scope(nodes: list[Node], weighted: list[Node], paths: Mapping[str, str]) -> str | None:
@@ -118,5 +126,6 @@ def _whole_scope(nodes: list[Node], weighted: list[Node], paths: Mapping[str, st
     return None
 
 
-def _frozen(weighted: list[Node], paths: Mapping[str, str]) -> list[str]:
-    return [f"self.{paths[node.name]}.requires_grad_(False)" for node in weighted if getattr(node.op, "frozen", False)]
+def _frozen(weighted: list[Node], paths: Mapping[str, str]) -> list[Code]:
+    frozen = [node for node in weighted if getattr(node.op, "frozen", False)]
+    return [Code(f"self.{paths[node.name]}.requires_grad_(False)") for node in frozen]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from segcompile.emit import Code
 from segcompile.emit.arguments import same_sides, symmetric
 from segcompile.ops import AXES, GlobalPool, Pool, Shape, Unpool
 from segcompile_torch.arguments import pads
 
 
-def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     return _pool(op, inputs[0])
 
 
-def switched_pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def switched_pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     """The maxima, and their indices in each channel's flattened image."""
     return _pool(op, inputs[0], ", return_indices=True")
 
@@ -23,7 +24,7 @@ def pads_itself(op: Pool) -> bool:
     return symmetric(op) and all(2 * op.pads(axis)[0] <= op.kernel[axis] for axis in AXES)
 
 
-def _pool(op: Pool, source: str, end: str = "") -> str:
+def _pool(op: Pool, source: str, end: str = "") -> Code:
     arguments = [str(same_sides(op.kernel))]
     if op.steps != op.kernel:
         arguments.append(str(same_sides(op.steps)))
@@ -36,14 +37,14 @@ def _pool(op: Pool, source: str, end: str = "") -> str:
         arguments.append(f"padding={same_sides((op.pads(0)[0], op.pads(1)[0]))}")
     if op.round == "ceil":
         arguments.append("ceil_mode=True")
-    return f"F.{op.kind}_pool2d({source}, {', '.join(arguments)}{end})"
+    return Code(f"F.{op.kind}_pool2d({source}, {', '.join(arguments)}{end})", {"F"})
 
 
-def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"F.adaptive_{op.kind.removeprefix('global_')}_pool2d({inputs[0]}, 1)"
+def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"F.adaptive_{op.kind.removeprefix('global_')}_pool2d({inputs[0]}, 1)", {"F"})
 
 
-def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     """Pairs throughout: PyTorch's types know no single numbers here."""
     source, indices, before = inputs
     arguments = [str(op.kernel)]
@@ -51,4 +52,5 @@ def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shap
         arguments.append(str(op.pool.steps))
     if any(pads(op.pool)):
         arguments.append(f"padding={(op.pool.pads(0)[0], op.pool.pads(1)[0])}")
-    return f"F.max_unpool2d({source}, {indices}, {', '.join(arguments)}, output_size={before}.shape[2:])"
+    arguments.append(f"output_size={before}.shape[2:]")
+    return Code(f"F.max_unpool2d({source}, {indices}, {', '.join(arguments)})", {"F"})

@@ -1,10 +1,10 @@
-"""op -> PyTorch: a table with one rule an op. A rule says how the module is constructed and how it is applied."""
+"""op -> PyTorch: a table with one rule an op: how its module is constructed and applied, and what that code needs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segcompile.emit import Argument, Call, Rule, Rules
+from segcompile.emit import Argument, Call, Code, Rule, Rules
 from segcompile.emit.arguments import number, same_sides, symmetric
 from segcompile.emit.joins import aligned
 from segcompile.emit.rules import add, apply_member, crop, flat_features, mul, response_norm_arguments, scale
@@ -44,10 +44,7 @@ from segcompile_torch.reserved import CLASSES, NAMES
 
 _PAD_MODE = {"zero": "constant", "reflect": "reflect", "edge": "replicate"}  # in F.pad
 _CONV_MODE = {"zero": "zeros", "reflect": "reflect", "edge": "replicate"}  # in nn.Conv2d
-_ACTIVATION = {
-    "relu": "F.relu({})", "relu6": "F.relu6({})", "elu": "F.elu({})", "sigmoid": "torch.sigmoid({})",
-    "tanh": "torch.tanh({})", "gelu": "F.gelu({})", "silu": "F.silu({})",
-}  # fmt: skip
+_OF_TORCH = {"sigmoid", "tanh"}  # the other activations are functions of F
 
 
 # --- convolution -----------------------------------------------------------------------------------------------------
@@ -70,21 +67,21 @@ def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
     return _convolution("nn.Conv2d", op, shapes[0].channels, extra)
 
 
-def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     if symmetric(op):
-        return f"{member}({inputs[0]})"
+        return apply_member(op, member, inputs, shapes, output)
     mode = "" if op.mode == "zero" else f', mode="{_PAD_MODE[op.mode]}"'
-    return f"{member}(F.pad({inputs[0]}, {pads(op)}{mode}))"
+    return Code(f"{member}(F.pad({inputs[0]}, {pads(op)}{mode}))", {"F"})
 
 
 def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
     return _convolution("nn.ConvTranspose2d", op, shapes[0].channels, {"output_padding": same_sides(op.output_pad)})
 
 
-def _apply_deconv(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _apply_deconv(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     if symmetric(op):
-        return f"{member}({inputs[0]})"
-    return f"F.pad({member}({inputs[0]}), {tuple(-pad for pad in pads(op))})"
+        return apply_member(op, member, inputs, shapes, output)
+    return Code(f"F.pad({member}({inputs[0]}), {tuple(-pad for pad in pads(op))})", {"F"})
 
 
 def _linear(op: Linear, shapes: Sequence[Shape]) -> Call:
@@ -92,16 +89,18 @@ def _linear(op: Linear, shapes: Sequence[Shape]) -> Call:
     return Call("nn.Linear", (flat_features(shapes[0]), op.features), told, ("in_features", "features"))
 
 
-def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"{member}(torch.flatten({inputs[0]}, 1))" if shapes[0].size else f"{member}({inputs[0]})"
+def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    if not shapes[0].size:
+        return apply_member(op, member, inputs, shapes, output)
+    return Code(f"{member}(torch.flatten({inputs[0]}, 1))", {"torch"})
 
 
 # --- resampling ------------------------------------------------------------------------------------------------------
 
 
-def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     mode = "" if op.mode == "zero" else f', mode="{_PAD_MODE[op.mode]}"'
-    return f"F.pad({inputs[0]}, {pads(op)}{mode})"
+    return Code(f"F.pad({inputs[0]}, {pads(op)}{mode})", {"F"})
 
 
 def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
@@ -114,37 +113,43 @@ def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
     return all(found is not None and found.stride == 1 and found.upsample.bit_count() == 1 for found in windows)
 
 
-def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     if op.mode == "nearest" and not _exact_in_floats(op, shapes):
         height, width = (f"{inputs[0]}.shape[{2 + axis}] * {op.factor[axis]}" if op.factor else "" for axis in AXES)
-        return f"nearest({inputs[0]}, " + (f"{inputs[1]}.shape[2:])" if len(inputs) == 2 else f"({height}, {width}))")
+        size = f"{inputs[1]}.shape[2:]" if len(inputs) == 2 else f"({height}, {width})"
+        return Code(f"nearest({inputs[0]}, {size})", {"nearest"})
     to = f"{inputs[1]}.shape[2:]" if len(inputs) == 2 else f"scale_factor={same_sides(op.factor or (1, 1))}"
     corners = "" if op.mode == "nearest" else f", align_corners={op.align_corners}"
-    return f'F.interpolate({inputs[0]}, {to}, mode="{op.mode}"{corners})'
+    return Code(f'F.interpolate({inputs[0]}, {to}, mode="{op.mode}"{corners})', {"F"})
 
 
 def _space_to_depth(
     op: SpaceToDepth, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
-) -> str:
-    return f"F.pixel_unshuffle({inputs[0]}, {op.factor})"
+) -> Code:
+    return Code(f"F.pixel_unshuffle({inputs[0]}, {op.factor})", {"F"})
 
 
-def _pixel_shuffle(op: PixelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"F.pixel_shuffle({inputs[0]}, {op.factor})"
+def _pixel_shuffle(
+    op: PixelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    return Code(f"F.pixel_shuffle({inputs[0]}, {op.factor})", {"F"})
 
 
 # --- joins -----------------------------------------------------------------------------------------------------------
 
 
-def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"torch.cat([{', '.join(aligned(op, inputs, shapes, output))}], 1)"
+def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    parts, needs = aligned(op, inputs, shapes, output)
+    return Code(f"torch.cat([{', '.join(parts)}], 1)", {"torch", *needs})
 
 
 # --- pointwise -------------------------------------------------------------------------------------------------------
 
 
-def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return _ACTIVATION[op.kind].format(inputs[0])
+def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    if op.kind in _OF_TORCH:
+        return Code(f"torch.{op.kind}({inputs[0]})", {"torch"})
+    return Code(f"F.{op.kind}({inputs[0]})", {"F"})
 
 
 def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
@@ -165,16 +170,26 @@ def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
     return Call("nn.GroupNorm", (op.groups, shapes[0].channels), _eps(op), ("groups", "channels"))
 
 
-def _response_norm(op: ResponseNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"F.local_response_norm({inputs[0]}, {response_norm_arguments(op)})"
+def _response_norm(
+    op: ResponseNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    return Code(f"F.local_response_norm({inputs[0]}, {response_norm_arguments(op)})", {"F"})
 
 
 def _prelu(op: PRelu, shapes: Sequence[Shape]) -> Call:
     return Call("nn.PReLU", (shapes[0].channels,), (), ("channels",))
 
 
-def _dropout(op: Dropout, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    return f"F.dropout({inputs[0]}, {number(op.rate)}, self.training)"
+def _leaky_relu(op: LeakyRelu, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"F.leaky_relu({inputs[0]}, {number(op.slope)})", {"F"})
+
+
+def _softmax(op: Softmax, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"F.softmax({inputs[0]}, 1)", {"F"})
+
+
+def _dropout(op: Dropout, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"F.dropout({inputs[0]}, {number(op.rate)}, self.training)", {"F"})
 
 
 RULES: dict[type[Op], Rule] = {
@@ -197,11 +212,11 @@ RULES: dict[type[Op], Rule] = {
     GroupNorm: Rule(apply_member, _group_norm),
     ResponseNorm: Rule(_response_norm),
     Activation: Rule(_activation),
-    LeakyRelu: Rule(lambda op, member, inputs, shapes, output: f"F.leaky_relu({inputs[0]}, {number(op.slope)})"),
+    LeakyRelu: Rule(_leaky_relu),
     PRelu: Rule(apply_member, _prelu),
     Dropout: Rule(_dropout),
     Scale: Rule(scale),
-    Softmax: Rule(lambda op, member, inputs, shapes, output: f"F.softmax({inputs[0]}, 1)"),
+    Softmax: Rule(_softmax),
 }
 
 

@@ -11,7 +11,7 @@ from segcompile.text.errors import Diagnostic, finding
 def check_channels(subject: Subject) -> Iterator[Diagnostic]:
     """SC301 for a used spec whose own input has other channels than what enters it here."""
     for scope in subject.graph.scopes:
-        entry = scope.entry if scope.kind == "spec" else None
+        entry = scope.entry if scope.takes else None
         if entry is not None and entry in subject.shapes:
             have = subject.shapes[entry].channels
             if have != scope.takes:

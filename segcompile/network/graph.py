@@ -72,7 +72,7 @@ class Scope:
     arguments: Mapping[str, int] = field(default_factory=dict)  # the integers it was made with
     about: str = ""  # what a used spec says of itself
     input: str = ""  # what a used spec calls that which enters it, if that is not `input`
-    takes: int = 0  # the channels of that, as a used spec says
+    takes: int = 0  # the channels of that, as a used spec says; 0: nothing says it
     used: Span | None = None  # where that spec is named
 
 

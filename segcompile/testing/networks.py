@@ -40,7 +40,8 @@ def slim(graph: Graph, channels: int = 2) -> Graph:
         return replace(node, op=op.model_copy(update=changes))
 
     inputs = {name: Shape(channels, shape.size) for name, shape in graph.inputs.items()}
-    return replace(graph, inputs=inputs, nodes=tuple(thin(node) for node in graph.nodes))
+    scopes = tuple(replace(scope, takes=0) for scope in graph.scopes)  # what enters them has other channels, too
+    return replace(graph, inputs=inputs, nodes=tuple(thin(node) for node in graph.nodes), scopes=scopes)
 
 
 def sized(graph: Graph, height: int, width: int) -> Graph:

@@ -20,7 +20,7 @@ from segcompile.facts.sizes import Sizes
 from segcompile.network.graph import Graph
 from segcompile.network.training import Training
 from segcompile.ops import Op
-from segcompile.passes.edits.edited import Source
+from segcompile.passes.edited import Source
 from segcompile.passes.lowerings import LOWERINGS
 from segcompile.text.errors import Diagnostic, Findings, did_you_mean, fail
 

@@ -25,7 +25,7 @@ from segcompile.network.claims import Claim
 from segcompile.network.graph import Graph, Node
 from segcompile.network.training import Training
 from segcompile.passes import normalise
-from segcompile.passes.edits.edited import Edited
+from segcompile.passes.edited import Edited
 from segcompile.passes.lowerings import lower
 from segcompile.text.errors import Findings, Label, SegcompileError, did_you_mean, fail
 

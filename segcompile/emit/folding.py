@@ -11,7 +11,7 @@ from segcompile.facts.module_names import paths
 from segcompile.network.graph import Graph
 from segcompile.network.scope_tree import ScopeTree
 from segcompile.ops import BatchNorm, Deconv
-from segcompile.passes.edits.edited import Source
+from segcompile.passes.edited import Source
 
 _INSIDE = 4  # spaces before an entry
 

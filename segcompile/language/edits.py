@@ -16,7 +16,7 @@ from segcompile.network.graph import Graph, Node, Origin, Role, enclosing
 from segcompile.network.selector import Selector
 from segcompile.network.splice import Fragment
 from segcompile.passes import edits
-from segcompile.passes.edits.edited import Edit, Edited, Layer
+from segcompile.passes.edited import Edit, Edited, Layer
 from segcompile.text.errors import Span, fail
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node as SpecNode

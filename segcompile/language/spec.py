@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from segcompile.language.calls import Library, SpecCall
 from segcompile.language.claims import read_claims
 from segcompile.language.derive import Document, Locate, Step
-from segcompile.language.edits import Desk, read_edit
 from segcompile.language.expander import Expander, Use, Used
 from segcompile.language.expressions import Values
 from segcompile.language.ledger import Ledger, Stop
@@ -136,6 +135,8 @@ class _Reader:
 
     def _derived(self, draft: _Draft, step: Step, inputs: dict[str, Shape], place: Place) -> _Draft:
         """The network of a derived spec, but for its own outputs."""
+        from segcompile.language.edits import Desk, read_edit  # a spec without a base starts without the edits
+
         graph = replace(draft.graph, inputs=inputs)
         if step.outputs is not None:  # its own; those of its base do not matter any more
             graph = replace(graph, outputs={"output": graph.end})

@@ -24,9 +24,10 @@ MAX_LENGTH = 10_000  # characters of a value
 MAX_WORD = 100_000  # characters without a space: more than a row of 20,000 columns; the parser takes n² for a long tag
 MAX_DEPTH = 32
 _LINE_BREAK = re.compile("\r\n|[\n\r]")
-_TEXT = "\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"
 _LONG_WORD = re.compile(rf"(?<!\S)\S{{{MAX_WORD + 1}}}")
-_NOT_TEXT = re.compile(f"[^{_TEXT}]")  # control characters, YAML's other line breaks, stray byte order marks
+_NOT_TEXT = re.compile(  # control characters, YAML's other line breaks, half characters, stray byte order marks
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
+)
 _NO_CHARACTER = re.compile(r"\\U(?!0010|000[0-9a-fA-F])[0-9a-fA-F]{8}")  # an escape beyond Unicode
 
 # What the parser says -> what it means to someone who writes a spec, and what to do.

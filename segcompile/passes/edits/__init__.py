@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from segcompile.passes.edited import Edited
 from segcompile.passes.edits.atrous import atrous, remove_stride
 from segcompile.passes.edits.change import change
 from segcompile.passes.edits.convolutionalize import convolutionalize
-from segcompile.passes.edits.edited import Edited
 from segcompile.passes.edits.place import append, insert_after, insert_before, replace
 from segcompile.passes.edits.remove import remove
 

@@ -15,7 +15,7 @@ from segcompile.network.graph import Graph, Node, Role
 from segcompile.network.selector import Selector
 from segcompile.network.splice import remove, revised
 from segcompile.ops import AXES, Op, Pool, Refusal
-from segcompile.passes.edits.edited import Edited, Layer
+from segcompile.passes.edited import Edited, Layer
 from segcompile.passes.edits.selection import layers_of
 from segcompile.passes.edits.sizes import Known, shapes_while_edited
 from segcompile.text.errors import CODES, Diagnostic, Label, Span, fail

@@ -5,7 +5,7 @@ from __future__ import annotations
 from segcompile.network.graph import Graph
 from segcompile.network.selector import Selector
 from segcompile.network.splice import revised
-from segcompile.passes.edits.edited import Change, Edited
+from segcompile.passes.edited import Change, Edited
 from segcompile.passes.edits.selection import layers_of
 from segcompile.text.errors import CODES, Diagnostic, Span
 

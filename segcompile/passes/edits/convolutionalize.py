@@ -13,7 +13,7 @@ from segcompile.network.selector import Selector
 from segcompile.network.splice import revised
 from segcompile.ops import Conv, Linear, Refusal, Shape
 from segcompile.ops.size import AnySize
-from segcompile.passes.edits.edited import Edited
+from segcompile.passes.edited import Edited
 from segcompile.passes.edits.selection import layers_of
 from segcompile.passes.edits.sizes import Known, result, shapes_while_edited
 from segcompile.passes.unpools import pair_unpools

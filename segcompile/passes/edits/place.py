@@ -7,7 +7,7 @@ import dataclasses
 from segcompile.network import splice
 from segcompile.network.graph import Graph
 from segcompile.network.selector import Selector
-from segcompile.passes.edits.edited import Body, Edited, Written
+from segcompile.passes.edited import Body, Edited, Written
 from segcompile.passes.edits.selection import one_layer, whole_of
 from segcompile.text.errors import fail
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from segcompile.network import splice
 from segcompile.network.graph import Graph
 from segcompile.network.selector import Selector
-from segcompile.passes.edits.edited import Edited
+from segcompile.passes.edited import Edited
 from segcompile.passes.edits.selection import all_of
 from segcompile.text.errors import Span
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segcompile.network.graph import Graph
 from segcompile.network.selector import Selector
-from segcompile.passes.edits.edited import Layer
+from segcompile.passes.edited import Layer
 from segcompile.text.errors import Label, SegcompileError, did_you_mean, fail
 
 _NEAR = 1000  # names that are looked through for a near one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from segcompile.network.graph import Graph
-from segcompile.passes.edits.edited import Edited, Source
+from segcompile.passes.edited import Edited, Source
 from segcompile.passes.lowerings.fold_batch_norm import fold_batch_norm
 from segcompile.text.errors import Diagnostic
 

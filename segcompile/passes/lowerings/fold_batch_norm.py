@@ -12,7 +12,7 @@ from dataclasses import replace
 from segcompile.network.graph import Graph, Node, Role
 from segcompile.network.splice import remove, revised
 from segcompile.ops import BatchNorm, Op
-from segcompile.passes.edits.edited import Edited, Source
+from segcompile.passes.edited import Edited, Source
 from segcompile.text.errors import CODES, Diagnostic
 
 _NAMED = 3  # norms that a note names

@@ -17,7 +17,7 @@ from segcompile.facts.shapes import infer_shapes
 from segcompile.language.write import write_spec
 from segcompile.network.graph import Graph
 from segcompile.ops import Deconv
-from segcompile.passes.edits.edited import Edited, Source
+from segcompile.passes.edited import Edited, Source
 from segcompile.passes.lowerings import LOWERINGS, lower
 from segcompile.testing.parameters import by_node, drawn
 from segcompile.testing.reference import run

@@ -1,4 +1,4 @@
-"""What an edit is: a function that makes another network of one; and what every pass has to say of what it made.
+"""What every pass has to say of the network that it made; and what an edit is: a function that makes one of another.
 
 Beside its own arguments, which stand in the spec, it takes the `graph` as the edits before it left it, and `base`, the
 network as it was before the first edit of the same `transform`; it raises SegcompileError (SC5xx, or what is wrong with

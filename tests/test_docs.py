@@ -92,7 +92,7 @@ def written(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
-        return str(value[0]) if value else "none"
+        return written(value[0]) if value else "none"
     if isinstance(value, Init):
         return value.scheme
     return str(value)

@@ -30,7 +30,7 @@ def request(*nodes):
     assert not findings.diagnostics
     return BuildRequest("tiny", "Tiny", "tiny.yaml", "", {}, graph, facts, Training())
 
-CONV1 = Node("conv1", Conv(channels=8, kernel=(3, 3), pad="same"), ("input",), "conv1")
+CONV1 = Node("conv1", Conv(channels=8, kernel=(3, 3), pad=("same",)), ("input",), "conv1")
 RELU1 = Node("conv1.act", Activation(kind="relu"), ("conv1",), "conv1", role=Role.ACT)
 POOL1 = Node("pool1", Pool(kind="max", kernel=(2, 2)), ("conv1.act",), "pool1")
 CONV2 = Node("conv2", Conv(channels=21, kernel=(3, 3), dilation=(2, 2)), ("pool1",), "conv2")

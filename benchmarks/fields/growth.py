@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import tracemalloc
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ class _Chain:
 
     def conv(self, dilation: int = 1) -> str:
         """A convolution that keeps the size."""
-        return self.add(Conv(channels=1, kernel=(3, 3), dilation=(dilation, dilation), pad="same"))
+        return self.add(Conv(channels=1, kernel=(3, 3), dilation=(dilation, dilation), pad=("same",)))
 
     def graph(self, size: int = 4096) -> Graph:
         return Graph(
@@ -109,7 +110,7 @@ def _memory(graph: Graph) -> str:
     second = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     field = fields[graph.nodes[-1].name][0]
-    share = region.count / (region.rows.width * region.columns.width)
+    share = region.count / math.prod(factor.width for factor in region.along)
     return (
         f"  {field.size:>6} pixels wide, {100 * share:>5.1f} % filled   {len(graph.nodes):>4} layers"
         f"   {first / 2**10:>8.0f} KiB   {second / 2**10:>8.0f} KiB"

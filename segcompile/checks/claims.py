@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from segcompile.facts.facts import Facts, NodeFacts
-from segcompile.facts.pairs import Pair
+from segcompile.facts.pairs import PerAxis
 from segcompile.facts.shapes import infer_shapes
 from segcompile.network.claims import Claim
 from segcompile.network.graph import Graph, Node
@@ -21,7 +21,7 @@ class Verdict:
     it cannot be decided."""
 
     claim: Claim
-    computed: Pair | None
+    computed: PerAxis | None
 
     @property
     def layer(self) -> str | None:
@@ -32,7 +32,7 @@ class Verdict:
         return self.claim.what
 
     @property
-    def claimed(self) -> Pair:
+    def claimed(self) -> PerAxis:
         return self.claim.number
 
     @property
@@ -63,7 +63,7 @@ class _Bench:
     facts: Facts
     elsewhere: dict[tuple[int, int], Mapping[str, Shape]]
 
-    def computed(self, claim: Claim) -> Pair | None:
+    def computed(self, claim: Claim) -> PerAxis | None:
         if claim.layer is None:
             total = self._total(claim)
             return total, total
@@ -87,7 +87,7 @@ class _Bench:
         return self.elsewhere[size]
 
 
-def _computed(what: str, nodes: tuple[Node, ...], facts: Facts) -> Pair | None:
+def _computed(what: str, nodes: tuple[Node, ...], facts: Facts) -> PerAxis | None:
     """What is so of a layer: its own attributes for kernel and dilation, its result for the rest."""
     found = facts[nodes[-1].name]
     if what in ("kernel", "dilation", "offset"):
@@ -109,7 +109,7 @@ def _stride(found: NodeFacts) -> tuple[Fraction, Fraction] | None:
     return None if height is None or width is None else (height, width)
 
 
-def _margin(found: NodeFacts) -> Pair | None:
+def _margin(found: NodeFacts) -> PerAxis | None:
     """(receptive field - stride) / 2: what a side of the input loses, Yu & Koltun (2016), section 5."""
     field, stride = _receptive_field(found), _stride(found)
     if field is None or stride is None:
@@ -118,11 +118,11 @@ def _margin(found: NodeFacts) -> Pair | None:
     return height, width
 
 
-def _size(found: NodeFacts) -> Pair | None:
+def _size(found: NodeFacts) -> PerAxis | None:
     return (found.shape.size[0], found.shape.size[1]) if found.shape.size else None
 
 
-_OF_RESULT: Mapping[str, Callable[[NodeFacts], Pair | None]] = {
+_OF_RESULT: Mapping[str, Callable[[NodeFacts], PerAxis | None]] = {
     "receptive_field": _receptive_field,
     "stride": _stride,
     "margin": _margin,

@@ -64,7 +64,7 @@ def find_gridding(
     phases = min(period, max(1, MOST_STEPS // len(graph.nodes)))
     for phase in range(phases):
         try:
-            reached = reach(graph, shapes, head, (phase, phase))
+            reached = reach(graph, shapes, head, (phase,) * graph.rank)
             found = next(_in_stages(graph, shapes, head, phase, reached), None)
         except (TooWide, Undecidable):
             return None
@@ -78,7 +78,7 @@ def _in_stages(graph: Graph, shapes: Mapping[str, Shape], head: str, phase: int,
         region = reached.regions.get(start)
         if region is None or start in reached.whole or not _starts_stage(graph, shapes, start):
             continue
-        for axis, cells in enumerate((region.rows, region.columns)):
+        for axis, cells in enumerate(region.along):
             chain = _chain(graph, shapes, start, axis, reached) if cells.holes else ()
             if len(chain) > 1 or (chain and start in graph.inputs):
                 yield Gridding(head, start, axis, phase, cells, chain)
@@ -86,7 +86,7 @@ def _in_stages(graph: Graph, shapes: Mapping[str, Shape], head: str, phase: int,
 
 def _starts_stage(graph: Graph, shapes: Mapping[str, Shape], name: str) -> bool:
     return name in graph.inputs or any(
-        _resamples(height) or _resamples(width) for _, height, width in windows_of(graph.by_name[name], shapes)
+        _resamples(window) for _, windows in windows_of(graph.by_name[name], shapes) for window in windows
     )
 
 
@@ -100,7 +100,7 @@ def _chain(graph: Graph, shapes: Mapping[str, Shape], start: str, axis: int, rea
     for node in graph.nodes:
         if node.name not in reached.regions or stage.isdisjoint(node.inputs):
             continue
-        windows = [(height, width)[axis] for name, height, width in windows_of(node, shapes) if name in stage]
+        windows = [along[axis] for name, along in windows_of(node, shapes) if name in stage]
         if any(_skips(window) for window in windows):
             chain.append(node)
         if not any(_resamples(window) for window in windows):
@@ -174,8 +174,8 @@ def _remedy(graph: Graph, shapes: Mapping[str, Shape], found: Gridding, most: in
 
 
 def _closes(graph: Graph, shapes: Mapping[str, Shape], found: Gridding, node: Node) -> bool:
-    undilated = replace(node, op=node.op.model_copy(update={"dilation": (1, 1)}))
+    undilated = replace(node, op=node.op.model_copy(update={"dilation": (1,) * graph.rank}))
     nodes = tuple(undilated if other is node else other for other in graph.nodes)
-    reached = reach(replace(graph, nodes=nodes), shapes, found.head, (found.phase, found.phase))
+    reached = reach(replace(graph, nodes=nodes), shapes, found.head, (found.phase,) * graph.rank)
     region = reached.regions.get(found.start)
-    return region is not None and not (region.rows, region.columns)[found.axis].holes
+    return region is not None and not region.along[found.axis].holes

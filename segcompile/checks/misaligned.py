@@ -12,7 +12,7 @@ from segcompile.facts.alignment import MOST_MAPS, Arrival, Coordinates, Places, 
 from segcompile.facts.pairs import pixels
 from segcompile.facts.witness import Atlas, Path, counted
 from segcompile.network.graph import Node
-from segcompile.ops import AXES, AXIS_NAMES, Shape
+from segcompile.ops import AXIS_NAMES, Shape
 from segcompile.text.errors import Diagnostic, finding
 
 _EXPLAINED = 100  # joins that are looked into; a network with more of them has one cause
@@ -82,7 +82,7 @@ def _look(
     node: Node, over: _Found | None, listed: dict[object, _Found], atlas: Atlas, shapes: Mapping[str, Shape]
 ) -> _Found | None:
     """Note down what is to be said of a join; what it or the joins before it are listed under."""
-    gaps = [gap for axis in AXES if (gap := _gap(node, axis, shapes, atlas.places)) is not None]
+    gaps = [gap for axis in range(atlas.graph.rank) if (gap := _gap(node, axis, shapes, atlas.places)) is not None]
     if not gaps:
         if over is not None and _differ(node, shapes, atlas.places):
             over.followers.append(node.layer)
@@ -115,7 +115,7 @@ def _gap(node: Node, axis: int, shapes: Mapping[str, Shape], places: Places) -> 
 
 
 def _differ(node: Node, shapes: Mapping[str, Shape], places: Places) -> bool:
-    return any(_several(arrivals(node, axis, shapes, places)) for axis in AXES)
+    return any(_several(arrivals(node, axis, shapes, places)) for axis in range(len(places[node.name])))
 
 
 def _several(found: Sequence[Arrival]) -> bool:
@@ -129,16 +129,16 @@ def _paths(atlas: Atlas, node: Node, gap: Gap) -> tuple[Path, Path]:
 
 
 def _report(found: _Found, atlas: Atlas) -> Diagnostic:
-    node, gap = found.node, found.gaps[0]
+    node, gap, names = found.node, found.gaps[0], AXIS_NAMES[atlas.graph.rank]
     alone = len(found.gaps) == 1 or str(gap) != str(found.gaps[1])
-    message = f"{node.layer} joins maps {gap}" + (f" along the {AXIS_NAMES[gap.axis]}" if alone else "")
+    message = f"{node.layer} joins maps {gap}" + (f" along the {names[gap.axis]}" if alone else "")
     witnesses = [
         (path[-1], f"via {atlas.tell(path)}, at {item}")
         for path, item in zip(_paths(atlas, node, gap), gap.maps, strict=True)
     ]
     labels, notes = atlas.testify(witnesses)
     if alone and len(found.gaps) > 1:
-        notes.append(f"along the {AXIS_NAMES[found.gaps[1].axis]}, maps {found.gaps[1]}")
+        notes.append(f"along the {names[found.gaps[1].axis]}, maps {found.gaps[1]}")
     notes += _counted(found)
     if found.crowded is not None:
         notes.append(f"{found.crowded} lies in more than {MOST_MAPS} ways over the input; the rest is not followed")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from segcompile.checks.subject import Subject
 from segcompile.facts.pairs import show
 from segcompile.network.graph import Node
-from segcompile.ops import AXES, Crop
+from segcompile.ops import Crop
 from segcompile.ops.base import Sliding
 from segcompile.text.errors import Diagnostic, finding
 
@@ -18,11 +18,10 @@ def check_effects(subject: Subject) -> Iterator[Diagnostic]:
     for node in subject.graph.nodes:
         window = node.op.sliding
         if window is not None and _dilates_nothing(window):
-            height, width = window.kernel
-            dilation = show(window.dilation)
-            message = f"{node.layer}: a dilation of {dilation} changes nothing on a {height}x{width} kernel"
+            kernel, dilation = "x".join(map(str, window.kernel)), show(window.dilation)
+            message = f"{node.layer}: a dilation of {dilation} changes nothing on a {kernel} kernel"
             yield finding("SC409", message, node.origin.at("dilation"), help="dilation 1, or a larger kernel")
-        if isinstance(node.op, Crop) and node.op.offset == (0, 0):
+        if isinstance(node.op, Crop) and node.op.offset is not None and not any(node.op.offset):
             source, reference = (shapes[name].size for name in node.inputs)
             if source == reference:
                 message = f"{node.layer} cuts nothing off: both have {shapes[node.name]}"
@@ -45,7 +44,7 @@ def check_fields(subject: Subject) -> Iterator[Diagnostic]:
     if not any(shapes[name].size for name in graph.outputs.values()):
         return
     said: list[Node] = []
-    for axis in AXES:
+    for axis in range(graph.rank):
         sizes = [shape.size[axis] for shape in graph.inputs.values() if shape.size]
         known = [size for size in sizes if isinstance(size, int)]
         if not known or len(known) < len(sizes):

@@ -20,12 +20,12 @@ from segcompile.facts.border import Border
 from segcompile.facts.facts import shapes_in
 from segcompile.facts.shapes import infer_shapes
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, HEIGHT, IDENTITY, WIDTH, Op, Shape, Size, Window
+from segcompile.ops import IDENTITY, Op, Shape, Size, Window
 from segcompile.text.errors import Findings
 
-Overlaps = tuple[Overlap, Overlap]  # height and width
+Overlaps = tuple[Overlap, ...]  # along each axis
 Shapes = Mapping[str, Shape]
-Disputed = Mapping[str, tuple[AnyBorder, AnyBorder]]  # head -> the rows and the columns at its ends that can differ
+Disputed = Mapping[str, tuple[AnyBorder, ...]]  # head -> what can differ at its ends, along each axis
 
 
 def disputed_borders(a: Compiled | Subject, b: Compiled | Subject) -> Disputed | None:
@@ -37,7 +37,7 @@ def disputed_borders(a: Compiled | Subject, b: Compiled | Subject) -> Disputed |
     shapes = shapes_in(a.graph, a.facts)
     images, proven = images_of_one_period(a.graph, shapes) if a.graph.takes_any_size else ([shapes], True)
     inputs, heads = counterparts(a.graph.inputs, b.graph.inputs), counterparts(a.graph.outputs, b.graph.outputs)
-    seen: dict[str, list[tuple[Border, Border]]] = {head: [] for head in heads}
+    seen: dict[str, list[tuple[Border, ...]]] = {head: [] for head in heads}
     for image in images:
         other = infer_shapes(b.graph, Findings(), {twin: image[name] for name, twin in inputs.items()})
         found = _trace((a.graph, image), (b.graph, other), pairs)
@@ -46,9 +46,9 @@ def disputed_borders(a: Compiled | Subject, b: Compiled | Subject) -> Disputed |
             overlaps = found[name, b.graph.outputs[twin]]
             if overlaps is None or any(axis.shift for axis in overlaps):
                 return None
-            height, width = (_border(axis, size) for axis, size in zip(overlaps, image[name].size, strict=True))
-            seen[head].append((height, width))
-    return {head: (_gathered(every, HEIGHT, proven), _gathered(every, WIDTH, proven)) for head, every in seen.items()}
+            seen[head].append(tuple(map(_border, overlaps, image[name].size)))
+    axes = range(a.graph.rank)
+    return {head: tuple(_gathered(every, axis, proven) for axis in axes) for head, every in seen.items()}
 
 
 def _same_weights(a: Compiled | Subject, b: Compiled | Subject, pairs: Pairs) -> bool:
@@ -72,7 +72,7 @@ def _trace(a: Side, b: Side, pairs: Pairs) -> dict[Pair, Overlaps | None]:
             graph.by_name[name] if reads and reads[0][side] != name else None
             for side, ((graph, _), name) in enumerate(zip((a, b), pair, strict=True))
         )
-        found[pair] = _behind(_Step(pair, reads, one, other, a[1], b[1]), found) if reads else (SAME, SAME)
+        found[pair] = _behind(_Step(pair, reads, one, other, a[1], b[1]), found) if reads else (SAME,) * a[0].rank
     return found
 
 
@@ -109,12 +109,14 @@ class _Step:
 def _behind(step: _Step, found: Mapping[Pair, Overlaps | None]) -> Overlaps | None:
     """What agrees of a pair's results, given what agrees of all that it reads."""
     shapes = [(step.shapes[one], step.others[other]) for one, other in (*step.reads, step.pair)]
-    if step.alike and all(found[pair] == (SAME, SAME) for pair in step.reads) and all(a == b for a, b in shapes):
-        return SAME, SAME
-    if any(op.whole_image for op in step.ops) or any(len(shape.size) != 2 for both in shapes for shape in both):
+    read = [found[pair] for pair in step.reads]
+    if step.alike and all(each and {*each} == {SAME} for each in read) and all(a == b for a, b in shapes):
+        return read[0]
+    if any(op.whole_image for op in step.ops) or not all(shape.size for both in shapes for shape in both):
         return None
-    height, width = (_along(axis, step, found) for axis in AXES)
-    return (height, width) if height is not None and width is not None else None
+    every = tuple(_along(axis, step, found) for axis in range(len(shapes[0][0].size)))
+    known = tuple(overlap for overlap in every if overlap is not None)
+    return known if len(known) == len(every) else None
 
 
 def _along(axis: int, step: _Step, found: Mapping[Pair, Overlaps | None]) -> Overlap | None:
@@ -149,7 +151,7 @@ def _border(overlap: Overlap, size: Size) -> Border:
     return Border(max(0, overlap.first or 0), max(0, size - end), size)
 
 
-def _gathered(borders: Sequence[tuple[Border, Border]], axis: int, proven: bool) -> AnyBorder:
+def _gathered(borders: Sequence[tuple[Border, ...]], axis: int, proven: bool) -> AnyBorder:
     along = [pair[axis] for pair in borders]
     before, after = ({border.before for border in along}, {border.after for border in along})
     return AnyBorder(tuple(sorted(before)), tuple(sorted(after)), proven)

@@ -35,7 +35,7 @@ class Difference:
     facts: tuple[Fact, ...]
     renamed: tuple[tuple[str, str], ...] = ()
     layers: tuple[LayerPair, ...] = ()
-    borders: Mapping[str, tuple[AnyBorder, AnyBorder]] = field(default_factory=dict)
+    borders: Mapping[str, tuple[AnyBorder, ...]] = field(default_factory=dict)
 
     @property
     def first(self) -> Fact | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from segcompile.diff.pairing import counterparts
+from segcompile.language.write import padding
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Init, Op, Reads
 
@@ -118,6 +119,8 @@ def _written(op: Op, name: str) -> str:
         return f"{{{value.scheme}: {{{inner}}}}}" if options else value.scheme
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if op.reads(name) is Reads.PADDING:
+        return padding(value)
     if isinstance(value, tuple):
         if name == "kernel":
             return "x".join(map(str, value))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from segcompile.ops import AXES, Conv, Deconv, Pool
+from segcompile.ops import Conv, Deconv, Pool
 
 
 def symmetric(op: Conv | Deconv | Pool) -> bool:
     """Whether both sides of each axis are padded alike."""
-    return all(op.pads(axis)[0] == op.pads(axis)[1] for axis in AXES)
+    return all(op.pads(axis)[0] == op.pads(axis)[1] for axis in range(len(op.kernel)))
 
 
-def same_sides(pair: tuple[int, int]) -> int | tuple[int, int]:
-    """One number for two equal ones."""
-    return pair[0] if pair[0] == pair[1] else pair
+def same_sides(each: tuple[int, ...]) -> int | tuple[int, ...]:
+    """One number for equal ones."""
+    return each[0] if len(set(each)) == 1 else each
 
 
 def number(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segcompile.emit.calls import Needs
-from segcompile.ops import AXES, Join, Shape
+from segcompile.ops import Join, Shape
 
 
 def aligned(op: Join, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> tuple[list[str], Needs]:
@@ -29,5 +29,5 @@ def _models(inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> li
     whole = [code for code, shape in pairs if shape.size == output.size]
     if whole:
         return whole[:1]
-    along = [[code for code, shape in pairs if shape.size[axis] == output.size[axis]] for axis in AXES]
+    along = [[code for code, shape in pairs if shape.size[axis] == size] for axis, size in enumerate(output.size)]
     return list(dict.fromkeys(codes[0] for codes in along)) if all(along) else list(dict.fromkeys(inputs))

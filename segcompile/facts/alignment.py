@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, IDENTITY, Shape, Undecidable, Window
+from segcompile.ops import IDENTITY, Shape, Undecidable, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,14 @@ class Maps:
         return self.back[entry] if self.back is not None else (0, entry)
 
 
-Place = tuple[Coordinates | None, Coordinates | None]  # height and width, along the first path; None: no position
-Places = Mapping[str, tuple[Maps, Maps]]  # node or input name -> its maps along height and width
+Place = tuple[Coordinates | None, ...]  # along each axis by the first path; None: no position
+Places = Mapping[str, tuple[Maps, ...]]  # node or input name -> its maps along each axis
 
 NOWHERE = Maps()
 START = Maps((Coordinates(Fraction(1), Fraction(0)),))
 
 
-def place_nodes(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, tuple[Maps, Maps]]:
+def place_nodes(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, tuple[Maps, ...]]:
     """Node or input name -> its maps. Paths end at whole-image ops, and where a resize depends on the image."""
     places = place_inputs(graph)
     for node in graph.nodes:
@@ -76,16 +76,17 @@ def place_nodes(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, tuple[Ma
     return places
 
 
-def place_inputs(graph: Graph) -> dict[str, tuple[Maps, Maps]]:
+def place_inputs(graph: Graph) -> dict[str, tuple[Maps, ...]]:
     """The inputs lie over each other, pixel on pixel; one of another size than the first has no known position."""
     frame = next((shape.size for shape in graph.inputs.values() if shape.size), ())
-    return {name: (START, START) if shape.size == frame else (NOWHERE, NOWHERE) for name, shape in graph.inputs.items()}
+    start = {True: (START,) * graph.rank, False: (NOWHERE,) * graph.rank}
+    return {name: start[shape.size == frame] for name, shape in graph.inputs.items()}
 
 
-def place_node(node: Node, shapes: Mapping[str, Shape], places: Places) -> tuple[Maps, Maps]:
+def place_node(node: Node, shapes: Mapping[str, Shape], places: Places) -> tuple[Maps, ...]:
     """The maps of one node, given those of its inputs."""
-    height, width = (_merged(arrivals(node, axis, shapes, places), node, axis, places) for axis in AXES)
-    return height, width
+    axes = range(len(places[node.inputs[0]]))
+    return tuple(_merged(arrivals(node, axis, shapes, places), node, axis, places) for axis in axes)
 
 
 Arrival = tuple[int, tuple[Coordinates, ...]]  # which input, and its maps as they are behind the node's window

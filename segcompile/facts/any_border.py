@@ -14,7 +14,7 @@ from segcompile.facts.shapes import infer_shapes
 from segcompile.facts.sizes import AxisSizes
 from segcompile.facts.unknown import undecided
 from segcompile.network.graph import Graph
-from segcompile.ops import AXES, AnySize, Shape
+from segcompile.ops import AnySize, Shape
 from segcompile.text.errors import Findings
 
 MOST_SIZES = 128  # of the image, that are looked at for one of any size
@@ -35,31 +35,28 @@ class AnyBorder:
     proven: bool
 
 
-def borders_of_any_size(
-    graph: Graph, shapes: Mapping[str, Shape]
-) -> dict[str, tuple[AnyBorder | None, AnyBorder | None]]:
-    """Node or input name -> its borders along height and width, for inputs with symbolic sizes; None: everything.
+def borders_of_any_size(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, tuple[AnyBorder | None, ...]]:
+    """Node or input name -> its borders along each axis, for inputs with symbolic sizes; None: everything.
 
-    The image's size is taken through one period of the network's strides, along both axes at once, leaving out the
+    The image's size is taken through one period of the network's strides, along all axes at once, leaving out the
     sizes that the network does not take.
     """
     images, proven = images_of_one_period(graph, shapes)
     seen = [trace_borders(graph, image) for image in images]
-    found = {}
-    for name in (*graph.inputs, *graph.by_name):
-        height, width = (_gathered([borders[name][axis] for borders in seen], proven) for axis in AXES)
-        found[name] = height, width
-    return found
+    return {
+        name: tuple(_gathered([borders[name][axis] for borders in seen], proven) for axis in range(graph.rank))
+        for name in (*graph.inputs, *graph.by_name)
+    }
 
 
 def images_of_one_period(graph: Graph, shapes: Mapping[str, Shape]) -> tuple[list[dict[str, Shape]], bool]:
     """The shapes of inputs and nodes for images of each size in one period, and whether these stand for all sizes."""
     period = _period(graph, shapes)
-    heights, widths = (_one_period(found, period) for found in sizes_of(graph))
-    count = max(len(heights), len(widths))
+    along = [_one_period(found, period) for found in sizes_of(graph)]
+    count = max(map(len, along))
     images: list[dict[str, Shape]] = []
     for turn in range(min(count, MOST_SIZES)):
-        image = heights[turn % len(heights)], widths[turn % len(widths)]
+        image = tuple(sizes[turn % len(sizes)] for sizes in along)
         findings = Findings()
         at = infer_shapes(graph, findings, {name: _at(shape, image) for name, shape in graph.inputs.items()})
         if not findings.has_errors:
@@ -78,7 +75,7 @@ def _one_period(sizes: AxisSizes | None, period: int) -> Sequence[int]:
     return list(islice(every, MOST_SIZES + 1))
 
 
-def _at(shape: Shape, image: tuple[int, int]) -> Shape:
+def _at(shape: Shape, image: tuple[int, ...]) -> Shape:
     sides = zip(shape.size, image, strict=False)  # a vector has none
     return Shape(shape.channels, tuple(size if isinstance(side, AnySize) else side for side, size in sides))
 
@@ -86,13 +83,13 @@ def _at(shape: Shape, image: tuple[int, int]) -> Shape:
 def _period(graph: Graph, shapes: Mapping[str, Shape]) -> int:
     """By how many pixels an image may grow so that every tensor grows by whole pixels."""
     places = place_nodes(graph, shapes).values()
-    return lcm(1, *(item.scale.numerator for pair in places for maps in pair for item in maps.every))
+    return lcm(1, *(item.scale.numerator for each in places for maps in each for item in maps.every))
 
 
 def _is_even(graph: Graph, shapes: Mapping[str, Shape]) -> bool:
     """Whether every window is the same for every image."""
     on_maps = (node for node in graph.nodes if all(shapes[name].size for name in node.inputs))
-    return all(undecided(node, axis, shapes) is None for node in on_maps for axis in AXES)
+    return all(undecided(node, axis, shapes) is None for node in on_maps for axis in range(graph.rank))
 
 
 def _gathered(borders: Sequence[Border | None], proven: bool) -> AnyBorder | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from segcompile.facts.alignment import window_of
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, Shape, Window
+from segcompile.ops import Shape, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +50,32 @@ def end_behind(window: Window, end: int) -> int:
     return -((window.reach - window.offset - window.upsample * end) // window.stride)
 
 
-Borders = tuple[Border | None, Border | None]  # height and width; None: everything, behind a whole-image op
+Borders = tuple[Border | None, ...]  # along each axis; None: everything, behind a whole-image op
 
 
 def trace_borders(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, Borders]:
-    """Node or input name -> its borders along height and width, for shapes without symbols.
+    """Node or input name -> its borders along each axis, for shapes without symbols.
 
     None stands for everything: behind a whole-image op, and for vectors.
     """
-    borders: dict[str, Borders] = {name: _untouched(shapes[name]) for name in graph.inputs}
+    nothing: Borders = (None,) * graph.rank
+    borders = {name: _untouched(shapes[name]) or nothing for name in graph.inputs}
     for node in graph.nodes:
-        height, width = (_border(node, axis, shapes, borders) for axis in AXES)
-        borders[node.name] = height, width
+        borders[node.name] = tuple(_border(node, axis, shapes, borders) for axis in range(graph.rank))
     return borders
 
 
 def _untouched(shape: Shape) -> Borders:
-    if len(shape.size) != 2:
-        return None, None
-    height, width = shape.size
-    if not isinstance(height, int) or not isinstance(width, int):
+    """The borders of an input; () of a vector."""
+    extents = tuple(size for size in shape.size if isinstance(size, int))
+    if len(extents) < len(shape.size):
         raise ValueError("borders need sizes in pixels; `borders_of_any_size` is for others")
-    return Border(0, 0, height), Border(0, 0, width)
+    return tuple(Border(0, 0, extent) for extent in extents)
 
 
 def _border(node: Node, axis: int, shapes: Mapping[str, Shape], borders: Mapping[str, Borders]) -> Border | None:
     """The widest of what the node's windows make of its inputs' borders."""
-    if node.op.whole_image or len(shapes[node.name].size) != 2:
+    if node.op.whole_image or not shapes[node.name].size:
         return None
     size = shapes[node.name].size[axis]
     assert isinstance(size, int)
@@ -106,5 +105,6 @@ def ragged(graph: Graph, shapes: Mapping[str, Shape]) -> frozenset[str]:
 
 
 def _skips(node: Node, index: int, shapes: Mapping[str, Shape]) -> bool:
-    windows = [window for axis in AXES if (window := window_of(node, axis, shapes, index)) is not None]
+    axes = range(len(shapes[node.inputs[index]].size))
+    windows = [window for axis in axes if (window := window_of(node, axis, shapes, index)) is not None]
     return any(window.upsample > 1 and (window.dilation > 1 or window.taps < window.upsample) for window in windows)

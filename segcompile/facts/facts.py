@@ -14,12 +14,12 @@ from segcompile.ops import Parameter, Shape
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """Of one node: shape, receptive fields, strides and coordinate maps (height, width), trained tensors, cost."""
+    """Of one node: shape, receptive fields, strides and coordinate maps along each axis, trained tensors, cost."""
 
     shape: Shape
     fields: Fields
     stride: Strides  # input pixels per output step
-    maps: tuple[Maps, Maps]
+    maps: tuple[Maps, ...]
     parameters: tuple[Parameter, ...]
     macs: int | None
     bound: bool = False  # the values decide which part of its field an output depends on
@@ -35,13 +35,13 @@ class NodeFacts:
 
     @property
     def place(self) -> Place:
-        """The coordinate maps (height, width) along the first path; None behind a whole-image op."""
-        return self.maps[0].first, self.maps[1].first
+        """The coordinate map of each axis by the first path; None behind a whole-image op."""
+        return tuple(maps.first for maps in self.maps)
 
     @property
-    def receptive_field(self) -> tuple[int | None, int | None]:
-        """Extent in input pixels, (height, width)."""
-        return self.fields[0].size, self.fields[1].size
+    def receptive_field(self) -> tuple[int | None, ...]:
+        """Extent in input pixels along each axis."""
+        return tuple(field.size for field in self.fields)
 
 
 Facts = Mapping[str, NodeFacts]  # node name -> what is true of it; inputs are not in it
@@ -57,8 +57,8 @@ def fields_in(facts: Facts) -> dict[str, Fields]:
     return {name: fact.fields for name, fact in facts.items()}
 
 
-def maps_in(graph: Graph, facts: Facts) -> dict[str, tuple[Maps, Maps]]:
-    """Node or input name -> coordinate maps (height, width)."""
+def maps_in(graph: Graph, facts: Facts) -> dict[str, tuple[Maps, ...]]:
+    """Node or input name -> coordinate maps along each axis."""
     return {**place_inputs(graph), **{name: fact.maps for name, fact in facts.items()}}
 
 

@@ -22,4 +22,4 @@ def fit(graph: Graph, findings: Findings) -> tuple[dict[str, Shape], Sizes]:
 
 def sizes_of(graph: Graph) -> Sizes:
     """The sizes that a graph without errors takes, where its inputs are of any size."""
-    return fit(graph, Findings())[1] if graph.takes_any_size else (None, None)
+    return fit(graph, Findings())[1] if graph.takes_any_size else (None,) * graph.rank

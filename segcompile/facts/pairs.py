@@ -1,4 +1,4 @@
-"""Numbers that come in two, along height and width."""
+"""Numbers that come one an axis."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from segcompile.ops import AnySize, Size
 from segcompile.ops.size import times
 
 Value = Size | Fraction | None
-Pair = tuple[Value, Value]
+PerAxis = tuple[Value, ...]
 
 
-def show(pair: Pair) -> str:
-    """`67`, or `67x65` where height and width differ; `(H-4) x (W-4)` where they depend on the image's."""
-    height, width = pair
-    if isinstance(height, AnySize) or isinstance(width, AnySize):
-        return times(*(value for value in pair if isinstance(value, int | AnySize)))
-    return str(height) if height == width else f"{height}x{width}"
+def show(each: PerAxis) -> str:
+    """`67`, or `67x65` where they differ; `(H-4) x (W-4)` where they depend on the image's."""
+    if any(isinstance(value, AnySize) for value in each):
+        return times(*(value for value in each if isinstance(value, int | AnySize)))
+    return str(each[0]) if len(set(each)) == 1 else "x".join(map(str, each))
 
 
 def pixels(count: Fraction | int) -> str:

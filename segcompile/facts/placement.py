@@ -13,7 +13,7 @@ from segcompile.facts.fit import fit
 from segcompile.facts.shapes import infer_shapes, made_symbolic
 from segcompile.facts.sizes import AxisSizes, Sizes
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, AnySize, Shape, Size
+from segcompile.ops import AnySize, Shape, Size
 from segcompile.text.errors import Findings, SegcompileError
 
 _USUAL_SIZES = (256, 512, 1024, 2048)  # where the spec leaves the size open: training crops, the smallest first
@@ -22,7 +22,7 @@ _ROOM = 128  # pixels more than the smallest size, if that is large
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """All as (height, width), in pixels of the input unless said otherwise.
+    """All one number an axis, in pixels of the input unless said otherwise.
 
     The centre of output pixel p lies over input pixel centre + stride * p. It stands for the `stride` pixels around
     that; those of output 0 start at `offset`, or before the image. Input sizes size + k * multiple fit, for negative k
@@ -30,13 +30,13 @@ class Placement:
     and offset 186, as in their release, and centre 189.5.
     """
 
-    size: tuple[int, int]
-    output: tuple[int, int]
-    stride: tuple[int, int]
-    offset: tuple[int, int]
-    centre: tuple[float, float]
-    multiple: tuple[int, int]
-    least: tuple[int, int]
+    size: tuple[int, ...]
+    output: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: tuple[int, ...]
+    centre: tuple[float, ...]
+    multiple: tuple[int, ...]
+    least: tuple[int, ...]
 
 
 class NoPlacement(Exception):
@@ -59,20 +59,20 @@ def place_outputs(graph: Graph) -> Placement:
     reason = NoPlacement("no usual size fits the network; give the input a size", main)
     for shapes in _at_numbers(graph, sizes):
         try:
-            height, width = _lies(graph, shapes)
-            _check_steps((height, width), free[main.name], main)
+            along = _lies(graph, shapes)
+            _check_steps(along, free[main.name], main)
         except NoPlacement as unfit:
             reason = unfit
             continue
-        (down, top), (right, left) = (_step_and_least(graph, free, sizes, shapes, axis) for axis in AXES)
+        steps = [_step_and_least(graph, free, sizes, shapes, axis) for axis in range(graph.rank)]
         return Placement(
-            size=(height.size, width.size),
-            output=(height.output, width.output),
-            stride=(height.stride, width.stride),
-            offset=(height.offset, width.offset),
-            centre=(height.centre, width.centre),
-            multiple=(down, right),
-            least=(top, left),
+            size=tuple(axis.size for axis in along),
+            output=tuple(axis.output for axis in along),
+            stride=tuple(axis.stride for axis in along),
+            offset=tuple(axis.offset for axis in along),
+            centre=tuple(axis.centre for axis in along),
+            multiple=tuple(step for step, _ in steps),
+            least=tuple(least for _, least in steps),
         )
     raise reason
 
@@ -91,19 +91,21 @@ class _Axis:
     centre: float = 0.0
 
 
-def _lies(graph: Graph, shapes: Mapping[str, Shape]) -> tuple[_Axis, _Axis]:
+def _lies(graph: Graph, shapes: Mapping[str, Shape]) -> tuple[_Axis, ...]:
     """How the outputs, all alike, lie over the image."""
     heads, places = {head: graph.by_name[name] for head, name in graph.outputs.items()}, place_nodes(graph, shapes)
     (image,), (main, *others) = (shapes[name].size for name in graph.inputs), heads
     lies = {
-        head: tuple(_axis(node, image[a], shapes[node.name].size[a], places[node.name][a].first) for a in AXES)
+        head: tuple(
+            _axis(node, size, output, maps.first)
+            for size, output, maps in zip(image, shapes[node.name].size, places[node.name], strict=True)
+        )
         for head, node in heads.items()
     }
     for head in others:
         if lies[head] != lies[main]:
             raise NoPlacement(f"the outputs `{main}` and `{head}` do not lie over each other", heads[head])
-    height, width = lies[main]
-    return height, width
+    return lies[main]
 
 
 def _axis(node: Node, size: Size, output: Size, place: Coordinates | None) -> _Axis:
@@ -120,7 +122,7 @@ def _axis(node: Node, size: Size, output: Size, place: Coordinates | None) -> _A
     return _Axis(size, output, int(place.scale), max(0, first), float(place.shift))
 
 
-def _check_steps(lies: tuple[_Axis, _Axis], shape: Shape, node: Node) -> None:
+def _check_steps(lies: tuple[_Axis, ...], shape: Shape, node: Node) -> None:
     """Raise NoPlacement where an output does not grow with the image as its steps would have it."""
     for lie, size in zip(lies, shape.size, strict=True):
         if not isinstance(size, AnySize) or size.slope * lie.stride != 1:

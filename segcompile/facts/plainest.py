@@ -15,7 +15,7 @@ def on_legal_sizes(shapes: Mapping[str, Shape], sizes: Sizes) -> dict[str, Shape
     """The shapes with two sizes equal exactly if they are the same number at every legal size of the image."""
     sets = [axis.legal if axis is not None else None for axis in sizes]
     legal = [found if found is not None and len(found.residues) < found.modulus else None for found in sets]
-    if legal == [None, None]:
+    if not any(legal):
         return dict(shapes)
     known: dict[tuple[Size, int], Size] = {}
 

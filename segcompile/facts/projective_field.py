@@ -2,7 +2,8 @@
 
 The relation of receptive fields read the other way (Lehky & Sejnowski, Nature 1988, call what a neuron drives its
 projective field): an output is touched by a pixel if it sees the pixel. A window treats the axes apart, so it takes a
-product rows x columns to a product; where branches meet, products are united (see `coverage.region`).
+product of indices, of an image rows x columns, to a product; where branches meet, products are united (see
+`coverage.region`).
 
 Along an axis whose sizes are numbers every map ends at its borders, and what is found is exact: a path through an
 index that the map on the way has not is none, and padding by reflection or by the edge carries pixels into other
@@ -16,11 +17,11 @@ from dataclasses import dataclass
 from math import lcm
 
 from segcompile.facts.coverage.reach import mixes
-from segcompile.facts.coverage.region import Product, Region, unite
+from segcompile.facts.coverage.region import Product, Region, unite, whole
 from segcompile.facts.index_set import IndexSet, read_by, union
 from segcompile.facts.strides import Strides
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, Shape, Size, Undecidable, Window
+from segcompile.ops import Shape, Size, Undecidable, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +74,26 @@ def _behind(node: Node, shapes: Mapping[str, Shape], found: Mapping[str, Touched
         return Touched(None, mixed, mixed is None)
     local: list[Product] = []
     mixed_in: list[Product] = []
-    whole = False
+    every = False
     for index, have in read:
         try:
-            steps = tuple(_step(node, axis, index, shapes) for axis in AXES)
+            steps = _steps(node, index, shapes)
         except Undecidable:
             if have.local is not None:
                 raise
-            whole = True  # wherever its windows lie, what they read may be touched
+            every = True  # wherever its windows lie, what they read may be touched
             continue
         for cells, into in ((have.local, local), (have.mixed, mixed_in)):
             if cells is not None:
                 into += _outputs(cells, steps)
-        whole |= have.whole and None not in steps
-    return Touched(unite(local), unite(mixed_in), whole)
+        every |= have.whole and bool(steps)
+    return Touched(unite(local), unite(mixed_in), every)
 
 
 def _every_cell(shape: Shape) -> Region | None:
     """The whole map; None if it has no size that is a number."""
-    ends = [size - 1 for size in shape.size if isinstance(size, int)]
-    return Region(((IndexSet(0, ends[0]), IndexSet(0, ends[1])),)) if len(ends) == len(AXES) else None
+    sides = tuple(IndexSet(0, size - 1) for size in shape.size if isinstance(size, int))
+    return Region((sides,)) if sides and len(sides) == len(shape.size) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,22 +129,24 @@ class _Step:
         return union(copies) or cells
 
 
-def _step(node: Node, axis: int, index: int, shapes: Mapping[str, Shape]) -> _Step | None:
-    """How the node reads input `index`; None: not its values."""
-    sizes = [shapes[name].size[axis] for name in node.inputs]
-    window = node.op.window(axis, sizes, index)
-    if window is None:
-        return None
-    fills = (node.op.surroundings or "zero", *node.op.pads(axis))
-    return _Step(window, sizes[index], shapes[node.name].size[axis], fills)
+def _steps(node: Node, index: int, shapes: Mapping[str, Shape]) -> tuple[_Step, ...]:
+    """How the node reads input `index` along each axis; (): not its values."""
+    found: tuple[_Step, ...] = ()
+    for axis, extent in enumerate(shapes[node.name].size):
+        sizes = [shapes[name].size[axis] for name in node.inputs]
+        window = node.op.window(axis, sizes, index)
+        if window is None:
+            return ()
+        fills = (node.op.surroundings or "zero", *node.op.pads(axis))
+        found = (*found, _Step(window, sizes[index], extent, fills))
+    return found
 
 
-def _outputs(cells: Region, steps: tuple[_Step | None, ...]) -> list[Product]:
-    height, width = steps
-    if height is None or width is None:
+def _outputs(cells: Region, steps: tuple[_Step, ...]) -> list[Product]:
+    if not steps:
         return []
-    found = ((height.outputs(rows), width.outputs(columns)) for rows, columns in cells.products)
-    return [(rows, columns) for rows, columns in found if rows is not None and columns is not None]
+    found = (whole(map(_Step.outputs, steps, product)) for product in cells.products)
+    return [product for product in found if product is not None]
 
 
 Repeat = tuple[int, int]  # so many input pixels on, everything has moved by so many outputs
@@ -151,8 +154,8 @@ Repeat = tuple[int, int]  # so many input pixels on, everything has moved by so 
 
 def repeats(
     graph: Graph, shapes: Mapping[str, Shape], strides: Mapping[str, Strides], node: str, source: str
-) -> tuple[Repeat, Repeat] | None:
-    """After how many pixels of input `source`, along height and width, the touched cells of `node` are the same moved
+) -> tuple[Repeat, ...] | None:
+    """After how many pixels of input `source`, along each axis, the touched cells of `node` are the same moved
     on, borders aside. None where nothing repeats, or no path of windows leads there."""
     needed = _sources(graph, node)
     reached = {source}
@@ -162,12 +165,10 @@ def repeats(
     if node not in reached:
         return None
     found = []
-    for axis in AXES:
+    for axis, last in enumerate(strides[node]):
         steps = [strides[name][axis] for name in reached if name in strides]
-        last = strides[node][axis]
         if last is None or not last or None in steps:
             return None
         pixels = lcm(*(step.numerator for step in steps if step is not None))
         found.append((pixels, int(pixels / last)))
-    height, width = found
-    return height, width
+    return tuple(found)

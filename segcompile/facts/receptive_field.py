@@ -17,7 +17,7 @@ from math import gcd, lcm
 
 from segcompile.facts.index_set import IndexSet, TooWide, union
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, IDENTITY, Shape, Size, Undecidable, Window
+from segcompile.ops import IDENTITY, Shape, Size, Undecidable, Window
 
 Sets = tuple[IndexSet | None, ...]  # None: an output that sees nothing
 
@@ -28,7 +28,7 @@ class Field:
 
     Output p = phase + n * period sees the indices of sets[phase], moved by n * step. With step None the table is a
     list: output p of this very image size sees sets[p]. No sets: not known (see `whole`, or a size that is symbolic).
-    The table of an axis holds for all outputs of a line across it: where a layer leaves gaps along the other axis (a
+    The table of an axis holds for all outputs of a line across it: where a layer leaves gaps along another axis (a
     transposed convolution with a kernel below its stride), some of these outputs see less, which `coverage` tells.
     `whole`: every input index reaches every output, besides what `sets` says of the paths that see less.
     """
@@ -159,15 +159,16 @@ LARGEST = 2**63  # input pixels
 _WHOLE = Field((), None, True)
 _UNKNOWN = Field((), None, False)
 
-Fields = tuple[Field, Field]  # along height and width
+Fields = tuple[Field, ...]  # along each axis of the network
 
 
 def trace_fields(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, Fields]:
-    """Node or input name -> its fields along height and width, over all inputs of the graph together."""
-    fields: dict[str, Fields] = {name: (Field(), Field()) for name in graph.inputs}
+    """Node or input name -> its fields along each axis, over all inputs of the graph together."""
+    fields: dict[str, Fields] = dict.fromkeys(graph.inputs, (Field(),) * graph.rank)
     work = 0
     for node in graph.nodes:
-        fields[node.name] = _node_fields(node, shapes, fields) if work < MAX_GRAPH_WORK else (_UNKNOWN, _UNKNOWN)
+        known = work < MAX_GRAPH_WORK
+        fields[node.name] = _node_fields(node, shapes, fields) if known else (_UNKNOWN,) * graph.rank
         work += _work(node, fields[node.name])
     return fields
 
@@ -179,12 +180,13 @@ def _work(node: Node, fields: Fields) -> int:
 
 
 def _node_fields(node: Node, shapes: Mapping[str, Shape], fields: Mapping[str, Fields]) -> Fields:
+    rank = len(fields[node.inputs[0]])
     if node.op.whole_image or not all(shapes[name].size for name in node.inputs):
-        return _WHOLE, _WHOLE
-    height, width = (_axis_field(node, axis, shapes, fields) for axis in AXES)
-    if height.is_blind or width.is_blind:  # then no pixel is seen, whatever the other axis would have
-        return height.blinded(), width.blinded()
-    return height, width
+        return (_WHOLE,) * rank
+    found = tuple(_axis_field(node, axis, shapes, fields) for axis in range(rank))
+    if any(field.is_blind for field in found):  # then no pixel is seen, whatever the other axes would have
+        return tuple(field.blinded() for field in found)
+    return found
 
 
 def _axis_field(node: Node, axis: int, shapes: Mapping[str, Shape], fields: Mapping[str, Fields]) -> Field:

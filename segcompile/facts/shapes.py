@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from segcompile.facts.size_set import SizeSet
 from segcompile.facts.sizes import find_sizes
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, AXIS_NAMES, AnySize, Refusal, Shape, Size, Undecidable
+from segcompile.ops import AXIS_NAMES, SYMBOLS, AnySize, Refusal, Shape, Size, Undecidable
 from segcompile.text.errors import Findings, Label
 
 LARGEST = 2**40  # channels, or pixels a side
@@ -16,7 +16,7 @@ Refused = tuple[Node, Refusal]
 
 
 def infer_shapes(graph: Graph, findings: Findings, inputs: Mapping[str, Shape] | None = None) -> dict[str, Shape]:
-    """Node or input name -> shape (channels, height, width), without the batch.
+    """Node or input name -> shape, without the batch.
 
     What an op refuses is added to `findings` (SC3xx) at the attribute it names; nodes behind it have no entry
     and are counted in a note instead of being reported one by one. `inputs` takes the place of the graph's.
@@ -67,6 +67,9 @@ def _not_checked(count: int) -> str:
 def _shape(node: Node, inputs: list[Shape]) -> Shape:
     if node.op.spatial and not inputs[0].size:
         raise Refusal("SC316", f"{node.op.spelling} needs a feature map, and {node.inputs[0]} is a vector")
+    rank, axes = node.op.rank, len(inputs[0].size)
+    if rank is not None and rank != axes:
+        raise Refusal("SC316", f"{node.op.spelling} speaks of {rank} axes, and {node.inputs[0]} has {axes}")
     try:
         return _within_bounds(node.op.result(inputs))
     except Undecidable as why:
@@ -121,10 +124,11 @@ def made_symbolic(graph: Graph) -> dict[str, Shape]:
 
     def free(shape: Shape, axis: int) -> Size:
         alike = all(other.size[axis] == shape.size[axis] for other in graph.inputs.values())
-        return AnySize("HW"[axis]) if alike else shape.size[axis]
+        return AnySize(SYMBOLS[graph.rank][axis]) if alike else shape.size[axis]
 
     return {
-        name: Shape(shape.channels, tuple(free(shape, axis) for axis in AXES)) for name, shape in graph.inputs.items()
+        name: Shape(shape.channels, tuple(free(shape, axis) for axis in range(graph.rank)))
+        for name, shape in graph.inputs.items()
     }
 
 
@@ -134,17 +138,16 @@ def _nearest_sizes(graph: Graph, shapes: Mapping[str, Shape]) -> str | None:
     sizes, extents = find_sizes(graph, shapes, findings), next(iter(graph.inputs.values())).size
     if findings.has_errors:
         return None
-    told: dict[str, SizeSet] = {}
-    for word, extent, found in zip(AXIS_NAMES, extents, sizes, strict=True):
+    told: list[tuple[str, int, SizeSet]] = []
+    for word, extent, found in zip(AXIS_NAMES[graph.rank], extents, sizes, strict=True):
         if isinstance(extent, int) and found is not None and not found.legal.legal(extent):
-            told[word] = found.legal
-    if len(told) == 2 and extents[0] == extents[1] and told["height"].least == told["width"].least:
-        told = {"size": told["height"]}
-    return " and ".join(_not_taken(word, extents[word == "width"], legal) for word, legal in told.items()) or None
+            told.append((word, extent, found.legal))
+    if len(told) == graph.rank > 1 and len({(extent, legal.least) for _, extent, legal in told}) == 1:
+        told = [("size", *told[0][1:])]
+    return " and ".join(_not_taken(*each) for each in told) or None
 
 
-def _not_taken(word: str, extent: Size, legal: SizeSet) -> str:
-    assert isinstance(extent, int)
+def _not_taken(word: str, extent: int, legal: SizeSet) -> str:
     nearest = [str(size) for size in legal.nearest(extent) if size is not None]
     which = f"the nearest are {nearest[0]} and {nearest[1]}" if len(nearest) == 2 else f"the nearest is {nearest[0]}"
     return f"{extent} is not a {word} this network takes: {legal}; {which}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segcompile.facts.size_set import SizeSet, fulfilling
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, HEIGHT, WIDTH, AnySize, Shape, Size, Undecidable
+from segcompile.ops import AnySize, Shape, Size, Undecidable
 from segcompile.ops.size import difference
 from segcompile.text.errors import Findings, Label
 
@@ -31,7 +31,7 @@ class AxisSizes:
     exact: SizeSet | None
 
 
-Sizes = tuple[AxisSizes | None, AxisSizes | None]  # height and width; None where every input's size is a number
+Sizes = tuple[AxisSizes | None, ...]  # along each axis; None where every input's size is a number
 
 
 def find_sizes(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> Sizes:
@@ -39,15 +39,17 @@ def find_sizes(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) ->
 
     Adds SC304 where two layers have no size in common, SC310 where the sizes cannot be written down.
     """
-    extents = [size for name in graph.inputs for size in shapes[name].size]
-    if not any(isinstance(size, AnySize) for size in extents):
-        return None, None
+    extents = [shapes[name].size for name in graph.inputs]
+    if not any(isinstance(size, AnySize) for each in extents for size in each):
+        return (None,) * graph.rank
     known = [(node, [shapes[name] for name in node.inputs]) for node in graph.nodes if node.name in shapes]
     needs = [demand for item in known for demand in _needs(*item, shapes[item[0].name])]
     whole = [demand for item in known for demand in _whole_strides(*item, shapes[item[0].name])]
-    height = _axis_sizes(HEIGHT, extents[::2], needs, whole, findings)
-    said = Findings() if findings.has_errors else findings  # one cause, not one an axis
-    return height, _axis_sizes(WIDTH, extents[1::2], needs, whole, said)
+    sizes: Sizes = ()
+    for axis, along in enumerate(zip(*(each for each in extents if each), strict=True)):
+        said = Findings() if findings.has_errors else findings  # one cause, not one an axis
+        sizes = (*sizes, _axis_sizes(axis, along, needs, whole, said))
+    return sizes
 
 
 def _axis_sizes(
@@ -113,8 +115,7 @@ def _whole_strides(node: Node, inputs: list[Shape], output: Shape) -> Iterator[_
     """The last window ends neither before the end of the padded input (floor) nor behind it (ceil)."""
     if node.op.sliding is None or node.op.sliding.transposed:
         return
-    for axis in AXES:
-        size = inputs[0].size[axis]
+    for axis, size in enumerate(inputs[0].size):
         window = node.op.window(axis, [size], 0)
         if window is not None and window.stride > 1 and isinstance(size, AnySize):
             reach = window.reach + 1 - window.offset - node.op.pads(axis)[1]

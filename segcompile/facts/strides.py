@@ -9,18 +9,16 @@ from segcompile.facts.receptive_field import Field, Fields
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Shape, Undecidable
 
-Strides = tuple[Fraction | None, Fraction | None]  # height and width; None: steps differ, or are those of no grid
+Strides = tuple[Fraction | None, ...]  # along each axis; None: steps differ, or are those of no grid
 
 
 def trace_strides(graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str, Fields]) -> dict[str, Strides]:
     """Input or node name -> its strides. An op that mixes the whole image and keeps its grid (instance norm) leaves
     them as they are; one that gives a single pixel, or a scale that depends on a symbolic size, ends them."""
-    strides: dict[str, Strides] = dict.fromkeys(graph.inputs, (Fraction(1), Fraction(1)))
+    strides: dict[str, Strides] = dict.fromkeys(graph.inputs, (Fraction(1),) * graph.rank)
     for node in graph.nodes:
-        height, width = (
-            _stride(field, _made(node, axis, shapes, strides)) for axis, field in enumerate(fields[node.name])
-        )
-        strides[node.name] = height, width
+        along = enumerate(fields[node.name])
+        strides[node.name] = tuple(_stride(field, _made(node, axis, shapes, strides)) for axis, field in along)
     return strides
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from segcompile.facts.receptive_field import Fields
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, Shape, Undecidable
+from segcompile.ops import Shape, Undecidable
 
 TOO_WIDE = "is too wide, or has too many phases, to be listed"
 
@@ -34,7 +34,7 @@ def undecided(node: Node, axis: int, shapes: Mapping[str, Shape]) -> str | None:
 
 def _by_size(node: Node, shapes: Mapping[str, Shape], fields: Mapping[str, Fields]) -> str | None:
     """What a node does that goes by a symbolic size; None if nothing."""
-    for axis in AXES:
+    for axis in range(len(shapes[node.name].size)):
         why = undecided(node, axis, shapes)
         if why is not None:
             return why

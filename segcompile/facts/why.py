@@ -12,7 +12,7 @@ from segcompile.facts.receptive_field import Field, Fields, indices_read
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Shape, Window
 
-Side = Literal["low", "high"]  # top or left; bottom or right
+Side = Literal["low", "high"]  # of an axis: the top or left of an image; its bottom or right
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,7 @@ def attaining_path(
     Of several such paths, the one that takes the first input and the outermost tap. () where the field has no ends:
     nothing is seen, or the table is not known. Raises Undecidable.
     """
-    start = (Field(), Field())
-    every = {**dict.fromkeys(graph.inputs, start), **fields}
+    every = {**dict.fromkeys(graph.inputs, (Field(),) * graph.rank), **fields}
     path: list[Adds] = []
     while node not in graph.inputs:
         found = _before(graph.by_name[node], shapes, every, axis, index, side)

@@ -154,7 +154,7 @@ def _extent(node: Node, values: Values, due: str = "a positive integer or `any`"
     return None if isinstance(node, Scalar) and node.text == "any" else read_positive(node, values, due)
 
 
-def with_stride(values: Values, stride: tuple[int, int]) -> Values:
+def with_stride(values: Values, stride: tuple[int, ...]) -> Values:
     """The scope of a layer's expressions: `stride` is its own; a pair reads the one along its axis."""
     return {**values, "stride": stride[0], **dict(zip(_SIDES, stride, strict=True))}
 
@@ -164,18 +164,18 @@ def _own(values: Values, key: str) -> Values:
     return {**values, "stride": values[key]} if key in values else values
 
 
-def read_padding(node: Node, values: Values) -> str | tuple[int, int, int, int]:
-    """`same`, a size, [height, width] or [top, bottom, left, right]."""
+def read_padding(node: Node, values: Values) -> tuple[str | tuple[int, int], ...]:
+    """`same`, a size, [height, width] or [top, bottom, left, right]: one entry an axis."""
     if isinstance(node, Scalar) and node.text == "same":
-        return "same"
+        return "same", "same"
     if isinstance(node, Sequence) and len(node.items) == 4:
         top, bottom, left, right = (read_natural(item, values) for item in node.items)
-        return top, bottom, left, right
+        return (top, bottom), (left, right)
     help = called("pad", node.text, ("same", "0")) if isinstance(node, Scalar) and node.text not in values else None
     if help is not None:
         raise fail("SC115", f"there is no padding {describe(node)}", node.span, help=help)
     height, width = read_axes(node, values, read_natural, Reads.PADDING.value)
-    return height, height, width, width
+    return (height, height), (width, width)
 
 
 def read_flag(node: Node, values: Values) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from segcompile.network.flat import flattened
 from segcompile.network.graph import Graph, Node, Role
 from segcompile.ops import Init, Op, Reads, Shape
+from segcompile.ops.base import AxisPadding
 from segcompile.ops.size import AnySize
 
 _SCHEME = {"normal": "std", "identity": "groups"}  # what `{scheme: value}` says
@@ -85,12 +86,8 @@ def _word(op: Op, main: str) -> str:
 
 def _attributes(op: Op, left: tuple[str | None, ...]) -> dict[str, str]:
     """Every attribute that is not what an op has by default, but for those that are `left` out."""
-    fields = type(op).model_fields
-    return {
-        name: _value(type(op).reads(name), getattr(op, name))
-        for name, field in fields.items()
-        if name not in left and (field.is_required() or getattr(op, name) != field.default)
-    }
+    said = (name for name in type(op).model_fields if name not in left and op.says(name))
+    return {name: _value(type(op).reads(name), getattr(op, name)) for name in said}
 
 
 def default(op: type[Op], name: str) -> str:
@@ -108,12 +105,19 @@ def _value(reads: Reads, value: Any) -> str:
         return number(value)
     if reads is Reads.NUMBERS:
         return f"[{', '.join(map(number, value))}]"
+    if reads is Reads.PADDING:
+        return padding(value)
     return values(value) if isinstance(value, tuple) else str(value)
 
 
 def values(each: tuple[object, ...]) -> str:
     """One for all that are equal, or a list."""
     return str(each[0]) if len(set(each)) == 1 else f"[{', '.join(map(str, each))}]"
+
+
+def padding(pad: tuple[AxisPadding, ...]) -> str:
+    """One for all sides that are equal, or a list of all."""
+    return values(tuple(side for each in pad for side in ((each,) if each == "same" else each)))
 
 
 def number(value: float) -> str:

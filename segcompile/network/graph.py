@@ -130,6 +130,11 @@ class Graph:
     def by_name(self) -> Mapping[str, Node]:
         return {node.name: node for node in self.nodes}
 
+    @cached_property
+    def rank(self) -> int:
+        """How many axes its maps have: 1 of a signal, 2 of an image, 3 of a volume; 0 where only vectors enter it."""
+        return max(len(shape.size) for shape in self.inputs.values())
+
     @property
     def takes_any_size(self) -> bool:
         """Whether some size of an input is `any`."""
@@ -163,9 +168,12 @@ class Graph:
         return {name: tuple(nodes) for name, nodes in found.items()}
 
     def verify(self) -> Graph:
-        """This graph, if every invariant holds: unique names, inputs before their readers, arity, the nodes of a layer
-        one behind the other in the order of their roles, known outputs, entries and results of scopes."""
+        """This graph, if every invariant holds: inputs of one rank, unique names, inputs before their readers, arity,
+        the nodes of a layer one behind the other in the order of their roles, known outputs, entries and results of
+        scopes."""
         seen = set(self.inputs)
+        if len({len(shape.size) for shape in self.inputs.values()} - {0}) > 1:
+            raise ValueError("the inputs have unequal numbers of axes")
         for node in self.nodes:
             if node.name in seen:
                 raise ValueError(f"two nodes are called {node.name}")

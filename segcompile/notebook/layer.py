@@ -21,7 +21,7 @@ from segcompile.notebook.net import Net
 from segcompile.notebook.padding import SeenPadding
 from segcompile.notebook.projective import ProjectiveField, projective_field
 from segcompile.notebook.values import Coverage, Phase, PhaseField
-from segcompile.ops import AXES, Shape, Size, Undecidable
+from segcompile.ops import Shape, Size, Undecidable
 from segcompile.text.errors import SegcompileError, fail
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ class LayerField:
         if not self._net.has_gaps:
             return PhaseField((y, x), self.fields[0].sets[y], self.fields[1].sets[x])
         region, _ = self._seen((y, x))  # a path that ends along one axis is not seen along the other
-        return PhaseField((y, x), region.rows, region.columns) if region is not None else PhaseField((y, x), None, None)
+        rows, columns = region.along if region is not None else (None, None)
+        return PhaseField((y, x), rows, columns)
 
     def phases(self) -> Iterator[PhaseField]:
         """The field of every phase; none where no table is known."""
@@ -242,7 +243,7 @@ class LayerField:
         phase next to the middle of the map; (0, 0) where fields do not repeat or the size is symbolic."""
         if not self.shape.size:
             return 0, 0
-        height, width = (_to_middle(self.fields[axis], self.shape.size[axis], phase[axis]) for axis in AXES)
+        height, width = (_to_middle(self.fields[axis], self.shape.size[axis], phase[axis]) for axis in (0, 1))
         return height, width
 
     def _phase_or_widest(self, phase: Phase | None) -> Phase:
@@ -252,7 +253,7 @@ class LayerField:
         return phase
 
     def _check_phase(self, phase: Phase) -> None:
-        for axis, way in zip(AXES, ("vertically", "horizontally"), strict=True):
+        for axis, way in enumerate(("vertically", "horizontally")):
             period, repeats = self.period[axis], self.fields[axis].step is not None
             if period and not 0 <= phase[axis] < period:
                 word = "phase" if repeats else "output"

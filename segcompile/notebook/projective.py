@@ -26,7 +26,7 @@ class ProjectiveField(Cells):
     columns: IndexSet
     mixed: Region | None  # touched through an op that mixes the whole image; None also if sizes are not numbers
     whole_image: bool  # whether some are; every output may be, if `mixed` does not tell
-    repeats: tuple[Repeat, Repeat] | None
+    repeats: tuple[Repeat, ...] | None
 
     def __contains__(self, output: tuple[int, int]) -> bool:
         """Whether this output is touched, on any path."""
@@ -94,6 +94,6 @@ def _pixels(name: str, shape: Shape, asked: tuple[int | range, int | range]) -> 
 
 def _outside(name: str, axis: int, index: int, shape: Shape) -> SegcompileError:
     size, line = shape.size[axis], ("row", "column")[axis]
-    known = f": its {AXIS_NAMES[axis]} is {size}" if isinstance(size, int) else ": they count from 0"
+    known = f": its {AXIS_NAMES[len(shape.size)][axis]} is {size}" if isinstance(size, int) else ": they count from 0"
     help = f"{line}s 0 to {size - 1}" if isinstance(size, int) else f"a {line} of at least 0"
     return fail("SC410", f"`{name}` has no {line} {index}{known}", help=help)

@@ -74,17 +74,24 @@ class Cells:
     @property
     def size(self) -> tuple[int, int]:
         """The smallest rectangle around them; (0, 0) where there are none."""
-        return (self.region.rows.width, self.region.columns.width) if self.region else (0, 0)
+        rows, columns = self._sides
+        return (rows.width, columns.width) if rows and columns else (0, 0)
 
     @property
     def start(self) -> tuple[int, int] | None:
         """The first row and column of that rectangle."""
-        return (self.region.rows.low, self.region.columns.low) if self.region else None
+        rows, columns = self._sides
+        return (rows.low, columns.low) if rows and columns else None
 
     @property
     def touched(self) -> tuple[int, int]:
         """Rows and columns that hold a cell: the projections."""
-        return (self.region.rows.count, self.region.columns.count) if self.region else (0, 0)
+        rows, columns = self._sides
+        return (rows.count, columns.count) if rows and columns else (0, 0)
+
+    @property
+    def _sides(self) -> tuple[IndexSet | None, ...]:
+        return self.region.along if self.region else (None, None)
 
     @property
     def fill(self) -> Fraction:
@@ -96,7 +103,7 @@ class Cells:
         """Cells, of rows x columns that hold one: below 1 where branches differ."""
         return Fraction(self.count, self.touched[0] * self.touched[1] or 1)
 
-    def runs(self) -> Iterator[tuple[int, int, int]]:
+    def runs(self) -> Iterator[tuple[int, ...]]:
         """(row, first column, last column) of every stretch of cells without a hole."""
         if self.region:
             yield from self.region.runs()

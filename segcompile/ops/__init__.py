@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import get_args
 
 from segcompile.ops.base import (
-    AXES,
     AXIS_NAMES,
-    HEIGHT,
     IDENTITY,
-    WIDTH,
+    SYMBOLS,
     Init,
     Op,
     Parameter,
@@ -72,7 +70,7 @@ BY_KIND: dict[str, dict[str, type[Op]]] = {
 BY_SPELLING: dict[str, type[Op]] = {op.spelling: op for op in ALL_OPS if not kinds(op)}
 
 __all__ = [
-    "ALL_OPS", "AXES", "AXIS_NAMES", "BY_KIND", "BY_SPELLING", "HEIGHT", "IDENTITY", "SPELLINGS", "WIDTH",
+    "ALL_OPS", "AXIS_NAMES", "BY_KIND", "BY_SPELLING", "IDENTITY", "SPELLINGS", "SYMBOLS",
     "Activation", "Add", "AnySize", "BatchNorm", "Concat", "Conv", "Crop", "Deconv", "Dropout", "GlobalPool",
     "GroupNorm", "Init", "InstanceNorm", "Join", "LeakyRelu", "Linear", "Mul", "Need", "Op", "PRelu", "Pad",
     "Parameter", "PixelShuffle", "Pool", "Reads", "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size",

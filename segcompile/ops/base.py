@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, ClassVar, Literal, Self, TypeVar
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import AnySize, Size, times
 
-HEIGHT, WIDTH = 0, 1
-AXES = (HEIGHT, WIDTH)
-AXIS_NAMES = ("height", "width")
+# The names of a network's axes, outermost first, and the symbols of their sizes where these may be any: by its rank.
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+SYMBOLS = {1: "L", 2: "HW", 3: "DHW"}
 
 
 class Reads(Enum):
@@ -36,12 +37,17 @@ class Reads(Enum):
 Positive = Annotated[int, Field(ge=1), Reads.POSITIVE]
 Number = Annotated[float, Reads.NUMBER]
 Flag = Annotated[bool, Reads.FLAG]
-Pair = Annotated[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]], Reads.PAIR]
-NaturalPair = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], Reads.NATURAL_PAIR]
-OptionalPair = Annotated[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None, Reads.PAIR]
-OptionalOffset = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None, Reads.NATURAL_PAIR]
 Natural = Annotated[int, Field(ge=0)]
-Padding = Annotated[Literal["same"] | tuple[Natural, Natural, Natural, Natural], Reads.PADDING]
+
+# One entry an axis; one entry alone is repeated to as many as the op's longest attribute has.
+PerAxis = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Reads.PAIR]
+NaturalPerAxis = Annotated[tuple[Natural, ...], Reads.NATURAL_PAIR]
+OptionalPerAxis = Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, Reads.PAIR]
+OptionalOffset = Annotated[tuple[Natural, ...] | None, Reads.NATURAL_PAIR]
+AxisPadding = Literal["same"] | tuple[int, int]  # or (before, after)
+Padding = Annotated[tuple[Literal["same"] | tuple[Natural, Natural], ...], Reads.PADDING]
+_PER_AXIS = (Reads.PAIR, Reads.NATURAL_PAIR, Reads.PADDING)
+ONE, NO_PIXELS, UNPADDED = (1,), (0,), ((0, 0),)  # along each axis
 PadMode = Annotated[Literal["zero", "reflect", "edge"], Reads.WORD]
 
 
@@ -69,7 +75,7 @@ ZEROS = Init(scheme="zeros")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Channels and the two spatial sizes, without the batch; `size` is () for a vector."""
+    """Channels and the sizes along the axes, without the batch; `size` is () for a vector."""
 
     channels: int
     size: tuple[Size, ...] = ()
@@ -110,12 +116,12 @@ IDENTITY = Window()
 
 @dataclass(frozen=True, slots=True)
 class Sliding:
-    """A window that slides over a map, as a paper writes it, (height, width) each; that of a transposed convolution
+    """A window that slides over a map, as a paper writes it, one number an axis; that of a transposed convolution
     slides over its output."""
 
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    dilation: tuple[int, int]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
     transposed: bool = False
 
 
@@ -163,8 +169,38 @@ class Op(BaseModel):
     stored_as: ClassVar[tuple[str, ...]] = ()  # the kinds of layers in a file of weights that hold its tensors
     whole_image: ClassVar[bool] = False  # every output depends on every input position
     data_dependent: ClassVar[bool] = False  # the values decide which part of its window an output reads: a bound
-    spatial: ClassVar[bool] = False  # needs an input with height and width
+    spatial: ClassVar[bool] = False  # needs a map, and no vector
     pointwise: ClassVar[bool] = False  # at evaluation an output reads its own position alone, and all positions alike
+
+    def model_post_init(self, context: Any, /) -> None:
+        """What is said once holds along every axis. Raises ValueError for attributes of unequal numbers of axes."""
+        rank = self.rank
+        for name in self._per_axis() if rank is not None else ():
+            said = getattr(self, name)
+            if said is not None and len(said) != rank:
+                if len(said) != 1:
+                    raise ValueError(f"{name} of {len(said)} axes beside an attribute of {rank}")
+                self.__dict__[name] = said * rank
+
+    @classmethod
+    @cache
+    def _per_axis(cls) -> tuple[str, ...]:
+        """The attributes that have one entry an axis."""
+        return tuple(name for name in cls.model_fields if cls.reads(name) in _PER_AXIS)
+
+    def says(self, attribute: str) -> bool:
+        """Whether an attribute is another than it is where nothing is said of it."""
+        field, said = type(self).model_fields[attribute], getattr(self, attribute)
+        usual = field.default
+        if attribute in self._per_axis() and not field.is_required() and usual is not None:
+            usual = usual * (self.rank or 1)
+        return bool(said != usual)
+
+    @property
+    def rank(self) -> int | None:
+        """Of how many axes its attributes speak; None for an op that says nothing of single axes."""
+        said = (getattr(self, name) for name in self._per_axis())
+        return max((len(each) for each in said if each is not None), default=None)
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         """The output shape, if the needs are met. Raises Refusal (SC3xx) for what has nothing to do with sizes, and
@@ -194,8 +230,8 @@ class Op(BaseModel):
         into that; None where its weights can take no such factor."""
         return None
 
-    def dilated(self, factor: tuple[int, int]) -> Op:
-        """The op for a map `factor` (height, width) times as dense: every factor-th of its outputs is what this one
+    def dilated(self, factor: tuple[int, ...]) -> Op:
+        """The op for a map `factor` times as dense, one number an axis: every factor-th of its outputs is what this one
         gives on the sparser map. Raises Refusal, whose message goes on behind the layer's name, where there is none:
         an op that is not known to have one is refused (SC507)."""
         if self.pointwise:
@@ -280,7 +316,6 @@ class Op(BaseModel):
 
 
 _S = TypeVar("_S", bound=Op)
-NOTHING = (0, 0, 0, 0)  # the padding that is none
 
 
 def product(*factors: Size) -> int | None:
@@ -305,31 +340,27 @@ def too_late() -> Refusal:
     return Refusal("SC503", message, None, "take strides out first, and append this layer after that")
 
 
-def dilated_pads(pads: tuple[int, int, int, int], mode: str, factor: tuple[int, int]) -> tuple[int, int, int, int]:
-    """[top, bottom, left, right] around a map `factor` times as dense. Raises Refusal (SC507) where what lies behind
-    the end is taken from the map's last pixels, which a denser map has more of."""
-    if mode != "zero" and any(pads[2 * axis + 1] and factor[axis] > 1 for axis in AXES):
+def dilated_pads(op: Op, mode: str, factor: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """(before, after) of an op's padding around a map `factor` times as dense, along each axis. Raises Refusal (SC507)
+    where what lies behind the end is taken from the map's last pixels, which a denser map has more of."""
+    pads = [op.pads(axis) for axis in range(len(factor))]
+    if mode != "zero" and any(after and times > 1 for (_, after), times in zip(pads, factor, strict=True)):
         help = "`mode: zero`, or padding before the map only"
         raise Refusal("SC507", f"pads by `{mode}`, and a denser map ends with other pixels", "mode", help)
-    top, bottom, left, right = (pad * factor[index // 2] for index, pad in enumerate(pads))
-    return top, bottom, left, right
+    return tuple((before * times, after * times) for (before, after), times in zip(pads, factor, strict=True))
 
 
-def on_denser(op: _S, window: Sliding, mode: str, factor: tuple[int, int]) -> _S:
+def on_denser(op: _S, window: Sliding, mode: str, factor: tuple[int, ...]) -> _S:
     """The op of a sliding window, padded by `mode`, dilated for a map `factor` times as dense. Raises Refusal as
     `dilated_pads` does."""
-    dilation = tuple(window.dilation[axis] * factor[axis] if window.kernel[axis] > 1 else 1 for axis in AXES)
-    pads = dilated_pads((*op.pads(0), *op.pads(1)), mode, factor)
+    each = zip(window.kernel, window.dilation, factor, strict=True)
+    dilation = tuple(dilation * times if kernel > 1 else 1 for kernel, dilation, times in each)
+    pads = dilated_pads(op, mode, factor)
     found = op.model_copy(update={"dilation": dilation})
-    kept = pads == (*found.pads(0), *found.pads(1))  # `same` may say it already
+    kept = pads == tuple(map(found.pads, range(len(factor))))  # `same` may say it already
     return found if kept else found.model_copy(update={"pad": pads})
 
 
-def axis_pads(pad: tuple[int, int, int, int], axis: int) -> tuple[int, int]:
-    """(before, after) of [top, bottom, left, right]."""
-    return pad[2 * axis], pad[2 * axis + 1]
-
-
-def padded_in_pixels(op: _S) -> _S:
-    """The op with its padding as [top, bottom, left, right]."""
-    return op.model_copy(update={"pad": (*op.pads(0), *op.pads(1))})
+def padded_in_pixels(op: _S, pad: tuple[AxisPadding, ...]) -> _S:
+    """The op whose `pad` is (before, after) along each axis."""
+    return op.model_copy(update={"pad": tuple(map(op.pads, range(len(pad))))}) if "same" in pad else op

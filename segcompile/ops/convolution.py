@@ -8,23 +8,23 @@ from math import gcd
 from typing import ClassVar, Literal, Self
 
 from segcompile.ops.base import (
-    AXES,
-    NOTHING,
+    NO_PIXELS,
+    ONE,
+    UNPADDED,
     ZEROS,
     Flag,
     Init,
     Initialiser,
-    NaturalPair,
+    NaturalPerAxis,
     Op,
     Padding,
     PadMode,
-    Pair,
     Parameter,
+    PerAxis,
     Positive,
     Shape,
     Sliding,
     Window,
-    axis_pads,
     on_denser,
     padded_in_pixels,
     product,
@@ -42,12 +42,12 @@ def check_groups(channels: int, groups: int, side: str) -> None:
         raise Refusal("SC308", message, "groups", f"a divisor of {channels}, as {gcd(channels, groups)}")
 
 
-def check_init(init: Init, kernel: tuple[int, int], channels_in: int, channels_out: int, groups: int) -> None:
+def check_init(init: Init, kernel: tuple[int, ...], channels_in: int, channels_out: int, groups: int) -> None:
     """Refuse an initialisation that this weight cannot have, at the number that stands in its way."""
     if init.scheme == "identity":
         maps = init.groups or channels_in
-        if kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
-            message = f"identity needs a kernel with a centre; {kernel[0]}x{kernel[1]} has none"
+        if any(extent % 2 == 0 for extent in kernel):
+            message = f"identity needs a kernel with a centre; {'x'.join(map(str, kernel))} has none"
             raise Refusal("SC315", message, "kernel", "an odd kernel, or another init")
         if groups > 1:
             raise Refusal(
@@ -72,10 +72,10 @@ class Conv(Op):
     stored_as: ClassVar[tuple[str, ...]] = ("conv", "linear")
 
     channels: Positive
-    kernel: Pair
-    stride: Pair = (1, 1)
-    dilation: Pair = (1, 1)
-    pad: Padding = (0, 0, 0, 0)
+    kernel: PerAxis
+    stride: PerAxis = ONE
+    dilation: PerAxis = ONE
+    pad: Padding = UNPADDED
     mode: PadMode = "zero"
     groups: Positive = 1
     bias: Flag = True
@@ -87,23 +87,22 @@ class Conv(Op):
         return Sliding(self.kernel, self.stride, self.dilation)
 
     def pads(self, axis: int) -> tuple[int, int]:
-        if self.pad == "same":
-            return same_pads(self.kernel[axis], self.dilation[axis])
-        return axis_pads(self.pad, axis)
+        pad = self.pad[axis]
+        return same_pads(self.kernel[axis], self.dilation[axis]) if pad == "same" else pad
 
     @property
     def surroundings(self) -> Literal["zero", "reflect", "edge"]:
         return self.mode
 
     def in_pixels(self) -> Self:
-        return padded_in_pixels(self) if self.pad == "same" else self
+        return padded_in_pixels(self, self.pad)
 
     def canonical(self) -> Op:
         found = self.in_pixels()
-        return found if found.pad != NOTHING else found.model_copy(update={"mode": "zero"})
+        return found if any(map(any, found.pad)) else found.model_copy(update={"mode": "zero"})
 
     def unpadded(self) -> Op:
-        return self.model_copy(update={"pad": NOTHING, "mode": "zero"})
+        return self.model_copy(update={"pad": UNPADDED * len(self.pad), "mode": "zero"})
 
     def groups_of(self, channels: int) -> int:
         return self.groups
@@ -113,13 +112,13 @@ class Conv(Op):
         check_groups(source.channels, self.groups, "input")
         check_groups(self.channels, self.groups, "output")
         check_init(self.init, self.kernel, source.channels, self.channels, self.groups)
-        return Shape(self.channels, tuple(self._extent(axis, source.size[axis]) for axis in AXES))
+        return Shape(self.channels, tuple(map(self._extent, range(len(source.size)), source.size)))
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
-        for axis in AXES:
+        for axis, size in enumerate(shapes[0].size):
             if self.mode == "reflect":
-                yield reflects(axis, shapes[0].size[axis], self.pads(axis), "pad")
-            yield Need(axis, output.size[axis] - 1, partial(self._no_window, axis, shapes[0].size[axis]))
+                yield reflects(axis, size, self.pads(axis), "pad")
+            yield Need(axis, output.size[axis] - 1, partial(self._no_window, axis, size))
 
     def _span(self, axis: int) -> int:
         return self.dilation[axis] * (self.kernel[axis] - 1) + 1
@@ -132,7 +131,7 @@ class Conv(Op):
         message = f"{size} pixels with padding {before} + {after} hold no window of {span}"
         return Refusal("SC303", message, "kernel", f"the input needs at least {span - before - after} pixels here")
 
-    def dilated(self, factor: tuple[int, int]) -> Op:
+    def dilated(self, factor: tuple[int, ...]) -> Op:
         return on_denser(self, self.sliding, self.mode, factor)
 
     def biased(self) -> Op:
@@ -162,11 +161,11 @@ class Deconv(Op):
     stored_as: ClassVar[tuple[str, ...]] = ("deconv",)
 
     channels: Positive
-    kernel: Pair
-    stride: Pair = (1, 1)
-    dilation: Pair = (1, 1)
-    pad: Padding = (0, 0, 0, 0)
-    output_pad: NaturalPair = (0, 0)
+    kernel: PerAxis
+    stride: PerAxis = ONE
+    dilation: PerAxis = ONE
+    pad: Padding = UNPADDED
+    output_pad: NaturalPerAxis = NO_PIXELS
     groups: Positive = 1
     bias: Flag = True
     init: Initialiser = Init()
@@ -178,8 +177,9 @@ class Deconv(Op):
 
     def pads(self, axis: int) -> tuple[int, int]:
         """What is cut (before, after) of the full output; `same` makes the output stride times as large."""
-        if self.pad != "same":
-            return axis_pads(self.pad, axis)
+        pad = self.pad[axis]
+        if pad != "same":
+            return pad
         total = self.dilation[axis] * (self.kernel[axis] - 1) + 1 - self.stride[axis]
         if total < 0:
             message = f"a kernel of {self.kernel[axis]} cannot fill a stride of {self.stride[axis]}"
@@ -191,13 +191,13 @@ class Deconv(Op):
         return "zero"
 
     def in_pixels(self) -> Self:
-        return padded_in_pixels(self) if self.pad == "same" else self
+        return padded_in_pixels(self, self.pad)
 
     def canonical(self) -> Op:
         return self.in_pixels()
 
     def unpadded(self) -> Op:
-        return self.model_copy(update={"pad": NOTHING, "output_pad": (0, 0)})
+        return self.model_copy(update={"pad": UNPADDED * len(self.pad), "output_pad": NO_PIXELS * len(self.pad)})
 
     def groups_of(self, channels: int) -> int:
         return self.groups
@@ -209,16 +209,16 @@ class Deconv(Op):
         if self.init.scheme == "identity":  # equations 4 and 5 are of a convolution's weight
             raise Refusal("SC315", "identity initialisation is defined for conv", "init", "`bilinear`, or a conv")
         check_init(self.init, self.kernel, source.channels, self.channels, self.groups)
-        for axis in AXES:
-            limit = max(self.stride[axis], self.dilation[axis])
-            if self.output_pad[axis] >= limit:
-                message = f"output_pad {self.output_pad[axis]} must be smaller than the stride or the dilation"
+        for more, stride, dilation in zip(self.output_pad, self.stride, self.dilation, strict=True):
+            limit = max(stride, dilation)
+            if more >= limit:
+                message = f"output_pad {more} must be smaller than the stride or the dilation"
                 raise Refusal("SC317", message, "output_pad", f"at most {limit - 1}")
-        return Shape(self.channels, tuple(self._extent(axis, source.size[axis]) for axis in AXES))
+        return Shape(self.channels, tuple(map(self._extent, range(len(source.size)), source.size)))
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
-        for axis in AXES:
-            yield Need(axis, output.size[axis] - 1, partial(self._nothing_left, axis, shapes[0].size[axis]))
+        for axis, size in enumerate(shapes[0].size):
+            yield Need(axis, output.size[axis] - 1, partial(self._nothing_left, axis, size))
 
     def _extent(self, axis: int, size: Size) -> Size:
         span = self.dilation[axis] * (self.kernel[axis] - 1) + 1
@@ -228,7 +228,7 @@ class Deconv(Op):
         before, after = self.pads(axis)
         return Refusal("SC303", f"padding {before} + {after} leaves nothing of {size} pixels", "pad")
 
-    def dilated(self, factor: tuple[int, int]) -> Op:
+    def dilated(self, factor: tuple[int, ...]) -> Op:
         raise too_late()
 
     def biased(self) -> Op:

@@ -57,7 +57,7 @@ class Join(Op):
         surplus = difference(sizes[index], self._common(sizes))
         return constant(surplus // 2 if self.align == "center_crop" else surplus * -1 // 2 * -1)
 
-    def dilated(self, factor: tuple[int, int]) -> Op:
+    def dilated(self, factor: tuple[int, ...]) -> Op:
         if self.align != "none":
             message = f"aligns by `{self.align}`, which lays maps of other sizes elsewhere"
             raise Refusal("SC507", message, "align", "`crop` the larger map to the smaller one, and join without it")

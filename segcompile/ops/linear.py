@@ -33,7 +33,7 @@ class Linear(Op):
             raise Refusal("SC315", f"{self.init.scheme} initialisation is for convolutions", "init", "another init")
         return Shape(self.features)
 
-    def dilated(self, factor: tuple[int, int]) -> Op:
+    def dilated(self, factor: tuple[int, ...]) -> Op:
         message = "is linear: its weight is for the sparser map"
         raise Refusal("SC503", message, None, "`convolutionalize` it before this")
 

@@ -8,17 +8,16 @@ from functools import partial
 from typing import Annotated, ClassVar, Literal, Self
 
 from segcompile.ops.base import (
-    AXES,
-    NOTHING,
+    ONE,
+    UNPADDED,
     Op,
-    OptionalPair,
+    OptionalPerAxis,
     Padding,
-    Pair,
+    PerAxis,
     Reads,
     Shape,
     Sliding,
     Window,
-    axis_pads,
     on_denser,
     padded_in_pixels,
     same_pads,
@@ -37,10 +36,10 @@ class Pool(Op):
     spatial: ClassVar[bool] = True
 
     kind: Annotated[Literal["max", "avg"], Reads.WORD]
-    kernel: Pair
-    stride: OptionalPair = None
-    dilation: Pair = (1, 1)
-    pad: Padding = (0, 0, 0, 0)
+    kernel: PerAxis
+    stride: OptionalPerAxis = None
+    dilation: PerAxis = ONE
+    pad: Padding = UNPADDED
     round: Annotated[Literal["floor", "ceil"], Reads.WORD] = "floor"
 
     @property
@@ -48,7 +47,7 @@ class Pool(Op):
         return f"{self.kind} pool"
 
     @property
-    def steps(self) -> tuple[int, int]:
+    def steps(self) -> tuple[int, ...]:
         """The stride, which is the kernel unless given."""
         return self.stride or self.kernel
 
@@ -57,31 +56,31 @@ class Pool(Op):
         return Sliding(self.kernel, self.steps, self.dilation)
 
     def pads(self, axis: int) -> tuple[int, int]:
-        return same_pads(self.kernel[axis], self.dilation[axis]) if self.pad == "same" else axis_pads(self.pad, axis)
+        pad = self.pad[axis]
+        return same_pads(self.kernel[axis], self.dilation[axis]) if pad == "same" else pad
 
     def in_pixels(self) -> Self:
-        return padded_in_pixels(self) if self.pad == "same" else self
+        return padded_in_pixels(self, self.pad)
 
     def canonical(self) -> Op:
         return self.in_pixels().model_copy(update={"stride": self.steps})
 
     def unpadded(self) -> Op:
-        return self.canonical().model_copy(update={"pad": NOTHING})
+        return self.canonical().model_copy(update={"pad": UNPADDED * len(self.pad)})
 
     @property
-    def spans(self) -> tuple[int, int]:
+    def spans(self) -> tuple[int, ...]:
         """The pixels from the first tap of a window to its last, both included."""
-        height, width = (self.dilation[axis] * (self.kernel[axis] - 1) + 1 for axis in AXES)
-        return height, width
+        return tuple(dilation * (kernel - 1) + 1 for kernel, dilation in zip(self.kernel, self.dilation, strict=True))
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        if self.kind != "max" and self.dilation != (1, 1):
+        if self.kind != "max" and max(self.dilation) > 1:
             raise Refusal("SC315", "only a max pool can be dilated", "dilation", "`pool: max`, or a convolution")
-        return Shape(shapes[0].channels, tuple(self._extent(axis, shapes[0].size[axis]) for axis in AXES))
+        return Shape(shapes[0].channels, tuple(map(self._extent, range(len(self.kernel)), shapes[0].size)))
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
-        for axis in AXES:
-            yield Need(axis, output.size[axis] - 1, partial(self._no_window, axis, shapes[0].size[axis]))
+        for axis, size in enumerate(shapes[0].size):
+            yield Need(axis, output.size[axis] - 1, partial(self._no_window, axis, size))
 
     def _extent(self, axis: int, size: Size) -> Size:
         before, after = self.pads(axis)
@@ -100,16 +99,16 @@ class Pool(Op):
         help = f"the input needs at least {self.spans[axis] - before - after} pixels here"
         return Refusal("SC303", message, "kernel", help)
 
-    def dilated(self, factor: tuple[int, int]) -> Op:
-        if all(self.kernel[axis] == 1 or factor[axis] == 1 for axis in AXES):
+    def dilated(self, factor: tuple[int, ...]) -> Op:
+        if all(kernel == 1 or times == 1 for kernel, times in zip(self.kernel, factor, strict=True)):
             return self
         if self.kind != "max":
             raise Refusal("SC507", "takes a mean of neighbours, which cannot be dilated", "kind", "`pool: max`")
         found = on_denser(self, self.sliding, "zero", factor)
-        for axis in AXES:
+        for axis, span in enumerate(found.spans):
             most = max(found.pads(axis))
-            if 2 * most > found.spans[axis]:
-                message = f"would pad by {most} pixels, more than half its dilated kernel of {found.spans[axis]}"
+            if 2 * most > span:
+                message = f"would pad by {most} pixels, more than half its dilated kernel of {span}"
                 raise Refusal("SC507", message, "pad", "a smaller padding, or a larger kernel")
         return found
 
@@ -143,7 +142,11 @@ class Unpool(Op):
         return self.pool_layer
 
     @property
-    def kernel(self) -> tuple[int, int]:
+    def rank(self) -> int | None:
+        return self.pool_layer.rank if self.pool_layer is not None else None
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
         """The pool's."""
         return self.pool.kernel
 
@@ -161,7 +164,7 @@ class Unpool(Op):
         if self.pool_layer is None:
             raise Refusal("SC315", "this undoes no max pool", "pool_layer", "name a layer that is `pool: max`")
         source, pooled, before = shapes
-        if self.pool.dilation != (1, 1):
+        if max(self.pool.dilation) > 1:
             raise Refusal("SC315", "a dilated pool cannot be undone", "pool_layer", "a pool without dilation")
         if any(kernel > stride for kernel, stride in zip(self.kernel, self.pool.steps, strict=True)):
             kernel, stride = ("x".join(map(str, pair)) for pair in (self.kernel, self.pool.steps))
@@ -179,11 +182,11 @@ class Unpool(Op):
             message = f"{source} comes in, and the pool gave {pooled}"
             return Refusal("SC302", message, "pool_layer", "unpool where the map has the size of that pool's result")
 
-        for axis in AXES:
-            if source.size[axis] != pooled.size[axis]:
-                yield Need(axis, difference(source.size[axis], pooled.size[axis]), refusal, equal=True)
+        for axis, (size, wanted) in enumerate(zip(source.size, pooled.size, strict=True)):
+            if size != wanted:
+                yield Need(axis, difference(size, wanted), refusal, equal=True)
 
-    def dilated(self, factor: tuple[int, int]) -> Op:
+    def dilated(self, factor: tuple[int, ...]) -> Op:
         raise too_late()
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
@@ -209,7 +212,7 @@ class GlobalPool(Op):
         return f"{self.kind.replace('_', ' ')} pool"
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        return Shape(shapes[0].channels, (1, 1))
+        return Shape(shapes[0].channels, (1,) * len(shapes[0].size))
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> None:
         return None

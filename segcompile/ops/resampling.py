@@ -6,21 +6,20 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from math import gcd
+from operator import mul
 from typing import Annotated, ClassVar, Literal
 
 from segcompile.ops.base import (
-    AXES,
-    NOTHING,
+    UNPADDED,
     Flag,
     Op,
     OptionalOffset,
-    OptionalPair,
+    OptionalPerAxis,
     Padding,
     PadMode,
     Reads,
     Shape,
     Window,
-    axis_pads,
     dilated_pads,
     too_late,
 )
@@ -45,16 +44,15 @@ class Crop(Op):
         return Shape(shapes[0].channels, shapes[1].size)
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
-        for axis in AXES:
-            have, want = (shape.size[axis] for shape in shapes)
+        for axis, (have, want) in enumerate(zip(*(shape.size for shape in shapes), strict=True)):
             offset = self.offset[axis] if self.offset else 0
             yield Need(axis, difference(have, want) - offset, partial(_uncovered, have, offset, want))
 
     def unpadded(self) -> Op:
         return self.model_copy(update={"offset": None})
 
-    def dilated(self, factor: tuple[int, int]) -> Op:
-        offset = self.offset and tuple(self.offset[axis] * factor[axis] for axis in AXES)
+    def dilated(self, factor: tuple[int, ...]) -> Op:
+        offset = self.offset and tuple(map(mul, self.offset, factor))
         return self.model_copy(update={"offset": offset})
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
@@ -74,31 +72,31 @@ class Pad(Op):
     mode: PadMode = "zero"
 
     def pads(self, axis: int) -> tuple[int, int]:
-        if self.amount == "same":
+        amount = self.amount[axis]
+        if amount == "same":
             raise Refusal("SC315", "`same` belongs to a window; a pad needs a number of pixels", "amount")
-        return axis_pads(self.amount, axis)
+        return amount
 
     @property
     def surroundings(self) -> Literal["zero", "reflect", "edge"]:
         return self.mode
 
     def canonical(self) -> Op:
-        return self if self.amount != NOTHING else Pad(amount=NOTHING)
+        return self if any(map(any, self.amount)) else self.unpadded()
 
     def unpadded(self) -> Op:
-        return Pad(amount=NOTHING)
+        return Pad(amount=UNPADDED * len(self.amount))
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        return Shape(shapes[0].channels, tuple(shapes[0].size[axis] + sum(self.pads(axis)) for axis in AXES))
+        return Shape(shapes[0].channels, tuple(size + sum(self.pads(axis)) for axis, size in enumerate(shapes[0].size)))
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
         if self.mode == "reflect":
-            for axis in AXES:
-                yield reflects(axis, shapes[0].size[axis], self.pads(axis), "amount")
+            for axis, size in enumerate(shapes[0].size):
+                yield reflects(axis, size, self.pads(axis), "amount")
 
-    def dilated(self, factor: tuple[int, int]) -> Op:
-        pads = dilated_pads((*self.pads(0), *self.pads(1)), self.mode, factor)
-        return self.model_copy(update={"amount": pads})
+    def dilated(self, factor: tuple[int, ...]) -> Op:
+        return self.model_copy(update={"amount": dilated_pads(self, self.mode, factor)})
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(offset=self.pads(axis)[0])
@@ -117,7 +115,7 @@ class Resize(Op):
     resamples: ClassVar[bool] = True
     spatial: ClassVar[bool] = True
 
-    factor: OptionalPair = None
+    factor: OptionalPerAxis = None
     mode: Annotated[Literal["nearest", "bilinear"], Reads.WORD] = "bilinear"
     align_corners: Flag = False
 
@@ -128,9 +126,9 @@ class Resize(Op):
             return Shape(shapes[0].channels, shapes[1].size)
         if self.factor is None:
             raise Refusal("SC012", "resize needs a factor or a reference", None, "`resize: 2` or `resize: input`")
-        return Shape(shapes[0].channels, tuple(shapes[0].size[axis] * self.factor[axis] for axis in AXES))
+        return Shape(shapes[0].channels, tuple(map(mul, shapes[0].size, self.factor)))
 
-    def dilated(self, factor: tuple[int, int]) -> Op:
+    def dilated(self, factor: tuple[int, ...]) -> Op:
         raise too_late()
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:

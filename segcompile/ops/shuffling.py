@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar
 
-from segcompile.ops.base import AXES, Op, Positive, Shape, Window, too_late
+from segcompile.ops.base import Op, Positive, Shape, Window, too_late
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import Size, difference
 
 
 class PixelShuffle(Op):
-    """Each group of factor² channels becomes a patch of factor x factor pixels: Shi et al. (2016), equation 4."""
+    """Each group of factor² channels becomes a patch of factor x factor pixels: Shi et al. (2016), equation 4; of a
+    volume, factor³ channels a cube of pixels."""
 
     spelling: ClassVar[str] = "pixel_shuffle"
     main: ClassVar[str] = "factor"
@@ -23,13 +24,14 @@ class PixelShuffle(Op):
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         (source,) = shapes
-        patch = self.factor**2
+        patch = self.factor ** len(source.size)
         if source.channels % patch:
-            message = f"{source.channels} channels do not make patches of {self.factor} x {self.factor} pixels"
+            sides = " x ".join([str(self.factor)] * len(source.size))
+            message = f"{source.channels} channels do not make patches of {sides} pixels"
             raise Refusal("SC308", message, "factor", f"a multiple of {patch} channels before it")
         return Shape(source.channels // patch, tuple(size * self.factor for size in source.size))
 
-    def dilated(self, factor: tuple[int, int]) -> Op:
+    def dilated(self, factor: tuple[int, ...]) -> Op:
         raise too_late()
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
@@ -37,7 +39,8 @@ class PixelShuffle(Op):
 
 
 class SpaceToDepth(Op):
-    """Each patch of factor x factor pixels becomes one pixel of factor² times the channels: PixelShuffle undone."""
+    """Each patch of factor x factor pixels becomes one pixel of factor² times the channels, of a volume factor³ times:
+    PixelShuffle undone."""
 
     spelling: ClassVar[str] = "space_to_depth"
     main: ClassVar[str] = "factor"
@@ -48,11 +51,11 @@ class SpaceToDepth(Op):
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         (source,) = shapes
-        return Shape(source.channels * self.factor**2, tuple(size // self.factor for size in source.size))
+        patch = self.factor ** len(source.size)
+        return Shape(source.channels * patch, tuple(size // self.factor for size in source.size))
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
-        for axis in AXES:
-            size = shapes[0].size[axis]
+        for axis, size in enumerate(shapes[0].size):
             rest = difference(size, size // self.factor * self.factor)
             yield Need(axis, rest, partial(self._cannot_split, size), equal=True)
 
@@ -60,7 +63,7 @@ class SpaceToDepth(Op):
         message = f"{size} pixels cannot be split into patches of {self.factor}"
         return Refusal("SC308", message, "factor", f"a multiple of {self.factor} pixels before it")
 
-    def dilated(self, factor: tuple[int, int]) -> Op:
+    def dilated(self, factor: tuple[int, ...]) -> Op:
         message = "takes neighbouring pixels together, which lie further apart without these strides"
         raise Refusal("SC507", message, None, "`replace` it first: it has no dilation")
 

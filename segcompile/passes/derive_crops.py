@@ -11,7 +11,7 @@ from segcompile.facts.fit import fit
 from segcompile.facts.pairs import pixels
 from segcompile.facts.witness import Atlas
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, AXIS_NAMES, Crop, Refusal, Shape
+from segcompile.ops import AXIS_NAMES, Crop, Refusal, Shape
 from segcompile.passes.disputed_crops import Dispute, find_dispute, report_disputes
 from segcompile.passes.unplaced import why_unplaced
 from segcompile.passes.whole_crops import whole_offset_help
@@ -54,20 +54,21 @@ class _Surveyor:
     findings: Findings
     disputes: list[Dispute] = field(default_factory=list)
 
-    def offset(self, node: Node) -> tuple[int, int]:
-        """(height, width); what is wrong in the same way along both is said once."""
-        found = [self._along(node, axis) for axis in AXES]
+    def offset(self, node: Node) -> tuple[int, ...]:
+        """One number an axis; what is wrong in the same way along all is said once."""
+        rank = self.atlas.graph.rank
+        found = [self._along(node, axis) for axis in range(rank)]
         refusals = [item for item in found if isinstance(item, Refusal)]
-        alike = len({(item.code, item.message) for item in refusals}) == 1 and len(refusals) == 2
+        alike = len({(item.code, item.message) for item in refusals}) == 1 and len(refusals) == rank
         for axis, item in enumerate(found):
-            if isinstance(item, Refusal) and not (alike and axis == 1):
-                along = "" if alike else f", along the {AXIS_NAMES[axis]},"
+            if isinstance(item, Refusal) and not (alike and axis > 0):
+                along = "" if alike else f", along the {AXIS_NAMES[rank][axis]},"
                 message = f"{node.layer}{along} {item.message}"
                 self.findings.add(item.code, message, node.origin.span, help=item.help)
-        height, width = (item if isinstance(item, int) else 0 for item in found)
-        dispute = None if refusals else find_dispute(self.atlas, node, (height, width))
+        offset = tuple(item if isinstance(item, int) else 0 for item in found)
+        dispute = None if refusals else find_dispute(self.atlas, node, offset)
         self.disputes += [dispute] if dispute is not None else []
-        return height, width
+        return offset
 
     def _along(self, node: Node, axis: int) -> int | Refusal:
         """n such that source pixel p + n lies where reference pixel p does, along the first paths; or why not."""

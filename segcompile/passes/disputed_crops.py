@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from segcompile.facts.alignment import Coordinates
 from segcompile.facts.witness import Atlas, Path, counted
 from segcompile.network.graph import Node
-from segcompile.ops import AXES, AXIS_NAMES
+from segcompile.ops import AXIS_NAMES
 from segcompile.text.errors import Findings
 
 
@@ -20,7 +20,7 @@ class Dispute:
     """
 
     crop: Node
-    axis: int | None  # None: both alike
+    axis: int | None  # None: all alike
     offset: int
     otherwise: str
     paths: tuple[Path, Path]
@@ -28,10 +28,11 @@ class Dispute:
     later: list[str] = field(default_factory=list)  # crops that the same join puts in doubt
 
 
-def find_dispute(atlas: Atlas, crop: Node, offset: tuple[int, int]) -> Dispute | None:
+def find_dispute(atlas: Atlas, crop: Node, offset: tuple[int, ...]) -> Dispute | None:
     """The first axis along which the offset does not lay the source's maps on the reference's, all on all."""
-    found = [dispute for axis in AXES if (dispute := _along(atlas, crop, axis, offset[axis])) is not None]
-    if len(found) == 2 and replace(found[0], axis=1) == found[1]:
+    every = (_along(atlas, crop, axis, cut) for axis, cut in enumerate(offset))
+    found = [dispute for dispute in every if dispute is not None]
+    if len(found) == len(offset) and all(replace(found[0], axis=other.axis) == other for other in found):
         return replace(found[0], axis=None)
     return found[0] if found else None
 
@@ -67,7 +68,7 @@ def report_disputes(disputes: Sequence[Dispute], atlas: Atlas, findings: Finding
 
 def _report(dispute: Dispute, atlas: Atlas, findings: Findings) -> None:
     crop, join = dispute.crop, atlas.graph.layer_of(dispute.join)
-    along = f" along the {AXIS_NAMES[dispute.axis]}" if dispute.axis is not None else ""
+    along = f" along the {AXIS_NAMES[atlas.graph.rank][dispute.axis]}" if dispute.axis is not None else ""
     message = f"{crop.layer} is cropped by {dispute.offset}{along}; another path would crop it {dispute.otherwise}"
     offers = (f"by {dispute.offset}", dispute.otherwise)
     words = [

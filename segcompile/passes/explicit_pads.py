@@ -10,7 +10,7 @@ from segcompile.text.errors import Findings
 
 
 def explicit_pads(graph: Graph, findings: Findings) -> Graph:
-    """The graph whose paddings are all [top, bottom, left, right]. A `same` that means none is left for its shape to
+    """The graph whose paddings are all (before, after). A `same` that means none is left for its shape to
     refuse."""
     return replace(graph, nodes=tuple(map(_explicit, graph.nodes)))
 

@@ -54,14 +54,14 @@ def _variations(op: Op, axis: int) -> Iterator[tuple[Op, str]]:
             if size > 0:
                 yield op.model_copy(update={"kernel": _with(kernel, axis, size)}), f"a kernel of {size}"
     pad: Any = getattr(op, "pad", None)
-    if isinstance(pad, tuple):
-        for size in (pad[2 * axis] + 1, pad[2 * axis] - 1):
+    if pad is not None and pad[axis] != "same":
+        before, _ = pad[axis]
+        for size in (before + 1, before - 1):
             if size >= 0:
-                pads = _with(_with(pad, 2 * axis, size), 2 * axis + 1, size)
-                yield op.model_copy(update={"pad": pads}), f"a padding of {size}"
+                yield op.model_copy(update={"pad": _with(pad, axis, (size, size))}), f"a padding of {size}"
 
 
-def _with(values: tuple[int, ...], index: int, value: int) -> tuple[int, ...]:
+def _with(values: tuple[Any, ...], index: int, value: Any) -> tuple[Any, ...]:
     return (*values[:index], value, *values[index + 1 :])
 
 

@@ -193,7 +193,7 @@ def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequenc
         "inputs": {name: {"channels": shape.channels, "size": _sizes(shape)} for name, shape in graph.inputs.items()},
         "sizes": {
             axis: {"legal": _set_json(found.legal), "exact": _set_json(found.exact)}
-            for axis, found in zip(AXIS_NAMES, compiled.sizes, strict=True)
+            for axis, found in zip(AXIS_NAMES[len(compiled.sizes)], compiled.sizes, strict=True)
             if found is not None
         },
         "layers": [_layer_json(nodes, compiled) for nodes in graph.layers.values()],

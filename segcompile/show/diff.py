@@ -98,7 +98,7 @@ def diff_json(found: Difference | None, titles: Titles, models: Sequence[str | N
         "borders": {
             head: {
                 name: {"before": list(axis.before), "after": list(axis.after), "proven": axis.proven}
-                for name, axis in zip(AXIS_NAMES, axes, strict=True)
+                for name, axis in zip(AXIS_NAMES[len(axes)], axes, strict=True)
             }
             for head, axes in found.borders.items()
         },

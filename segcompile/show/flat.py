@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from segcompile.compiler import Compiled
-from segcompile.facts.pairs import Pair
+from segcompile.facts.pairs import PerAxis
 from segcompile.language.write import mapping, values, write_spec
 from segcompile.language.write_training import write_training
 from segcompile.network.flat import flat_names
@@ -104,7 +104,7 @@ def _times(size: tuple[object, ...]) -> str:
     return values(size) if len(set(size)) == 1 else "x".join(map(str, size))
 
 
-def _value(pair: Pair, graph: Graph) -> str:
+def _value(pair: PerAxis, graph: Graph) -> str:
     """A claimed value, as a claim says it; a size that is a function of the image's is that of an input."""
     if any(isinstance(value, AnySize) for value in pair):
         return next(name for name, shape in graph.inputs.items() if shape.size == pair)

@@ -27,7 +27,10 @@ def _summaries(layer: LayerField) -> list[str]:
         return [bound + summary(height)] if height.period > 1 else []
     if max(height.period, width.period) < 2:
         return []
-    return [f"{name}: {bound}{summary(axis)}" for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)]
+    return [
+        f"{name}: {bound}{summary(axis)}"
+        for name, axis in zip(AXIS_NAMES[len(layer.fields)], layer.fields, strict=True)
+    ]
 
 
 def layer_json(layer: LayerField) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def layer_json(layer: LayerField) -> dict[str, Any]:
         "stride": layer.stride and [number(step) for step in layer.stride],
         "period": layer.period,
         "exact": layer.exact,
-        "sizes": {name: _sizes(axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)},
+        "sizes": {name: _sizes(axis) for name, axis in zip(AXIS_NAMES[len(layer.fields)], layer.fields, strict=True)},
     }
 
 

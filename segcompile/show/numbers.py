@@ -10,9 +10,9 @@ from segcompile.ops import AnySize
 WIDTH = 110  # characters of a line
 
 
-def area(size: tuple[float, float]) -> str:
+def area(size: tuple[float, ...]) -> str:
     """`13 x 15`."""
-    return f"{size[0]:g} x {size[1]:g}"
+    return " x ".join(f"{extent:g}" for extent in size)
 
 
 def many(count: int, noun: str) -> str:

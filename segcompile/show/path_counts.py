@@ -36,7 +36,7 @@ def draw_paths(axes: Axes, layer: LayerField, phase: Phase) -> None:
     """Paths from each pixel to one output in the middle, and the squares that hold the shares."""
     found = layer.path_counts(phase)
     least = float(found.counts[found.counts > 0].min()) / 2  # what is not seen is white
-    y, x = pixels(axes, found.counts, layer, phase, (found.top, found.left), "magma_r", least)
+    y, x = pixels(axes, found.counts, layer, phase, found.start, "magma_r", least)
     for share, dashes in zip(SHARES, _DASHES, strict=True):
         radius, (row, column) = found.radius(share), found.centre
         side, label = 2 * radius + 1, f"{share:.0%}: {area(found.square(share))}"

@@ -44,7 +44,7 @@ def phases_text(layer: LayerField) -> str:
     if height == width:
         tables = [_phase_table(f"{layer.name}, height and width alike", height)]
     else:
-        named = zip(AXIS_NAMES, layer.fields, strict=True)
+        named = zip(AXIS_NAMES[len(layer.fields)], layer.fields, strict=True)
         tables = [_phase_table(f"{layer.name}, {name}", axis) for name, axis in named]
     return "\n\n".join(tables if layer.exact else [*tables, _BOUND])
 
@@ -74,7 +74,7 @@ def summary(axis: Field) -> str:
 def phases_json(layer: LayerField) -> dict[str, Any]:
     """The table of each axis: {"period", "step", "fields": [{"first", "last", "size", "touched"}]}, and whether it
     is exact: else some phases see less."""
-    tables = {name: _axis_json(axis) for name, axis in zip(AXIS_NAMES, layer.fields, strict=True)}
+    tables = {name: _axis_json(axis) for name, axis in zip(AXIS_NAMES[len(layer.fields)], layer.fields, strict=True)}
     return {**tables, "exact": layer.exact}
 
 

@@ -77,7 +77,7 @@ def pixels(
     values: Any,
     layer: LayerField,
     phase: Phase,
-    start: tuple[int, int],
+    start: tuple[int, ...],
     colours: str,
     least: float,
     most: float | None = None,

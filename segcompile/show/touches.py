@@ -35,7 +35,8 @@ def touches_text(layer: LayerField, rows: range, columns: range) -> str:
 
 def _outputs(found: ProjectiveField) -> str:
     if found.region is not None:
-        axes = f"rows {indices(found.region.rows)}, columns {indices(found.region.columns)}"
+        rows, columns = found.region.along
+        axes = f"rows {indices(rows)}, columns {indices(columns)}"
         return f"{_counted(found.count)}: {axes}"
     if not found.whole_image:
         return "no output"
@@ -47,7 +48,7 @@ def _counted(outputs: int) -> str:
     return f"{outputs:,} output{'' if outputs == 1 else 's'}"
 
 
-def _repeats(axes: tuple[Repeat, Repeat]) -> str:
+def _repeats(axes: tuple[Repeat, ...]) -> str:
     """`repeats every 16 input pixels, 16 outputs further on, borders aside`."""
     each = [f"every {many(pixels, 'input pixel')}, {_counted(outputs)} further on" for pixels, outputs in axes]
     both = each[0] if axes[0] == axes[1] else f"{each[0]}, along the height; {each[1]}, along the width"

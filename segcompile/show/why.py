@@ -100,7 +100,7 @@ def draw_growth(axes: Axes, view: ReceptiveField, layer: LayerField, phase: Phas
     for axis, side, dashes in sides[:1] if square else sides:
         along = [name for name, _, _ in layer.steps(side, phase) if name in sizes]
         beside = [name for name in sizes if name not in along]
-        label = "on the path to its end" if square else AXIS_NAMES[axis]
+        label = "on the path to its end" if square else AXIS_NAMES[2][axis]
         places = [names.index(name) for name in along]
         axes.plot(
             places, [sizes[n][axis] for n in along], f"o{dashes}", color=_INK, markersize=2.5, linewidth=1, label=label

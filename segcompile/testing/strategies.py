@@ -52,9 +52,9 @@ def pairs(low: int, high: int) -> SearchStrategy[tuple[int, int]]:
     return st.tuples(st.integers(low, high), st.integers(low, high))
 
 
-def sides(most: int) -> SearchStrategy[tuple[int, int, int, int]]:
-    """(top, bottom, left, right), unequal more often than not."""
-    return st.tuples(*(st.integers(0, most) for _ in range(4)))
+def sides(most: int) -> SearchStrategy[tuple[tuple[int, int], ...]]:
+    """((top, bottom), (left, right)), unequal more often than not."""
+    return st.tuples(pairs(0, most), pairs(0, most))
 
 
 def convs() -> SearchStrategy[Conv]:
@@ -65,7 +65,7 @@ def convs() -> SearchStrategy[Conv]:
         kernel=pairs(1, 5),
         stride=pairs(1, 3),
         dilation=pairs(1, 3),
-        pad=st.just("same") | sides(3),
+        pad=st.just(("same",)) | sides(3),
         mode=st.sampled_from(["zero", "zero", "reflect", "edge"]),
         groups=st.sampled_from([1, 2, 4]),
         bias=st.booleans(),
@@ -83,7 +83,7 @@ def deconvs(draw: DrawFn) -> Deconv:
         kernel=pairs(1, 6),
         stride=st.just(stride),
         dilation=st.just(dilation),
-        pad=st.just("same") | sides(2),
+        pad=st.just(("same",)) | sides(2),
         output_pad=st.tuples(st.integers(0, most[0]), st.integers(0, most[1])),
         groups=st.sampled_from([1, 2, 4]),
         bias=st.booleans(),
@@ -95,11 +95,10 @@ def deconvs(draw: DrawFn) -> Deconv:
 def pools(draw: DrawFn) -> Pool:
     """Any pooling over a window; rounding up only where both sides are padded alike."""
     kernel = draw(pairs(1, 4))
-    (top, bottom), (left, right) = (draw(pairs(0, extent // 2)) for extent in kernel)
+    pads = tuple(draw(pairs(0, extent // 2)) for extent in kernel)
     rounding = draw(st.sampled_from(["floor", "ceil"]))
-    pad = (
-        st.just((top, top, left, left)) if rounding == "ceil" else st.just("same") | st.just((top, bottom, left, right))
-    )
+    alike = tuple((before, before) for before, _ in pads)
+    pad = st.just(alike) if rounding == "ceil" else st.just(("same",)) | st.just(pads)
     kinds, stride = st.sampled_from(["max", "avg"]), st.none() | pairs(1, 4)
     return draw(st.builds(Pool, kind=kinds, kernel=st.just(kernel), stride=stride, pad=pad, round=st.just(rounding)))
 
@@ -111,7 +110,7 @@ def unpools(draw: DrawFn) -> Unpool:
     pad_h, pad_w = (draw(st.integers(0, extent // 2)) for extent in kernel)
     stride = (kernel[0] + gap[0], kernel[1] + gap[1]) if any(gap) else None
     rounding = st.sampled_from(["floor", "ceil"])
-    geometry = {"kernel": kernel, "stride": stride, "pad": (pad_h, pad_h, pad_w, pad_w)}
+    geometry = {"kernel": kernel, "stride": stride, "pad": ((pad_h, pad_h), (pad_w, pad_w))}
     pool = st.builds(Pool, kind=st.just("max"), round=rounding, **{name: st.just(v) for name, v in geometry.items()})
     return Unpool(pool_layer=draw(pool))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, BatchNorm, Deconv
+from segcompile.ops import BatchNorm, Deconv
 from segcompile.ops.base import Sliding
 from segcompile.text.errors import CODES, MAX_ERRORS, Diagnostic, SegcompileError
 from segcompile.weights.parameters import Tensor
@@ -114,7 +114,7 @@ def _meaning(node: Node, layer: FileLayer, channels: int) -> Iterator[Difference
 
 def _window(graph: Graph, node: Node, window: Sliding, layer: FileLayer) -> Iterator[Difference]:
     for name, ours, theirs in (("stride", window.stride, layer.stride), ("dilation", window.dilation, layer.dilation)):
-        matters = [axis for axis in AXES if name == "stride" or window.kernel[axis] > 1]
+        matters = [axis for axis, taps in enumerate(window.kernel) if name == "stride" or taps > 1]
         if theirs is not None and any(ours[axis] != theirs[axis] for axis in matters):
             yield _reads(node, layer, name, f"a {name} of", _pair(ours), _pair(theirs))
     if layer.pads is None:
@@ -140,20 +140,20 @@ def _pads(graph: Graph, node: Node) -> tuple[Pads, str]:
     """Padding as the file's is reckoned: of a convolution with that of a `pad` before it, of a transposed one what is
     cut, less what its output is padded by."""
     op = node.op
-    sides = [side for axis in AXES for side in op.pads(axis)]
+    sides = [side for axis in range(graph.rank) for side in op.pads(axis)]
     if isinstance(op, Deconv):
         return (sides[0], sides[1] - op.output_pad[0], sides[2], sides[3] - op.output_pad[1]), "zero"
     before = graph.by_name.get(node.inputs[0])
     mode = op.surroundings if any(sides) else "zero"
     if before is not None and before.op.only_pads and (not any(sides) or before.op.surroundings == mode == "zero"):
-        more = [side for axis in AXES for side in before.op.pads(axis)]
+        more = [side for axis in range(graph.rank) for side in before.op.pads(axis)]
         sides, mode = [a + b for a, b in zip(sides, more, strict=True)], before.op.surroundings
     top, bottom, left, right = sides
     return (top, bottom, left, right), mode or "zero"
 
 
-def _pair(found: tuple[int, int]) -> str:
-    return str(found[0]) if found[0] == found[1] else str(list(found))
+def _pair(found: tuple[int, ...]) -> str:
+    return str(found[0]) if len(set(found)) == 1 else str(list(found))
 
 
 def _sides(pads: Pads, mode: str) -> str:

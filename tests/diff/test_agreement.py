@@ -15,7 +15,7 @@ from segcompile.compiler import analyse_graph
 from segcompile.diff.agreement import disputed_borders
 from segcompile.facts.any_border import AnyBorder
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, Activation, Conv, Deconv, GlobalPool, Op, Pad, Resize, Shape
+from segcompile.ops import Activation, Conv, Deconv, GlobalPool, Op, Pad, Resize, Shape
 from segcompile.testing.strategies import graphs
 from segcompile.text.errors import Findings, SegcompileError
 
@@ -52,11 +52,11 @@ def chain(*ops: Op, size: int = 100) -> Graph:
 
 def conv(pad: int = 0, stride: int = 1, dilation: int = 1, mode: Literal["zero", "reflect", "edge"] = "zero") -> Conv:
     both = (dilation, dilation)
-    return Conv(channels=2, kernel=(3, 3), stride=(stride, stride), dilation=both, pad=(pad,) * 4, mode=mode)
+    return Conv(channels=2, kernel=(3, 3), stride=(stride, stride), dilation=both, pad=((pad, pad),), mode=mode)
 
 
 def padding(amount: int, mode: Literal["zero", "reflect", "edge"] = "zero") -> Pad:
-    return Pad(amount=(amount,) * 4, mode=mode)
+    return Pad(amount=((amount, amount),) * 2, mode=mode)
 
 
 @pytest.mark.parametrize("size", [64, 100, 101])
@@ -103,16 +103,16 @@ def test_every_disputed_pixel_differs_and_no_other(nets: SimpleNamespace, case: 
 NO_INTERIOR = {
     "the image moves": (chain(conv(), padding(1)), chain(padding(1), conv(0, stride=1), padding(0), conv(1))),
     "strides pick other pixels": (
-        chain(Pad(amount=(1, 1, 1, 1)), conv(1, stride=2), Deconv(channels=2, kernel=(2, 2), stride=(2, 2))),
-        chain(conv(1, stride=2), Deconv(channels=2, kernel=(2, 2), stride=(2, 2)), Pad(amount=(1, 1, 1, 1))),
+        chain(Pad(amount=((1, 1), (1, 1))), conv(1, stride=2), Deconv(channels=2, kernel=(2, 2), stride=(2, 2))),
+        chain(conv(1, stride=2), Deconv(channels=2, kernel=(2, 2), stride=(2, 2)), Pad(amount=((1, 1), (1, 1)))),
     ),
     "all of the image is mixed": (
         chain(conv(1), GlobalPool(kind="global_avg")),
         chain(conv(1, mode="edge"), GlobalPool(kind="global_avg")),
     ),
     "one-sided": (
-        chain(Conv(channels=2, kernel=(2, 2), pad=(1, 0, 1, 0))),
-        chain(Conv(channels=2, kernel=(2, 2), pad=(0, 1, 0, 1))),
+        chain(Conv(channels=2, kernel=(2, 2), pad=((1, 0), (1, 0)))),
+        chain(Conv(channels=2, kernel=(2, 2), pad=((0, 1), (0, 1)))),
     ),
 }  # fmt: skip
 
@@ -134,10 +134,10 @@ def repadded(draw: st.DrawFn, graph: Graph) -> Graph:
             if way == "mode":
                 node = replace(node, op=op.model_copy(update={"mode": mode}))
             else:
-                (top, bottom), (left, right) = (op.pads(axis) for axis in AXES)
-                pad = Pad(amount=(top, bottom, left, right), mode=mode)
+                (top, bottom), (left, right) = (op.pads(axis) for axis in range(2))
+                pad = Pad(amount=((top, bottom), (left, right)), mode=mode)
                 nodes.append(Node(f"before_{node.name}", pad, node.inputs, f"before_{node.name}"))
-                bare = op.model_copy(update={"pad": (0, 0, 0, 0)})
+                bare = op.model_copy(update={"pad": ((0, 0), (0, 0))})
                 node = replace(node, op=bare, inputs=(nodes[-1].name,))
         nodes.append(node)
     return replace(graph, nodes=tuple(nodes)).verify()

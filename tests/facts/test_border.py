@@ -15,7 +15,7 @@ from segcompile.facts.any_border import borders_of_any_size
 from segcompile.facts.border import trace_borders
 from segcompile.facts.shapes import infer_shapes
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, AnySize, Deconv, Shape
+from segcompile.ops import AnySize, Deconv, Shape
 from segcompile.testing.strategies import graphs
 from segcompile.text.errors import Findings
 
@@ -54,7 +54,7 @@ def clean_sets(graph: Graph, shapes: dict[str, Shape], axis: int) -> dict[str, s
 def check_sets(graph: Graph) -> None:
     shapes = infer_shapes(graph, Findings())
     borders = trace_borders(graph, shapes)
-    for axis in AXES:
+    for axis in range(2):
         gapped: set[str] = set()
         for node in graph.nodes:
             if leaves_gaps(node, axis) or gapped.intersection(node.inputs):
@@ -91,7 +91,7 @@ def steady(net, more, by: int) -> dict[str, tuple[int, int]]:
         read = [name for i, name in enumerate(node.inputs) if window_of(node, 0, net.shapes, i) is not None]
         same = all(
             window_of(node, axis, net.shapes, i) == window_of(node, axis, more.shapes, i)
-            for axis in AXES
+            for axis in range(2)
             for i in range(len(node.inputs))
         )
         if not same or any(len(along) != 1 for along in scales) or not all(name in found for name in read):
@@ -107,7 +107,7 @@ def farthest(net) -> Fraction:
     """As many input pixels as all layers together may read beyond their tensors: padding of padding adds up."""
     most = Fraction(8)
     for node in net.graph.nodes:
-        for axis in AXES:
+        for axis in range(2):
             for index in range(len(node.inputs)):
                 window, place = window_of(node, axis, net.shapes, index), net.facts[node.name].place[axis]
                 if window is not None and place is not None:
@@ -133,7 +133,7 @@ def check_execution(nets: SimpleNamespace, graph: Graph) -> int:
     borders, count, moved = trace_borders(net.graph, net.shapes), 0, steady(net, more, by)
     loose: set[str] = set()
     for node in net.graph.nodes:
-        if any(leaves_gaps(node, axis) for axis in AXES) or loose.intersection(node.inputs):
+        if any(leaves_gaps(node, axis) for axis in range(2)) or loose.intersection(node.inputs):
             loose.add(node.name)
     for head, name in net.graph.outputs.items():
         height, width = borders[name]

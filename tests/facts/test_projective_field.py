@@ -136,10 +136,10 @@ def test_three_thousand_graphs(data: st.DataObject) -> None:
 
 
 BORDERS = [
-    Conv(channels=CHANNELS, kernel=(3, 3), dilation=(2, 3), pad=(2, 2, 3, 3), mode="edge"),
-    Conv(channels=CHANNELS, kernel=(5, 3), stride=(2, 3), dilation=(2, 2), pad=(4, 3, 2, 1), mode="reflect"),
-    Pad(amount=(3, 2, 1, 5), mode="reflect"),
-    Pad(amount=(3, 0, 0, 4), mode="edge"),
+    Conv(channels=CHANNELS, kernel=(3, 3), dilation=(2, 3), pad=((2, 2), (3, 3)), mode="edge"),
+    Conv(channels=CHANNELS, kernel=(5, 3), stride=(2, 3), dilation=(2, 2), pad=((4, 3), (2, 1)), mode="reflect"),
+    Pad(amount=((3, 2), (1, 5)), mode="reflect"),
+    Pad(amount=((3, 0), (0, 4)), mode="edge"),
     Resize(factor=(3, 2), mode="bilinear"),
     Resize(factor=(3, 2), mode="bilinear", align_corners=True),
     Resize(factor=(2, 3), mode="nearest"),
@@ -160,7 +160,7 @@ def test_one_pixel_that_is_stretched_touches_the_whole_line(size: tuple[int, int
 
 
 def test_an_unpooling_may_touch_the_window_of_a_cell_and_of_a_switch() -> None:
-    op = Unpool(pool_layer={"kind": "max", "kernel": (2, 3), "stride": (3, 3), "pad": (1, 1, 1, 1)})
+    op = Unpool(pool_layer={"kind": "max", "kernel": (2, 3), "stride": (3, 3), "pad": ((1, 1), (1, 1))})
     size = (8, 10)
     graph = unpooled(op, size)
     (before, after) = (graph.inputs[name].size for name in ("in0", "in1"))
@@ -191,7 +191,7 @@ def test_an_output_is_touched_by_what_it_sees_and_that_repeats(data: st.DataObje
 def check_any(graph: Graph, shapes: dict[str, Shape], node: str, pixel: tuple[int, int], data: st.DataObject) -> None:
     """Some cells around those that the pixel touches see it if they are among them, and one period on all is moved."""
     (y, x), strides = pixel, trace_strides(graph, shapes, trace_fields(graph, shapes))
-    found = project(graph, shapes, node, {"input": Region.cell(y, x)})
+    found = project(graph, shapes, node, {"input": Region.cell((y, x))})
     for cell in data.draw(st.lists(st.sampled_from(around(found.local, pixel)), min_size=8, max_size=8)):
         sees = reach(graph, shapes, node, cell)
         assert (cell in found.local if found.local else False) == ((y, x) in sees.regions.get("input", ())), cell
@@ -199,7 +199,7 @@ def check_any(graph: Graph, shapes: dict[str, Shape], node: str, pixel: tuple[in
     again = repeats(graph, shapes, strides, node, "input")
     if again is not None:
         (down, moved_down), (right, moved_right) = again
-        later = project(graph, shapes, node, {"input": Region.cell(y + down, x + 2 * right)}).local
+        later = project(graph, shapes, node, {"input": Region.cell((y + down, x + 2 * right))}).local
         assert cells(later) == {(row + moved_down, column + 2 * moved_right) for row, column in cells(found.local)}
 
 
@@ -212,7 +212,7 @@ def around(region: Region | None, pixel: tuple[int, int]) -> list[tuple[int, int
     """The cells of the smallest rectangle around the region, and those next to it."""
     if region is None:
         return [pixel, (pixel[0] // 2, pixel[1] // 2), (2 * pixel[0], pixel[1])]
-    rows, columns = (range(axis.low - 2, axis.high + 3) for axis in (region.rows, region.columns))
+    rows, columns = (range(axis.low - 2, axis.high + 3) for axis in region.along)
     return [(row, column) for row in rows for column in columns]
 
 
@@ -220,18 +220,18 @@ def test_how_the_size_of_a_reference_came_about_is_not_asked() -> None:
     """`b` has a window that depends on the size, and only lends its size to `c`."""
     image = Shape(1, (AnySize("H"), AnySize("W")))
     nodes = (
-        Node("a", Conv(channels=1, kernel=(3, 3), pad="same"), ("image",), "a"),
+        Node("a", Conv(channels=1, kernel=(3, 3), pad=("same",)), ("image",), "a"),
         Node("b", Resize(factor=(1, 2), align_corners=True), ("a",), "b"),
         Node("c", Resize(), ("a", "b"), "c"),
     )
     graph = Graph("net", {"image": image}, nodes, {"output": "c"}).verify()
     shapes = infer_shapes(graph, Findings())
     strides = trace_strides(graph, shapes, trace_fields(graph, shapes))
-    found = project(graph, shapes, "c", {"image": Region.cell(5, 5)}).local
+    found = project(graph, shapes, "c", {"image": Region.cell((5, 5))}).local
     assert cells(found) == {(row, column) for row in range(4, 7) for column in range(7, 15)}
     assert repeats(graph, shapes, strides, "c", "image") == ((1, 1), (1, 2))
     with pytest.raises(Undecidable, match="resizing W-1 to 2W-1"):
-        project(graph, shapes, "b", {"image": Region.cell(5, 5)})
+        project(graph, shapes, "b", {"image": Region.cell((5, 5))})
 
 
 def test_what_is_mixed_and_spread_again_over_a_map_of_any_size_may_touch_all_of_it() -> None:
@@ -243,10 +243,10 @@ def test_what_is_mixed_and_spread_again_over_a_map_of_any_size_may_touch_all_of_
     )
     graph = Graph("net", {"image": image}, nodes, {"output": "sum"}).verify()
     shapes = infer_shapes(graph, Findings())
-    pixels = {"image": Region.cell(5, 6)}
-    assert project(graph, shapes, "pool", pixels) == Touched(None, Region.cell(0, 0))
+    pixels = {"image": Region.cell((5, 6))}
+    assert project(graph, shapes, "pool", pixels) == Touched(None, Region.cell((0, 0)))
     assert project(graph, shapes, "up", pixels) == Touched(None, None, True)
-    assert project(graph, shapes, "sum", pixels) == Touched(Region.cell(5, 6), None, True)
+    assert project(graph, shapes, "sum", pixels) == Touched(Region.cell((5, 6)), None, True)
 
 
 # --- gradients
@@ -269,7 +269,7 @@ def test_the_layers_of_a_paper_are_touched_where_a_derivative_says(spec: str, si
     image[..., *pixel] += 1j * STEP
     values, measured = run(graph, parameters, {source: image}), 0
     for head, node in graph.outputs.items():
-        found = drawn(project(graph, shapes, node, {source: Region.cell(*pixel)}), shapes[node])
+        found = drawn(project(graph, shapes, node, {source: Region.cell(pixel)}), shapes[node])
         assert (found == (values[head].imag[0] != 0).any(0)).all(), node
         measured += bool(found.any())
     assert measured >= 7

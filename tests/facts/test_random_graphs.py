@@ -47,8 +47,8 @@ def check_counts(nets: SimpleNamespace, graph: Graph, most: int | None = None) -
         said = count_paths(net.graph, net.shapes, node, cell)
         expected = torch.zeros_like(found)
         if said is not None:
-            rows = slice(said.top, said.top + said.counts.shape[0])
-            columns = slice(said.left, said.left + said.counts.shape[1])
+            (top, left), (height, width) = said.start, said.counts.shape
+            rows, columns = slice(top, top + height), slice(left, left + width)
             expected[rows, columns] = torch.from_numpy(said.counts.copy())
             assert said.exact
         assert found.equal(expected), f"{node} at {cell}\n{net.source}"

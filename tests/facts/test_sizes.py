@@ -345,7 +345,7 @@ def tall(kind: str, size: tuple[Any, Any]) -> Graph:
         nodes.append(Node(name, op, inputs, name))
         return name
 
-    conv, last = Conv(channels=4, kernel=(3, 3), pad="same" if kind == "unets" else (0, 0, 0, 0)), "input"
+    conv, last = Conv(channels=4, kernel=(3, 3), pad=("same",) if kind == "unets" else ((0, 0),)), "input"
     while len(nodes) < 10_000:
         if kind == "plain":
             last = add(Activation(kind="relu"), add(conv, last))

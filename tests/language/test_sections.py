@@ -25,7 +25,7 @@ def test_a_papers_table_says_the_layers(bench: Any) -> None:
     graph = bench.compile(text).spec.graph
     assert list(graph.layers) == ["layer1", "layer2", "pool", "layer3"]
     assert [node.op.title for node in graph.nodes] == ["conv", "relu", "conv", "max pool", "conv", "relu6"]
-    assert graph.layers["layer1"][0].op.pad == "same"
+    assert graph.layers["layer1"][0].op.pad == ("same", "same")
 
 
 def test_a_scalar_row_serves_every_column(bench: Any) -> None:

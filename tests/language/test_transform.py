@@ -355,7 +355,7 @@ def test_set_changes_what_it_says_and_nothing_else(bench: Workbench) -> None:
     compiled = bench.compile(derived(bench, edits))
     first = compiled.graph.layers["first.c1"]
     assert len(first) == 1
-    assert first[0].op.pad == (1, 1, 1, 1)
+    assert first[0].op.pad == ((1, 1), (1, 1))
     assert [node.role for node in compiled.graph.layers["fc6"]] == ["main", "act"]
     assert (op(compiled, "fc6").features, op(compiled, "pool1").kind) == (8, "avg")  # type: ignore[attr-defined]
 

@@ -80,7 +80,7 @@ def test_path_counts_of_two_convolutions_are_a_pyramid(tmp_path: Path) -> None:
     found = segcompile.receptive_field(path)["c2"].path_counts()
     side = [1, 2, 3, 2, 1]
     assert found.counts.tolist() == [[a * b for b in side] for a in side]
-    assert (found.top, found.left, found.exact, found.centre) == (-2, -2, True, (0, 0))
+    assert (found.start, found.exact, found.centre) == ((-2, -2), True, (0, 0))
     assert [found.radius(share) for share in (0.1, 0.5, 0.6, 0.61, 1)] == [0, 1, 1, 2, 2]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from segcompile.ops import AXES, Activation, Conv, Crop, Deconv, Op, Pad, Pool, Softmax, Unpool
+from segcompile.ops import Activation, Conv, Crop, Deconv, Op, Pad, Pool, Softmax, Unpool
 from segcompile.ops.base import Sliding
 
-POOL = Pool(kind="max", kernel=(3, 2), pad=(1, 0, 1, 1))
+POOL = Pool(kind="max", kernel=(3, 2), pad=((1, 0), (1, 1)))
 WINDOWS: tuple[tuple[Op, Sliding], ...] = (
     (Conv(channels=4, kernel=(3, 5), stride=(2, 1), dilation=(1, 2)), Sliding((3, 5), (2, 1), (1, 2))),
     (Deconv(channels=4, kernel=(4, 2), stride=(2, 1)), Sliding((4, 2), (2, 1), (1, 1), transposed=True)),
@@ -19,7 +19,7 @@ WINDOWS: tuple[tuple[Op, Sliding], ...] = (
 @pytest.mark.parametrize(("op", "sliding"), WINDOWS)
 def test_the_sliding_window_of_an_op_is_the_one_it_reads_by(op: Op, sliding: Sliding) -> None:
     assert op.sliding == sliding
-    for axis in AXES:
+    for axis in range(2):
         window = op.window(axis, [20, 20, 20], 0)
         assert window is not None
         stride = window.upsample if sliding.transposed else window.stride
@@ -28,13 +28,13 @@ def test_the_sliding_window_of_an_op_is_the_one_it_reads_by(op: Op, sliding: Sli
         )  # fmt: skip
 
 
-SAME = Conv(channels=4, kernel=(3, 4), pad="same")
+SAME = Conv(channels=4, kernel=(3, 4), pad=("same",))
 FORMS: tuple[tuple[Op, Op, Op], ...] = (  # an op, its canonical form, and that without padding
-    (SAME, SAME.model_copy(update={"pad": (1, 1, 1, 2)}), SAME.model_copy(update={"pad": (0, 0, 0, 0)})),
+    (SAME, SAME.model_copy(update={"pad": ((1, 1), (1, 2))}), SAME.model_copy(update={"pad": ((0, 0), (0, 0))})),
     (Conv(channels=4, kernel=(3, 3), mode="edge"), *[Conv(channels=4, kernel=(3, 3))] * 2),
     (
-        Deconv(channels=4, kernel=(4, 4), stride=(2, 2), pad="same", output_pad=(1, 0)),
-        Deconv(channels=4, kernel=(4, 4), stride=(2, 2), pad=(1, 1, 1, 1), output_pad=(1, 0)),
+        Deconv(channels=4, kernel=(4, 4), stride=(2, 2), pad=("same",), output_pad=(1, 0)),
+        Deconv(channels=4, kernel=(4, 4), stride=(2, 2), pad=((1, 1), (1, 1)), output_pad=(1, 0)),
         Deconv(channels=4, kernel=(4, 4), stride=(2, 2)),
     ),
     (
@@ -44,11 +44,15 @@ FORMS: tuple[tuple[Op, Op, Op], ...] = (  # an op, its canonical form, and that 
     ),
     (
         Unpool(pool_layer=POOL),
-        Unpool(pool_layer=Pool(kind="max", kernel=(3, 2), stride=(3, 2), pad=(1, 0, 1, 1))),
+        Unpool(pool_layer=Pool(kind="max", kernel=(3, 2), stride=(3, 2), pad=((1, 0), (1, 1)))),
         Unpool(pool_layer=Pool(kind="max", kernel=(3, 2), stride=(3, 2))),
     ),
-    (Pad(amount=(0, 0, 0, 0), mode="edge"), *[Pad(amount=(0, 0, 0, 0))] * 2),
-    (Pad(amount=(1, 0, 2, 0), mode="edge"), Pad(amount=(1, 0, 2, 0), mode="edge"), Pad(amount=(0, 0, 0, 0))),
+    (Pad(amount=((0, 0), (0, 0)), mode="edge"), *[Pad(amount=((0, 0), (0, 0)))] * 2),
+    (
+        Pad(amount=((1, 0), (2, 0)), mode="edge"),
+        Pad(amount=((1, 0), (2, 0)), mode="edge"),
+        Pad(amount=((0, 0), (0, 0))),
+    ),
     (Crop(offset=(1, 2)), Crop(offset=(1, 2)), Crop()),
     (Softmax(), Softmax(), Softmax()),
 )
@@ -62,9 +66,9 @@ def test_ops_that_do_the_same_have_one_form(op: Op, canonical: Op, unpadded: Op)
 
 def test_an_op_that_says_nothing_has_no_padding_and_shifts_nothing() -> None:
     op = Activation(kind="relu")
-    assert [op.pads(axis) for axis in AXES] == [(0, 0), (0, 0)]
+    assert [op.pads(axis) for axis in range(2)] == [(0, 0), (0, 0)]
     assert (op.sliding, op.surroundings, op.shift([5, 7], 1), op.aligns) == (None, None, 0, "none")
-    assert (op.groups_of(8), op.buffers([]), Pad(amount=(1, 1, 1, 1)).bounds) == (None, (), None)
+    assert (op.groups_of(8), op.buffers([]), Pad(amount=((1, 1), (1, 1))).bounds) == (None, (), None)
 
 
 def test_a_convolution_says_its_groups() -> None:

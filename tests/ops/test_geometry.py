@@ -15,8 +15,6 @@ from typing import Any
 import pytest
 
 from segcompile.ops import (
-    AXES,
-    HEIGHT,
     Add,
     AnySize,
     Concat,
@@ -133,9 +131,9 @@ def attributes() -> Iterator[tuple[int, int, int, tuple[int, int]]]:
     yield from product((1, 2, 3, 4), (1, 2, 3), (1, 2, 3), pads)
 
 
-def four(pads: tuple[int, int]) -> tuple[int, int, int, int]:
+def down(pads: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
     """Padding of the height alone."""
-    return (*pads, 0, 0)
+    return pads, (0, 0)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -143,7 +141,7 @@ def test_a_convolution_slides_its_window_over_the_padded_line(size: int) -> None
     for kernel, stride, dilation, pads in attributes():
         taps = [dilation * t for t in range(kernel)]
         attributes_ = {"kernel": both(kernel), "stride": both(stride), "dilation": both(dilation)}
-        held(Conv(channels=4, pad=four(pads), **attributes_), [size], slid(size, taps, stride, pads))
+        held(Conv(channels=4, pad=down(pads), **attributes_), [size], slid(size, taps, stride, pads))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -152,7 +150,7 @@ def test_padding_that_is_same_gives_one_output_a_stride_and_puts_an_odd_pixel_be
         taps = [dilation * t for t in range(kernel)]
         line = slid(size, taps, stride, (taps[-1] // 2, -(-taps[-1] // 2)))
         assert len(line) == -(-size // stride)
-        made = {"kernel": both(kernel), "stride": both(stride), "dilation": both(dilation), "pad": "same"}
+        made = {"kernel": both(kernel), "stride": both(stride), "dilation": both(dilation), "pad": ("same",)}
         held(Conv(channels=4, **made), [size], line)
         if kernel > 1:
             held(Pool(kind="max", **made), [size], line)
@@ -164,7 +162,7 @@ def test_a_pool_slides_its_window_and_may_overhang_the_end(size: int, rounding: 
     for kernel, stride, dilation, pads in attributes():
         taps = [dilation * t for t in range(kernel)]
         pool = Pool(
-            kind="max", kernel=both(kernel), stride=both(stride), dilation=both(dilation), pad=four(pads),
+            kind="max", kernel=both(kernel), stride=both(stride), dilation=both(dilation), pad=down(pads),
             round=rounding,
         )  # fmt: skip
         if 2 * max(pads) > taps[-1] + 1:
@@ -184,7 +182,7 @@ def test_a_transposed_convolution_writes_each_input_and_is_cut(size: int) -> Non
     for (kernel, stride, dilation, cut), more in product(attributes(), (0, 1, 2)):
         taps = [dilation * t for t in range(kernel)]
         made = {"kernel": both(kernel), "stride": both(stride), "dilation": both(dilation)}
-        op = Deconv(channels=4, pad=four(cut), output_pad=(more, 0), **made)
+        op = Deconv(channels=4, pad=down(cut), output_pad=(more, 0), **made)
         if more >= max(stride, dilation):
             with pytest.raises(Refusal, match="must be smaller than"):
                 op.result([Shape(4, (size, OTHER))])
@@ -197,7 +195,7 @@ def test_a_transposed_convolution_that_is_same_gives_stride_times_the_pixels(siz
     for kernel, stride, dilation in product((1, 2, 3, 4), (1, 2, 3), (1, 2, 3)):
         taps = [dilation * t for t in range(kernel)]
         op = Deconv(
-            channels=4, kernel=both(kernel), stride=both(stride), dilation=both(dilation), pad="same"
+            channels=4, kernel=both(kernel), stride=both(stride), dilation=both(dilation), pad=("same",)
         )  # fmt: skip
         surplus = taps[-1] + 1 - stride
         if surplus < 0:
@@ -211,7 +209,7 @@ def test_a_transposed_convolution_that_is_same_gives_stride_times_the_pixels(siz
 
 def test_padding_and_cropping_move_the_line() -> None:
     for size, before, after in product(SIZES, (0, 1, 2), (0, 1, 3)):
-        held(Pad(amount=(before, after, 0, 0)), [size], [{i} for i in range(-before, size + after)])
+        held(Pad(amount=((before, after), (0, 0))), [size], [{i} for i in range(-before, size + after)])
         line = [{before + i} for i in range(after)]
         reference = Shape(4, (after, OTHER))
         op = Crop(offset=(before, 0))
@@ -236,9 +234,12 @@ def test_on_a_denser_map_every_so_many_outputs_read_what_they_read_before() -> N
         (6, 7), (1, 2, 3), (1, 2, 3), (1, 2), ((0, 0), (1, 1), (1, 0), (0, 2))
     ):
         made: dict[str, Any] = {"kernel": both(kernel), "stride": (1, 1), "dilation": both(dilation)}
-        tried: list[Op] = [Conv(channels=4, pad=four(pads), **made), Pad(amount=four(pads))]
-        tried += [Conv(channels=4, pad="same", **made), Conv(channels=4, pad=(pads[0], 0, 0, 0), mode="edge", **made)]
-        tried += [Pool(kind="max", pad=four(pads), **made)] if 2 * max(pads) <= dilation * (kernel - 1) else []
+        tried: list[Op] = [Conv(channels=4, pad=down(pads), **made), Pad(amount=down(pads))]
+        tried += [
+            Conv(channels=4, pad=("same",), **made),
+            Conv(channels=4, pad=((pads[0], 0), (0, 0)), mode="edge", **made),
+        ]
+        tried += [Pool(kind="max", pad=down(pads), **made)] if 2 * max(pads) <= dilation * (kernel - 1) else []
         for op, axis in product(tried, (0, 1)):
             op = turned(op) if axis else op
             sparse = op.result([Shape(4, (size, 40)[:: 1 - 2 * axis])]).size[axis]
@@ -251,7 +252,7 @@ def test_on_a_denser_map_every_so_many_outputs_read_what_they_read_before() -> N
 
 def test_a_pool_whose_padding_would_be_more_than_half_its_dilated_kernel_is_refused() -> None:
     for kernel, pad, factor, axis in product((2, 3, 4), (1, 2), (2, 3), (0, 1)):
-        pads = four((pad, 0)) if axis == 0 else (0, 0, pad, 0)
+        pads = down((pad, 0)) if axis == 0 else ((0, 0), (pad, 0))
         op = Pool(kind="max", kernel=(kernel, kernel), stride=(1, 1), pad=pads)
         steps = (factor, 1) if axis == 0 else (1, factor)
         if 2 * pad * factor > factor * (kernel - 1) + 1:
@@ -259,22 +260,24 @@ def test_a_pool_whose_padding_would_be_more_than_half_its_dilated_kernel_is_refu
                 op.dilated(steps)
         else:
             assert op.dilated(steps).pads(axis) == (pad * factor, 0)
-    half = Pool(kind="max", kernel=(2, 3), stride=(1, 1), pad=(1, 0, 0, 0))  # exactly half of a kernel may be padding
+    half = Pool(
+        kind="max", kernel=(2, 3), stride=(1, 1), pad=((1, 0), (0, 0))
+    )  # exactly half of a kernel may be padding
     assert half.dilated((1, 2)).pads(0) == (1, 0)
 
 
 def test_a_denser_map_dilates_what_has_neighbours_and_pads_as_it_says() -> None:
     """A kernel of one pixel has no dilation; `same` stays where it says the same, else it becomes its numbers."""
     for kernel, factor in product(((1, 1), (1, 3), (3, 1), (5, 3)), ((2, 1), (1, 3), (2, 3))):
-        conv = Conv(channels=4, kernel=kernel, pad="same").dilated(factor)
-        pool = Pool(kind="max", kernel=kernel, stride=(1, 1), pad="same").dilated(factor)
+        conv = Conv(channels=4, kernel=kernel, pad=("same",)).dilated(factor)
+        pool = Pool(kind="max", kernel=kernel, stride=(1, 1), pad=("same",)).dilated(factor)
         want = tuple(f if k > 1 else 1 for k, f in zip(kernel, factor, strict=True))
-        assert conv == Conv(channels=4, kernel=kernel, dilation=want, pad="same")
-        assert pool == Pool(kind="max", kernel=kernel, stride=(1, 1), dilation=want, pad="same")
-    uneven = Conv(channels=4, kernel=(2, 4), pad="same").dilated((2, 3))
-    assert uneven == Conv(channels=4, kernel=(2, 4), dilation=(2, 3), pad=(0, 2, 3, 6))
-    assert Conv(channels=4, kernel=(2, 3), pad="same").dilated((2, 1)).pad == (0, 2, 1, 1)
-    assert Conv(channels=4, kernel=(3, 2), pad="same").dilated((1, 2)).pad == (1, 1, 0, 2)
+        assert conv == Conv(channels=4, kernel=kernel, dilation=want, pad=("same",))
+        assert pool == Pool(kind="max", kernel=kernel, stride=(1, 1), dilation=want, pad=("same",))
+    uneven = Conv(channels=4, kernel=(2, 4), pad=("same",)).dilated((2, 3))
+    assert uneven == Conv(channels=4, kernel=(2, 4), dilation=(2, 3), pad=((0, 2), (3, 6)))
+    assert Conv(channels=4, kernel=(2, 3), pad=("same",)).dilated((2, 1)).pad == ((0, 2), (1, 1))
+    assert Conv(channels=4, kernel=(3, 2), pad=("same",)).dilated((1, 2)).pad == ((1, 1), (0, 2))
 
 
 def test_a_crop_on_a_denser_map_starts_as_many_times_further() -> None:
@@ -285,10 +288,10 @@ def test_a_crop_on_a_denser_map_starts_as_many_times_further() -> None:
 def test_what_a_denser_map_pads_otherwise_is_refused() -> None:
     for mode, axis in product(("edge", "reflect"), (0, 1)):
         factor = (2, 1) if axis == 0 else (1, 2)
-        behind = tuple(int(side == 2 * axis + 1) for side in range(4))
+        behind = tuple((0, int(axis == along)) for along in range(2))
         with pytest.raises(Refusal, match="a denser map ends with other pixels"):
             Pad(amount=behind, mode=mode).dilated(factor)
-        other = tuple(int(side == 2 * (1 - axis) + 1) for side in range(4))
+        other = behind[::-1]
         assert Pad(amount=other, mode=mode).dilated(factor) == Pad(amount=other, mode=mode)
 
 
@@ -317,8 +320,8 @@ def test_a_reflection_takes_fewer_pixels_than_there_are() -> None:
     for size, before, after in product(SIZES, (0, 1, 3), (0, 2, 3)):
         kernel = before + after + 1
         for op in (
-            Pad(amount=(before, after, 0, 0), mode="reflect"),
-            Conv(channels=4, kernel=both(kernel), pad=(before, after, 0, 0), mode="reflect"),
+            Pad(amount=((before, after), (0, 0)), mode="reflect"),
+            Conv(channels=4, kernel=both(kernel), pad=((before, after), (0, 0)), mode="reflect"),
         ):
             if max(before, after) > size - 1:  # it would reach beyond the other end
                 with pytest.raises(Refusal, match="cannot be reflected"):
@@ -389,7 +392,7 @@ def test_an_unpool_gives_back_the_size_and_reads_the_windows_that_hold_a_pixel()
     for size, kernel, more, pads in product(range(4, 10), (1, 2, 3), (0, 1), ((0, 0), (1, 1), (0, 1), (1, 0))):
         if 2 * max(pads) > kernel:
             continue
-        pool = Pool(kind="max", kernel=(kernel, kernel), stride=(kernel + more,) * 2, pad=(*pads, *pads))
+        pool = Pool(kind="max", kernel=(kernel, kernel), stride=(kernel + more,) * 2, pad=(pads, pads))
         windows = slid(size, range(kernel), kernel + more, pads)
         before = Shape(4, (size, size))
         cells = pool.result([before])
@@ -455,8 +458,8 @@ def test_a_map_of_any_size_that_is_aligned_has_more_than_a_pixel() -> None:
     height, width = AnySize("H"), AnySize("W")
     for align in ("center_crop", "pad"):
         op = Add(align=align)
-        for axis in AXES:
-            sizes = [(width, height), (width + 3, height)] if axis == HEIGHT else [(height, width), (height, width + 3)]
+        for axis in range(2):
+            sizes = [(width, height), (width + 3, height)] if axis == 0 else [(height, width), (height, width + 3)]
             maps = [Shape(4, size) for size in sizes]
             needs = [*op.needs(maps, op.output(maps))]
             assert [(need.axis, need.slack, need.equal) for need in needs] == [
@@ -494,11 +497,11 @@ def test_a_fully_connected_layer_reads_one_vector_of_all_pixels() -> None:
 # --- any size --------------------------------------------------------------------------------------------------------
 
 WINDOWED = [
-    *(Conv(channels=4, kernel=both(k), stride=both(s), pad=four(p)) for k, s, _, p in attributes()),
+    *(Conv(channels=4, kernel=both(k), stride=both(s), pad=down(p)) for k, s, _, p in attributes()),
     *(Pool(kind="max", kernel=both(k), stride=both(s), round="ceil") for k, s in product((2, 3, 4), (1, 2, 3))),
-    *(Pool(kind="max", kernel=both(3), stride=both(s), pad=four((1, s % 2)), round="ceil") for s in (1, 2, 4)),
-    *(Deconv(channels=4, kernel=both(k), stride=both(s), pad=four(p)) for k, s, _, p in attributes()),
-    *(Pad(amount=(a, b, 0, 0)) for a, b in product((0, 2), (0, 3))),
+    *(Pool(kind="max", kernel=both(3), stride=both(s), pad=down((1, s % 2)), round="ceil") for s in (1, 2, 4)),
+    *(Deconv(channels=4, kernel=both(k), stride=both(s), pad=down(p)) for k, s, _, p in attributes()),
+    *(Pad(amount=((a, b), (0, 0))) for a, b in product((0, 2), (0, 3))),
     *(SpaceToDepth(factor=factor) for factor in (1, 2, 3)),
     Resize(factor=both(3)),
 ]  # fmt: skip

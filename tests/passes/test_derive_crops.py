@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from segcompile.compiler import compile_spec
 from segcompile.facts.shapes import infer_shapes
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, Activation, Add, Concat, Conv, Crop, Deconv, Dropout, Pool, Shape
+from segcompile.ops import Activation, Add, Concat, Conv, Crop, Deconv, Dropout, Pool, Shape
 from segcompile.passes.derive_crops import derive_offsets
 from segcompile.testing.strategies import pairs
 from segcompile.text.errors import Diagnostic, Findings, SegcompileError
@@ -81,7 +81,7 @@ def test_offsets_of_the_fcn_family_are_those_of_the_release_and_of_caffe(nets: S
     graph = nets.compiled(nets.root / f"tests/data/valid/{spec}_layers.yaml").graph
     assert offsets(graph) == {name: (offset, offset) for name, offset in FCN[spec].items()}
     for name, found in offsets(graph).items():
-        assert found == tuple(caffe_offset(graph, graph.by_name[name], axis) for axis in AXES)
+        assert found == tuple(caffe_offset(graph, graph.by_name[name], axis) for axis in range(2))
 
 
 def test_fcn_alexnet_needs_an_odd_kernel_to_come_back_to_the_pixels_of_the_input(nets: SimpleNamespace) -> None:
@@ -115,11 +115,11 @@ def fcns(draw: st.DrawFn) -> Graph:
     last = "input"
     for _ in range(draw(st.integers(1, 4))):
         kernel, stride, pad = draw(pairs(1, 5)), draw(st.sampled_from([(1, 1), (2, 2), (3, 3)])), draw(pairs(0, 2))
-        pads = (pad[0], pad[0], pad[1], pad[1])
+        pads = tuple((side, side) for side in pad)
         if draw(st.booleans()):
             op: Conv | Pool = Conv(channels=4, kernel=kernel, stride=stride, dilation=draw(pairs(1, 2)), pad=pads)
         else:
-            pads = tuple(min(side, kernel[i // 2] // 2) for i, side in enumerate(pads))
+            pads = tuple((min(side, taps // 2),) * 2 for side, taps in zip(pad, kernel, strict=True))
             op = Pool(kind="max", kernel=kernel, stride=stride, pad=pads, round="ceil")
         last = add(op, last)
     taps = ["input", *(node.name for node in nodes[:-1])]
@@ -139,7 +139,7 @@ def test_every_offset_is_that_of_caffes_coordinate_maps_and_so_is_every_refusal(
     assume(all(node.name in shapes for node in graph.nodes[:-1]))
     found, diagnostics = derived_with(graph, shapes)
     said = {item.code.code for item in diagnostics}
-    wanted = [caffe_offset(graph, graph.by_name["crop"], axis) for axis in AXES]
+    wanted = [caffe_offset(graph, graph.by_name["crop"], axis) for axis in range(2)]
     refused = {code for offset in wanted if (code := refusal(offset)) is not None}
     assert said == refused
     if not refused:

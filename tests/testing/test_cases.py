@@ -89,10 +89,10 @@ def test_a_convolution_by_hand() -> None:
 
 
 def test_a_mean_does_not_count_what_overhangs_the_padding() -> None:
-    pool = Pool(kind="avg", kernel=(2, 2), pad=(1, 1, 1, 1), round="ceil")
+    pool = Pool(kind="avg", kernel=(2, 2), pad=((1, 1), (1, 1)), round="ceil")
     found = reference.run(layer(pool, 2), {}, {"x": np.ones((1, 1, 2, 2))})
     assert found["output"].tolist() == [[[[0.25, 0.25], [0.25, 0.25]]]]
-    found = reference.run(layer(pool.model_copy(update={"pad": (0, 0, 0, 0)})), {}, {"x": np.ones((1, 1, 3, 3))})
+    found = reference.run(layer(pool.model_copy(update={"pad": ((0, 0), (0, 0))})), {}, {"x": np.ones((1, 1, 3, 3))})
     assert found["output"].tolist() == [[[[1.0, 1.0], [1.0, 1.0]]]]
 
 

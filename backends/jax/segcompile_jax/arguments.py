@@ -4,32 +4,30 @@ from __future__ import annotations
 
 from segcompile.emit import Code
 from segcompile.emit.arguments import same_sides, symmetric
-from segcompile.ops import AXES, Conv, Deconv, Pad, Pool
+from segcompile.ops import Conv, Deconv, Pad, Pool
 
-Sides = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right))
+Sides = tuple[tuple[int, int], ...]  # (before, after) along each axis
 
 
 def sides(op: Conv | Deconv | Pool | Pad) -> Sides:
-    height, width = (op.pads(axis) for axis in AXES)
-    return height, width
+    return tuple(map(op.pads, range(op.rank or 0)))
 
 
-def padding(op: Conv) -> int | tuple[int, int] | str:
+def padding(op: Conv) -> int | tuple[int, ...] | str:
     """The argument of nnx.Conv: numbers where the sides are alike."""
-    (top, _), (left, _) = sides(op)
-    return same_sides((top, left)) if symmetric(op) else str(sides(op))
+    return same_sides(tuple(before for before, _ in sides(op))) if symmetric(op) else str(sides(op))
 
 
 def is_padded_before(op: Conv) -> bool:
     """Whether the image is padded before a convolution, not by it: with edges and reflections; and with more zeros
     before it than the kernel reaches but fewer behind, of which XLA gets the gradient wrong in float32 on a CPU
     (openxla/xla#48713)."""
-    reaches = (op.window(axis, (), 0).reach for axis in AXES)
+    reaches = (op.window(axis, (), 0).reach for axis in range(len(op.kernel)))
     wrong = any(before > reach > behind for (before, behind), reach in zip(sides(op), reaches, strict=True))
     return wrong or (op.mode != "zero" and any(map(any, sides(op))))
 
 
 def padded(source: str, around: Sides, mode: str) -> Code:
-    """Code that pads height and width; `mode` is the spec's."""
+    """Code that pads a map; `mode` is the spec's."""
     told = "" if mode == "zero" else f', mode="{mode}"'
-    return Code(f"jnp.pad({source}, ((0, 0), {around[0]}, {around[1]}, (0, 0)){told})", {"jnp"})
+    return Code(f"jnp.pad({source}, {((0, 0), *around, (0, 0))}{told})", {"jnp"})

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segcompile.emit import Code
-from segcompile.ops import AXES, GlobalPool, Pool, Shape, Unpool
+from segcompile.ops import GlobalPool, Pool, Shape, Unpool
 from segcompile_jax.arguments import Sides, sides
 
 
 def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     """The mean counts the spec's padding, as in PyTorch and Caffe, but not what a last window overhangs."""
     around = _reached(op)
-    (_, bottom), (_, right) = sides(op)
-    overhang = ((0, around[0][1] - bottom), (0, around[1][1] - right))
-    if op.dilation != (1, 1):
+    overhang = tuple((0, reached - after) for (_, reached), (_, after) in zip(around, sides(op), strict=True))
+    if max(op.dilation) > 1:
         text = f"dilated_max_pool({inputs[0]}, {op.kernel}, {op.steps}, {op.dilation}, {around})"
         return Code(text, {"dilated_max_pool"})
     if op.kind == "max" or not any(map(any, overhang)):
@@ -39,8 +38,7 @@ def _window(op: Pool, around: Sides) -> str:
 def _reached(op: Pool) -> Sides:
     """The padding, and behind the image as much more as rounding up may need at any size: a stride less one pixel, but
     not so much that a window would start there."""
-    height, width = sides(op)
     if op.round == "floor":
-        return height, width
-    more = [min(op.pads(axis)[1] + op.steps[axis], op.spans[axis]) - 1 for axis in AXES]
-    return (height[0], more[0]), (width[0], more[1])
+        return sides(op)
+    each = zip(sides(op), op.steps, op.spans, strict=True)
+    return tuple((before, min(after + step, span) - 1) for (before, after), step, span in each)

@@ -10,7 +10,6 @@ from segcompile.emit.arguments import number, same_sides
 from segcompile.emit.joins import aligned
 from segcompile.emit.rules import add, apply_member, crop, flat_features, mul, response_norm_arguments, scale
 from segcompile.ops import (
-    AXES,
     Activation,
     Add,
     BatchNorm,
@@ -114,8 +113,8 @@ def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], o
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     function = "nearest" if op.mode == "nearest" else "interpolate_corners" if op.align_corners else "interpolate"
-    height, width = (f"{inputs[0]}.shape[{1 + axis}] * {op.factor[axis]}" if op.factor else "" for axis in AXES)
-    size = f"{inputs[1]}.shape[1:3]" if len(inputs) == 2 else f"({height}, {width})"
+    sides = (f"{inputs[0]}.shape[{axis}] * {factor}" for axis, factor in enumerate(op.factor or (), 1))
+    size = f"{inputs[1]}.shape[1:3]" if len(inputs) == 2 else f"({', '.join(sides)})"
     return Code(f"{function}({inputs[0]}, {size})", {function})
 
 

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from segcompile.emit import Needs, Target
 from segcompile.emit.arguments import symmetric
-from segcompile.ops import AXES, Op, Pool, Unpool
+from segcompile.ops import Op, Pool, Unpool
 from segcompile_torch.initialisation import initialise
 from segcompile_torch.pooling import pads_itself
 from segcompile_torch.reserved import MODELS
@@ -15,7 +15,7 @@ from segcompile_torch.rules import TORCH, TORCH_IN_STAGES
 
 def refuses(op: Op) -> str | None:
     """What PyTorch cannot do of an op that has a rule."""
-    if isinstance(op, Pool) and op.round == "ceil" and any(_starts_in_padding(op, axis) for axis in AXES):
+    if isinstance(op, Pool) and op.round == "ceil" and _starts_in_padding(op):
         unequal = "unequal padding" if not symmetric(op) else "padding of more than half the kernel"
         return f"PyTorch cannot round up over {unequal}; a pad layer before it can, with `round: floor`"
     if isinstance(op, Unpool) and not symmetric(op.pool):
@@ -23,9 +23,10 @@ def refuses(op: Op) -> str | None:
     return None
 
 
-def _starts_in_padding(op: Pool, axis: int) -> bool:
+def _starts_in_padding(op: Pool) -> bool:
     """Whether a last window could start behind the image, where PyTorch would keep it and Caffe drops it."""
-    return not pads_itself(op) and op.pads(axis)[1] + op.steps[axis] > op.spans[axis]
+    reaches = (op.pads(axis)[1] + step > op.spans[axis] for axis, step in enumerate(op.steps))
+    return not pads_itself(op) and any(reaches)
 
 
 _HELPERS: dict[str, Needs] = {

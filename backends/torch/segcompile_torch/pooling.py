@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from segcompile.emit import Code
 from segcompile.emit.arguments import same_sides, symmetric
-from segcompile.ops import AXES, GlobalPool, Pool, Shape, Unpool
+from segcompile.ops import GlobalPool, Pool, Shape, Unpool
 from segcompile_torch.arguments import pads
 
 
@@ -21,14 +21,14 @@ def switched_pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence
 
 def pads_itself(op: Pool) -> bool:
     """Whether the pooling takes the padding: alike on both sides, and at most half the kernel, however dilated."""
-    return symmetric(op) and all(2 * op.pads(axis)[0] <= op.kernel[axis] for axis in AXES)
+    return symmetric(op) and all(2 * op.pads(axis)[0] <= op.kernel[axis] for axis in range(len(op.kernel)))
 
 
 def _pool(op: Pool, source: str, end: str = "") -> Code:
     arguments = [str(same_sides(op.kernel))]
     if op.steps != op.kernel:
         arguments.append(str(same_sides(op.steps)))
-    if op.dilation != (1, 1):
+    if max(op.dilation) > 1:
         end = f", dilation={same_sides(op.dilation)}{end}"
     if not pads_itself(op):
         outside = ', value=float("-inf")' if op.kind == "max" else ""

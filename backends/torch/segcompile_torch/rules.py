@@ -9,7 +9,6 @@ from segcompile.emit.arguments import number, same_sides, symmetric
 from segcompile.emit.joins import aligned
 from segcompile.emit.rules import add, apply_member, crop, flat_features, mul, response_norm_arguments, scale
 from segcompile.ops import (
-    AXES,
     Activation,
     Add,
     BatchNorm,
@@ -107,7 +106,7 @@ def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
     """Whether PyTorch's nearest neighbour, floor(p * scale) in float32, is the one in whole numbers at every size: by
     powers of two it is; 14 pixels on 46 it lays one off."""
     try:
-        windows = [op.window(axis, [shape.size[axis] for shape in shapes], 0) for axis in AXES]
+        windows = [op.window(axis, [shape.size[axis] for shape in shapes], 0) for axis in range(len(shapes[0].size))]
     except Undecidable:
         return False
     return all(found is not None and found.stride == 1 and found.upsample.bit_count() == 1 for found in windows)
@@ -115,8 +114,8 @@ def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     if op.mode == "nearest" and not _exact_in_floats(op, shapes):
-        height, width = (f"{inputs[0]}.shape[{2 + axis}] * {op.factor[axis]}" if op.factor else "" for axis in AXES)
-        size = f"{inputs[1]}.shape[2:]" if len(inputs) == 2 else f"({height}, {width})"
+        sides = (f"{inputs[0]}.shape[{axis}] * {factor}" for axis, factor in enumerate(op.factor or (), 2))
+        size = f"{inputs[1]}.shape[2:]" if len(inputs) == 2 else f"({', '.join(sides)})"
         return Code(f"nearest({inputs[0]}, {size})", {"nearest"})
     to = f"{inputs[1]}.shape[2:]" if len(inputs) == 2 else f"scale_factor={same_sides(op.factor or (1, 1))}"
     corners = "" if op.mode == "nearest" else f", align_corners={op.align_corners}"

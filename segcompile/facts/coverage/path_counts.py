@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from math import prod
+from operator import add, sub
 from typing import TYPE_CHECKING
 
 from segcompile.facts.coverage.reach import backwards, windows_of
@@ -36,35 +37,33 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PathCounts:
-    """counts[y, x] * 2**exponent paths lead from input pixel (top + y, left + x) to the output cell.
+    """counts[i, ...] * 2**exponent paths lead from input pixel (start[0] + i, ...) to the output cell.
 
-    Along a chain of layers, counts are a product: `factors` are those of the rows and those of the columns, and only
-    `counts` itself needs room. Where branches meet, they are one array, of rows and columns.
+    Along a chain of layers, counts are a product: `factors` are one an axis, and only `counts` itself needs room. Where
+    branches meet, they are one array of all axes.
     """
 
-    top: int
-    left: int
+    start: tuple[int, ...]
     factors: tuple[Array, ...]
     exponent: int = 0
 
     def __repr__(self) -> str:
-        height, width = self.size
-        return f"<paths from {height} x {width} pixels, the first ({self.top}, {self.left})>"
+        size, start = " x ".join(map(str, self.size)), ", ".join(map(str, self.start))
+        return f"<paths from {size} pixels, the first ({start})>"
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Of the smallest rectangle around the pixels that paths lead from."""
-        height, width = (length for factor in self.factors for length in factor.shape)
-        return height, width
+    def size(self) -> tuple[int, ...]:
+        """Of the smallest box around the pixels that paths lead from."""
+        return tuple(length for factor in self.factors for length in factor.shape)
 
     @cached_property
     def counts(self) -> Array:
-        """The counts, (height, width). Raises SegcompileError (SC410) for more than 2**24 pixels."""
+        """The counts, an array of all axes. Raises SegcompileError (SC410) for more than 2**24 pixels."""
         try:
             return _dense(self)
         except TooLarge:
-            height, width = self.size
-            message = f"a field of {height:,} x {width:,} pixels is too large to draw out"
+            size = " x ".join(f"{extent:,}" for extent in self.size)
+            message = f"a field of {size} pixels is too large to draw out"
             raise fail(
                 "SC410", message, help=f"an array has at most {MOST_CELLS:,} pixels; `radius` is known"
             ) from None
@@ -75,53 +74,50 @@ class PathCounts:
         return self.exponent == 0 and prod(float(factor.max()) for factor in self.factors) <= EXACT
 
     @property
-    def centre(self) -> tuple[float, float]:
-        """The input position, (row, column), of the centre of mass, to half a pixel."""
+    def centre(self) -> tuple[float, ...]:
+        """The input position of the centre of mass along each axis, to half a pixel."""
         import numpy
 
-        y, x = (round(2 * float(part @ numpy.arange(len(part)) / part.sum())) / 2 for part in self._sums)
-        return self.top + y, self.left + x
+        middles = (round(2 * float(part @ numpy.arange(len(part)) / part.sum())) / 2 for part in self._sums)
+        return tuple(start + middle for start, middle in zip(self.start, middles, strict=True))
 
     def radius(self, share: float) -> float:
-        """The least r such that the square of pixels not further than r, along either axis, from the centre of mass
-        holds `share` (0 .. 1) of all paths."""
+        """The least r such that the pixels not further than r, along every axis, from the centre of mass hold `share`
+        (0 .. 1) of all paths."""
         import numpy
 
-        rows, columns = self._farther
+        farther = self._farther
         if len(self.factors) == 1:
-            farther = numpy.maximum(rows[:, None], columns[None, :])
-            held = numpy.cumsum(numpy.bincount(farther.ravel(), self.counts.ravel()))
+            farthest = reduce(numpy.maximum, numpy.ix_(*farther))
+            held = numpy.cumsum(numpy.bincount(farthest.ravel(), self.counts.ravel()))
         else:
-            most = max(rows.max(), columns.max()) + 1
-            height, width = (
-                numpy.cumsum(numpy.bincount(places, part / part.sum(), most))
-                for places, part in zip((rows, columns), self._sums, strict=True)
-            )
-            held = height * width
+            most = max(int(places.max()) for places in farther) + 1
+            along = zip(farther, self._sums, strict=True)
+            each = (numpy.cumsum(numpy.bincount(places, part / part.sum(), most)) for places, part in along)
+            held = reduce(numpy.multiply, each)
         return float(numpy.searchsorted(held, share * held[-1] * (1 - 1e-12))) / 2
 
-    def square(self, share: float) -> tuple[float, float]:
-        """Height and width of the square of that radius, no larger than the rectangle that paths lead from."""
-        side, (height, width) = 2 * self.radius(share) + 1, self.size
-        return min(side, height), min(side, width)
+    def square(self, share: float) -> tuple[float, ...]:
+        """The sides of the square of that radius, no larger than the box that paths lead from."""
+        side = 2 * self.radius(share) + 1
+        return tuple(min(side, extent) for extent in self.size)
 
     @property
-    def _sums(self) -> tuple[Array, Array]:
-        """In proportion to the paths from each row, and from each column."""
-        first, *second = self.factors
-        return (first, second[0]) if second else (first.sum(1), first.sum(0))
+    def _sums(self) -> tuple[Array, ...]:
+        """In proportion to the paths from each index of an axis, for every axis."""
+        first, *others = self.factors
+        axes = range(first.ndim)
+        return self.factors if others else tuple(first.sum(tuple(a for a in axes if a != axis)) for axis in axes)
 
     @property
-    def _farther(self) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
-        """How far each row, and each column, is from the centre of mass, in half pixels."""
+    def _farther(self) -> tuple[NDArray[numpy.int64], ...]:
+        """How far each index of an axis is from the centre of mass, in half pixels, for every axis."""
         import numpy
 
-        starts, (y, x) = (self.top, self.left), self.centre
-        rows, columns = (
+        return tuple(
             (2 * numpy.abs(start + numpy.arange(length) - middle)).astype(int)
-            for start, length, middle in zip(starts, self.size, (y, x), strict=True)
+            for start, length, middle in zip(self.start, self.size, self.centre, strict=True)
         )
-        return rows, columns
 
 
 def _dense(counts: PathCounts) -> Array:
@@ -129,29 +125,29 @@ def _dense(counts: PathCounts) -> Array:
 
     if len(counts.factors) == 1:
         return counts.factors[0]
-    if counts.size[0] * counts.size[1] > MOST_CELLS:
+    if prod(counts.size) > MOST_CELLS:
         raise TooLarge
-    found = numpy.multiply.outer(*counts.factors)
+    found = reduce(numpy.multiply.outer, counts.factors)
     found.setflags(write=False)
     return found
 
 
-def count_paths(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tuple[int, int]) -> PathCounts | None:
-    """The paths from every input pixel (of all inputs together) to `cell` (row, column) of the map that `node` gives;
-    None where nothing reaches it. The counts run on into the padding.
+def count_paths(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tuple[int, ...]) -> PathCounts | None:
+    """The paths from every input pixel (of all inputs together) to `cell`, one index an axis, of the map that `node`
+    gives; None where nothing reaches it. The counts run on into the padding.
 
     Raises Undecidable where a window depends on a symbolic size, TooLarge where branches meet in fields of more than
     MOST_CELLS pixels.
     """
     import numpy
 
-    found: dict[str, list[PathCounts]] = {node: [PathCounts(*cell, (numpy.ones(1), numpy.ones(1)))]}
+    found: dict[str, list[PathCounts]] = {node: [PathCounts(cell, (numpy.ones(1),) * len(cell))]}
     for name in backwards(graph, node):
         if name in graph.inputs or name not in found:
             continue
         total = _sum(found.pop(name))
-        for source, height, width in windows_of(graph.by_name[name], shapes):
-            read = _read_by(total, height, width)
+        for source, windows in windows_of(graph.by_name[name], shapes):
+            read = _read_by(total, windows)
             if read is not None:
                 found.setdefault(source, []).append(read)
     if not found:
@@ -162,42 +158,43 @@ def count_paths(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tupl
     return total
 
 
-def _read_by(counts: PathCounts, height: Window, width: Window) -> PathCounts | None:
-    if len(counts.factors) == 2:
-        rows = _along(counts.factors[0][:, None], counts.top, height)
-        columns = _along(counts.factors[1][:, None], counts.left, width)
-        if rows is None or columns is None:
+def _read_by(counts: PathCounts, windows: tuple[Window, ...]) -> PathCounts | None:
+    """The paths a layer further back, through windows, one an axis."""
+    factors, start = list(counts.factors), list(counts.start)
+    apart = len(factors) == len(windows)
+    for axis, window in enumerate(windows):
+        factor, turned = (axis, 0) if apart else (0, axis)
+        found = _along(factors[factor], turned, start[axis], window)
+        if found is None:
             return None
-        return _scaled(PathCounts(rows[1], columns[1], (rows[0][:, 0], columns[0][:, 0]), counts.exponent))
-    rows = _along(counts.factors[0], counts.top, height)
-    columns = _along(rows[0].T, counts.left, width) if rows is not None else None
-    if rows is None or columns is None:
-        return None
-    return _scaled(PathCounts(rows[1], columns[1], (columns[0].T,), counts.exponent))
+        factors[factor], start[axis] = found
+    return _scaled(PathCounts(tuple(start), tuple(factors), counts.exponent))
 
 
-def _along(array: Array, first: int, window: Window) -> tuple[Array, int] | None:
+def _along(counts: Array, axis: int, first: int, window: Window) -> tuple[Array, int] | None:
     """The counts of the inputs i with upsample * i = stride * p + dilation * t - offset, summed over p and t, along
-    the first axis; and the index of the first of them."""
+    one axis of the array; and the index of the first of them."""
     import numpy
 
     if window == Window():
-        return array, first
+        return counts, first
+    array = numpy.moveaxis(counts, axis, 0)
+    beside = array[0].size
     extent = (len(array) - 1) * window.stride + window.reach + 1
     start = window.stride * first - window.offset
     skip = -start % window.upsample
     if skip >= extent:
         return None
     length = (extent - skip - 1) // window.upsample + 1
-    if length * array.shape[1] > MOST_CELLS or extent * array.shape[1] > 4 * MOST_CELLS:
+    if length * beside > MOST_CELLS or extent * beside > 4 * MOST_CELLS:
         raise TooLarge
-    places = numpy.zeros((extent, array.shape[1]))
+    places = numpy.zeros((extent, *array.shape[1:]))
     if window.stride:
         places[: (len(array) - 1) * window.stride + 1 : window.stride] = array
     else:
         places[0] = array.sum(0)
     places = _repeated(places, window.taps, window.dilation)
-    return places[skip :: window.upsample], (start + skip) // window.upsample
+    return numpy.moveaxis(places[skip :: window.upsample], 0, axis), (start + skip) // window.upsample
 
 
 def _repeated(array: Array, times: int, step: int) -> Array:
@@ -234,14 +231,15 @@ def _sum(parts: list[PathCounts]) -> PathCounts:
 
     if len(parts) == 1:
         return parts[0]
-    top, left = min(part.top for part in parts), min(part.left for part in parts)
-    height = max(part.top + part.size[0] for part in parts) - top
-    width = max(part.left + part.size[1] for part in parts) - left
-    if height * width > MOST_CELLS:
+    start = tuple(map(min, zip(*(part.start for part in parts), strict=True)))
+    stops = (map(add, part.start, part.size) for part in parts)
+    size = tuple(max(stop) - low for low, stop in zip(start, zip(*stops, strict=True), strict=True))
+    if prod(size) > MOST_CELLS:
         raise TooLarge
     exponent = max(part.exponent for part in parts)
-    total = numpy.zeros((height, width))
+    total = numpy.zeros(size)
     for part in parts:
-        y, x, scale = part.top - top, part.left - left, 2.0 ** (part.exponent - exponent)
-        total[y : y + part.size[0], x : x + part.size[1]] += _dense(part) * scale
-    return _scaled(PathCounts(top, left, (total,), exponent))
+        firsts = map(sub, part.start, start)
+        box = tuple(slice(first, first + length) for first, length in zip(firsts, part.size, strict=True))
+        total[box] += _dense(part) * 2.0 ** (part.exponent - exponent)
+    return _scaled(PathCounts(start, (total,), exponent))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segcompile.facts.coverage.region import Product, Region, unite
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXES, Shape, Window
+from segcompile.ops import Shape, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,10 @@ class Reach:
     whole: frozenset[str]
 
 
-def reach(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tuple[int, int]) -> Reach:
-    """What reaches `cell` (row, column) of the map that `node` gives. Raises Undecidable where that depends on a size
-    that is symbolic, TooWide where it is beyond any network's field."""
-    found: dict[str, list[Product]] = {node: list(Region.cell(*cell).products)}
+def reach(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tuple[int, ...]) -> Reach:
+    """What reaches `cell`, one index an axis, of the map that `node` gives. Raises Undecidable where that depends on a
+    size that is symbolic, TooWide where it is beyond any network's field."""
+    found: dict[str, list[Product]] = {node: list(Region.cell(cell).products)}
     regions: dict[str, Region] = {}
     whole: set[str] = set()
     for name in backwards(graph, node):
@@ -36,8 +36,8 @@ def reach(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tuple[int,
         if region is None:
             continue
         regions[name] = region
-        for source, height, width in windows_of(current, shapes) if current is not None else ():
-            read = region.read_by(height, width)
+        for source, windows in windows_of(current, shapes) if current is not None else ():
+            read = region.read_by(windows)
             if read is not None:
                 found.setdefault(source, []).extend(read.products)
     return Reach(regions, frozenset(whole))
@@ -55,13 +55,15 @@ def mixes(node: Node, shapes: Mapping[str, Shape]) -> bool:
     return node.op.whole_image or not shapes[node.name].size
 
 
-def windows_of(node: Node, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Window, Window]]:
-    """Each input whose values the node's outputs read through windows, with these (height, width). None of an op that
+def windows_of(node: Node, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, tuple[Window, ...]]]:
+    """Each input whose values the node's outputs read through windows, with these, one an axis. None of an op that
     mixes the whole image. Raises Undecidable."""
     sizes = [shapes[name].size for name in node.inputs]
     if mixes(node, shapes) or not all(sizes):
         return
+    along = list(zip(*sizes, strict=True))
     for index, name in enumerate(node.inputs):
-        height, width = (node.op.window(axis, [size[axis] for size in sizes], index) for axis in AXES)
-        if height is not None and width is not None:
-            yield name, height, width
+        windows = tuple(node.op.window(axis, each, index) for axis, each in enumerate(along))
+        known = tuple(window for window in windows if window is not None)
+        if len(known) == len(windows):
+            yield name, known

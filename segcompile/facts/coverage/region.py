@@ -1,14 +1,16 @@
-"""Exact sets of (row, column) cells, as unions of products of index sets.
+"""Exact sets of cells of a map, as unions of products of index sets, one an axis.
 
-Windows treat the axes apart, so one path gives a product rows x columns; where branches meet, products are united
-and the result is no product any more: ASPP's branches touch 25 of the 7 x 7 cells of its projections.
+Windows treat the axes apart, so one path gives a product, of an image rows x columns; where branches meet, products are
+united and the result is no product any more: ASPP's branches touch 25 of the 7 x 7 cells of its projections.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product as every
+from math import prod
 from typing import TYPE_CHECKING
 
 from segcompile.facts.index_set import IndexSet, read_by, union
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[numpy.bool_]
 
-Product = tuple[IndexSet, IndexSet]  # rows, columns
+Product = tuple[IndexSet, ...]  # one factor an axis
 
 MOST = 64  # products that are kept as they come; more are split into bands of rows, of which there are not many
 
@@ -32,99 +34,122 @@ class Region:
     products: tuple[Product, ...]
 
     @staticmethod
-    def cell(row: int, column: int) -> Region:
+    def cell(indices: Sequence[int]) -> Region:
         """One cell."""
-        return Region(((IndexSet(row, row), IndexSet(column, column)),))
+        return Region((tuple(IndexSet(index, index) for index in indices),))
 
     @cached_property
-    def rows(self) -> IndexSet:
-        """The rows that hold a cell: the projection on the vertical axis."""
-        found = union(rows for rows, _ in self.products)
-        assert found is not None
-        return found
+    def along(self) -> Product:
+        """The projection on each axis: of an image the rows that hold a cell, and the columns."""
+        found = tuple(union(factors) for factors in zip(*self.products, strict=True))
+        return tuple(factor for factor in found if factor is not None)
 
     @cached_property
-    def columns(self) -> IndexSet:
-        """The columns that hold a cell."""
-        found = union(columns for _, columns in self.products)
-        assert found is not None
-        return found
-
-    @cached_property
-    def bands(self) -> tuple[tuple[IndexSet, IndexSet], ...]:
-        """The same cells with disjoint rows: every row once, in the band of the columns it holds."""
-        return tuple(_bands(self.products))
+    def bands(self) -> tuple[Product, ...]:
+        """The same cells in products of which no two share one; of an image every row once, in the band of the columns
+        it holds."""
+        return tuple(_apart(self.products))
 
     @cached_property
     def count(self) -> int:
         """Cells."""
-        return sum(rows.count * columns.count for rows, columns in self.bands)
+        return sum(prod(factor.count for factor in band) for band in self.bands)
 
-    def __contains__(self, cell: tuple[int, int]) -> bool:
-        return any(cell[0] in rows and cell[1] in columns for rows, columns in self.products)
+    def __contains__(self, cell: Sequence[int]) -> bool:
+        return any(all(map(IndexSet.__contains__, product, cell)) for product in self.products)
 
-    def runs(self) -> Iterator[tuple[int, int, int]]:
-        """(row, first column, last column) of every stretch of cells."""
-        for rows, columns in self.bands:
-            stretches = list(columns.runs())
-            for first, last in rows.runs():
-                for row in range(first, last + 1):
-                    yield from ((row, start, end) for start, end in stretches)
+    def runs(self) -> Iterator[tuple[int, ...]]:
+        """Every stretch of cells along the last axis: (row, first column, last column) of an image."""
+        for *outer, last in self.bands:
+            stretches = list(last.runs())
+            for indices in every(*map(_indices, outer)):
+                yield from ((*indices, *ends) for ends in stretches)
 
     def mask(self) -> Mask:
-        """The smallest rectangle around the cells, true where there is one; [0, 0] is (rows.low, columns.low)."""
+        """The smallest box around the cells, true where there is one; its first cell has the low ends of `along`."""
         import numpy
 
-        found = numpy.zeros((self.rows.width, self.columns.width), dtype=bool)
-        for row, first, last in self.runs():
-            found[row - self.rows.low, first - self.columns.low : last - self.columns.low + 1] = True
+        found = numpy.zeros([factor.width for factor in self.along], dtype=bool)
+        lows = [factor.low for factor in self.along]
+        for *outer, first, last in self.runs():
+            row = [slice(index - low, index - low + 1) for index, low in zip(outer, lows, strict=False)]
+            found[(*row, slice(first - lows[-1], last - lows[-1] + 1))] = True
         return found
 
-    def read_by(self, height: Window, width: Window) -> Region | None:
-        """The cells of a tensor that these cells of the next one read."""
-        found = ((read_by(height, rows), read_by(width, columns)) for rows, columns in self.products)
-        return unite((rows, columns) for rows, columns in found if rows is not None and columns is not None)
+    def read_by(self, windows: Sequence[Window]) -> Region | None:
+        """The cells of a tensor that these cells of the next one read, by windows, one an axis."""
+        return unite(whole(map(read_by, windows, product)) for product in self.products)
 
-    def within(self, height: int, width: int) -> Region | None:
-        """The part on a map of that size."""
-        found = ((rows.within(0, height - 1), columns.within(0, width - 1)) for rows, columns in self.products)
-        return unite((rows, columns) for rows, columns in found if rows is not None and columns is not None)
+    def within(self, sizes: Sequence[int]) -> Region | None:
+        """The part on a map of these sizes."""
+        ends = [size - 1 for size in sizes]
+        return unite(
+            whole(factor.within(0, end) for factor, end in zip(product, ends, strict=True)) for product in self.products
+        )
 
 
-def unite(products: Iterable[Product]) -> Region | None:
+def whole(factors: Iterable[IndexSet | None]) -> Product | None:
+    """The product; None for the empty one, of which a factor is empty."""
+    found: Product = ()
+    for factor in factors:
+        if factor is None:
+            return None
+        found = (*found, factor)
+    return found
+
+
+def unite(products: Iterable[Product | None]) -> Region | None:
     """The union, in as few products as are easily found; None for the empty set."""
-    found = _merged(_merged(list(dict.fromkeys(products)), 0), 1)
+    found = list(dict.fromkeys(product for product in products if product is not None))
+    for axis in reversed(range(len(found[0]) if len(found) > 1 else 0)):
+        found = _merged(found, axis)
     kept: list[Product] = []
-    for product in sorted(found, key=lambda item: -item[0].width * item[1].width):
-        if not any(rows.issuperset(product[0]) and columns.issuperset(product[1]) for rows, columns in kept):
+    for product in sorted(found, key=lambda item: -prod(factor.width for factor in item)):
+        if not any(all(map(IndexSet.issuperset, other, product)) for other in kept):
             kept.append(product)
     if len(kept) > MOST:
-        kept = _bands(kept)
+        kept = _apart(kept)
     return Region(tuple(kept)) if kept else None
 
 
 def _merged(products: list[Product], axis: int) -> list[Product]:
-    """One product for all that are equal along `axis`."""
-    if len(products) < 2:
-        return products
-    groups: dict[IndexSet, list[IndexSet]] = {}
+    """One product for all that differ along `axis` alone."""
+    groups: dict[Product, list[IndexSet]] = {}
     for product in products:
-        groups.setdefault(product[axis], []).append(product[1 - axis])
+        groups.setdefault(product[:axis] + product[axis + 1 :], []).append(product[axis])
     joined = ((same, union(others)) for same, others in groups.items())
-    return [(same, other) if axis == 0 else (other, same) for same, other in joined if other is not None]
+    return [(*same[:axis], other, *same[axis:]) for same, other in joined if other is not None]
 
 
-def _bands(products: Iterable[Product]) -> list[Product]:
-    """Products with disjoint rows and pairwise different columns."""
-    bands: list[Product] = []
-    for rows, columns in products:
-        split: list[Product] = []
-        rest: IndexSet | None = rows
+def _apart(products: Iterable[Product]) -> list[Product]:
+    """Products of which no two share a cell: disjoint along the first axis, or alike there and disjoint behind it."""
+    bands: list[tuple[IndexSet, tuple[Product, ...]]] = []
+    for first, *others in products:
+        behind: Product = tuple(others)
+        split: list[tuple[IndexSet, tuple[Product, ...]]] = []
+        rest: IndexSet | None = first
         for had, inside in bands:
-            both = had.intersection(rows)
-            split += [(both, union((inside, columns)) or columns)] if both is not None else []
-            outside = had.difference(rows)
+            both = had.intersection(first)
+            split += [(both, _with(inside, behind))] if both is not None else []
+            outside = had.difference(first)
             split += [(outside, inside)] if outside is not None else []
             rest = rest and rest.difference(had)
-        bands = _merged(split + ([(rest, columns)] if rest is not None else []), 1)
-    return bands
+        split += [(rest, (behind,))] if rest is not None else []
+        groups: dict[tuple[Product, ...], list[IndexSet]] = {}
+        for had, inside in split:
+            groups.setdefault(inside, []).append(had)
+        bands = [(both, inside) for inside, alike in groups.items() if (both := union(alike)) is not None]
+    return [(first, *product) for first, inside in bands for product in inside]
+
+
+def _with(products: tuple[Product, ...], product: Product) -> tuple[Product, ...]:
+    """Products apart, and one more that may share cells with them."""
+    if not product or product in products:
+        return products
+    if len(product) == 1:
+        return ((union((*(factor for (factor,) in products), *product)) or product[0],),)
+    return tuple(_apart((*products, product)))
+
+
+def _indices(factor: IndexSet) -> Iterator[int]:
+    return (index for first, last in factor.runs() for index in range(first, last + 1))

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from operator import mul
 
 from segcompile.network.graph import Graph, Node, Role
 from segcompile.network.selector import Selector
 from segcompile.network.splice import remove, revised
-from segcompile.ops import AXES, Op, Pool, Refusal
+from segcompile.ops import Op, Pool, Refusal
 from segcompile.passes.edited import Edited, Layer
 from segcompile.passes.edits.selection import layers_of
 from segcompile.passes.edits.sizes import Known, shapes_while_edited
 from segcompile.text.errors import CODES, Diagnostic, Label, Span, fail
 
-_Factor = tuple[int, int]  # how many times as dense a map is, along height and width
-_ONE: _Factor = (1, 1)
+_Factor = tuple[int, ...]  # how many times as dense a map is, along each axis
 
 
 def atrous(layers: tuple[Selector, ...], span: Span, graph: Graph, base: Graph) -> Edited:
@@ -56,13 +56,15 @@ def _take_out(graph: Graph, selectors: tuple[Selector, ...], span: Span, edit: s
     chosen: dict[str, Span] = {}
     for selector in selectors:
         chosen |= dict.fromkeys(_strided(selector, graph, edit), selector.span)
-    factors: dict[str, _Factor] = {}  # node -> how dense its result is
+    one = (1,) * graph.rank
+    factors: dict[str, _Factor] = dict.fromkeys(graph.inputs, one)  # input or node -> how dense its result is
     after: dict[str, Layer] = {}
     overhanging: list[str] = []
     shapes = shapes_while_edited(graph)
     for name, layer in graph.layers.items():
         factor = _entering(layer[0], graph, factors, span)
-        if factor == _ONE and name not in chosen:
+        if factor == one and name not in chosen:
+            factors[layer[-1].name] = one
             continue
         overhanging += [name] if _overhangs(layer[0].op, shapes[layer[0].inputs[0]]) else []
         after[name], grown = _dilated(layer, factor, chosen.get(name), span)
@@ -71,20 +73,21 @@ def _take_out(graph: Graph, selectors: tuple[Selector, ...], span: Span, edit: s
 
 
 def _strided(selector: Selector, graph: Graph, edit: str) -> list[str]:
-    strided = [layer[0].layer for layer in layers_of(selector, graph) if _stride(layer[0].op) != _ONE]
+    strided = [layer[0].layer for layer in layers_of(selector, graph) if max(_stride(layer[0].op), default=1) > 1]
     if not strided:
         help = f"`{edit}` takes convolutions and pools that have a stride"
         raise fail("SC502", f"`{selector.text}` has no stride to take out", selector.span, help=help)
     return strided
 
 
-def _stride(op: Op) -> _Factor:
-    return op.sliding.stride if op.sliding is not None and not op.sliding.transposed else _ONE
+def _stride(op: Op) -> tuple[int, ...]:
+    """How many pixels an op goes on along each axis; () for one that takes every pixel."""
+    return op.sliding.stride if op.sliding is not None and not op.sliding.transposed else ()
 
 
 def _entering(node: Node, graph: Graph, factors: Mapping[str, _Factor], span: Span) -> _Factor:
     """How dense the maps are that a layer computes with. Raises SegcompileError (SC503) where they are unequally so."""
-    found = {factors.get(name, _ONE): graph.layer_of(name) for name in node.inputs}
+    found = {factors[name]: graph.layer_of(name) for name in node.inputs}
     if len(found) > 1:
         (_, name), (_, sparse) = sorted(found.items(), reverse=True)[:2]
         verb = "joins" if node.op.joins else "reads"
@@ -100,8 +103,8 @@ def _dilated(layer: Layer, factor: _Factor, chosen: Span | None, span: Span) -> 
     main, *carried = layer
     op, grown, at = main.op, factor, chosen or span
     if chosen is not None:
-        grown = (factor[0] * _stride(op)[0], factor[1] * _stride(op)[1])
-        op = op.model_copy(update={"stride": _ONE})
+        grown = tuple(map(mul, factor, _stride(op)))
+        op = op.model_copy(update={"stride": (1,) * len(factor)})
     after = [_on_denser(replace(main, op=op), factor, at, f"`remove: [{main.layer}]`")]
     for node in carried:
         after.append(_on_denser(node, grown, at, f"`set: {{{node.layer}: {{{node.role}: none}}}}`"))
@@ -114,7 +117,7 @@ def _dilated(layer: Layer, factor: _Factor, chosen: Span | None, span: Span) -> 
 def _on_denser(node: Node, factor: _Factor, at: Span, edit: str) -> Node:
     """The node on a map `factor` times as dense. Raises SegcompileError where its op is none there; `edit` would take
     it away."""
-    if factor == _ONE:
+    if max(factor) == 1:
         return node
     try:
         return replace(node, op=node.op.dilated(factor))
@@ -128,11 +131,11 @@ def _on_denser(node: Node, factor: _Factor, at: Span, edit: str) -> Node:
 
 def _overhangs(op: Op, entering: Known) -> bool:
     """Whether the last window of a pool that rounds up may overhang the border."""
-    if not isinstance(op, Pool) or op.round == "floor" or op.steps == _ONE:
+    if not isinstance(op, Pool) or op.round == "floor" or max(op.steps) == 1:
         return False
     if isinstance(entering, Refusal):
         return True
-    rests = (entering.size[axis] + (sum(op.pads(axis)) - op.spans[axis]) for axis in AXES)
+    rests = (size + (sum(op.pads(axis)) - op.spans[axis]) for axis, size in enumerate(entering.size))
     return any(not isinstance(rest, int) or rest % op.steps[axis] for axis, rest in enumerate(rests))
 
 

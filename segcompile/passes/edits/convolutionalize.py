@@ -12,7 +12,6 @@ from segcompile.network.graph import Graph, Node
 from segcompile.network.selector import Selector
 from segcompile.network.splice import revised
 from segcompile.ops import Conv, Linear, Refusal, Shape
-from segcompile.ops.size import AnySize
 from segcompile.passes.edited import Edited
 from segcompile.passes.edits.selection import layers_of
 from segcompile.passes.edits.sizes import Known, result, shapes_while_edited
@@ -62,18 +61,16 @@ def _convolution(node: Node, graph: Graph, trained: Known, entering: Known, span
     if not entering.size:
         message = f"`{layer}` reads `{read}`, which gives a vector: a convolution needs a map"
         raise fail("SC503", message, span, help=f"convolutionalize `{read}` with it")
-    kernel = trained.size or (1, 1)
-    if (entering.size or (1, 1)) != kernel or entering.channels != trained.channels:
+    sides = trained.size or (1,) * graph.rank  # a vector is a map of one pixel
+    if entering.size != sides or entering.channels != trained.channels:
         message = f"{entering} enters `{layer}` here, and its weight is for {trained}"
         raise fail("SC503", message, span, help="convolutionalize before the edit that changes this")
-    height, width = kernel
-    if isinstance(height, AnySize) or isinstance(width, AnySize):
+    kernel = tuple(side for side in sides if isinstance(side, int))
+    if len(kernel) < len(sides):
         message = f"{trained} enters `{layer}` in the base: no kernel follows from a size that is not fixed"
         raise fail("SC310", message, span, help="derive from a base whose input has a size")
     linear = node.op
-    return Conv(
-        channels=linear.features, kernel=(height, width), bias=linear.bias, init=linear.init, frozen=linear.frozen
-    )
+    return Conv(channels=linear.features, kernel=kernel, bias=linear.bias, init=linear.init, frozen=linear.frozen)
 
 
 def _with_op(node: Node, op: Conv, span: Span) -> Node:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segcompile.ops import Conv, Pad
+from segcompile.ops import Conv, Op, Pad
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]
@@ -18,7 +18,12 @@ _NUMPY_MODE: dict[str, Any] = {"zero": "constant", "reflect": "reflect", "edge":
 
 def padded(x: Array, op: Conv | Pad) -> Array:
     """The map within its padding."""
-    return np.pad(x, ((0, 0), (0, 0), op.pads(0), op.pads(1)), mode=_NUMPY_MODE[op.mode])
+    return np.pad(x, around(op, x), mode=_NUMPY_MODE[op.mode])
+
+
+def around(op: Op, x: Array) -> list[tuple[int, int]]:
+    """The padding of each axis of an array: none of the batch and the channels."""
+    return [(0, 0), (0, 0), *map(op.pads, range(x.ndim - 2))]
 
 
 def channelwise(values: Array, x: Array) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segcompile.ops import AXES, Add, Concat, Crop, Join, Mul, Pad, PixelShuffle, Resize, SpaceToDepth
+from segcompile.ops import Add, Concat, Crop, Join, Mul, Pad, PixelShuffle, Resize, SpaceToDepth
 from segcompile.testing.reference.arrays import Array, Tensors, padded
 
 
@@ -48,8 +48,9 @@ def concat(op: Concat, inputs: Sequence[Array], tensors: Tensors) -> Array:
 
 def crop(op: Crop, inputs: Sequence[Array], tensors: Tensors) -> Array:
     x, reference = inputs
-    top, left = op.offset or (0, 0)
-    return x[:, :, top : top + reference.shape[2], left : left + reference.shape[3]]
+    size = reference.shape[2:]
+    offset = op.offset or [0] * len(size)
+    return x[:, :, *(slice(first, first + extent) for first, extent in zip(offset, size, strict=True))]
 
 
 def pad(op: Pad, inputs: Sequence[Array], tensors: Tensors) -> Array:
@@ -59,9 +60,9 @@ def pad(op: Pad, inputs: Sequence[Array], tensors: Tensors) -> Array:
 def resize(op: Resize, inputs: Sequence[Array], tensors: Tensors) -> Array:
     """Between the two nearest pixels along each axis, whose centres lie at half integers; or corners on corners."""
     x = inputs[0]
-    for axis in AXES:
+    for axis in range(x.ndim - 2):
         have = x.shape[2 + axis]
-        want = inputs[1].shape[2 + axis] if len(inputs) == 2 else have * (op.factor or (1, 1))[axis]
+        want = inputs[1].shape[2 + axis] if len(inputs) == 2 else have * (op.factor or ())[axis]
         p = np.arange(want)
         if op.mode == "nearest":
             x = x.take(p * have // want, 2 + axis)
@@ -71,23 +72,26 @@ def resize(op: Resize, inputs: Sequence[Array], tensors: Tensors) -> Array:
         else:
             place = np.clip((p + 0.5) * have / want - 0.5, 0, have - 1)
         low = np.floor(place).astype(int)
-        share = (place - low).astype(x.real.dtype).reshape(-1, *[1] * (1 - axis))
+        share = (place - low).astype(x.real.dtype).reshape(-1, *[1] * (x.ndim - 3 - axis))
         high = np.minimum(low + 1, have - 1)
         x = (1 - share) * x.take(low, 2 + axis) + share * x.take(high, 2 + axis)
     return x
 
 
 def pixel_shuffle(op: PixelShuffle, inputs: Sequence[Array], tensors: Tensors) -> Array:
-    """Shi et al. (2016), equation 4: channel c r² + r y + x goes to row y and column x of each patch of channel c."""
-    batch, channels, height, width = inputs[0].shape
-    r = op.factor
-    x = inputs[0].reshape(batch, channels // r**2, r, r, height, width).transpose(0, 1, 4, 2, 5, 3)
-    return x.reshape(batch, channels // r**2, height * r, width * r)
+    """Shi et al. (2016), equation 4: channel c r² + r y + x goes to row y and column x of each patch of channel c; of a
+    volume c r³ + r² z + r y + x, of a signal c r + x."""
+    batch, channels, *size = inputs[0].shape
+    rank, left = len(size), channels // op.factor ** len(size)
+    x = inputs[0].reshape(batch, left, *[op.factor] * rank, *size)
+    x = x.transpose(0, 1, *(2 + axis + part for axis in range(rank) for part in (rank, 0)))
+    return x.reshape(batch, left, *(extent * op.factor for extent in size))
 
 
 def space_to_depth(op: SpaceToDepth, inputs: Sequence[Array], tensors: Tensors) -> Array:
-    """Row y and column x of each patch of channel c go to channel c r² + r y + x."""
-    batch, channels, height, width = inputs[0].shape
-    r = op.factor
-    x = inputs[0].reshape(batch, channels, height // r, r, width // r, r).transpose(0, 1, 3, 5, 2, 4)
-    return x.reshape(batch, channels * r**2, height // r, width // r)
+    """Row y and column x of each patch of channel c go to channel c r² + r y + x: pixel_shuffle undone."""
+    batch, channels, *size = inputs[0].shape
+    rank, fewer = len(size), [extent // op.factor for extent in size]
+    x = inputs[0].reshape(batch, channels, *(part for extent in fewer for part in (extent, op.factor)))
+    x = x.transpose(0, 1, *range(3, 3 + 2 * rank, 2), *range(2, 2 + 2 * rank, 2))
+    return x.reshape(batch, channels * op.factor**rank, *fewer)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import mul
 
 import numpy as np
 
-from segcompile.ops import AXES, Conv, Deconv, GlobalPool, Linear, Pool, Unpool
-from segcompile.testing.reference.arrays import Array, Tensors, channelwise, every, padded
+from segcompile.ops import Conv, Deconv, GlobalPool, Linear, Pool, Unpool
+from segcompile.testing.reference.arrays import Array, Tensors, around, channelwise, every, padded
 
 
 def _mixed(x: Array, weight: Array) -> Array:
-    """Channels to channels: (B, groups, in, H, W) by (groups, out, in) to (B, groups * out, H, W)."""
-    found: Array = np.einsum("bgihw,goi->bgohw", x, weight, optimize=True)
+    """Channels to channels: (B, groups, in, ...) by (groups, out, in) to (B, groups * out, ...)."""
+    found: Array = np.einsum("bgi...,goi->bgo...", x, weight, optimize=True)
     return found.reshape(len(found), -1, *found.shape[3:])
 
 
@@ -23,35 +24,36 @@ def _biased(x: Array, tensors: Tensors) -> Array:
 def conv(op: Conv, inputs: Sequence[Array], tensors: Tensors) -> Array:
     """Cross-correlation: y[p] = sum over taps t of weight[t] x[stride p + dilation t - pad]."""
     x, weight = padded(inputs[0], op), tensors["weight"]
-    size = [(x.shape[2 + axis] - op.dilation[axis] * (op.kernel[axis] - 1) - 1) // op.stride[axis] + 1 for axis in AXES]
+    sliding = zip(x.shape[2:], op.kernel, op.stride, op.dilation, strict=True)
+    size = [(extent - dilation * (taps - 1) - 1) // stride + 1 for extent, taps, stride, dilation in sliding]
     x = x.reshape(len(x), op.groups, -1, *x.shape[2:])
     weight = weight.reshape(op.groups, -1, *weight.shape[1:])
     total: Array = 0  # type: ignore[assignment]
-    for top, left in np.ndindex(*op.kernel):
-        rows = every(top * op.dilation[0], size[0], op.stride[0])
-        columns = every(left * op.dilation[1], size[1], op.stride[1])
-        total = total + _mixed(x[:, :, :, rows, columns], weight[..., top, left])
+    for tap in np.ndindex(*op.kernel):
+        read = tuple(map(every, map(mul, tap, op.dilation), size, op.stride))
+        total = total + _mixed(x[:, :, :, *read], weight[..., *tap])
     return _biased(total, tensors)
 
 
 def deconv(op: Deconv, inputs: Sequence[Array], tensors: Tensors) -> Array:
     """Each input value, times the kernel, is added to the output around it: x[i] weight[t] to y[stride i + dilation t],
-    of which the padding is cut off and output_pad rows and columns more are kept behind."""
+    of which the padding is cut off and output_pad pixels more are kept behind."""
     x, weight = inputs[0], tensors["weight"]
     size = x.shape[2:]
+    sliding = zip(size, op.kernel, op.stride, op.dilation, op.output_pad, strict=True)
     full = [
-        (size[axis] - 1) * op.stride[axis] + op.dilation[axis] * (op.kernel[axis] - 1) + 1 + op.output_pad[axis]
-        for axis in AXES
+        (extent - 1) * stride + dilation * (taps - 1) + 1 + more for extent, taps, stride, dilation, more in sliding
     ]
     x = x.reshape(len(x), op.groups, -1, *size)
     weight = weight.reshape(op.groups, x.shape[2], *weight.shape[1:]).swapaxes(1, 2)
     total = np.zeros((len(x), op.channels, *full), np.result_type(x, weight))
-    for top, left in np.ndindex(*op.kernel):
-        rows = every(top * op.dilation[0], size[0], op.stride[0])
-        columns = every(left * op.dilation[1], size[1], op.stride[1])
-        total[:, :, rows, columns] += _mixed(x, weight[..., top, left])
-    rows, columns = (slice(op.pads(axis)[0], full[axis] - op.pads(axis)[1]) for axis in AXES)
-    return _biased(total[:, :, rows, columns], tensors)
+    for tap in np.ndindex(*op.kernel):
+        written = tuple(map(every, map(mul, tap, op.dilation), size, op.stride))
+        total[:, :, *written] += _mixed(x, weight[..., *tap])
+    kept = (
+        slice(before, extent - after) for extent, (before, after) in zip(full, around(op, inputs[0])[2:], strict=True)
+    )
+    return _biased(total[:, :, *kept], tensors)
 
 
 def linear(op: Linear, inputs: Sequence[Array], tensors: Tensors) -> Array:
@@ -59,27 +61,22 @@ def linear(op: Linear, inputs: Sequence[Array], tensors: Tensors) -> Array:
 
 
 def _windows(op: Pool, x: Array, border: float, beyond: float) -> Array:
-    """(taps, B, C, height, width): what each window holds, row by row: `border` in the padding, `beyond` behind it,
-    where a last window overhangs."""
+    """(taps, B, C, ...): what each window holds, row by row: `border` in the padding, `beyond` behind it, where a last
+    window overhangs."""
     counts, missing = [], []
-    for axis in AXES:
-        (before, after), step = op.pads(axis), op.steps[axis]
-        room = before + x.shape[2 + axis] + after - op.spans[axis]
+    for axis, (extent, step, span) in enumerate(zip(x.shape[2:], op.steps, op.spans, strict=True)):
+        before, after = op.pads(axis)
+        room = before + extent + after - span
         count = room // step + 1
         if op.round == "ceil":
             count = -(-room // step) + 1
-            count -= (count - 1) * step >= before + x.shape[2 + axis]  # no window starts behind the image
+            count -= (count - 1) * step >= before + extent  # no window starts behind the image
         counts.append(count)
         missing.append((0, max(0, (count - 1) * step - room)))
-    x = np.pad(x, ((0, 0), (0, 0), op.pads(0), op.pads(1)), constant_values=border)
+    x = np.pad(x, around(op, x), constant_values=border)
     x = np.pad(x, ((0, 0), (0, 0), *missing), constant_values=beyond)
-    steps, (down, right) = op.steps, op.dilation
-    return np.stack(
-        [
-            x[:, :, every(down * y, counts[0], steps[0]), every(right * z, counts[1], steps[1])]
-            for y, z in np.ndindex(*op.kernel)
-        ]
-    )
+    taps = (map(mul, tap, op.dilation) for tap in np.ndindex(*op.kernel))
+    return np.stack([x[:, :, *map(every, tap, counts, op.steps)] for tap in taps])
 
 
 def _largest(op: Pool, x: Array) -> tuple[Array, Array]:
@@ -109,10 +106,11 @@ def pool(op: Pool, inputs: Sequence[Array], tensors: Tensors) -> Array:
 def global_pool(op: GlobalPool, inputs: Sequence[Array], tensors: Tensors) -> Array:
     """The maximum or the mean over the whole map."""
     x = inputs[0].reshape(*inputs[0].shape[:2], -1)
+    pixel = (*x.shape[:2], *[1] * (inputs[0].ndim - 2))
     if op.kind == "global_avg":
-        mean: Array = x.mean(2)[:, :, None, None]
-        return mean
-    return np.take_along_axis(x, x.real.argmax(2, keepdims=True), 2)[..., None]
+        mean: Array = x.mean(2)
+        return mean.reshape(pixel)
+    return np.take_along_axis(x, x.real.argmax(2, keepdims=True), 2).reshape(pixel)
 
 
 def unpool(op: Unpool, inputs: Sequence[Array], tensors: Tensors) -> Array:
@@ -120,10 +118,9 @@ def unpool(op: Unpool, inputs: Sequence[Array], tensors: Tensors) -> Array:
     x, _, before = inputs
     pooled = op.pool
     _, taps = _largest(pooled, before)
-    (top, left), steps = (pooled.pads(0)[0], pooled.pads(1)[0]), pooled.steps
-    extent = [before.shape[2 + axis] + pooled.kernel[axis] + pooled.steps[axis] for axis in AXES]
+    sides, size = around(pooled, before)[2:], before.shape[2:]
+    extent = [side + taken + step for side, taken, step in zip(size, pooled.kernel, pooled.steps, strict=True)]
     total = np.zeros((*x.shape[:2], *extent), x.dtype)
-    for tap, (y, z) in enumerate(np.ndindex(*op.kernel)):
-        rows, columns = every(y, x.shape[2], steps[0]), every(z, x.shape[3], steps[1])
-        total[:, :, rows, columns] += np.where(taps == tap, x, 0)
-    return total[:, :, top : top + before.shape[2], left : left + before.shape[3]]
+    for index, tap in enumerate(np.ndindex(*op.kernel)):
+        total[:, :, *map(every, tap, x.shape[2:], pooled.steps)] += np.where(taps == index, x, 0)
+    return total[:, :, *(slice(first, first + side) for (first, _), side in zip(sides, size, strict=True))]

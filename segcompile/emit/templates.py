@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from functools import lru_cache
 from importlib.resources.abc import Traversable
@@ -29,6 +30,13 @@ def _environment(folders: tuple[Traversable, ...]) -> Environment:
         lstrip_blocks=True,
         autoescape=False,
     )
+
+
+def defined(template: Traversable) -> frozenset[str]:
+    """The functions, classes and constants that a template of Python code defines, under any condition."""
+    lines = template.read_text(encoding="utf-8").splitlines()
+    found = (re.match(r"(?:def |class )?(\w+)(?:\(| = )", line) for line in lines)
+    return frozenset(name[1] for name in found if name)
 
 
 def camel(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,13 +158,24 @@ def space_to_depths() -> SearchStrategy[SpaceToDepth]:
     return st.builds(SpaceToDepth, factor=st.sampled_from([1, 2, 2, 3]))
 
 
+MOVING: dict[type[Op], Callable[[], SearchStrategy[Any]]] = {
+    Resize: resizes,
+    Pad: pads,
+    PixelShuffle: pixel_shuffles,
+    Deconv: deconvs,
+    Pool: pools,
+    SpaceToDepth: space_to_depths,
+    Conv: convs,
+}
+"""Ops of a map that move the grid, or mix channels, and give a map."""
+
+_OFTEN = {Conv: 5, Deconv: 2, Pool: 2}  # times as often as the others
+
+
 def unary_ops() -> SearchStrategy[Op]:
     """Any op of one tensor that gives a map; those that move the grid are drawn more often."""
-    moving: list[SearchStrategy[Any]] = [resizes(), pads(), pixel_shuffles(), deconvs(), deconvs(), pools(), pools()]
-    moving += [
-        space_to_depths(),
-        *(convs() for _ in range(5)),
-    ]  # five strategies: `one_of` counts one and the same only once
+    # `one_of` counts one and the same strategy only once
+    moving = [draw() for kind, draw in MOVING.items() for _ in range(_OFTEN.get(kind, 1))]
     return st.one_of(*moving, st.one_of(*POINTWISE.values()))
 
 

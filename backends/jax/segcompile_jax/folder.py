@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 from segcompile.emit import Needs, Target
 from segcompile_jax.initialisation import initialise
-from segcompile_jax.reserved import MODELS
+from segcompile_jax.reserved import MODELS, TEMPLATES
 from segcompile_jax.rules import JAX
 
 _OF_JAX_NUMPY = (
@@ -15,4 +13,4 @@ _OF_JAX_NUMPY = (
 )  # fmt: skip
 _HELPERS: dict[str, Needs] = {name: {"jnp"} for name in _OF_JAX_NUMPY}
 
-FOLDER = Target(files("segcompile_jax") / "templates", JAX, initialise, _HELPERS, MODELS, JAX, harness=("step.py",))
+FOLDER = Target(TEMPLATES, JAX, initialise, _HELPERS, MODELS, JAX, harness=("step.py",))

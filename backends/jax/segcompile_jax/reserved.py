@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import builtins
+from importlib.resources import files
 
-# What the template imports, defines and uses, with the builtins in classes (a test reads them in emitted code).
-NAMES = frozenset(
-    {
-        "BatchNorm", "ConvTranspose", "Frozen", "PReLU", "ValueError", "avg_pool", "bilinear", "bool", "center_crop",
-        "center_pad", "crop", "dict", "dilated_max_pool", "flatten", "freeze", "he", "he_transposed", "identity", "int",
-        "interpolate", "interpolate_corners", "isinstance", "jax", "jnp", "local_response_norm", "nearest", "nnx",
-        "pixel_shuffle", "range", "rngs", "self", "space_to_depth", "str", "super", "tuple", "unpool", "xavier",
-    }
-)  # fmt: skip
+from segcompile.emit import defined
 
-CLASSES = frozenset({"BatchNorm", "ConvTranspose", "False", "Frozen", "None", "PReLU", "True", "ValueError"})
+TEMPLATES = files("segcompile_jax") / "templates"
+
+_DEFINED = defined(TEMPLATES / "model.py.jinja")
+
+# What the template defines, imports and uses, with the builtins in classes (a test reads them in emitted code).
+NAMES = _DEFINED | {
+    "ValueError", "bool", "dict", "int", "isinstance", "jax", "jnp", "nnx", "range", "rngs", "self", "str", "super",
+    "tuple",
+}  # fmt: skip
+
+CLASSES = frozenset(name for name in _DEFINED if name[0].isupper()) | {"False", "None", "True", "ValueError"}
 
 # What the other files, which import the model's class by its name, use in capitals (a test reads them).
 MODELS = CLASSES | {

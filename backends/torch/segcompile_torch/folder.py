@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 from segcompile.emit import Needs, Target
 from segcompile.emit.arguments import symmetric
 from segcompile.ops import Op, Pool, Unpool
 from segcompile_torch.initialisation import initialise
 from segcompile_torch.pooling import pads_itself
-from segcompile_torch.reserved import MODELS
+from segcompile_torch.reserved import MODELS, TEMPLATES
 from segcompile_torch.rules import TORCH, TORCH_IN_STAGES
 
 
@@ -37,4 +35,4 @@ _HELPERS: dict[str, Needs] = {
     "he_": {"math"},
 }
 
-FOLDER = Target(files("segcompile_torch") / "templates", TORCH, initialise, _HELPERS, MODELS, TORCH_IN_STAGES)
+FOLDER = Target(TEMPLATES, TORCH, initialise, _HELPERS, MODELS, TORCH_IN_STAGES)

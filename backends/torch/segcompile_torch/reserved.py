@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import builtins
+from importlib.resources import files
 
-# What the template imports, defines and uses, with the builtins in classes (a test reads them in emitted code).
-NAMES = frozenset(
-    {
-        "F", "Tensor", "bilinear_", "center_crop", "center_pad", "crop", "dict", "float", "he_", "identity_", "int",
-        "isinstance", "math", "module", "nearest", "nn", "self", "str", "super", "torch", "tuple",
-    }
-)  # fmt: skip
+from segcompile.emit import defined
+
+TEMPLATES = files("segcompile_torch") / "templates"
+
+# What the template defines, imports and uses, with the builtins in classes (a test reads them in emitted code).
+NAMES = defined(TEMPLATES / "model.py.jinja") | {
+    "F", "Tensor", "dict", "float", "int", "isinstance", "math", "module", "nn", "self", "str", "super", "torch",
+    "tuple",
+}  # fmt: skip
 
 CLASSES = frozenset({"F", "False", "None", "Tensor", "True"})
 

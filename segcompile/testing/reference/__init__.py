@@ -9,54 +9,13 @@ counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from segcompile.network.graph import Graph
-from segcompile.ops import (
-    Activation,
-    Add,
-    BatchNorm,
-    Concat,
-    Conv,
-    Crop,
-    Deconv,
-    Dropout,
-    GlobalPool,
-    GroupNorm,
-    InstanceNorm,
-    LeakyRelu,
-    Linear,
-    Mul,
-    Op,
-    Pad,
-    PixelShuffle,
-    Pool,
-    PRelu,
-    Resize,
-    ResponseNorm,
-    Scale,
-    Softmax,
-    SpaceToDepth,
-    Unpool,
-)
-from segcompile.testing.reference.arrays import Array, Tensors
-from segcompile.testing.reference.grids import add, concat, crop, mul, pad, pixel_shuffle, resize, space_to_depth
-from segcompile.testing.reference.values import (
-    activation,
-    batch_norm,
-    dropout,
-    group_norm,
-    instance_norm,
-    leaky_relu,
-    prelu,
-    response_norm,
-    scale,
-    softmax,
-)
-from segcompile.testing.reference.windows import conv, deconv, global_pool, linear, pool, unpool
+from segcompile.ops import Op
+from segcompile.testing.reference import grids, values, windows
+from segcompile.testing.reference.arrays import Array, Formula, Tensors
 
-Formula = Callable[[Any, Sequence[Array], Tensors], Array]
 STEP = 1e-30
 
 
@@ -96,9 +55,4 @@ def _moved(value: Array, along: Array | None) -> Array:
     return value + (0j if along is None else 1j * STEP * along)
 
 
-FORMULAS: Mapping[type[Op], Formula] = {
-    Conv: conv, Deconv: deconv, Linear: linear, Pool: pool, GlobalPool: global_pool, Unpool: unpool, Add: add, Mul: mul,
-    Concat: concat, Crop: crop, Pad: pad, Resize: resize, PixelShuffle: pixel_shuffle, BatchNorm: batch_norm,
-    InstanceNorm: instance_norm, GroupNorm: group_norm, ResponseNorm: response_norm, Activation: activation,
-    LeakyRelu: leaky_relu, PRelu: prelu, Dropout: dropout, Scale: scale, Softmax: softmax, SpaceToDepth: space_to_depth,
-}  # fmt: skip
+FORMULAS: Mapping[type[Op], Formula] = {**grids.FORMULAS, **values.FORMULAS, **windows.FORMULAS}

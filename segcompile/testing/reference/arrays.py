@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from segcompile.ops import Conv, Op, Pad
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]
+Formula = Callable[[Any, Sequence[Array], Tensors], Array]  # (the op, its inputs, its weights) -> what it gives
 
 _NUMPY_MODE: dict[str, Any] = {"zero": "constant", "reflect": "reflect", "edge": "edge"}
 

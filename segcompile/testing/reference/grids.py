@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segcompile.ops import Add, Concat, Crop, Join, Mul, Pad, PixelShuffle, Resize, SpaceToDepth
-from segcompile.testing.reference.arrays import Array, Tensors, padded
+from segcompile.ops import Add, Concat, Crop, Join, Mul, Op, Pad, PixelShuffle, Resize, SpaceToDepth
+from segcompile.testing.reference.arrays import Array, Formula, Tensors, padded
 
 
 def _aligned(op: Join, inputs: Sequence[Array]) -> list[Array]:
@@ -95,3 +95,15 @@ def space_to_depth(op: SpaceToDepth, inputs: Sequence[Array], tensors: Tensors) 
     x = inputs[0].reshape(batch, channels, *(part for extent in fewer for part in (extent, op.factor)))
     x = x.transpose(0, 1, *range(3, 3 + 2 * rank, 2), *range(2, 2 + 2 * rank, 2))
     return x.reshape(batch, channels * op.factor**rank, *fewer)
+
+
+FORMULAS: dict[type[Op], Formula] = {
+    Add: add,
+    Mul: mul,
+    Concat: concat,
+    Crop: crop,
+    Pad: pad,
+    Resize: resize,
+    PixelShuffle: pixel_shuffle,
+    SpaceToDepth: space_to_depth,
+}

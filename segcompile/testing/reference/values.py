@@ -14,12 +14,13 @@ from segcompile.ops import (
     GroupNorm,
     InstanceNorm,
     LeakyRelu,
+    Op,
     PRelu,
     ResponseNorm,
     Scale,
     Softmax,
 )
-from segcompile.testing.reference.arrays import Array, Tensors, channelwise
+from segcompile.testing.reference.arrays import Array, Formula, Tensors, channelwise
 
 
 def _scaled(x: Array, tensors: Tensors) -> Array:
@@ -102,3 +103,17 @@ def softmax(op: Softmax, inputs: Sequence[Array], tensors: Tensors) -> Array:
     powers = np.exp(inputs[0] - inputs[0].real.max(1, keepdims=True))
     found: Array = powers / powers.sum(1, keepdims=True)
     return found
+
+
+FORMULAS: dict[type[Op], Formula] = {
+    BatchNorm: batch_norm,
+    InstanceNorm: instance_norm,
+    GroupNorm: group_norm,
+    ResponseNorm: response_norm,
+    Activation: activation,
+    LeakyRelu: leaky_relu,
+    PRelu: prelu,
+    Dropout: dropout,
+    Scale: scale,
+    Softmax: softmax,
+}

@@ -7,8 +7,8 @@ from operator import mul
 
 import numpy as np
 
-from segcompile.ops import Conv, Deconv, GlobalPool, Linear, Pool, Unpool
-from segcompile.testing.reference.arrays import Array, Tensors, around, channelwise, every, padded
+from segcompile.ops import Conv, Deconv, GlobalPool, Linear, Op, Pool, Unpool
+from segcompile.testing.reference.arrays import Array, Formula, Tensors, around, channelwise, every, padded
 
 
 def _mixed(x: Array, weight: Array) -> Array:
@@ -124,3 +124,13 @@ def unpool(op: Unpool, inputs: Sequence[Array], tensors: Tensors) -> Array:
     for index, tap in enumerate(np.ndindex(*op.kernel)):
         total[:, :, *map(every, tap, x.shape[2:], pooled.steps)] += np.where(taps == index, x, 0)
     return total[:, :, *(slice(first, first + side) for (first, _), side in zip(sides, size, strict=True))]
+
+
+FORMULAS: dict[type[Op], Formula] = {
+    Conv: conv,
+    Deconv: deconv,
+    Linear: linear,
+    Pool: pool,
+    GlobalPool: global_pool,
+    Unpool: unpool,
+}

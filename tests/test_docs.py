@@ -224,9 +224,11 @@ def edit(path: Path, *changes: tuple[str, str], end: str = "") -> None:
         ("def space_to_depth(x", "backends/jax/segcompile_jax/templates/model.py.jinja"),
         ("def space_to_depth(op", "segcompile/testing/reference/grids.py"),
         ("SPEC", "tests/test_space_to_depth.py"),
+        ("def explicit_pads(", "segcompile/passes/explicit_pads.py"),
+        ("def remove(", "segcompile/passes/edits/remove.py"),
     ],
 )
-def test_the_op_that_contributing_shows_is_the_one_in_the_repository(start: str, path: str) -> None:
+def test_what_contributing_shows_of_an_op_or_a_pass_is_in_the_repository(start: str, path: str) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
     shown = [block for block in blocks("python", CONTRIBUTING) if block.startswith(start) and block in text]
     assert len(shown) == 1

@@ -72,6 +72,8 @@ OF_JAX_IN_SHORT = {
     "networks": ("aspp", "blue_marble", "dilated_context (large)", "unet"),
 }
 LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
+# What a bundled spec is warned of: its paper has it so.
+AS_PUBLISHED: dict[str, set[str]] = {}
 _POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm, Softmax)
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",
@@ -356,13 +358,14 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[
 
 @pytest.fixture(scope="session")
 def nets() -> SimpleNamespace:
-    """The functions of this file, for tests in any folder."""
+    """The functions and constants of this file, for tests in any folder."""
     sys.dont_write_bytecode = True
     functions: list[Callable[..., Any]] = [
         compiled, slim, skeleton, sized, every_layer, source_of, load, imported, emitted,
         measure, measured_cells, check_fields, work,
     ]  # fmt: skip
-    return SimpleNamespace(**{function.__name__: function for function in functions}, root=ROOT, batch_norm=BatchNorm)
+    values = {"root": ROOT, "batch_norm": BatchNorm, "as_published": AS_PUBLISHED}
+    return SimpleNamespace(**{function.__name__: function for function in functions}, **values)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

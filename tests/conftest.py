@@ -73,7 +73,9 @@ OF_JAX_IN_SHORT = {
 }
 LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
 # What a bundled spec is warned of: its paper has it so.
-AS_PUBLISHED: dict[str, set[str]] = {}
+AS_PUBLISHED = {
+    "unetpp": {"SC408"},
+}
 _POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm, Softmax)
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",

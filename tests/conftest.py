@@ -72,6 +72,7 @@ OF_JAX_IN_SHORT = {
     "networks": ("aspp", "blue_marble", "dilated_context (large)", "unet"),
 }
 LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
+DEEP = ("deeplabv3_r101", "hrnet", "u2net")  # whose models take seconds to make
 # What a bundled spec is warned of: its paper has it so.
 AS_PUBLISHED = {
     "deeplabv3_r101": {"SC408"},
@@ -379,25 +380,32 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A backend's trial on most of the bundled specs is long, and so is their export."""
+    """A backend's trial on most of the bundled specs is long, and so is their export; of the deep ones all is."""
     for item in items:
-        if (item.path.name == "test_conformance.py" and _is_long(item)) or (
-            item.path.name == "test_export.py" and item.name.endswith(tuple(f"[{name}]" for name in _late(IN_SHORT)))
+        case = item.name.partition("[")[2].removesuffix("]")
+        if (
+            (item.path.name == "test_conformance.py" and _is_long(item))
+            or (item.path.name == "test_export.py" and case in _late(IN_SHORT))
+            or (item.path.name == "test_paper_sizes.py" and _is_deep(case))
         ):
             item.add_marker(pytest.mark.long)
 
 
 def _is_long(item: pytest.Item) -> bool:
     """Whether a check in a case, `test_conformance[gradients: act: relu]`, is left to the long tests. Names and shapes
-    cost nothing, whatever the network."""
+    cost little, unless the network is deep."""
     check, _, case = item.name.removeprefix("test_conformance[").removesuffix("]").partition(": ")
     if check == "names":
-        return False
+        return _is_deep(case)
     if item.path.parent.name == "jax":
         return check not in OF_JAX_IN_SHORT["checks"] or case in _late(OF_JAX_IN_SHORT["networks"])
     if check == "types":  # see tests/harness/test_rendered.py
         return True
     return case in _late(IN_SHORT) or (check == "receptive field" and case in LARGE)
+
+
+def _is_deep(case: str) -> bool:
+    return case.partition(" ")[0] in DEEP
 
 
 @cache

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run the command line; whoever stops it, were it still being imported, gets a word and no traceback."""
     sys.unraisablehook = _unraised
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # we have none, and all packages would be searched
     try:
         _run()
     except KeyboardInterrupt:

@@ -231,9 +231,11 @@ def skeleton(graph: Graph) -> Graph:
         if isinstance(node.op, Concat | Mul | Add):
             return replace(node, op=Add(align=node.op.align))
         if isinstance(node.op, PixelShuffle):  # the same pixels, from another channel
-            return replace(node, op=Resize(factor=(node.op.factor, node.op.factor), mode="nearest"))
+            return replace(node, op=Resize(factor=(node.op.factor,) * graph.rank, mode="nearest"))
         if isinstance(node.op, SpaceToDepth):  # the mean of the same pixels
-            return replace(node, op=Pool(kind="avg", kernel=(node.op.factor,) * 2, stride=(node.op.factor,) * 2))
+            return replace(
+                node, op=Pool(kind="avg", kernel=(node.op.factor,) * graph.rank, stride=(node.op.factor,) * graph.rank)
+            )
         return replace(node, op=Scale(factor=1.0)) if isinstance(node.op, _POINTWISE) else node
 
     return slim(replace(graph, nodes=tuple(bare(node) for node in graph.nodes)), 1)

@@ -82,13 +82,14 @@ def _moved(atlas: Atlas, axis: int, paths: Sequence[Path]) -> str:
 
 
 def _instead(op: Deconv, pixels: Fraction) -> str | None:
-    """Paddings of a transposed convolution, alike along both axes, that keep its size and move its map by so many of
+    """Paddings of a transposed convolution, alike along all axes, that keep its size and move its map by so many of
     its pixels; None if there are none."""
-    if pixels.denominator != 1 or op.pads(0) != op.pads(1) or op.output_pad[0] != op.output_pad[1]:
+    said = {(*op.pads(axis), more) for axis, more in enumerate(op.output_pad)}
+    if pixels.denominator != 1 or len(said) > 1:
         return None
-    before, after = op.pads(0)
+    ((before, after, more),) = said
     pad = before + int(pixels)
-    rest = 2 * pad - (before + after - op.output_pad[0])
+    rest = 2 * pad - (before + after - more)
     room = min(max(pair) for pair in zip(op.stride, op.dilation, strict=True))
     if pad < 0 or not 0 <= rest < room:
         return None
@@ -141,5 +142,5 @@ def _shown(node: Node, axis: int) -> str:
         return f"`{node.layer}` ({op.mode} resize)"
     if op.sliding is None:
         return f"`{node.layer}`"
-    (height, width), stride = op.sliding.kernel, op.sliding.stride[axis]
-    return f"`{node.layer}` ({height}x{width}{f'/{stride}' if stride > 1 else ''})"
+    kernel, stride = "x".join(map(str, op.sliding.kernel)), op.sliding.stride[axis]
+    return f"`{node.layer}` ({kernel}{f'/{stride}' if stride > 1 else ''})"

@@ -16,12 +16,11 @@ from segcompile.facts.coverage.reach import Reach, backwards, reach, windows_of
 from segcompile.facts.index_set import IndexSet, TooWide
 from segcompile.facts.receptive_field import Fields
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Shape, Undecidable, Window
+from segcompile.ops import LINES, Shape, Undecidable, Window
 from segcompile.text.errors import Diagnostic, Label, finding
 
 MOST_STEPS = 50_000  # nodes looked at for one head: phases x nodes
 MOST_TRIED = 6  # layers of a network, one after another, as the one that closes every hole
-_SIDES = ("rows", "columns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ def _told(graph: Graph, found: Gridding, help: str) -> Diagnostic:
     first, *others = found.chain
     names = ", ".join(node.layer for node in found.chain[:4]) + (", ..." if len(found.chain) > 4 else "")
     verb = "leaves" if len(found.chain) == 1 else "leave"
-    cells, side = found.cells, _SIDES[found.axis]
+    cells, side = found.cells, LINES[graph.rank][found.axis]
     message = (
         f"{names} {verb} holes: {graph.layer_of(found.head)} sees {cells.count} of the {cells.width} {side} "
         f"of `{graph.layer_of(found.start)}` that it spans"

@@ -16,6 +16,7 @@ from segcompile.ops.size import AnySize, Size, times
 # The names of a network's axes, outermost first, and the symbols of their sizes where these may be any: by its rank.
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 SYMBOLS = {1: "L", 2: "HW", 3: "DHW"}
+LINES = {1: ("samples",), 2: ("rows", "columns"), 3: ("slices", "rows", "columns")}  # what is counted along each axis
 
 
 class Reads(Enum):

@@ -13,11 +13,11 @@ from segcompile.network.graph import Graph
 from segcompile.ops import Shape
 
 
-def extent(shape: Shape) -> tuple[int, int]:
-    """Height and width: what is measured has a size."""
-    height, width = shape.size
-    assert isinstance(height, int) and isinstance(width, int)
-    return height, width
+def extent(shape: Shape) -> tuple[int, ...]:
+    """The size: what is measured has one in numbers."""
+    found = tuple(size for size in shape.size if isinstance(size, int))
+    assert len(found) == len(shape.size)
+    return found
 
 
 def _extent(shape: Shape, axis: int) -> int:
@@ -58,26 +58,28 @@ def central(graph: Graph, shapes: Mapping[str, Shape], node: str, axis: int, pha
 
 def probes(
     graph: Graph, shapes: Mapping[str, Shape], facts: Facts, node: str, most: int | None = None
-) -> Iterator[tuple[int, int]]:
-    """Output cells that see no padding, one for every phase of either axis, or for `most` phases spread out; rows and
-    columns in different orders, so that unequal phases meet."""
-    height, width = (field.period for field in facts[node].fields)
-    period = max(height, width)
+) -> Iterator[tuple[int, ...]]:
+    """Output cells that see no padding, one for every phase of any axis, or for `most` phases spread out; those of the
+    axes in different orders, so that unequal phases meet."""
+    periods = [field.period for field in facts[node].fields]
+    period = max(periods)
     step = 1 if most is None else max(1, -(-period // most)) | 1  # odd: even and odd phases take turns
     for phase in range(0, period, step):
-        y = central(graph, shapes, node, 0, phase, height)
-        x = central(graph, shapes, node, 1, 3 * phase + phase // 2, width)
-        if y is not None and x is not None:
-            yield y, x
+        turns = (phase, 3 * phase + phase // 2, 5 * phase + phase // 3)
+        found = [central(graph, shapes, node, axis, turns[axis], own) for axis, own in enumerate(periods)]
+        cell = tuple(index for index in found if index is not None)
+        if len(cell) == len(periods):
+            yield cell
 
 
-def mask(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tuple[int, int]) -> NDArray[np.bool_]:
+def mask(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tuple[int, ...]) -> NDArray[np.bool_]:
     """Where on the inputs, which are of one size, the analysis says that an interior output cell looks."""
     regions = reach(graph, shapes, node, cell).regions
     image = next(iter(graph.inputs.values()))
-    found = np.zeros((_extent(image, 0), _extent(image, 1)), dtype=np.bool_)
+    found = np.zeros(extent(image), dtype=np.bool_)
     for name in graph.inputs:
-        for row, first, last in regions[name].runs() if name in regions else ():
-            assert row >= 0 and first >= 0, "the cell is no interior one"
-            found[row, first : last + 1] = True
+        for *outer, first, last in regions[name].runs() if name in regions else ():
+            assert min([*outer, first]) >= 0, "the cell is no interior one"
+            row = [slice(index, index + 1) for index in outer]
+            found[(*row, slice(first, last + 1))] = True
     return found

@@ -44,9 +44,9 @@ def slim(graph: Graph, channels: int = 2) -> Graph:
     return replace(graph, inputs=inputs, nodes=tuple(thin(node) for node in graph.nodes), scopes=scopes)
 
 
-def sized(graph: Graph, height: int, width: int) -> Graph:
+def sized(graph: Graph, *size: int) -> Graph:
     """The graph for images of another size."""
-    return replace(graph, inputs={name: Shape(shape.channels, (height, width)) for name, shape in graph.inputs.items()})
+    return replace(graph, inputs={name: Shape(shape.channels, size) for name, shape in graph.inputs.items()})
 
 
 def with_outputs(graph: Graph, nodes: Sequence[str]) -> Graph:
@@ -67,7 +67,7 @@ def linear(graph: Graph) -> Graph:
     def of(op: Op) -> Op:
         if op.pointwise or (op.whole_image and op.window(0, [1], 0) is not None):
             return Scale(factor=1.0)
-        if isinstance(op, Pool) and op.dilation == (1, 1):  # a mean cannot be dilated
+        if isinstance(op, Pool) and max(op.dilation) == 1:  # a mean cannot be dilated
             return op.model_copy(update={"kind": "avg"})
         if isinstance(op, GlobalPool):
             return op.model_copy(update={"kind": "global_avg"})
@@ -77,16 +77,17 @@ def linear(graph: Graph) -> Graph:
 
 
 def small(graph: Graph, least: int = SMALL) -> Graph:
-    """The graph for the smallest image of at least so many pixels a side that it takes, the width not the height if
-    that may be; at its own size if it takes none near."""
+    """The graph for the smallest image of at least so many pixels a side that it takes, the last side not the others
+    if that may be; at its own size if it takes none near."""
     if len({shape.size for shape in graph.inputs.values()}) > 1:
         return graph  # inputs that depend on each other
-    fitting = (size for size in range(least, least + FURTHER) if _fits(sized(graph, size, size)))
-    height = next(fitting, None)
-    if height is None:
+    fitting = (size for size in range(least, least + FURTHER) if _fits(sized(graph, *[size] * graph.rank)))
+    side = next(fitting, None)
+    if side is None:
         return graph
-    width = next((size for size in range(height + 1, height + 65) if _fits(sized(graph, height, size))), height)
-    return sized(graph, height, width)
+    others = [side] * (graph.rank - 1)
+    last = next((size for size in range(side + 1, side + 65) if _fits(sized(graph, *others, size))), side)
+    return sized(graph, *others, last)
 
 
 def _fits(graph: Graph) -> bool:

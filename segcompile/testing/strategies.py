@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import add
 from typing import Any
 
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import (
+    SYMBOLS,
     Activation,
     Add,
     AnySize,
@@ -42,49 +44,54 @@ from segcompile.ops import (
     Unpool,
     kinds,
 )
+from segcompile.ops.base import product
 
 CHANNELS = 4  # of most tensors: divisible by 1, 2 and 4 groups
 LARGEST = 96  # pixels along an axis of any tensor in a drawn graph
+MOST_CELLS = LARGEST**2  # of a volume, too
 
 
-def pairs(low: int, high: int) -> SearchStrategy[tuple[int, int]]:
-    """(height, width), each between two bounds."""
-    return st.tuples(st.integers(low, high), st.integers(low, high))
+def along(low: int, high: int, rank: int = 2) -> SearchStrategy[tuple[int, ...]]:
+    """One number an axis, each between two bounds."""
+    return st.tuples(*(st.integers(low, high) for _ in range(rank)))
 
 
-def sides(most: int) -> SearchStrategy[tuple[tuple[int, int], ...]]:
-    """((top, bottom), (left, right)), unequal more often than not."""
-    return st.tuples(pairs(0, most), pairs(0, most))
+def sides(most: int, rank: int = 2) -> SearchStrategy[tuple[tuple[int, int], ...]]:
+    """(before, after) along each axis, unequal more often than not."""
+    return st.tuples(*(st.tuples(st.integers(0, most), st.integers(0, most)) for _ in range(rank)))
 
 
-def convs() -> SearchStrategy[Conv]:
+def convs(rank: int = 2) -> SearchStrategy[Conv]:
     """Any convolution to CHANNELS channels."""
     return st.builds(
         Conv,
         channels=st.just(CHANNELS),
-        kernel=pairs(1, 5),
-        stride=pairs(1, 3),
-        dilation=pairs(1, 3),
-        pad=st.just(("same",)) | sides(3),
+        kernel=along(1, _MOST_TAPS[rank], rank),
+        stride=along(1, 3, rank),
+        dilation=along(1, 3, rank),
+        pad=st.just(("same",)) | sides(3, rank),
         mode=st.sampled_from(["zero", "zero", "reflect", "edge"]),
         groups=st.sampled_from([1, 2, 4]),
         bias=st.booleans(),
     )
 
 
+_MOST_TAPS = {1: 5, 2: 5, 3: 3}  # of a convolution along an axis, by rank: those of a volume multiply
+
+
 @st.composite
-def deconvs(draw: DrawFn) -> Deconv:
+def deconvs(draw: DrawFn, rank: int = 2) -> Deconv:
     """Any transposed convolution to CHANNELS channels: output_pad is below the stride or the dilation."""
-    stride, dilation = draw(pairs(1, 4)), draw(pairs(1, 2))
+    stride, dilation = draw(along(1, 4, rank)), draw(along(1, 2, rank))
     most = [max(axis) - 1 for axis in zip(stride, dilation, strict=True)]
     strategy = st.builds(
         Deconv,
         channels=st.just(CHANNELS),
-        kernel=pairs(1, 6),
+        kernel=along(1, _MOST_TAPS[rank] + 1, rank),
         stride=st.just(stride),
         dilation=st.just(dilation),
-        pad=st.just(("same",)) | sides(2),
-        output_pad=st.tuples(st.integers(0, most[0]), st.integers(0, most[1])),
+        pad=st.just(("same",)) | sides(2, rank),
+        output_pad=st.tuples(*(st.integers(0, more) for more in most)),
         groups=st.sampled_from([1, 2, 4]),
         bias=st.booleans(),
     )
@@ -92,39 +99,39 @@ def deconvs(draw: DrawFn) -> Deconv:
 
 
 @st.composite
-def pools(draw: DrawFn) -> Pool:
+def pools(draw: DrawFn, rank: int = 2) -> Pool:
     """Any pooling over a window; rounding up only where both sides are padded alike."""
-    kernel = draw(pairs(1, 4))
-    pads = tuple(draw(pairs(0, extent // 2)) for extent in kernel)
+    kernel = draw(along(1, 4, rank))
+    pads = tuple(draw(along(0, extent // 2)) for extent in kernel)
     rounding = draw(st.sampled_from(["floor", "ceil"]))
     alike = tuple((before, before) for before, _ in pads)
     pad = st.just(alike) if rounding == "ceil" else st.just(("same",)) | st.just(pads)
-    kinds, stride = st.sampled_from(["max", "avg"]), st.none() | pairs(1, 4)
+    kinds, stride = st.sampled_from(["max", "avg"]), st.none() | along(1, 4, rank)
     return draw(st.builds(Pool, kind=kinds, kernel=st.just(kernel), stride=stride, pad=pad, round=st.just(rounding)))
 
 
 @st.composite
-def unpools(draw: DrawFn) -> Unpool:
+def unpools(draw: DrawFn, rank: int = 2) -> Unpool:
     """The unpooling of any max pool whose windows do not overlap."""
-    kernel, gap = draw(pairs(1, 3)), draw(pairs(0, 1))
-    pad_h, pad_w = (draw(st.integers(0, extent // 2)) for extent in kernel)
-    stride = (kernel[0] + gap[0], kernel[1] + gap[1]) if any(gap) else None
+    kernel, gap = draw(along(1, 3, rank)), draw(along(0, 1, rank))
+    pads = tuple((side, side) for side in [draw(st.integers(0, extent // 2)) for extent in kernel])
+    stride = tuple(map(add, kernel, gap)) if any(gap) else None
     rounding = st.sampled_from(["floor", "ceil"])
-    geometry = {"kernel": kernel, "stride": stride, "pad": ((pad_h, pad_h), (pad_w, pad_w))}
+    geometry = {"kernel": kernel, "stride": stride, "pad": pads}
     pool = st.builds(Pool, kind=st.just("max"), round=rounding, **{name: st.just(v) for name, v in geometry.items()})
     return Unpool(pool_layer=draw(pool))
 
 
-def resizes(by_factor: bool = True) -> SearchStrategy[Resize]:
+def resizes(rank: int = 2, by_factor: bool = True) -> SearchStrategy[Resize]:
     """Interpolation, by a factor or to a reference."""
-    factor = pairs(1, 3) if by_factor else st.none()
+    factor = along(1, 3, rank) if by_factor else st.none()
     nearest = st.builds(Resize, factor=factor, mode=st.just("nearest"))
     return nearest | st.builds(Resize, factor=factor, mode=st.just("bilinear"), align_corners=st.booleans())
 
 
-def pads() -> SearchStrategy[Pad]:
+def pads(rank: int = 2) -> SearchStrategy[Pad]:
     """Padding of any mode."""
-    return st.builds(Pad, amount=sides(3), mode=st.sampled_from(["zero", "reflect", "edge"]))
+    return st.builds(Pad, amount=sides(3, rank), mode=st.sampled_from(["zero", "reflect", "edge"]))
 
 
 EPSILON = st.sampled_from([1e-5, 1e-3])
@@ -149,16 +156,16 @@ MIXING: dict[type[Op], SearchStrategy[Any]] = {
 """Ops of a map that mix the whole image and give a map."""
 
 
-def pixel_shuffles() -> SearchStrategy[PixelShuffle]:
-    """Those that CHANNELS channels allow."""
-    return st.builds(PixelShuffle, factor=st.sampled_from([1, 2, 2, 2]))
+def pixel_shuffles(rank: int = 2) -> SearchStrategy[PixelShuffle]:
+    """Those that CHANNELS channels allow: of a volume none that does something."""
+    return st.builds(PixelShuffle, factor=st.sampled_from([1, 2, 2, 2] if 2**rank <= CHANNELS else [1]))
 
 
-def space_to_depths() -> SearchStrategy[SpaceToDepth]:
+def space_to_depths(rank: int = 2) -> SearchStrategy[SpaceToDepth]:
     return st.builds(SpaceToDepth, factor=st.sampled_from([1, 2, 2, 3]))
 
 
-MOVING: dict[type[Op], Callable[[], SearchStrategy[Any]]] = {
+MOVING: dict[type[Op], Callable[[int], SearchStrategy[Any]]] = {
     Resize: resizes,
     Pad: pads,
     PixelShuffle: pixel_shuffles,
@@ -167,15 +174,15 @@ MOVING: dict[type[Op], Callable[[], SearchStrategy[Any]]] = {
     SpaceToDepth: space_to_depths,
     Conv: convs,
 }
-"""Ops of a map that move the grid, or mix channels, and give a map."""
+"""Ops of a map of some rank that move the grid, or mix channels, and give a map."""
 
 _OFTEN = {Conv: 5, Deconv: 2, Pool: 2}  # times as often as the others
 
 
-def unary_ops() -> SearchStrategy[Op]:
+def unary_ops(rank: int = 2) -> SearchStrategy[Op]:
     """Any op of one tensor that gives a map; those that move the grid are drawn more often."""
     # `one_of` counts one and the same strategy only once
-    moving = [draw() for kind, draw in MOVING.items() for _ in range(_OFTEN.get(kind, 1))]
+    moving = [draw(rank) for kind, draw in MOVING.items() for _ in range(_OFTEN.get(kind, 1))]
     return st.one_of(*moving, st.one_of(*POINTWISE.values()))
 
 
@@ -196,13 +203,18 @@ class _Growing:
     shapes: dict[str, Shape]
     nodes: list[Node] = field(default_factory=list)
 
+    @property
+    def rank(self) -> int:
+        return len(self.shapes["input"].size)
+
     def add(self, op: Op, inputs: Sequence[str]) -> bool:
         """Append a node, unless the op refuses its inputs or the tensor would be too large."""
         try:
             shape = op.result([self.shapes[name] for name in inputs])
         except (Refusal, Undecidable):
             return False
-        if any(_is_beyond(size) for size in shape.size):
+        cells = product(*shape.size)
+        if any(_is_beyond(size) for size in shape.size) or (cells is not None and cells > MOST_CELLS):
             return False
         name = f"n{len(self.nodes)}"
         self.nodes.append(Node(name, op, tuple(inputs), name))
@@ -216,7 +228,7 @@ class _Growing:
 
     def pool_and_unpool(self) -> None:
         """A max pool and, behind up to two ops that may keep its size, its unpooling."""
-        op, before = self.draw(unpools()), self.any_tensor()
+        op, before = self.draw(unpools(self.rank)), self.any_tensor()
         if not self.add(op.pool, [before]):
             return
         pool = self.nodes[-1].name
@@ -234,21 +246,21 @@ class _Growing:
             self.add(self._binary(), [first, self.draw(st.sampled_from(self._partners(first)))])
         else:
             mixes = self.draw(st.integers(0, 25)) == 25
-            self.add(self.draw(st.one_of(*MIXING.values()) if mixes else unary_ops()), [self.any_tensor()])
+            self.add(self.draw(st.one_of(*MIXING.values()) if mixes else unary_ops(self.rank)), [self.any_tensor()])
 
     def detour(self, start: str) -> None:
         """Down by a stride, perhaps twice, up again, and joined with where it began: that fits at some sizes only."""
         before, stride = len(self.nodes), self.draw(st.integers(2, 3))
         rounding = st.sampled_from(["floor", "ceil"])
-        kind, steps = st.just("avg"), st.just((stride, stride))
-        self.add(self.draw(st.builds(Pool, kind=kind, kernel=pairs(1, 3), stride=steps, round=rounding)), [start])
+        kind, steps, kernel = st.just("avg"), (stride,) * self.rank, along(1, 3, self.rank)
+        self.add(self.draw(st.builds(Pool, kind=kind, kernel=kernel, stride=st.just(steps), round=rounding)), [start])
         for _ in range(self.draw(st.integers(0, 2))):
-            self.add(self.draw(unary_ops()), [list(self.shapes)[-1]])
+            self.add(self.draw(unary_ops(self.rank)), [list(self.shapes)[-1]])
         if self.draw(st.integers(0, 2)) == 0:
             self.detour(list(self.shapes)[-1])
-        up = Deconv(channels=CHANNELS, kernel=(stride, stride), stride=(stride, stride))
+        up = Deconv(channels=CHANNELS, kernel=steps, stride=steps)
         if len(self.nodes) > before and self.add(up, [self.nodes[-1].name]):
-            join = self.draw(st.sampled_from([Add(), Add(), Concat(), Crop(offset=(0, 1))]))
+            join = self.draw(st.sampled_from([Add(), Add(), Concat(), Crop(offset=(0, 1, 0)[: self.rank])]))
             self.add(join, [self.nodes[-1].name, start])
 
     def _partners(self, first: str) -> list[str]:
@@ -257,7 +269,9 @@ class _Growing:
         return [name for name in self.shapes if slopes[name] == slopes[first]]
 
     def _binary(self) -> Op:
-        return self.draw(st.one_of(joins(), st.builds(Crop, offset=pairs(0, 3)), resizes(by_factor=False)))
+        return self.draw(
+            st.one_of(joins(), st.builds(Crop, offset=along(0, 3, self.rank)), resizes(self.rank, by_factor=False))
+        )
 
 
 def _is_beyond(size: Size) -> bool:
@@ -266,19 +280,19 @@ def _is_beyond(size: Size) -> bool:
 
 
 @st.composite
-def graphs(draw: DrawFn, most: int = 8, low: int = 16, high: int = 40) -> Graph:
-    """A network of up to `most` ops on one image of low .. high pixels, with branches; every layer is an output.
+def graphs(draw: DrawFn, most: int = 8, low: int = 16, high: int = 40, rank: int = 2) -> Graph:
+    """A network of up to `most` ops on one image of `rank` axes of low .. high pixels, with branches; every layer is an
+    output.
 
     Crops carry explicit offsets. Nothing bounds how strides combine: branches may meet at unequal strides.
     """
-    height, width = draw(pairs(low, high))
-    return _drawn(draw, Shape(CHANNELS, (height, width)), most)
+    return _drawn(draw, Shape(CHANNELS, draw(along(low, high, rank))), most)
 
 
 @st.composite
-def free_graphs(draw: DrawFn, most: int = 8) -> Graph:
+def free_graphs(draw: DrawFn, most: int = 8, rank: int = 2) -> Graph:
     """The same on an image of any size. Its joins may fit at some sizes only; together they may fit at none."""
-    return _drawn(draw, Shape(CHANNELS, (AnySize("H"), AnySize("W"))), most)
+    return _drawn(draw, Shape(CHANNELS, tuple(map(AnySize, SYMBOLS[rank]))), most)
 
 
 def _drawn(draw: DrawFn, image: Shape, most: int) -> Graph:
@@ -293,14 +307,14 @@ def _drawn(draw: DrawFn, image: Shape, most: int) -> Graph:
     return Graph("net", {"input": image}, tuple(growing.nodes), outputs).verify()
 
 
-def unpooled(op: Unpool, size: tuple[int, int]) -> Graph:
-    """The unpooling of one input, of which another one of this (height, width) has been pooled."""
+def unpooled(op: Unpool, size: tuple[int, ...]) -> Graph:
+    """The unpooling of one input, of which another one of this size has been pooled."""
     image = Shape(CHANNELS, size)
     nodes = (Node("pool", op.pool, ("in1",), "pool"), Node("layer", op, ("in0", "pool", "in1"), "layer"))
     return Graph("net", {"in0": op.pool.output([image]), "in1": image}, nodes, {"output": "layer"}).verify()
 
 
-def graph_of(op: Op, *sizes: tuple[int, int], channels: int = CHANNELS) -> Graph:
-    """One op on inputs of these (height, width)."""
+def graph_of(op: Op, *sizes: tuple[int, ...], channels: int = CHANNELS) -> Graph:
+    """One op on inputs of these sizes."""
     inputs = {f"in{index}": Shape(channels, size) for index, size in enumerate(sizes)}
     return Graph("net", inputs, (Node("layer", op, tuple(inputs), "layer"),), {"output": "layer"}).verify()

@@ -69,13 +69,15 @@ def carried(node: Node, read: list[np.ndarray]) -> np.ndarray:
 
 def unpooled_anywhere(op: Unpool, read: list[np.ndarray]) -> np.ndarray:
     """One in all of the pool's window of a cell of whose value or switch something is one."""
-    cells, (height, width) = np.maximum(read[0], read[1]), read[2].shape[2:]
-    found = np.zeros((*cells.shape[:2], height, width))
-    (top, _), (left, _) = op.pool.pads(0), op.pool.pads(1)
-    for y, x in np.ndindex(*cells.shape[2:]):
-        row, column = y * op.pool.steps[0] - top, x * op.pool.steps[1] - left
-        window = slice(max(row, 0), row + op.kernel[0]), slice(max(column, 0), column + op.kernel[1])
-        found[:, :, *window] += cells[:, :, y : y + 1, x : x + 1]
+    cells = np.maximum(read[0], read[1])
+    found = np.zeros((*cells.shape[:2], *read[2].shape[2:]))
+    for cell in np.ndindex(*cells.shape[2:]):
+        starts = [
+            index * step - op.pool.pads(axis)[0]
+            for axis, (index, step) in enumerate(zip(cell, op.pool.steps, strict=True))
+        ]
+        window = [slice(max(start, 0), start + taps) for start, taps in zip(starts, op.kernel, strict=True)]
+        found[:, :, *window] += cells[:, :, *(slice(index, index + 1) for index in cell)]
     return (found > 0).astype(float)
 
 
@@ -92,19 +94,19 @@ def drawn(found: Touched, shape: Shape) -> np.ndarray:
     """The map, true where a cell is touched."""
     mask = np.zeros(shape.size, dtype=bool)
     for region in (found.local, found.mixed):
-        for row, first, last in region.runs() if region is not None else ():
-            assert 0 <= row < shape.size[0] and 0 <= first <= last < shape.size[1]
-            mask[row, first : last + 1] = True
+        for *row, first, last in region.runs() if region is not None else ():
+            assert min([*row, first]) >= 0 and first <= last < shape.size[-1]
+            mask[(*row, slice(first, last + 1))] = True
     return mask
 
 
-def check_fixed(graph: Graph, low: tuple[int, int], high: tuple[int, int]) -> int:
-    """The touched outputs of every node, for a rectangle of pixels; how many nodes are touched."""
+def check_fixed(graph: Graph, low: tuple[int, ...], high: tuple[int, ...]) -> int:
+    """The touched outputs of every node, for a box of pixels; how many nodes are touched."""
     shapes = shapes_in(graph, analyse_graph(graph, Findings()).facts)
     source, shape = next(iter(graph.inputs.items()))
     image = np.zeros(shape.size)
-    image[low[0] : high[0] + 1, low[1] : high[1] + 1] = 1
-    pixels = {source: Region(((IndexSet(low[0], high[0]), IndexSet(low[1], high[1])),))}
+    image[tuple(slice(first, last + 1) for first, last in zip(low, high, strict=True))] = 1
+    pixels = {source: Region((tuple(map(IndexSet, low, high)),))}
     expected = touched_maps(graph, image)
     for node in graph.nodes:
         found = drawn(project(graph, shapes, node.name, pixels), shapes[node.name])
@@ -113,26 +115,31 @@ def check_fixed(graph: Graph, low: tuple[int, int], high: tuple[int, int]) -> in
 
 
 @st.composite
-def rectangles(draw: st.DrawFn, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+def boxes(draw: st.DrawFn, size: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """First and last pixel; one pixel, and one at a border, as often as not."""
     low = [draw(st.sampled_from([0, extent - 1]) | st.integers(0, extent - 1)) for extent in size]
     high = [min(first + draw(st.just(0) | st.integers(0, 5)), size[axis] - 1) for axis, first in enumerate(low)]
-    return (low[0], low[1]), (high[0], high[1])
+    return tuple(low), tuple(high)
 
 
-@settings(SETTINGS, max_examples=40)
+SIDES = {1: (16, 48), 2: (16, 32), 3: (5, 11)}  # of an image, by its rank: the least and the most pixels
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@settings(SETTINGS, max_examples=100)
 @given(data=st.data())
-def test_what_a_pixel_touches_is_what_the_definitions_of_the_ops_carry_on(data: st.DataObject) -> None:
-    graph = data.draw(graphs(high=32))
-    check_fixed(graph, *data.draw(rectangles(graph.inputs["input"].size)))
+def test_what_a_pixel_touches_is_what_the_definitions_of_the_ops_carry_on(data: st.DataObject, rank: int) -> None:
+    graph = data.draw(graphs(8, *SIDES[rank], rank))
+    check_fixed(graph, *data.draw(boxes(graph.inputs["input"].size)))
 
 
 @pytest.mark.long
-@settings(SETTINGS, max_examples=3000, derandomize=False)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@settings(SETTINGS, max_examples=1000, derandomize=False)
 @given(data=st.data())
-def test_three_thousand_graphs(data: st.DataObject) -> None:
-    graph = data.draw(graphs(most=9, high=48))
-    check_fixed(graph, *data.draw(rectangles(graph.inputs["input"].size)))
+def test_a_thousand_graphs(data: st.DataObject, rank: int) -> None:
+    graph = data.draw(graphs(9, *SIDES[rank], rank))
+    check_fixed(graph, *data.draw(boxes(graph.inputs["input"].size)))
 
 
 BORDERS = [

@@ -16,7 +16,7 @@ from segcompile.facts.shapes import infer_shapes
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Activation, Add, Concat, Conv, Crop, Deconv, Dropout, Pool, Shape
 from segcompile.passes.derive_crops import derive_offsets
-from segcompile.testing.strategies import pairs
+from segcompile.testing.strategies import along
 from segcompile.text.errors import Diagnostic, Findings, SegcompileError
 
 Map = tuple[Fraction, Fraction]  # Caffe's (a, b): input pixel x lies over output pixel a * x + b
@@ -114,10 +114,10 @@ def fcns(draw: st.DrawFn) -> Graph:
 
     last = "input"
     for _ in range(draw(st.integers(1, 4))):
-        kernel, stride, pad = draw(pairs(1, 5)), draw(st.sampled_from([(1, 1), (2, 2), (3, 3)])), draw(pairs(0, 2))
+        kernel, stride, pad = draw(along(1, 5)), draw(st.sampled_from([(1, 1), (2, 2), (3, 3)])), draw(along(0, 2))
         pads = tuple((side, side) for side in pad)
         if draw(st.booleans()):
-            op: Conv | Pool = Conv(channels=4, kernel=kernel, stride=stride, dilation=draw(pairs(1, 2)), pad=pads)
+            op: Conv | Pool = Conv(channels=4, kernel=kernel, stride=stride, dilation=draw(along(1, 2)), pad=pads)
         else:
             pads = tuple((min(side, taps // 2),) * 2 for side, taps in zip(pad, kernel, strict=True))
             op = Pool(kind="max", kernel=kernel, stride=stride, pad=pads, round="ceil")
@@ -125,7 +125,7 @@ def fcns(draw: st.DrawFn) -> Graph:
     taps = ["input", *(node.name for node in nodes[:-1])]
     for _ in range(draw(st.integers(0, 2))):
         stride = draw(st.sampled_from([(1, 1), (2, 2), (3, 3), (4, 4)]))
-        last = add(Deconv(channels=4, kernel=draw(pairs(1, 6)), stride=stride), last)
+        last = add(Deconv(channels=4, kernel=draw(along(1, 6)), stride=stride), last)
     inputs = (last, draw(st.sampled_from(taps)))
     inputs = inputs[::-1] if draw(st.booleans()) else inputs
     nodes.append(Node("crop", Crop(), inputs, "crop"))

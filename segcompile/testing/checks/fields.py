@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from segcompile.backend import BuildRequest
 from segcompile.facts.facts import shapes_in
 from segcompile.facts.receptive_field import Field
-from segcompile.ops import Pool
+from segcompile.ops import LINES, Pool
 from segcompile.testing.bench import Bench, Mismatch, Subject
 from segcompile.testing.cases import Case
 from segcompile.testing.fields import extent, mask, probes
@@ -22,7 +23,7 @@ CELLS = 3  # of each output, in different phases
 LARGEST = 2048  # pixels along a side of an image, unless a caller has less time
 AT_ONCE = 2**21  # pixels of a batch of images
 
-Probe = tuple[str, str, tuple[int, int]]  # a head, its node, and a cell of its map
+Probe = tuple[str, str, tuple[int, ...]]  # a head, its node, and a cell of its map
 
 
 def receptive_field(bench: Bench, case: Case) -> None:
@@ -96,23 +97,23 @@ def compare_fields(subject: Subject) -> int:
 
 
 def _seen(subject: Subject, measured: Sequence[Probe]) -> Iterator[Array]:
-    """For each probe, where on the inputs, which are of one size, its cell looks: (height, width). As many probes are
+    """For each probe, where on the inputs, which are of one size, its cell looks, as a map. As many probes are
     put to the model at once, an image each, as are not too large together."""
     facts = subject.request.facts
-    height, width = extent(next(iter(subject.request.graph.inputs.values())))
-    batch = max(1, min(len(measured), AT_ONCE // (height * width)))
+    image = extent(next(iter(subject.request.graph.inputs.values())))
+    batch = max(1, min(len(measured), AT_ONCE // prod(image)))
     for start in range(0, len(measured), batch):
         part = measured[start : start + batch]
         shapes = {head: facts[node].shape for head, node, _ in measured}
         marks = {head: np.zeros((batch, shape.channels, *extent(shape))) for head, shape in shapes.items()}
-        for index, (head, _, (row, column)) in enumerate(part):
-            marks[head][index, :, row, column] = 1
+        for index, (head, _, cell) in enumerate(part):
+            np.moveaxis(marks[head], 1, -1)[(index, *cell)] = 1
         reached = [found.any(1) for found in subject.reaches(batch, marks).values()]
         yield from np.any(reached, axis=0)[: len(part)]
 
 
 def _told(seen: Array) -> str:
-    rows, columns = (np.flatnonzero(seen.any(axis)) for axis in (1, 0))
-    if not rows.size:
+    if not seen.any():
         return "nothing"
-    return f"{seen.sum()} pixels in rows {rows[0]}..{rows[-1]}, columns {columns[0]}..{columns[-1]}"
+    along = zip(LINES[seen.ndim], np.nonzero(seen), strict=True)
+    return f"{seen.sum()} pixels in " + ", ".join(f"{line} {found.min()}..{found.max()}" for line, found in along)

@@ -97,7 +97,7 @@ def _understand(
     path: Path, variant: str | None, overrides: Mapping[str, int], name: str | None, findings: Findings
 ) -> Compiled:
     document = read_document(path, variant, locate, findings, name)
-    compiled = _compile(document, overrides, findings, set())
+    compiled = _compile(read_spec(document, overrides, locate, findings), findings, set())
     warn_unused_parameters(document, findings)
     return compiled
 
@@ -105,8 +105,7 @@ def _understand(
 _Alone = tuple[Path, str | None, tuple[tuple[str, object], ...]]  # a used spec, its variant, its parameters
 
 
-def _compile(document: Document, overrides: Mapping[str, int], findings: Findings, checked: set[_Alone]) -> Compiled:
-    spec = read_spec(document, overrides, locate, findings)
+def _compile(spec: Spec, findings: Findings, checked: set[_Alone]) -> Compiled:
     found = analyse_graph(spec.graph, findings, spec.claims, spec.training)
     _check_used(spec, findings, checked)
     return Compiled(spec, found.graph, found.facts, found.verdicts, found.sizes)
@@ -146,7 +145,8 @@ def _compile_alone(use: Use, findings: Findings, checked: set[_Alone]) -> None:
     alone = Findings()
     values = {name: value for name, value in use.call.values.items() if isinstance(value, int)}
     try:
-        _compile(use.call.document, values, alone, checked)
+        spec = read_spec(use.call.document, values, locate, alone, use.call.inside.parameters)
+        _compile(spec, alone, checked)
     except SegcompileError as error:
         alone.absorb(error)
     call = (Label(use.target, "used here", "use"),)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from segcompile.checks.claims import Verdict, nodes_of
 from segcompile.checks.subject import Subject
 from segcompile.facts.facts import shapes_in
+from segcompile.facts.given import Of, given_values
 from segcompile.facts.pairs import show
 from segcompile.facts.unknown import why_unknown
 from segcompile.network.graph import Graph, Node
@@ -96,7 +97,17 @@ def _explain_slip(verdict: Verdict, followers: int, subject: Subject) -> Diagnos
     cause = _size_changed(verdict, subject) if verdict.claim.input is not None else None
     if cause is not None:  # `size: input` is a word; the number that is wrong stands elsewhere
         span, labels, help = cause, [Label(span, f"claims {show(verdict.claimed)}"), *labels], None
+    labels = [*labels, *_given(verdict, subject.graph)]
     return finding(_CODE[verdict.claim.kind], message, span, labels=labels, help=help, notes=notes)
+
+
+def _given(verdict: Verdict, graph: Graph) -> list[Label]:
+    """Where values are given elsewhere, by `--set` or a derived spec, that make a number what it is."""
+    own = nodes_of(verdict.claim.result, graph)
+    if verdict.claim.kind in ("parameters", "weights", "count"):
+        return given_values(graph, [node.name for node in own or graph.nodes], Of.CHANNELS | Of.SIZE)
+    part = Of.CHANNELS if verdict.claim.kind == "channels" else Of.SIZE
+    return given_values(graph, [node.name for node in own], part)
 
 
 def _size_changed(verdict: Verdict, subject: Subject) -> Span | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from segcompile.facts.given import Of, given_values
 from segcompile.facts.size_set import SizeSet
 from segcompile.facts.sizes import find_sizes
 from segcompile.network.graph import Graph, Node
@@ -28,7 +29,7 @@ def infer_shapes(graph: Graph, findings: Findings, inputs: Mapping[str, Shape] |
     for index, (node, reason) in enumerate(refused):
         notes = [*reason.notes, _not_checked(unknown)] if unknown and index == 0 else reason.notes
         origin = node.origin
-        labels = _input_labels(graph, node)
+        labels = [*_input_labels(graph, node), *_values_behind(graph, node, reason)]
         message = f"{node.layer}: {reason.message}"
         findings.add(reason.code, message, origin.at(reason.attribute), labels=labels, help=reason.help, notes=notes)
     return shapes
@@ -93,6 +94,17 @@ def _input_labels(graph: Graph, node: Node) -> list[Label]:
         return []
     sources = [graph.by_name[name] for name in dict.fromkeys(node.inputs) if name in graph.by_name]
     return [Label(source.origin.span, source.layer) for source in sources if source.origin.span is not None]
+
+
+_OF_CHANNELS = frozenset({"SC301", "SC308", "SC315", "SC319"})  # what is refused whatever the size
+
+
+def _values_behind(graph: Graph, node: Node, reason: Refusal) -> list[Label]:
+    """Where values are given elsewhere that lead to a refusal: at its own attribute, and before it."""
+    at = node.origin.at(reason.attribute)
+    own = [] if at is None else at.values
+    parts = Of.CHANNELS if reason.code in _OF_CHANNELS else Of.SIZE
+    return [*own, *given_values(graph, (node.name,) if parts is Of.SIZE else node.inputs, parts)]
 
 
 # --- a join that fits at other sizes ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from segcompile.facts.given import Of, given_values
 from segcompile.facts.size_set import SizeSet, fulfilling
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import AnySize, Shape, Size, Undecidable
@@ -48,17 +49,22 @@ def find_sizes(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) ->
     sizes: Sizes = ()
     for axis, along in enumerate(zip(*(each for each in extents if each), strict=True)):
         said = Findings() if findings.has_errors else findings  # one cause, not one an axis
-        sizes = (*sizes, _axis_sizes(axis, along, needs, whole, said))
+        sizes = (*sizes, _axis_sizes(axis, along, needs, whole, graph, said))
     return sizes
 
 
 def _axis_sizes(
-    axis: int, extents: Sequence[Size], needs: Iterable[_Demand], whole: Iterable[_Demand], findings: Findings
+    axis: int,
+    extents: Sequence[Size],
+    needs: Iterable[_Demand],
+    whole: Iterable[_Demand],
+    graph: Graph,
+    findings: Findings,
 ) -> AxisSizes | None:
     symbols = [size.symbol for size in extents if isinstance(size, AnySize)]
     if not symbols:
         return None
-    legal = _legal(SizeSet(symbols[0]), _strictest(axis, needs), findings)
+    legal = _legal(SizeSet(symbols[0]), _strictest(axis, needs), graph, findings)
     exact = legal
     try:
         for demand in _strictest(axis, whole):
@@ -80,7 +86,7 @@ def _strictest(axis: int, demands: Iterable[_Demand]) -> list[_Demand]:
     return list(found.values())
 
 
-def _legal(sizes: SizeSet, demands: Iterable[_Demand], findings: Findings) -> SizeSet:
+def _legal(sizes: SizeSet, demands: Iterable[_Demand], graph: Graph, findings: Findings) -> SizeSet:
     """The sizes that meet all demands, or those that meet the ones before the error that is added."""
     earlier: list[tuple[Node, SizeSet]] = []
     for demand in demands:
@@ -89,7 +95,8 @@ def _legal(sizes: SizeSet, demands: Iterable[_Demand], findings: Findings) -> Si
             both = sizes & own
         except Undecidable as why:
             message = f"{node.layer}: the sizes that fit cannot be written down: {why}"
-            findings.add("SC310", message, node.origin.span, help="give the input a size")
+            given = given_values(graph, (node.name,), Of.SIZE)
+            findings.add("SC310", message, node.origin.span, labels=given, help="give the input a size")
             return sizes
         if not both.residues:
             other, theirs = next((pair for pair in earlier if not (pair[1] & own).residues), earlier[-1])
@@ -98,7 +105,8 @@ def _legal(sizes: SizeSet, demands: Iterable[_Demand], findings: Findings) -> Si
                 Label(span, str(fit)) for span, fit in ((other.origin.span, theirs), (node.origin.span, own)) if span
             ]
             help = "`align: center_crop`, `align: pad` or a crop at one of the two"
-            findings.add("SC304", message, node.origin.span, labels=found, help=help)
+            given = given_values(graph, (node.name, other.name), Of.SIZE)
+            findings.add("SC304", message, node.origin.span, labels=[*found, *given], help=help)
             return sizes
         sizes = both
         earlier.append((node, own))

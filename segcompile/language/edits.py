@@ -101,7 +101,7 @@ def _with_attributes(place: Place, attributes: MappingNode, layer: Layer) -> Lay
     if own:
         read = change_op(main.op, MappingNode(own, attributes.span), place.values)
         if read.op != main.op:
-            spans = {**main.origin.attributes, **read.spans}
+            spans = {**main.origin.attributes, **place.each_at(read.spans)}
             main = replace(main, op=read.op, origin=replace(main.origin, attributes=spans))
     parts = {node.role: node for node in carried}
     for role in CARRIED:
@@ -120,7 +120,7 @@ def _carry(place: Place, parts: dict[Role, Node], role: Role, node: SpecNode, ma
     if now is None:
         parts.pop(role, None)
     elif role not in parts or parts[role].op != now.op:
-        parts[role] = carried_node(main, role, now.op, Origin(node.span, now.spans))
+        parts[role] = carried_node(main, role, now.op, Origin(place.at(node.span), place.each_at(now.spans)))
 
 
 def read_edit(item: SpecNode, desk: Desk) -> Edit:

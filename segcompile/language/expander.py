@@ -118,22 +118,20 @@ class Expander:
         read = read_op(key, body, place.defaults, place.values, factor)
         carried = read_carried(key, body, place.defaults, place.values)
         _check_arity(key, read.op, inputs, body)
-        return self._append(absolute, read, inputs, carried, Origin(place.at(span), {}, bool(written)))
+        origin = Origin(place.at(span), place.each_at(read.spans), bool(written))
+        return self._append(GraphNode(absolute, read.op, inputs, absolute, origin), carried, place)
 
-    def _append(
-        self, name: str, read: Read, inputs: tuple[str, ...], carried: list[tuple[Role, Read]], origin: Origin
-    ) -> str:
+    def _append(self, main: GraphNode, carried: list[tuple[Role, Read]], place: Place) -> str:
         """The layer's own op, then what it carries, each reading the one before; returns the last one."""
+        origin = main.origin
         assert origin.span is not None
-        calls = origin.span.calls
-        parts = [(role, own, own.spans.get("kind", origin.span).called(calls)) for role, own in carried]
-        spans = {**read.spans, **{str(role): at for role, _, at in parts}}
-        attributes = {key: span.called(calls) for key, span in spans.items()}
-        self.nodes.append(GraphNode(name, read.op, inputs, name, replace(origin, attributes=attributes)))
-        for role, own, at in parts:
-            source = replace(origin, span=at, attributes={key: span.called(calls) for key, span in own.spans.items()})
-            self.nodes.append(carried_node(self.nodes[-1], role, own.op, source))
-        self.names.results[name] = self.nodes[-1].name
+        parts = [(role, own.op, place.each_at(own.spans)) for role, own in carried]
+        said = {str(role): spans.get("kind", origin.span) for role, _, spans in parts}
+        self.nodes.append(replace(main, origin=replace(origin, attributes={**origin.attributes, **said})))
+        for role, op, spans in parts:
+            source = replace(origin, span=said[role], attributes=spans)
+            self.nodes.append(carried_node(self.nodes[-1], role, op, source))
+        self.names.results[main.name] = self.nodes[-1].name
         self.ledger.add_layer(origin.span)
         return self.nodes[-1].name
 

@@ -31,7 +31,19 @@ def origin(name: str, span: Span, known: Origins) -> tuple[Label, ...]:
 
 def origins_of(span: Span, known: Origins) -> tuple[Label, ...]:
     """Where the values of the names that stand at `span` are written."""
-    return tuple(label for name in sorted(names_in(span.text)) for label in known.get(name, ()))
+    return tuple(label for name in sorted(names_in(_written(span))) for label in known.get(name, ()))
+
+
+def _written(span: Span) -> str:
+    """What stands at `span`, which of a list is its bracket: all of the list that is on this line."""
+    if span.text != "[":
+        return span.text
+    line, depth = span.source.lines[span.line - 1][span.column - 1 :], 0
+    for index, character in enumerate(line):
+        depth += (character == "[") - (character == "]")
+        if depth == 0:
+            return line[: index + 1]
+    return line
 
 
 def set_elsewhere(span: Span | None, known: Origins) -> tuple[Label, ...]:
@@ -83,8 +95,18 @@ class Place:
         return argument if isinstance(argument, str) else format_name(scalar, self.values)
 
     def at(self, span: Span) -> Span:
-        """A place in the spec's text, reached as we came here."""
-        return span.called(self.calls)
+        """A place in the spec's text, reached as we came here; `values` are those set in other files."""
+        return self.each_at({"": span})[""]
+
+    def each_at(self, spans: Mapping[str, Span]) -> dict[str, Span]:
+        """`at` of each of some attributes."""
+        known = self.origins
+        files = {label.span.source for labels in known.values() for label in labels}
+        found = {name: span.called(self.calls) for name, span in spans.items()}
+        return {
+            name: replace(span, values=set_elsewhere(span, known)) if files - {span.source} else span
+            for name, span in found.items()
+        }
 
     def explained(self, found: Diagnostic) -> Diagnostic:
         """What was found here, with the way to its place, and where another file sets a value that it reads."""

@@ -17,12 +17,12 @@ from segcompile.language.expander import Expander, Use, Used
 from segcompile.language.expressions import Values
 from segcompile.language.ledger import Ledger, Stop
 from segcompile.language.names import Names
-from segcompile.language.place import Place, parameter_origins
+from segcompile.language.place import Origins, Place, parameter_origins
 from segcompile.language.sections import Sections, check_overrides, read_sections, settings
 from segcompile.language.table import Table
 from segcompile.language.training import read_training
 from segcompile.network.claims import Claim
-from segcompile.network.graph import Gone, Graph, Node, layer_of
+from segcompile.network.graph import Gone, Graph, Node, Origin, layer_of
 from segcompile.network.splice import Fragment, without
 from segcompile.network.training import Training
 from segcompile.ops import Shape
@@ -43,14 +43,17 @@ class Spec:
     training: Training
 
 
-def read_spec(document: Document, overrides: Mapping[str, int], locate: Locate, findings: Findings) -> Spec:
-    """The network of a document, its parameters overridden by `overrides` (--set, `use`).
+def read_spec(
+    document: Document, overrides: Mapping[str, int], locate: Locate, findings: Findings, given: Origins | None = None
+) -> Spec:
+    """The network of a document, its parameters overridden by `overrides`. `given`: where these are written, in a spec
+    that uses this one; by default `--set`.
 
     Every mistake in it goes to `findings` (SC0xx, SC1xx, SC2xx, SC5xx); raises SegcompileError once all are found.
     """
     ledger = Ledger(findings)
     try:
-        place, sections = _read_sections(document, overrides, ledger)
+        place, sections = _read_sections(document, overrides, given, ledger)
         if findings.has_errors:  # a default that could not be read is missing everywhere
             ledger.muted = frozenset({"SC008"})
         reader = _Reader(Library(locate), ledger)
@@ -66,17 +69,34 @@ def read_spec(document: Document, overrides: Mapping[str, int], locate: Locate, 
     return Spec(document, place.values, draft.graph.verify(), claims, draft.uses, training)
 
 
-def _read_sections(document: Document, overrides: Mapping[str, int], ledger: Ledger) -> tuple[Place, Sections]:
+def _read_sections(
+    document: Document, overrides: Mapping[str, int], given: Origins | None, ledger: Ledger
+) -> tuple[Place, Sections]:
     """What the document says beside its layers, and the place of these. Raises Stop."""
-    given, wrong = settings(overrides), list[Diagnostic]()
+    wrong, options = list[Diagnostic](), settings(overrides)
     with gathering(wrong):
-        check_overrides(document, given)
+        check_overrides(document, options)
     sections = read_sections(document, overrides, wrong)
-    origins = parameter_origins(document, {name: (Label(span, "given here", "value"),) for name, span in given.items()})
+    by_option = {name: (Label(span, "given here", "value"),) for name, span in options.items()}
+    origins = parameter_origins(document, by_option if given is None else given)
     specs = (document.path.resolve(),)
     place = Place(document, sections.values, sections.defaults, origins, input=sections.only_input, specs=specs)
     ledger.report(wrong, place)
     return place, sections
+
+
+def _input_origins(place: Place) -> dict[str, Origin]:
+    """Where each input is written, its name and its shape."""
+    section = place.document.section("input")
+    found: dict[str, Origin] = {}
+    for name, (key, node) in section.entries.items() if section is not None else ():
+        if isinstance(node, MappingNode):
+            found[name] = Origin(
+                key.span, place.each_at({word: value.span for word, (_, value) in node.entries.items()})
+            )
+    if section is None or found:
+        return found
+    return {"input": Origin(attributes=place.each_at({word: node.span for word, (_, node) in section.entries.items()}))}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,10 +147,8 @@ class _Reader:
         end = expander.expand_list(network.layers, place, next(iter(inputs)))
         names = expander.names
         names.settle(_reads(expander), self.ledger.findings)
-        written = place.document.section("input")
-        spans = {name: key.span for name, (key, _) in written.entries.items()} if written is not None else {}
         nodes, scopes, gone = tuple(expander.nodes), tuple(expander.scopes), Gone(names.removed)
-        graph = Graph(place.document.model, inputs, nodes, {"output": end}, scopes, end, gone, spans)
+        graph = Graph(place.document.model, inputs, nodes, {"output": end}, scopes, end, gone, _input_origins(place))
         return _Draft(graph, names, tuple(expander.uses))
 
     def _derived(self, draft: _Draft, step: Step, inputs: dict[str, Shape], place: Place) -> _Draft:

@@ -124,7 +124,7 @@ class Graph:
     scopes: tuple[Scope, ...] = ()
     end: str = ""
     gone: Gone = Gone()
-    input_spans: Mapping[str, Span] = field(default_factory=dict, compare=False)  # where a named input is written
+    input_origins: Mapping[str, Origin] = field(default_factory=dict, compare=False)  # no span for an unnamed input
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:

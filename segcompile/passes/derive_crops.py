@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from segcompile.facts.alignment import Coordinates, place_inputs, place_node
 from segcompile.facts.fit import fit
+from segcompile.facts.given import Of, given_values
 from segcompile.facts.pairs import pixels
 from segcompile.facts.witness import Atlas
 from segcompile.network.graph import Graph, Node
@@ -64,7 +65,8 @@ class _Surveyor:
             if isinstance(item, Refusal) and not (alike and axis > 0):
                 along = "" if alike else f", along the {AXIS_NAMES[rank][axis]},"
                 message = f"{node.layer}{along} {item.message}"
-                self.findings.add(item.code, message, node.origin.span, help=item.help)
+                given = given_values(self.atlas.graph, (node.name,), Of.SIZE)
+                self.findings.add(item.code, message, node.origin.span, labels=given, help=item.help)
         offset = tuple(item if isinstance(item, int) else 0 for item in found)
         dispute = None if refusals else find_dispute(self.atlas, node, offset)
         self.disputes += [dispute] if dispute is not None else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from segcompile.network.graph import Graph
+from segcompile.network.graph import Graph, Origin
 from segcompile.network.splice import leading_to
 from segcompile.text.errors import Findings
 
@@ -25,7 +25,7 @@ def leave_out_unneeded(graph: Graph, findings: Findings) -> Graph:
             findings.add("SC202", message, origin.span, help=help)
     for name in graph.inputs:
         if name not in needed:
-            message, span = f"no output depends on input `{name}`", graph.input_spans.get(name)
+            message, span = f"no output depends on input `{name}`", graph.input_origins.get(name, Origin()).span
             findings.add("SC202", message, span, help="remove it, or read it")
     return leading_to(graph, graph.outputs)
 

@@ -26,13 +26,15 @@ class SourceText:
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of one line of a source; line and column count from 1, `length` in characters. `calls`: the calls of
-    blocks and used specs by which one came here, outermost first; the same place is the same span, however one came."""
+    blocks and used specs by which one came here, outermost first. `values`: where other files, or `--set`, give values
+    that are read here. The same place is the same span, however one came."""
 
     source: SourceText
     line: int
     column: int
     length: int
     calls: tuple[Label, ...] = field(default=(), compare=False)
+    values: tuple[Label, ...] = field(default=(), compare=False)
 
     @property
     def way(self) -> tuple[Label, ...]:

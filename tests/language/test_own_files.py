@@ -11,6 +11,7 @@ from segcompile.build import build_each
 from segcompile.compiler import compile_spec
 from segcompile.library import bundled, own_file_first
 from segcompile.text.errors import CODES, Diagnostic, Findings, Label, SegcompileError, SourceText, Span
+from segcompile.text.report import render_text
 
 LAYERS = "layers:\n  - stem: {conv: 21, kernel: 3, pad: same}\n"
 
@@ -74,6 +75,41 @@ def test_a_value_that_a_bundled_spec_cannot_take_is_shown_once_and_where_it_is_w
         compile_spec(net, Findings())
     (found,) = caught.value.diagnostics
     assert found.code.code == "SC105" and found.span and (found.span.source.name, found.span.line) == (str(net), line)
+
+
+def told(path: Path, **overrides: int) -> str:
+    """The first thing that is said of a spec."""
+    findings = Findings()
+    try:
+        compile_spec(path, findings, overrides=overrides, name=path.name)
+    except SegcompileError as error:
+        findings.absorb(error)
+    return render_text(findings.diagnostics[:1])
+
+
+FUSED = Path(__file__).parents[1] / "data" / "invalid" / "parts" / "fused.yaml"
+
+
+def test_a_value_of_the_command_line_is_named_where_the_graph_does_not_fit() -> None:
+    """Channels come from the nearest layers that set them, sizes from every layer before, and from the image."""
+    given = "  ::: --set:1:1\n 1 | {}\n   | - given here\n"
+    channels, size, both = told(FUSED, K=5), told(FUSED, S=1, K=5), told(FUSED, F=40, K=8)
+    assert "SC301" in channels and given.format("K=5") in channels
+    assert "SC303" in size and given.format("S=1") in size and "K=5" not in size
+    assert "SC303" in both and given.format("F=40") in both and "K=8" not in both
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("base: fcn32s\nparams: {K: 5}\nclaims: {score: {size: 4}}\n", 4),  # its claim of parameters
+        ("input: {channels: 3, size: 500}\nlayers:\n  - a: {use: fcn32s, K: 5}\n", 5),
+    ],
+)
+def test_a_number_that_a_value_makes_untrue_in_a_bundled_spec_is_shown_where_the_value_is_written(
+    tmp_path: Path, text: str, line: int
+) -> None:
+    assert (str(tmp_path / "net.yaml"), line) in spans(write(tmp_path / "net.yaml", text))
 
 
 def test_a_loop_variable_hides_a_parameter_of_its_name(tmp_path: Path) -> None:

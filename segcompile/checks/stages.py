@@ -53,7 +53,11 @@ def _unmatched(selector: Selector, graph: Graph) -> SegcompileError:
         few = f"{', '.join(found[:3])}{', ...' if len(found) > 3 else ''}"
         message = f"`{selector.text}` means only layers without weights: {few}"
         return fail("SC113", message, selector.span, help="name layers that can be trained")
+    message, labels = f"no layer matches `{selector.text}`", selector.removed(graph.gone.names)
+    if labels:
+        own = "name layers that this network has: a spec's own `stages` take the place of its base's"
+        return fail("SC102", message, selector.span, labels=labels, help=own)
     scopes = [f"{scope.name}.*" for scope in graph.scopes]
     help = did_you_mean(selector.text, [*scopes[:_MANY], *list(graph.layers)[:_MANY]])
     help = help or "`segcompile rf` shows the layers; `*` stands for any part of a name"
-    return fail("SC102", f"no layer matches `{selector.text}`", selector.span, help=help)
+    return fail("SC102", message, selector.span, help=help)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from segcompile.text.errors import Span
+from segcompile.text.errors import Label, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,11 @@ class Selector:
     def among(self, layers: Iterable[str]) -> list[str]:
         """Those of the layers that it means."""
         return [layer for layer in layers if selects(self.text, layer)]
+
+    def removed(self, gone: Mapping[str, Span | None]) -> list[Label]:
+        """Where edits removed what it means. `gone`: of a graph, name -> where that is written."""
+        spans = dict.fromkeys(gone[name] for name in self.among(gone))
+        return [Label(span, "removed here") for span in spans if span is not None]
 
 
 def selects(selector: str, layer: str) -> bool:

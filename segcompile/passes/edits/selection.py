@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from segcompile.network.graph import Graph
 from segcompile.network.selector import Selector
 from segcompile.passes.edited import Layer
-from segcompile.text.errors import Label, SegcompileError, did_you_mean, fail
+from segcompile.text.errors import SegcompileError, did_you_mean, fail
 
 _NEAR = 1000  # names that are looked through for a near one
 
@@ -70,8 +70,7 @@ def all_of(selectors: Iterable[Selector], graph: Graph) -> frozenset[str]:
 
 
 def _unmatched(selector: Selector, graph: Graph) -> SegcompileError:
-    gone = graph.gone.names.get(selector.text)
-    labels = [Label(gone, "removed here")] if gone is not None else []
+    labels = selector.removed(graph.gone.names)
     near = did_you_mean(selector.text, list(graph.layers)[-_NEAR:]) or "`segcompile rf` on the base shows its layers"
     help = "edits are done in their order" if labels else near
     return fail("SC502", f"no layer matches `{selector.text}`", selector.span, labels=labels, help=help)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -193,7 +194,29 @@ def test_an_evaluation_that_was_stopped_is_made_up_for(
     assert capsys.readouterr().err == f"error: {last}: has done 2 steps; start a run from it with --init\n"
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_whose_terminal_is_closed_is_saved_and_ends_quietly(side: Any, dataset: Path) -> None:
+    """As by ssh: writing fails from then on, and SIGHUP comes from the system and from the shell."""
+    ours, theirs = os.openpty()
+    code = "import fcntl, signal, sys, termios; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+    code += f"fcntl.ioctl(0, termios.TIOCSCTTY, 0); sys.path.insert(0, {str(side.folder)!r})\n"
+    code += "import train\nsys.exit(train.main(sys.argv[1:]))\n"
+    command = [sys.executable, "-c", code, *side.flags(dataset, "a", *STEPS, "--steps", "100000")]
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    with subprocess.Popen(command, start_new_session=True, **streams) as run:
+        os.close(theirs)
+        os.set_blocking(ours, False)
+        while run.poll() is None and steps_of(dataset, "a") < 3:
+            with suppress(BlockingIOError):
+                os.read(ours, 2**16)  # else it would wait to be read
+            time.sleep(0.01)
+        os.close(ours)
+        run.send_signal(signal.SIGHUP)
+        assert run.wait(60) == 129
+    done = side.modules.weights.read_checkpoint(dataset / "a" / side.last)["step"]
+    assert done == steps_of(dataset, "a") >= 3
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_before_the_first_step_is_one_line_and_leaves_nothing(
     side: Any, dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     number: int, status: int,

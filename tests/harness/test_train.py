@@ -86,12 +86,33 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
     assert [(line["step"], line["loss"], line["lr"]) for line in log(dataset, "parts")] == expected
 
 
-def test_sigterm_saves_the_run_as_ctrl_c_does(side: Any, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    handler = signal.getsignal(signal.SIGTERM)
-    interrupt_at(side, monkeypatch, 12, signal.SIGTERM)
-    assert side.train(dataset, "a") == 143
-    assert side.modules.weights.read_checkpoint(dataset / "a" / side.last)["step"] == 13
-    assert signal.getsignal(signal.SIGTERM) is handler
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_sigterm_and_sighup_save_the_run_as_ctrl_c_does(
+    side: Any, dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    number: int, status: int,
+) -> None:  # fmt: skip
+    before, last = signal.signal(number, signal.SIG_DFL), dataset / "a" / side.last
+    try:
+        interrupt_at(side, monkeypatch, 12, number)
+        assert side.train(dataset, "a") == status
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    assert side.modules.weights.read_checkpoint(last)["step"] == 13
+    assert capsys.readouterr().err.endswith(f"\ninterrupted after step 13; go on with --resume {last}\n")
+
+
+def test_a_signal_that_is_ignored_stays_so(side: Any, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As nohup has it of SIGHUP, and a shell of Ctrl-C for what it runs in the background."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGINT)}
+    try:
+        for number in before:
+            with monkeypatch.context() as patch:
+                interrupt_at(side, patch, 1, number)
+                assert side.train(dataset, f"{number}", "--steps", "3") == 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_a_run_resumed_from_an_earlier_checkpoint_forgets_the_later_log(side: Any, dataset: Path) -> None:

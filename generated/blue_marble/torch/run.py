@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from command import STOPS, stop
+from command import heard, leave_terminal, stop
 from files import InputError, blame, one_line, write_whole
 from keeping import keep_best
 from metrics import Metrics, by_class, headline, summary
@@ -42,14 +42,15 @@ def learning_rate(step: int, arguments: argparse.Namespace) -> float:
 
 
 class Interruption:
-    """What Ctrl-C or SIGTERM leaves to be looked at between steps: no checkpoint is of half a step."""
+    """What a signal of STOPS leaves to be looked at between steps: no checkpoint is of half a step."""
 
     number = 0  # of the signal; 0 is none
 
     def note(self, number: int, frame: object) -> None:
         """What a signal does; a second one stops at once."""
         self.number = number
-        for each in STOPS:
+        leave_terminal()
+        for each in heard():
             signal.signal(each, stop)
 
 
@@ -57,14 +58,12 @@ class Interruption:
 def interruption() -> Iterator[Interruption]:
     """Signals are noted meanwhile."""
     found = Interruption()
-    previous = {number: signal.getsignal(number) for number in STOPS}
-    for number in STOPS:
-        signal.signal(number, found.note)
+    before = {number: signal.signal(number, found.note) for number in heard()}
     try:
         yield found
     finally:
-        for number in STOPS:
-            signal.signal(number, previous[number])
+        for number in heard():  # a terminal that was closed is heard of no more
+            signal.signal(number, before[number])
 
 
 class Log:

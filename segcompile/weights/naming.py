@@ -67,6 +67,8 @@ def captured(pattern: str, text: str) -> list[str] | None:
 def read_names(path: Path) -> tuple[Rename, ...]:
     """The lines of a file of names. Raises SegcompileError: SC009 for no such file, SC807 for what is no line."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would be waited for
+            raise fail("SC009", f"`{path}` is no file")
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         text = content.decode("utf-8-sig")

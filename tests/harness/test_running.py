@@ -252,6 +252,64 @@ def test_a_second_signal_stops_a_save_and_leaves_the_earlier_checkpoint(
     assert [*(dataset / "a").glob(".*.unfinished*")] == []
 
 
+@pytest.mark.parametrize("kind", ["pipe", "socket", "/dev/zero"])
+def test_what_is_no_file_is_told_and_not_waited_for(
+    side: Any, dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    """As an image, a mask, a list, weights, whatever the suffix."""
+    monkeypatch.chdir(dataset)
+    modules, names = side.modules, ["a.png", "a.npy", "a.txt", "a.pt", "a.safetensors"]
+    for name in names:
+        if kind == "pipe":
+            os.mkfifo(name)
+        elif kind == "socket":
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(name)
+        else:
+            Path(name).symlink_to(kind)
+    Path("image.txt").write_text("images/0.png masks/0.png\na.png masks/1.png\n")
+    Path("mask.txt").write_text("images/0.png masks/0.png\nimages/1.png a.npy\n")
+    side.save(Path("w.safetensors"), side.model())
+    whole = ["--weights", "w.safetensors", "--device", "cpu"]
+    commands: list[tuple[Any, list[str], str]] = [
+        (modules.predict, [*whole, "a.png", "--out", "o"], "a.png: is no file"),
+        (modules.predict, [*whole, "a.npy", "--out", "o"], "a.npy: is no file"),
+        (modules.predict, ["--weights", "a.safetensors", "images/0.png", "--out", "o"], "a.safetensors: is no file"),
+        (modules.evaluate, [*whole, "--list", "a.txt"], "a.txt: is no file"),
+        (modules.evaluate, [*whole, "--list", "image.txt"], "image.txt:2: a.png: is no file"),
+        (modules.evaluate, ["--weights", "a.pt", "--list", "list.txt"], "a.pt: is no file"),
+        (modules.scan, ["check", "mask.txt"], "mask.txt:2: a.npy: is no file"),
+        (modules.weights, ["export", "a.pt", "b.safetensors"], "a.pt: is no file"),
+        (modules.weights, ["import", "a.safetensors", "b.pt"], "a.safetensors: is no file"),
+        (modules.train, side.flags(dataset, "o", "--val", "a.txt"), "a.txt: is no file"),
+        (modules.train, side.flags(dataset, "o", "--init", "a.safetensors"), "a.safetensors: is no file"),
+        (modules.train, side.flags(dataset, "o", "--resume", "a.pt"), "a.pt: is no file"),
+    ]
+    signal.alarm(60)  # which ends a test that waits
+    try:
+        for module, arguments, told in commands:
+            assert module.main(arguments) == 1
+            assert capsys.readouterr().err.splitlines()[-1] == f"error: {told}"
+    finally:
+        signal.alarm(0)
+
+
+def test_an_empty_name_is_told(side: Any, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would be the folder where one is."""
+    flags = {
+        side.modules.train: ["--list", "--val", "--out", "--resume", "--init", "--root", "--images", "--masks"],
+        side.modules.evaluate: ["--weights"],
+        side.modules.predict: ["--weights", "--out"],
+    }
+    for module, names in flags.items():
+        for name in names:
+            with pytest.raises(SystemExit) as ended:
+                module.main([name, ""])
+            assert ended.value.code == 2
+            error = capsys.readouterr().err.splitlines()[-1].partition(": ")[2]
+            assert error == f"error: argument {name}: it is empty; name a file or a folder"
+
+
 def test_a_folder_takes_one_run_at_a_time(side: Any, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (dataset / "a").mkdir()
     code = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"

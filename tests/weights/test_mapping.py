@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -323,6 +324,9 @@ def test_no_file_of_names(spec: Path, run: Run, tmp_path: Path) -> None:
     status, _, errors = run("import", "a.pth", "--spec", spec, *FLAGS, "--names", "none.txt")
     said = "error[SC009 unreadable-file]: `none.txt` cannot be read: no such file or directory\n"
     assert (status, errors) == (1, said)
+    os.mkfifo(tmp_path / "pipe")  # which would be waited for
+    status, _, errors = run("import", "a.pth", "--spec", spec, *FLAGS, "--names", "pipe")
+    assert (status, errors) == (1, "error[SC009 unreadable-file]: `pipe` is no file\n")
 
 
 # --- --strict

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from command import command
-from files import InputError, blame, some, write_whole
+from files import InputError, blame, path_of, some, write_whole
 from model import BlueMarble
 
 DAMAGED = "it is damaged, or no file of weights"
@@ -135,8 +135,8 @@ def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Convert weights between checkpoints and safetensors.")
     parser.add_argument("direction", choices=["export", "import"], help="to safetensors, or from safetensors")
-    parser.add_argument("source", type=Path)
-    parser.add_argument("target", type=Path)
+    parser.add_argument("source", type=path_of)
+    parser.add_argument("target", type=path_of)
     arguments = parser.parse_args(argv)
     safe = arguments.target if arguments.direction == "export" else arguments.source
 

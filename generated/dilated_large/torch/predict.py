@@ -26,7 +26,7 @@ from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 import weights
 from command import command, memory_for
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, window
-from files import InputError
+from files import InputError, path_of
 from images import is_array, read_image, visible
 from model import DilatedLarge
 from pairs import images_in
@@ -115,9 +115,9 @@ def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Predict the labels of images.")
     told = "images, .npy (height, width, channels), or folders of them (without the folders inside)"
-    parser.add_argument("images", type=Path, nargs="+", help=told)
-    parser.add_argument("--weights", type=Path, required=True, help="checkpoint (.pt) or .safetensors")
-    parser.add_argument("--out", type=Path, required=True, help="folder for STEM.png and STEM_overlay.png")
+    parser.add_argument("images", type=path_of, nargs="+", help=told)
+    parser.add_argument("--weights", type=path_of, required=True, help="checkpoint (.pt) or .safetensors")
+    parser.add_argument("--out", type=path_of, required=True, help="folder for STEM.png and STEM_overlay.png")
     told = "label that overlays leave clear, or none (%(default)s)"
     parser.add_argument("--clear", type=label_or_none, default=0, metavar="LABEL", help=told)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")

@@ -19,7 +19,7 @@ from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 from batches import Batches
 from command import command, memory_for
 from data import HEAD, HEADS, SIZE
-from files import InputError, write_whole
+from files import InputError, path_of, write_whole
 from masks import Labels, no_label, out_of_range, read_labels
 from pairs import Pair, add_arguments, pairs_of
 from reading import Reading, listed, note, reading_of
@@ -237,7 +237,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="data.py", description="Check the masks that are to be trained on.")
     parsers = parser.add_subparsers(dest="command", required=True)
     flags = parsers.add_parser("check", help="read all masks of a list, or of --images and --masks")
-    flags.add_argument("file", nargs="?", type=Path, metavar="LIST", help='file with lines "image mask"')
+    flags.add_argument("file", nargs="?", type=path_of, metavar="LIST", help='file with lines "image mask"')
     add_arguments(flags)
     flags.add_argument("--head", choices=HEADS, default=HEAD, help="output that they are for (%(default)s)")
     arguments = parser.parse_args(argv)

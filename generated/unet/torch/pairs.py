@@ -14,7 +14,7 @@ from PIL import Image
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 from data import Array
-from files import InputError, blame, some
+from files import InputError, blame, path_of, some
 from images import extent, read_image, turned
 from masks import read_mask
 from reading import Reading, add_image_flags, add_mask_flags, note
@@ -142,10 +142,10 @@ def images_in(inputs: list[Path]) -> list[Path]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags that say where the images and masks are, and how they are read."""
-    parser.add_argument("--list", type=Path, help='file with lines "image mask", or a tab between the two')
-    parser.add_argument("--root", type=Path, help="folder of the names in lists, if it is not the list's")
-    parser.add_argument("--images", type=Path, help="folder of images, instead of --list")
-    parser.add_argument("--masks", type=Path, help="folder of masks that have the stems of the images")
+    parser.add_argument("--list", type=path_of, help='file with lines "image mask", or a tab between the two')
+    parser.add_argument("--root", type=path_of, help="folder of the names in lists, if it is not the list's")
+    parser.add_argument("--images", type=path_of, help="folder of images, instead of --list")
+    parser.add_argument("--masks", type=path_of, help="folder of masks that have the stems of the images")
     add_image_flags(parser)
     add_mask_flags(parser)
 

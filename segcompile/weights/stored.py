@@ -103,6 +103,9 @@ def check_file(path: Path, most: int = MOST_BYTES) -> None:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise damaged(path, why.lower()) from None
+    if stat.S_ISDIR(found.st_mode) and (path / "_METADATA").exists():  # Orbax's
+        help = f"`python weights.py export {path} OUT.safetensors` in the folder of its code makes a file of it"
+        raise damaged(path, "it is a checkpoint of JAX, a folder", help)
     if not stat.S_ISREG(found.st_mode):
         raise damaged(path, "it is not a plain file")
     if found.st_size > most:

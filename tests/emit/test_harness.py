@@ -75,6 +75,7 @@ def test_a_network_without_a_harness_says_why(
         "README.md",
         "command.py",
         "files.py",
+        "forms.py",
         "model.py",
         "requirements.txt",
         "weights.py",

@@ -30,6 +30,7 @@ TEMPLATES = {
 MODULES = [
     "command",
     "files",
+    "forms",
     "stages",
     "data",
     "reading",

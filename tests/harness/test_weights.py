@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 import safetensors.numpy
 import safetensors.torch
 import torch
+
+from .conftest import SPEC
 
 PLAIN = (
     "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 8}\nlayers:\n  - score: {conv: 3, kernel: 3, pad: same}\n"
@@ -211,7 +214,7 @@ def test_command_line_errors(harness: SimpleNamespace, tmp_path: Path, capsys: p
 def test_networks_without_a_harness_have_weights_too(from_spec: Any, tmp_path: Path, network: str, reason: str) -> None:
     built = from_spec(f"segcompile: 1\nmodel: net\n{network}")
     assert {path.name for path in built.folder.iterdir() if path.is_file()} == {
-        "model.py", "weights.py", "command.py", "files.py", "requirements.txt", "README.md",
+        "model.py", "weights.py", "command.py", "files.py", "forms.py", "requirements.txt", "README.md",
     }, reason  # fmt: skip
     a, b = built.model.Net(), built.model.Net()
     built.weights.save(tmp_path / "a.safetensors", a.state_dict())
@@ -300,6 +303,62 @@ def test_weights_of_another_width_or_network_are_counted_with_three_names(side: 
     another = said({f"l{index}": value for index, value in enumerate(tensors.values())})
     assert f" and {more} more; unexpected: l" in another
     assert another.endswith(" more; weights of another network?")
+
+
+def test_weights_of_another_kind_are_told_as_what_they_are(
+    built: Any, dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(dataset)
+    sides = {backend: built(backend, SPEC) for backend in ("torch", "jax")}
+    for backend, side in sides.items():
+        assert side.train(dataset, backend, "--steps", "1") == 0
+        side.save(Path(f"{backend}.safetensors"), side.model())
+    shutil.copy("torch.safetensors", "renamed.pt")
+    shutil.copy("torch/last.pt", "a.safetensors")
+    shutil.copytree("jax/last", "b.safetensors")
+    torch.save(sides["torch"].model().state_dict(), "old.pt", _use_new_zipfile_serialization=False)
+    Path("a.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    Path("a.onnx").write_bytes(b"\x08\x07")
+    Path("a.caffemodel").write_bytes(b"\x0a\x01a")
+    with zipfile.ZipFile("a.keras", "w") as archive:
+        archive.writestr("model.weights.h5", "")
+    export = "`python weights.py export` in the folder of its code"
+    pytorch = f"is a file of PyTorch; {export}, or `segcompile weights import`, makes a safetensors file of it"
+    flax = f"is a checkpoint of JAX; {export} makes a safetensors file of it"
+    other = "; `segcompile weights import` makes a safetensors file of it"
+    foreign = {
+        "a.h5": f"is a file of Keras{other}", "a.keras": f"is a file of Keras{other}",
+        "a.onnx": f"is an ONNX model{other}", "a.caffemodel": f"is a caffemodel{other}",
+        "renamed.pt": "is a safetensors file; give it a name that ends in .safetensors",
+    }  # fmt: skip
+    rename = "give it a name that does not end in .safetensors"
+    told = {
+        "torch": {"jax/last": flax, "b.safetensors": flax, "a.safetensors": f"is a file of PyTorch; {rename}"},
+        "jax": {
+            "torch/last.pt": pytorch, "old.pt": pytorch, "a.safetensors": pytorch,
+            "b.safetensors": f"is a checkpoint of JAX; {rename}",
+        },
+    }  # fmt: skip
+    for backend, side in sides.items():
+        own = "torch/last.pt" if backend == "torch" else "jax/last"
+        modules, flags = side.modules, [*side.flags(dataset, "o"), "--init"]
+        for name, why in {**foreign, **told[backend]}.items():
+            capsys.readouterr()
+            assert modules.train.main([*flags, name]) == 1
+            assert modules.predict.main(["--weights", name, "images/0.png", "--out", "o"]) == 1
+            assert modules.evaluate.main(["--weights", name, "--list", "list.txt"]) == 1
+            assert modules.weights.main(["export", name, "c.safetensors"]) == 1
+            assert capsys.readouterr().err == f"error: {name}: {why}\n" * 4
+            if why != foreign.get("renamed.pt"):
+                assert modules.train.main([*flags[:-1], "--resume", name]) == 1
+                assert capsys.readouterr().err == f"error: {name}: {why}\n"
+        for name in ("renamed.pt", "jax.safetensors", "torch.safetensors"):
+            assert modules.train.main([*flags[:-1], "--resume", name]) == 1
+            run = "holds weights and no run to resume; start a run from them with --init"
+            assert capsys.readouterr().err == f"error: {name}: {run}\n"
+        for name in (own, "torch.safetensors", "jax.safetensors"):  # and what is of the right kind is read
+            modules.weights.load(Path(name), side.model())
+    sides["torch"].modules.weights.load(Path("old.pt"), sides["torch"].model())
 
 
 def test_a_damaged_or_foreign_checkpoint_of_jax_is_one_line(

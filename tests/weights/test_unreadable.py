@@ -229,6 +229,15 @@ def test_no_file(file: str, why: str, spec: Path, run: Run, tmp_path: Path) -> N
     )
 
 
+def test_a_checkpoint_of_jax(spec: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "last").mkdir()
+    (tmp_path / "last/_METADATA").write_text("{}")
+    assert refused(run, tmp_path, "last") == (
+        "error[SC801 unreadable-weights]: `last` cannot be read as weights: it is a checkpoint of JAX, a folder\n"
+        "   = help: `python weights.py export last OUT.safetensors` in the folder of its code makes a file of it\n"
+    )
+
+
 def test_another_network(spec: Path, save: Save, run: Run, tmp_path: Path) -> None:
     other = {"features.0.weight": np.zeros((64, 3, 11, 11), np.float32), "features.0.bias": np.zeros(64, np.float32)}
     save["torch"](tmp_path / "a.pth", other)

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from command import command
 from files import InputError, blame, path_of, some, write_whole
+from forms import JAX, check_form
 from model import BlueMarble
 
 DAMAGED = "it is damaged, or no file of weights"
@@ -111,6 +112,7 @@ def start_from(path: Path, model: nnx.Module) -> list[str]:
 
 def read(path: Path) -> Any:
     """What a checkpoint or a safetensors file holds: its tensors, if `fit` finds nothing wrong."""
+    check_form(path, JAX)
     if path.suffix == ".safetensors":
         with blame(path, DAMAGED):
             return safetensors.numpy.load_file(path)

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from command import command
 from files import InputError, blame, path_of, some, write_whole
+from forms import TORCH, check_form
 from model import DilatedLarge
 
 DAMAGED = "it is damaged, or no file of weights"
@@ -59,6 +60,7 @@ def start_from(path: Path, model: nn.Module) -> list[str]:
 
 def read(path: Path) -> Any:
     """What a checkpoint or a safetensors file holds: its tensors, if `fit` finds nothing wrong."""
+    check_form(path, TORCH)
     if path.suffix == ".safetensors":
         with blame(path, DAMAGED):
             return safetensors.torch.load_file(path)

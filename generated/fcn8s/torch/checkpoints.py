@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from files import InputError, blame
+from forms import SAFETENSORS, TORCH, check_form, form_of
 from keeping import another_of, check_flags, check_pairs, keep
 from weights import DAMAGED, fit, plain, read_checkpoint
 
@@ -45,6 +46,9 @@ def resume(
 
     The flags must be what they were, and so must the pairs, unless they are None.
     """
+    if form_of(path) == SAFETENSORS:
+        raise InputError(f"{path}: holds weights and no run to resume; start a run from them with --init")
+    check_form(path, TORCH)
     try:
         state = read_checkpoint(path)
     except InputError as error:

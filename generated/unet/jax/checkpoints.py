@@ -14,6 +14,7 @@ import numpy as np
 from flax import nnx
 
 from files import InputError, blame
+from forms import JAX, SAFETENSORS, check_form, form_of
 from keeping import another_of, check_flags, check_pairs, keep
 from weights import DAMAGED, Tensors, fit, read_checkpoint, tensors_of, write_checkpoint
 
@@ -49,6 +50,9 @@ def resume(
 
     The flags must be what they were, and so must the pairs, unless they are None.
     """
+    if form_of(path) == SAFETENSORS:
+        raise InputError(f"{path}: holds weights and no run to resume; start a run from them with --init")
+    check_form(path, JAX)
     try:
         state = read_checkpoint(path)
     except InputError as error:

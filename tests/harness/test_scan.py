@@ -168,19 +168,35 @@ def test_a_grey_image_folder_says_which_names_do_not_pair(harness: SimpleNamespa
     )
 
 
+@pytest.mark.parametrize("flags", [[], ["--no-scan"]])
 def test_images_that_are_trained_on_and_evaluated_on_are_warned_of(
-    harness: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    side: Any, dataset: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
 ) -> None:
-    source = masks(tmp_path / "d", [[0, 1, 2]], [[0, 1, 2]], [[0, 1, 2]])
-    lines = source.read_text().splitlines(keepends=True)
-    (tmp_path / "d/val.txt").write_text("".join(lines[1:]))
-    source.write_text("".join(lines[:2]))
-    reading = harness.reading.Reading()
-    for val, told in (("val.txt", "warning: val.txt: 1 of 2 images are trained on, too\n"), ("l.txt", "")):
-        arguments = SimpleNamespace(list=source, val=tmp_path / "d" / val)
-        pairs, held_out = (harness.pairs.read_list(path, reading) for path in (arguments.list, arguments.val))
-        harness.scan.scan(arguments, reading, pairs, held_out)
-        assert capsys.readouterr().err.replace(f"{tmp_path}/d/", "") == told
+    lines = (dataset / "list.txt").read_text().splitlines(keepends=True)
+    (dataset / "list.txt").write_text("".join(lines[:4]))
+    (dataset / "val.txt").write_text("".join(lines[3:]))
+    (dataset / "rest.txt").write_text("".join(lines[4:]))
+    shared = {"val": "1 of 3 images are trained on, too", "list": "4 of 4 images are trained on, too", "rest": ""}
+    for name, told in shared.items():
+        val = dataset / f"{name}.txt"
+        assert side.train(dataset, name, "--steps", "1", "--val", str(val), *flags) == 0
+        warnings = [line for line in capsys.readouterr().err.splitlines() if "trained on" in line]
+        assert warnings == ([f"warning: {val}: {told}"] if told else [])
+
+
+def test_pairs_that_stand_twice_in_a_list_are_told_once(
+    harness: SimpleNamespace, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed, reading = dataset / "list.txt", harness.reading.Reading()
+    harness.reading.SAID.clear()
+    listed.write_text(f"\n{listed.read_text()}images/../images/1.png masks/1.png\nimages/1.png masks/1.png\n")
+    assert len(harness.pairs.read_list(listed, reading)) == 8
+    told = "2 of 8 lines repeat a pair, which counts each time: line 8 that of line 3"
+    assert capsys.readouterr().err == f"note: {listed}: {told} (said once)\n"
+    listed.write_text("images/1.png masks/1.png\nimages/1.png masks/2.png\n")
+    harness.pairs.read_list(listed, reading)
+    told = "1 of 2 lines repeat an image, with another mask: line 2 that of line 1"
+    assert capsys.readouterr().err == f"note: {listed}: {told} (said once)\n"
 
 
 @pytest.mark.parametrize(

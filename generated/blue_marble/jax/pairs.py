@@ -61,7 +61,7 @@ def read_list(path: Path, reading: Reading, root: Path | None = None) -> list[Pa
     folder = path.parent if root is None else root
     with blame(path, "it is no text in UTF-8"):
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    pairs = []
+    pairs, numbers = [], []
     for number, line in enumerate(map(str.strip, lines), 1):
         if not line:
             continue
@@ -75,9 +75,26 @@ def read_list(path: Path, reading: Reading, root: Path | None = None) -> list[Pa
         except InputError as error:
             raise InputError(f"{path}:{number}: {error}") from error
         pairs.append(pair)
+        numbers.append(number)
     if not pairs:
         raise InputError(f'{path}: the list is empty; it needs lines "image mask"')
+    tell_repeats(path, numbers, pairs)
     return pairs
+
+
+def tell_repeats(path: Path, numbers: list[int], pairs: list[Pair]) -> None:
+    """Say which lines of a list repeat a pair, which may be meant, or an image with another mask."""
+    first: dict[str, tuple[int, str]] = {}
+    again: dict[str, list[str]] = {"a pair, which counts each time": [], "an image, with another mask": []}
+    pair_again, image_again = again.values()
+    for number, pair in zip(numbers, pairs, strict=True):
+        image, mask = map(os.path.abspath, pair)
+        line, own = first.setdefault(image, (number, mask))
+        if line != number:
+            (pair_again if mask == own else image_again).append(f"line {number} that of line {line}")
+    for what, found in again.items():
+        if found:
+            note(path, f"{len(found)} of {len(pairs)} lines repeat {what}: {found[0]}")
 
 
 def read_folders(images: Path, masks: Path, reading: Reading) -> list[Pair]:

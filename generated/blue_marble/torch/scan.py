@@ -45,9 +45,13 @@ def scan(arguments: argparse.Namespace, reading: Reading, pairs: list[Pair], hel
     check(arguments.list or arguments.masks, pairs, reading)
     if held_out and arguments.val != arguments.list:
         check(arguments.val, held_out, reading)
-        trained, held = ({os.path.abspath(image) for image, _ in some} for some in (pairs, held_out))
-        if both := trained & held:
-            warn(arguments.val, f"{len(both)} of {counted(len(held), 'image')} are trained on, too")
+
+
+def warn_of_shared(val: Path, pairs: list[Pair], held_out: list[Pair]) -> None:
+    """Warn of images that are trained on and evaluated on: their scores say nothing of other images."""
+    trained, held = ({os.path.abspath(image) for image, _ in some} for some in (pairs, held_out))
+    if both := trained & held:
+        warn(val, f"{len(both)} of {counted(len(held), 'image')} are trained on, too")
 
 
 def check(source: Path, pairs: list[Pair], reading: Reading) -> None:

@@ -12,7 +12,6 @@ import functools
 import math
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ writes predictions/features.png, a palette PNG of labels.
 import argparse
 import math
 import sys
-from pathlib import Path
 
 if __name__ == "__main__":
     from command import end_quietly

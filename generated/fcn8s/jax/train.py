@@ -45,7 +45,7 @@ from pairs import check_images, pairs_of, read_list
 from predict import device_name, use_device
 from reading import reading_of
 from run import Log, interruption, introduce, learning_rate, record, refuse_several, report
-from scan import check_crops, scan
+from scan import check_crops, scan, warn_of_shared
 from step import State, compiled, optimizer_of, step_of
 
 
@@ -117,6 +117,8 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
     size, scale = tuple(arguments.crop), tuple(arguments.scale)
     share = arguments.batch // processes  # of a batch, for this process to read
     batches = Batches(pairs, share, size, arguments.seed, reading, arguments.mirror, scale)
+    if held_out:
+        warn_of_shared(arguments.val, pairs, held_out)
     if not arguments.no_scan:
         scan(arguments, reading, pairs, held_out)
         check_images(held_out[index::processes], reading)

@@ -40,7 +40,7 @@ from pairs import check_images, pairs_of, read_list
 from predict import at_pixels, device_name, device_of, head_of
 from reading import reading_of
 from run import Log, interruption, introduce, learning_rate, record, refuse_several, report
-from scan import check_crops, scan
+from scan import check_crops, scan, warn_of_shared
 
 
 def optimizer_of(model: nn.Module, arguments: argparse.Namespace) -> torch.optim.Optimizer:
@@ -96,6 +96,8 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
 
     size, scale = tuple(arguments.crop), tuple(arguments.scale)
     batches = Batches(pairs, arguments.batch, size, arguments.seed, reading, arguments.mirror, scale)
+    if held_out:
+        warn_of_shared(arguments.val, pairs, held_out)
     if not arguments.no_scan:
         scan(arguments, reading, pairs, held_out)
         check_images(held_out, reading)

@@ -27,7 +27,7 @@ from segcompile.network.training import Training
 from segcompile.text.errors import Findings
 
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
-_ALWAYS = ("command.py", "files.py", "forms.py", "weights.py", "requirements.txt", "README.md")
+_ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
 _RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs

@@ -77,6 +77,7 @@ def test_a_network_without_a_harness_says_why(
         "files.py",
         "forms.py",
         "model.py",
+        "quiet.py",
         "requirements.txt",
         "weights.py",
     ]

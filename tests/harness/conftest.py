@@ -28,6 +28,7 @@ TEMPLATES = {
     for name in ("torch", "jax")
 }
 MODULES = [
+    "quiet",
     "command",
     "files",
     "forms",

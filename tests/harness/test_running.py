@@ -537,9 +537,10 @@ _RUN = (  # a shell that runs a suite in the background has its children ignore 
 )
 
 
+@pytest.mark.parametrize("names", [("argparse", "math"), ("jax", "numpy", "safetensors", "torch")])
 @pytest.mark.parametrize("script", ["train.py", "evaluate.py", "predict.py", "data.py", "weights.py"])
-def test_ctrl_c_during_the_imports_is_one_line(side: Any, tmp_path: Path, script: str) -> None:
-    for name in ("jax", "numpy", "safetensors", "torch"):  # the first that a script imports never ends
+def test_ctrl_c_during_the_imports_is_one_line(side: Any, tmp_path: Path, script: str, names: tuple[str, ...]) -> None:
+    for name in names:  # the first that a script imports never ends
         (tmp_path / f"{name}.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{side.folder}"}
     command = [sys.executable, "-c", _RUN, str(side.folder / script)]

@@ -214,7 +214,7 @@ def test_command_line_errors(harness: SimpleNamespace, tmp_path: Path, capsys: p
 def test_networks_without_a_harness_have_weights_too(from_spec: Any, tmp_path: Path, network: str, reason: str) -> None:
     built = from_spec(f"segcompile: 1\nmodel: net\n{network}")
     assert {path.name for path in built.folder.iterdir() if path.is_file()} == {
-        "model.py", "weights.py", "command.py", "files.py", "forms.py", "requirements.txt", "README.md",
+        "model.py", "weights.py", "quiet.py", "command.py", "files.py", "forms.py", "requirements.txt", "README.md",
     }, reason  # fmt: skip
     a, b = built.model.Net(), built.model.Net()
     built.weights.save(tmp_path / "a.safetensors", a.state_dict())

@@ -10,6 +10,11 @@ The batch and the dropout of a step are functions of (seed, step) alone. So on a
 interrupted and resumed ends with exactly the weights of one that was not.
 """
 
+if __name__ == "__main__":
+    from quiet import end_quietly
+
+    end_quietly()  # whoever stops it while the modules below are imported sees no traceback
+
 import argparse
 import contextlib
 import io
@@ -19,11 +24,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-
-if __name__ == "__main__":
-    from command import end_quietly
-
-    end_quietly()  # whoever stops it while the modules below are imported sees no traceback
 
 import jax
 import numpy as np

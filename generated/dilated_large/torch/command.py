@@ -53,18 +53,6 @@ def leave_terminal() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def end_quietly() -> None:
-    """Let Ctrl-C end a program with a line before its command begins. One that is ignored stays so."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, end)
-
-
-def end(number: int, frame: object) -> None:
-    """What Ctrl-C does then: there is nothing yet to be put in order."""
-    os.write(sys.stderr.fileno(), b"interrupted\n")
-    os._exit(128 + number)
-
-
 def command(work: Callable[[], int], remedy: str = "") -> int:
     """Do a command's work, and return its exit status: 1 after an error, 128 and the number after a signal.
 

@@ -9,6 +9,11 @@ The batch and the dropout of a step are functions of (seed, step) alone. So on a
 interrupted and resumed ends with exactly the weights of one that was not.
 """
 
+if __name__ == "__main__":
+    from quiet import end_quietly
+
+    end_quietly()  # whoever stops it while the modules below are imported sees no traceback
+
 import argparse
 import contextlib
 import io
@@ -17,11 +22,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-if __name__ == "__main__":
-    from command import end_quietly
-
-    end_quietly()  # whoever stops it while the modules below are imported sees no traceback
 
 import jax
 import numpy as np

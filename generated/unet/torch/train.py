@@ -9,16 +9,16 @@ The batch and the dropout of a step are functions of (seed, step) alone. So on a
 interrupted and resumed ends with exactly the weights of one that was not.
 """
 
+if __name__ == "__main__":
+    from quiet import end_quietly
+
+    end_quietly()  # whoever stops it while the modules below are imported sees no traceback
+
 import argparse
 import sys
 import time
 from pathlib import Path
 from typing import Any
-
-if __name__ == "__main__":
-    from command import end_quietly
-
-    end_quietly()  # whoever stops it while the modules below are imported sees no traceback
 
 import torch
 from torch import nn

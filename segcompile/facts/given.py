@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Flag, auto
 
 from segcompile.network.graph import Graph, Origin, Role
@@ -17,7 +17,7 @@ class Of(Flag):
     SIZE = auto()
 
 
-def given_values(graph: Graph, nodes: Iterable[str], part: Of) -> list[Label]:
+def given_values(graph: Graph, nodes: Sequence[str], part: Of) -> list[Label]:
     """Where the values are written that decide this part of the shapes of `nodes`, those of the nearest layers first.
 
     A layer that sets its channels ends the way back of these; sizes come from all layers before, and from the image.

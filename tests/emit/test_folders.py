@@ -65,7 +65,7 @@ def test_every_example_command_fits_what_the_network_reads(folders: dict[str, Pa
         for file in ("README.md", "predict.py"):
             text = (folders[name] / file).read_text()
             assert f"predict.py --weights runs/a/{last} {example} --out" in text
-            assert ("overlay.png" in text.partition('"""\n\nimport')[0]) == (example == "photo.jpg")
+            assert ("overlay.png" in text.partition('"""\n\nif __name__')[0]) == (example == "photo.jpg")
 
 
 ALONE = """

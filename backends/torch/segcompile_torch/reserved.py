@@ -19,12 +19,12 @@ CLASSES = frozenset({"F", "False", "None", "Tensor", "True"})
 
 # What the other files, which import the model's class by its name, use in capitals (a test reads them).
 MODELS = CLASSES | {
-    "Any", "Array", "BINARY", "BOUNDS", "BY_COLOUR", "BY_GREY", "Batch", "Batches", "CENTRE", "CHANNELS", "CLASSES",
-    "COLOUR", "COUNTS", "CROPS", "Callable", "Counter", "DAMAGED", "DataLoader", "Dataset", "FEW", "FORMATS", "Found",
-    "GREY", "HEAD", "HEADS", "IGNORE", "IO", "Ignored", "Image", "ImageDraw", "ImageFile", "ImageFont", "InputError",
-    "Interruption", "Iterator", "KILLED", "LABEL", "LEAST", "LUMA", "Labels", "Log", "MEAN", "MOST", "MULTIPLE",
-    "Mapping", "Meant", "Metrics", "NDArray", "OFFSET", "OUTPUT", "PADDING", "PROBABILITIES", "Pair", "Path",
-    "Reading", "SAID", "SIZE", "STAGES", "STD", "STOPS", "STRIDE", "Sequence", "Size", "Stage", "Steps", "Stopped",
-    "THREADS", "THRESHOLD", "TextIO", "ThreadPoolExecutor", "UNFINISHED", "WHOLE", *(name for name in dir(builtins) if
-    name[0].isupper()),
+    "Any", "Array", "BINARY", "BOUNDS", "BY_COLOUR", "BY_GREY", "Batch", "Batches", "CAFFE", "CENTRE", "CHANNELS",
+    "CLASSES", "COLOUR", "COUNTS", "CROPS", "Callable", "Counter", "DAMAGED", "DataLoader", "Dataset", "EXPORT", "FEW",
+    "FORMATS", "Found", "GREY", "HEAD", "HEADS", "IGNORE", "IO", "Ignored", "Image", "ImageDraw", "ImageFile",
+    "ImageFont", "InputError", "Interruption", "Iterator", "JAX", "KERAS", "KILLED", "LABEL", "LEAST", "LUMA", "Labels",
+    "Log", "MAKERS", "MEAN", "MOST", "MULTIPLE", "Mapping", "Meant", "Metrics", "NDArray", "OFFSET", "OLD", "ONNX",
+    "ORBAX", "OUTPUT", "PADDING", "PROBABILITIES", "Pair", "Path", "Reading", "SAFETENSORS", "SAID", "SIZE", "STAGES",
+    "STD", "STOPS", "STRIDE", "Sequence", "Size", "Stage", "Steps", "Stopped", "THREADS", "THRESHOLD", "TORCH",
+    "TextIO", "ThreadPoolExecutor", "UNFINISHED", "WHOLE", *(name for name in dir(builtins) if name[0].isupper()),
 }  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from math import prod
 from typing import Any
 
 from segcompile.backend import BuildRequest, BuildResult
@@ -27,6 +28,24 @@ from segcompile.network.training import Training
 from segcompile.text.errors import Findings
 
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
+_ARRAYS = _SHARED / "arrays"  # those of signals and volumes, which are .npy files, where images have others
+SPACES = {
+    1: {"axes": ("length",), "axes_said": "", "places": ("sample",), "extents": "L", "unit": "sample"},
+    2: {
+        "axes": ("height", "width"),
+        "axes_said": "height and width",
+        "places": ("row", "column"),
+        "extents": "H, W",
+        "unit": "pixel",
+    },
+    3: {
+        "axes": ("depth", "height", "width"),
+        "axes_said": "depth, height and width",
+        "places": ("slice", "row", "column"),
+        "extents": "D, H, W",
+        "unit": "voxel",
+    },
+}  # the words of a network's rank
 _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
@@ -62,7 +81,8 @@ class Target:
     def emit(self, request: BuildRequest) -> BuildResult:
         """Every file of `generated/<model>/<backend>/`. A network that is not from an image to maps has no harness
         (SC608); a lowered one is not trained, and takes over the weights of the network before."""
-        env = environment(self.templates, _SHARED)
+        rank = len(next(iter(request.graph.inputs.values())).size)
+        env = environment(self.templates, _SHARED) if rank == 2 else environment(_ARRAYS, self.templates, _SHARED)
         if request.class_name in self.models:  # a model called `f` or `path`
             request = replace(request, class_name=f"{request.class_name}Net")
         if request.trained is not None:
@@ -80,10 +100,10 @@ class Target:
             context |= view_folding(request.trained, request.graph, request.facts)
         if placement is not None:
             warn_bounded(request.graph, request.facts, findings)
-            coarse, mixed = placement.stride != (1, 1), mixes_image(request.graph)
+            coarse, mixed = max(placement.stride) > 1, mixes_image(request.graph)
             stages = view_stages(training, request.graph, request.facts, view.paths)
             context |= asdict(placement) | {"dense": coarse and mixed is None, "not_dense": mixed if coarse else None}
-            context |= {"stages": stages, "padding": _padding(training, placement)}
+            context |= {"stages": stages, "padding": _padding(training, placement), "shifts": prod(placement.stride)}
             own = {"dense.py": context["dense"], "stages.py": stages, "threshold.py": context["binary"]}
             harness = [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
             names += [name for name in harness if request.trained is None or name not in _TRAINING | {*self.harness}]
@@ -118,7 +138,7 @@ def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:
 
 
 def _harness(request: BuildRequest) -> dict[str, Any]:
-    graph, training = request.graph, request.training
+    graph, training, source = request.graph, request.training, next(iter(request.graph.inputs.values()))
     heads = view_heads(graph, request.facts)
     regimes = (training, *(stage.regime for stage in training.stages))
     return {
@@ -127,7 +147,9 @@ def _harness(request: BuildRequest) -> dict[str, Any]:
         "class_name": request.class_name,
         "about": request.about or f"The network {request.model}.",
         "spec": request.spec,
-        "channels": next(iter(graph.inputs.values())).channels,
+        "channels": source.channels,
+        "rank": len(source.size),
+        **SPACES[len(source.size)],
         "ignore": tuple(ignored.label for ignored in training.ignore) or (unused_label(max(heads["heads"].values())),),
         "training": training,
         "summed": any(regime.reduction == "sum" for regime in regimes),

@@ -20,6 +20,7 @@ from PIL import Image
 from segcompile.backend import load_backend, run_backend
 from segcompile.build import lowered, request_for
 from segcompile.compiler import compile_spec
+from segcompile.emit.folder import SPACES
 from segcompile.text.errors import Findings
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +76,7 @@ VARIABLES = {
     "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "binary": [], "several": True,
     "probabilities": [], "probable": [], "harness": True, "stages": [], "padding": None, "summed": False,
     "lowered": (), "sampled": False, "continued": "its reflection", "dense": False, "not_dense": None, "ignore": (255,),
+    "shifts": 1,
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.
@@ -140,8 +142,11 @@ class StandIn(nn.Module):
 
 def render(folder: Path, network: str | None = None, backend: str = "torch", **changes: Any) -> Path:
     """The harness in a folder, with this model.py. Changes are to VARIABLES, and to TRAINING in `training`."""
+    rank = len(changes.get("size", VARIABLES["size"]))
+    changes = {"rank": rank, **SPACES[rank], **changes}
+    folders = TEMPLATES[backend] if rank == 2 else [ROOT / "segcompile/harness/arrays", *TEMPLATES[backend]]
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES[backend]),
+        loader=jinja2.FileSystemLoader(folders),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,

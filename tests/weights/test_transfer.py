@@ -4,7 +4,6 @@ starts fresh; a linear layer made a convolution is reshaped."""
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -397,11 +396,11 @@ def test_the_generated_harness_starts_from_it(
 
 @pytest.mark.long
 @pytest.mark.parametrize("spec", bundled())
-def test_every_bundled_spec_has_a_plan(spec: str, run: Run, nets: SimpleNamespace) -> None:
+def test_every_bundled_spec_has_a_plan(spec: str, run: Run) -> None:
     """With a reason for each parameter that starts fresh."""
     for variant in variants_of(bundled()[spec], locate) or (None,):
         chosen = () if variant is None else ("--variant", variant)
         status, told, errors = run("plan", spec, *chosen, "--format", "json")
-        plan, warned = json.loads(told), {*re.findall(r"^warning\[(SC\d+)", errors, re.MULTILINE)}
-        assert (status, warned, bool(errors)) == (0, nets.as_published.get(spec, set()), spec in nets.as_published)
+        plan = json.loads(told)
+        assert (status, errors) == (0, "")
         assert all(bool(entry.get("why")) == (entry["from"] is None) for entry in plan["parameters"])

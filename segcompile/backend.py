@@ -65,7 +65,7 @@ class BuildRequest:
     trained: Trained | None = None  # None: this network itself
 
     def sizes(self) -> Sizes:
-        """The sizes of images that the network takes along height and width, where the spec says `any`."""
+        """The sizes of images that the network takes along each axis, where the spec says `any`."""
         return sizes_of(self.graph)
 
 
@@ -87,6 +87,7 @@ class Backend:
     ops: frozenset[type[Op]]  # what it can emit
     refuses: Callable[[Op], str | None]  # why one op with these attributes cannot be emitted, or None
     emit: Callable[[BuildRequest], BuildResult]
+    ranks: frozenset[int] = frozenset({2})  # of networks that it can emit: 1 signals, 2 images, 3 volumes
     lowerings: frozenset[str] = frozenset()  # those whose networks it can emit, with what converts their weights
     runner: str = ""  # "module:NAME" of a segcompile.testing.runner.Runner; only the conformance kit imports it
 
@@ -133,7 +134,14 @@ def load_backend(name: str) -> Backend:
 
 
 def check_capabilities(backend: Backend, graph: Graph, findings: Findings) -> None:
-    """SC604 for every layer that the backend cannot emit, all at once and before emission."""
+    """SC604 for every layer that the backend cannot emit, all at once and before emission; once for all where it emits
+    no network of that rank."""
+    if graph.rank not in backend.ranks:
+        axes = f"maps of {graph.rank} {'axis' if graph.rank == 1 else 'axes'}"
+        ranks = " and ".join(map(str, sorted(backend.ranks)))
+        message = f"backend `{backend.name}` cannot emit a network of {axes}"
+        findings.add("SC604", message, help=f"it emits those of {ranks}; `check` and `rf` know all")
+        return
     for node in graph.nodes:
         known = type(node.op) in backend.ops
         reason = _guarded(backend, backend.refuses, node.op) if known else f"no rule for {node.op.title}"

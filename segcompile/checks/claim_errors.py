@@ -159,7 +159,7 @@ def _explain_field(node: Node, verdict: Verdict, subject: Subject) -> tuple[list
     """How a convolution's field comes about, at its dilation or kernel, and which number the claim would need."""
     op, before = node.op, subject.facts.get(node.inputs[0])
     assert isinstance(op, Conv) and verdict.computed is not None
-    axis = 0 if verdict.claimed[0] != verdict.computed[0] else 1
+    axis = next(axis for axis, claimed in enumerate(verdict.claimed) if claimed != verdict.computed[axis])
     size = before.fields[axis].size if before is not None else 1
     stride = before.fields[axis].stride if before is not None else Fraction(1)
     claimed = verdict.claimed[axis]

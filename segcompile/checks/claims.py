@@ -17,8 +17,8 @@ from segcompile.text.errors import Findings
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A claim, and what is so: (height, width), or twice the same number for what has no axes. `computed` is None where
-    it cannot be decided."""
+    """A claim, and what is so: one number an axis, all the same for what has no axes. `computed` is None where it
+    cannot be decided."""
 
     claim: Claim
     computed: PerAxis | None
@@ -61,17 +61,16 @@ class _Bench:
 
     graph: Graph
     facts: Facts
-    elsewhere: dict[tuple[int, int], Mapping[str, Shape]]
+    elsewhere: dict[tuple[int, ...], Mapping[str, Shape]]
 
     def computed(self, claim: Claim) -> PerAxis | None:
         if claim.layer is None:
-            total = self._total(claim)
-            return total, total
+            return (self._total(claim),) * self.graph.rank
         nodes = nodes_of(claim.result, self.graph)
         if claim.elsewhere is None:
             return _computed(claim.kind, nodes, self.facts)
         shape = self._shapes_at(claim.elsewhere).get(nodes[-1].name)
-        return (shape.size[0], shape.size[1]) if shape is not None and shape.size else None
+        return (shape.size or None) if shape is not None else None
 
     def _total(self, claim: Claim) -> int:
         if claim.kind == "count":
@@ -79,8 +78,8 @@ class _Bench:
         found = self.facts.values()
         return sum(fact.parameter_count if claim.kind == "parameters" else fact.weight_count for fact in found)
 
-    def _shapes_at(self, size: tuple[int, int]) -> Mapping[str, Shape]:
-        """The shapes that inputs of another (height, width) give; what an op refuses is missing."""
+    def _shapes_at(self, size: tuple[int, ...]) -> Mapping[str, Shape]:
+        """The shapes that inputs of another size give; what an op refuses is missing."""
         if size not in self.elsewhere:
             inputs = {name: Shape(shape.channels, size) for name, shape in self.graph.inputs.items()}
             self.elsewhere[size] = infer_shapes(self.graph, Findings(), inputs)
@@ -94,19 +93,18 @@ def _computed(what: str, nodes: tuple[Node, ...], facts: Facts) -> PerAxis | Non
         value = getattr(nodes[0].op, what, None)
         return value if isinstance(value, tuple) else None
     if what == "parameters":
-        total = sum(facts[node.name].parameter_count for node in nodes)
-        return total, total
+        return (sum(facts[node.name].parameter_count for node in nodes),) * len(found.fields)
     return _OF_RESULT[what](found)
 
 
-def _receptive_field(found: NodeFacts) -> tuple[int, int] | None:
-    height, width = found.receptive_field
-    return None if height is None or width is None else (height, width)
+def _receptive_field(found: NodeFacts) -> tuple[int, ...] | None:
+    known = tuple(extent for extent in found.receptive_field if extent is not None)
+    return known if len(known) == len(found.fields) else None
 
 
-def _stride(found: NodeFacts) -> tuple[Fraction, Fraction] | None:
-    height, width = found.stride
-    return None if height is None or width is None else (height, width)
+def _stride(found: NodeFacts) -> tuple[Fraction, ...] | None:
+    known = tuple(step for step in found.stride if step is not None)
+    return known if len(known) == len(found.stride) else None
 
 
 def _margin(found: NodeFacts) -> PerAxis | None:
@@ -114,12 +112,11 @@ def _margin(found: NodeFacts) -> PerAxis | None:
     field, stride = _receptive_field(found), _stride(found)
     if field is None or stride is None:
         return None
-    height, width = (Fraction(size - step) / 2 for size, step in zip(field, stride, strict=True))
-    return height, width
+    return tuple(Fraction(size - step) / 2 for size, step in zip(field, stride, strict=True))
 
 
 def _size(found: NodeFacts) -> PerAxis | None:
-    return (found.shape.size[0], found.shape.size[1]) if found.shape.size else None
+    return found.shape.size or None
 
 
 _OF_RESULT: Mapping[str, Callable[[NodeFacts], PerAxis | None]] = {
@@ -127,5 +124,5 @@ _OF_RESULT: Mapping[str, Callable[[NodeFacts], PerAxis | None]] = {
     "stride": _stride,
     "margin": _margin,
     "size": _size,
-    "channels": lambda found: (found.shape.channels, found.shape.channels),
+    "channels": lambda found: (found.shape.channels,) * len(found.fields),
 }

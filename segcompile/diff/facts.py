@@ -9,6 +9,7 @@ from segcompile.compiler import Compiled
 from segcompile.diff.pairing import counterparts
 from segcompile.facts.facts import NodeFacts
 from segcompile.facts.pairs import show
+from segcompile.ops import LINES
 from segcompile.show.architecture import field_text
 
 
@@ -67,16 +68,17 @@ def _field(what: str, specs: tuple[Compiled, Compiled], found: tuple[NodeFacts, 
 
 def _first_apart(a: NodeFacts, b: NodeFacts) -> list[str]:
     """What the first output sees, along the first axis, that does not see the same in both."""
-    for axis, pair in enumerate(zip(a.fields, b.fields, strict=True)):
+    for lines, *pair in zip(LINES[len(a.fields)], a.fields, b.fields, strict=True):
+        line = lines.removesuffix("s")
         for index in range(2 * max(field.period for field in pair)):
             seen = [field.at(index) for field in pair]
             if seen[0] != seen[1]:
-                return [f"({('row', 'column')[axis]} {index} sees {found or 'nothing'})" for found in seen]
+                return [f"({line} {index} sees {found or 'nothing'})" for found in seen]
     return ["", ""]
 
 
 def _start(fact: NodeFacts) -> str:
     """The first pixel that output 0 sees, up and left."""
     seen = [field.at(0) if field.sets else None for field in fact.fields]
-    height, width = (None if found is None else found.low for found in seen)
-    return show((height, width)) if height == width else f"{height},{width}"
+    first = tuple(None if found is None else found.low for found in seen)
+    return show(first) if len(set(first)) == 1 else ",".join(map(str, first))

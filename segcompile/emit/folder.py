@@ -122,7 +122,7 @@ class Target:
 
 def _padding(training: Training, placement: Placement) -> tuple[int, int] | None:
     """How far images are continued on each side, if the spec says so: at least as far as the outputs need it."""
-    if training.padding == (0, 0):
+    if not any(training.padding):
         return None
     height, width = map(max, training.padding, placement.offset)
     return height, width

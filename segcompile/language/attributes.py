@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from segcompile.language.expressions import Values, names_in
-from segcompile.language.values import READERS, read_option, read_word, with_stride
+from segcompile.language.values import ALONG_AXES, READERS, read_option, read_word, with_stride
 from segcompile.language.words import Meant, called
 from segcompile.network.graph import Role
 from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
@@ -56,7 +56,9 @@ def _attributes(spelling: str) -> set[str]:
     return {name for op in _classes(spelling) for name in op.model_fields if name != op.main}
 
 
-def read_defaults(section: Mapping | None, init: Node | None, values: Values, wrong: list[Diagnostic]) -> Defaults:
+def read_defaults(
+    section: Mapping | None, init: Node | None, values: Values, rank: int, wrong: list[Diagnostic]
+) -> Defaults:
     """A spec's `defaults` and `init`. Ops (SC109) and attributes (SC003) that do not exist, and values that none can
     have, go to `wrong`, whether a layer takes them or not."""
     by_op = {}
@@ -66,7 +68,7 @@ def read_defaults(section: Mapping | None, init: Node | None, values: Values, wr
         with gathering(wrong):
             for word, node in _of_an_op(key, attributes).entries.values():
                 with gathering(wrong):
-                    _check_default(key.text, word, node, values)
+                    _check_default(key.text, word, node, values, rank)
     return Defaults(by_op, init, values)
 
 
@@ -81,7 +83,7 @@ def _of_an_op(key: Scalar, attributes: Node) -> Mapping:
     return attributes
 
 
-def _check_default(key: str, word: Scalar, node: Node, values: Values) -> None:
+def _check_default(key: str, word: Scalar, node: Node, values: Values, rank: int) -> None:
     """Refuse one default of an op; one that reads a layer's own `stride` is left to the layer."""
     name, known = word.text, {*_attributes(key), *CARRIED}
     if name not in known:
@@ -96,7 +98,7 @@ def _check_default(key: str, word: Scalar, node: Node, values: Values) -> None:
     op = next(op for op in _classes(key) if name in op.model_fields)
     if name == op.main:  # each layer says it itself
         return
-    value = _value(op, name, node, values)
+    value = _value(op, name, node, values, rank)
     try:
         op(**{name: value})
     except ValidationError as error:
@@ -116,7 +118,7 @@ class Read:
 _Given = dict[str, tuple[Node, Values]]  # attribute -> what is written for it, and what the names in it mean
 
 
-def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, factor: bool = False) -> Read:
+def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, rank: int, factor: bool = False) -> Read:
     """The op under `key`; an unpool does not know its pool yet. `factor`: the main argument of a resize is a number.
 
     Raises SegcompileError: SC003 unknown attribute, SC011 misplaced one, SC004, SC105 or SC115 wrong value,
@@ -138,7 +140,7 @@ def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, factor:
         given["init"] = defaults.init, defaults.values
     spans = {op.main: main.span} if op.main is not None else {}
     spans |= {name: node.span for name, (node, _) in given.items()}
-    return Read(_build(op, _values(op, given), spans, body.span), spans)
+    return Read(_build(op, _values(op, given, rank), spans, body.span), spans)
 
 
 def _refuse_others(key: str, body: Mapping) -> None:
@@ -192,7 +194,7 @@ def _listed(op: type[Op]) -> str:
     return f"it has {', '.join(names)}" if names else "it has none"
 
 
-def _values(op: type[Op], given: _Given, stride: tuple[int, int] | None = None) -> dict[str, Any]:
+def _values(op: type[Op], given: _Given, rank: int = 0, stride: tuple[int, ...] | None = None) -> dict[str, Any]:
     """The value of each attribute; the stride first, because the others may read it (`kernel: 2*stride`). Where a layer
     has none of its own, another value of that name is meant, if there is one."""
     found: dict[str, Any] = {}
@@ -200,9 +202,9 @@ def _values(op: type[Op], given: _Given, stride: tuple[int, int] | None = None) 
     wrong: list[Diagnostic] = []
     for name, (node, values) in sorted(given.items(), key=lambda item: item[0] != "stride"):
         own = strided and name != "stride" and (stride is not None or "stride" not in values)
-        scope = with_stride(values, stride or (1, 1)) if own else values
+        scope = with_stride(values, stride or (1,) * rank) if own else values
         try:
-            found[name] = _value(op, name, node, scope)
+            found[name] = _value(op, name, node, scope, rank)
         except SegcompileError as error:
             wrong += error.diagnostics
         if name == "stride":
@@ -211,8 +213,11 @@ def _values(op: type[Op], given: _Given, stride: tuple[int, int] | None = None) 
     return found
 
 
-def _value(op: type[Op], name: str, node: Node, values: Values) -> Any:
+def _value(op: type[Op], name: str, node: Node, values: Values, rank: int = 0) -> Any:
+    """The value of an attribute. `rank`: of the network; 0 for an op that says nothing of single axes."""
     reads = op.reads(name)
+    if reads in ALONG_AXES:
+        return ALONG_AXES[reads](node, values, rank)
     if reads is Reads.WORD:
         return read_word(node, get_args(op.model_fields[name].annotation), name)
     return READERS[reads](node, values)
@@ -315,7 +320,7 @@ def changeable(op: Op) -> frozenset[str]:
     return frozenset(main | {name for name in type(op).model_fields if name != op.main})
 
 
-def change_op(op: Op, attributes: Mapping, values: Values) -> Read:
+def change_op(op: Op, attributes: Mapping, values: Values, rank: int) -> Read:
     """The op with other `attributes` (all `changeable`), and where these are written.
 
     Raises SegcompileError: SC004 or SC105 for a wrong value, SC115 for no such norm or activation.
@@ -325,7 +330,7 @@ def change_op(op: Op, attributes: Mapping, values: Values) -> Read:
     names = {op.main if name == op.spelling else name: node for name, (_, node) in attributes.entries.items()}
     given = {name: (node, values) for name, node in names.items() if name is not None}
     spans = {name: node.span for name, (node, _) in given.items()}
-    found = _values(type(op), given, getattr(op, "stride", None))
+    found = _values(type(op), given, rank, getattr(op, "stride", None))
     now = {name: getattr(op, name) for name in type(op).model_fields}
     return Read(_build(type(op), {**now, **found}, spans, attributes.span), spans)
 

@@ -178,11 +178,15 @@ def _read_spec(
     if not sections.only_input:
         message = f"`{target.text}` has {len(sections.inputs[-1])} inputs; a used spec takes one"
         wrong += fail("SC204", message, target.span, help="use a spec with one input").diagnostics
+    if sections.rank != place.rank:
+        message = f"`{target.text}` is for maps of {sections.rank} axes, and those here have {place.rank}"
+        wrong += fail("SC204", message, target.span, help="use a spec whose input has as many axes").diagnostics
     stop_on(wrong)
     inside = Place(
         document,
         sections.values,
         sections.defaults,
+        sections.rank,
         origins,
         title=document.model,
         input=sections.only_input,

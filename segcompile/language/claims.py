@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from segcompile.language.expressions import Values
 from segcompile.language.names import Names
 from segcompile.language.place import Place
-from segcompile.language.values import read_axes, read_integer, read_pair, read_ratio, with_stride
+from segcompile.language.values import due_along, read_axes, read_each, read_integer, read_ratio, with_stride
 from segcompile.language.words import Meant
 from segcompile.network.claims import Claim, Number
 from segcompile.network.graph import Graph
-from segcompile.ops import SPELLINGS
+from segcompile.ops import AXIS_NAMES, SPELLINGS
 from segcompile.text.errors import Diagnostic, Span, fail, gathering
 from segcompile.text.source import Mapping, Node, Scalar, describe
 
@@ -94,18 +94,17 @@ def _claim(said: _Said, graph: Graph, values: Values, sizes: set[str]) -> Claim:
     kind, node, elsewhere, own = said.kind, said.number, None, None
     scope = _scope(said.result, graph, values)
     if kind == "size" and said.of is not None:
-        elsewhere = read_pair(said.of, values)
+        elsewhere = read_each(said.of, values, graph.rank)
     if kind == "size" and said.of is None and isinstance(node, Scalar) and node.text in graph.inputs:
         own = node.text
-        height, width = graph.inputs[own].size
-        number: tuple[Number, Number] = height, width
+        number: tuple[Number, ...] = graph.inputs[own].size
     elif kind in _ONE:
-        single = read_integer(node, scope)
-        number = single, single
+        number = (read_integer(node, scope),) * graph.rank
     elif kind in ("stride", "margin"):
-        number = read_axes(node, scope, read_ratio, "a number or [height, width]")
+        due = f"a number or [{', '.join(AXIS_NAMES[graph.rank])}]"
+        number = read_axes(node, scope, read_ratio, due, graph.rank)
     else:
-        number = read_axes(node, scope, read_integer, "an integer, `3x3` or [height, width]")
+        number = read_axes(node, scope, read_integer, due_along("an integer", "3", graph.rank), graph.rank)
     ops = _ops(said.of) if kind == "count" and said.of is not None else ()
     written = said.of.text if said.of is not None else ""
     return Claim(said.layer, kind, number, node.span, said.word, said.result, own, elsewhere, ops, written)

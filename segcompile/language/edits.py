@@ -99,7 +99,7 @@ def _with_attributes(place: Place, attributes: MappingNode, layer: Layer) -> Lay
     main, *carried = layer
     own = {name: pair for name, pair in attributes.entries.items() if name in changeable(main.op)}
     if own:
-        read = change_op(main.op, MappingNode(own, attributes.span), place.values)
+        read = change_op(main.op, MappingNode(own, attributes.span), place.values, place.rank)
         if read.op != main.op:
             spans = {**main.origin.attributes, **place.each_at(read.spans)}
             main = replace(main, op=read.op, origin=replace(main.origin, attributes=spans))

@@ -115,7 +115,7 @@ class Expander:
         if not written:
             self.names.unnamed.add(absolute)
         inputs, factor = self._inputs(key, body.entries[key][1], absolute, place, above)
-        read = read_op(key, body, place.defaults, place.values, factor)
+        read = read_op(key, body, place.defaults, place.values, place.rank, factor)
         carried = read_carried(key, body, place.defaults, place.values)
         _check_arity(key, read.op, inputs, body)
         origin = Origin(place.at(span), place.each_at(read.spans), bool(written))

@@ -15,7 +15,7 @@ from segcompile.ops import Init, Reads
 Schema = dict[str, Any]
 
 _EXPRESSION = {"type": "string", "pattern": r"^[0-9A-Za-z_(+-][0-9A-Za-z_+*/%(). -]*$"}
-_EXTENTS = {"type": "string", "pattern": r"^[0-9]+ *[xX×] *[0-9]+$"}
+_EXTENTS = {"type": "string", "pattern": r"^[0-9]+( *[xX×] *[0-9]+){1,2}$"}
 NAME: Schema = {"type": "string", "minLength": 1}
 TEXT: Schema = {"type": ["string", "number", "boolean"]}
 ATOM: Schema = {"type": ["string", "integer"], "minLength": 1}  # an integer or a name, as a block takes them
@@ -58,8 +58,8 @@ def integer(least: int | None = None) -> Schema:
 
 
 def along_axes(one: Schema) -> Schema:
-    """A value for both axes, `3x3`, or one each."""
-    return either(one, _EXTENTS, listed(one, 2, 2))
+    """A value for all axes, `3x3`, or one each."""
+    return either(one, _EXTENTS, listed(one, 1, 3))
 
 
 NUMBER = either({"type": "number"}, _EXPRESSION)
@@ -91,7 +91,9 @@ VALUES: Mapping[Reads, Schema] = {
     Reads.NUMBERS: listed(NUMBER),
     Reads.PAIR: along_axes(integer(1)),
     Reads.NATURAL_PAIR: along_axes(integer(0)),
-    Reads.PADDING: either(words("same"), along_axes(integer(0)), listed(integer(0), 4, 4)),
+    Reads.PADDING: either(
+        words("same"), along_axes(integer(0)), listed(integer(0), 4, 4), listed(listed(integer(0), 2, 2), 1, 3)
+    ),
     Reads.FLAG: either({"type": "boolean"}, words("yes", "no", "true", "false", "Yes", "No", "True", "False")),
     Reads.INIT: _initialisation(),
     Reads.LAYER: NAME,

@@ -58,6 +58,7 @@ class Place:
     document: Document
     values: Values
     defaults: Defaults
+    rank: int  # of the network: how many axes its maps have
     parameters: Origins = field(default_factory=dict)
     arguments: Origins = field(default_factory=dict)  # of the block, and loop variables: they hide parameters
     title: str = ""  # of the scope: what a class made of it is called

@@ -16,7 +16,7 @@ from segcompile.language.items import list_under, only
 from segcompile.language.table import Table, read_table
 from segcompile.language.values import read_integer, read_positive, read_size
 from segcompile.language.words import Meant
-from segcompile.ops import Shape
+from segcompile.ops import AXIS_NAMES, Shape
 from segcompile.text.errors import Diagnostic, Near, SourceText, Span, fail, gathering
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node, describe
@@ -34,6 +34,11 @@ class Sections:
     network: Table
 
     @property
+    def rank(self) -> int:
+        """How many axes the maps of the network have."""
+        return max(len(shape.size) for shape in self.inputs[-1].values())
+
+    @property
     def only_input(self) -> str:
         """The name of what enters; "" where that is more than one."""
         names = tuple(self.inputs[-1])
@@ -44,7 +49,8 @@ def read_sections(document: Document, given: Mapping[str, int], wrong: list[Diag
     """The sections of a document, its parameters overridden by `given`."""
     values = read_parameters(document.root, given, wrong)
     inputs = _inputs_of_steps(document, values, wrong)
-    defaults = read_defaults(document.section("defaults"), document.root.get("init"), values, wrong)
+    rank = max(len(shape.size) for shape in inputs[-1].values())
+    defaults = read_defaults(document.section("defaults"), document.root.get("init"), values, rank, wrong)
     table = document.section("table")
     network = read_table(table, wrong) if table is not None else Table(list_under(document.root, "layers"))
     return Sections(values, inputs, defaults, network)
@@ -81,12 +87,15 @@ def settings(overrides: Mapping[str, int]) -> dict[str, Span]:
 def _inputs_of_steps(document: Document, values: Values, wrong: list[Diagnostic]) -> tuple[dict[str, Shape], ...]:
     """What enters the network of each step: as many channels as the parameters say that hold here, and of the size
     that the step's own say, for which its weights are."""
-    found = []
+    found: list[dict[str, Shape]] = []
     for step in document.steps:
         shapes, mistakes = _stand_ins(document.section("input")), list[Diagnostic]()
         with gathering(mistakes):
             own = values if step.root is document.root else {**values, **read_parameters(step.root, {}, mistakes)}
-            shapes = _inputs(step.root.get("input"), document.root.span, values, own)
+            read = _inputs(step.root.get("input"), document.root.span, values, own)
+            for name, before in found[-1].items() if found else ():
+                _check_rank(read.get(name, before), before, _size_of(step.root.get("input"), name), "its base")
+            shapes = read
         found.append(shapes)
     wrong += mistakes  # those of the last step: what is wrong in a base is told where it comes through to it
     return tuple(found)
@@ -96,6 +105,14 @@ def _stand_ins(section: MappingNode | None) -> dict[str, Shape]:
     """Name -> some shape, for inputs whose shapes cannot be read."""
     named = section is not None and not {"channels", "size"} & section.entries.keys()
     return dict.fromkeys((section.entries if section is not None and named else ()) or ("input",), Shape(1, (1, 1)))
+
+
+def _size_of(section: Node | None, name: str) -> Node:
+    """Where the size of an input is written."""
+    assert isinstance(section, MappingNode)
+    own = section.get(name)
+    found = own.get("size") if isinstance(own, MappingNode) else section.get("size")
+    return found if found is not None else section
 
 
 def _inputs(section: Node | None, at: Span, values: Values, own: Values) -> dict[str, Shape]:
@@ -117,4 +134,14 @@ def _inputs(section: Node | None, at: Span, values: Values, own: Values) -> dict
             message = f"the input needs `{'channels' if channels is None else 'size'}`"
             raise fail("SC012", message, node.span, help="for example {channels: 3, size: any}")
         found[name] = Shape(read_positive(channels, values), read_size(size, own))
+        _check_rank(found[name], next(iter(found.values())), size, "the input above")
     return found
+
+
+def _check_rank(shape: Shape, other: Shape, size: Node, what: str) -> None:
+    """Refuse (SC004) a size of another number of axes than `what` has."""
+    rank, theirs = len(shape.size), len(other.size)
+    if rank != theirs:
+        help = f"one number an axis: `[{', '.join(AXIS_NAMES[theirs])}]`"
+        message = f"a size of {theirs} axes is due here, as {what} has, and not of {rank}"
+        raise fail("SC004", message, size.span, help=help)

@@ -61,7 +61,7 @@ def read_spec(
         wrong = _idle_outputs(draft.graph, document, sections.network) if not findings.has_errors else []
         cells = sections.network.claims if not document.is_edited else ()  # they speak of the base
         claims = read_claims(cells, draft.graph, draft.names, place, wrong)
-        training = read_training(document, place.values, wrong)
+        training = read_training(document, place.values, draft.graph.rank, wrong)
         ledger.report(wrong, place)
     except Stop:
         raise SegcompileError(findings.diagnostics) from None
@@ -80,7 +80,9 @@ def _read_sections(
     by_option = {name: (Label(span, "given here", "value"),) for name, span in options.items()}
     origins = parameter_origins(document, by_option if given is None else given)
     specs = (document.path.resolve(),)
-    place = Place(document, sections.values, sections.defaults, origins, input=sections.only_input, specs=specs)
+    place = Place(
+        document, sections.values, sections.defaults, sections.rank, origins, input=sections.only_input, specs=specs
+    )
     ledger.report(wrong, place)
     return place, sections
 

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from segcompile.language.derive import Document
 from segcompile.language.expressions import Values, format_name
 from segcompile.language.values import (
-    read_axes,
     read_flag,
     read_natural,
+    read_naturals,
     read_number,
     read_option,
     read_positive,
@@ -41,7 +41,6 @@ from segcompile.network.training import (
     Stage,
     Training,
 )
-from segcompile.ops import Reads
 from segcompile.text.errors import Diagnostic, Label, SegcompileError, fail, gathering, stop_on
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, counted, describe
 
@@ -50,12 +49,14 @@ _Reader = Callable[[Node, Values], dict[str, Any]]  # of a key: the fields that 
 _Known = MappingOf[str, tuple[str, Callable[[Node, Values], Any]]]  # option -> its field of Regime, its reader
 
 
-def read_training(document: Document, values: Values, wrong: list[Diagnostic]) -> Training:
-    """The document's `training`, as far as it can be read; what is wrong in it goes to `wrong`."""
+def read_training(document: Document, values: Values, rank: int, wrong: list[Diagnostic]) -> Training:
+    """The document's `training` of a network of so many axes, as far as it can be read; what is wrong in it goes to
+    `wrong`."""
     section = document.section("training")
     entries = dict(section.entries) if section else {}
     stages = entries.pop("stages", None)
-    found = _read_all(entries.values(), _READERS | _ONCE, values, wrong)
+    once: dict[str, _Reader] = {**_ONCE, "input_padding": lambda node, values: _padding(node, values, rank)}
+    found = _read_all(entries.values(), _READERS | once, values, wrong)
     read = _stages(stages[1], values, found, wrong) if stages else ()
     return Training(**found, stages=read)
 
@@ -237,13 +238,13 @@ def _within(make: Callable[[], _T], due: str, node: Node, help: str) -> _T:
         raise fail("SC105", f"{due}, not {describe(node)}", node.span, help=help) from None
 
 
-def _padding(node: Node, values: Values) -> dict[str, Any]:
+def _padding(node: Node, values: Values, rank: int) -> dict[str, Any]:
     word, size = read_option(node)
     if size is None:
         message = f"how to pad, and by how much, is due here, not {describe(node)}"
         raise fail("SC004", message, node.span, help="for example `input_padding: {reflect: 186}`")
     mode = read_word(word, get_args(PaddingMode), "mode")
-    pixels = read_axes(size, values, read_natural, Reads.NATURAL_PAIR.value)
+    pixels = read_naturals(size, values, rank)
     due, help = f"at most {MOST_PADDING} pixels can be added", f"`{mode}: {MOST_PADDING}`, or less"
     _within(lambda: Training(padding=pixels), due, size, help)
     return {"padding": pixels, "padding_mode": mode}
@@ -259,5 +260,4 @@ _READERS: dict[str, _Reader] = {  # of the section, and of a stage
 }
 _ONCE: dict[str, _Reader] = {  # of the section alone
     "double_bias": lambda node, values: {"double_bias": read_flag(node, values)},
-    "input_padding": _padding,
 }

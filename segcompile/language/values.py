@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from segcompile.language.expressions import Values, evaluate, format_name
 from segcompile.language.words import Meant, called
-from segcompile.ops import Init, Reads
+from segcompile.ops import AXIS_NAMES, SYMBOLS, Init, Reads
 from segcompile.ops.size import AnySize, Size
 from segcompile.text.errors import fail
 from segcompile.text.source import Mapping as MappingNode
@@ -25,10 +25,9 @@ _SHARE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(?:/\s*([1-9][0-9]{0,17}
 _DECIMAL = re.compile(r"[-+]?([0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})")  # no exponent: it is held exactly
 _RATIO = re.compile(r"(.*[^/\s])\s*/\s*([^/\s].*)")  # not `//`
 _TIMES = re.compile(r"\s*[xX×]\s*")
-_PAIR = re.compile(rf"([-+]?[0-9]+){_TIMES.pattern}([-+]?[0-9]+)")
 _EXTENTS = re.compile(rf"[-+]?[0-9]+({_TIMES.pattern}[-+]?[0-9]+)+")  # 512x512, 1x3x3
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
-_SIDES = ("stride.h", "stride.w")  # the own stride of a layer, along each axis; no expression can name them
+_SIDES = ("stride.0", "stride.1", "stride.2")  # the own stride of a layer, an axis each; no expression can name them
 _YES, _NO = ("yes", "Yes", "true", "True"), ("no", "No", "false", "False")
 _ON, _OFF = ("1", "on", "TRUE", "YES", "y"), ("0", "off", "FALSE", "NO", "n", "none", "null", "~")  # meant as these
 _NO_VALUE = ("~", "null", "Null", "NULL")
@@ -117,37 +116,52 @@ def read_ratio(node: Node, values: Values, due: str = Reads.NUMBER.value) -> Fra
     return Fraction(read_integer(above, values), divisor)
 
 
-def read_pair(node: Node, values: Values) -> tuple[int, int]:
-    """`3`, `3x3`, `1x7` (height by width) or [height, width]: positive integers."""
-    return read_axes(node, values, read_positive, Reads.PAIR.value)
+def due_along(one: str, example: str, rank: int) -> str:
+    """What a place takes that has one entry an axis: `a positive integer, `3x3` or [height, width]`."""
+    each = f"[{', '.join(AXIS_NAMES[rank])}]"
+    return f"{one}, `{'x'.join((example * rank)[:rank])}` or {each}" if rank > 1 else f"{one} or {each}"
+
+
+def read_each(node: Node, values: Values, rank: int) -> tuple[int, ...]:
+    """`3`, `3x3`, `1x7` (height by width) or [height, width]: positive integers, one an axis."""
+    return read_axes(node, values, read_positive, due_along(Reads.POSITIVE.value, "3", rank), rank)
+
+
+def read_naturals(node: Node, values: Values, rank: int) -> tuple[int, ...]:
+    return read_axes(node, values, read_natural, due_along(Reads.NATURAL.value, "12", rank), rank)
 
 
 _One = Callable[..., _T]  # a reader of one value: (node, values), and what is due if its place takes more than that
 
 
-def read_axes(node: Node, values: Values, one: _One[_T], due: str) -> tuple[_T, _T]:
-    """A pair as `read_pair` reads it, of values that `one` reads. `due`: what its place takes."""
+def read_axes(node: Node, values: Values, one: _One[_T], due: str, rank: int) -> tuple[_T, ...]:
+    """One entry an axis as `read_each` reads them, of values that `one` reads; one alone serves all axes. `due`: what
+    its place takes."""
+    sides = [_own(values, key) for key in _SIDES[:rank]]
     if isinstance(node, Scalar):
-        match = _PAIR.fullmatch(node.text)
-        if match is not None and not node.quoted and _AMBIGUOUS.fullmatch(node.text):
-            help = f"{_INTEGER}, or two as `[{match[1]}, {match[2]}]`"
+        if _EXTENTS.fullmatch(node.text) and not node.quoted and _AMBIGUOUS.fullmatch(node.text):
+            help = f"{_INTEGER}, or two as `[{', '.join(_TIMES.split(node.text))}]`"
             raise fail("SC005", f"{describe(node)} can be read in more than one way", node.span, help=help)
-        if match is not None:
-            parts = [Scalar(text, node.span) for text in match.groups()]
-            return one(parts[0], values), one(parts[1], values)
+        if _EXTENTS.fullmatch(node.text) and len(parts := _TIMES.split(node.text)) == rank:
+            return tuple(one(Scalar(text, node.span), values) for text in parts)
         if _SIDES[0] in values:
-            return one(node, _own(values, _SIDES[0]), due), one(node, _own(values, _SIDES[1]), due)
-        value = one(node, values, due)
-        return value, value
-    if isinstance(node, Sequence) and len(node.items) == 2:
-        return one(node.items[0], _own(values, _SIDES[0])), one(node.items[1], _own(values, _SIDES[1]))
+            return tuple(one(node, own, due) for own in sides)
+        return (one(node, values, due),) * rank
+    if isinstance(node, Sequence) and len(node.items) == rank:
+        return tuple(map(one, node.items, sides))
     raise fail("SC004", f"{due} is due here, not {counted(node)}", node.span, help=_write_integer(node, 1))
 
 
-def read_size(node: Node, values: Values) -> tuple[Size, Size]:
-    """`500`, `500x300`, [height, width] or `any`."""
-    height, width = read_axes(node, values, _extent, "a positive integer, `300x500`, [height, width] or `any`")
-    return AnySize("H") if height is None else height, AnySize("W") if width is None else width
+def read_size(node: Node, values: Values) -> tuple[Size, ...]:
+    """The size of what enters: `500`, `500x300`, [height, width] or `any` of an image, [length] of a signal, [depth,
+    height, width] or `64x64x64` of a volume."""
+    rank = 2
+    if isinstance(node, Sequence) and len(node.items) in AXIS_NAMES:
+        rank = len(node.items)
+    elif isinstance(node, Scalar) and _EXTENTS.fullmatch(node.text) and len(_TIMES.split(node.text)) == 3:
+        rank = 3
+    found = read_axes(node, values, _extent, "a positive integer, `300x500`, [height, width] or `any`", rank)
+    return tuple(AnySize(symbol) if size is None else size for symbol, size in zip(SYMBOLS[rank], found, strict=True))
 
 
 def _extent(node: Node, values: Values, due: str = "a positive integer or `any`") -> int | None:
@@ -156,7 +170,7 @@ def _extent(node: Node, values: Values, due: str = "a positive integer or `any`"
 
 def with_stride(values: Values, stride: tuple[int, ...]) -> Values:
     """The scope of a layer's expressions: `stride` is its own; a pair reads the one along its axis."""
-    return {**values, "stride": stride[0], **dict(zip(_SIDES, stride, strict=True))}
+    return {**values, "stride": stride[0], **dict(zip(_SIDES, stride, strict=False))}
 
 
 def _own(values: Values, key: str) -> Values:
@@ -164,18 +178,35 @@ def _own(values: Values, key: str) -> Values:
     return {**values, "stride": values[key]} if key in values else values
 
 
-def read_padding(node: Node, values: Values) -> tuple[str | tuple[int, int], ...]:
-    """`same`, a size, [height, width] or [top, bottom, left, right]: one entry an axis."""
+def read_padding(node: Node, values: Values, rank: int) -> tuple[str | tuple[int, int], ...]:
+    """`same`, a number, one an axis, [before, after] an axis, or of an image [top, bottom, left, right]."""
     if isinstance(node, Scalar) and node.text == "same":
-        return "same", "same"
-    if isinstance(node, Sequence) and len(node.items) == 4:
+        return ("same",) * rank
+    if isinstance(node, Sequence) and len(node.items) == 4 and rank == 2:
         top, bottom, left, right = (read_natural(item, values) for item in node.items)
         return (top, bottom), (left, right)
+    if isinstance(node, Sequence) and any(isinstance(item, Sequence) for item in node.items):
+        return _read_sides(node, values, rank)
     help = called("pad", node.text, ("same", "0")) if isinstance(node, Scalar) and node.text not in values else None
     if help is not None:
         raise fail("SC115", f"there is no padding {describe(node)}", node.span, help=help)
-    height, width = read_axes(node, values, read_natural, Reads.PADDING.value)
-    return (height, height), (width, width)
+    return tuple((pixels, pixels) for pixels in read_axes(node, values, read_natural, _due_around(rank), rank))
+
+
+def _read_sides(node: Sequence, values: Values, rank: int) -> tuple[tuple[int, int], ...]:
+    """[[before, after], ...], one pair an axis."""
+    pairs = [item.items for item in node.items if isinstance(item, Sequence) and len(item.items) == 2]
+    if len(pairs) != rank or len(node.items) != rank:
+        each = ", ".join(["[before, after]"] * rank)
+        raise fail("SC004", f"{_due_around(rank)} is due here, not {counted(node)}", node.span, help=f"`[{each}]`")
+    return tuple((read_natural(before, values), read_natural(after, values)) for before, after in pairs)
+
+
+def _due_around(rank: int) -> str:
+    """What a place takes that is padding."""
+    names = ", ".join(AXIS_NAMES[rank])
+    sides = "[top, bottom, left, right]" if rank == 2 else "[[before, after], ...]"
+    return f"`same`, {Reads.NATURAL.value}, [{names}] or {sides}"
 
 
 def read_flag(node: Node, values: Values) -> bool:
@@ -277,14 +308,16 @@ def read_init(node: Node, values: Values) -> Init:
     return Init(scheme=scheme, **given)  # type: ignore[arg-type]  # read_word has checked the literal
 
 
+ALONG_AXES: Mapping[Reads, Callable[[Node, Values, int], Any]] = {  # of what has one entry an axis: their number, too
+    Reads.PAIR: read_each,
+    Reads.NATURAL_PAIR: read_naturals,
+    Reads.PADDING: read_padding,
+}
 READERS: Mapping[Reads, Callable[[Node, Values], Any]] = {
     Reads.POSITIVE: read_positive,
     Reads.NATURAL: read_natural,
     Reads.NUMBER: read_number,
     Reads.NUMBERS: read_numbers,
-    Reads.PAIR: read_pair,
-    Reads.NATURAL_PAIR: lambda node, values: read_axes(node, values, read_natural, Reads.NATURAL_PAIR.value),
-    Reads.PADDING: read_padding,
     Reads.FLAG: read_flag,
     Reads.INIT: read_init,
 }

@@ -46,8 +46,8 @@ def _inputs(inputs: Mapping[str, Shape]) -> str:
 
 
 def _size(shape: Shape) -> str:
-    sizes = ["any" if isinstance(size, AnySize) else str(size) for size in shape.size]
-    return values(tuple(sizes))
+    sizes = tuple("any" if isinstance(size, AnySize) else str(size) for size in shape.size)
+    return values(sizes) if len(sizes) == 2 else f"[{', '.join(sizes)}]"
 
 
 def _layer(graph: Graph, nodes: tuple[Node, ...], above: str) -> str:
@@ -116,8 +116,11 @@ def values(each: tuple[object, ...]) -> str:
 
 
 def padding(pad: tuple[AxisPadding, ...]) -> str:
-    """One for all sides that are equal, or a list of all."""
-    return values(tuple(side for each in pad for side in ((each,) if each == "same" else each)))
+    """One for all sides that are equal, or a list: of an image of all sides, else of both sides an axis."""
+    sides = [side for each in pad for side in ((each,) if each == "same" else each)]
+    if len(set(sides)) == 1 or len(pad) == 2:
+        return values(tuple(sides))
+    return f"[{', '.join(each if each == 'same' else str(list(each)) for each in pad)}]"
 
 
 def number(value: float) -> str:

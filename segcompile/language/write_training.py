@@ -18,7 +18,7 @@ def write_training(training: Training, selectors: Selectors) -> dict[str, str]:
     said = _regime(training, Regime())
     if training.double_bias:
         said["double_bias"] = "yes"
-    if training.padding != (0, 0):
+    if any(training.padding):
         said["input_padding"] = mapping({training.padding_mode: values(training.padding)})
     if training.stages:
         stages = [f"    - {stage.name}: {_stage(stage, training, selectors)}" for stage in training.stages]

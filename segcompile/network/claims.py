@@ -15,18 +15,18 @@ Number = Size | Fraction
 class Claim:
     """One number that a paper says, of a layer by its name or (None) of the network.
 
-    `kind` is a word of the section `claims`: `receptive_field`, `count`. `number` is (height, width), or twice the same
+    `kind` is a word of the section `claims`: `receptive_field`, `count`. `number` has one entry an axis, all the same
     for what has no axes. `result`: the node that the layer's name means.
     """
 
     layer: str | None
     kind: str
-    number: tuple[Number, Number]
+    number: tuple[Number, ...]
     span: Span  # where the number stands
     word: Span  # where the kind stands, in a table the number
     result: str | None = None
     input: str | None = None  # whose size is the number: `size: input`
-    elsewhere: tuple[int, int] | None = (
+    elsewhere: tuple[int, ...] | None = (
         None  # the input's size for which a `size` is claimed, if that is not the spec's own
     )
     ops: tuple[str, ...] = ()  # whose layers a `count` counts

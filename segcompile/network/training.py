@@ -77,6 +77,6 @@ class Training(Regime):
     """The regime of a spec, from which its stages differ."""
 
     double_bias: bool = False  # biases learn at twice the rate and do not decay, as in Caffe's networks
-    padding: tuple[Padding, Padding] = (0, 0)  # an image is continued by on each side, (height, width)
+    padding: tuple[Padding, ...] = ()  # an image is continued by so many pixels on each side of each axis; (): none
     padding_mode: PaddingMode = "reflect"
     stages: tuple[InstanceOf[Stage], ...] = ()

@@ -41,11 +41,12 @@ def rf_table(compiled: Compiled) -> str:
 
 
 def _size_lines(sizes: Sizes) -> list[str]:
-    """For an input of any size, the sizes that the network takes: a line an axis, one for both if they are alike."""
+    """For an input of any size, the sizes that the network takes: a line an axis, one for all if they are alike."""
     known = [found for found in sizes if found is not None]
     if len({(found.legal.least, found.exact and found.exact.least) for found in known}) == 1:
+        others = [found.legal.symbol for found in known[1:]]
+        other = f", and {' and '.join(others)} alike" if others and None not in sizes else ""
         known = known[:1]
-        other = ", and W alike" if None not in sizes else ""
     else:
         other = ""
     return [line for found in known for line in ("", f"sizes: {found.legal}{other}{_rounding(found)}")]
@@ -91,7 +92,7 @@ def _row(nodes: tuple[Node, ...], compiled: Compiled) -> tuple[str, ...]:
 
 def _attribute(node: Node, name: str) -> str:
     value = getattr(node.op, name, None)
-    return "" if value is None else f"{value[0]}x{value[1]}" if name == "kernel" else show(value)
+    return "" if value is None else "x".join(map(str, value)) if name == "kernel" else show(value)
 
 
 def _fractions(found: NodeFacts) -> str:
@@ -101,18 +102,22 @@ def _fractions(found: NodeFacts) -> str:
 def field_text(found: NodeFacts, compiled: Compiled) -> str:
     """`67`, `67x35`, `13 (7)` where 7 of the 13 are seen, `≤ 6` for a bound, `whole image (37)` where the paths that do
     not mix it see 37; `varies` with a symbolic size, `not listed` where there are too many phases or pixels."""
-    height, width = (field.local_size for field in found.fields)
+    local = _local(found)
     if any(field.whole for field in found.fields):
-        return "whole image" + (f" ({show((height, width))})" if height and width else "")
-    if height is None or width is None:
+        return "whole image" + (f" ({show(local)})" if all(local) else "")
+    if None in local:
         return _UNKNOWN[compiled.graph.takes_any_size]
     touched = _touched(found)
-    holes = f" ({show(touched)})" if touched != (height, width) else ""
-    return ("≤ " if found.bound else "") + show((height, width)) + holes
+    holes = f" ({show(touched)})" if touched != local else ""
+    return ("≤ " if found.bound else "") + show(local) + holes
 
 
-def _touched(found: NodeFacts) -> tuple[int | None, int | None]:
-    return found.fields[0].touched, found.fields[1].touched
+def _local(found: NodeFacts) -> tuple[int | None, ...]:
+    return tuple(field.local_size for field in found.fields)
+
+
+def _touched(found: NodeFacts) -> tuple[int | None, ...]:
+    return tuple(field.touched for field in found.fields)
 
 
 def _legend(compiled: Compiled) -> list[str]:
@@ -120,17 +125,17 @@ def _legend(compiled: Compiled) -> list[str]:
     said: dict[str, str] = {}
     for nodes in compiled.graph.layers.values():
         found = compiled.facts[nodes[-1].name]
-        text, (height, width) = field_text(found, compiled), (field.local_size for field in found.fields)
+        text, local = field_text(found, compiled), _local(found)
         if text in _UNKNOWN:
             said.setdefault("unknown", f"{text}: the field {_why_unknown(nodes[-1], compiled)}")
         elif text == "0":
             said.setdefault("nothing", "0: no pixel is seen")
         elif text.startswith("whole image ("):
-            said.setdefault("whole", f"{text}: the paths that do not mix the image see {show((height, width))}")
+            said.setdefault("whole", f"{text}: the paths that do not mix the image see {show(local)}")
         elif text.startswith("≤"):
             said.setdefault("bound", f"{text}: a bound; the values decide which part of it counts")
         if text[0].isdigit() and "(" in text:
-            said.setdefault("holes", f"{text}: of {show((height, width))} pixels, {show(_touched(found))} are seen")
+            said.setdefault("holes", f"{text}: of {show(local)} pixels, {show(_touched(found))} are seen")
     return ["", *said.values()] if said else []
 
 
@@ -225,11 +230,15 @@ def _outputs_json(compiled: Compiled) -> dict[str, Any]:
     """Layer -> what comes out, with the heads that name it."""
     from segcompile.notebook.network import receptive_field  # what `check` need not import
 
-    view = receptive_field(compiled)
+    view = receptive_field(compiled) if compiled.graph.rank == 2 else None  # of other ranks no phases are told yet
     found: dict[str, Any] = {}
     for head, name in compiled.graph.outputs.items():
         layer, facts = compiled.graph.layer_of(name), compiled.facts[name]
-        output = {"shape": _shape(facts.shape), **_field_json(facts), "phases": _phases(view[layer])}
+        output = {
+            "shape": _shape(facts.shape),
+            **_field_json(facts),
+            "phases": _phases(view[layer]) if view is not None else [],
+        }
         entry = found.setdefault(layer, {**output, "heads": []})
         entry["heads"].append(head)
     return found
@@ -257,16 +266,16 @@ def _layer_json(nodes: tuple[Node, ...], compiled: Compiled) -> dict[str, Any]:
 
 
 def _field_json(found: NodeFacts) -> dict[str, Any]:
-    height, width = found.receptive_field
+    size = list(found.receptive_field)
     whole = any(field.whole for field in found.fields)
-    field: dict[str, Any] = {"receptive_field": None if height is None or width is None or whole else [height, width]}
+    field: dict[str, Any] = {"receptive_field": None if None in size or whole else size}
     if whole:
         local = [axis.local_size for axis in found.fields]
         field |= {"whole_image": True, "local_receptive_field": None if None in local else local}
     if found.bound:
         field["data_dependent"] = True
     touched = [axis.touched for axis in found.fields]
-    if None not in touched and touched != [height, width]:
+    if None not in touched and touched != size:
         field["touched"] = touched
     strides = [number(step) for step in found.stride]
     return {**field, "stride": None if None in strides else strides}

@@ -9,6 +9,7 @@ from segcompile.compiler import Compiled
 from segcompile.diff import Difference, Verdict
 from segcompile.diff.layers import LayerPair
 from segcompile.ops import AXIS_NAMES
+from segcompile.show.numbers import area
 from segcompile.show.padding import ends
 
 Titles = tuple[str, str]  # the two specs, as the user wrote them
@@ -45,20 +46,19 @@ def _borders(found: Difference, a: Compiled) -> list[str]:
 
 
 def _border(found: Difference, head: str, a: Compiled) -> str:
-    rows, columns = found.borders[head]
-    size = a.facts[a.graph.outputs[head]].shape.size
-    where = "" if rows.proven and columns.proven else " at the image sizes tried"
-    if not any((*rows.before, *rows.after, *columns.before, *columns.after)):
+    axes, size = found.borders[head], a.facts[a.graph.outputs[head]].shape.size
+    where = "" if all(axis.proven for axis in axes) else " at the image sizes tried"
+    if not any(any((*axis.before, *axis.after)) for axis in axes):
         return f"no pixel can differ{where}"
-    text = f"{ends((rows.before, rows.after), (columns.before, columns.after), size)} can differ{where}"
+    text = f"{ends([(axis.before, axis.after) for axis in axes], size)} can differ{where}"
     clean = [
         extent - axis.before[0] - axis.after[0]
-        for extent, axis in zip(size, (rows, columns), strict=True)
+        for extent, axis in zip(size, axes, strict=True)
         if isinstance(extent, int)
     ]
-    if len(clean) < 2:
+    if len(clean) < len(axes):
         return text
-    return f"{text}; " + (f"{clean[0]} x {clean[1]} pixels agree" if min(clean) > 0 else "at this size that is all")
+    return f"{text}; " + (f"{area(clean)} pixels agree" if min(clean) > 0 else "at this size that is all")
 
 
 def _row(pair: LayerPair) -> Row:

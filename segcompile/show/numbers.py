@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from segcompile.facts.index_set import IndexSet
@@ -10,7 +11,7 @@ from segcompile.ops import AnySize
 WIDTH = 110  # characters of a line
 
 
-def area(size: tuple[float, ...]) -> str:
+def area(size: Sequence[float]) -> str:
     """`13 x 15`."""
     return " x ".join(f"{extent:g}" for extent in size)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from segcompile.notebook.layer import DIRECTIONS, LayerField
 from segcompile.notebook.padding import SeenPadding, Side
-from segcompile.ops import Size
+from segcompile.ops import LINES, Size
 from segcompile.show.numbers import area
 
 
@@ -21,14 +21,18 @@ def padding_text(layer: LayerField) -> str:
     if not found.anywhere:
         return f"sees no padding{where}"
     height, width = layer.shape.size
-    sides = ends((found.top, found.bottom), (found.left, found.right), (height, width))
+    sides = ends([(found.top, found.bottom), (found.left, found.right)], (height, width))
     return f"sees padding{where}: {'at most ' if found.bound else ''}{sides}{_clean(found)}"
 
 
-def ends(vertical: tuple[Side, Side], horizontal: tuple[Side, Side], size: Sequence[Size]) -> str:
-    """`the first 3 and the last 2 of 40 rows and columns`, `no rows, the first 1 of 40 columns`."""
-    rows, columns = _ends(*vertical, size[0]), _ends(*horizontal, size[1])
-    return f"{rows} rows and columns" if rows == columns else f"{rows} rows, {columns} columns"
+def ends(sides: Sequence[tuple[Side, Side]], size: Sequence[Size]) -> str:
+    """`the first 3 and the last 2 of 40 rows and columns`, `no rows, the first 1 of 40 columns`: both ends of each
+    axis."""
+    told = [_ends(*both, extent) for both, extent in zip(sides, size, strict=True)]
+    lines = LINES[len(told)]
+    if len(set(told)) == 1:
+        return f"{told[0]} {' and '.join([', '.join(lines[:-1]), lines[-1]] if len(lines) > 1 else lines)}"
+    return ", ".join(f"{each} {line}" for each, line in zip(told, lines, strict=True))
 
 
 def _ends(first: Side, last: Side, size: Size) -> str:

@@ -172,7 +172,7 @@ def test_a_false_claim_does_not(bench: Any, claim: str, error: str) -> None:
 )
 def test_a_schedule_says_its_option_by_name_or_alone(bench: Any, schedule: str, fields: dict[str, object]) -> None:
     compiled = bench.compile(f"layers: [a: {{conv: 8, kernel: 3}}]\ntraining: {{schedule: {schedule}}}")
-    training = read_training(compiled.document, compiled.spec.values, [])
+    training = read_training(compiled.document, compiled.spec.values, 2, [])
     assert {name: getattr(training, name) for name in fields} == fields
 
 

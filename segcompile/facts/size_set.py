@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import lcm
 
 from segcompile.ops.needs import least_size
-from segcompile.ops.size import MAX_PERIOD, AnySize, Undecidable, primes
+from segcompile.ops.size import MAX_PERIOD, AnySize, Undecidable
 
 _LISTED = 6  # runs of residues, or sizes below the regular ones, that a text names
 
@@ -102,13 +102,11 @@ def _runs(residues: Sequence[int]) -> list[str]:
 
 def size_set(symbol: str, least: Sequence[int | None]) -> SizeSet:
     """The set with these least sizes by residue, its modulus made minimal."""
-    for prime in primes(len(least)):
-        while len(least) % prime == 0:
-            shorter = len(least) // prime
-            merged = [_merged(least, residue, shorter) for residue in range(shorter)]
-            if any(found == 0 for found in merged):
-                break
-            least = merged
+    for modulus in range(1, len(least)):
+        if len(least) % modulus == 0:
+            merged = [_merged(least, residue, modulus) for residue in range(modulus)]
+            if 0 not in merged:
+                return SizeSet(symbol, tuple(merged))
     return SizeSet(symbol, tuple(least))
 
 

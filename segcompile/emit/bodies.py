@@ -198,14 +198,14 @@ class BodyWriter:
 
 
 def describe(found: NodeFacts, axes: str) -> tuple[str, ...]:
-    """The comment of a line, in columns: the shape, in the order of `axes`, the stride and the receptive field of what
-    it makes."""
-    extents = {"B": "B", "C": found.shape.channels, **dict(zip("HW", found.shape.size, strict=False))}
-    shape = f"({', '.join(str(extents[axis]) for axis in axes if axis in extents)})"
-    height, width = found.fields
+    """The comment of a line, in columns: the shape, in the order of `axes` (those of a map as `*`), the stride and the
+    receptive field of what it makes."""
+    extents = {"B": ["B"], "C": [str(found.shape.channels)], "*": map(str, found.shape.size)}
+    shape = f"({', '.join(extent for axis in axes for extent in extents[axis])})"
     if not found.shape.size:
         return (shape,)
-    stride = "" if height.stride is None or width.stride is None else f"stride {show((height.stride, width.stride))}"
-    if height.whole or width.whole:
+    steps, sizes = tuple(field.stride for field in found.fields), found.receptive_field
+    stride = "" if None in steps else f"stride {show(steps)}"
+    if any(field.whole for field in found.fields):
         return shape, stride, "rf whole image"
-    return shape, stride, "" if height.size is None or width.size is None else f"rf {show((height.size, width.size))}"
+    return shape, stride, "" if None in sizes else f"rf {show(sizes)}"

@@ -76,15 +76,16 @@ class Rules:
 
     Where no rule is `switched` an unpool gets no switches, but finds the maxima anew in its last input.
     No variable may be called as one of `names` in the generated file, no class as one of `classes`.
-    `tensor` is the type of what layers give, `axes` the order of a feature map's axes. A module is applied by its
-    method `forward`; `handed_on` are keywords, name and type, that each constructor takes and gives to those inside.
+    `tensor` is the type of what layers give, `axes` the order of a feature map's axes: B, C, and * for those of its
+    size. A module is applied by its method `forward`; `handed_on` are keywords, name and type, that each constructor
+    takes and gives to those inside.
     """
 
     table: Mapping[type[Op], Rule]
     names: frozenset[str] = frozenset()
     classes: frozenset[str] = frozenset()
     tensor: str = "Tensor"
-    axes: str = "BCHW"
+    axes: str = "BC*"
     forward: str = "forward"
     handed_on: tuple[tuple[str, str], ...] = ()
 

@@ -81,8 +81,8 @@ class Target:
     def emit(self, request: BuildRequest) -> BuildResult:
         """Every file of `generated/<model>/<backend>/`. A network that is not from an image to maps has no harness
         (SC608); a lowered one is not trained, and takes over the weights of the network before."""
-        rank = len(next(iter(request.graph.inputs.values())).size)
-        env = environment(self.templates, _SHARED) if rank == 2 else environment(_ARRAYS, self.templates, _SHARED)
+        plain = request.graph.rank == 2
+        env = environment(self.templates, _SHARED) if plain else environment(_ARRAYS, self.templates, _SHARED)
         if request.class_name in self.models:  # a model called `f` or `path`
             request = replace(request, class_name=f"{request.class_name}Net")
         if request.trained is not None:
@@ -117,15 +117,16 @@ class Target:
         lines = self.initialise(graph, request.facts, view.paths)
         needs = set(view.needs).union(*(line.needs for line in lines))
         needs = needs.union(*(self.helpers.get(name, ()) for name in needs))
-        return header(request) | {"classes": classes, "init_lines": [line.text for line in lines], "needs": needs}
+        space = {**SPACES[graph.rank], "rank": graph.rank}
+        model = {"classes": classes, "init_lines": [line.text for line in lines], "needs": needs}
+        return header(request) | space | model
 
 
-def _padding(training: Training, placement: Placement) -> tuple[int, int] | None:
+def _padding(training: Training, placement: Placement) -> tuple[int, ...] | None:
     """How far images are continued on each side, if the spec says so: at least as far as the outputs need it."""
     if not any(training.padding):
         return None
-    height, width = map(max, training.padding, placement.offset)
-    return height, width
+    return tuple(map(max, training.padding, placement.offset))
 
 
 def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:

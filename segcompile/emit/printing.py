@@ -50,5 +50,5 @@ def _listed(titles: Sequence[str]) -> str:
 
 
 def _annotation(value: Argument) -> str:
-    """The type of a constructor's argument: an integer, or a (height, width) pair of them."""
-    return "tuple[int, int]" if isinstance(value, tuple) else "int"
+    """The type of a constructor's argument: an integer, or one an axis."""
+    return f"tuple[{', '.join(['int'] * len(value))}]" if isinstance(value, tuple) else "int"

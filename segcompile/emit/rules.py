@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segcompile.emit.arguments import number
+from segcompile.emit.arguments import number, same_sides
 from segcompile.emit.calls import Code
 from segcompile.emit.joins import aligned
 from segcompile.ops import Add, Crop, Mul, Op, ResponseNorm, Scale, Shape
@@ -18,9 +18,8 @@ def apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Sh
 def crop(op: Crop, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     """A call of the generated file's `crop`."""
     source, reference = inputs
-    top, left = op.offset or (0, 0)
-    text = f"crop({source}, {reference}, {top if top == left else (top, left)})"
-    return Code(text, {"crop"})
+    offset = same_sides(op.offset) if op.offset is not None else 0
+    return Code(f"crop({source}, {reference}, {offset})", {"crop"})
 
 
 def add(op: Add, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:

@@ -218,7 +218,7 @@ JAX = Rules(
     NAMES,
     CLASSES,
     tensor="jax.Array",
-    axes="BHWC",
+    axes="B*C",
     forward="__call__",
     handed_on=(("rngs", "nnx.Rngs"),),
 )

@@ -5,7 +5,11 @@ from __future__ import annotations
 from segcompile.ops import Conv, Deconv, Pad, Pool
 
 
-def pads(op: Conv | Deconv | Pool | Pad) -> tuple[int, int, int, int]:
-    """(left, right, top, bottom), the order of F.pad."""
-    (top, bottom), (left, right) = op.pads(0), op.pads(1)
-    return left, right, top, bottom
+def pads(op: Conv | Deconv | Pool | Pad) -> tuple[int, ...]:
+    """(left, right, top, bottom), the order of F.pad: before and after, from the last axis on."""
+    return tuple(side for axis in reversed(range(op.rank or 0)) for side in op.pads(axis))
+
+
+def befores(op: Conv | Deconv | Pool) -> tuple[int, ...]:
+    """The padding before each axis, which is that behind it where both are alike."""
+    return tuple(op.pads(axis)[0] for axis in range(len(op.kernel)))

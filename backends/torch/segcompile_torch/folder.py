@@ -30,6 +30,8 @@ def _starts_in_padding(op: Pool) -> bool:
 _HELPERS: dict[str, Needs] = {
     "center_pad": {"F"},
     "nearest": {"torch"},
+    "to_patches": frozenset(),
+    "from_patches": frozenset(),
     "identity_": {"torch"},
     "bilinear_": {"torch"},
     "he_": {"math"},

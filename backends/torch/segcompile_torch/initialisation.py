@@ -10,7 +10,7 @@ from segcompile.facts.facts import Facts
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Conv, Deconv, Init, Linear, Op
 
-_MODULE: dict[type[Op], str] = {Conv: "nn.Conv2d", Deconv: "nn.ConvTranspose2d", Linear: "nn.Linear"}
+_MODULE: dict[type[Op], str] = {Conv: "nn.Conv{}d", Deconv: "nn.ConvTranspose{}d", Linear: "nn.Linear"}  # of a rank
 
 
 def initialise(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[Code]:
@@ -79,7 +79,8 @@ def _init(node: Node, facts: Facts) -> Init:
 
 
 def _kinds(nodes: list[Node]) -> str:
-    return " | ".join(name for kind, name in _MODULE.items() if any(type(node.op) is kind for node in nodes))
+    ranks = {type(node.op): node.op.rank for node in nodes}
+    return " | ".join(name.format(ranks[kind]) for kind, name in _MODULE.items() if kind in ranks)
 
 
 def _loop(modules: str, nodes: list[Node], way: _Way, biased: bool) -> list[Code]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from segcompile.emit import Code
 from segcompile.emit.arguments import same_sides, symmetric
 from segcompile.ops import GlobalPool, Pool, Shape, Unpool
-from segcompile_torch.arguments import pads
+from segcompile_torch.arguments import befores, pads
 
 
 def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -34,14 +34,14 @@ def _pool(op: Pool, source: str, end: str = "") -> Code:
         outside = ', value=float("-inf")' if op.kind == "max" else ""
         source = f"F.pad({source}, {pads(op)}{outside})"
     elif any(pads(op)):
-        arguments.append(f"padding={same_sides((op.pads(0)[0], op.pads(1)[0]))}")
+        arguments.append(f"padding={same_sides(befores(op))}")
     if op.round == "ceil":
         arguments.append("ceil_mode=True")
-    return Code(f"F.{op.kind}_pool2d({source}, {', '.join(arguments)}{end})", {"F"})
+    return Code(f"F.{op.kind}_pool{len(op.kernel)}d({source}, {', '.join(arguments)}{end})", {"F"})
 
 
 def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    return Code(f"F.adaptive_{op.kind.removeprefix('global_')}_pool2d({inputs[0]}, 1)", {"F"})
+    return Code(f"F.adaptive_{op.kind.removeprefix('global_')}_pool{len(shapes[0].size)}d({inputs[0]}, 1)", {"F"})
 
 
 def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -51,6 +51,6 @@ def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shap
     if op.pool.steps != op.kernel:
         arguments.append(str(op.pool.steps))
     if any(pads(op.pool)):
-        arguments.append(f"padding={(op.pool.pads(0)[0], op.pool.pads(1)[0])}")
+        arguments.append(f"padding={befores(op.pool)}")
     arguments.append(f"output_size={before}.shape[2:]")
-    return Code(f"F.max_unpool2d({source}, {indices}, {', '.join(arguments)})", {"F"})
+    return Code(f"F.max_unpool{len(op.kernel)}d({source}, {indices}, {', '.join(arguments)})", {"F"})

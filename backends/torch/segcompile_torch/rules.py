@@ -37,12 +37,13 @@ from segcompile.ops import (
     Undecidable,
     Unpool,
 )
-from segcompile_torch.arguments import pads
+from segcompile_torch.arguments import befores, pads
 from segcompile_torch.pooling import global_pool, pool, switched_pool, unpool
 from segcompile_torch.reserved import CLASSES, NAMES
 
 _PAD_MODE = {"zero": "constant", "reflect": "reflect", "edge": "replicate"}  # in F.pad
 _CONV_MODE = {"zero": "zeros", "reflect": "reflect", "edge": "replicate"}  # in nn.Conv2d
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # interpolation along each axis, by their number
 _OF_TORCH = {"sigmoid", "tanh"}  # the other activations are functions of F
 
 
@@ -52,7 +53,7 @@ _OF_TORCH = {"sigmoid", "tanh"}  # the other activations are functions of F
 def _convolution(function: str, op: Conv | Deconv, channels_in: int, extra: dict[str, Argument]) -> Call:
     keywords: dict[str, Argument] = {"stride": same_sides(op.stride)}
     if symmetric(op):
-        keywords["padding"] = same_sides((op.pads(0)[0], op.pads(1)[0]))
+        keywords["padding"] = same_sides(befores(op))
     keywords |= {"dilation": same_sides(op.dilation), "groups": op.groups, "bias": op.bias, **extra}
     usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "output_padding": 0}
     told = tuple((key, value) for key, value in keywords.items() if usual.get(key) != value)
@@ -63,7 +64,7 @@ def _convolution(function: str, op: Conv | Deconv, channels_in: int, extra: dict
 def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
     wrapped = op.mode != "zero" and symmetric(op) and any(pads(op))
     extra: dict[str, Argument] = {"padding_mode": f'"{_CONV_MODE[op.mode]}"'} if wrapped else {}
-    return _convolution("nn.Conv2d", op, shapes[0].channels, extra)
+    return _convolution(f"nn.Conv{len(op.kernel)}d", op, shapes[0].channels, extra)
 
 
 def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -74,7 +75,8 @@ def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[S
 
 
 def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
-    return _convolution("nn.ConvTranspose2d", op, shapes[0].channels, {"output_padding": same_sides(op.output_pad)})
+    function = f"nn.ConvTranspose{len(op.kernel)}d"
+    return _convolution(function, op, shapes[0].channels, {"output_padding": same_sides(op.output_pad)})
 
 
 def _apply_deconv(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -114,24 +116,29 @@ def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     if op.mode == "nearest" and not _exact_in_floats(op, shapes):
-        sides = (f"{inputs[0]}.shape[{axis}] * {factor}" for axis, factor in enumerate(op.factor or (), 2))
-        size = f"{inputs[1]}.shape[2:]" if len(inputs) == 2 else f"({', '.join(sides)})"
+        sides = [f"{inputs[0]}.shape[{axis}] * {factor}" for axis, factor in enumerate(op.factor or (), 2)]
+        size = f"{inputs[1]}.shape[2:]" if len(inputs) == 2 else f"({', '.join(sides)}{',' * (len(sides) == 1)})"
         return Code(f"nearest({inputs[0]}, {size})", {"nearest"})
-    to = f"{inputs[1]}.shape[2:]" if len(inputs) == 2 else f"scale_factor={same_sides(op.factor or (1, 1))}"
+    to = f"{inputs[1]}.shape[2:]" if len(inputs) == 2 else f"scale_factor={same_sides(op.factor or (1,))}"
     corners = "" if op.mode == "nearest" else f", align_corners={op.align_corners}"
-    return Code(f'F.interpolate({inputs[0]}, {to}, mode="{op.mode}"{corners})', {"F"})
+    mode = "nearest" if op.mode == "nearest" else _LINEAR[len(output.size)]
+    return Code(f'F.interpolate({inputs[0]}, {to}, mode="{mode}"{corners})', {"F"})
 
 
 def _space_to_depth(
     op: SpaceToDepth, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
 ) -> Code:
-    return Code(f"F.pixel_unshuffle({inputs[0]}, {op.factor})", {"F"})
+    if len(output.size) == 2:
+        return Code(f"F.pixel_unshuffle({inputs[0]}, {op.factor})", {"F"})
+    return Code(f"from_patches({inputs[0]}, {op.factor})", {"from_patches"})
 
 
 def _pixel_shuffle(
     op: PixelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
 ) -> Code:
-    return Code(f"F.pixel_shuffle({inputs[0]}, {op.factor})", {"F"})
+    if len(output.size) == 2:
+        return Code(f"F.pixel_shuffle({inputs[0]}, {op.factor})", {"F"})
+    return Code(f"to_patches({inputs[0]}, {op.factor})", {"to_patches"})
 
 
 # --- joins -----------------------------------------------------------------------------------------------------------
@@ -154,7 +161,7 @@ def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequ
 def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
     momentum = (("momentum", op.momentum),) if op.momentum != 0.1 else ()
     told = (*_eps(op), *momentum)
-    return Call(f"nn.BatchNorm{2 if shapes[0].size else 1}d", (shapes[0].channels,), told, ("channels",))
+    return Call(f"nn.BatchNorm{len(shapes[0].size) or 1}d", (shapes[0].channels,), told, ("channels",))
 
 
 def _eps(op: BatchNorm | InstanceNorm | GroupNorm) -> tuple[tuple[str, Argument], ...]:
@@ -162,7 +169,9 @@ def _eps(op: BatchNorm | InstanceNorm | GroupNorm) -> tuple[tuple[str, Argument]
 
 
 def _instance_norm(op: InstanceNorm, shapes: Sequence[Shape]) -> Call:
-    return Call("nn.InstanceNorm2d", (shapes[0].channels,), (*_eps(op), ("affine", True)), ("channels",))
+    return Call(
+        f"nn.InstanceNorm{len(shapes[0].size)}d", (shapes[0].channels,), (*_eps(op), ("affine", True)), ("channels",)
+    )
 
 
 def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:

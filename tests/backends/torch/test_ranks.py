@@ -1,0 +1,99 @@
+"""Signals and volumes in PyTorch: every op, and random networks, give what the NumPy reference gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import Phase, assume, given, settings
+from hypothesis import strategies as st
+from segcompile_torch import BACKEND
+
+from segcompile.network.graph import Graph
+from segcompile.ops import ALL_OPS, Op
+from segcompile.testing.op_graphs import op_graphs
+from segcompile.testing.reference import run
+from segcompile.testing.strategies import along, graphs
+from segcompile.text.errors import SegcompileError
+
+SETTINGS = settings(phases=(Phase.explicit, Phase.generate))
+SIDES = {1: (16, 40), 3: (5, 9)}  # of an image, by its rank: the least and the most pixels
+GRAPHS = {rank: op_graphs(along(4, 9, rank), rank) for rank in SIDES}
+
+
+def check_values(nets: SimpleNamespace, graph: Graph) -> None:
+    """Every output of the emitted model is that of the reference, in float64."""
+    if any(BACKEND.refuses(node.op) for node in graph.nodes):
+        return
+    net = nets.emitted(graph)
+    parameters: dict[str, dict[str, np.ndarray]] = {}
+    for name, value in net.model.state_dict().items():
+        node, _, tensor = name.rpartition(".")
+        parameters.setdefault(node, {})[tensor] = value.numpy()
+    inputs = net.inputs()
+    expected = run(net.graph, parameters, dict(zip(net.graph.inputs, (x.numpy() for x in inputs), strict=True)))
+    with torch.no_grad():
+        for head, value in net.outputs(*inputs).items():
+            assert value.shape == expected[head].shape and np.allclose(value, expected[head], rtol=1e-9, atol=1e-9), (
+                f"{head}\n{net.source}"
+            )
+
+
+@pytest.mark.parametrize("rank", SIDES)
+@pytest.mark.parametrize("op", ALL_OPS)
+@settings(SETTINGS, max_examples=15)
+@given(data=st.data())
+def test_an_op_gives_what_its_definition_gives(
+    nets: SimpleNamespace, data: st.DataObject, op: type[Op], rank: int
+) -> None:
+    try:
+        check_values(nets, data.draw(GRAPHS[rank][op]))
+    except SegcompileError:
+        assume(False)
+
+
+@pytest.mark.parametrize("rank", SIDES)
+@settings(SETTINGS, max_examples=40)
+@given(data=st.data())
+def test_a_random_network_gives_what_its_definitions_give(
+    nets: SimpleNamespace, data: st.DataObject, rank: int
+) -> None:
+    check_values(nets, data.draw(graphs(8, *SIDES[rank], rank)))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("rank", SIDES)
+@settings(SETTINGS, max_examples=1000, derandomize=False)
+@given(data=st.data())
+def test_a_thousand_random_networks_give_what_their_definitions_give(
+    nets: SimpleNamespace, data: st.DataObject, rank: int
+) -> None:
+    check_values(nets, data.draw(graphs(9, *SIDES[rank], rank)))
+
+
+SPEC = """\
+segcompile: 1
+model: net
+input: {channels: 3, size: SIZE}
+layers:
+  - a:    {conv: 3, kernel: 3, pad: same, init: {identity: {groups: 3}}, act: relu}
+  - down: {pool: max, kernel: 2}
+  - up:   {deconv: 3, kernel: 4, stride: 2, pad: 1, groups: 3, bias: no, init: bilinear}
+  - cut:  {crop: up, from: input}
+  - sum:  {add: [cut, up]}
+"""
+
+
+@pytest.mark.parametrize("size", ["[8]", "[8, 8, 8]"])
+def test_initial_weights_pass_maps_on_and_interpolate_in_every_rank(
+    nets: SimpleNamespace, tmp_path: Path, size: str
+) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(SPEC.replace("SIZE", size))
+    net = nets.emitted(nets.compiled(path).graph)
+    constant = torch.ones_like(net.inputs()[0])
+    inside = (slice(None), slice(None), *[slice(2, -2)] * (constant.dim() - 2))
+    assert torch.equal(net.outputs(constant)["output"][inside], 2 * constant[inside])

@@ -26,7 +26,7 @@ GRAPHS = {rank: op_graphs(along(4, 9, rank), rank) for rank in SIDES}
 
 
 def exceeds_its_map(node: Node, shapes: Mapping[str, Shape]) -> bool:
-    """Whether a mean is over more of a volume than there is, which F.avg_pool3d refuses although rounding up allows it."""
+    """Whether a mean is over more of a volume than there is, which F.avg_pool3d refuses though padding allows it."""
     op = node.op
     if not isinstance(op, Pool) or op.kind != "avg" or len(op.kernel) < 3:
         return False

@@ -30,13 +30,21 @@ from segcompile.text.errors import Findings
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
 _ARRAYS = _SHARED / "arrays"  # those of signals and volumes, which are .npy files, where images have others
 SPACES = {
-    1: {"axes": ("length",), "axes_said": "", "places": ("sample",), "extents": "L", "unit": "sample"},
+    1: {
+        "axes": ("length",),
+        "axes_said": "",
+        "places": ("sample",),
+        "extents": "L",
+        "unit": "sample",
+        "whole": "signal",
+    },
     2: {
         "axes": ("height", "width"),
         "axes_said": "height and width",
         "places": ("row", "column"),
         "extents": "H, W",
         "unit": "pixel",
+        "whole": "image",
     },
     3: {
         "axes": ("depth", "height", "width"),
@@ -44,6 +52,7 @@ SPACES = {
         "places": ("slice", "row", "column"),
         "extents": "D, H, W",
         "unit": "voxel",
+        "whole": "volume",
     },
 }  # the words of a network's rank
 _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requirements.txt", "README.md")
@@ -130,12 +139,14 @@ def _padding(training: Training, placement: Placement) -> tuple[int, ...] | None
 
 
 def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:
-    """An only input is an image, or the feature maps of another network; several keep their names where they can."""
+    """An only input is an image, a signal or a volume, or the feature maps of another network; several keep their names
+    where they can."""
     if len(graph.inputs) > 1:
         names = Names({*rules.names, "x"})
         return {name: names.new(name) for name in graph.inputs}
     ((name, shape),) = graph.inputs.items()
-    return {name: name if name != "input" else "image" if shape.channels <= 4 else "features"}
+    whole = SPACES[graph.rank]["whole"]
+    return {name: name if name != "input" else str(whole) if shape.channels <= 4 else "features"}
 
 
 def _harness(request: BuildRequest) -> dict[str, Any]:
@@ -149,8 +160,8 @@ def _harness(request: BuildRequest) -> dict[str, Any]:
         "about": request.about or f"The network {request.model}.",
         "spec": request.spec,
         "channels": source.channels,
-        "rank": len(source.size),
-        **SPACES[len(source.size)],
+        "rank": graph.rank,
+        **SPACES[graph.rank],
         "ignore": tuple(ignored.label for ignored in training.ignore) or (unused_label(max(heads["heads"].values())),),
         "training": training,
         "summed": any(regime.reduction == "sum" for regime in regimes),

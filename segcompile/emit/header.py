@@ -30,6 +30,9 @@ def _listed(names: Sequence[str]) -> str:
 
 def _sizes(graph: Graph) -> str:
     """For which input the sizes in comments hold."""
+    if graph.rank == 1:
+        parts = [f"{shape.size[0]} samples" for shape in graph.inputs.values()]
+        return f"{'an input' if len(parts) == 1 else 'inputs'} of {' and '.join(parts)}"
     parts = [times(*shape.size) for shape in graph.inputs.values()]
     article = "an" if parts[0].startswith(("8", "11 ", "18 ", "H")) else "a"  # as one reads it aloud
     return f"{article} {parts[0]} input" if len(parts) == 1 else f"inputs of {' and '.join(parts)}"

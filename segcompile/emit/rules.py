@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from segcompile.emit.arguments import number, same_sides
 from segcompile.emit.calls import Code
 from segcompile.emit.joins import aligned
-from segcompile.ops import Add, Crop, Mul, Op, ResponseNorm, Scale, Shape
+from segcompile.ops import Add, Crop, Mul, Op, Resize, ResponseNorm, Scale, Shape
 
 
 def apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -37,6 +37,14 @@ def mul(op: Mul, member: str, inputs: Sequence[str], shapes: Sequence[Shape], ou
 def scale(op: Scale, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     factor = f"({inputs[0]})" if " + " in inputs[0] else inputs[0]
     return Code(f"{number(op.factor)} * {factor}")
+
+
+def size_of(op: Resize, inputs: Sequence[str], axes: slice) -> str:
+    """The size to which a map is resized, a tuple; the axes of the image are these of an array's."""
+    if len(inputs) == 2:
+        return f"{inputs[1]}.shape[{axes.start}:{'' if axes.stop is None else axes.stop}]"
+    sides = (f"{inputs[0]}.shape[{axis}] * {factor}" for axis, factor in enumerate(op.factor or (), axes.start))
+    return f"({', '.join(sides)}{',' if op.rank == 1 else ''})"
 
 
 def flat_features(shape: Shape) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from segcompile.build import request_for
 from segcompile.compiler import Compiled, compile_spec
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
+from segcompile.testing import ranks
 from segcompile.testing.networks import reduced
 from segcompile.text.errors import Findings
 
@@ -172,10 +173,12 @@ class Case:
     request: BuildRequest
 
     def is_declared(self, backend: Backend) -> bool:
-        """Whether the backend says that it can emit every layer. One whose `refuses` fails does not say so."""
+        """Whether the backend says that it can emit networks of this rank, and every layer. One whose `refuses` fails
+        does not say so."""
+        graph = self.request.graph
         try:
-            nodes = self.request.graph.nodes
-            return all(type(node.op) in backend.ops and backend.refuses(node.op) is None for node in nodes)
+            known = (type(node.op) in backend.ops and backend.refuses(node.op) is None for node in graph.nodes)
+            return graph.rank in backend.ranks and all(known)
         except Exception:
             return False
 
@@ -192,7 +195,17 @@ def compiled(text: str) -> tuple[Compiled, BuildRequest]:
 
 def _case(layer: str, image: str = IMAGE, before: str = "") -> Case:
     layers = f"{before}  - layer: {{{layer}}}"
-    return Case(layer, compiled(HEAD.format(input=image, layers=layers))[1])
+    return _named(layer, compiled(HEAD.format(input=image, layers=layers))[1])
+
+
+def _named(layer: str, request: BuildRequest) -> Case:
+    """A layer's case: of a signal, `norm: lrn (signal)`."""
+    return Case(layer + {1: " (signal)", 2: "", 3: " (volume)"}[request.graph.rank], request)
+
+
+def _unpooled(pool: str, image: str = IMAGE) -> Case:
+    case = _case("unpool: pool", image, f"  - pool: {{{pool}}}\n  - deep: {{conv: 4, kernel: 1}}\n")
+    return _named(f"unpool: {{{pool}}}", case.request)
 
 
 @cache
@@ -200,16 +213,17 @@ def ops() -> tuple[Case, ...]:
     """Single layers, in evaluation mode, with the corners of every attribute."""
     found = [_case(layer) for layer in LAYERS]
     found += [_case(layer, image) for layer, image in JOINED.items()]
-    for pool in UNPOOLED:
-        case = _case("unpool: pool", before=f"  - pool: {{{pool}}}\n  - deep: {{conv: 4, kernel: 1}}\n")
-        found.append(replace(case, name=f"unpool: {{{pool}}}"))
+    found += [_case(layer, image) for image, layers in ranks.LAYERS.items() for layer in layers]
+    found += [_unpooled(pool) for pool in UNPOOLED]
+    found += [_unpooled(pool, image) for image, pool in ranks.UNPOOLED.items()]
     return tuple(found)
 
 
 @cache
 def starts() -> tuple[Case, ...]:
     """Layers with every initialisation, large enough for moments."""
-    return tuple(_case(layer, "{channels: 64, size: 8}") for layer in STARTS)
+    of_ranks = (_case(layer, image) for image, layers in ranks.STARTS.items() for layer in layers)
+    return (*(_case(layer, "{channels: 64, size: 8}") for layer in STARTS), *of_ranks)
 
 
 @cache

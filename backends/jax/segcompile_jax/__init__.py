@@ -13,6 +13,7 @@ BACKEND = Backend(
     ops=frozenset(RULES),
     refuses=lambda op: None,
     emit=FOLDER.emit,
+    ranks=frozenset({1, 2, 3}),
     lowerings=frozenset({"fold_batch_norm"}),
     runner="segcompile_jax.runner:RUNNER",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 from segcompile.emit import Code
 from segcompile.emit.arguments import number
@@ -15,9 +16,8 @@ def kernel_init(op: Conv | Deconv | Linear) -> Code:
     """The initialiser of a kernel, as code: one that the template defines, or that nnx has."""
     init = op.init
     if init.scheme == "he" and isinstance(op, Deconv):
-        height, width = op.stride
         groups = f", groups={op.groups}" if op.groups > 1 else ""
-        return Code(f"he_transposed({height * width}{groups})", {"he_transposed"})
+        return Code(f"he_transposed({prod(op.stride)}{groups})", {"he_transposed"})
     if init.scheme == "identity":
         arguments = [] if init.groups is None else [str(init.groups)]
         arguments += [] if init.std is None else [f"std={number(init.std)}"]

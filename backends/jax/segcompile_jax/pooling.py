@@ -23,7 +23,8 @@ def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], 
 
 def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     function = "mean" if op.kind == "global_avg" else "max"
-    return Code(f"jnp.{function}({inputs[0]}, (1, 2), keepdims=True)", {"jnp"})
+    axes = tuple(range(1, len(output.size) + 1))
+    return Code(f"jnp.{function}({inputs[0]}, {axes}, keepdims=True)", {"jnp"})
 
 
 def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:

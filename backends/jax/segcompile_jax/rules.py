@@ -8,7 +8,7 @@ from decimal import Decimal
 from segcompile.emit import Argument, Call, Code, Needs, Rule, Rules
 from segcompile.emit.arguments import number, same_sides
 from segcompile.emit.joins import aligned
-from segcompile.emit.rules import add, apply_member, crop, flat_features, mul, response_norm_arguments, scale
+from segcompile.emit.rules import add, apply_member, crop, flat_features, mul, response_norm_arguments, scale, size_of
 from segcompile.ops import (
     Activation,
     Add,
@@ -88,9 +88,10 @@ def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
     around = [(before, after - more) for (before, after), more in zip(sides(op), op.output_pad, strict=True)]
     keywords: dict[str, Argument] = {"strides": same_sides(op.stride)}
     if any(map(any, around)):
-        keywords["padding"] = around[0][0] if len({*around[0], *around[1]}) == 1 else str(tuple(around))
+        alike = len({side for pair in around for side in pair}) == 1
+        keywords["padding"] = around[0][0] if alike else str(tuple(around))
     keywords |= {"dilation": same_sides(op.dilation), "groups": op.groups}
-    needs = {"ConvTranspose"} if op.dilation == (1, 1) else {"ConvTranspose", "ConvTranspose.dilation"}
+    needs = {"ConvTranspose"} if max(op.dilation) == 1 else {"ConvTranspose", "ConvTranspose.dilation"}
     return _kernel("ConvTranspose", op, (shapes[0].channels, op.channels, op.kernel), keywords, needs)
 
 
@@ -113,8 +114,7 @@ def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], o
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     function = "nearest" if op.mode == "nearest" else "interpolate_corners" if op.align_corners else "interpolate"
-    sides = (f"{inputs[0]}.shape[{axis}] * {factor}" for axis, factor in enumerate(op.factor or (), 1))
-    size = f"{inputs[1]}.shape[1:3]" if len(inputs) == 2 else f"({', '.join(sides)})"
+    size = size_of(op, inputs, slice(1, len(output.size) + 1))
     return Code(f"{function}({inputs[0]}, {size})", {function})
 
 

@@ -24,8 +24,9 @@ ROUNDING = 1e-10  # of the largest gradient of one step: what interpolation leav
 _WEIGHTS = nnx.Not(nnx.RngState)
 _NAMES = {"kernel": "weight", "scale": "weight", "negative_slope": "weight", "mean": "running_mean"}
 _NAMES |= {"var": "running_var", "bias": "bias"}  # of flax -> of PyTorch
-_TO_TORCH = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}  # axes of a weight of so many, a kernel (height, width, in, out)
-_FROM_TORCH = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
+# The axes of a weight of so many, a kernel (..., in, out).
+_TO_TORCH = {1: (0,), **{axes: (axes - 1, axes - 2, *range(axes - 2)) for axes in (2, 3, 4, 5)}}
+_FROM_TORCH = {1: (0,), **{axes: (*range(2, axes), 1, 0) for axes in (2, 3, 4, 5)}}
 
 
 class JaxModel:
@@ -217,7 +218,7 @@ def _in(values: Sequence[Array]) -> list[jax.Array]:
 
 
 def _jax_image(shape: Sequence[int], dtype: Any) -> Any:
-    """An image of (batch, channels, height, width), without values and channels last."""
+    """An image of (batch, channels, ...), without values and channels last."""
     return jax.ShapeDtypeStruct((shape[0], *shape[2:], shape[1]), dtype)  # type: ignore[no-untyped-call]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from segcompile.emit import Argument, Call, Code, Rule, Rules
 from segcompile.emit.arguments import number, same_sides, symmetric
 from segcompile.emit.joins import aligned
-from segcompile.emit.rules import add, apply_member, crop, flat_features, mul, response_norm_arguments, scale
+from segcompile.emit.rules import add, apply_member, crop, flat_features, mul, response_norm_arguments, scale, size_of
 from segcompile.ops import (
     Activation,
     Add,
@@ -44,6 +44,7 @@ from segcompile_torch.reserved import CLASSES, NAMES
 _PAD_MODE = {"zero": "constant", "reflect": "reflect", "edge": "replicate"}  # in F.pad
 _CONV_MODE = {"zero": "zeros", "reflect": "reflect", "edge": "replicate"}  # in nn.Conv2d
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # interpolation along each axis, by their number
+_AXES = slice(2, None)  # of the image, in a tensor
 _OF_TORCH = {"sigmoid", "tanh"}  # the other activations are functions of F
 
 
@@ -116,10 +117,8 @@ def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     if op.mode == "nearest" and not _exact_in_floats(op, shapes):
-        sides = [f"{inputs[0]}.shape[{axis}] * {factor}" for axis, factor in enumerate(op.factor or (), 2)]
-        size = f"{inputs[1]}.shape[2:]" if len(inputs) == 2 else f"({', '.join(sides)}{',' * (len(sides) == 1)})"
-        return Code(f"nearest({inputs[0]}, {size})", {"nearest"})
-    to = f"{inputs[1]}.shape[2:]" if len(inputs) == 2 else f"scale_factor={same_sides(op.factor or (1,))}"
+        return Code(f"nearest({inputs[0]}, {size_of(op, inputs, _AXES)})", {"nearest"})
+    to = size_of(op, inputs, _AXES) if len(inputs) == 2 else f"scale_factor={same_sides(op.factor or (1,))}"
     corners = "" if op.mode == "nearest" else f", align_corners={op.align_corners}"
     mode = "nearest" if op.mode == "nearest" else _LINEAR[len(output.size)]
     return Code(f'F.interpolate({inputs[0]}, {to}, mode="{mode}"{corners})', {"F"})

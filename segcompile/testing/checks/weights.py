@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -75,19 +76,19 @@ def _bilinear(tensor: Tensor, value: Array) -> None:
         tents.append(1 - np.abs(np.arange(size) - centre) / factor)
     want = np.zeros(value.shape)
     for channel in range(value.shape[0]):
-        want[channel, channel % value.shape[1]] = tents[0][:, None] * tents[1]
+        want[channel, channel % value.shape[1]] = reduce(np.multiply.outer, tents)
     _exactly(tensor, value, want)
 
 
 def _identity(tensor: Tensor, value: Array) -> None:
     """Yu & Koltun (2016), equations 4 and 5."""
-    init, (c_out, c_in, height, width) = tensor.parameter.init, value.shape
+    init, (c_out, c_in, *size) = tensor.parameter.init, value.shape
     maps = init.groups or c_in
     same = np.arange(c_out)[:, None] * maps // c_out == np.arange(c_in) * maps // c_in
-    centre = value[:, :, height // 2, width // 2]
-    _exactly(tensor, centre[same], maps / c_out)
+    middle = tuple(side // 2 for side in size)
+    _exactly(tensor, value[:, :, *middle][same], maps / c_out)
     passed = np.zeros(value.shape, bool)
-    passed[:, :, height // 2, width // 2] = same
+    passed[:, :, *middle] = same
     noise = 0.0 if c_in == c_out == maps else (0.01 if init.std is None else init.std) * maps / c_out
     _random(tensor, value[~passed], noise, within=0.6827)
 

@@ -23,19 +23,22 @@ from segcompile.testing.strategies import graph_of, graphs
 from segcompile.text.errors import SegcompileError
 
 VALID = Path(__file__).parents[2] / "data/valid"
-GRAPHS = op_graphs(st.tuples(st.integers(4, 9), st.integers(4, 9)))
+SIDES = {1: (4, 12), 2: (4, 9), 3: (3, 6)}  # of an image, by its rank: the least and the most pixels
+GRAPHS = {rank: op_graphs(st.tuples(*[st.integers(*sides)] * rank), rank) for rank, sides in SIDES.items()}
+RANKS = pytest.mark.parametrize("rank", SIDES)
 Build = Callable[[Graph], Any]
 
 
 def test_the_sweep_knows_every_op() -> None:
-    assert set(GRAPHS) == set(ALL_OPS)
+    assert [set(graphs) for graphs in GRAPHS.values()] == [set(ALL_OPS)] * 3
 
 
 @pytest.mark.long
+@RANKS
 @pytest.mark.parametrize("op", ALL_OPS, ids=lambda op: op.__name__)
-def test_an_op_with_any_attributes(siblings: Build, op: type[Op]) -> None:
-    @settings(max_examples=60)
-    @given(graph=GRAPHS[op])
+def test_an_op_with_any_attributes(siblings: Build, op: type[Op], rank: int) -> None:
+    @settings(max_examples=60 if rank == 2 else 20)
+    @given(graph=GRAPHS[rank][op])
     def check(graph: Graph) -> None:
         try:
             pair = siblings(graph)
@@ -74,5 +77,15 @@ def test_a_published_network_with_few_channels(nets: SimpleNamespace, siblings: 
 @given(graph=graphs())
 def test_five_hundred_random_networks(siblings: Build, graph: Graph) -> None:
     pair = siblings(graph)
+    assume(pair.is_decided())
+    pair.check(gradients=False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("rank", [1, 3])
+@settings(max_examples=100, derandomize=False)
+@given(data=st.data())
+def test_random_networks_of_signals_and_volumes(siblings: Build, data: st.DataObject, rank: int) -> None:
+    pair = siblings(data.draw(graphs(6, *SIDES[rank], rank)))
     assume(pair.is_decided())
     pair.check(gradients=False)

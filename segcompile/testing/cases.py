@@ -156,12 +156,12 @@ STARTS = (
 TRAINED = """\
 segcompile: 1
 model: net
-input: {channels: 3, size: 16}
+input: {{channels: 3, size: {size}}}
 layers:
-  - stem:     {conv: 8, kernel: 4, stride: 2, pad: 1, norm: batch, act: relu}
-  - score:    {conv: 3, kernel: 1}
-  - upsample: {deconv: 3, kernel: 4, stride: 2, pad: 1, groups: 3, bias: no, init: bilinear, frozen: yes}
-training: {optimizer: {adamw: {}}, lr: 2e-2, batch: 4, steps: 20}
+  - stem:     {{conv: 8, kernel: 4, stride: 2, pad: 1, norm: batch, act: relu}}
+  - score:    {{conv: 3, kernel: 1}}
+  - upsample: {{deconv: 3, kernel: 4, stride: 2, pad: 1, groups: 3, bias: no, init: bilinear, frozen: yes}}
+training: {{optimizer: {{adamw: {{}}}}, lr: 2e-2, batch: 4, steps: 20}}
 """
 
 
@@ -228,8 +228,9 @@ def starts() -> tuple[Case, ...]:
 
 @cache
 def trained() -> tuple[Case, ...]:
-    """A network that learns something in a few steps, a part of which is frozen."""
-    return (Case("a small network", compiled(TRAINED)[1]),)
+    """A network that learns something in a few steps, a part of which is frozen: on images, signals and volumes."""
+    sizes = {"a small network": "16", "a small network (signal)": "[16]", "a small network (volume)": "[16, 16, 16]"}
+    return tuple(Case(name, compiled(TRAINED.format(size=size))[1]) for name, size in sizes.items())
 
 
 @cache

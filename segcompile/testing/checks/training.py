@@ -22,7 +22,8 @@ def training(bench: Bench, case: Case) -> None:
     """`train.py --list FILE --out DIR` writes log.jsonl, in which the loss falls by a third at least; what is
     frozen stays."""
     folder = bench.built(case.request)
-    data = _data(bench.place / "pictures")
+    rank = case.request.graph.rank
+    data = _data(bench.place / f"pictures_{rank}", rank)
     run = folder / "run"
     arguments = ["--list", str(data), "--out", str(run), "--steps", str(STEPS), "--log-every", "1"]
     _command(folder, ["train.py", *arguments])
@@ -68,13 +69,14 @@ def _command(folder: Path, command: list[str]) -> None:
         raise Mismatch(f"{command[0]} exits with {done.returncode}: {told}")
 
 
-def _data(folder: Path) -> Path:
-    """A list file of pictures whose label is their brightest colour."""
+def _data(folder: Path, rank: int) -> Path:
+    """A list file of images of so many axes, whose label is their brightest colour."""
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(5)
     for index in range(PAIRS):
-        labels = rng.integers(0, 3, (SIZE // 4, SIZE // 4)).repeat(4, 0).repeat(4, 1)
-        np.save(folder / f"image{index}.npy", (np.eye(3)[labels] + rng.normal(0, 0.1, (SIZE, SIZE, 3))).astype("f4"))
+        labels = np.kron(rng.integers(0, 3, [SIZE // 4] * rank), np.ones([4] * rank, int))
+        noise = rng.normal(0, 0.1, (*labels.shape, 3))
+        np.save(folder / f"image{index}.npy", (np.eye(3)[labels] + noise).astype("f4"))
         np.save(folder / f"mask{index}.npy", labels.astype("u1"))
     found = folder / "list.txt"
     found.write_text("".join(f"image{index}.npy mask{index}.npy\n" for index in range(PAIRS)), encoding="utf-8")

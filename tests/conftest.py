@@ -9,6 +9,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = os.environ["NPROC"] = "1"
 
 import importlib
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -48,6 +49,11 @@ from segcompile.testing.cases import specs
 from segcompile.testing.fields import mask, probes
 from segcompile.testing.networks import every_layer, sized, slim
 from segcompile.text.errors import Findings
+
+# What nohup or a shell in the background has ignored would be ignored in the programs that tests stop, too.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 ROOT = Path(__file__).parents[1]
 # The short tests draw the same examples in each run; the long ones say `derandomize=False` and draw anew.

@@ -11,7 +11,7 @@ from segcompile.checks.subject import Subject
 from segcompile.facts.alignment import MOST_MAPS, Arrival, Coordinates, Places, arrivals
 from segcompile.facts.pairs import pixels
 from segcompile.facts.witness import Atlas, Path, counted
-from segcompile.network.graph import Node
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXIS_NAMES, Shape
 from segcompile.text.errors import Diagnostic, finding
 
@@ -61,7 +61,8 @@ def check_joins(subject: Subject) -> Iterator[Diagnostic]:
 
     A join has a reason of its own if no path to one input and no path to another give the same map. If some do and
     others do not, an earlier join was misaligned already, and this one follows from it. Those that follow, and those
-    that lie as far apart by a like cause, are counted at the first.
+    that lie as far apart by a like cause, are counted at the first. Along an axis that is causal by design, fields end
+    at their output and their centres lie apart: nothing is said there.
     """
     graph, shapes, places = subject.graph, subject.shapes, subject.places
     atlas, listed = Atlas(graph, places), dict[object, _Found]()
@@ -82,9 +83,9 @@ def _look(
     node: Node, over: _Found | None, listed: dict[object, _Found], atlas: Atlas, shapes: Mapping[str, Shape]
 ) -> _Found | None:
     """Note down what is to be said of a join; what it or the joins before it are listed under."""
-    gaps = [gap for axis in range(atlas.graph.rank) if (gap := _gap(node, axis, shapes, atlas.places)) is not None]
+    gaps = [gap for axis in _axes(atlas.graph) if (gap := _gap(node, axis, shapes, atlas.places)) is not None]
     if not gaps:
-        if over is not None and _differ(node, shapes, atlas.places):
+        if over is not None and _differ(node, shapes, atlas):
             over.followers.append(node.layer)
         return over
     if over is not None and sum(1 + len(found.alike) for found in listed.values()) >= _EXPLAINED:
@@ -114,8 +115,12 @@ def _gap(node: Node, axis: int, shapes: Mapping[str, Shape], places: Places) -> 
     return None
 
 
-def _differ(node: Node, shapes: Mapping[str, Shape], places: Places) -> bool:
-    return any(_several(arrivals(node, axis, shapes, places)) for axis in range(len(places[node.name])))
+def _differ(node: Node, shapes: Mapping[str, Shape], atlas: Atlas) -> bool:
+    return any(_several(arrivals(node, axis, shapes, atlas.places)) for axis in _axes(atlas.graph))
+
+
+def _axes(graph: Graph) -> Iterable[int]:
+    return (axis for axis in range(graph.rank) if axis not in graph.causal)
 
 
 def _several(found: Sequence[Arrival]) -> bool:

@@ -92,7 +92,11 @@ VALUES: Mapping[Reads, Schema] = {
     Reads.PAIR: along_axes(integer(1)),
     Reads.NATURAL_PAIR: along_axes(integer(0)),
     Reads.PADDING: either(
-        words("same"), along_axes(integer(0)), listed(integer(0), 4, 4), listed(listed(integer(0), 2, 2), 1, 3)
+        words("same", "causal"),
+        along_axes(integer(0)),
+        listed(either(words("same", "causal"), integer(0)), 1, 3),
+        listed(integer(0), 4, 4),
+        listed(listed(integer(0), 2, 2), 1, 3),
     ),
     Reads.FLAG: either({"type": "boolean"}, words("yes", "no", "true", "false", "Yes", "No", "True", "False")),
     Reads.INIT: _initialisation(),

@@ -178,19 +178,31 @@ def _own(values: Values, key: str) -> Values:
     return {**values, "stride": values[key]} if key in values else values
 
 
+_PAD_WORDS = ("same", "causal")
+
+
 def read_padding(node: Node, values: Values, rank: int) -> tuple[str | tuple[int, int], ...]:
-    """`same`, a number, one an axis, [before, after] an axis, or of an image [top, bottom, left, right]."""
-    if isinstance(node, Scalar) and node.text == "same":
-        return ("same",) * rank
+    """`same`, `causal`, a number, one of these an axis, [before, after] an axis, or of an image [top, bottom, left,
+    right]."""
+    if isinstance(node, Scalar) and node.text in _PAD_WORDS:
+        return (node.text,) * rank
+    if isinstance(node, Sequence) and len(node.items) == rank and any(map(_is_pad_word, node.items)):
+        return tuple(read_padding(item, values, 1)[0] for item in node.items)
     if isinstance(node, Sequence) and len(node.items) == 4 and rank == 2:
         top, bottom, left, right = (read_natural(item, values) for item in node.items)
         return (top, bottom), (left, right)
     if isinstance(node, Sequence) and any(isinstance(item, Sequence) for item in node.items):
         return _read_sides(node, values, rank)
-    help = called("pad", node.text, ("same", "0")) if isinstance(node, Scalar) and node.text not in values else None
+    help = (
+        called("pad", node.text, (*_PAD_WORDS, "0")) if isinstance(node, Scalar) and node.text not in values else None
+    )
     if help is not None:
         raise fail("SC115", f"there is no padding {describe(node)}", node.span, help=help)
     return tuple((pixels, pixels) for pixels in read_axes(node, values, read_natural, _due_around(rank), rank))
+
+
+def _is_pad_word(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.text in _PAD_WORDS
 
 
 def _read_sides(node: Sequence, values: Values, rank: int) -> tuple[tuple[int, int], ...]:
@@ -206,7 +218,7 @@ def _due_around(rank: int) -> str:
     """What a place takes that is padding."""
     names = ", ".join(AXIS_NAMES[rank])
     sides = "[top, bottom, left, right]" if rank == 2 else "[[before, after], ...]"
-    return f"`same`, {Reads.NATURAL.value}, [{names}] or {sides}"
+    return f"`same`, `causal`, {Reads.NATURAL.value}, [{names}] or {sides}"
 
 
 def read_flag(node: Node, values: Values) -> bool:

@@ -7,6 +7,7 @@ not written, and a layer says `from` where it does not read the line above.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from segcompile.network.flat import flattened
@@ -25,7 +26,7 @@ def write_spec(graph: Graph, head: Iterable[str] = (), tail: Iterable[str] = ())
     `head` and `tail` are lines of other sections, before the network and behind it. A model's name has no capitals and
     at most 64 characters, which that of a variant may have.
     """
-    flat = flattened(graph)
+    flat = _in_words(flattened(graph))
     lines = ["segcompile: 1", f"model: {flat.model.lower()[:_MODEL]}", *head]
     lines += [f"input: {_inputs(flat.inputs)}", "layers:"]
     above = next(iter(flat.inputs))
@@ -38,6 +39,18 @@ def write_spec(graph: Graph, head: Iterable[str] = (), tail: Iterable[str] = ())
     if flat.outputs != {"output": above}:
         lines.append(f"outputs: {mapping(heads)}")
     return "\n".join([*lines, *tail]) + "\n"
+
+
+def _in_words(graph: Graph) -> Graph:
+    """The graph whose paddings that are causal by design say so."""
+    return replace(graph, nodes=tuple(_causal(node, graph.causal) for node in graph.nodes))
+
+
+def _causal(node: Node, axes: frozenset[int]) -> Node:
+    pad = getattr(node.op, "pad", ())
+    word = node.op.model_copy(update={"pad": ("causal",) * len(pad)}) if pad and axes else node.op
+    said = tuple("causal" if a in axes and each == word.pads(a) != (0, 0) else each for a, each in enumerate(pad))
+    return replace(node, op=node.op.model_copy(update={"pad": said})) if said != pad else node
 
 
 def _inputs(inputs: Mapping[str, Shape]) -> str:
@@ -117,10 +130,10 @@ def values(each: tuple[object, ...]) -> str:
 
 def padding(pad: tuple[AxisPadding, ...]) -> str:
     """One for all sides that are equal, or a list: of an image of all sides, else of both sides an axis."""
-    sides = [side for each in pad for side in ((each,) if each == "same" else each)]
-    if len(set(sides)) == 1 or len(pad) == 2:
+    sides = [side for each in pad for side in ((each,) if isinstance(each, str) else each)]
+    if len(set(sides)) == 1 or len(sides) == 4:
         return values(tuple(sides))
-    return f"[{', '.join(each if each == 'same' else str(list(each)) for each in pad)}]"
+    return f"[{', '.join(each if isinstance(each, str) else str(list(each)) for each in pad)}]"
 
 
 def number(value: float) -> str:

@@ -125,6 +125,7 @@ class Graph:
     end: str = ""
     gone: Gone = Gone()
     input_origins: Mapping[str, Origin] = field(default_factory=dict, compare=False)  # no span for an unnamed input
+    causal: frozenset[int] = field(default=frozenset(), compare=False)  # axes along which a layer says `pad: causal`
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:

@@ -45,8 +45,9 @@ PerAxis = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Reads.PAIR]
 NaturalPerAxis = Annotated[tuple[Natural, ...], Reads.NATURAL_PAIR]
 OptionalPerAxis = Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, Reads.PAIR]
 OptionalOffset = Annotated[tuple[Natural, ...] | None, Reads.NATURAL_PAIR]
-AxisPadding = Literal["same"] | tuple[int, int]  # or (before, after)
-Padding = Annotated[tuple[Literal["same"] | tuple[Natural, Natural], ...], Reads.PADDING]
+PadWord = Literal["same", "causal"]  # the size is kept; and by padding before the map alone, so that none looks ahead
+AxisPadding = PadWord | tuple[int, int]  # or (before, after)
+Padding = Annotated[tuple[PadWord | tuple[Natural, Natural], ...], Reads.PADDING]
 _PER_AXIS = (Reads.PAIR, Reads.NATURAL_PAIR, Reads.PADDING)
 ONE, NO_PIXELS, UNPADDED = (1,), (0,), ((0, 0),)  # along each axis
 PadMode = Annotated[Literal["zero", "reflect", "edge"], Reads.WORD]
@@ -335,6 +336,14 @@ def same_pads(kernel: int, dilation: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
+def window_pads(pad: AxisPadding, kernel: int, dilation: int) -> tuple[int, int]:
+    """(before, after) of a sliding window along one axis. `causal` (van den Oord et al. 2016, section 2.1): the last
+    tap of output p lies on input p * stride."""
+    if pad == "causal":
+        return dilation * (kernel - 1), 0
+    return same_pads(kernel, dilation) if pad == "same" else pad
+
+
 def too_late() -> Refusal:
     """Why an op that brings the map back to a size is not dilated."""
     message = "brings the map back to a size, and the strides taken out here come before it"
@@ -364,4 +373,4 @@ def on_denser(op: _S, window: Sliding, mode: str, factor: tuple[int, ...]) -> _S
 
 def padded_in_pixels(op: _S, pad: tuple[AxisPadding, ...]) -> _S:
     """The op whose `pad` is (before, after) along each axis."""
-    return op.model_copy(update={"pad": tuple(map(op.pads, range(len(pad))))}) if "same" in pad else op
+    return op.model_copy(update={"pad": tuple(map(op.pads, range(len(pad))))}) if {"same", "causal"} & {*pad} else op

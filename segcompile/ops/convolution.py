@@ -28,8 +28,8 @@ from segcompile.ops.base import (
     on_denser,
     padded_in_pixels,
     product,
-    same_pads,
     too_late,
+    window_pads,
 )
 from segcompile.ops.needs import Need, Refusal, reflects
 from segcompile.ops.size import Size
@@ -87,8 +87,7 @@ class Conv(Op):
         return Sliding(self.kernel, self.stride, self.dilation)
 
     def pads(self, axis: int) -> tuple[int, int]:
-        pad = self.pad[axis]
-        return same_pads(self.kernel[axis], self.dilation[axis]) if pad == "same" else pad
+        return window_pads(self.pad[axis], self.kernel[axis], self.dilation[axis])
 
     @property
     def surroundings(self) -> Literal["zero", "reflect", "edge"]:
@@ -176,15 +175,16 @@ class Deconv(Op):
         return Sliding(self.kernel, self.stride, self.dilation, transposed=True)
 
     def pads(self, axis: int) -> tuple[int, int]:
-        """What is cut (before, after) of the full output; `same` makes the output stride times as large."""
+        """What is cut (before, after) of the full output; `same` makes the output stride times as large,
+        and so does `causal`, which cuts at the end alone."""
         pad = self.pad[axis]
-        if pad != "same":
+        if not isinstance(pad, str):
             return pad
         total = self.dilation[axis] * (self.kernel[axis] - 1) + 1 - self.stride[axis]
         if total < 0:
             message = f"a kernel of {self.kernel[axis]} cannot fill a stride of {self.stride[axis]}"
             raise Refusal("SC317", message, "kernel", f"a kernel of at least {self.stride[axis]}, or pad: 0")
-        return total // 2, total - total // 2
+        return (0, total) if pad == "causal" else (total // 2, total - total // 2)
 
     @property
     def surroundings(self) -> Literal["zero"]:

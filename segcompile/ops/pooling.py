@@ -20,8 +20,8 @@ from segcompile.ops.base import (
     Window,
     on_denser,
     padded_in_pixels,
-    same_pads,
     too_late,
+    window_pads,
 )
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import Size, difference, least
@@ -56,8 +56,7 @@ class Pool(Op):
         return Sliding(self.kernel, self.steps, self.dilation)
 
     def pads(self, axis: int) -> tuple[int, int]:
-        pad = self.pad[axis]
-        return same_pads(self.kernel[axis], self.dilation[axis]) if pad == "same" else pad
+        return window_pads(self.pad[axis], self.kernel[axis], self.dilation[axis])
 
     def in_pixels(self) -> Self:
         return padded_in_pixels(self, self.pad)
@@ -85,7 +84,7 @@ class Pool(Op):
     def _extent(self, axis: int, size: Size) -> Size:
         before, after = self.pads(axis)
         span, stride = self.spans[axis], self.steps[axis]
-        if 2 * max(before, after) > span:
+        if 2 * after > span or before >= span:  # before the image, as `causal` pads, a window may hold one pixel of it
             message = f"a padding of {max(before, after)} is more than half the kernel of {span}"
             raise Refusal("SC317", message, "pad", f"at most pad: {span // 2}, or a larger kernel")
         if self.round == "floor":

@@ -73,8 +73,8 @@ class Pad(Op):
 
     def pads(self, axis: int) -> tuple[int, int]:
         amount = self.amount[axis]
-        if amount == "same":
-            raise Refusal("SC315", "`same` belongs to a window; a pad needs a number of pixels", "amount")
+        if isinstance(amount, str):
+            raise Refusal("SC315", f"`{amount}` belongs to a window; a pad needs a number of pixels", "amount")
         return amount
 
     @property

@@ -54,7 +54,7 @@ def _variations(op: Op, axis: int) -> Iterator[tuple[Op, str]]:
             if size > 0:
                 yield op.model_copy(update={"kernel": _with(kernel, axis, size)}), f"a kernel of {size}"
     pad: Any = getattr(op, "pad", None)
-    if pad is not None and pad[axis] != "same":
+    if pad is not None and not isinstance(pad[axis], str):
         before, _ = pad[axis]
         for size in (before + 1, before - 1):
             if size >= 0:

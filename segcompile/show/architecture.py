@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from segcompile.checks.claims import Verdict
 from segcompile.compiler import Compiled
 from segcompile.facts.facts import NodeFacts, fields_in, shapes_in
+from segcompile.facts.look_ahead import reach
 from segcompile.facts.pairs import show
 from segcompile.facts.size_set import SizeSet
 from segcompile.facts.sizes import AxisSizes, Sizes
@@ -22,21 +23,24 @@ if TYPE_CHECKING:
     from segcompile.notebook.layer import LayerField
 
 _HEAD = ("layer", "op", "shape", "kernel", "dilation", "stride", "receptive field", "claimed", "parameters", "MACs")
+_OF_A_SIGNAL = ("layer", "op", "shape", "kernel", "dilation", "stride", "receptive field", "back", "ahead", *_HEAD[7:])
 _UNKNOWN = ("not listed", "varies")  # fields that are not known, of an image of one size and of any
-_LEFT = (0, 1, 2, 7)  # columns of words; the others are numbers
+_LEFT = ("layer", "op", "shape", "claimed")  # columns of words; the others are numbers
 
 
 def rf_table(compiled: Compiled) -> str:
-    """The architecture, a row a layer. `stride` is in input pixels per step."""
-    inputs = compiled.graph.inputs
-    rows = [("input" if len(inputs) == 1 else name, *_input_cells(shape)) for name, shape in inputs.items()]
+    """The architecture, a row a layer. `stride` is in input pixels per step; how far a signal's layers look back and
+    ahead, in samples."""
+    inputs, head = compiled.graph.inputs, _OF_A_SIGNAL if compiled.graph.rank == 1 else _HEAD
+    between = [""] * (len(head) - len(_HEAD))
+    rows = [("input" if len(inputs) == 1 else name, *_input_cells(shape, between)) for name, shape in inputs.items()]
     rows += [_row(nodes, compiled) for nodes in compiled.graph.layers.values()]
     parameters, macs = compiled.cost(compiled.graph.nodes)
-    foot = ("total", *[""] * 6, _tally(compiled.verdicts), f"{parameters:,}", _short(macs))
-    widths = [max(len(row[column]) for row in (_HEAD, *rows, foot)) for column in range(len(_HEAD))]
+    foot = ("total", *[""] * 6, *between, _tally(compiled.verdicts), f"{parameters:,}", _short(macs))
+    widths = [max(len(row[column]) for row in (head, *rows, foot)) for column in range(len(head))]
     rule = "  ".join("─" * width for width in widths)
-    lines = [compiled.model, "", _line(_HEAD, widths), rule, *(_line(row, widths) for row in rows), rule]
-    lines += [_line(foot, widths), *_legend(compiled)]
+    lines = [compiled.model, "", _line(head, head, widths), rule]
+    lines += [*(_line(row, head, widths) for row in rows), rule, _line(foot, head, widths), *_legend(compiled)]
     return "\n".join([*lines, *_size_lines(compiled.sizes), *_other_claims(compiled)])
 
 
@@ -60,14 +64,13 @@ def _rounding(found: AxisSizes) -> str:
     return f"; no stride rounds at {found.exact}" if found.exact.residues else "; some stride rounds at each of them"
 
 
-def _input_cells(shape: Shape) -> tuple[str, ...]:
-    return "", str(shape), "", "", "1", "1", "", "", ""
+def _input_cells(shape: Shape, between: Sequence[str]) -> tuple[str, ...]:
+    return "", str(shape), "", "", "1", "1", *between, "", "", ""
 
 
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
+def _line(row: tuple[str, ...], head: tuple[str, ...], widths: list[int]) -> str:
     cells = [
-        f"{cell:<{w}}" if column in _LEFT else f"{cell:>{w}}"
-        for column, (cell, w) in enumerate(zip(row, widths, strict=True))
+        f"{cell:<{w}}" if column in _LEFT else f"{cell:>{w}}" for column, cell, w in zip(head, row, widths, strict=True)
     ]
     return "  ".join(cells).rstrip()
 
@@ -84,6 +87,7 @@ def _row(nodes: tuple[Node, ...], compiled: Compiled) -> tuple[str, ...]:
         _attribute(main, "dilation"),
         _fractions(result),
         field_text(result, compiled),
+        *_reach(result),
         _claimed(main.layer, compiled),
         f"{parameters:,}" if parameters else "",
         _short(macs),
@@ -93,6 +97,14 @@ def _row(nodes: tuple[Node, ...], compiled: Compiled) -> tuple[str, ...]:
 def _attribute(node: Node, name: str) -> str:
     value = getattr(node.op, name, None)
     return "" if value is None else "x".join(map(str, value)) if name == "kernel" else show(value)
+
+
+def _reach(found: NodeFacts) -> tuple[str, ...]:
+    """How far a signal's layer looks back and ahead; no cells in other ranks."""
+    if len(found.fields) != 1:
+        return ()
+    seen = reach(found.fields[0])
+    return ("", "") if seen is None else (f"{seen.back:,}", f"{seen.ahead:,}")
 
 
 def _fractions(found: NodeFacts) -> str:
@@ -274,6 +286,8 @@ def _field_json(found: NodeFacts) -> dict[str, Any]:
         field |= {"whole_image": True, "local_receptive_field": None if None in local else local}
     if found.bound:
         field["data_dependent"] = True
+    if len(found.fields) == 1 and (seen := reach(found.fields[0])) is not None:
+        field |= {"back": seen.back, "ahead": seen.ahead}
     touched = [axis.touched for axis in found.fields]
     if None not in touched and touched != size:
         field["touched"] = touched

@@ -57,14 +57,15 @@ def test_an_attribute_has_an_entry_an_axis(bench: Workbench, size: str, layer: s
         ("[9, 9, 9]", "conv: 4, kernel: 3x3",
          "a positive integer, `3x3x3` or [depth, height, width] is due here, not `3x3`"),
         ("[9, 9, 9]", "conv: 4, kernel: 3, pad: [1, 1, 1, 1]",
-         "`same`, a non-negative integer, [depth, height, width] or [[before, after], ...] is due here, "
+         "`same`, `causal`, a non-negative integer, [depth, height, width] or [[before, after], ...] is due here, "
          "not a list of 4"),
         ("[40]", "conv: 4, kernel: 3, pad: [1, 2]",
-         "`same`, a non-negative integer, [length] or [[before, after], ...] is due here, not a list of 2"),
+         "`same`, `causal`, a non-negative integer, [length] or [[before, after], ...] is due here, not a list of 2"),
         ("9", "conv: 4, kernel: [3, 3, 3]",
          "a positive integer, `3x3` or [height, width] is due here, not a list of 3"),
         ("9", "conv: 4, kernel: 3, pad: [[1, 1]]",
-         "`same`, a non-negative integer, [height, width] or [top, bottom, left, right] is due here, not a list of 1"),
+         "`same`, `causal`, a non-negative integer, [height, width] or [top, bottom, left, right] is due here, "
+         "not a list of 1"),
     ],
 )  # fmt: skip
 def test_another_number_of_entries_is_told(bench: Workbench, size: str, layer: str, told: str) -> None:

@@ -227,9 +227,9 @@ class Side:
         return self.modules.weights.tensors_of(model)
 
     def scores(self, model: Any, image: np.ndarray) -> np.ndarray:
-        """The scores (H, W, C) of an image."""
+        """The scores (..., C) of an image."""
         scores = np.asarray(self.modules.predict.scores_of(model, image))
-        return scores.transpose(1, 2, 0) if self.backend == "torch" else scores
+        return np.moveaxis(scores, 0, -1) if self.backend == "torch" else scores
 
     def loss(self, scores: np.ndarray, labels: np.ndarray, *reduction: str) -> float:
         """The loss of scores (B, H, W, C)."""

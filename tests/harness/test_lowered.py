@@ -46,10 +46,23 @@ def trained_file(path: Path, trained: Any) -> dict[str, np.ndarray]:
 
 
 def test_a_folded_network_scores_as_the_trained_one_to_1e_5(both: tuple[Any, Any], tmp_path: Path) -> None:
-    trained, lowered = both
+    check_folded(*both, (13, 18), tmp_path)
+
+
+@pytest.mark.parametrize("size", [(13,), (13, 18, 15)])
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_folded_network_of_a_signal_or_a_volume_scores_so_too(
+    built: Callable[..., Any], tmp_path: Path, backend: str, size: tuple[int, ...]
+) -> None:
+    text = SPEC.replace("size: 16", f"size: [{', '.join(['16'] * len(size))}]")
+    check_folded(built(backend, text), built(backend, text, FOLD), size, tmp_path)
+
+
+def check_folded(trained: Any, lowered: Any, size: tuple[int, ...], tmp_path: Path) -> None:
+    """A random image of this size gets the trained network's scores, whatever file the folded weights come from."""
     source = tmp_path / "trained.safetensors"
     trained_file(source, trained)
-    image = np.random.default_rng(2).integers(0, 256, (13, 18, 3)).astype(np.uint8)
+    image = np.random.default_rng(2).integers(0, 256, (*size, 3)).astype(np.uint8)
     want = trained.scores(trained.load(source), image)
     assert np.ptp(want) > 1
     checkpoint = tmp_path / trained.last

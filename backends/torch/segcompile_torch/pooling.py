@@ -11,12 +11,12 @@ from segcompile_torch.arguments import befores, pads
 
 
 def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    return _pool(op, inputs[0])
+    return _pool(op, inputs[0], shapes[0])
 
 
 def switched_pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     """The maxima, and their indices in each channel's flattened image."""
-    return _pool(op, inputs[0], ", return_indices=True")
+    return _pool(op, inputs[0], shapes[0], ", return_indices=True")
 
 
 def pads_itself(op: Pool) -> bool:
@@ -24,13 +24,20 @@ def pads_itself(op: Pool) -> bool:
     return symmetric(op) and all(2 * op.pads(axis)[0] <= op.kernel[axis] for axis in range(len(op.kernel)))
 
 
-def _pool(op: Pool, source: str, end: str = "") -> Code:
+def _may_be_too_small(op: Pool, source: Shape) -> bool:
+    """Whether a map may be smaller than the kernel, which F.avg_pool3d refuses of one that it pads itself."""
+    pairs = zip(source.size, op.kernel, strict=True)
+    fits = all(isinstance(extent, int) and extent >= taps for extent, taps in pairs)
+    return op.kind == "avg" and op.round == "floor" and len(op.kernel) == 3 and not fits
+
+
+def _pool(op: Pool, source: str, shape: Shape, end: str = "") -> Code:
     arguments = [str(same_sides(op.kernel))]
     if op.steps != op.kernel:
         arguments.append(str(same_sides(op.steps)))
     if max(op.dilation) > 1:
         end = f", dilation={same_sides(op.dilation)}{end}"
-    if not pads_itself(op):
+    if not pads_itself(op) or (_may_be_too_small(op, shape) and any(pads(op))):
         outside = ', value=float("-inf")' if op.kind == "max" else ""
         source = f"F.pad({source}, {pads(op)}{outside})"
     elif any(pads(op)):

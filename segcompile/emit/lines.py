@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Sequence
 
 from segcompile.emit.bodies import Statement
 from segcompile.emit.calls import WIDTH
 
 _STATEMENT = 8  # spaces before a statement of a method
+_LONGEST = 120  # characters of a line that stays whole where there is no good place to break it
 _STEP = 4
 
 
@@ -35,8 +37,21 @@ def statement_lines(statements: Sequence[Statement], tensor: str) -> list[str]:
     for code, comment in zip(codes, comments, strict=True):
         fits = len(code) <= room
         lines += [f"# {comment}"] if comment and not fits else []
-        lines.append(f"{code:<{width}}  # {comment}" if comment and fits else code)
+        lines += [f"{code:<{width}}  # {comment}"] if comment and fits else _broken(code)
     return lines
+
+
+def _broken(code: str) -> list[str]:
+    """A statement; a sum that is too long for a line in several, in parentheses."""
+    target, _, total = code.partition(" = ")
+    terms = total.split(" + ")
+    if _STATEMENT + len(code) <= _LONGEST or any(term.count("(") != term.count(")") for term in terms):
+        return [code]
+    inside = " " * _STEP
+    text = " ".join(f"+ {term}".replace(" ", "\0") for term in terms).removeprefix("+\0")  # a term is one word
+    width = WIDTH - _STATEMENT - _STEP
+    filled = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return [f"{target} = (", *(f"{inside}{line}".replace("\0", " ") for line in filled), ")"]
 
 
 def _columns(rows: list[tuple[str, ...]]) -> list[str]:

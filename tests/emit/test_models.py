@@ -403,3 +403,21 @@ def test_nearest_neighbours_are_those_of_whole_numbers(nets: SimpleNamespace, ha
     rows = [p * have // want for p in range(want)]
     assert found.equal(value[:, :, rows][:, :, :, rows])
     assert ("= F.interpolate(" in net.source) == (want % have == 0 and (want // have).bit_count() == 1)
+
+
+def test_a_sum_that_is_too_long_for_a_line_is_broken_before_its_signs(nets: SimpleNamespace, tmp_path: Path) -> None:
+    names = [f"a_layer_of_long_name_{index}" for index in range(6)]
+    layers = [f"  - {name}: {{conv: 2, kernel: 1, from: input}}" for name in names]
+    sums = f"  - sum: {{add: [{', '.join(names)}], weights: [1, -0.5, 1, 1, 1, 1]}}"
+    text = "\n".join(["segcompile: 1", "model: net", "input: {channels: 2, size: 8}", "layers:", *layers, sums, ""])
+    net = built(nets, tmp_path, text)
+    assert net.outputs()["output"].shape == (1, 2, 8, 8)
+    assert BROKEN in net.source, net.source
+
+
+BROKEN = """
+        x = (
+            1 * a_layer_of_long_name_0 + -0.5 * a_layer_of_long_name_1 + 1 * a_layer_of_long_name_2
+            + 1 * a_layer_of_long_name_3 + 1 * a_layer_of_long_name_4 + 1 * x
+        )
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from segcompile.backend import load_backend, run_backend
+from segcompile.build import request_for
 from segcompile.cli import cli
-from segcompile.compiler import analyse_graph
+from segcompile.compiler import analyse_graph, compile_spec
 from segcompile.language.write import write_spec
 from segcompile.network.graph import Graph
 from segcompile.testing.strategies import free_graphs, graphs
@@ -71,15 +74,15 @@ def test_what_is_asked_of_one_layer_of_a_volume_is_refused_so_far(tmp_path: Path
         assert says("rf", *option, str(path)) == (1, f"error[SC410 field-request]: {told}")
 
 
-def test_jax_refuses_a_volume_so_far(tmp_path: Path) -> None:
+def test_a_backend_that_emits_images_refuses_a_volume(tmp_path: Path) -> None:
     path = tmp_path / "vol.yaml"
     path.write_text(VOLUME)
-    assert says("build", str(path), "--backend", "jax", "--out", str(tmp_path / "out")) == (
-        4,
-        "error[SC604 unsupported-feature]: backend `jax` cannot emit a network of maps of 3 axes\n"
-        "   = help: it emits those of 2; `check` and `rf` know all\n",
-    )
-    assert not (tmp_path / "out").exists()
+    request = request_for(compile_spec(path, Findings()), path)
+    with pytest.raises(SegcompileError) as error:
+        run_backend(replace(load_backend("jax"), ranks=frozenset({2})), request)
+    (told,) = error.value.diagnostics
+    assert told.code.code == "SC604" and told.help == "it emits those of 2; `check` and `rf` know all"
+    assert told.message == "backend `jax` cannot emit a network of maps of 3 axes"
 
 
 def test_how_much_of_a_volume_another_padding_changes_is_told_along_every_axis(tmp_path: Path) -> None:

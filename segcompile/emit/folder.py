@@ -15,7 +15,7 @@ from segcompile.emit.calls import Code, Needs, Rules
 from segcompile.emit.classes import ModelView, view_model
 from segcompile.emit.folding import view_folding
 from segcompile.emit.harness import harness_placement, mixes_image
-from segcompile.emit.header import header
+from segcompile.emit.header import header, listed
 from segcompile.emit.heads import view_heads, warn_bounded
 from segcompile.emit.printing import print_class
 from segcompile.emit.stages import view_stages
@@ -25,36 +25,10 @@ from segcompile.facts.placement import Placement
 from segcompile.network.graph import Graph
 from segcompile.network.names import Names
 from segcompile.network.training import Training
+from segcompile.ops import AXIS_NAMES, LINES, SYMBOLS
 from segcompile.text.errors import Findings
 
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
-_ARRAYS = _SHARED / "arrays"  # those of signals and volumes, which are .npy files, where images have others
-SPACES = {
-    1: {
-        "axes": ("length",),
-        "axes_said": "",
-        "places": ("sample",),
-        "extents": "L",
-        "unit": "sample",
-        "whole": "signal",
-    },
-    2: {
-        "axes": ("height", "width"),
-        "axes_said": "height and width",
-        "places": ("row", "column"),
-        "extents": "H, W",
-        "unit": "pixel",
-        "whole": "image",
-    },
-    3: {
-        "axes": ("depth", "height", "width"),
-        "axes_said": "depth, height and width",
-        "places": ("slice", "row", "column"),
-        "extents": "D, H, W",
-        "unit": "voxel",
-        "whole": "volume",
-    },
-}  # the words of a network's rank
 _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
@@ -66,6 +40,21 @@ _CONTINUED = {
     "edge": "its edge pixels",
     "zero": "zeros",
 }  # an image, by input_padding
+_KINDS = {1: ("sample", "signal"), 2: ("pixel", "image"), 3: ("voxel", "volume")}  # by rank: a point, and all of them
+
+
+def words_of(rank: int) -> dict[str, Any]:
+    """How the templates speak of a network's inputs, by its rank."""
+    unit, whole = _KINDS[rank]
+    return {
+        "rank": rank,
+        "axes": AXIS_NAMES[rank],
+        "axes_said": listed(AXIS_NAMES[rank]),
+        "places": tuple(lines.removesuffix("s") for lines in LINES[rank]),
+        "extents": ", ".join(SYMBOLS[rank]),
+        "unit": unit,
+        "whole": whole,
+    }
 
 
 @dataclass(frozen=True)
@@ -90,8 +79,7 @@ class Target:
     def emit(self, request: BuildRequest) -> BuildResult:
         """Every file of `generated/<model>/<backend>/`. A network that is not from an image to maps has no harness
         (SC608); a lowered one is not trained, and takes over the weights of the network before."""
-        plain = request.graph.rank == 2
-        env = environment(self.templates, _SHARED) if plain else environment(_ARRAYS, self.templates, _SHARED)
+        env = environment(self.templates, _SHARED)
         if request.class_name in self.models:  # a model called `f` or `path`
             request = replace(request, class_name=f"{request.class_name}Net")
         if request.trained is not None:
@@ -126,9 +114,8 @@ class Target:
         lines = self.initialise(graph, request.facts, view.paths)
         needs = set(view.needs).union(*(line.needs for line in lines))
         needs = needs.union(*(self.helpers.get(name, ()) for name in needs))
-        space = {**SPACES[graph.rank], "rank": graph.rank}
         model = {"classes": classes, "init_lines": [line.text for line in lines], "needs": needs}
-        return header(request) | space | model
+        return header(request) | words_of(graph.rank) | model
 
 
 def _padding(training: Training, placement: Placement) -> tuple[int, ...] | None:
@@ -145,8 +132,8 @@ def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:
         names = Names({*rules.names, "x"})
         return {name: names.new(name) for name in graph.inputs}
     ((name, shape),) = graph.inputs.items()
-    whole = SPACES[graph.rank]["whole"]
-    return {name: name if name != "input" else str(whole) if shape.channels <= 4 else "features"}
+    _, whole = _KINDS[graph.rank]
+    return {name: name if name != "input" else whole if shape.channels <= 4 else "features"}
 
 
 def _harness(request: BuildRequest) -> dict[str, Any]:
@@ -160,8 +147,7 @@ def _harness(request: BuildRequest) -> dict[str, Any]:
         "about": request.about or f"The network {request.model}.",
         "spec": request.spec,
         "channels": source.channels,
-        "rank": graph.rank,
-        **SPACES[graph.rank],
+        **words_of(graph.rank),
         "ignore": tuple(ignored.label for ignored in training.ignore) or (unused_label(max(heads["heads"].values())),),
         "training": training,
         "summed": any(regime.reduction == "sum" for regime in regimes),

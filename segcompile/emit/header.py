@@ -15,15 +15,16 @@ def header(request: BuildRequest) -> dict[str, Any]:
     return {
         "spec": request.spec,
         "about": request.about or f"The network {request.model}.",
-        "lowered": _listed(request.options.lowerings),
-        "bases": _listed(request.bases),
+        "lowered": listed(request.options.lowerings),
+        "bases": listed(request.bases),
         "cite": _cite(request),
         "sizes": _sizes(request.graph),
         "legal": ", ".join(str(axis.legal) for axis in request.sizes() if axis is not None),
     }
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names in words."""
     *others, last = names or ("",)
     return f"{', '.join(others)} and {last}" if others else last
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from segcompile.backend import load_backend, run_backend
@@ -19,7 +19,7 @@ from segcompile.network.graph import Graph
 from segcompile.testing.strategies import free_graphs, graphs
 from segcompile.text.errors import Findings, SegcompileError
 
-SETTINGS = settings(phases=(Phase.explicit, Phase.generate), suppress_health_check=list(HealthCheck))
+SETTINGS = settings(phases=(Phase.explicit, Phase.generate))
 SIDES = {1: (16, 40), 3: (5, 12)}
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, assume, given, reject, settings
+from hypothesis import Phase, assume, given, reject, settings
 
 from segcompile.facts.placement import NoPlacement, Placement, place_outputs
 from segcompile.network.graph import Graph
@@ -98,10 +98,7 @@ def test_no_branch_vanishes_at_the_least_size(nets: SimpleNamespace, tmp_path: P
         assert (found.multiple, found.least) == ((1, 1), (31, 31))
 
 
-@settings(
-    deadline=None, max_examples=80, suppress_health_check=list(HealthCheck), derandomize=True,
-    phases=(Phase.explicit, Phase.generate),
-)  # fmt: skip
+@settings(max_examples=80, phases=(Phase.explicit, Phase.generate))
 @given(graph=graphs())
 def test_a_model_runs_at_the_least_size_and_a_step_on(nets: SimpleNamespace, graph: Graph) -> None:
     assume(not any(isinstance(node.op, GroupNorm | InstanceNorm) for node in graph.nodes))  # none of a single pixel

@@ -20,7 +20,7 @@ from PIL import Image
 from segcompile.backend import load_backend, run_backend
 from segcompile.build import lowered, request_for
 from segcompile.compiler import compile_spec
-from segcompile.emit.folder import SPACES
+from segcompile.emit.folder import words_of
 from segcompile.text.errors import Findings
 
 ROOT = Path(__file__).parents[2]
@@ -143,10 +143,9 @@ class StandIn(nn.Module):
 def render(folder: Path, network: str | None = None, backend: str = "torch", **changes: Any) -> Path:
     """The harness in a folder, with this model.py. Changes are to VARIABLES, and to TRAINING in `training`."""
     rank = len(changes.get("size", VARIABLES["size"]))
-    changes = {"rank": rank, **SPACES[rank], **changes}
-    folders = TEMPLATES[backend] if rank == 2 else [ROOT / "segcompile/harness/arrays", *TEMPLATES[backend]]
+    changes = {**words_of(rank), **changes}
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folders),
+        loader=jinja2.FileSystemLoader(TEMPLATES[backend]),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,

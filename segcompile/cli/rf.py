@@ -24,8 +24,8 @@ from segcompile.text.report import render_text
 @click.option("--phases", is_flag=True, help="The field of every phase, with the period after which fields repeat.")
 @click.option("--coverage", is_flag=True, help="Which input pixels one output sees, and how many paths lead there.")
 @click.option("--why", metavar="NAME", help="For each side of a layer's field, the path of layers that reaches it.")
-@click.option("--phase", metavar="Y,X", help="The phase to look at (else: the widest).")
-@click.option("--touches", metavar="Y,X[:Y,X]", help="The outputs that an input pixel, or a rectangle, touches.")
+@click.option("--phase", metavar="Y,X", help="The phase to look at (else: the widest), one number an axis.")
+@click.option("--touches", metavar="Y,X[:Y,X]", help="The outputs that an input pixel, or a box, touches.")
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
@@ -66,24 +66,34 @@ def rf(
     return status(findings.diagnostics)
 
 
-def _phase(text: str | None) -> tuple[int, int] | None:
+_INDEX = r"\d{1,9}(?:\s*,\s*\d{1,9}){0,2}"  # one number an axis: the network's rank is known once it is compiled
+
+
+def _phase(text: str | None) -> tuple[int, ...] | None:
     """`3,5` -> (3, 5)."""
     if text is None:
         return None
-    parts = text.split(",")
-    if len(parts) != 2 or not all(part.strip().isdigit() and len(part) < 10 for part in parts):
-        raise click.BadParameter(f"`{text}` is not Y,X", param_hint="--phase")
-    return int(parts[0]), int(parts[1])
+    if re.fullmatch(_INDEX, text.strip(), re.ASCII) is None:
+        raise click.BadParameter(f"`{text}` is not Y,X (of a signal T, of a volume Z,Y,X)", param_hint="--phase")
+    return _numbers(text)
 
 
-def _pixels(text: str | None) -> tuple[range, range] | None:
+def _pixels(text: str | None) -> tuple[range, ...] | None:
     """`3,5` and `3,5:9,9` -> the rows and columns, both ends included."""
     if text is None:
         return None
-    found = re.fullmatch(r"(\d{1,9}),(\d{1,9})(?::(\d{1,9}),(\d{1,9}))?", text, re.ASCII)
-    if found is None:
-        raise click.BadParameter(f"`{text}` is not Y,X or Y,X:Y,X", param_hint="--touches")
-    top, left, bottom, right = (int(part or found[1 + index % 2]) for index, part in enumerate(found.groups()))
-    if bottom < top or right < left:
+    first, _, last = text.partition(":")
+    ends = [first, last or first] if not text.endswith(":") else []
+    if not ends or any(re.fullmatch(_INDEX, end.strip(), re.ASCII) is None for end in ends):
+        message = f"`{text}` is not Y,X or Y,X:Y,X (of a signal T, of a volume Z,Y,X)"
+        raise click.BadParameter(message, param_hint="--touches")
+    low, high = map(_numbers, ends)
+    if len(low) != len(high):
+        raise click.BadParameter(f"`{text}` has ends of unequal lengths", param_hint="--touches")
+    if any(end < start for start, end in zip(low, high, strict=True)):
         raise click.BadParameter(f"`{text}` ends before it begins", param_hint="--touches")
-    return range(top, bottom + 1), range(left, right + 1)
+    return tuple(range(start, end + 1) for start, end in zip(low, high, strict=True))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))

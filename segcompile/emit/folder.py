@@ -15,7 +15,7 @@ from segcompile.emit.calls import Code, Needs, Rules
 from segcompile.emit.classes import ModelView, view_model
 from segcompile.emit.folding import view_folding
 from segcompile.emit.harness import harness_placement, mixes_image
-from segcompile.emit.header import header, listed
+from segcompile.emit.header import header
 from segcompile.emit.heads import view_heads, warn_bounded
 from segcompile.emit.printing import print_class
 from segcompile.emit.stages import view_stages
@@ -25,8 +25,9 @@ from segcompile.facts.placement import Placement
 from segcompile.network.graph import Graph
 from segcompile.network.names import Names
 from segcompile.network.training import Training
-from segcompile.ops import AXIS_NAMES, LINES, SYMBOLS
+from segcompile.ops import AXIS_NAMES, CELL, LINES, MEDIUM, SYMBOLS
 from segcompile.text.errors import Findings
+from segcompile.text.listing import listed
 
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
 _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requirements.txt", "README.md")
@@ -40,20 +41,18 @@ _CONTINUED = {
     "edge": "its edge pixels",
     "zero": "zeros",
 }  # an image, by input_padding
-_KINDS = {1: ("sample", "signal"), 2: ("pixel", "image"), 3: ("voxel", "volume")}  # by rank: a point, and all of them
 
 
 def words_of(rank: int) -> dict[str, Any]:
     """How the templates speak of a network's inputs, by its rank."""
-    unit, whole = _KINDS[rank]
     return {
         "rank": rank,
         "axes": AXIS_NAMES[rank],
         "axes_said": listed(AXIS_NAMES[rank]),
         "places": tuple(lines.removesuffix("s") for lines in LINES[rank]),
         "extents": ", ".join(SYMBOLS[rank]),
-        "unit": unit,
-        "whole": whole,
+        "unit": CELL[rank],
+        "whole": MEDIUM[rank],
     }
 
 
@@ -132,8 +131,7 @@ def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:
         names = Names({*rules.names, "x"})
         return {name: names.new(name) for name in graph.inputs}
     ((name, shape),) = graph.inputs.items()
-    _, whole = _KINDS[graph.rank]
-    return {name: name if name != "input" else whole if shape.channels <= 4 else "features"}
+    return {name: name if name != "input" else MEDIUM[graph.rank] if shape.channels <= 4 else "features"}
 
 
 def _harness(request: BuildRequest) -> dict[str, Any]:

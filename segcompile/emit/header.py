@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from segcompile.backend import BuildRequest
 from segcompile.network.graph import Graph
 from segcompile.ops.size import times
+from segcompile.text.listing import listed
 
 
 def header(request: BuildRequest) -> dict[str, Any]:
@@ -21,12 +21,6 @@ def header(request: BuildRequest) -> dict[str, Any]:
         "sizes": _sizes(request.graph),
         "legal": ", ".join(str(axis.legal) for axis in request.sizes() if axis is not None),
     }
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in words."""
-    *others, last = names or ("",)
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _sizes(graph: Graph) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from math import lcm
-from typing import TYPE_CHECKING, Literal, TypeVar
+from itertools import product
+from math import lcm, prod
+from typing import TYPE_CHECKING, TypeVar
 
 from segcompile.facts.coverage.reach import reach
-from segcompile.facts.coverage.region import Region
+from segcompile.facts.coverage.region import Region, whole
 from segcompile.facts.index_set import TooWide
 from segcompile.facts.pairs import show
 from segcompile.facts.receptive_field import Field, Fields
@@ -20,24 +21,26 @@ from segcompile.notebook.html import Row, table
 from segcompile.notebook.net import Net
 from segcompile.notebook.padding import SeenPadding
 from segcompile.notebook.projective import ProjectiveField, projective_field
-from segcompile.notebook.values import Coverage, Phase, PhaseField
-from segcompile.ops import Shape, Size, Undecidable
+from segcompile.notebook.values import Coverage, Phase, PhaseField, check_numbers, shown
+from segcompile.ops import AXIS_NAMES, CELL, ENDS, MEDIUM, Shape, Size, Undecidable
 from segcompile.text.errors import SegcompileError, fail
 
 if TYPE_CHECKING:
     from segcompile.facts.coverage.path_counts import PathCounts
 
 T = TypeVar("T")
-MOST_STEPS = 2**14  # phases that are listed in pairs; behind gaps, where each is looked for: times nodes
-Direction = Literal["top", "bottom", "left", "right"]
-DIRECTIONS: Mapping[Direction, tuple[int, Side]] = {
-    "top": (0, "low"), "bottom": (0, "high"), "left": (1, "low"), "right": (1, "high"),
-}  # fmt: skip
+MOST_STEPS = 2**14  # phases that are listed, of all axes together; behind gaps, where each is looked for: times nodes
+SIDES: tuple[Side, Side] = ("low", "high")
+DIRECTIONS: Mapping[int, Mapping[str, tuple[int, Side]]] = {
+    rank: {end: (axis, side) for axis, both in enumerate(ends) for end, side in zip(both, SIDES, strict=True)}
+    for rank, ends in ENDS.items()
+}  # by rank: the end of a field -> where it is
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LayerField:
-    """The receptive field of one layer's result. Where a phase may be given and is not, it is the widest one."""
+    """The receptive field of one layer's result. Where a phase may be given and is not, it is the widest one. Numbers
+    come one an axis, of an image (height, width)."""
 
     name: str
     op: str
@@ -46,12 +49,17 @@ class LayerField:
 
     @property
     def shape(self) -> Shape:
-        """Channels, height and width of the result."""
+        """Channels and size of the result."""
         return self._net.shapes[self._node]
 
     @property
+    def rank(self) -> int:
+        """The axes of the network: 1 for signals, 2 for images, 3 for volumes."""
+        return self._net.graph.rank
+
+    @property
     def fields(self) -> Fields:
-        """The tables along height and width."""
+        """The tables along each axis."""
         return self._net.facts[self._node].fields
 
     @property
@@ -65,18 +73,18 @@ class LayerField:
         return any(axis.whole for axis in self.fields)
 
     @property
-    def size(self) -> tuple[int, int] | None:
+    def size(self) -> tuple[int, ...] | None:
         """The largest field over all phases; None where it is the whole image or not known (see `unknown`)."""
         return None if self.whole_image else self.local_size
 
     @property
-    def local_size(self) -> tuple[int, int] | None:
+    def local_size(self) -> tuple[int, ...] | None:
         """As `size`, of the paths that do not mix the whole image; None where there are none."""
-        return _pair(self.fields[0].local_size, self.fields[1].local_size)
+        return _known([axis.local_size for axis in self.fields])
 
     @cached_property
     def exact(self) -> bool:
-        """Whether the tables of `fields` say of every phase what it sees, the rows of one and the columns of the other.
+        """Whether the tables of `fields` say of every phase what it sees: the product of what they say along each axis.
         Else they are bounds, as behind gaps along one axis some phases see less, or that is not known."""
         if not self._net.has_gaps:
             return True
@@ -91,14 +99,13 @@ class LayerField:
             return False
 
     def _is_told(self, found: PhaseField) -> bool:
-        rows, columns = (axis.at(index) for axis, index in zip(self.fields, found.phase, strict=True))
-        return (found.rows, found.columns) == ((rows, columns) if rows and columns else (None, None))
+        return found.along == whole(axis.at(index) for axis, index in zip(self.fields, found.phase, strict=True))
 
     @property
     def few_phases(self) -> bool:
         """Whether `phases` takes no long time."""
         each = len(self._net.graph.nodes) if self._net.has_gaps else 1
-        return self.period[0] * self.period[1] * each <= MOST_STEPS
+        return prod(self.period) * each <= MOST_STEPS
 
     @property
     def unknown(self) -> str | None:
@@ -108,16 +115,16 @@ class LayerField:
         return why_unknown(self._net.graph, self._net.shapes, self._net.fields, self._node)
 
     @property
-    def stride(self) -> tuple[Fraction, Fraction] | None:
+    def stride(self) -> tuple[Fraction, ...] | None:
         """Input pixels per output step; None where steps differ."""
-        return _pair(*self._net.facts[self._node].stride)
+        return _known(self._net.facts[self._node].stride)
 
     @property
-    def period(self) -> tuple[int, int]:
+    def period(self) -> tuple[int, ...]:
         """Outputs after which fields repeat: proven minimal, but for layers behind gaps along one axis (a transposed
         convolution with a kernel below its stride), where it is a multiple. The number of outputs where they never do;
         0 where there is no table."""
-        return self._period(0), self._period(1)
+        return tuple(map(self._period, range(self.rank)))
 
     def _period(self, axis: int) -> int:
         own = self.fields[axis]
@@ -127,36 +134,35 @@ class LayerField:
         shift = lcm(*(self._net.fields[name][axis].step or 1 for name in before))
         return (shift / own.stride).numerator
 
-    def phase(self, y: int, x: int) -> PhaseField:
-        """The field of one phase. Raises SegcompileError (SC410) for one that there is not, and behind gaps along one
-        axis as `coverage` does."""
+    def phase(self, *phase: int) -> PhaseField:
+        """The field of one phase, of an image `phase(y, x)`. Raises SegcompileError (SC410) for one that there is not,
+        and behind gaps along one axis as `coverage` does."""
         if 0 in self.period:
-            why = "it sees the whole image" if self.whole_image else f"its field {self.unknown}"
+            why = f"it sees {self._everything}" if self.whole_image else f"its field {self.unknown}"
             raise fail("SC410", f"`{self.name}` has no phases: {why}")
-        self._check_phase((y, x))
+        self._check_phase(phase)
         if not self._net.has_gaps:
-            return PhaseField((y, x), self.fields[0].sets[y], self.fields[1].sets[x])
-        region, _ = self._seen((y, x))  # a path that ends along one axis is not seen along the other
-        rows, columns = region.along if region is not None else (None, None)
-        return PhaseField((y, x), rows, columns)
+            return PhaseField(phase, whole(axis.sets[index] for axis, index in zip(self.fields, phase, strict=True)))
+        region, _ = self._seen(phase)  # a path that ends along one axis is not seen along the others
+        return PhaseField(phase, region.along if region is not None else None)
 
     def phases(self) -> Iterator[PhaseField]:
         """The field of every phase; none where no table is known."""
-        yield from (self.phase(y, x) for y in range(self.period[0]) for x in range(self.period[1]))
+        yield from (self.phase(*phase) for phase in product(*map(range, self.period)))
 
     @property
     def widest_phase(self) -> Phase:
         """The first phase, along each axis, that has the largest field."""
-        return self.fields[0].widest, self.fields[1].widest
+        return tuple(axis.widest for axis in self.fields)
 
     def coverage(self, phase: Phase | None = None) -> Coverage:
         """Every input pixel (of all inputs together) that an output of this phase sees. Raises SegcompileError
         (SC410) for a phase that there is not, one that sees nothing, and fields too wide or of unknown windows."""
         phase = self._phase_or_widest(phase)
-        region, whole = self._seen(phase)
-        if region is None and not whole:
-            raise fail("SC410", f"`{self.name}` sees no pixel at phase {phase[0]},{phase[1]}")
-        return Coverage(region, phase, whole)
+        region, everything = self._seen(phase)
+        if region is None and not everything:
+            raise fail("SC410", f"`{self.name}` sees no {CELL[self.rank]} at phase {shown(phase)}")
+        return Coverage(region, self.rank, phase, everything)
 
     def _seen(self, phase: Phase) -> tuple[Region | None, bool]:
         """The input pixels that paths of windows lead from, and whether another op mixes in the whole image. Raises
@@ -167,15 +173,15 @@ class LayerField:
         except (Undecidable, TooWide) as why:
             raise self._unanswered(why) from None
         products = [p for name in net.graph.inputs if name in reached.regions for p in reached.regions[name].products]
-        whole = not reached.whole.isdisjoint(net.graph.inputs)
-        return Region(tuple(products)) if products else None, whole
+        everything = not reached.whole.isdisjoint(net.graph.inputs)
+        return Region(tuple(products)) if products else None, everything
 
-    def touched_by(self, y: int | range, x: int | range, of: str | None = None) -> ProjectiveField:
-        """The outputs of this layer that a pixel of the input `of`, or each of those in ranges, touches. Raises
-        SegcompileError (SC410) for pixels that there are not, several inputs of which none is named, and fields too
-        wide or of unknown windows."""
+    def touched_by(self, *pixels: int | range, of: str | None = None) -> ProjectiveField:
+        """The outputs of this layer that a pixel of the input `of`, or each of those in ranges, touches: of an image
+        `touched_by(y, x)`. Raises SegcompileError (SC410) for pixels that there are not, several inputs of which none
+        is named, and fields too wide or of unknown windows."""
         try:
-            return projective_field(self._net, self._node, y, x, of)
+            return projective_field(self._net, self._node, pixels, of)
         except (Undecidable, TooWide) as why:
             raise self._unanswered(why) from None
 
@@ -190,23 +196,25 @@ class LayerField:
         except (Undecidable, TooLarge) as why:
             raise self._unanswered(why) from None
         if found is None:
-            reason = "it sees the whole image at once" if self.whole_image else f"it sees nothing at phase {phase}"
-            raise fail("SC410", f"no path to `{self.name}` can be counted: {reason}")
+            seen = f"{self._everything} at once" if self.whole_image else f"nothing at phase {shown(phase)}"
+            raise fail("SC410", f"no path to `{self.name}` can be counted: it sees {seen}")
         return found
 
-    def why(self, direction: Direction, phase: Phase | None = None) -> tuple[Adds, ...]:
-        """The path of tensors that reaches the field's end in that direction, from the input to this layer. () where
-        the field has no ends. Raises SegcompileError (SC410) for a phase or a direction that there is not."""
-        if direction not in DIRECTIONS:
-            raise fail("SC410", f"a field has no side `{direction}`", help=f"one of {', '.join(DIRECTIONS)}")
-        axis, side = DIRECTIONS[direction]
+    def why(self, direction: str, phase: Phase | None = None) -> tuple[Adds, ...]:
+        """The path of tensors that reaches the field's end in that direction (`top`, .. of an image), from the input to
+        this layer. () where the field has no ends. Raises SegcompileError (SC410) for a phase or a direction that there
+        is not."""
+        known = DIRECTIONS[self.rank]
+        if direction not in known:
+            raise fail("SC410", f"a field has no side `{direction}`", help=f"one of {', '.join(known)}")
+        axis, side = known[direction]
         index, net = self._phase_or_widest(phase)[axis], self._net
         try:
             return attaining_path(net.graph, net.shapes, net.fields, self._node, axis, index, side)
         except Undecidable as why:
             raise self._unanswered(why) from None
 
-    def steps(self, direction: Direction, phase: Phase | None = None) -> list[tuple[str, int, Fraction | None]]:
+    def steps(self, direction: str, phase: Phase | None = None) -> list[tuple[str, int, Fraction | None]]:
         """`why` by layers: (layer or input, index of its result, pixels that it adds with all it carries), in order."""
         found: dict[str, tuple[int, Fraction | None]] = {}
         for item in self.why(direction, phase):
@@ -220,8 +228,8 @@ class LayerField:
         """Which outputs see padding; None where every one depends on all borders of the image: behind an op that mixes
         the whole image, or one pixel stretched over a map. Raises SegcompileError (SC410) where sizes are unknown."""
         found = self._net.padding[self._node]
-        if found is not None and not found.top:
-            message = f"which outputs of `{self.name}` see padding depends on the image's size"
+        if found is not None and not all(before for before, _ in found.sides):
+            message = f"which outputs of `{self.name}` see padding depends on the {MEDIUM[self.rank]}'s size"
             raise fail("SC410", message, help="give the input a size")
         return found
 
@@ -232,19 +240,15 @@ class LayerField:
         return tuple(dict.fromkeys(node.layer for node in self._net.graph.nodes if node.name in needed))
 
     @property
-    def image(self) -> tuple[int, int] | None:
+    def image(self) -> tuple[int, ...] | None:
         """The size of the inputs; None where it is symbolic, or where they differ."""
         sizes = {shape.size for shape in self._net.graph.inputs.values()}
-        height, width = sizes.pop() if len(sizes) == 1 else (None, None)
-        return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+        return _known([size if isinstance(size, int) else None for size in sizes.pop()]) if len(sizes) == 1 else None
 
-    def middle(self, phase: Phase) -> tuple[int, int]:
-        """How many input pixels (down, right) the field of this phase moves to become that of the output of the same
-        phase next to the middle of the map; (0, 0) where fields do not repeat or the size is symbolic."""
-        if not self.shape.size:
-            return 0, 0
-        height, width = (_to_middle(self.fields[axis], self.shape.size[axis], phase[axis]) for axis in (0, 1))
-        return height, width
+    def middle(self, phase: Phase) -> tuple[int, ...]:
+        """How many input pixels (of an image down and right) the field of this phase moves to become that of the output
+        of the same phase next to the middle of the map; 0 where fields do not repeat or the size is symbolic."""
+        return tuple(map(_to_middle, self.fields, self.shape.size or (0,) * self.rank, phase))
 
     def _phase_or_widest(self, phase: Phase | None) -> Phase:
         if phase is None:
@@ -253,19 +257,21 @@ class LayerField:
         return phase
 
     def _check_phase(self, phase: Phase) -> None:
-        for axis, way in enumerate(("vertically", "horizontally")):
+        check_numbers(f"phase {shown(phase)}", len(phase), self.rank)
+        for axis, name in enumerate(AXIS_NAMES[self.rank]):
             period, repeats = self.period[axis], self.fields[axis].step is not None
             if period and not 0 <= phase[axis] < period:
                 word = "phase" if repeats else "output"
                 known = f"its fields repeat after {period}" if repeats else f"there are {period}"
-                message = f"`{self.name}` has no {word} {phase[axis]} {way}: {known}"
+                message = f"`{self.name}` has no {word} {phase[axis]} along the {name}: {known}"
                 raise fail("SC410", message, help=f"0 to {period - 1}" if period > 1 else f"there is only {word} 0")
 
     def _unanswered(self, why: Exception) -> SegcompileError:
         if isinstance(why, Undecidable):
             help = "give the input a size"
-            return fail("SC410", f"the field of `{self.name}` depends on the image's size: {why}", help=help)
-        message = f"the field of `{self.name}` is too large for its pixels to be counted one by one"
+            message = f"the field of `{self.name}` depends on the {MEDIUM[self.rank]}'s size: {why}"
+            return fail("SC410", message, help=help)
+        message = f"the field of `{self.name}` is too large for its {CELL[self.rank]}s to be counted one by one"
         return fail("SC410", message, help="ask for a layer further in, or for the sizes alone")
 
     def __repr__(self) -> str:
@@ -285,7 +291,7 @@ class LayerField:
     @property
     def summary(self) -> str:
         """`receptive field 67`, or what else is true of it, in one line."""
-        if self.size == (0, 0):
+        if self.size is not None and not any(self.size):
             return "sees nothing: receptive field 0"
         if self.size is not None:
             bound = self.data_dependent or not self.exact
@@ -294,7 +300,11 @@ class LayerField:
             return f"receptive field {self.unknown}"
         local = self.local_size
         besides = f", {show(local)} without the global path" if local and any(local) else ""
-        return f"receptive field: the whole image{besides}"
+        return f"receptive field: {self._everything}{besides}"
+
+    @property
+    def _everything(self) -> str:
+        return f"the whole {MEDIUM[self.rank]}"
 
 
 def _to_middle(axis: Field, extent: Size, phase: int) -> int:
@@ -304,5 +314,6 @@ def _to_middle(axis: Field, extent: Size, phase: int) -> int:
     return max(turns, 0) * axis.step
 
 
-def _pair(height: T | None, width: T | None) -> tuple[T, T] | None:
-    return None if height is None or width is None else (height, width)
+def _known(each: Sequence[T | None]) -> tuple[T, ...] | None:
+    found = tuple(value for value in each if value is not None)
+    return found if len(found) == len(each) else None

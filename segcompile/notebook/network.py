@@ -72,10 +72,6 @@ def _of_graph(graph: Graph, findings: Findings) -> ReceptiveField:
 
 
 def _view(model: str, graph: Graph, facts: Facts, findings: Findings) -> ReceptiveField:
-    if graph.rank != 2:
-        message = f"the layers of `{model}` are maps of {graph.rank} {'axis' if graph.rank == 1 else 'axes'}"
-        help = "what is asked of one layer is answered for images so far; `segcompile rf` shows all fields in its table"
-        raise fail("SC410", message, help=help)
     net = Net(graph, shapes_in(graph, facts), facts)
     layers = {name: LayerField(name, nodes[0].op.title, net, nodes[-1].name) for name, nodes in graph.layers.items()}
     outputs = {head: graph.by_name[node].layer for head, node in graph.outputs.items() if node in graph.by_name}

@@ -6,8 +6,11 @@ from typing import get_args
 
 from segcompile.ops.base import (
     AXIS_NAMES,
+    CELL,
+    ENDS,
     IDENTITY,
     LINES,
+    MEDIUM,
     SYMBOLS,
     Init,
     Op,
@@ -71,7 +74,8 @@ BY_KIND: dict[str, dict[str, type[Op]]] = {
 BY_SPELLING: dict[str, type[Op]] = {op.spelling: op for op in ALL_OPS if not kinds(op)}
 
 __all__ = [
-    "ALL_OPS", "AXIS_NAMES", "BY_KIND", "BY_SPELLING", "IDENTITY", "LINES", "SPELLINGS", "SYMBOLS",
+    "ALL_OPS", "AXIS_NAMES", "BY_KIND", "BY_SPELLING", "CELL", "ENDS", "IDENTITY", "LINES", "MEDIUM", "SPELLINGS",
+    "SYMBOLS",
     "Activation", "Add", "AnySize", "BatchNorm", "Concat", "Conv", "Crop", "Deconv", "Dropout", "GlobalPool",
     "GroupNorm", "Init", "InstanceNorm", "Join", "LeakyRelu", "Linear", "Mul", "Need", "Op", "PRelu", "Pad",
     "Parameter", "PixelShuffle", "Pool", "Reads", "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size",

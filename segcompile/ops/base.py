@@ -17,6 +17,13 @@ from segcompile.ops.size import AnySize, Size, times
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 SYMBOLS = {1: "L", 2: "HW", 3: "DHW"}
 LINES = {1: ("samples",), 2: ("rows", "columns"), 3: ("slices", "rows", "columns")}  # what is counted along each axis
+ENDS = {
+    1: (("start", "end"),),
+    2: (("top", "bottom"), ("left", "right")),
+    3: (("front", "back"), ("top", "bottom"), ("left", "right")),
+}
+CELL = {1: "sample", 2: "pixel", 3: "voxel"}  # of an input
+MEDIUM = {1: "signal", 2: "image", 3: "volume"}  # an input
 
 
 class Reads(Enum):

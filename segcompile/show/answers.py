@@ -12,7 +12,8 @@ from segcompile.facts.pairs import show
 from segcompile.notebook.layer import LayerField
 from segcompile.notebook.network import ReceptiveField, receptive_field
 from segcompile.notebook.values import Phase
-from segcompile.show.coverage import coverage_json, coverage_text, draw_coverage, picture_text
+from segcompile.ops import CELL
+from segcompile.show.coverage import coverage_json, coverage_text, draw_coverage, exceeds, picture_text
 from segcompile.show.layer import layer_json, layer_text
 from segcompile.show.padding import padding_json, padding_text
 from segcompile.show.path_counts import counts_json, counts_text, draw_paths
@@ -32,7 +33,7 @@ class Request:
     coverage: bool = False
     why: str | None = None
     phase: Phase | None = None
-    touches: tuple[range, range] | None = None  # rows and columns of the input
+    touches: tuple[range, ...] | None = None  # indices of the input along each axis
     plot: Path | None = None
 
 
@@ -118,13 +119,8 @@ def _of_layer(layer: LayerField, request: Request) -> Iterator[Question]:
         counted = asked and not (layer.whole_image and layer.local_size is None)
         yield Question(layer, "path_counts", lambda: counts_text(layer, at), lambda: counts_json(layer, at), counted)
     if request.touches is not None:
-        rows, columns = request.touches
-        yield Question(
-            layer,
-            "touches",
-            lambda: touches_text(layer, rows, columns),
-            lambda: touches_json(layer, rows, columns),
-        )
+        pixels = request.touches
+        yield Question(layer, "touches", lambda: touches_text(layer, pixels), lambda: touches_json(layer, pixels))
     if request.coverage:
         yield Question(layer, "picture", lambda: picture_text(layer, at), lambda: None, False)
 
@@ -137,9 +133,10 @@ def _plot(
         at = request.phase or layer.widest_phase
         plot(
             request.plot,
-            growth=lambda axes: draw_growth(axes, view, layer, at),
-            covered=lambda axes: draw_coverage(axes, layer, at),
-            paths=lambda axes: draw_paths(axes, layer, at),
+            layer.rank,
+            growth=lambda panel: draw_growth(panel, view, layer, at),
+            covered=lambda panel: draw_coverage(panel, layer, at),
+            paths=lambda panel: draw_paths(panel, layer, at),
         )
         _warn_small_image(compiled, layer, at, findings)
         return f"drew {layer.name} into {request.plot}"
@@ -151,8 +148,9 @@ def _warn_small_image(compiled: Compiled, layer: LayerField, phase: Phase, findi
     """SC408 for a picture whose image is smaller than the field, if none was given before."""
     size, image = layer.coverage(phase).size, layer.image
     said = any(found.code.code == "SC408" for found in findings.diagnostics)
-    if image is not None and (size[0] > image[0] or size[1] > image[1]) and not said:
-        message = f"{layer.name} sees {show(size)} pixels; an input of {show(image)} never holds all of them"
-        help = f"an input of {show(size)} pixels, for the picture of a whole field"
+    if image is not None and exceeds(size, image) and not said:
+        cell = CELL[layer.rank]
+        message = f"{layer.name} sees {show(size)} {cell}s; an input of {show(image)} never holds all of them"
+        help = f"an input of {show(size)} {cell}s, for the picture of a whole field"
         origin = compiled.graph.layers[layer.name][0].origin
         findings.add("SC408", message, origin.span, help=help)

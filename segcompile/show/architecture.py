@@ -14,7 +14,7 @@ from segcompile.facts.size_set import SizeSet
 from segcompile.facts.sizes import AxisSizes, Sizes
 from segcompile.facts.unknown import why_unknown
 from segcompile.network.graph import Node
-from segcompile.ops import AXIS_NAMES, AnySize, Shape
+from segcompile.ops import AXIS_NAMES, CELL, MEDIUM, AnySize, Shape
 from segcompile.show.numbers import number
 from segcompile.text.errors import Diagnostic
 from segcompile.text.report import as_json
@@ -116,7 +116,7 @@ def field_text(found: NodeFacts, compiled: Compiled) -> str:
     not mix it see 37; `varies` with a symbolic size, `not listed` where there are too many phases or pixels."""
     local = _local(found)
     if any(field.whole for field in found.fields):
-        return "whole image" + (f" ({show(local)})" if all(local) else "")
+        return f"whole {MEDIUM[compiled.graph.rank]}" + (f" ({show(local)})" if all(local) else "")
     if None in local:
         return _UNKNOWN[compiled.graph.takes_any_size]
     touched = _touched(found)
@@ -135,19 +135,20 @@ def _touched(found: NodeFacts) -> tuple[int | None, ...]:
 def _legend(compiled: Compiled) -> list[str]:
     """What the signs in the column of fields mean, with the first of each as the example."""
     said: dict[str, str] = {}
+    cell, medium = CELL[compiled.graph.rank], MEDIUM[compiled.graph.rank]
     for nodes in compiled.graph.layers.values():
         found = compiled.facts[nodes[-1].name]
         text, local = field_text(found, compiled), _local(found)
         if text in _UNKNOWN:
             said.setdefault("unknown", f"{text}: the field {_why_unknown(nodes[-1], compiled)}")
         elif text == "0":
-            said.setdefault("nothing", "0: no pixel is seen")
-        elif text.startswith("whole image ("):
-            said.setdefault("whole", f"{text}: the paths that do not mix the image see {show(local)}")
+            said.setdefault("nothing", f"0: no {cell} is seen")
+        elif text.startswith(f"whole {medium} ("):
+            said.setdefault("whole", f"{text}: the paths that do not mix the {medium} see {show(local)}")
         elif text.startswith("≤"):
             said.setdefault("bound", f"{text}: a bound; the values decide which part of it counts")
         if text[0].isdigit() and "(" in text:
-            said.setdefault("holes", f"{text}: of {show(local)} pixels, {show(_touched(found))} are seen")
+            said.setdefault("holes", f"{text}: of {show(local)} {cell}s, {show(_touched(found))} are seen")
     return ["", *said.values()] if said else []
 
 
@@ -242,14 +243,14 @@ def _outputs_json(compiled: Compiled) -> dict[str, Any]:
     """Layer -> what comes out, with the heads that name it."""
     from segcompile.notebook.network import receptive_field  # what `check` need not import
 
-    view = receptive_field(compiled) if compiled.graph.rank == 2 else None  # of other ranks no phases are told yet
+    view = receptive_field(compiled)
     found: dict[str, Any] = {}
     for head, name in compiled.graph.outputs.items():
         layer, facts = compiled.graph.layer_of(name), compiled.facts[name]
         output = {
             "shape": _shape(facts.shape),
             **_field_json(facts),
-            "phases": _phases(view[layer]) if view is not None else [],
+            "phases": _phases(view[layer]),
         }
         entry = found.setdefault(layer, {**output, "heads": []})
         entry["heads"].append(head)
@@ -296,8 +297,8 @@ def _field_json(found: NodeFacts) -> dict[str, Any]:
 
 
 def _phases(layer: LayerField) -> list[dict[str, Any]]:
-    """The field of every pair of phases, or [] where there is no table; of too many only `rf --phases` tells, an axis
-    at a time."""
+    """The field of every phase, one index an axis, or [] where there is no table; of too many only `rf --phases` tells,
+    an axis at a time."""
     if layer.stride is None or layer.whole_image or not layer.few_phases:
         return []
     return [{"phase": found.phase, "receptive_field": found.size, "start": found.start} for found in layer.phases()]

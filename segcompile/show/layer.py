@@ -21,16 +21,12 @@ def layer_text(layer: LayerField) -> str:
 
 
 def _summaries(layer: LayerField) -> list[str]:
-    height, width = layer.fields
-    bound = "" if layer.exact else "at most "
-    if height == width:
-        return [bound + summary(height)] if height.period > 1 else []
-    if max(height.period, width.period) < 2:
+    fields, bound = layer.fields, "" if layer.exact else "at most "
+    if all(axis.period < 2 for axis in fields):
         return []
-    return [
-        f"{name}: {bound}{summary(axis)}"
-        for name, axis in zip(AXIS_NAMES[len(layer.fields)], layer.fields, strict=True)
-    ]
+    if all(axis == fields[0] for axis in fields):
+        return [bound + summary(fields[0])]
+    return [f"{name}: {bound}{summary(axis)}" for name, axis in zip(AXIS_NAMES[layer.rank], fields, strict=True)]
 
 
 def layer_json(layer: LayerField) -> dict[str, Any]:
@@ -45,7 +41,7 @@ def layer_json(layer: LayerField) -> dict[str, Any]:
         "stride": layer.stride and [number(step) for step in layer.stride],
         "period": layer.period,
         "exact": layer.exact,
-        "sizes": {name: _sizes(axis) for name, axis in zip(AXIS_NAMES[len(layer.fields)], layer.fields, strict=True)},
+        "sizes": {name: _sizes(axis) for name, axis in zip(AXIS_NAMES[layer.rank], layer.fields, strict=True)},
     }
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from segcompile.facts.index_set import IndexSet
-from segcompile.ops import AnySize
+from segcompile.ops import LINES, AnySize
+
+if TYPE_CHECKING:
+    from segcompile.notebook.values import Cells
 
 WIDTH = 110  # characters of a line
 
@@ -14,11 +18,6 @@ WIDTH = 110  # characters of a line
 def area(size: Sequence[float]) -> str:
     """`13 x 15`."""
     return " x ".join(f"{extent:g}" for extent in size)
-
-
-def many(count: int, noun: str) -> str:
-    """`1 output`, `2 outputs`."""
-    return f"{count} {noun}s" if count != 1 else noun
 
 
 def number(value: Fraction | int | AnySize | None) -> int | float | str | None:
@@ -30,6 +29,12 @@ def number(value: Fraction | int | AnySize | None) -> int | float | str | None:
     if value.denominator == 1:
         return int(value)
     return float(value) if Fraction(float(value)) == value else str(value)
+
+
+def bands(found: Cells) -> list[dict[str, list[tuple[int, int]]]]:
+    """The cells as products of which no two share one: of each, the runs [first, last] along every axis."""
+    products = found.region.bands if found.region else ()
+    return [{line: runs(factor) for line, factor in zip(LINES[found.rank], band, strict=True)} for band in products]
 
 
 def runs(indices: IndexSet | None) -> list[tuple[int, int]]:

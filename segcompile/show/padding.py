@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from segcompile.notebook.layer import DIRECTIONS, LayerField
+from segcompile.notebook.layer import LayerField
 from segcompile.notebook.padding import SeenPadding, Side
-from segcompile.ops import LINES, Size
+from segcompile.ops import ENDS, LINES, MEDIUM, Size
 from segcompile.show.numbers import area
+from segcompile.text.listing import listed
 
 
 def padding_text(layer: LayerField) -> str:
     """The outputs that see padding: `the first 217 and the last 243 of 500 rows and columns`."""
     found = layer.padding
     if found is None:
-        why = ": an op mixes the whole image" if layer.whole_image else ""
-        return f"every output depends on the image's borders{why}"
-    where = "" if found.clean is not None else ", at any size" if found.proven else ", at the image sizes tried"
+        medium = MEDIUM[layer.rank]
+        why = f": an op mixes the whole {medium}" if layer.whole_image else ""
+        return f"every output depends on the {medium}'s borders{why}"
+    tried = f", at the {MEDIUM[layer.rank]} sizes tried"
+    where = "" if found.clean is not None else ", at any size" if found.proven else tried
     if not found.anywhere:
         return f"sees no padding{where}"
-    height, width = layer.shape.size
-    sides = ends([(found.top, found.bottom), (found.left, found.right)], (height, width))
+    sides = ends(found.sides, layer.shape.size)
     return f"sees padding{where}: {'at most ' if found.bound else ''}{sides}{_clean(found)}"
 
 
@@ -31,7 +33,7 @@ def ends(sides: Sequence[tuple[Side, Side]], size: Sequence[Size]) -> str:
     told = [_ends(*both, extent) for both, extent in zip(sides, size, strict=True)]
     lines = LINES[len(told)]
     if len(set(told)) == 1:
-        return f"{told[0]} {' and '.join([', '.join(lines[:-1]), lines[-1]] if len(lines) > 1 else lines)}"
+        return f"{told[0]} {listed(lines)}"
     return ", ".join(f"{each} {line}" for each, line in zip(told, lines, strict=True))
 
 
@@ -49,24 +51,25 @@ def _values(side: Side) -> str:
 def _clean(found: SeenPadding) -> str:
     if found.clean is None:
         return ""
-    height, width = (len(side) for side in found.clean)
+    clean = [len(side) for side in found.clean]
     if found.bound:
-        return f"; at least {area((height, width))} outputs see none" if height and width else ""
-    return f"; {area((height, width))} outputs see none" if height and width else "; every output sees some"
+        return f"; at least {area(clean)} outputs see none" if all(clean) else ""
+    return f"; {area(clean)} outputs see none" if all(clean) else "; every output sees some"
 
 
 def padding_json(layer: LayerField) -> dict[str, Any]:
-    """`everywhere`: every output depends on all borders of the image. Else how many rows and columns see padding on
-    each side, every number that occurs over the sizes of the image, and the [first, last] rows and columns that see
+    """`everywhere`: every output depends on all borders of the image. Else how many outputs see padding at each end
+    of each axis, every number that occurs over the sizes of the image, and the [first, last] along each axis that see
     none (null: there are none, or that depends on the size)."""
     found = layer.padding
     if found is None:
         return {"everywhere": True}
-    clean = found.clean and [(side.start, side.stop - 1) for side in found.clean if side]
+    named = zip(ENDS[layer.rank], found.sides, strict=True)
+    clean = [(side.start, side.stop - 1) for side in found.clean or () if side]
     return {
         "everywhere": False,
-        **{side: getattr(found, side) for side in DIRECTIONS},
-        "clean": clean if clean and len(clean) == 2 else None,
+        **{name: side for names, sides in named for name, side in zip(names, sides, strict=True)},
+        "clean": clean if len(clean) == layer.rank else None,
         "bound": found.bound,
         "proven": found.proven,
     }

@@ -9,20 +9,21 @@ from fractions import Fraction
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from segcompile.notebook.layer import DIRECTIONS, Direction, LayerField
-from segcompile.notebook.values import Phase
-from segcompile.ops import AXIS_NAMES
+from segcompile.notebook.layer import DIRECTIONS, LayerField
+from segcompile.notebook.values import Phase, shown
+from segcompile.ops import AXIS_NAMES, CELL, ENDS
 from segcompile.show.numbers import WIDTH, number
 from segcompile.show.plot import short
 
 if TYPE_CHECKING:
     from segcompile.notebook.network import ReceptiveField
-    from segcompile.show.plot import Axes
+    from segcompile.show.plot import Panel
 
 Link = tuple[str, Fraction | None]  # layers, and the input pixels that they add
 Links = list[Link]
 
 _INK = "#1f4e79"
+_DASHES = ("-", "--", ":")  # of the axes, where they differ
 _MOST_NAMES = 16  # on the axis of layers
 LONG = 12  # links of a chain that is told layer by layer
 _TIED = "\u00a0"  # where a line is not broken
@@ -31,15 +32,15 @@ _TIED = "\u00a0"  # where a line is not broken
 def why_text(layer: LayerField, phase: Phase) -> str:
     """For each side of the field, the path that reaches it and what each layer on it adds; equal paths once."""
     ends: dict[str, list[str]] = {}  # a path -> where it leads
-    for direction in DIRECTIONS:
+    for direction in DIRECTIONS[layer.rank]:
         steps = layer.steps(direction, phase)
         if steps:
             links = [(name, pixels) for name, _, pixels in steps]
             ends.setdefault(_chain(grouped(links)), []).append(f"{direction} {steps[0][1]}")
     if not ends:
         return f"{layer.name}: no path to tell, {layer.summary}"
-    at = f"{layer.name} at phase {phase[0]},{phase[1]}"
-    head = f"{at}: who reaches which input pixel, and how many pixels each layer adds"
+    at, cell = f"{layer.name} at phase {shown(phase)}", CELL[layer.rank]
+    head = f"{at}: who reaches which input {cell}, and how many {cell}s each layer adds"
     return "\n\n".join([head, *(f"{', '.join(sides)}\n{text}" for text, sides in ends.items())])
 
 
@@ -84,27 +85,25 @@ def _chain(links: Links) -> str:
 def why_json(layer: LayerField, phase: Phase) -> dict[str, Any]:
     """Direction -> the path: [{"layer", "index", "adds"}], from the input on."""
     found: dict[str, Any] = {"phase": phase}
-    for direction in DIRECTIONS:
+    for direction in DIRECTIONS[layer.rank]:
         steps = layer.steps(direction, phase)
         found[direction] = [{"layer": name, "index": index, "adds": number(adds)} for name, index, adds in steps]
     return found
 
 
-def draw_growth(axes: Axes, view: ReceptiveField, layer: LayerField, phase: Phase) -> None:
+def draw_growth(panel: Panel, view: ReceptiveField, layer: LayerField, phase: Phase) -> None:
     """The extent of every layer that this one depends on, in input pixels: those on the path to the field's end as a
-    line, others as points."""
-    names = layer.sources
+    line, others as points. Axes along which all are alike are one line."""
+    (axes,), names = panel, layer.sources
     sizes = {name: size for name in names if (size := view.layers[name].local_size) is not None}
-    square = all(height == width for height, width in sizes.values())
-    sides: tuple[tuple[int, Direction, str], ...] = ((0, "bottom", "-"), (1, "right", "--"))
-    for axis, side, dashes in sides[:1] if square else sides:
-        along = [name for name, _, _ in layer.steps(side, phase) if name in sizes]
+    alike = all(len(set(size)) == 1 for size in sizes.values())
+    for axis, (_, end) in enumerate(ENDS[layer.rank][:1] if alike else ENDS[layer.rank]):
+        along = [name for name, _, _ in layer.steps(end, phase) if name in sizes]
         beside = [name for name in sizes if name not in along]
-        label = "on the path to its end" if square else AXIS_NAMES[2][axis]
-        places = [names.index(name) for name in along]
-        axes.plot(
-            places, [sizes[n][axis] for n in along], f"o{dashes}", color=_INK, markersize=2.5, linewidth=1, label=label
-        )
+        label = "on the path to its end" if alike else AXIS_NAMES[layer.rank][axis]
+        places, style = [names.index(name) for name in along], f"o{_DASHES[axis]}"
+        extents = [sizes[name][axis] for name in along]
+        axes.plot(places, extents, style, color=_INK, markersize=2.5, linewidth=1, label=label)
         if beside:
             places, extents = [names.index(name) for name in beside], [sizes[name][axis] for name in beside]
             axes.plot(places, extents, "o", color=_INK, markersize=3, markerfacecolor="white", label="beside it")
@@ -117,6 +116,6 @@ def draw_growth(axes: Axes, view: ReceptiveField, layer: LayerField, phase: Phas
         rotation_mode="anchor",
     )
     axes.set_ylim(0)
-    axes.set_title(f"{view.model}: receptive field by layer, in input pixels", loc="left")
+    axes.set_title(f"{view.model}: receptive field by layer, in input {CELL[layer.rank]}s", loc="left")
     if len(axes.lines) > 1:
         axes.legend(loc="best")

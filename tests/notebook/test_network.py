@@ -97,13 +97,14 @@ def test_path_counts_beyond_the_largest_float_keep_their_proportions(tmp_path: P
 def test_what_the_layers_on_the_path_add_is_the_distance_to_the_end(spec: str, layer: str) -> None:
     found = segcompile.receptive_field(spec)[layer]
     phase = found.phase(*found.widest_phase)
-    assert phase.rows is not None and phase.columns is not None
-    ends = {"top": phase.rows.low, "bottom": phase.rows.high, "left": phase.columns.low, "right": phase.columns.high}
+    assert phase.along is not None
+    rows, columns = phase.along
+    ends = {"top": rows.low, "bottom": rows.high, "left": columns.low, "right": columns.high}
     for direction, end in ends.items():
-        path = found.why(direction)  # type: ignore[arg-type]
+        path = found.why(direction)
         assert path[0].index == end and path[-1].node.startswith(layer)
     up, down = (sum(step.pixels or 0 for step in found.why(side)) for side in ("top", "bottom"))
-    assert up + down == phase.rows.width - 1
+    assert up + down == rows.width - 1
 
 
 def test_a_path_that_ends_along_one_axis_is_not_seen_along_the_other(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_a_layer_that_sees_nothing_along_one_axis_sees_nothing(tmp_path: Path) -
         "  - s: {add: [c, input]}\n"
     )
     found = segcompile.receptive_field(path)
-    assert (found["c"].size, found["c"].stride, repr(found["c"].phase(0, 0).rows)) == ((0, 0), (1, 1), "None")
+    assert (found["c"].size, found["c"].stride, found["c"].phase(0, 0).along) == ((0, 0), (1, 1), None)
     assert repr(found["c"]) == "<c, conv: sees nothing: receptive field 0, stride 1>"
     assert (found["s"].size, found["s"].phase(0, 0).size, found["s"].exact) == ((1, 1), (1, 1), True)
     table = CliRunner().invoke(cli, ["rf", str(path)], standalone_mode=False).output
@@ -182,16 +183,23 @@ REFUSED = [
     ("aspp", lambda view: view["aspp.image.pool"].path_counts(), "SC410",
      "no path to `aspp.image.pool` can be counted: it sees the whole image at once"),
     ("unet", lambda view: view["logits"].phase(0, 16), "SC410",
-     "`logits` has no phase 16 horizontally: its fields repeat after 16"),
+     "`logits` has no phase 16 along the width: its fields repeat after 16"),
     ("unet", lambda view: view["logits"].coverage((-1, 0)), "SC410",
-     "`logits` has no phase -1 vertically: its fields repeat after 16"),
+     "`logits` has no phase -1 along the height: its fields repeat after 16"),
+    ("unet", lambda view: view["logits"].phase(3), "SC410",
+     "phase 3 has 1 number; the network has 2 axes, height and width"),
+    ("wavenet", lambda view: view["score"].coverage((0, 0)), "SC410",
+     "phase 0,0 has 2 numbers; the network has 1 axis, length"),
+    ("unet3d", lambda view: view["score"].touched_by(5, 5), "SC410",
+     "the voxel asked for has 2 numbers; the network has 3 axes, depth, height and width"),
+    ("wavenet", lambda view: view["score"].why("top"), "SC410", "a field has no side `top`"),
     ("unet", lambda view: view["logits"].touched_by(-1, 0), "SC410", "`input` has no row -1: its height is 572"),
     ("unet", lambda view: view["logits"].touched_by(range(5, 5), 0), "SC410", "no pixel of `input` is asked for"),
     ("unet", lambda view: view["logits"].touched_by(0, 0, of="imput"), "SC410", "unet has no input `imput`"),
     ("aspp", lambda view: view["aspp.image.pool"].touched_by(5, 5).array(), "SC410",
-     "no output is touched through windows alone: there is no rectangle to draw out"),
+     "no output is touched through windows alone: there is no box to draw out"),
     ("unet", lambda view: view["enc0.conv1"].why("top", (1, 0)), "SC410",
-     "`enc0.conv1` has no phase 1 vertically: its fields repeat after 1"),
+     "`enc0.conv1` has no phase 1 along the height: its fields repeat after 1"),
 ]  # fmt: skip
 
 
@@ -202,7 +210,7 @@ def test_absurd_requests_get_a_diagnostic(spec: str, ask, code: str, message: st
         ask(view)
     (found,) = caught.value.diagnostics
     assert (found.code.code, found.message) == (code, message)
-    assert found.help or "whole image" in message or "rectangle" in message
+    assert found.help or "whole image" in message or "no box" in message
 
 
 def test_a_field_of_a_hundred_million_pixels_is_not_drawn_out(tmp_path: Path) -> None:
@@ -286,7 +294,7 @@ def test_where_nothing_repeats_phases_are_outputs(tmp_path: Path) -> None:
     found = segcompile.receptive_field(path)["s"]
     assert (found.stride, found.period) == (None, (14, 14))
     assert found.coverage((13, 13)).count == 10
-    with pytest.raises(SegcompileError, match="`s` has no output 14 vertically: there are 14"):
+    with pytest.raises(SegcompileError, match="`s` has no output 14 along the height: there are 14"):
         found.coverage((14, 0))
 
 

@@ -25,7 +25,7 @@ def test_a_command_prints_what_the_page_shows(block: str, monkeypatch: pytest.Mo
 
 
 def test_the_python_on_the_page_answers_so() -> None:
-    assert doctest.testfile(str(ROOT / "docs/receptive_fields.md"), module_relative=False) == (0, 11)
+    assert doctest.testfile(str(ROOT / "docs/receptive_fields.md"), module_relative=False) == (0, 12)
 
 
 def rows(heading: str) -> list[list[str]]:

@@ -163,10 +163,15 @@ def test_what_a_pixel_touches_is_data_too() -> None:
     }
 
 
-@pytest.mark.parametrize("pixels", ["1", "a,b", "1,2,3", "-1,0", "1,99999999999", "1,2:3", "1,2:3,4:5,6", "1,٣", ""])
-def test_touching_pixels_are_two_numbers_or_four(pixels: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("pixels", ["a,b", "1,2,3,4", "-1,0", "1,99999999999", "1,2:", "1,2:3,4:5,6", "1,٣", ""])
+def test_a_touching_pixel_is_one_to_three_numbers(pixels: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(lambda: cli.main(["rf", "unet", f"--touches={pixels}"], standalone_mode=False)) == 2
     assert f"`{pixels}` is not Y,X or Y,X:Y,X" in capsys.readouterr().err
+
+
+def test_a_box_has_two_ends_of_the_same_axes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(lambda: cli.main(["rf", "unet", "--touches=1,2:3"], standalone_mode=False)) == 2
+    assert "`1,2:3` has ends of unequal lengths" in capsys.readouterr().err
 
 
 def test_a_rectangle_that_ends_before_it_begins(capsys: pytest.CaptureFixture[str]) -> None:
@@ -381,7 +386,7 @@ def test_what_is_told_is_what_the_api_answers(spec: str, place: int) -> None:
     _, text = rf(spec, "--layer", layer.name, "--phases", "--coverage", "--why", layer.name)
     rows = re.findall(r"^ +(\d+) +(\S+) +(\S+) +(\S+) +(\S+)$", text, re.MULTILINE)
     phases = [phase for phase in layer.phases() if phase.phase[1] == 0]
-    expected = [(p.phase[0], p.rows.low, p.rows.high, p.size[0], p.touched[0]) for p in phases if p.rows]
+    expected = [(p.phase[0], p.along[0].low, p.along[0].high, p.size[0], p.touched[0]) for p in phases if p.along]
     assert [tuple(map(int, row)) for row in rows] == expected
 
     found, counts = layer.coverage(), layer.path_counts()
@@ -393,9 +398,10 @@ def test_what_is_told_is_what_the_api_answers(spec: str, place: int) -> None:
     assert squares == [(min(side, counts.size[0]), min(side, counts.size[1])) for side in sides]
 
     ends = {side: int(end) for side, end in re.findall(r"(top|bottom|left|right) (-?\d+)", text)}
-    rows_seen, columns_seen = layer.phase(*layer.widest_phase).rows, layer.phase(*layer.widest_phase).columns
-    assert rows_seen and (ends["top"], ends["bottom"]) == (rows_seen.low, rows_seen.high)
-    assert columns_seen and (ends["left"], ends["right"]) == (columns_seen.low, columns_seen.high)
+    seen = layer.phase(*layer.widest_phase).along
+    assert seen is not None
+    assert (ends["top"], ends["bottom"]) == (seen[0].low, seen[0].high)
+    assert (ends["left"], ends["right"]) == (seen[1].low, seen[1].high)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a1", "a2", "a3", "b.c1", "b.c2", "d"]), st.fractions(0, 9)), max_size=30))
@@ -411,13 +417,13 @@ ABSURD = [
     (("unet", "--why", "x"),
      "error[SC102 unknown-layer]: there is no layer `x` in unet\n   = help: `segcompile rf SPEC` lists the layers\n"),
     (("unet", "--coverage", "--phase", "16,0"),
-     "error[SC410 field-request]: `logits` has no phase 16 vertically: its fields repeat after 16\n"
+     "error[SC410 field-request]: `logits` has no phase 16 along the height: its fields repeat after 16\n"
      "   = help: 0 to 15\n"),
     (("unet", "--phase", "99,0"),
-     "error[SC410 field-request]: `logits` has no phase 99 vertically: its fields repeat after 16\n"
+     "error[SC410 field-request]: `logits` has no phase 99 along the height: its fields repeat after 16\n"
      "   = help: 0 to 15\n"),
     (("aspp", "--phase", "0,1"),
-     "error[SC410 field-request]: `logits` has no phase 1 horizontally: its fields repeat after 1\n"
+     "error[SC410 field-request]: `logits` has no phase 1 along the width: its fields repeat after 1\n"
      "   = help: there is only phase 0\n"),
     (("unet", "--touches", "0,572"),
      "error[SC410 field-request]: `input` has no column 572: its width is 572\n   = help: columns 0 to 571\n"),
@@ -425,7 +431,7 @@ ABSURD = [
      "error[SC410 field-request]: `input` has no row 900: its height is 572\n   = help: rows 0 to 571\n"),
     ((str(ROOT / "tests/data/odd.yaml"), "--touches", "0,0"),
      "error[SC410 field-request]: odd has 2 inputs, x, y: of which of them is the pixel?\n"
-     "   = help: in Python, `layer.touched_by(y, x, of='x')`\n"),
+     "   = help: in Python, `layer.touched_by(..., of='x')`\n"),
     (("unet", "--plot", "field.gif"),
      "error[SC410 field-request]: `field.gif` is neither a .png nor a .svg file\n   = help: field.svg, for example\n"),
 ]  # fmt: skip
@@ -441,8 +447,8 @@ def test_absurd_requests(arguments: tuple[str, ...], said: str, capsys: pytest.C
     assert data["asked"] == {}
 
 
-@pytest.mark.parametrize("phase", ["1", "a,b", "1,2,3", "-1,0", "1,99999999999"])
-def test_a_phase_is_two_numbers(phase: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("phase", ["", "a,b", "1,2,3,4", "-1,0", "1,99999999999"])
+def test_a_phase_is_one_to_three_numbers(phase: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(lambda: cli.main(["rf", "unet", "--phase", phase], standalone_mode=False)) == 2
     assert f"`{phase}` is not Y,X" in capsys.readouterr().err
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from segcompile.facts.alignment import centre, window_of
 from segcompile.facts.witness import Atlas, Path
 from segcompile.network.graph import Node
-from segcompile.ops import Deconv, Resize, Shape, Window
+from segcompile.ops import CELL, MEDIUM, Deconv, Resize, Shape, Window
 
 _SIDED = 3  # one-sided paddings that are named
 
@@ -24,11 +24,15 @@ _SIDED = 3  # one-sided paddings that are named
 class Kind(Enum):
     """What a layer does to the grid along one axis; the rest (odd kernels at stride 1, crops) moves whole pixels."""
 
-    HALF = "moves its map by half a pixel"
-    POINTS = "keeps pixel 0 over pixel 0"
-    EDGES = "keeps the edges of the image over each other"
+    HALF = "moves its map by half a {cell}"
+    POINTS = "keeps {cell} 0 over {cell} 0"
+    EDGES = "keeps the edges of the {medium} over each other"
     STRETCH = "stretches the map by a fraction"
-    WHOLE = "moves the map by whole pixels"
+    WHOLE = "moves the map by whole {cell}s"
+
+    def told(self, rank: int) -> str:
+        """What a layer of a network of so many axes does."""
+        return self.value.format(cell=CELL[rank], medium=MEDIUM[rank])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,11 @@ def explain(atlas: Atlas, shapes: Mapping[str, Shape], axis: int, join: Node, pa
         return Cause("scales", "bring both to one stride first")
     if Kind.HALF in found:
         node = found[Kind.HALF]
-        return Cause(
-            "half", f"{_shown(node, axis)} moves its map by half a pixel; an odd kernel with equal pads does not"
-        )
+        moved = f"{_shown(node, axis)} {Kind.HALF.told(atlas.graph.rank)}"
+        return Cause("half", f"{moved}; an odd kernel with equal pads does not")
     if Kind.POINTS in found and Kind.EDGES in found:
-        points, edges = (f"{_shown(found[kind], axis)} {kind.value}" for kind in (Kind.POINTS, Kind.EDGES))
+        kinds = (Kind.POINTS, Kind.EDGES)
+        points, edges = (f"{_shown(found[kind], axis)} {kind.told(atlas.graph.rank)}" for kind in kinds)
         return Cause("mixed", f"{points}, {edges}; one kind throughout would agree")
     if join.op.aligns != "none":
         message = f"`align: {join.op.aligns}` goes by the sizes alone; a `crop` cuts where the maps lie over each other"
@@ -129,7 +133,7 @@ def _stretched(node: Node, shapes: Mapping[str, Shape], axis: int) -> Cause:
     if node.op.align_corners:
         help = f"`{node.layer}` lays corners on corners (`align_corners`) and so stretches the map: leave it out"
         return Cause("corners", help)
-    help = f"`{node.layer}` makes {want} pixels of {have}, which is no whole factor"
+    help = f"`{node.layer}` makes {want} {CELL[len(shapes[node.name].size)]}s of {have}, which is no whole factor"
     if have > 1 and want > 1 and ((want - 1) % (have - 1) == 0 or (have - 1) % (want - 1) == 0):
         help += f"; `align_corners: yes` makes {want - 1} steps of {have - 1}, which is one"
     return Cause("stretch", help)

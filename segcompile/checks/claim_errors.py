@@ -13,7 +13,7 @@ from segcompile.facts.given import Of, given_values
 from segcompile.facts.pairs import show
 from segcompile.facts.unknown import why_unknown
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Conv
+from segcompile.ops import MEDIUM, Conv
 from segcompile.text.errors import Diagnostic, Label, Span, finding
 
 _CODE = {
@@ -115,7 +115,7 @@ def _size_changed(verdict: Verdict, subject: Subject) -> Span | None:
     node = nodes_of(verdict.claim.result, subject.graph)[-1]
     while (before := node.inputs[0]) in subject.facts and subject.facts[before].shape.size != verdict.claimed:
         node = subject.graph.by_name[before]
-    strided = node.op.sliding is not None and node.op.sliding.stride != (1, 1)
+    strided = node.op.sliding is not None and max(node.op.sliding.stride) > 1
     tried = ("stride", "kernel", "pad") if strided else ("kernel", "pad")
     return next((node.origin.attributes[name] for name in tried if name in node.origin.attributes), None)
 
@@ -131,7 +131,7 @@ def _why(verdict: Verdict, subject: Subject) -> str:
         graph, facts = subject.graph, subject.facts
         node = nodes_of(verdict.claim.result, graph)[-1].name
         if any(field.whole for field in facts[node].fields):
-            return "behind a whole-image op every output sees the whole image"
+            return f"behind a whole-image op every output sees the whole {MEDIUM[graph.rank]}"
         if all(field.sets for field in facts[node].fields):
             return "branches of unequal stride come before it"
         return f"the field {why_unknown(graph, shapes_in(graph, facts), subject.fields, node)}"

@@ -9,10 +9,10 @@ from fractions import Fraction
 from segcompile.checks.causes import Cause, explain
 from segcompile.checks.subject import Subject
 from segcompile.facts.alignment import MOST_MAPS, Arrival, Coordinates, Places, arrivals
-from segcompile.facts.pairs import pixels
+from segcompile.facts.pairs import input_cells
 from segcompile.facts.witness import Atlas, Path, counted
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXIS_NAMES, Shape
+from segcompile.ops import AXIS_NAMES, CELL, Shape
 from segcompile.text.errors import Diagnostic, finding
 
 _EXPLAINED = 100  # joins that are looked into; a network with more of them has one cause
@@ -23,6 +23,7 @@ class Gap:
     """Two inputs of a join that lie apart along one axis: which, and the map that each gives the join's output."""
 
     axis: int
+    rank: int
     inputs: tuple[int, int]
     maps: tuple[Coordinates, Coordinates]
     size: int | None  # of the output, in pixels
@@ -36,9 +37,9 @@ class Gap:
 
     def __str__(self) -> str:
         one, other = self.maps
-        far = f"{pixels(self.distance)} apart"
+        far = f"{input_cells(self.distance, self.rank)} apart"
         if one.scale != other.scale:
-            text = f"of {one.scale} and {other.scale} input pixels a step"
+            text = f"of {one.scale} and {other.scale} input {CELL[self.rank]}s a step"
             return f"{text}, up to {far}" if self.size is not None else text
         steps = self.distance / one.scale
         return f"that lie {far}" + (f" ({steps} of a step)" if one.scale != 1 and steps < 1 else "")
@@ -110,8 +111,10 @@ def _gap(node: Node, axis: int, shapes: Mapping[str, Shape], places: Places) -> 
     for index, maps in found[1:]:
         first, start = found[0][1], found[0][0]
         if maps is not first and not set(maps) & set(first):
-            size = shapes[node.name].size[axis]
-            return Gap(axis, (start, index), (first[0], maps[0]), size if isinstance(size, int) else None)
+            sizes = shapes[node.name].size
+            size = sizes[axis]
+            known = size if isinstance(size, int) else None
+            return Gap(axis, len(sizes), (start, index), (first[0], maps[0]), known)
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from segcompile.checks.subject import Subject
 from segcompile.facts.pairs import show
 from segcompile.network.graph import Node
-from segcompile.ops import Crop
+from segcompile.ops import CELL, Crop
 from segcompile.ops.base import Sliding
 from segcompile.text.errors import Diagnostic, finding
 
@@ -54,7 +54,7 @@ def check_fields(subject: Subject) -> Iterator[Diagnostic]:
         node, size = next((pair for pair in found if pair[1] > most), (None, 0))
         if node is not None and node not in said:
             said.append(node)
-            sees = f"{node.layer} sees {size} pixels across"
+            sees = f"{node.layer} sees {size} {CELL[graph.rank]}s across"
             message = f"{sees}; on an input of {max(known)} its outermost taps meet only padding"
             help = f"give it an input of {size // 2 + 1} or more, or make a kernel, a dilation or a stride smaller"
             yield finding("SC408", message, node.origin.span, help=help)

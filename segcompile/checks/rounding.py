@@ -10,7 +10,7 @@ from segcompile.checks.subject import Subject
 from segcompile.facts.size_set import SizeSet, fulfilling
 from segcompile.facts.sizes import AxisSizes
 from segcompile.network.graph import Node
-from segcompile.ops import AnySize, Op, Resize, Shape, Size, Undecidable
+from segcompile.ops import CELL, AnySize, Op, Resize, Shape, Size, Undecidable
 from segcompile.ops.resampling import limit_ratio
 from segcompile.ops.size import difference
 from segcompile.text.errors import Diagnostic, finding
@@ -47,20 +47,20 @@ def _along(node: Node, axis: int, shapes: Mapping[str, Shape], sizes: AxisSizes 
     extents = [shapes[name].size[axis] for name in node.inputs]
     try:
         if node.op.joins:
-            return next(_of_join(node, node.op, extents, sizes), None)
+            return next(_of_join(node, node.op, CELL[len(shapes[node.name].size)], extents, sizes), None)
         return _of_resize(node, node.op, extents, sizes) if isinstance(node.op, Resize) else None
     except Undecidable:
         return None  # more residues than can be written down
 
 
-def _of_join(node: Node, op: Op, extents: list[Size], sizes: AxisSizes) -> Iterator[_Told]:
+def _of_join(node: Node, op: Op, cell: str, extents: list[Size], sizes: AxisSizes) -> Iterator[_Told]:
     """What an `align` cuts off, or puts, before the first pixel of an input."""
     verb = "cuts off" if op.aligns == "center_crop" else "puts before"
     for index, name in enumerate(node.inputs):
         shift = op.shift(extents, index)
         if isinstance(shift, int):
             continue
-        message = f"the pixels that it {verb} {_layer(name)} depend on {shift.symbol}"
+        message = f"the {cell}s that it {verb} {_layer(name)} depend on {shift.symbol}"
         if shift.step:
             yield _Told(node, f"{message}, and grow with it", "bring both inputs to one stride first")
             continue
@@ -101,14 +101,14 @@ def _remedy(slack: Size, sizes: AxisSizes) -> str | None:
     """Which legal sizes make a difference vanish; None if all do."""
     zero = fulfilling(slack, equal=True) if isinstance(slack, AnySize) else None
     if zero is None:
-        return None if slack == 0 else "no size of the image keeps it constant: resize by a factor, and crop or pad"
+        return None if slack == 0 else "no size of the input keeps it constant: resize by a factor, and crop or pad"
     kept = sizes.legal & zero
     if kept == sizes.legal:
         return None
     if sizes.exact is not None and sizes.exact.residues and sizes.exact & kept == sizes.exact:
         return f"it is constant at the sizes where no stride rounds: {sizes.exact}"
     if not kept.residues:
-        return "no size of the image keeps it constant: resize by a factor, and crop or pad"
+        return "no size of the input keeps it constant: resize by a factor, and crop or pad"
     return f"it is constant at {kept}"
 
 

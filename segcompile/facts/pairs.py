@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from segcompile.ops import AnySize, Size
+from segcompile.ops import CELL, AnySize, Size
 from segcompile.ops.size import times
 
 Value = Size | Fraction | None
@@ -18,6 +18,6 @@ def show(each: PerAxis) -> str:
     return str(each[0]) if len(set(each)) == 1 else "x".join(map(str, each))
 
 
-def pixels(count: Fraction | int) -> str:
-    """`1/2 input pixel`, `3 input pixels`."""
-    return f"{count} input pixel{'' if count <= 1 else 's'}"
+def input_cells(count: Fraction | int, rank: int) -> str:
+    """`1/2 input pixel`, `3 input samples`."""
+    return f"{count} input {CELL[rank]}{'' if count <= 1 else 's'}"

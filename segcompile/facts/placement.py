@@ -13,7 +13,7 @@ from segcompile.facts.fit import fit
 from segcompile.facts.shapes import infer_shapes, made_symbolic
 from segcompile.facts.sizes import AxisSizes, Sizes
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AnySize, Shape, Size
+from segcompile.ops import CELL, MEDIUM, AnySize, Shape, Size
 from segcompile.text.errors import Findings, SegcompileError
 
 _USUAL_SIZES = (256, 512, 1024, 2048)  # where the spec leaves the size open: training crops, the smallest first
@@ -55,7 +55,7 @@ def place_outputs(graph: Graph) -> Placement:
         free, sizes = fit(replace(graph, inputs=made_symbolic(graph)), Findings())
     except SegcompileError as error:
         why = error.diagnostics[0].message
-        raise NoPlacement(f"which sizes of images fit is not known: {why}", main) from error
+        raise NoPlacement(f"which sizes of {MEDIUM[graph.rank]}s fit is not known: {why}", main) from error
     reason = NoPlacement("no usual size fits the network; give the input a size", main)
     for shapes in _at_numbers(graph, sizes):
         try:
@@ -97,7 +97,7 @@ def _lies(graph: Graph, shapes: Mapping[str, Shape]) -> tuple[_Axis, ...]:
     (image,), (main, *others) = (shapes[name].size for name in graph.inputs), heads
     lies = {
         head: tuple(
-            _axis(node, size, output, maps.first)
+            _axis(graph.rank, node, size, output, maps.first)
             for size, output, maps in zip(image, shapes[node.name].size, places[node.name], strict=True)
         )
         for head, node in heads.items()
@@ -108,16 +108,18 @@ def _lies(graph: Graph, shapes: Mapping[str, Shape]) -> tuple[_Axis, ...]:
     return lies[main]
 
 
-def _axis(node: Node, size: Size, output: Size, place: Coordinates | None) -> _Axis:
+def _axis(rank: int, node: Node, size: Size, output: Size, place: Coordinates | None) -> _Axis:
     """How an output lies over the image. One of the image's size, which a resize or a crop gave it, lies pixel on
     pixel, whatever the strides before: their coordinates are a fraction of a stride off."""
     assert isinstance(size, int) and isinstance(output, int)
+    medium = MEDIUM[rank]
     if output == size and (place is None or Fraction(1, 2) < place.scale < 2):
         return _Axis(size, output)
     if place is None:
-        raise NoPlacement(f"where `{node.layer}` lies over the image is not known", node)
+        raise NoPlacement(f"where `{node.layer}` lies over the {medium} is not known", node)
     if place.scale < 1 or place.scale.denominator != 1:
-        raise NoPlacement(f"a step of `{node.layer}` is {place.scale} pixels of the image, not a whole number", node)
+        step = f"a step of `{node.layer}` is {place.scale} {CELL[rank]}s of the {medium}"
+        raise NoPlacement(f"{step}, not a whole number", node)
     first = floor(place.shift - (place.scale - 1) / 2)
     return _Axis(size, output, int(place.scale), max(0, first), float(place.shift))
 
@@ -126,7 +128,7 @@ def _check_steps(lies: tuple[_Axis, ...], shape: Shape, node: Node) -> None:
     """Raise NoPlacement where an output does not grow with the image as its steps would have it."""
     for lie, size in zip(lies, shape.size, strict=True):
         if not isinstance(size, AnySize) or size.slope * lie.stride != 1:
-            reason = f"`{node.layer}` does not lie evenly over the image: it joins maps of unequal steps"
+            reason = f"`{node.layer}` does not lie evenly over the {MEDIUM[len(lies)]}: it joins maps of unequal steps"
             raise NoPlacement(reason, node)
 
 

@@ -8,7 +8,7 @@ from segcompile.facts.given import Of, given_values
 from segcompile.facts.size_set import SizeSet
 from segcompile.facts.sizes import find_sizes
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXIS_NAMES, SYMBOLS, AnySize, Refusal, Shape, Size, Undecidable
+from segcompile.ops import AXIS_NAMES, CELL, MEDIUM, SYMBOLS, AnySize, Refusal, Shape, Size, Undecidable
 from segcompile.text.errors import Findings, Label
 
 LARGEST = 2**40  # channels, or pixels a side
@@ -74,7 +74,7 @@ def _shape(node: Node, inputs: list[Shape]) -> Shape:
     try:
         return _within_bounds(node.op.result(inputs))
     except Undecidable as why:
-        message = f"the size cannot be stated for any image: {why}"
+        message = f"the size cannot be stated for any {MEDIUM.get(axes, 'input')}: {why}"
         raise Refusal("SC310", message, None, "give the input a size") from None
 
 
@@ -84,7 +84,8 @@ def _within_bounds(shape: Shape) -> Shape:
     for size in shape.size:
         numbers += [size] if isinstance(size, int) else [size.step, abs(size.plus)]
     if max(numbers) > LARGEST:
-        raise Refusal("SC111", f"a result of more than {LARGEST:,} channels or pixels a side", None)
+        cells = f" or {CELL[len(shape.size)]}s a side" if shape.size else ""
+        raise Refusal("SC111", f"a result of more than {LARGEST:,} channels{cells}", None)
     return shape
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from segcompile.facts.receptive_field import Fields
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Shape, Undecidable
+from segcompile.ops import MEDIUM, Shape, Undecidable
 
 TOO_WIDE = "is too wide, or has too many phases, to be listed"
 
@@ -17,7 +17,8 @@ def why_unknown(graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str, 
     for item in graph.nodes:
         if item.name in before and any(not field.sets and not field.whole for field in fields[item.name]):
             why = _by_size(item, shapes, fields)
-            return f"depends on the image's size, from `{item.layer}` on: {why}" if why is not None else TOO_WIDE
+            size = f"the {MEDIUM[graph.rank]}'s size"
+            return f"depends on {size}, from `{item.layer}` on: {why}" if why is not None else TOO_WIDE
     return TOO_WIDE
 
 

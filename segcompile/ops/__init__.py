@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
+from segcompile.ops.axes import AXIS_NAMES, CELL, ENDS, LINES, MEDIUM, SYMBOLS
 from segcompile.ops.base import (
-    AXIS_NAMES,
-    CELL,
-    ENDS,
     IDENTITY,
-    LINES,
-    MEDIUM,
-    SYMBOLS,
     Init,
     Op,
     Parameter,

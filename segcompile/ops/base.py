@@ -10,20 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from segcompile.ops.axes import CELL
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import AnySize, Size, times
-
-# The names of a network's axes, outermost first, and the symbols of their sizes where these may be any: by its rank.
-AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
-SYMBOLS = {1: "L", 2: "HW", 3: "DHW"}
-LINES = {1: ("samples",), 2: ("rows", "columns"), 3: ("slices", "rows", "columns")}  # what is counted along each axis
-ENDS = {
-    1: (("start", "end"),),
-    2: (("top", "bottom"), ("left", "right")),
-    3: (("front", "back"), ("top", "bottom"), ("left", "right")),
-}
-CELL = {1: "sample", 2: "pixel", 3: "voxel"}  # of an input
-MEDIUM = {1: "signal", 2: "image", 3: "volume"}  # an input
 
 
 class Reads(Enum):
@@ -363,7 +352,7 @@ def dilated_pads(op: Op, mode: str, factor: tuple[int, ...]) -> tuple[tuple[int,
     pads = [op.pads(axis) for axis in range(len(factor))]
     if mode != "zero" and any(after and times > 1 for (_, after), times in zip(pads, factor, strict=True)):
         help = "`mode: zero`, or padding before the map only"
-        raise Refusal("SC507", f"pads by `{mode}`, and a denser map ends with other pixels", "mode", help)
+        raise Refusal("SC507", f"pads by `{mode}`, and a denser map ends with other {CELL[len(factor)]}s", "mode", help)
     return tuple((before * times, after * times) for (before, after), times in zip(pads, factor, strict=True))
 
 

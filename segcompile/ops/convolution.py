@@ -7,6 +7,7 @@ from functools import partial
 from math import gcd
 from typing import ClassVar, Literal, Self
 
+from segcompile.ops.axes import CELL
 from segcompile.ops.base import (
     NO_PIXELS,
     ONE,
@@ -116,7 +117,7 @@ class Conv(Op):
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
         for axis, size in enumerate(shapes[0].size):
             if self.mode == "reflect":
-                yield reflects(axis, size, self.pads(axis), "pad")
+                yield reflects(axis, shapes[0].size, self.pads(axis), "pad")
             yield Need(axis, output.size[axis] - 1, partial(self._no_window, axis, size))
 
     def _span(self, axis: int) -> int:
@@ -127,8 +128,9 @@ class Conv(Op):
 
     def _no_window(self, axis: int, size: Size) -> Refusal:
         (before, after), span = self.pads(axis), self._span(axis)
-        message = f"{size} pixels with padding {before} + {after} hold no window of {span}"
-        return Refusal("SC303", message, "kernel", f"the input needs at least {span - before - after} pixels here")
+        cells = f"{CELL[len(self.kernel)]}s"
+        message = f"{size} {cells} with padding {before} + {after} hold no window of {span}"
+        return Refusal("SC303", message, "kernel", f"the input needs at least {span - before - after} {cells} here")
 
     def dilated(self, factor: tuple[int, ...]) -> Op:
         return on_denser(self, self.sliding, self.mode, factor)
@@ -226,7 +228,7 @@ class Deconv(Op):
 
     def _nothing_left(self, axis: int, size: Size) -> Refusal:
         before, after = self.pads(axis)
-        return Refusal("SC303", f"padding {before} + {after} leaves nothing of {size} pixels", "pad")
+        return Refusal("SC303", f"padding {before} + {after} leaves nothing of {size} {CELL[len(self.kernel)]}s", "pad")
 
     def dilated(self, factor: tuple[int, ...]) -> Op:
         raise too_late()

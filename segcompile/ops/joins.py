@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, ClassVar, Literal
 
+from segcompile.ops.axes import CELL
 from segcompile.ops.base import IDENTITY, Number, Op, Reads, Shape, Window
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import AnySize, Size, Undecidable, constant, difference, least, most
@@ -75,16 +76,18 @@ def _apart(shapes: Sequence[Shape]) -> Refusal:
     found = _spread(shapes)
     if found is None:
         return Refusal("SC302", message, None, "`align: center_crop`, `align: pad` or a crop")
-    return Refusal("SC302", message, None, _SPREAD, named=found)
+    return Refusal("SC302", message, None, _spreading(shapes), named=found)
 
 
 def _aligned_away(align: str, shapes: Sequence[Shape], found: tuple[int, int]) -> Refusal:
     large, single = (shapes[index] for index in found)
-    what = f"cuts {large} down to {single}" if align == "center_crop" else f"puts zeros around the pixel of {single}"
-    return Refusal("SC313", f"`align: {align}` {what}", "align", f"{_SPREAD}, without `align`", named=found)
+    zeros = f"puts zeros around the {CELL[len(single.size)]} of {single}"
+    what = f"cuts {large} down to {single}" if align == "center_crop" else zeros
+    return Refusal("SC313", f"`align: {align}` {what}", "align", f"{_spreading(shapes)}, without `align`", named=found)
 
 
-_SPREAD = "`resize: {0}` behind `{1}` spreads its one pixel over the other map"
+def _spreading(shapes: Sequence[Shape]) -> str:
+    return f"`resize: {{0}}` behind `{{1}}` spreads its one {CELL[len(shapes[0].size)]} over the other map"
 
 
 def _spread(shapes: Sequence[Shape]) -> tuple[int, int] | None:

@@ -6,9 +6,10 @@ A number either meets a need or does not. A symbolic size meets it at some sizes
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from segcompile.ops.axes import CELL
 from segcompile.ops.size import AnySize, Size
 
 
@@ -74,11 +75,12 @@ def least_size(slack: AnySize, residue: int, equal: bool = False) -> int | None:
     return residue + turns * slack.period or slack.period  # an image has at least one pixel
 
 
-def reflects(axis: int, size: Size, pads: tuple[int, int], attribute: str) -> Need:
-    """More pixels than a reflection takes of them."""
+def reflects(axis: int, sizes: Sequence[Size], pads: tuple[int, int], attribute: str) -> Need:
+    """More pixels along an axis than a reflection takes of them."""
+    size = sizes[axis]
 
     def refusal() -> Refusal:
         help = f"at most {size - 1} here" if isinstance(size, int) else None
-        return Refusal("SC317", f"{size} pixels cannot be reflected over {max(pads)}", attribute, help)
+        return Refusal("SC317", f"{size} {CELL[len(sizes)]}s cannot be reflected over {max(pads)}", attribute, help)
 
     return Need(axis, size - 1 - max(pads), refusal)

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from segcompile.ops.axes import CELL
 from segcompile.ops.base import ZEROS, Init, Number, Op, Parameter, Positive, Reads, Shape
 from segcompile.ops.convolution import check_groups
 from segcompile.ops.needs import Refusal
@@ -77,7 +78,7 @@ class InstanceNorm(Op):
         return channels
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        _check_many(shapes[0].size, "instance norm of one pixel")
+        _check_many(shapes[0].size, f"instance norm of one {CELL[len(shapes[0].size)]}")
         return shapes[0]
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, ClassVar, Literal, Self
 
+from segcompile.ops.axes import CELL
 from segcompile.ops.base import (
     ONE,
     UNPADDED,
@@ -94,8 +95,9 @@ class Pool(Op):
 
     def _no_window(self, axis: int, size: Size) -> Refusal:
         before, after = self.pads(axis)
-        message = f"{size} pixels with padding {before} + {after} hold no window of {self.spans[axis]}"
-        help = f"the input needs at least {self.spans[axis] - before - after} pixels here"
+        cells = f"{CELL[len(self.kernel)]}s"
+        message = f"{size} {cells} with padding {before} + {after} hold no window of {self.spans[axis]}"
+        help = f"the input needs at least {self.spans[axis] - before - after} {cells} here"
         return Refusal("SC303", message, "kernel", help)
 
     def dilated(self, factor: tuple[int, ...]) -> Op:
@@ -107,7 +109,7 @@ class Pool(Op):
         for axis, span in enumerate(found.spans):
             most = max(found.pads(axis))
             if 2 * most > span:
-                message = f"would pad by {most} pixels, more than half its dilated kernel of {span}"
+                message = f"would pad by {most} {CELL[len(factor)]}s, more than half its dilated kernel of {span}"
                 raise Refusal("SC507", message, "pad", "a smaller padding, or a larger kernel")
         return found
 

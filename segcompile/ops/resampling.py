@@ -9,6 +9,7 @@ from math import gcd
 from operator import mul
 from typing import Annotated, ClassVar, Literal
 
+from segcompile.ops.axes import CELL
 from segcompile.ops.base import (
     UNPADDED,
     Flag,
@@ -46,7 +47,9 @@ class Crop(Op):
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
         for axis, (have, want) in enumerate(zip(*(shape.size for shape in shapes), strict=True)):
             offset = self.offset[axis] if self.offset else 0
-            yield Need(axis, difference(have, want) - offset, partial(_uncovered, have, offset, want))
+            yield Need(
+                axis, difference(have, want) - offset, partial(_uncovered, CELL[len(output.size)], have, offset, want)
+            )
 
     def unpadded(self) -> Op:
         return self.model_copy(update={"offset": None})
@@ -74,7 +77,7 @@ class Pad(Op):
     def pads(self, axis: int) -> tuple[int, int]:
         amount = self.amount[axis]
         if isinstance(amount, str):
-            raise Refusal("SC315", f"`{amount}` belongs to a window; a pad needs a number of pixels", "amount")
+            raise Refusal("SC315", f"`{amount}` belongs to a window; a pad needs a number", "amount")
         return amount
 
     @property
@@ -92,8 +95,8 @@ class Pad(Op):
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
         if self.mode == "reflect":
-            for axis, size in enumerate(shapes[0].size):
-                yield reflects(axis, size, self.pads(axis), "amount")
+            for axis in range(len(self.amount)):
+                yield reflects(axis, shapes[0].size, self.pads(axis), "amount")
 
     def dilated(self, factor: tuple[int, ...]) -> Op:
         return self.model_copy(update={"amount": dilated_pads(self, self.mode, factor)})
@@ -171,6 +174,6 @@ def limit_ratio(have: Size, want: Size) -> Fraction | None:
     return None
 
 
-def _uncovered(have: Size, offset: int, want: Size) -> Refusal:
-    message = f"{have} pixels from offset {offset} do not cover the reference's {want}"
+def _uncovered(cell: str, have: Size, offset: int, want: Size) -> Refusal:
+    message = f"{have} {cell}s from offset {offset} do not cover the reference's {want}"
     return Refusal("SC302", message, None, "pad the input, or crop another layer")

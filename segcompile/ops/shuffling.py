@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar
 
+from segcompile.ops.axes import CELL
 from segcompile.ops.base import Op, Positive, Shape, Window, too_late
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import Size, difference
@@ -27,7 +28,7 @@ class PixelShuffle(Op):
         patch = self.factor ** len(source.size)
         if source.channels % patch:
             sides = " x ".join([str(self.factor)] * len(source.size))
-            message = f"{source.channels} channels do not make patches of {sides} pixels"
+            message = f"{source.channels} channels do not make patches of {sides} {CELL[len(source.size)]}s"
             raise Refusal("SC308", message, "factor", f"a multiple of {patch} channels before it")
         return Shape(source.channels // patch, tuple(size * self.factor for size in source.size))
 
@@ -57,14 +58,14 @@ class SpaceToDepth(Op):
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
         for axis, size in enumerate(shapes[0].size):
             rest = difference(size, size // self.factor * self.factor)
-            yield Need(axis, rest, partial(self._cannot_split, size), equal=True)
+            yield Need(axis, rest, partial(self._cannot_split, CELL[len(shapes[0].size)], size), equal=True)
 
-    def _cannot_split(self, size: Size) -> Refusal:
-        message = f"{size} pixels cannot be split into patches of {self.factor}"
-        return Refusal("SC308", message, "factor", f"a multiple of {self.factor} pixels before it")
+    def _cannot_split(self, cell: str, size: Size) -> Refusal:
+        message = f"{size} {cell}s cannot be split into patches of {self.factor}"
+        return Refusal("SC308", message, "factor", f"a multiple of {self.factor} {cell}s before it")
 
     def dilated(self, factor: tuple[int, ...]) -> Op:
-        message = "takes neighbouring pixels together, which lie further apart without these strides"
+        message = f"takes neighbouring {CELL[len(factor)]}s together, which lie further apart without these strides"
         raise Refusal("SC507", message, None, "`replace` it first: it has no dilation")
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:

@@ -91,7 +91,7 @@ def times(*sizes: Size) -> str:
 def _floored(size: AnySize, divisor: int) -> AnySize:
     turns = divisor // gcd(size.step, divisor)  # so many periods on, the value has moved by whole divisors
     if size.period * turns > MAX_PERIOD:
-        raise Undecidable(f"({size}) // {divisor} repeats itself only after {size.period * turns:,} pixels")
+        raise Undecidable(f"({size}) // {divisor} repeats itself only after {size.period * turns:,} sizes")
     values = [(turn * size.step + value + size.plus) // divisor for turn in range(turns) for value in size.table]
     return tabulate(size.symbol, size.step * turns // divisor, values)
 
@@ -157,12 +157,12 @@ def difference(a: Size, b: Size) -> Size:
 
 
 def least(sizes: Sequence[Size]) -> Size:
-    """The smallest. Raises Undecidable where that depends on how large the image is."""
+    """The smallest. Raises Undecidable where that depends on how large the input is."""
     return _extreme(sizes, min)
 
 
 def most(sizes: Sequence[Size]) -> Size:
-    """The largest. Raises Undecidable where that depends on how large the image is."""
+    """The largest. Raises Undecidable where that depends on how large the input is."""
     return _extreme(sizes, max)
 
 
@@ -182,7 +182,7 @@ def _either(a: Size, b: Size, choose: Callable[[int, int], int]) -> Size:
         return constant(_combined(a, b, choose))
     sign = 1 if gap.step > 0 else -1
     if any(sign * gap.at(size) < 0 for size in range(1, gap.period + 1)):  # of each residue the least size decides
-        raise Undecidable(f"which of {a} and {b} is smaller depends on how large the image is")
+        raise Undecidable(f"which of {a} and {b} is smaller depends on how large the input is")
     return a if choose(sign, 0) == sign else b
 
 
@@ -191,6 +191,6 @@ def _combined(a: AnySize, b: AnySize, rule: Callable[[int, int], int]) -> AnySiz
     """rule(a, b) at every size, where the rule of two steps is the step: a difference, the extreme of equal slopes."""
     period = lcm(a.period, b.period)
     if period > MAX_PERIOD:
-        raise Undecidable(f"({a}) and ({b}) together repeat themselves only after {period:,} pixels")
+        raise Undecidable(f"({a}) and ({b}) together repeat themselves only after {period:,} sizes")
     step = rule(a.step * (period // a.period), b.step * (period // b.period))
     return tabulate(a.symbol, step, [rule(a.at(r), b.at(r)) for r in range(period)])

@@ -9,10 +9,10 @@ from fractions import Fraction
 from segcompile.facts.alignment import Coordinates, place_inputs, place_node
 from segcompile.facts.fit import fit
 from segcompile.facts.given import Of, given_values
-from segcompile.facts.pairs import pixels
+from segcompile.facts.pairs import input_cells
 from segcompile.facts.witness import Atlas
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXIS_NAMES, Crop, Refusal, Shape
+from segcompile.ops import AXIS_NAMES, CELL, Crop, Refusal, Shape
 from segcompile.passes.disputed_crops import Dispute, find_dispute, report_disputes
 from segcompile.passes.unplaced import why_unplaced
 from segcompile.passes.whole_crops import whole_offset_help
@@ -74,7 +74,7 @@ class _Surveyor:
 
     def _along(self, node: Node, axis: int) -> int | Refusal:
         """n such that source pixel p + n lies where reference pixel p does, along the first paths; or why not."""
-        names = [self.atlas.graph.layer_of(name) for name in node.inputs]
+        rank, names = self.atlas.graph.rank, [self.atlas.graph.layer_of(name) for name in node.inputs]
         maps = [self.atlas.places[name][axis].first for name in node.inputs]
         for tensor, name, place in zip(node.inputs, names, maps, strict=True):
             if place is None:
@@ -82,12 +82,12 @@ class _Surveyor:
                 return Refusal("SC305", f"cannot be aligned: `{name}` has no position, as {why}", None, help)
         source, reference = (place for place in maps if place is not None)
         if source.scale != reference.scale:
-            return _unequal(names, source, reference)
+            return _unequal(rank, names, source, reference)
         offset = _offset_between(source, reference)
         message = f"would have to be cropped by {offset}"
         if offset.denominator != 1:
             help = whole_offset_help(self.atlas, self.shapes, node, axis, offset)
-            return Refusal("SC307", f"{message}, which is not a whole pixel", None, help)
+            return Refusal("SC307", f"{message}, which is not a whole {CELL[rank]}", None, help)
         return int(offset) if offset >= 0 else self._negative(node, axis, offset, source)
 
     def _negative(self, node: Node, axis: int, offset: Fraction, source: Coordinates) -> Refusal:
@@ -96,7 +96,7 @@ class _Surveyor:
         message = (
             f"would have to be cropped by {offset}: `{self.atlas.graph.layer_of(one[-1])}` starts inside its reference"
         )
-        more = f"{pixels(-offset * source.scale)} more of padding"
+        more = f"{input_cells(-offset * source.scale, self.atlas.graph.rank)} more of padding"
         help = f"{more} {start} `{node.layer}`, or crop the reference instead"
         return Refusal("SC306", message, None, help)
 
@@ -106,8 +106,8 @@ def _offset_between(source: Coordinates, reference: Coordinates) -> Fraction:
     return (reference.shift - source.shift) / source.scale
 
 
-def _unequal(names: Sequence[str], source: Coordinates, reference: Coordinates) -> Refusal:
-    message = f"has {pixels(source.scale)} a step, its reference `{names[1]}` has {reference.scale}"
+def _unequal(rank: int, names: Sequence[str], source: Coordinates, reference: Coordinates) -> Refusal:
+    message = f"has {input_cells(source.scale, rank)} a step, its reference `{names[1]}` has {reference.scale}"
     ratio = reference.scale / source.scale
     if ratio.denominator == 1:
         help = f"downsample `{names[0]}` by {ratio} first, or upsample `{names[1]}`"

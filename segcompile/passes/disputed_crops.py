@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from segcompile.facts.alignment import Coordinates
 from segcompile.facts.witness import Atlas, Path, counted
 from segcompile.network.graph import Node
-from segcompile.ops import AXIS_NAMES
+from segcompile.ops import AXIS_NAMES, CELL
 from segcompile.text.errors import Findings
 
 
@@ -44,14 +44,15 @@ def _along(atlas: Atlas, crop: Node, axis: int, offset: int) -> Dispute | None:
         odd = next((entry for entry, item in enumerate(ours) if item not in theirs), None)
         if odd is not None:
             left, right, join = atlas.forked(name, (0, odd), axis)
-            return Dispute(crop, axis, offset, _otherwise(theirs[0], ours[odd], offset, sign), (left, right), join)
+            otherwise = _otherwise(atlas.graph.rank, theirs[0], ours[odd], offset, sign)
+            return Dispute(crop, axis, offset, otherwise, (left, right), join)
     return None
 
 
-def _otherwise(known: Coordinates, odd: Coordinates, offset: int, sign: int) -> str:
+def _otherwise(rank: int, known: Coordinates, odd: Coordinates, offset: int, sign: int) -> str:
     """The offset that lays `odd`, the source's (sign -1) or the reference's, on the other's `known` map."""
     if known.scale != odd.scale:
-        return "by no number of pixels"
+        return f"by no number of {CELL[rank]}s"
     return f"by {offset + sign * (odd.shift - known.shift) / known.scale}"
 
 

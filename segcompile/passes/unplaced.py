@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from segcompile.facts.witness import Atlas
 from segcompile.network.graph import Node
-from segcompile.ops import Shape, Undecidable
+from segcompile.ops import CELL, MEDIUM, Shape, Undecidable
 
 _OFFSET = "give the crop an `offset`"
 _SIZE = "give the input a size, or the crop an `offset`"
@@ -17,19 +17,19 @@ def why_unplaced(atlas: Atlas, shapes: Mapping[str, Shape], name: str, axis: int
     while name in atlas.graph.by_name:
         node = atlas.graph.by_name[name]
         if any(atlas.places[source][axis].every for source in node.read):
-            return _lost(node, shapes, axis)
+            return _lost(node, shapes, axis, atlas.graph.rank)
         name = node.inputs[0]
     return f"`{name}` is not of the first input's size", _OFFSET
 
 
-def _lost(node: Node, shapes: Mapping[str, Shape], axis: int) -> tuple[str, str]:
+def _lost(node: Node, shapes: Mapping[str, Shape], axis: int, rank: int) -> tuple[str, str]:
     """What this node does to the positions of its inputs."""
     if node.op.whole_image or not shapes[node.name].size:
-        return f"`{node.layer}` mixes the whole image", _OFFSET
+        return f"`{node.layer}` mixes the whole {MEDIUM[rank]}", _OFFSET
     try:
         window = node.op.window(axis, [shapes[source].size[axis] for source in node.inputs], 0)
     except Undecidable:
-        return f"the scale of `{node.layer}` depends on the image's size", _SIZE
+        return f"the scale of `{node.layer}` depends on the {MEDIUM[rank]}'s size", _SIZE
     if window is not None and window.stride == 0:
-        return f"`{node.layer}` stretches one pixel over a map", _OFFSET
+        return f"`{node.layer}` stretches one {CELL[rank]} over a map", _OFFSET
     return f"numbers become too large at `{node.layer}`", _OFFSET

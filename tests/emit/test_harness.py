@@ -17,7 +17,7 @@ NONE = {
         "input: {channels: 3, size: 64}\nlayers:\n  - a: {conv: 2, kernel: 1}\n  - b: {resize: 2}\n"
         "  - c: {conv: 2, kernel: 4}\n  - d: {add: [a, c], align: center_crop}\n",
         "which sizes of images fit is not known: d: the size cannot be stated for any image: which of H and 2H-3 is "
-        "smaller depends on how large the image is", "d", 8,
+        "smaller depends on how large the input is", "d", 8,
     ),
     "y": (
         "input: {x: {channels: 3, size: 64}, y: {channels: 3, size: 64}}\nlayers:\n"

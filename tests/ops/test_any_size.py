@@ -79,14 +79,14 @@ def test_equal_functions_are_equal_values_of_the_smallest_period() -> None:
 
 def test_a_period_may_be_as_long_as_the_limit_and_no_longer() -> None:
     assert (H // MAX_PERIOD).period == MAX_PERIOD
-    with pytest.raises(Undecidable, match="repeats itself only after 4,097 pixels"):
+    with pytest.raises(Undecidable, match="repeats itself only after 4,097 sizes"):
         H // (MAX_PERIOD + 1)
     half = H // (MAX_PERIOD // 2)
     assert difference(half, H // MAX_PERIOD).period == MAX_PERIOD  # type: ignore[union-attr]
     with pytest.raises(Undecidable, match="repeat themselves only after"):
         difference(half, H // 3)
     assert MAX_PERIOD + 1 == 17 * 241
-    with pytest.raises(Undecidable, match="repeat themselves only after 4,097 pixels"):
+    with pytest.raises(Undecidable, match="repeat themselves only after 4,097 sizes"):
         difference(H // 17, H // 241)
 
 
@@ -126,7 +126,7 @@ def test_the_smaller_and_the_larger_of_two_sizes_are_right_at_every_image_or_und
         both = [[at(size, image) for image in range(1, 400)] for size in (a, b)]
         if not decided(both) and not beside(a, b):
             for choose in (least, most):
-                with pytest.raises(Undecidable, match="depends on how large the image is"):
+                with pytest.raises(Undecidable, match="depends on how large the input is"):
                     choose([a, b])
             outcomes.add("undecidable")
             continue

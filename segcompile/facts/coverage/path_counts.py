@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from segcompile.facts.coverage.reach import backwards, windows_of
 from segcompile.network.graph import Graph
-from segcompile.ops import Shape, Window
+from segcompile.ops import CELL, Shape, Window
 from segcompile.text.errors import fail
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class PathCounts:
 
     def __repr__(self) -> str:
         size, start = " x ".join(map(str, self.size)), ", ".join(map(str, self.start))
-        return f"<paths from {size} pixels, the first ({start})>"
+        return f"<paths from {size} {CELL[len(self.size)]}s, the first ({start})>"
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -63,10 +63,10 @@ class PathCounts:
             return _dense(self)
         except TooLarge:
             size = " x ".join(f"{extent:,}" for extent in self.size)
-            message = f"a field of {size} pixels is too large to draw out"
-            raise fail(
-                "SC410", message, help=f"an array has at most {MOST_CELLS:,} pixels; `radius` is known"
-            ) from None
+            cells = f"{CELL[len(self.size)]}s"
+            message = f"a field of {size} {cells} is too large to draw out"
+            help = f"an array has at most {MOST_CELLS:,} {cells}; `radius` is known"
+            raise fail("SC410", message, help=help) from None
 
     @property
     def exact(self) -> bool:

@@ -146,5 +146,5 @@ def _overhanging(taken: _Taken, after: Graph, span: Span) -> tuple[Diagnostic, .
         return ()
     few = ", ".join(f"`{name}`" for name in names[:3]) + (", ..." if len(names) > 3 else "")
     message = f"the last window of {few} overhangs the border (`round: ceil`), and has no place in the denser map"
-    help = f"`set: {{{names[0]}: {{round: floor}}}}` before this edit, or an image that leaves nothing over"
+    help = f"`set: {{{names[0]}: {{round: floor}}}}` before this edit, or an input that leaves nothing over"
     return (Diagnostic(CODES["SC508"], message, span, hint=help),)

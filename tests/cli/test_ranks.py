@@ -63,17 +63,6 @@ layers:
 """
 
 
-def test_what_is_asked_of_one_layer_of_a_volume_is_refused_so_far(tmp_path: Path) -> None:
-    path = tmp_path / "vol.yaml"
-    path.write_text(VOLUME)
-    told = (
-        "the layers of `vol` are maps of 3 axes\n   = help: what is asked of one layer is answered for images so far; "
-    )
-    told += "`segcompile rf` shows all fields in its table\n"
-    for option in (["--layer", "c"], ["--phases"], ["--coverage"], ["--touches", "1,1"]):
-        assert says("rf", *option, str(path)) == (1, f"error[SC410 field-request]: {told}")
-
-
 def test_a_backend_that_emits_images_refuses_a_volume(tmp_path: Path) -> None:
     path = tmp_path / "vol.yaml"
     path.write_text(VOLUME)

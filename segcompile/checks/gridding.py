@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from math import lcm
 
 from segcompile.checks.subject import Subject
-from segcompile.facts.coverage.reach import Reach, backwards, reach, windows_of
+from segcompile.facts.coverage.reach import Ways, reach
+from segcompile.facts.coverage.region import Region
 from segcompile.facts.index_set import IndexSet, TooWide
 from segcompile.facts.receptive_field import Fields
 from segcompile.network.graph import Graph, Node
@@ -61,49 +62,52 @@ def find_gridding(
     """
     period = lcm(*(max(1, field.period) for field in fields[head] if field.step is not None))
     phases = min(period, max(1, MOST_STEPS // len(graph.nodes)))
-    for phase in range(phases):
-        try:
-            reached = reach(graph, shapes, head, (phase,) * graph.rank)
-            found = next(_in_stages(graph, shapes, head, phase, reached), None)
-        except (TooWide, Undecidable):
-            return None
-        if found is not None:
-            return found
-    return None
+    ways = Ways(graph, shapes, head)
+    try:
+        seen: set[tuple[str, Region]] = set()
+        found = (_in_stages(ways, phase, seen) for phase in range(phases))
+        return next((one for one in found if one is not None), None)
+    except (TooWide, Undecidable):
+        return None
 
 
-def _in_stages(graph: Graph, shapes: Mapping[str, Shape], head: str, phase: int, reached: Reach) -> Iterator[Gridding]:
-    for start in backwards(graph, head):
-        region = reached.regions.get(start)
-        if region is None or start in reached.whole or not _starts_stage(graph, shapes, start):
+def _in_stages(ways: Ways, phase: int, seen: set[tuple[str, Region]]) -> Gridding | None:
+    """The last stage that grids in this phase. `seen` are the cells of tensors that other phases, too, reach the input
+    through: what comes before them is the same, and dense."""
+    reached: dict[str, Region] = {}
+    within: set[str] = set()  # tensors that some window of their own resolution reads: their stage goes on behind them
+    for step in ways.back_from((phase,) * ways.graph.rank):
+        if step.region is None:
             continue
-        for axis, cells in enumerate(region.along):
-            chain = _chain(graph, shapes, start, axis, reached) if cells.holes else ()
-            if len(chain) > 1 or (chain and start in graph.inputs):
-                yield Gridding(head, start, axis, phase, cells, chain)
-
-
-def _starts_stage(graph: Graph, shapes: Mapping[str, Shape], name: str) -> bool:
-    return name in graph.inputs or any(
-        _resamples(window) for _, windows in windows_of(graph.by_name[name], shapes) for window in windows
-    )
+        reached[step.name] = step.region
+        if step.alone and step.name not in within:
+            if (step.name, step.region) in seen:
+                return None
+            seen.add((step.name, step.region))
+        read = ways.windows(step.name)
+        within.update(source for source, windows in read if not all(map(_resamples, windows)))
+        if step.whole or not (step.name in ways.graph.inputs or any(any(map(_resamples, each)) for _, each in read)):
+            continue  # no stage starts here
+        for axis, cells in enumerate(step.region.along):
+            chain = _chain(ways, step.name, axis, reached) if cells.holes else ()
+            if len(chain) > 1 or (chain and step.name in ways.graph.inputs):
+                return Gridding(ways.node, step.name, axis, phase, cells, chain)
+    return None
 
 
 def _resamples(window: Window) -> bool:
     return window.stride != 1 or window.upsample != 1
 
 
-def _chain(graph: Graph, shapes: Mapping[str, Shape], start: str, axis: int, reached: Reach) -> tuple[Node, ...]:
+def _chain(ways: Ways, start: str, axis: int, reached: dict[str, Region]) -> tuple[Node, ...]:
     """The nodes of the stage behind `start` that leave out cells between those they read."""
     stage, chain = {start}, []
-    for node in graph.nodes:
-        if node.name not in reached.regions or stage.isdisjoint(node.inputs):
-            continue
-        windows = [along[axis] for name, along in windows_of(node, shapes) if name in stage]
+    for name in reversed(reached):
+        windows = [along[axis] for source, along in ways.windows(name) if source in stage]
         if any(_skips(window) for window in windows):
-            chain.append(node)
-        if not any(_resamples(window) for window in windows):
-            stage.add(node.name)
+            chain.append(ways.graph.by_name[name])
+        if windows and not any(_resamples(window) for window in windows):
+            stage.add(name)
     return tuple(chain)
 
 

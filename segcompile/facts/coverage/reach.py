@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from segcompile.facts.coverage.region import Product, Region, unite
 from segcompile.network.graph import Graph, Node
@@ -25,22 +26,68 @@ class Reach:
 def reach(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tuple[int, ...]) -> Reach:
     """What reaches `cell`, one index an axis, of the map that `node` gives. Raises Undecidable where that depends on a
     size that is symbolic, TooWide where it is beyond any network's field."""
-    found: dict[str, list[Product]] = {node: list(Region.cell(cell).products)}
     regions: dict[str, Region] = {}
     whole: set[str] = set()
-    for name in backwards(graph, node):
-        region = unite(found.pop(name, ()))
-        current = graph.by_name.get(name)
-        if current is not None and (name in whole or (region and mixes(current, shapes))):
-            whole.update(current.read)
-        if region is None:
-            continue
-        regions[name] = region
-        for source, windows in windows_of(current, shapes) if current is not None else ():
-            read = region.read_by(windows)
-            if read is not None:
-                found.setdefault(source, []).extend(read.products)
+    for step in Ways(graph, shapes, node).back_from(cell):
+        if step.whole:
+            whole.add(step.name)
+        if step.region is not None:
+            regions[step.name] = step.region
     return Reach(regions, frozenset(whole))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A tensor on the way back from a cell: the cells of it that reach that one through windows, whether every one
+    does, and whether all that comes before it does so by way of it."""
+
+    name: str
+    region: Region | None
+    whole: bool
+    alone: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """The ways back from the map that `node` gives: the same from each of its cells."""
+
+    graph: Graph
+    shapes: Mapping[str, Shape]
+    node: str
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """`node` and all that it depends on: readers before what they read, inputs last."""
+        return tuple(backwards(self.graph, self.node))
+
+    @cached_property
+    def _windows(self) -> dict[str, tuple[tuple[str, tuple[Window, ...]], ...]]:
+        return {}
+
+    def windows(self, name: str) -> tuple[tuple[str, tuple[Window, ...]], ...]:
+        """What a tensor's cells read through windows, as `windows_of` tells; () of an input. Raises Undecidable."""
+        if name not in self._windows:
+            node = self.graph.by_name.get(name)
+            self._windows[name] = tuple(windows_of(node, self.shapes)) if node is not None else ()
+        return self._windows[name]
+
+    def back_from(self, cell: tuple[int, ...]) -> Iterator[Step]:
+        """Every tensor that reaches `cell`, in order. Raises Undecidable and TooWide as `reach` does."""
+        found: dict[str, list[Product]] = {self.node: list(Region.cell(cell).products)}
+        everything: set[str] = set()
+        for name in self.order:
+            alone, region = len(found) < 2 and not everything, unite(found.pop(name, ()))
+            if region is None and name not in everything:
+                continue
+            yield Step(name, region, name in everything, alone)
+            current = self.graph.by_name.get(name)
+            if current is not None and (name in everything or mixes(current, self.shapes)):
+                everything.update(current.read)
+            if region is not None:
+                for source, windows in self.windows(name):
+                    read = region.read_by(windows)
+                    if read is not None:
+                        found.setdefault(source, []).extend(read.products)
 
 
 def backwards(graph: Graph, node: str) -> Iterator[str]:

@@ -101,7 +101,9 @@ def whole(factors: Iterable[IndexSet | None]) -> Product | None:
 def unite(products: Iterable[Product | None]) -> Region | None:
     """The union, in as few products as are easily found; None for the empty set."""
     found = list(dict.fromkeys(product for product in products if product is not None))
-    for axis in reversed(range(len(found[0]) if len(found) > 1 else 0)):
+    if len(found) < 2:
+        return Region(tuple(found)) if found else None
+    for axis in reversed(range(len(found[0]))):
         found = _merged(found, axis)
     kept: list[Product] = []
     for product in sorted(found, key=lambda item: -prod(factor.width for factor in item)):
@@ -109,7 +111,7 @@ def unite(products: Iterable[Product | None]) -> Region | None:
             kept.append(product)
     if len(kept) > MOST:
         kept = _apart(kept)
-    return Region(tuple(kept)) if kept else None
+    return Region(tuple(kept))
 
 
 def _merged(products: list[Product], axis: int) -> list[Product]:

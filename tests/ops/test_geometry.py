@@ -157,6 +157,16 @@ def test_padding_that_is_same_gives_one_output_a_stride_and_puts_an_odd_pixel_be
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_padding_that_is_causal_gives_one_output_a_stride_whose_last_tap_lies_where_its_step_begins(size: int) -> None:
+    for kernel, stride, dilation in product((1, 2, 3, 4), (1, 2, 3), (1, 2, 3)):
+        line = [{stride * p - dilation * t for t in range(kernel)} for p in range(-(-size // stride))]
+        made = {"kernel": both(kernel), "stride": both(stride), "dilation": both(dilation), "pad": ("causal",)}
+        held(Conv(channels=4, **made), [size], line)
+        if kernel > 1:
+            held(Pool(kind="max", **made), [size], line)
+
+
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("rounding", ["floor", "ceil"])
 def test_a_pool_slides_its_window_and_may_overhang_the_end(size: int, rounding: str) -> None:
     for kernel, stride, dilation, pads in attributes():
@@ -205,6 +215,17 @@ def test_a_transposed_convolution_that_is_same_gives_stride_times_the_pixels(siz
         line = scattered(size, taps, stride, (surplus // 2, -(-surplus // 2)), 0)
         assert len(line) == stride * size
         held(op, [size], line, inside=True)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_transposed_convolution_that_is_causal_is_cut_at_its_end_alone(size: int) -> None:
+    for kernel, stride, dilation in product((1, 2, 3, 4), (1, 2, 3), (1, 2, 3)):
+        taps = [dilation * t for t in range(kernel)]
+        if taps[-1] + 1 < stride:
+            continue  # as of `same`
+        made = {"kernel": both(kernel), "stride": both(stride), "dilation": both(dilation)}
+        line = scattered(size, taps, stride, (0, 0), 0)[: stride * size]
+        held(Deconv(channels=4, pad=("causal",), **made), [size], line, inside=True)
 
 
 def test_padding_and_cropping_move_the_line() -> None:
@@ -567,3 +588,21 @@ def test_a_need_of_any_size_is_refused_where_no_size_or_only_a_few_meet_it() -> 
         listed = f"{few[0]}" if equal and few else f"at most {few[-1]}" if few else ""
         told = f"it fits for H = {listed} only: give the input that size" if few else "a help"
         assert caught.value.help == told
+
+
+def read_along(window: Window, places: range) -> set[tuple[int, int]]:
+    """The pairs (output, input) within some places that a window says, by its definition."""
+    taps = range(0, window.taps * window.dilation, window.dilation)
+    return {
+        (output, index)
+        for output, index in product(places, places)
+        if any(window.upsample * index == window.stride * output + tap - window.offset for tap in taps)
+    }
+
+
+def test_a_window_that_is_read_the_other_way_has_the_same_pairs() -> None:
+    for taps, stride, dilation, offset, upsample in product((1, 2, 3), (1, 2, 3), (1, 2), (-1, 0, 2), (1, 2, 3)):
+        window = Window(taps, stride, dilation, offset, upsample)
+        places = range(-12, 13)
+        turned = {(index, output) for output, index in read_along(window.transposed, places)}
+        assert read_along(window, places) == turned, window

@@ -158,15 +158,6 @@ class Emitted:
                     value.fill_(0 if name == "bias" else 1)
         return self
 
-    def rounds_a_mean_up_beyond_its_volume(self) -> bool:
-        """Whether rounding up gives a mean over more of a volume than there is, which F.avg_pool3d refuses."""
-        means = [node for node in self.graph.nodes if isinstance(node.op, Pool) and node.op.kind == "avg"]
-        return any(
-            len(node.op.kernel) == 3 and node.op.round == "ceil" and extent < taps
-            for node in means
-            for extent, taps in zip(self.shapes[node.inputs[0]].size, node.op.kernel, strict=True)
-        )
-
     def has_gaps(self, axis: int) -> bool:
         """Whether some outputs of some layer see nothing along an axis."""
         return any(None in fact.fields[axis].sets for fact in self.facts.values())

@@ -11,6 +11,8 @@ from segcompile_torch.arguments import befores, pads
 
 
 def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    if op.kind == "avg" and op.round == "ceil" and len(op.kernel) == 3 and _is_too_small(op, shapes[0]):
+        return _mean_of_few(op, inputs[0], shapes[0], output)
     return _pool(op, inputs[0], shapes[0])
 
 
@@ -29,6 +31,27 @@ def _may_be_too_small(op: Pool, source: Shape) -> bool:
     pairs = zip(source.size, op.kernel, strict=True)
     fits = all(isinstance(extent, int) and extent >= taps for extent, taps in pairs)
     return op.kind == "avg" and op.round == "floor" and len(op.kernel) == 3 and not fits
+
+
+def _is_too_small(op: Pool, source: Shape) -> bool:
+    """Whether a map is smaller than the kernel."""
+    pairs = zip(source.size, op.kernel, strict=True)
+    return any(isinstance(extent, int) and extent < taps for extent, taps in pairs)
+
+
+def _mean_of_few(op: Pool, source: str, shape: Shape, output: Shape) -> Code:
+    """A mean that rounds up, over a volume smaller than its kernel: of the padded map, by a kernel no larger than that,
+    whose windows are clipped to the same voxels. Those are cut off that would start in the padding behind it."""
+    around = tuple(map(op.pads, range(len(op.kernel))))
+    padded = tuple(size + before + after for size, (before, after) in zip(shape.size, around, strict=True))
+    kernel = tuple(
+        min(taps, size) if isinstance(size, int) else taps for taps, size in zip(op.kernel, padded, strict=True)
+    )
+    fitting = op.model_copy(update={"kernel": kernel, "stride": op.steps, "pad": ((0, 0),) * len(kernel)})
+    made = fitting.result([Shape(shape.channels, padded)])
+    code = _pool(fitting, f"F.pad({source}, {pads(op)})" if any(pads(op)) else source, Shape(shape.channels, padded))
+    cut = "" if made.size == output.size else f"[:, :, {', '.join(f':{size}' for size in output.size)}]"
+    return Code(f"{code.text}{cut}", code.needs)
 
 
 def _pool(op: Pool, source: str, shape: Shape, end: str = "") -> Code:

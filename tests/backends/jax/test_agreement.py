@@ -44,7 +44,6 @@ def test_an_op_with_any_attributes(siblings: Build, op: type[Op], rank: int) -> 
             pair = siblings(graph)
         except SegcompileError:
             assume(False)
-        assume(not pair.torch.rounds_a_mean_up_beyond_its_volume())
         pair.check(gradients=True)
 
     check()
@@ -88,5 +87,5 @@ def test_five_hundred_random_networks(siblings: Build, graph: Graph) -> None:
 @given(data=st.data())
 def test_random_networks_of_signals_and_volumes(siblings: Build, data: st.DataObject, rank: int) -> None:
     pair = siblings(data.draw(graphs(6, *SIDES[rank], rank)))
-    assume(not pair.torch.rounds_a_mean_up_beyond_its_volume() and pair.is_decided())
+    assume(pair.is_decided())
     pair.check(gradients=False)

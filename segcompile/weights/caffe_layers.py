@@ -59,7 +59,8 @@ def _said(layer: Any, before: FileLayer | None) -> FileLayer | None:
         eps = layer.batch_norm_param.eps if layer.batch_norm_param.HasField("eps") else _EPS
         return FileLayer(layer.name, kind, op, eps=eps, behind=behind)
     if kind in ("conv", "deconv") and layer.HasField("convolution_param"):
-        return _window(FileLayer(layer.name, kind, op), layer.convolution_param)
+        rank = len(_shape(layer.blobs[0])) - 2 if layer.blobs else 2
+        return _window(FileLayer(layer.name, kind, op), layer.convolution_param, rank)
     if kind is None and layer.blobs:  # of someone's own: a convolution, if it has a kernel, or else a norm
         kernel = _rank(layer.blobs[0]) > 1
         return FileLayer(layer.name, "conv" if kernel else "scale", op, behind="" if kernel else behind)
@@ -68,25 +69,23 @@ def _said(layer: Any, before: FileLayer | None) -> FileLayer | None:
     return FileLayer(layer.name, kind, op, behind=behind if kind == "scale" else "")
 
 
-def _window(layer: FileLayer, said: Any) -> FileLayer:
-    """One number for both axes, one for each, or `_h` and `_w`."""
+def _window(layer: FileLayer, said: Any, rank: int) -> FileLayer:
+    """One number for all axes, one for each, or of images `_h` and `_w`."""
 
-    def pair(name: str, default: int) -> tuple[int, int]:
-        listed = list(getattr(said, name))[:2] or [default]
-        if said.HasField(f"{name}_h") and said.HasField(f"{name}_w"):
+    def each(name: str, default: int) -> tuple[int, ...]:
+        listed = list(getattr(said, name)) or [default]
+        if name != "dilation" and said.HasField(f"{name}_h") and said.HasField(f"{name}_w"):
             listed = [getattr(said, f"{name}_h"), getattr(said, f"{name}_w")]
-        return listed[0], listed[-1]
+        return tuple(listed * rank if len(listed) == 1 else listed[:rank])
 
-    dilation = list(said.dilation)[:2] or [1]
-    (height, width), group = pair("pad", 0), said.group if said.HasField("group") else 1
     return FileLayer(
         layer.name,
         layer.kind,
         layer.op,
-        group,
-        stride=pair("stride", 1),
-        dilation=(dilation[0], dilation[-1]),
-        pads=(height, height, width, width),
+        said.group if said.HasField("group") else 1,
+        stride=each("stride", 1),
+        dilation=each("dilation", 1),
+        pads=tuple(pad for pad in each("pad", 0) for _ in range(2)),
     )
 
 

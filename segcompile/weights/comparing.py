@@ -142,14 +142,13 @@ def _pads(graph: Graph, node: Node) -> tuple[Pads, str]:
     op = node.op
     sides = [side for axis in range(graph.rank) for side in op.pads(axis)]
     if isinstance(op, Deconv):
-        return (sides[0], sides[1] - op.output_pad[0], sides[2], sides[3] - op.output_pad[1]), "zero"
+        return tuple(s - op.output_pad[n // 2] if n % 2 else s for n, s in enumerate(sides)), "zero"
     before = graph.by_name.get(node.inputs[0])
     mode = op.surroundings if any(sides) else "zero"
     if before is not None and before.op.only_pads and (not any(sides) or before.op.surroundings == mode == "zero"):
         more = [side for axis in range(graph.rank) for side in before.op.pads(axis)]
         sides, mode = [a + b for a, b in zip(sides, more, strict=True)], before.op.surroundings
-    top, bottom, left, right = sides
-    return (top, bottom, left, right), mode or "zero"
+    return tuple(sides), mode or "zero"
 
 
 def _pair(found: tuple[int, ...]) -> str:
@@ -157,9 +156,10 @@ def _pair(found: tuple[int, ...]) -> str:
 
 
 def _sides(pads: Pads, mode: str) -> str:
-    """As a spec writes it: a number, [height, width] or [top, bottom, left, right]."""
-    top, bottom, left, right = pads
-    text = _pair((top, left)) if (top, left) == (bottom, right) else str(list(pads))
+    """As a spec writes it: a number, one an axis, [top, bottom, left, right], or a pair an axis."""
+    before, behind = pads[::2], pads[1::2]
+    each = list(pads) if len(pads) == 4 else [list(ends) for ends in zip(before, behind, strict=True)]
+    text = _pair(before) if before == behind else str(each)
     return text if mode == "zero" or not any(pads) else f"{text} ({mode})"
 
 

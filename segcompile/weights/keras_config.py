@@ -13,7 +13,9 @@ from segcompile.weights.sites import FileLayer, Kind, Pads
 
 LONGEST = 50_000_000
 KINDS = {  # class in a name -> kind of layer
-    "conv2d": "conv", "conv2d_transpose": "deconv", "depthwise_conv2d": "depthwise", "separable_conv2d": "separable",
+    "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "conv1d_transpose": "deconv", "conv2d_transpose": "deconv",
+    "conv3d_transpose": "deconv", "depthwise_conv1d": "depthwise", "depthwise_conv2d": "depthwise",
+    "separable_conv1d": "separable", "separable_conv2d": "separable",
     "dense": "linear", "p_re_lu": "prelu", "batch_normalization": "batch", "group_normalization": "group",
     "layer_normalization": "layer", "normalization": "image",
 }  # fmt: skip
@@ -105,24 +107,26 @@ def _told(name: str, word: str, settings: Mapping[str, Any]) -> Told:
         word,
         groups if isinstance(groups, int) and kind in ("conv", "group") else 1 if kind == "deconv" else None,
         float(eps) if isinstance(eps, int | float) and kind in ("batch", "group") else None,
-        _pair(settings.get("strides")) if window else None,
-        _pair(settings.get("dilation_rate")) if window else None,
+        _per_axis(settings.get("strides")) if window else None,
+        _per_axis(settings.get("dilation_rate")) if window else None,
         _same(settings) if kind in ("conv", "depthwise") else None,
     )
     return Told(kind, layer)
 
 
-def _pair(value: object) -> tuple[int, int] | None:
-    pair = [value, value] if isinstance(value, int) else value
-    if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, int) for part in pair):
+def _per_axis(value: object) -> tuple[int, ...] | None:
+    """One number an axis, as Keras writes it into a file."""
+    if not isinstance(value, list) or not 0 < len(value) <= 3 or not all(isinstance(part, int) for part in value):
         return None
-    return pair[0], pair[1]
+    return tuple(value)
 
 
 def _same(settings: Mapping[str, Any]) -> Pads | None:
     """The padding `same` of a convolution of stride 1. With another stride it depends on the image; `valid` may stand
     behind a layer that pads, so it says nothing alone."""
-    kernel, dilation = _pair(settings.get("kernel_size")), _pair(settings.get("dilation_rate"))
-    if settings.get("padding") != "same" or _pair(settings.get("strides")) != (1, 1) or not kernel or not dilation:
+    kernel, dilation, stride = (_per_axis(settings.get(key)) for key in ("kernel_size", "dilation_rate", "strides"))
+    if settings.get("padding") != "same" or not stride or max(stride) > 1 or not kernel or not dilation:
         return None
-    return (*same_pads(kernel[0], dilation[0]), *same_pads(kernel[1], dilation[1]))
+    if len(kernel) != len(dilation):
+        return None
+    return tuple(side for taps, apart in zip(kernel, dilation, strict=True) for side in same_pads(taps, apart))

@@ -226,16 +226,16 @@ def _stored(layer: _Layer, role: str, array: Any, unknown: str) -> Stored:
     shape, why = tuple(array.shape), unknown
     turn: tuple[int, ...] = tuple(range(len(shape)))
     flat = False
-    if role.endswith("weight") and len(shape) == 4:
-        apart = layer.kind == "depthwise" or role == "depthwise.weight"
-        turn = (2, 3, 0, 1) if apart else (3, 2, 0, 1)
+    if layer.kind == "prelu" and len(shape) > 1:
+        why = why or ("" if all(extent == 1 for extent in shape[:-1]) else "a slope for each pixel")
+        shape = shape[-1:] if not why else shape
+    elif role.endswith("weight") and len(shape) > 2:
+        apart, space = layer.kind == "depthwise" or role == "depthwise.weight", tuple(range(len(shape) - 2))
+        turn = (*turn[-2:], *space) if apart else (*turn[:-3:-1], *space)
         shape = tuple(shape[axis] for axis in turn)
         shape = (shape[0] * shape[1], 1, *shape[2:]) if apart else shape
     elif role.endswith("weight") and len(shape) == 2:
         turn, shape, flat = (1, 0), shape[::-1], True
-    elif layer.kind == "prelu" and len(shape) > 1:
-        why = why or ("" if all(extent == 1 for extent in shape[:-1]) else "a slope for each pixel")
-        shape = shape[-1:] if not why else shape
     kind = {"batch": "norm", "group": "norm", "layer": "norm", "prelu": "act"}.get(layer.kind, layer.kind)
     site = Site(layer.told, role) if layer.told else None
     halves = array.dtype.kind == "V" and array.dtype.itemsize == 2  # bfloat16

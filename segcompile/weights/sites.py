@@ -9,7 +9,7 @@ Kind = Literal["conv", "deconv", "linear", "batch", "instance", "group", "scale"
 KERNELS = frozenset({"conv", "deconv", "linear"})
 NORMS = frozenset({"batch", "instance", "group", "scale"})
 
-Pads = tuple[int, int, int, int]  # top, bottom, left, right
+Pads = tuple[int, ...]  # before and behind along each axis: of an image top, bottom, left, right
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class FileLayer:
     op: str  # the file's own word
     groups: int | None = None
     eps: float | None = None
-    stride: tuple[int, int] | None = None
-    dilation: tuple[int, int] | None = None
+    stride: tuple[int, ...] | None = None
+    dilation: tuple[int, ...] | None = None
     pads: Pads | None = None
     pad_mode: str = "zero"
     behind: str = ""

@@ -488,6 +488,8 @@ def test_a_map_of_any_size_that_is_aligned_has_more_than_a_pixel() -> None:
             ]  # fmt: skip
             with pytest.raises(Refusal, match="down to" if align == "center_crop" else "around the pixel"):
                 raise needs[0].refusal()
+        beside = [Shape(4, (1, width)), Shape(4, (5, width + 3))]  # one pixel high, and on some image one wide
+        assert (1, width - 2) in [(need.axis, need.slack) for need in op.needs(beside, op.output(beside))]
         both = [Shape(4, (height, width)), Shape(4, (height + 1, width + 1))]
         assert not [*op.needs(both, op.output(both))]
 

@@ -20,12 +20,15 @@ _AWAY = "a slack below zero is refused, whatever it is, and its axis is told to 
 _PLAIN = "it chooses between sizes that are equal, or are refused by `needs`"
 _NO_FACTOR = "a resize that has neither factor nor reference is refused before"
 _NUMBERS = "sizes that do not grow are numbers"
+_ONLY = "the first of a list of one is its last"
 _SHORTCUT = "it only saves time"
 NO_INPUT_TELLS = {
     "joins.Join.needs: -1 -1 (#1)": _AWAY,
     "joins.Join.needs: 0 +1 (#2)": _AWAY,
     "joins.Join.needs: 0 -1 (#2)": _AWAY,
     "joins.Join.needs: 1 +1 (#3)": _AWAY,
+    "joins._spread_at: 0 -1 (#2)": _ONLY,
+    "joins._spread_at: 0 -1 (#3)": _ONLY,
     "joins.Join._common: 0 +1 (#1)": _PLAIN,
     "joins.Join._common: 0 -1 (#1)": _PLAIN,
     "resampling.Resize._ratio: 1 +1 (#2)": _NO_FACTOR,

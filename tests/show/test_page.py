@@ -1,4 +1,5 @@
-"""docs/receptive_fields.md is true: its commands print what it shows, its Python answers so."""
+"""docs/receptive_fields.md is true: its commands print what it shows, its Python answers so; and so are the commands of
+docs/signals_and_volumes.md."""
 
 from __future__ import annotations
 
@@ -14,10 +15,12 @@ import segcompile
 from segcompile.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs/receptive_fields.md").read_text(encoding="utf-8")
+PAGE, OTHER = (
+    (ROOT / f"docs/{name}.md").read_text(encoding="utf-8") for name in ("receptive_fields", "signals_and_volumes")
+)
 
 
-@pytest.mark.parametrize("block", re.findall(r"^```console\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
+@pytest.mark.parametrize("block", re.findall(r"^```console\n(.*?)^```", PAGE + OTHER, re.DOTALL | re.MULTILINE))
 def test_a_command_prints_what_the_page_shows(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     command, _, shown = block.partition("\n")

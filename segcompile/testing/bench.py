@@ -67,7 +67,8 @@ class Subject:
 
     def assign(self, values: Mapping[str, Array]) -> None:
         """Set weights by their names. Raises Mismatch for one that the model does not have."""
-        missing = [name for name in values if name not in self.model.parameters()]
+        known = self.model.parameters()  # once: a backend may read them all from its modules
+        missing = [name for name in values if name not in known]
         if missing:
             raise Mismatch(f"the model has no tensor `{missing[0]}`")
         self.model.assign({name: self.cast(value) for name, value in values.items()})

@@ -82,11 +82,13 @@ def unpooled_anywhere(op: Unpool, read: list[np.ndarray]) -> np.ndarray:
 
 
 def touched_maps(graph: Graph, image: np.ndarray) -> dict[str, np.ndarray]:
-    """Node -> where its map takes a share of the pixels that are one in any channel of the first input."""
+    """Node -> where its map takes a share of the pixels that are one in any channel of the first input. Channels are not
+    told apart, as if each op mixed them: shuffles alone keep pixels in channels, and bring them back to their places."""
     values = {name: np.zeros((1, shape.channels, *shape.size)) for name, shape in graph.inputs.items()}
     values[next(iter(graph.inputs))][:] = image
     for node in graph.nodes:
-        values[node.name] = carried(node, [values[name] for name in node.inputs])
+        made = carried(node, [values[name] for name in node.inputs])
+        values[node.name] = np.broadcast_to(made.any(1, keepdims=True), made.shape).astype(float)
     return {node.name: values[node.name].any((0, 1)) for node in graph.nodes}
 
 

@@ -82,8 +82,8 @@ def unpooled_anywhere(op: Unpool, read: list[np.ndarray]) -> np.ndarray:
 
 
 def touched_maps(graph: Graph, image: np.ndarray) -> dict[str, np.ndarray]:
-    """Node -> where its map takes a share of the pixels that are one in any channel of the first input. Channels are not
-    told apart, as if each op mixed them: shuffles alone keep pixels in channels, and bring them back to their places."""
+    """Node -> where its map takes a share of the pixels that are one in any channel of the first input. Channels are
+    not told apart, as if each op mixed them: shuffles alone keep pixels in channels, and bring them back in place."""
     values = {name: np.zeros((1, shape.channels, *shape.size)) for name, shape in graph.inputs.items()}
     values[next(iter(graph.inputs))][:] = image
     for node in graph.nodes:

@@ -247,6 +247,12 @@ def skeleton(graph: Graph) -> Graph:
     return slim(replace(graph, nodes=tuple(bare(node) for node in graph.nodes)), 1)
 
 
+def mixed(graph: Graph) -> Graph:
+    """The graph, or its skeleton if it has shuffles: of several channels those that no op mixes keep pixels apart, and
+    what is said of a network does not tell channels apart."""
+    return skeleton(graph) if any(isinstance(node.op, PixelShuffle | SpaceToDepth) for node in graph.nodes) else graph
+
+
 def source_of(graph: Graph, facts: Facts, about: str = "") -> dict[str, str]:
     """The files that the torch backend makes of a graph, as a model called `net`."""
     from segcompile_torch import BACKEND
@@ -375,7 +381,7 @@ def nets() -> SimpleNamespace:
     """The functions and constants of this file, for tests in any folder."""
     sys.dont_write_bytecode = True
     functions: list[Callable[..., Any]] = [
-        compiled, slim, skeleton, sized, every_layer, source_of, load, imported, emitted,
+        compiled, slim, skeleton, mixed, sized, every_layer, source_of, load, imported, emitted,
         measure, measured_cells, check_fields, work,
     ]  # fmt: skip
     values = {"root": ROOT, "batch_norm": BatchNorm, "as_published": AS_PUBLISHED}

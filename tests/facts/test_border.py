@@ -119,6 +119,7 @@ def farthest(net) -> Fraction:
 def check_execution(nets: SimpleNamespace, graph: Graph) -> int:
     """Assert that exactly the clean outputs stay the same when the image goes on beyond its border; the number of
     tensors looked at."""
+    graph = nets.mixed(graph)
     net = nets.emitted(graph)
     maps = [along for fact in net.facts.values() for along in fact.maps]
     period = lcm(1, *(item.scale.numerator for along in maps for item in along.every))

@@ -10,7 +10,6 @@ from hypothesis import Phase, assume, given, settings
 
 from segcompile.facts.coverage.path_counts import count_paths
 from segcompile.network.graph import Graph
-from segcompile.ops import PixelShuffle, SpaceToDepth
 from segcompile.testing.strategies import graphs
 
 # Shrinking a network of emitted code takes longer than reading it.
@@ -24,9 +23,7 @@ def check(nets: SimpleNamespace, graph: Graph) -> None:
         assert tuple(value.shape[1:]) == (shape.channels, *shape.size), f"{head}\n{net.source}"
     said = sum(fact.parameter_count for fact in net.facts.values())
     assert said == sum(value.numel() for value in net.model.parameters())
-    if any(isinstance(node.op, PixelShuffle | SpaceToDepth) for node in graph.nodes):
-        net = nets.emitted(nets.skeleton(graph))  # of more channels those that no op mixes may keep pixels apart
-    nets.check_fields(net.made_linear())
+    nets.check_fields((net if nets.mixed(graph) is graph else nets.emitted(nets.mixed(graph))).made_linear())
 
 
 @settings(SETTINGS, max_examples=60)

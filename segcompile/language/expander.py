@@ -12,7 +12,7 @@ from segcompile.language.items import body_op, list_under, split, turns
 from segcompile.language.ledger import MAX_BRANCHES, MAX_LAYERS, Ledger
 from segcompile.language.names import LONGEST, Names
 from segcompile.language.place import Place
-from segcompile.language.values import is_name, read_positive
+from segcompile.language.values import is_name, read_natural
 from segcompile.network.graph import Graph, Origin, Role, Scope
 from segcompile.network.graph import Node as GraphNode
 from segcompile.network.splice import Fragment, embedded
@@ -67,7 +67,7 @@ class Expander:
 
     def _item(self, item: Node, place: Place, above: str) -> str:
         if isinstance(item, Mapping) and "for" in item.entries:
-            for inside in self._turns(item, place):
+            for inside in self._turns(item, place, "layers"):
                 above = self.expand_list(list_under(item, "layers"), inside, above)
             return above
         name, body = split(item)
@@ -76,25 +76,28 @@ class Expander:
         assert name is not None  # `split` gives a list a name
         return self._chain(name, body, place, above)
 
-    def _turns(self, item: Mapping, place: Place) -> Iterator[Place]:
-        for variables in turns(item, place.values):
+    def _turns(self, item: Mapping, place: Place, what: str) -> Iterator[Place]:
+        for variables in turns(item, place.values, what):
             self.ledger.step(item.span)
             yield place.where(**variables)
 
     def _repeated(self, name: Scalar | None, body: Mapping, place: Place, above: str) -> str:
-        """One layer, or a stack of them. `from` is where a stack starts, unless it says `{i}`."""
+        """One layer, a stack of them, or none: that stands for what it would have read. `from` is where a stack starts,
+        unless it says `{i}`."""
         key = body_op(name, body)
         start = body.get("from")
         if start is not None and key in JOINS:
             raise fail("SC011", f"`{key}` names its inputs itself", body.key("from").span, help=f"`{key}: [a, b]`")
         repeat = body.get("repeat")
-        times = read_positive(repeat, place.values) if repeat is not None else 1
+        times = read_natural(repeat, place.values) if repeat is not None else 1
         if repeat is not None and times > MAX_LAYERS:
             self.ledger.too_large(f"more than {MAX_LAYERS:,} layers", repeat.span)
         if times > 1 and name is not None and "{" not in name.text:
             help = f'`"{name.text}{{i}}"`; i counts from 1'
             raise fail("SC103", f"`{name.text}` would be made {times} times", name.span, help=help)
         own = isinstance(start, Scalar) and "{" in start.text
+        if times == 0 and start is not None and not own:
+            return self.names.read(start, place, place.prefix + (name.text if name is not None else key))
         for i in range(1, times + 1):
             inside = place.where(i=i) if repeat is not None else place
             self.ledger.step((repeat or body).span)
@@ -115,6 +118,9 @@ class Expander:
         if not written:
             self.names.unnamed.add(absolute)
         inputs, factor = self._inputs(key, body.entries[key][1], absolute, place, above)
+        if len(inputs) == 1 and key in JOINS and len(body.entries) == 1 and _in_loops(body.entries[key][1]):
+            self.names.results[absolute] = inputs[0]  # a join of one is that one
+            return inputs[0]
         read = read_op(key, body, place.defaults, place.values, place.rank, factor)
         carried = read_carried(key, body, place.defaults, place.values)
         _check_arity(key, read.op, inputs, body)
@@ -164,20 +170,29 @@ class Expander:
         if not isinstance(main, Sequence):
             message = f"`{key}` takes a list of layers, not {describe(main)}"
             raise fail("SC004", message, main.span, help=f"`{key}: [a, b]`")
-        if all(isinstance(item, Scalar) for item in main.items):
+        if all(isinstance(item, Scalar) or _names(item) for item in main.items):
             self.ledger.step(main.span, len(main.items))
-            return tuple(self.names.read(item, place, name) for item in main.items)
+            return tuple(self._each_name(main, name, place))
         title = place.nested_title(name)
         self.scopes.append(Scope(name, title, above))
         return tuple(self._each_branch(main, name, place.written_out(name, title, above), above))
 
+    def _each_name(self, main: Sequence, name: str, place: Place) -> Iterator[str]:
+        """The layers that a list names, one by one or in loops: `{for: {i: 1..3}, name: "x{i}"}`."""
+        for item in main.items:
+            if isinstance(item, Mapping):
+                for inside in self._turns(item, place, "name"):
+                    yield self.names.read(item.entries["name"][1], inside, name)
+            else:
+                yield self.names.read(item, place, name)
+
     def _each_branch(self, main: Sequence, name: str, inside: Place, above: str) -> Iterator[str]:
         for item in main.items:
             self.ledger.step(item.span)
-            if isinstance(item, Scalar):
-                yield self.names.read(item, inside, name)
+            if isinstance(item, Scalar) or _names(item):
+                yield from self._each_name(Sequence((item,), item.span), name, inside)
             elif isinstance(item, Mapping) and "for" in item.entries:
-                for turn in self._turns(item, inside):
+                for turn in self._turns(item, inside, "layers"):
                     yield self.expand_list(list_under(item, "layers"), turn, above)
             else:
                 branch = item if isinstance(item, Sequence) else Sequence((item,), item.span)
@@ -241,6 +256,11 @@ class Expander:
         return len(self.scopes) - 1
 
     def _close(self, index: int, result: str) -> str:
+        """What a scope gives; one in which nothing stands is none, and its name means what entered it."""
+        inside = self.scopes[index].name + "."
+        if not any(node.layer.startswith(inside) for node in reversed(self.nodes[-1:])):
+            self.names.results[self.scopes.pop(index).name] = result
+            return result
         self.scopes[index] = replace(self.scopes[index], result=result)
         self.names.results[self.scopes[index].name] = result
         return result
@@ -263,6 +283,17 @@ class Expander:
 def carried_node(before: GraphNode, role: Role, op: Op, origin: Origin) -> GraphNode:
     """What a layer carries behind one of its nodes."""
     return GraphNode(f"{before.layer}:{role}", op, (before.name,), before.layer, origin, role)
+
+
+def _in_loops(main: Node) -> bool:
+    """Whether a join names all it reads, some of it in loops."""
+    items = main.items if isinstance(main, Sequence) else ()
+    return any(map(_names, items)) and all(isinstance(item, Scalar) or _names(item) for item in items)
+
+
+def _names(item: Node) -> bool:
+    """Whether an entry of a join names layers in a loop."""
+    return isinstance(item, Mapping) and "for" in item.entries and "name" in item.entries
 
 
 def _check_arity(key: str, op: Op, inputs: tuple[str, ...], body: Mapping) -> None:

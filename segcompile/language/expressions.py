@@ -1,17 +1,20 @@
-"""Integer expressions as papers write them: `2C`, `W*2**d`, `(n-1)//2`. No eval; every step is bounded.
+"""Integer expressions as papers write them: `2C`, `W*2**d`, `(n-1)//2`, `max(W, 8)`, `s != 1`. No eval; every step is
+bounded.
 
+whole   = sum [ (== | != | <) sum ]    1 where it is so, 0 where it is not
 sum     = product { (+ | -) product }
 product = factor { (* | // | %) factor }
 factor  = - factor | implicit
 implicit = power [ implicit ]          a number before a name or a parenthesis: 2C, 3(k-1)
 power   = atom [ ** factor ]
-atom    = integer | name | ( sum )
+atom    = integer | name | ( whole ) | (min | max) ( whole , whole )
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import eq, lt, ne
 
 from segcompile.text.errors import Hint, Near, SegcompileError, fail
 from segcompile.text.source import Scalar, brief
@@ -19,16 +22,22 @@ from segcompile.text.source import Scalar, brief
 Values = Mapping[str, int | str]  # parameters, arguments and loop variables in scope
 
 LONGEST_NAME = 200  # characters of a name that was put together
-_TOKEN = re.compile(r"\s*(?:([0-9]+)|([A-Za-z_][A-Za-z0-9_]*)|(\*\*|//|[-+*%()]))")
+_TOKEN = re.compile(r"\s*(?:([0-9]+)|([A-Za-z_][A-Za-z0-9_]*)|(\*\*|//|==|!=|[-+*%(),<](?!=)))")
+_COMPARED: Mapping[str, Callable[[int, int], bool]] = {"==": eq, "!=": ne, "<": lt}
+_OF_TWO: Mapping[str, Callable[[int, int], int]] = {"min": min, "max": max}
 _LARGEST = 2**63
 _LONGEST = 200  # characters
 _DEEPEST = 20  # signs, powers and parentheses inside each other
 _UNITS = {"k": 1000, "px": 1, "pixels": 1}
 _WITH_UNIT = re.compile(rf"([0-9]{{1,9}})\s*({'|'.join(_UNITS)})")  # 100k steps
-_HELP = "an integer, or an expression of integers, parameters, + - * // % ** and parentheses"
+_HELP = "an integer, or an expression of integers, parameters, + - * // % **, min, max, == != < and parentheses"
 _HELPS = {
     "/": "integers only: `//` divides and rounds down",
     ",": "two numbers are written `3x3` or `[3, 3]`, a decimal `0.5`",
+    ">": "`a > b` is written `b < a`, and `a >= b` as `b < a + 1`",
+    "<": "`a <= b` is written `a < b + 1`",
+    "=": "`a == b` is 1 where they are equal, and 0 where not",
+    "!": "`a != b` is 1 where they differ, and 0 where not",
 }
 
 
@@ -72,6 +81,9 @@ class _Parser:
     def _wrong(self, message: str, start: int = 0, length: int = 1, help: str | None = None) -> SegcompileError:
         return fail("SC104", message, self.scalar.part(start, length), help=help)
 
+    def _comma(self, start: int) -> SegcompileError:
+        return self._wrong("`,` has no place in an integer expression", start, help=_HELPS[","])
+
     def _tokens(self) -> list[tuple[str, int]]:
         tokens, end, text = [], 0, self.text.rstrip()
         while end < len(text):
@@ -88,9 +100,11 @@ class _Parser:
     def parse(self) -> int:
         if not self.tokens:
             raise self._wrong("an integer is missing here")
-        value = self._sum()
+        value = self._whole()
         if self.at < len(self.tokens):
             token, start = self.tokens[self.at]
+            if token == ",":
+                raise self._comma(start)
             raise self._wrong(f"`{token}` is not expected here", start, len(token), _HELP)
         return value
 
@@ -107,6 +121,14 @@ class _Parser:
         if abs(value) >= _LARGEST:
             raise self._wrong("the value is larger than 2**63", start, help="a value below 2**63")
         return value
+
+    def _whole(self) -> int:
+        value = self._sum()
+        compared = _COMPARED.get(self._peek() or "")
+        if compared is None:
+            return value
+        self._take()
+        return int(compared(value, self._sum()))
 
     def _sum(self) -> int:
         value = self._product()
@@ -164,19 +186,34 @@ class _Parser:
         if token.isdigit():
             return self._bounded(int(token), start)
         if token == "(":
-            value = self._sum()
-            if self._peek() is None:
-                raise self._wrong("this parenthesis is never closed", start)
-            closing, end = self._take()
-            if closing != ")":
-                raise self._wrong(f"`)` is due before `{closing}`", end, len(closing), _HELP)
-            return value
+            return self._closed(self._whole(), start)
+        if token in _OF_TWO and self._peek() == "(":
+            return self._of_two(token)
         if not (token[0].isalpha() or token[0] == "_"):
             raise self._wrong(f"a number or a name is due before `{token}`", start, len(token))
         named = self.values.get(token)
         if not isinstance(named, int):
             raise self._no_integer(token, named, start)
         return named
+
+    def _closed(self, value: int, start: int) -> int:
+        """A value, behind which the parenthesis at `start` is closed."""
+        if self._peek() is None:
+            raise self._wrong("this parenthesis is never closed", start)
+        closing, end = self._take()
+        if closing == ",":
+            raise self._comma(end)
+        if closing != ")":
+            raise self._wrong(f"`)` is due before `{closing}`", end, len(closing), _HELP)
+        return value
+
+    def _of_two(self, name: str) -> int:
+        _, start = self._take()
+        first = self._whole()
+        if self._peek() != ",":
+            raise self._wrong(f"`{name}` takes two numbers", start, help=f"`{name}(C, 8)`, in quotes within braces")
+        self._take()
+        return self._closed(_OF_TWO[name](first, self._whole()), start)
 
     def _no_integer(self, name: str, named: str | None, start: int) -> SegcompileError:
         """What is wrong with a name: SC004 where it means another name, SC101 where it means nothing."""

@@ -9,6 +9,7 @@ from segcompile.language.attributes import CALLS, CARRIED, JOINS
 from segcompile.language.json_values import (
     ATOM,
     NAME,
+    RANGE,
     TEXT,
     Schema,
     closed,
@@ -84,7 +85,7 @@ def _together(schemas: Sequence[Schema], meaning: str) -> Schema:
 def operand(op: type[Op]) -> Schema:
     """What stands under the key of an op."""
     if op.spelling in JOINS:
-        branch = {"if": {"type": "object"}, "then": ref("entry"), "else": either(NAME, LAYERS)}
+        branch = {"if": {"type": "object"}, "then": either(ref("names"), ref("entry")), "else": either(NAME, LAYERS)}
         return listed(branch, 1)
     if op.main is None or op.reads(op.main) is Reads.LAYER:
         return NAME
@@ -125,7 +126,7 @@ def _carried(*more: str) -> dict[str, Schema]:
 
 _PLACED = {
     "from": {**NAME, "description": "the layer that it reads, if not the one above"},
-    "repeat": ref("positive", "how many of it stand one behind the other; `i` counts them"),
+    "repeat": ref("natural", "how many of it stand one behind the other; `i` counts them"),
 }
 
 
@@ -162,8 +163,9 @@ def definitions() -> dict[str, Schema]:
         "description": "a name, and the layer or the chain of layers that it means",
         "additionalProperties": {"if": {"type": "array"}, "then": chain, "else": ref("body")},
     }
-    variables = {"type": "object", "additionalProperties": listed(ATOM), "minProperties": 1}
+    variables = {"type": "object", "additionalProperties": either(RANGE, listed(ATOM)), "minProperties": 1}
     turns = {**variables, "description": "variables and their values, which run side by side"}
+    turn = {**NAME, "description": "the name of a layer, with the loop's variables filled in"}
     loop = closed({"for": turns, "layers": LAYERS}, ("for", "layers"), "layers that are written once a turn")
     entry = {"if": _is_named(), "then": named, "else": ref("body")}
     return {
@@ -172,6 +174,7 @@ def definitions() -> dict[str, Schema]:
         "body": {"type": "object", **_body(every)},
         "entry": {"type": "object", "minProperties": 1, "if": {"required": ["for"]}, "then": loop, "else": entry},
         "layers": {"type": "array", "items": ref("entry")},
+        "names": closed({"for": turns, "name": turn}, ("for", "name"), "names of layers, one a turn"),
     }
 
 
@@ -243,7 +246,10 @@ def rows(claims: Mapping[str, Schema]) -> Schema:
     every |= {paper: every[own] for paper, own in PAPER_NAMES.items()} | dict(claims)
     properties: dict[str, Schema] = {}
     for name, cell in every.items():
-        row = {"description": cell.get("description", name), **either(cell, _EMPTY, listed(either(cell, _EMPTY)))}
+        row = {
+            "description": cell.get("description", name),
+            **either(cell, _EMPTY, RANGE, listed(either(cell, _EMPTY, RANGE))),
+        }
         properties |= {name: row, name.replace("_", " "): row}
     return closed(properties, description="the network as the paper's table: a row a line, a layer a column")
 

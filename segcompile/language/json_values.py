@@ -14,7 +14,8 @@ from segcompile.ops import Init, Reads
 
 Schema = dict[str, Any]
 
-_EXPRESSION = {"type": "string", "pattern": r"^[0-9A-Za-z_(+-][0-9A-Za-z_+*/%(). -]*$"}
+_EXPRESSION = {"type": "string", "pattern": r"^[0-9A-Za-z_(+-][0-9A-Za-z_+*/%(). ,=!<-]*$"}
+RANGE: Schema = {"type": "string", "pattern": r"\.\."}
 _EXTENTS = {"type": "string", "pattern": r"^[0-9]+( *[xX×] *[0-9]+){1,2}$"}
 NAME: Schema = {"type": "string", "minLength": 1}
 TEXT: Schema = {"type": ["string", "number", "boolean"]}

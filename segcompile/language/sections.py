@@ -52,7 +52,7 @@ def read_sections(document: Document, given: Mapping[str, int], wrong: list[Diag
     rank = max(len(shape.size) for shape in inputs[-1].values())
     defaults = read_defaults(document.section("defaults"), document.root.get("init"), values, rank, wrong)
     table = document.section("table")
-    network = read_table(table, wrong) if table is not None else Table(list_under(document.root, "layers"))
+    network = read_table(table, values, wrong) if table is not None else Table(list_under(document.root, "layers"))
     return Sections(values, inputs, defaults, network)
 
 

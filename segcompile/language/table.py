@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 
+from segcompile.language.expressions import Values
 from segcompile.language.ledger import MAX_LAYERS
+from segcompile.language.ranges import written_out
 from segcompile.language.values import read_flag
 from segcompile.language.words import Meant, called
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
-from segcompile.text.errors import Diagnostic, Label, Span, finding
+from segcompile.text.errors import Diagnostic, Label, Span, finding, gathering
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
 
 PAPER_NAMES = {"convolution": "kernel", "truncation": "act", "output_channels": "main", "channels": "main"}
@@ -38,12 +40,13 @@ class Table:
     whole: bool = True
 
 
-def read_table(table: Mapping, wrong: list[Diagnostic]) -> Table:
-    """The layers of a table, and its claims. What is wrong goes to `wrong`: SC004 or SC008 for a column that is no
-    layer; SC002, SC003 and SC004 for a row, SC007 for its length, SC012 for no row at all, and then there is no layer.
+def read_table(table: Mapping, values: Values, wrong: list[Diagnostic]) -> Table:
+    """The layers of a table, and its claims; `values` are for the ranges in its rows. What is wrong goes to `wrong`:
+    SC004 or SC008 for a column that is no layer; SC002, SC003 and SC004 for a row, SC007 for its length, SC012 for no
+    row at all, and then there is no layer.
     """
     outline: list[Diagnostic] = []
-    rows = _rows(table, outline)
+    rows = _rows(table, values, outline)
     width = _width(table, rows, outline)
     wrong += outline
     if outline:
@@ -63,8 +66,8 @@ def read_table(table: Mapping, wrong: list[Diagnostic]) -> Table:
     return Table(Sequence(tuple(layers), table.span), tuple(claims), len(layers) == width)
 
 
-def _rows(table: Mapping, wrong: list[Diagnostic]) -> dict[str, Node]:
-    """Row name in our words -> the row."""
+def _rows(table: Mapping, values: Values, wrong: list[Diagnostic]) -> dict[str, Node]:
+    """Row name in our words -> the row, with its ranges written out."""
     rows: dict[str, Node] = {}
     written_as: dict[str, Scalar] = {}
     for key, value in table.entries.values():
@@ -83,6 +86,8 @@ def _rows(table: Mapping, wrong: list[Diagnostic]) -> dict[str, Node]:
             wrong.append(finding("SC004", message, value.span, help="are these `variants`?"))
         else:
             rows[name] = value
+            with gathering(wrong):
+                rows[name] = written_out(value, values)
             written_as[name] = key
     return rows
 

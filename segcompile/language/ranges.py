@@ -1,0 +1,48 @@
+"""Ranges where a list of integers is due: `1..n`, `3..0 by -1`, and `[1..3, 7]` with other values."""
+
+from __future__ import annotations
+
+import re
+
+from segcompile.language.expressions import Values, evaluate
+from segcompile.text.errors import fail
+from segcompile.text.source import Node, Scalar, Sequence
+
+_RANGE = re.compile(r"(.+?)\s*\.\.\s*(.+?)(?:\s+by\s+(.+))?", re.DOTALL)
+LONGEST = 20_000  # numbers in one range
+
+
+def is_range(node: Node) -> bool:
+    """Whether a scalar is written as a range."""
+    return isinstance(node, Scalar) and _RANGE.fullmatch(node.text) is not None
+
+
+def written_out(node: Node, values: Values) -> Node:
+    """A list with the numbers of its ranges in their places; a range alone is a list. All else is as it was.
+
+    The first number, and on to the last one by steps of 1, or of what stands behind `by`; both ends are expressions. It
+    is empty if the last number lies on the other side of the first. Raises SegcompileError: as `evaluate` does, SC105
+    for steps of 0, SC111 for more than `LONGEST` numbers.
+    """
+    if isinstance(node, Scalar) and is_range(node):
+        return Sequence(_numbers(node, values), node.span)
+    if isinstance(node, Sequence) and any(map(is_range, node.items)):
+        parts = (_numbers(item, values) if is_range(item) else (item,) for item in node.items)
+        return Sequence(tuple(item for part in parts for item in part), node.span)
+    return node
+
+
+def _numbers(node: Node, values: Values) -> tuple[Scalar, ...]:
+    assert isinstance(node, Scalar)
+    match = _RANGE.fullmatch(node.text)
+    assert match is not None
+    parts = [Scalar(match[n], node.part(match.start(n), len(match[n]))) for n in (1, 2, 3) if match[n] is not None]
+    first, last, *steps = (evaluate(part, values) for part in parts)
+    step = steps[0] if steps else 1
+    if step == 0:
+        raise fail("SC105", "a range by steps of 0 has no end", parts[2].span, help="`by -1` counts down")
+    found = range(first, last + (1 if step > 0 else -1), step)
+    if len(found) > LONGEST:
+        message = f"a range of {len(found):,} numbers; {LONGEST:,} is the most"
+        raise fail("SC111", message, node.span, help="is one of its ends too large?")
+    return tuple(Scalar(str(number), node.span) for number in found)

@@ -22,6 +22,7 @@ CALLS = ("block", "use")
 COMMON = ("from", "repeat", *CARRIED)  # what any layer may say beside its op's attributes
 JOINS = ("add", "mul", "concat")
 _END_OF_PAIR = re.compile(r"[0-9]+\)?")  # of `kernel: (3, 3)`, which YAML reads as `(3` and `3)`; of `drop: 0,5`
+_BEGUN = re.compile(r".*\b(min|max)\(")  # of `min(W, 8)`, which YAML reads as `min(W` and `8)`
 _NAMES_LAYERS = (*JOINS, "crop", "resize", "unpool")  # ops whose main argument is no attribute
 
 
@@ -163,10 +164,20 @@ def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Va
         if name == key or name in COMMON:
             continue
         with gathering(wrong):
+            _refuse_cut_expression(body, word)
             _refuse_attribute(op, key, word, node, free)
             given[name] = node, values
     stop_on(wrong)
     return given
+
+
+def _refuse_cut_expression(body: Mapping, word: Scalar) -> None:
+    """Refuse (SC001) the end of an expression at whose comma YAML ended a value: `min(W, 8)` in braces."""
+    values = [node for _, node in body.entries.values()]
+    before = values[list(body.entries).index(word.text) - 1]
+    if word.text.endswith(")") and isinstance(before, Scalar) and _BEGUN.match(before.text):
+        message = f"the comma ends `{before.text}` here"
+        raise fail("SC001", message, before.span, help=f'in quotes: `"{before.text}, {word.text}"`')
 
 
 def _refuse_attribute(op: type[Op], key: str, word: Scalar, node: Node, free: list[str]) -> None:

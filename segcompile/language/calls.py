@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segcompile.language.attributes import CARRIED, COMMON
 from segcompile.language.derive import Document, Locate, no_spec, read_document
-from segcompile.language.expressions import Values
+from segcompile.language.expressions import names_in
 from segcompile.language.items import list_under
 from segcompile.language.place import Origins, Place, origin, origins_of, parameter_origins, with_values
+from segcompile.language.ranges import written_out
 from segcompile.language.sections import Sections, check_overrides, read_sections
-from segcompile.language.values import read_integer, read_integer_or_name
+from segcompile.language.values import is_written_whole, read_integer, read_integer_or_name
 from segcompile.ops import Shape
 from segcompile.text.errors import Diagnostic, Findings, Label, Near, SegcompileError, fail, stop_on
 from segcompile.text.source import Mapping as MappingNode
-from segcompile.text.source import Node, Scalar, Sequence, describe
+from segcompile.text.source import Node, Scalar, Sequence, describe, scalars
 
 MAX_DEPTH = 32  # blocks in blocks, specs in specs
 
@@ -27,12 +28,18 @@ def read_target(key: str, body: MappingNode, place: Place) -> Scalar:
     if not isinstance(target, Scalar):
         help = f"`{key}: {'a_block' if key == 'block' else 'a_spec'}`"
         raise fail("SC004", f"`{key}` takes a name, not {describe(target)}", target.span, help=help)
-    for part in CARRIED:
-        if part in body.entries:
-            raise fail("SC011", f"a {key} carries no `{part}`", body.key(part).span, help="give it to a layer inside")
+    if key == "use":
+        _refuse_carried(key, body)
     if len(place.calls) >= MAX_DEPTH:
         raise fail("SC111", f"blocks and specs are nested more than {MAX_DEPTH} deep", target.span)
     return target
+
+
+def _refuse_carried(key: str, body: MappingNode, but: Collection[str] = ()) -> None:
+    """Refuse (SC011) what a layer carries, `but` what a block calls its arguments."""
+    for part in CARRIED:
+        if part in body.entries and part not in but:
+            raise fail("SC011", f"a {key} carries no `{part}`", body.key(part).span, help="give it to a layer inside")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +47,7 @@ class BlockCall:
     """A block's layers, the arguments it is called with, and the place its layers stand in but for their names."""
 
     layers: Sequence
-    arguments: dict[str, int | str]
+    values: dict[str, int | str]
     inside: Place
 
 
@@ -57,43 +64,87 @@ def read_block(target: Scalar, body: MappingNode, place: Place) -> BlockCall:
         chain = " -> ".join((*place.blocks, target.text))
         help = "to stack a block, call it with `repeat`"
         raise fail("SC108", f"block `{target.text}` contains itself: {chain}", target.span, help=help)
-    arguments = _arguments(target, blocks.key(target.text), found, body, place)
+    written = _written(target, blocks.key(target.text), found, body)
+    values: dict[str, int | str] = {}
+    passed: dict[str, Node] = {}
+    for number, (name, node) in enumerate(written.items()):
+        own = replace(place, values={**place.defaults.values, **values}, passed=dict(passed))
+        if name not in body.entries:  # a default reads the arguments before it
+            _refuse_later(name, node, list(written)[number + 1 :])
+        value = _argument(node, place if name in body.entries else own)
+        if isinstance(value, int):
+            values[name] = value
+        else:
+            passed[name] = value
+            values |= {name: value.text} if isinstance(value, Scalar) else {}
     inside = replace(
         place,
-        values={**place.defaults.values, **arguments},
-        arguments={name: origins_of(body.entries[name][1].span, place.origins) for name in arguments},
+        values={**place.defaults.values, **values},
+        arguments={name: origins_of(node.span, place.origins) for name, node in written.items()},
+        passed=passed,
         calls=(*place.calls, Label(target.span, f"in block `{target.text}`, called here")),
         blocks=(*place.blocks, target.text),
     )
-    return BlockCall(list_under(found, "layers"), arguments, inside)
+    return BlockCall(list_under(found, "layers"), values, inside)
 
 
-def _arguments(
-    target: Scalar, declared: Scalar, block: MappingNode, body: MappingNode, place: Place
-) -> dict[str, int | str]:
-    """The values of a block's arguments: integers where they can be evaluated, otherwise names."""
+def _written(target: Scalar, declared: Scalar, block: MappingNode, body: MappingNode) -> dict[str, Node]:
+    """The arguments of a block in their order, as the call says them, or else their defaults."""
     args = block.get("args")
-    wanted = [item.text for item in args.items if isinstance(item, Scalar)] if isinstance(args, Sequence) else []
+    wanted = dict(map(_declared, args.items)) if isinstance(args, Sequence) else {}
     given = {key: node for key, (_, node) in body.entries.items() if key not in ("block", "repeat", "from")}
+    _refuse_carried("block", body, wanted)
     labels = [Label(args.span if args is not None else declared.span, "declared here")]
     for name in given:
         if name not in wanted:
             help = Near(name, tuple(wanted), f"it has {', '.join(wanted)}" if wanted else "it has none")
             message = f"block `{target.text}` has no argument `{name}`"
             raise fail("SC107", message, body.key(name).span, labels=labels, help=help)
-    missing = [name for name in wanted if name not in given]
+    written = {name: given.get(name, default) for name, default in wanted.items()}
+    missing = [name for name, node in written.items() if node is None]
     if missing:
         message = f"block `{target.text}` needs {', '.join(f'`{name}`' for name in missing)}"
-        rest = "".join(f", {name}: ..." for name in wanted)
+        rest = "".join(f", {name}: ..." for name, default in wanted.items() if default is None)
         raise fail("SC107", message, target.span, labels=labels, help=f"{{block: {target.text}{rest}}}")
-    return {name: _argument(given[name], place.values) for name in wanted}
+    return {name: node for name, node in written.items() if node is not None}
 
 
-def _argument(node: Node, values: Values) -> int | str:
+def _declared(item: Node) -> tuple[str, Node | None]:
+    """An argument and its default: `w`, `s: 1`."""
+    if isinstance(item, MappingNode) and len(item.entries) == 1:
+        ((key, default),) = item.entries.values()
+        return key.text, default
+    assert isinstance(item, Scalar)  # the schema has seen to that
+    return item.text, None
+
+
+def _refuse_later(name: str, default: Node, later: list[str]) -> None:
+    """Refuse (SC101) a default that reads an argument behind its own."""
+    for scalar in scalars(default):
+        read = next((word for word in later if word in names_in(scalar.text)), None)
+        if read is not None:
+            message = f"`{read}` comes later: a default reads the arguments before it"
+            raise fail("SC101", message, scalar.span, help=f"write `{read}` before `{name}`")
+
+
+def _argument(node: Node, place: Place) -> int | Scalar | Sequence:
+    """An integer where it can be evaluated; a word, a name, a number, a pair or a list of these as it is written."""
+    if isinstance(node, Scalar) and node.text in place.passed:
+        found = place.passed[node.text]
+        assert not isinstance(found, MappingNode)
+        return found
+    node = written_out(node, place.values)
+    if isinstance(node, Sequence):
+        items = (_argument(item, place) for item in node.items)
+        each = (Scalar(str(item), node.span) if isinstance(item, int) else item for item in items)
+        return Sequence(tuple(each), node.span)
     if not isinstance(node, Scalar):
-        help = "one value, for example `64` or `pool3`"
-        raise fail("SC107", f"an argument is an integer or a name, not {describe(node)}", node.span, help=help)
-    return read_integer_or_name(node, values)
+        message = f"an argument is an integer, a number, a word or a list of these, not {describe(node)}"
+        raise fail("SC107", message, node.span, help="one value, for example `64` or `pool3`")
+    if is_written_whole(node):
+        return node
+    value = read_integer_or_name(node, place.values)
+    return value if isinstance(value, int) else Scalar(value, node.span)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

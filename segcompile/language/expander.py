@@ -11,6 +11,7 @@ from segcompile.language.expressions import format_name
 from segcompile.language.items import body_op, list_under, split, turns
 from segcompile.language.ledger import MAX_BRANCHES, MAX_LAYERS, Ledger
 from segcompile.language.names import LONGEST, Names
+from segcompile.language.passing import passed_into
 from segcompile.language.place import Place
 from segcompile.language.values import is_name, read_natural
 from segcompile.network.graph import Graph, Origin, Role, Scope
@@ -72,14 +73,15 @@ class Expander:
             return above
         name, body = split(item)
         if isinstance(body, Mapping):
-            return self._repeated(name, body, place, above)
+            calls = not body.entries.keys().isdisjoint(CALLS)  # which take arguments as they are
+            return self._repeated(name, body if calls else passed_into(body, place.passed), place, above)
         assert name is not None  # `split` gives a list a name
         return self._chain(name, body, place, above)
 
     def _turns(self, item: Mapping, place: Place, what: str) -> Iterator[Place]:
-        for variables in turns(item, place.values, what):
+        for variables in turns(item, place.values, place.passed, what):
             self.ledger.step(item.span)
-            yield place.where(**variables)
+            yield place.where(item.span, **variables)
 
     def _repeated(self, name: Scalar | None, body: Mapping, place: Place, above: str) -> str:
         """One layer, a stack of them, or none: that stands for what it would have read. `from` is where a stack starts,
@@ -99,7 +101,7 @@ class Expander:
         if times == 0 and start is not None and not own:
             return self.names.read(start, place, place.prefix + (name.text if name is not None else key))
         for i in range(1, times + 1):
-            inside = place.where(i=i) if repeat is not None else place
+            inside = place.where(body.span, i=i) if repeat is not None else place
             self.ledger.step((repeat or body).span)
             above = self._layer(key, name, body, inside, above, start if i == 1 or own else None)
         return above
@@ -214,7 +216,7 @@ class Expander:
         if name is None:
             return self.expand_list(call.layers, call.inside.entered(above), above)
         absolute = self.names.declare(format_name(name, place.values), place, name.span)
-        integers = {key: value for key, value in call.arguments.items() if isinstance(value, int)}
+        integers = {key: value for key, value in call.values.items() if isinstance(value, int)}
         scope = Scope(absolute, target.text, above, kind="block", span=name.span, arguments=integers)
         index = self._open(scope)
         inside = call.inside.scope(absolute, target.text, above)

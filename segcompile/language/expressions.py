@@ -213,13 +213,16 @@ class _Parser:
         if self._peek() != ",":
             raise self._wrong(f"`{name}` takes two numbers", start, help=f"`{name}(C, 8)`, in quotes within braces")
         self._take()
-        return self._closed(_OF_TWO[name](first, self._whole()), start)
+        second = self._whole()
+        if self._peek() == ",":
+            raise self._wrong(f"`{name}` takes two numbers", self._take()[1], help=f"`{name}(a, {name}(b, c))`")
+        return self._closed(_OF_TWO[name](first, second), start)
 
     def _no_integer(self, name: str, named: str | None, start: int) -> SegcompileError:
         """What is wrong with a name: SC004 where it means another name, SC101 where it means nothing."""
         span = self.scalar.part(start, len(name))
         if named is not None:
-            message = f"`{name}` is the name `{brief(named)}` here, not an integer"
+            message = f"`{name}` is `{brief(named)}` here, not an integer"
             return fail("SC004", message, span, help="give it an integer, or correct the parameter that was meant")
         unit = _WITH_UNIT.fullmatch(self.text)
         known = [word for word, value in self.values.items() if isinstance(value, int) and word.isidentifier()]

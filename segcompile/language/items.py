@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from segcompile.language.attributes import CALLS, COMMON, JOINS, op_key
 from segcompile.language.expressions import Values
+from segcompile.language.passing import Passed, passed_on
 from segcompile.language.ranges import written_out
 from segcompile.language.values import read_integer_or_name
 from segcompile.language.words import Meant, called
@@ -74,7 +75,7 @@ def _refuse_indentation(item: Mapping) -> None:
             raise fail("SC011", message, key.span, help="put it inside the braces, or indent it below the name")
 
 
-def turns(item: Mapping, values: Values, what: str) -> Iterator[dict[str, int | str]]:
+def turns(item: Mapping, values: Values, passed: Passed, what: str) -> Iterator[dict[str, int | str]]:
     """The variables of each turn of `for: {d: [0, 1, 2]}` or `for: {d: 0..2}`; several run side by side. `what`: the
     other key of the loop, under which stands what it repeats."""
     only(item, ("for", what))
@@ -87,7 +88,7 @@ def turns(item: Mapping, values: Values, what: str) -> Iterator[dict[str, int | 
         raise fail("SC004", f"`for` maps variables to their values, not {describe(loop)}", at, help=help)
     columns: dict[str, list[int | str]] = {}
     for key, node in loop.entries.values():
-        listed = written_out(node, values)
+        listed = written_out(passed_on(node, passed), values)
         if not isinstance(listed, Sequence):
             message = f"`{key.text}` runs over a list, not {describe(listed)}"
             raise fail("SC004", message, listed.span, help=f"`for: {{{key.text}: [0, 1, 2]}}`, or `0..2`")

@@ -104,6 +104,7 @@ def _with_options(op: type[Op]) -> Schema:
     return either(words(*kinds(op)), one_key(dict.fromkeys(kinds(op), given)))
 
 
+ARGUMENT = either(ATOM, TEXT, {"type": "array", "items": either(ATOM, TEXT, {"type": "array", "items": TEXT})})
 _CARRIED = {str(key): ref(f"carried_{key}") for key in CARRIED}  # what a layer carries, or `none`
 
 
@@ -142,16 +143,17 @@ def bodies() -> dict[str, Schema]:
     for key, alone in _carried().items():
         del behind[key]
         found[key] = closed({key: alone, **behind, **_PLACED}, [key])
+    bare = dict.fromkeys(_CARRIED, _NEVER)  # a used spec carries nothing
     return found | {
-        "block": _call("block", ATOM),
-        "use": _call("use", integer(), variant={**NAME, "description": "which of its variants"}),
+        "block": _call("block", ARGUMENT),
+        "use": _call("use", integer(), **{"variant": {**NAME, "description": "which of its variants"}, **bare}),
     }
 
 
 def _call(key: str, argument: Schema, **more: Schema) -> Schema:
-    """A call of a block or spec, with any arguments; it carries nothing."""
+    """A call of a block or spec, with any arguments."""
     told = {"block": "one of `blocks`, and its arguments", "use": "a whole spec as one layer, and its parameters"}
-    own = {key: {**NAME, "description": told[key]}, **_PLACED, **more, **dict.fromkeys(_CARRIED, _NEVER)}
+    own = {key: {**NAME, "description": told[key]}, **_PLACED, **more}
     return {"type": "object", "properties": own, "required": [key], "additionalProperties": argument}
 
 

@@ -68,7 +68,10 @@ def spec_schema() -> Schema:
 def sections() -> dict[str, Schema]:
     """Key -> what stands under it."""
     name = {"type": "string", **_IDENTIFIER}
-    block = {"args": {"description": "names of its arguments", **listed(name, most=64)}, "layers": layers.LAYERS}
+    default = {"type": "object", "propertyNames": name, "additionalProperties": layers.ARGUMENT, "maxProperties": 1}
+    named = listed(either(name, default), most=64)
+    arguments = {"description": "names of its arguments, with their defaults", **named}
+    block = {"args": arguments, "layers": layers.LAYERS}
     cite = {"arxiv": "its number on arXiv", "doi": "its DOI", "table": "which table of it", "url": "where it is"}
     claims = claims_of_layers()
     return {

@@ -9,6 +9,7 @@ from pathlib import Path
 from segcompile.language.attributes import Defaults
 from segcompile.language.derive import Document
 from segcompile.language.expressions import Values, format_name, names_in
+from segcompile.language.passing import Passed
 from segcompile.text.errors import Diagnostic, Label, Span
 from segcompile.text.source import Scalar
 
@@ -61,6 +62,7 @@ class Place:
     rank: int  # of the network: how many axes its maps have
     parameters: Origins = field(default_factory=dict)
     arguments: Origins = field(default_factory=dict)  # of the block, and loop variables: they hide parameters
+    passed: Passed = field(default_factory=dict)  # those of them that are no integers, as they are written
     title: str = ""  # of the scope: what a class made of it is called
     prefix: str = ""  # of the names made here
     input: str = ""  # the node whose result enters the block, used spec or network
@@ -69,10 +71,12 @@ class Place:
     blocks: tuple[str, ...] = ()
     specs: tuple[Path, ...] = ()
 
-    def where(self, /, **values: int | str) -> Place:
-        """Here, with these values besides those in scope (the variables of a loop)."""
+    def where(self, span: Span, /, **values: int | str) -> Place:
+        """Here, with these values besides those in scope (the variables of a loop, which stands at `span`)."""
         arguments = {**self.arguments, **dict.fromkeys(values, ())}
-        return replace(self, values={**self.values, **values}, arguments=arguments)
+        passed = {name: node for name, node in self.passed.items() if name not in values}
+        passed |= {name: Scalar(value, span) for name, value in values.items() if isinstance(value, str)}
+        return replace(self, values={**self.values, **values}, arguments=arguments, passed=passed)
 
     def scope(self, absolute: str, title: str, source: str) -> Place:
         """The scope of the name `absolute`, a block or used spec, which the result of `source` enters."""

@@ -6,11 +6,13 @@ diagnostics at the user's keys.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segcompile.language.words import Meant, like_a_name
+from segcompile.ops import ALL_OPS, BY_KIND, Reads
 from segcompile.text.errors import MAX_ERRORS, Findings, Label, Span
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
 
@@ -36,10 +38,15 @@ class Cite(_Part):
     url: str | None = None
 
 
+_WithDefault = Annotated[dict[Name, Any], Field(min_length=1, max_length=1)]  # an argument and its default
+
+
 class Block(_Part):
     """A named, parameterised list of layers."""
 
-    args: Annotated[list[Name], Field(max_length=64)] = []
+    args: Annotated[
+        list[Name | Annotated[dict[Name, Any], Field(min_length=1, max_length=1)]], Field(max_length=64)
+    ] = []
     layers: list[Any]
 
 
@@ -127,6 +134,7 @@ def validate(root: Mapping, findings: Findings) -> None:
                 break
     if not findings.has_errors:
         _check_network(root, findings)
+        _check_arguments(root, findings)
 
 
 def _check_network(root: Mapping, findings: Findings) -> None:
@@ -141,6 +149,27 @@ def _check_network(root: Mapping, findings: Findings) -> None:
         findings.add("SC012", "a spec needs `layers`, a `table` or a `base`", _start(root), help=help)
     elif "input" not in root.entries:
         findings.add("SC012", "a spec needs an `input`", _start(root), help=_EXPECTED["input"])
+
+
+def _check_arguments(root: Mapping, findings: Findings) -> None:
+    """SC114 for an argument of a block that is called like a word of the language, which it would hide."""
+    blocks = root.get("blocks")
+    for block in (node for _, node in blocks.entries.values()) if isinstance(blocks, Mapping) else ():
+        args = block.get("args") if isinstance(block, Mapping) else None
+        for item in args.items if isinstance(args, Sequence) else ():
+            name = next(iter(item.entries.values()))[0] if isinstance(item, Mapping) else item
+            if isinstance(name, Scalar) and name.text in reserved():
+                message = f"`{name.text}` cannot be an argument's name: it is a word of the language"
+                findings.add("SC114", message, name.span, help=f"for example `own_{name.text}`")
+
+
+@cache
+def reserved() -> frozenset[str]:
+    """The words that stand for values somewhere in a layer, or for what enters it."""
+    found = {"input", "above", "network", "channels", "stride", "none", "any", "same", "causal"}
+    found |= {"yes", "no", "true", "false", *(kind for kinds in BY_KIND.values() for kind in kinds)}
+    fields = (field for op in ALL_OPS for name, field in op.model_fields.items() if op.reads(name) is Reads.WORD)
+    return frozenset(found.union(*(get_args(field.annotation) for field in fields)))
 
 
 def _outline(node: Node) -> Any:
@@ -204,7 +233,7 @@ _EXPECTED = {
     "input": "for example {channels: 3, size: 500}",
     "variants": "a list of names: [basic, large]",
     "defaults": "op -> attributes: {conv: {kernel: 3, pad: same}}",
-    "blocks": "name -> {args: [...], layers: [...]}",
+    "blocks": "name -> {args: [w, s: 1], layers: [...]}",
     "table": "a table has a row a line: `dilation: [1, 1, 2, 4]`",
     "layers": "a list of layers: `- conv1: {conv: 64, kernel: 3}`",
     "outputs": "head -> layer: {score: upscore}",

@@ -89,6 +89,12 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def is_written_whole(scalar: Scalar) -> bool:
+    """Whether a scalar is a number or extents, `0.1` or `3x3`: an argument passes it as it is, and reckons nothing."""
+    number = _FLOAT.fullmatch(scalar.text) and not scalar.text.lstrip("+-").isdigit()
+    return bool(number or _EXTENTS.fullmatch(scalar.text))
+
+
 def read_integer_or_name(node: Node, values: Values) -> int | str:
     """What a block's argument or a loop variable may be: an integer where it can be evaluated, else a name."""
     scalar = _scalar(node, "an integer or a name", "one value: `2` or `enc2`")

@@ -1,0 +1,169 @@
+"""What today's networks need of the language: expressions, ranges, layers that are left out, arguments of any kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from segcompile.cli import cli
+from segcompile.compiler import compile_spec
+from segcompile.text.errors import Findings, SegcompileError
+
+HEAD = "segcompile: 1\nmodel: net\nparams: {N: 3, W: 8}\ninput: {channels: 3, size: 64}\n"
+HEAD += "defaults: {conv: {kernel: 3, pad: same}}\n"
+
+
+def flat(folder: Path, text: str) -> list[str]:
+    """The layers of a spec, written out, a line each; warnings are left aside."""
+    path = folder / "net.yaml"
+    path.write_text(HEAD + text)
+    result = CliRunner().invoke(cli, ["show", "--flat", str(path)], standalone_mode=False)
+    assert result.return_value == 0, result.output
+    lines = result.stdout.partition("layers:\n")[2].splitlines()
+    return [" ".join(line.removeprefix("  - ").split()) for line in lines]
+
+
+def layers(*each: str) -> str:
+    return "layers:\n" + "".join(f"  - {one}\n" for one in each)
+
+
+@pytest.mark.parametrize(("text", "value"), [
+    ("min(W, 5)", 5), ("max(W, 5)", 8), ("2min(W, N)", 6), ("min(max(N, 5), W) + 1", 6),
+    ("1 + (N == 3)", 2), ("1 + (N != 3)", 1), ("1 + (N < W)", 2), ("1 + (W < N)", 1), ("(N == 3)*4 + (N != 3)*9", 4),
+    ("min(W//2, N**2) + (2 < N)", 5), ("1 + (N+1 == 2*2)", 2),
+])  # fmt: skip
+def test_expressions_compare_and_take_the_smaller_and_the_larger(tmp_path: Path, text: str, value: int) -> None:
+    assert flat(tmp_path, layers(f'c: {{conv: "{text}"}}')) == [f"c: {{conv: {value}, kernel: 3, pad: 1}}"]
+
+
+@pytest.mark.parametrize(("listed", "values"), [
+    ("1..N", [1, 2, 3]), ("1 .. 2N-2", [1, 2, 3, 4]), ("3..1", []), ("3..1 by -1", [3, 2, 1]), ("1..7 by N", [1, 4, 7]),
+    ("1..8 by 3", [1, 4, 7]), ("[1..3, 7]", [1, 2, 3, 7]), ("[9, 2..1, W..N by -2]", [9, 8, 6, 4]), ("5..5", [5]),
+    ("[]", []), ("-1..1", [-1, 0, 1]),
+])  # fmt: skip
+def test_a_loop_runs_over_ranges(tmp_path: Path, listed: str, values: list[int]) -> None:
+    text = layers(f'for: {{i: {listed}}}\n    layers: ["c{{i+5}}": {{conv: 10+i}}]', "last: {conv: 1, kernel: 1}")
+    found = flat(tmp_path, text)
+    assert found[:-1] == [f"c{i + 5}: {{conv: {10 + i}, kernel: 3, pad: 1}}" for i in values]
+
+
+def test_a_row_of_a_table_may_be_a_range(tmp_path: Path) -> None:
+    text = "table:\n  layer: 1..N\n  kernel: 3\n  dilation: [1..2, 4]\n  output channels: W..10\n"
+    text = text.replace("kernel: 3\n", "kernel: 3\n  pad: same\n")
+    assert [line.partition(", pad")[0] for line in flat(tmp_path, text)] == [
+        "layer1: {conv: 8, kernel: 3", "layer2: {conv: 9, kernel: 3, dilation: 2",
+        "layer3: {conv: 10, kernel: 3, dilation: 4",
+    ]  # fmt: skip
+
+
+RESIDUAL = """blocks:
+  res:
+    args: [w, s: 1]
+    layers:
+      - main:  [{conv: w, stride: s, act: relu}, {conv: w}]
+      - short: [{conv: w, kernel: 1, stride: s, from: tap, repeat: "s != 1"}]
+      - out:   {add: [main, short], act: relu}
+"""
+
+
+def test_a_layer_that_is_left_out_stands_for_what_it_would_have_read(tmp_path: Path) -> None:
+    text = RESIDUAL.replace(", from: tap", "").replace("- short", "- tap: [{conv: w, repeat: 0}]\n      - short")
+    text = text.replace("- main: ", "- main: ").replace('repeat: "s', 'from: input, repeat: "s')
+    text += layers("stem: {conv: W}", "r1: {block: res, w: W}", "r2: {block: res, w: 2W, s: 2}")
+    assert flat(tmp_path, text) == [
+        "stem: {conv: 8, kernel: 3, pad: 1}",
+        "r1_main_conv: {conv: 8, kernel: 3, pad: 1, act: relu}",
+        "r1_main_conv2: {conv: 8, kernel: 3, pad: 1}",
+        "r1_out: {add: [r1_main_conv2, stem], act: relu}",
+        "r2_main_conv: {conv: 16, kernel: 3, stride: 2, pad: 1, act: relu}",
+        "r2_main_conv2: {conv: 16, kernel: 3, pad: 1}",
+        "r2_short_conv: {conv: 16, kernel: 1, stride: 2, from: r1_out}",
+        "r2_out: {add: [r2_main_conv2, r2_short_conv], act: relu}",
+    ]
+
+
+@pytest.mark.parametrize("gone", [
+    "x: {conv: 4, repeat: 0}", "{conv: 4, repeat: 0}", '"x{i}": {conv: 4, repeat: 0}', "x: [{conv: 4, repeat: 0}]",
+    'for: {i: 1..0}\n    layers: ["x{i}": {conv: 4}]', "x: [y: [{conv: 4, repeat: 0}]]", "x: {block: none_of_it}",
+    "{block: none_of_it}", "x: {block: none_of_it, repeat: 0}",
+])  # fmt: skip
+def test_what_writes_nothing_changes_nothing(tmp_path: Path, gone: str) -> None:
+    text = "blocks: {none_of_it: {layers: [{conv: 4, repeat: 0}]}}\n"
+    text += layers("a: {conv: W}", gone, "b: {conv: 1, kernel: 1}")
+    assert flat(tmp_path, text) == ["a: {conv: 8, kernel: 3, pad: 1}", "b: {conv: 1, kernel: 1}"]
+
+
+def test_a_name_of_nothing_is_that_of_what_it_would_have_read(tmp_path: Path) -> None:
+    text = layers("a: {conv: W}", "b: {conv: W}", "x: [{conv: 4, repeat: 0, from: a}]", "y: {add: [x, b]}")
+    assert flat(tmp_path, text)[-1] == "y: {add: [a, b]}"
+
+
+def test_a_join_names_layers_in_loops(tmp_path: Path) -> None:
+    dense = ['for: {i: 1..N}\n    layers:\n      - "in{i}": {concat: [a, {for: {j: 1..i-1}, name: "x{j}.new"}]}\n'
+             '      - "x{i}": [new: {conv: 4}]']  # fmt: skip
+    found = flat(tmp_path, layers("a: {conv: W}", *dense))
+    assert found == [
+        "a: {conv: 8, kernel: 3, pad: 1}", "x1_new: {conv: 4, kernel: 3, pad: 1}", "in2: {concat: [a, x1_new]}",
+        "x2_new: {conv: 4, kernel: 3, pad: 1}", "in3: {concat: [a, x1_new, x2_new]}",
+        "x3_new: {conv: 4, kernel: 3, pad: 1}",
+    ]  # fmt: skip
+
+
+ANY = """blocks:
+  unit:
+    args: [w, s: 1, kind: max, act: relu, rates: [1..2], drop: 0.1, pads: same, last: 2w, taps: []]
+    layers:
+      - for: {d: rates}
+        layers: [{conv: w, dilation: d, act: act, drop: drop, pad: pads}]
+      - {pool: kind, kernel: 2, stride: s}
+      - all: {concat: taps, repeat: "0 < W - 8"}
+      - {conv: last, kernel: 1}
+"""
+
+
+def test_an_argument_is_a_number_a_word_a_pair_or_a_list_with_a_default(tmp_path: Path) -> None:
+    text = ANY + layers(
+        "a: {block: unit, w: W}",
+        "b: {block: unit, w: 4, kind: avg, act: none, rates: 3, s: 2}".replace("rates: 3", "rates: [3]"),
+        "c: {block: unit, w: 2, drop: 0.5, pads: [1, 1, 2, 2], last: 5, act: leaky_relu}",
+    )
+    assert flat(tmp_path, text) == [
+        "a_conv: {conv: 8, kernel: 3, pad: 1, act: relu, drop: 0.1}",
+        "a_conv2: {conv: 8, kernel: 3, dilation: 2, pad: 2, act: relu, drop: 0.1}",
+        "a_pool: {pool: max, kernel: 2, stride: 1}", "a_conv3: {conv: 16, kernel: 1}",
+        "b_conv: {conv: 4, kernel: 3, dilation: 3, pad: 3, drop: 0.1}",
+        "b_pool: {pool: avg, kernel: 2, stride: 2}", "b_conv2: {conv: 8, kernel: 1}",
+        "c_conv: {conv: 2, kernel: 3, pad: [1, 1, 2, 2], act: leaky_relu, drop: 0.5}",
+        "c_conv2: {conv: 2, kernel: 3, dilation: 2, pad: [1, 1, 2, 2], act: leaky_relu, drop: 0.5}",
+        "c_pool: {pool: max, kernel: 2, stride: 1}", "c_conv3: {conv: 5, kernel: 1}",
+    ]  # fmt: skip
+
+
+def test_a_list_of_layers_is_passed_on_through_blocks(tmp_path: Path) -> None:
+    text = "blocks:\n  inner: {args: [of, k: 1], layers: [cat: {concat: of}, mix: {conv: 4, kernel: k}]}\n"
+    text += "  outer: {args: [of, k], layers: [own: {block: inner, of: of, k: k}]}\n"
+    text += layers("a: {conv: W}", "b: {conv: W}", "c: {block: outer, of: [a, b], k: 3x1}")
+    assert flat(tmp_path, text)[2:] == ["c_own_cat: {concat: [a, b]}", "c_own_mix: {conv: 4, kernel: [3, 1], pad: [1, 1, 0, 0]}"]
+
+
+def test_what_is_passed_is_not_read_anew_inside(tmp_path: Path) -> None:
+    """`b` of the caller is a word; inside, an argument of that name is something else."""
+    text = "blocks:\n  inner: {args: [x, b: 5], layers: [c: {conv: b, kernel: 1, act: x}]}\n"
+    text += "  outer: {args: [a, b: 3], layers: [own: {block: inner, x: a, b: b}]}\n"
+    text += layers("c: {block: outer, a: silu}")
+    assert flat(tmp_path, text) == ["c_own_c: {conv: 3, kernel: 1, act: silu}"]
+
+
+def test_a_loop_over_words_passes_them(tmp_path: Path) -> None:
+    text = layers('for: {a: [relu, silu]}\n    layers: ["c_{a}": {conv: W, act: a}]')
+    assert [line.rpartition("act: ")[2] for line in flat(tmp_path, text)] == ["relu}", "silu}"]
+
+
+def test_a_range_ends_somewhere(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(HEAD + layers('for: {i: 1..2**60}\n    layers: ["c{i}": {conv: 1}]'))
+    with pytest.raises(SegcompileError) as caught:
+        compile_spec(path, Findings())
+    assert [found.code.code for found in caught.value.diagnostics] == ["SC111"]

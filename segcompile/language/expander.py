@@ -99,7 +99,8 @@ class Expander:
             raise fail("SC103", f"`{name.text}` would be made {times} times", name.span, help=help)
         own = isinstance(start, Scalar) and "{" in start.text
         if times == 0 and start is not None and not own:
-            return self.names.read(start, place, place.prefix + (name.text if name is not None else key))
+            reader = place.prefix + (name.text if name is not None else key)
+            return self.names.read(start, place, reader, place.above or above)
         for i in range(1, times + 1):
             inside = place.where(body.span, i=i) if repeat is not None else place
             self.ledger.step((repeat or body).span)
@@ -111,7 +112,7 @@ class Expander:
     def _layer(self, key: str, name: Scalar | None, body: Mapping, place: Place, above: str, start: Node | None) -> str:
         written = format_name(name, place.values) if name is not None else ""
         reader = place.prefix + (written or key)
-        above = self.names.read(start, place, reader) if start is not None else above
+        above = self.names.read(start, place, reader, place.above or above) if start is not None else above
         if key in CALLS:
             call = self._block if key == "block" else self._use
             return call(name, body, place, above)
@@ -150,10 +151,10 @@ class Expander:
         if key in JOINS:
             return self._branches(key, main, name, place, above), False
         if key in ("crop", "unpool"):
-            return (above, self.names.read(main, place, name)), False
+            return (above, self.names.read(main, place, name, place.above or above)), False
         if key == "resize":
             if isinstance(main, Scalar) and self._is_reference(main, place):
-                return (above, self.names.read(main, place, name)), False
+                return (above, self.names.read(main, place, name, place.above or above)), False
             return (above,), True
         return (above,), False
 
@@ -174,25 +175,25 @@ class Expander:
             raise fail("SC004", message, main.span, help=f"`{key}: [a, b]`")
         if all(isinstance(item, Scalar) or _names(item) for item in main.items):
             self.ledger.step(main.span, len(main.items))
-            return tuple(self._each_name(main, name, place))
+            return tuple(self._each_name(main, name, place, above))
         title = place.nested_title(name)
         self.scopes.append(Scope(name, title, above))
         return tuple(self._each_branch(main, name, place.written_out(name, title, above), above))
 
-    def _each_name(self, main: Sequence, name: str, place: Place) -> Iterator[str]:
+    def _each_name(self, main: Sequence, name: str, place: Place, above: str) -> Iterator[str]:
         """The layers that a list names, one by one or in loops: `{for: {i: 1..3}, name: "x{i}"}`."""
         for item in main.items:
             if isinstance(item, Mapping):
                 for inside in self._turns(item, place, "name"):
-                    yield self.names.read(item.entries["name"][1], inside, name)
+                    yield self.names.read(item.entries["name"][1], inside, name, above)
             else:
-                yield self.names.read(item, place, name)
+                yield self.names.read(item, place, name, above)
 
     def _each_branch(self, main: Sequence, name: str, inside: Place, above: str) -> Iterator[str]:
         for item in main.items:
             self.ledger.step(item.span)
             if isinstance(item, Scalar) or _names(item):
-                yield from self._each_name(Sequence((item,), item.span), name, inside)
+                yield from self._each_name(Sequence((item,), item.span), name, inside, above)
             elif isinstance(item, Mapping) and "for" in item.entries:
                 for turn in self._turns(item, inside, "layers"):
                     yield self.expand_list(list_under(item, "layers"), turn, above)

@@ -28,6 +28,7 @@ from segcompile.text.source import Node, Scalar, brief, counted
 
 LONGEST = 200  # characters of an absolute name
 _FEW = 12  # so many names are listed where none is near
+_WORDS = {"input": "what enters", "above": "the layer above", "network": "the whole network"}
 _HELPED = 20  # so many unknown names get a "did you mean": looking for near ones takes time
 
 
@@ -50,7 +51,7 @@ class Names:
     unnamed: set[str] = field(default_factory=set)  # layers that are called by their op, with nothing written
     removed: dict[str, Span | None] = field(default_factory=dict)  # by an edit, and where that is written
     open: list[Open] = field(default_factory=list)
-    inputs: dict[Span, Open] = field(default_factory=dict)  # where `input` is read inside a join or chain
+    inputs: tuple[str, ...] = ()  # of the network
     hidden: bool = False  # a call or loop failed that would have made names: unknown ones are no news
     broken: set[str] = field(default_factory=set)  # layers that could not be read, and what is inside them
     helped: int = 0
@@ -63,7 +64,7 @@ class Names:
         declared = {scope.name: scope.span for scope in graph.scopes}
         declared |= {name: origin.span for name, origin in layers.items()}
         unnamed = {name for name, origin in layers.items() if not origin.named}
-        return cls(declared, dict(graph.names), unnamed, dict(graph.gone.names))
+        return cls(declared, dict(graph.names), unnamed, dict(graph.gone.names), inputs=tuple(graph.inputs))
 
     def adopt(self, fragment: Fragment) -> None:
         """Know the names of layers that come from elsewhere."""
@@ -92,8 +93,9 @@ class Names:
         absolute = place.prefix + written
         if len(absolute) > LONGEST:
             raise fail("SC111", f"the name `{brief(absolute)}` has more than {LONGEST} characters", span)
-        if written == "input":
-            raise fail("SC114", "`input` is what enters; no layer can be called so", span, help="give it another name")
+        if written in _WORDS:
+            message = f"`{written}` is {_WORDS[written]}; no layer can be called so"
+            raise fail("SC114", message, span, help="give it another name")
         if absolute in self.declared or absolute in self.results:
             raise self._taken(absolute, span)
         self.declared[absolute] = span
@@ -127,19 +129,26 @@ class Names:
         given no name hides none that was."""
         if name == "input" and place.input:
             return place.input
+        if name.startswith("network."):
+            return self._of_network(name.removeprefix("network."))
         found = [prefix + name for prefix in _outwards(place) if prefix + name in self.results]
         named = next((absolute for absolute in found if absolute not in self.unnamed), None)
         return self.results[named or found[0]] if found else None
 
-    def read(self, node: Node, place: Place, reader: str) -> str:
-        """The node that a reference means; where it is not known yet, the name, for `settle` to report."""
+    def _of_network(self, name: str) -> str | None:
+        """An input of the network by its name; an only one is `input` as well."""
+        if name == "input" and len(self.inputs) == 1:
+            return self.inputs[0]
+        return name if name in self.inputs else None
+
+    def read(self, node: Node, place: Place, reader: str, above: str) -> str:
+        """The node that a reference means, `above` that which the word means here; where it is not known yet, the name,
+        for `settle` to report."""
         if not isinstance(node, Scalar):
             help = "one name, for example `input`"
             raise fail("SC004", f"a layer's name is due here, not {counted(node)}", node.span, help=help)
         name = place.spelled(node)
-        found = self.find(name, place)
-        if name == "input" and place.above not in ("", place.input):
-            self.inputs.setdefault(node.span, Open(reader, name, node.span, place))
+        found = above if name == "above" else self.find(name, place)
         if found is None:
             self.open.append(Open(reader, name, node.span, place))
         return found if found is not None else name
@@ -149,6 +158,8 @@ class Names:
         if name == "input" and place.above:
             start = _as_written(place.above, place)
             return f"the network has several inputs, which have names; this branch starts from `{start}`"
+        if name.startswith("network."):
+            return f"the network's inputs: {', '.join(f'`network.{known}`' for known in self.inputs)}"
         self.helped += 1
         if self.helped > _HELPED:
             return None
@@ -176,9 +187,6 @@ class Names:
 
         `reads`: (reader, read) of all references that were found, as layers.
         """
-        for reference in self.inputs.values():
-            if reference.place.input:
-                _add(findings, reference, _not_the_layer_above(reference))
         if not self.open:
             return
         later = [(reference, self.find(reference.name, reference.place)) for reference in self.open]
@@ -226,15 +234,6 @@ def _as_written(node: str, place: Place) -> str:
 
 def _add(findings: Findings, reference: Open, diagnostic: Diagnostic) -> None:
     findings.diagnostics.append(diagnostic.called(reference.place.calls))
-
-
-def _not_the_layer_above(reference: Open) -> Diagnostic:
-    """SC312: `input` inside a join or chain that something else enters."""
-    place = reference.place
-    above = _as_written(place.above, place)
-    around = f"block `{place.blocks[-1]}`" if place.blocks else "the network"
-    message = f"`input` is what enters {around}, not `{above}`, from which this branch starts"
-    return fail("SC312", message, reference.span, help=f"write `{above}` if that is meant").diagnostics[0]
 
 
 def _cyclic(reference: Open, later: str, path: tuple[str, ...]) -> Diagnostic:

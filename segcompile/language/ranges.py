@@ -40,7 +40,7 @@ def _numbers(node: Node, values: Values) -> tuple[Scalar, ...]:
     first, last, *steps = (evaluate(part, values) for part in parts)
     step = steps[0] if steps else 1
     if step == 0:
-        raise fail("SC105", "a range by steps of 0 has no end", parts[2].span, help="`by -1` counts down")
+        raise fail("SC105", "a step that is not 0 is due here, not 0", parts[2].span, help="`by -1` counts down")
     found = range(first, last + (1 if step > 0 else -1), step)
     if len(found) > LONGEST:
         message = f"a range of {len(found):,} numbers; {LONGEST:,} is the most"

@@ -145,7 +145,9 @@ class _Reader:
     def _layers(self, place: Place, sections: Sections) -> _Draft:
         """The network of the first base, whose result is that of its last layer."""
         inputs, network = sections.inputs[0], sections.network
-        expander = self._expander(Names(results={name: name for name in inputs}, hidden=not network.whole))
+        expander = self._expander(
+            Names(results={name: name for name in inputs}, inputs=tuple(inputs), hidden=not network.whole)
+        )
         end = expander.expand_list(network.layers, place, next(iter(inputs)))
         names = expander.names
         names.settle(_reads(expander), self.ledger.findings)

@@ -134,7 +134,6 @@ CODES: dict[str, Code] = _table(
     ("SC309", "rounding-dependent", _WARNING),
     ("SC310", "size-needed"),
     ("SC311", "misaligned", _WARNING),
-    ("SC312", "input-in-a-branch", _WARNING),
     ("SC313", "aligned-pixel"),
     ("SC315", "undefined-combination"),
     ("SC316", "map-needed"),

@@ -145,7 +145,10 @@ def test_a_list_of_layers_is_passed_on_through_blocks(tmp_path: Path) -> None:
     text = "blocks:\n  inner: {args: [of, k: 1], layers: [cat: {concat: of}, mix: {conv: 4, kernel: k}]}\n"
     text += "  outer: {args: [of, k], layers: [own: {block: inner, of: of, k: k}]}\n"
     text += layers("a: {conv: W}", "b: {conv: W}", "c: {block: outer, of: [a, b], k: 3x1}")
-    assert flat(tmp_path, text)[2:] == ["c_own_cat: {concat: [a, b]}", "c_own_mix: {conv: 4, kernel: [3, 1], pad: [1, 1, 0, 0]}"]
+    assert flat(tmp_path, text)[2:] == [
+        "c_own_cat: {concat: [a, b]}",
+        "c_own_mix: {conv: 4, kernel: [3, 1], pad: [1, 1, 0, 0]}",
+    ]
 
 
 def test_what_is_passed_is_not_read_anew_inside(tmp_path: Path) -> None:
@@ -167,3 +170,51 @@ def test_a_range_ends_somewhere(tmp_path: Path) -> None:
     with pytest.raises(SegcompileError) as caught:
         compile_spec(path, Findings())
     assert [found.code.code for found in caught.value.diagnostics] == ["SC111"]
+
+
+ABOVE = """blocks:
+  gate:
+    layers:
+      - pooled: [{pool: global_avg}, {conv: W, kernel: 1, act: sigmoid}, {resize: above}]
+      - out:    {mul: [input, above]}
+      - seen:   {concat: [network.input, above, input]}
+"""
+
+
+def test_above_is_what_enters_what_is_written_in_place_and_input_what_enters_the_block(tmp_path: Path) -> None:
+    text = ABOVE + layers("a: {conv: W}", "g: {block: gate}", "b: {conv: 4, from: above}",
+                          "c: {concat: [above, [{conv: 4, from: above}, {conv: 4}], a]}")  # fmt: skip
+    assert flat(tmp_path, text) == [
+        "a: {conv: 8, kernel: 3, pad: 1}",
+        "g_pooled_pool: {pool: global_avg}",
+        "g_pooled_conv: {conv: 8, kernel: 1, act: sigmoid}",
+        "g_pooled_resize: {resize: a}",
+        "g_out: {mul: [a, g_pooled_resize]}",
+        "g_seen: {concat: [input, g_out, a]}",
+        "b: {conv: 4, kernel: 3, pad: 1}",
+        "c_conv: {conv: 4, kernel: 3, pad: 1}",
+        "c_conv2: {conv: 4, kernel: 3, pad: 1}",
+        "c: {concat: [b, c_conv2, a]}",
+    ]
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    (("above: {conv: 1}", "network: {conv: 1}"), [
+        ("`above` is the layer above; no layer can be called so", "give it another name"),
+        ("`network` is the whole network; no layer can be called so", "give it another name"),
+    ]),
+    (("b: {concat: [above, network.z, network.input]}",), [
+        ("there is no layer `network.z`", "the network's inputs: `network.x`, `network.y`"),
+        ("there is no layer `network.input`", "the network's inputs: `network.x`, `network.y`"),
+    ]),
+])  # fmt: skip
+def test_network_names_each_input_and_no_layer_is_called_so(
+    tmp_path: Path, wrong: tuple[str, ...], said: list[tuple[str, str]]
+) -> None:
+    path = tmp_path / "net.yaml"
+    each = "{channels: 3, size: 8}"
+    head = HEAD.replace("input: {channels: 3, size: 64}", f"input: {{x: {each}, y: {each}}}")
+    path.write_text(head + layers("a: {concat: [network.x, network.y]}", *wrong))
+    with pytest.raises(SegcompileError) as caught:
+        compile_spec(path, Findings())
+    assert [(found.message, found.help) for found in caught.value.diagnostics] == said

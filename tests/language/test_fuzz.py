@@ -15,13 +15,17 @@ from segcompile.text.errors import Findings, SegcompileError
 from segcompile.text.report import as_json, render_text
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [*sorted((ROOT / "specs").glob("*.yaml")), *sorted((ROOT / "tests/data/invalid").glob("*.yaml"))]
+TODAY = ROOT / "tests/data/valid/today.yaml"
+SOURCES = [*sorted((ROOT / "specs").glob("*.yaml")), *sorted((ROOT / "tests/data/invalid").glob("*.yaml")), TODAY]
 TEXTS = [path.read_text() for path in SOURCES]
 WORDS = sorted({word for text in TEXTS for word in re.findall(r"[\w.{}*+-]+", text)})
 ODD = [
     "~", "", "010", "1_000", "0x10", "1e400", "-1", "0", "1", "2", "7", "99999999999999999999", "2**62",
     "10**9", "65536", "4097", "yes", "{}", "[]", "[[]]", "a.b", "{i}", "\"{i}\"", "\"{\"", "\"{}\"", "\"{-1}\"",
     "é", "日本", "../x", "x/y.yaml", ".", "same", "any", "none", "input", "output", "3x3", "3x", "1/2", "1/0",
+    "1..3", "3..1 by -1", "1..2**62", "1..n by 0", "-3..3", "..", "1..", "[1..3, 7]", "min(W, 8)", "\"min(W, 8)\"",
+    "\"s != 1\"", "\"a == b == c\"", "above", "network", "network.input", "network.", "args: [w, s: w]", "[]",
+    "{for: {j: 1..3}, name: \"x{j}\"}", "repeat: 0", "channels", "{a: 1}", "[[1, 1], [2, 2]]",
     "2C", "C**64", "dilated_context.yaml", "net.yaml", "unet", "norm", "act", "block", "use", "for", "from",
     "repeat", "[3, 3]", "[1, 2, 3, 4]", "{conv: 3, kernel: 1}", "[input, input]", "concat", "!!int 3", "&a",
     "*a", "'", "|", ">", "? x", "- - -", "\x7f", "\u2028", "nan", "inf", ".5", "1.", "- x", "a: b: c",
@@ -72,6 +76,35 @@ def outcome(path: Path, variant: str | None = None) -> str:
     for found in findings.diagnostics:
         assert as_json(found)
     return render_text(findings.diagnostics)
+
+
+@st.composite
+def mutated_today(draw: st.DrawFn) -> str:
+    """As `mutated`, of the spec that has every way in which today's networks are written."""
+    words = [*ODD, *re.findall(r"[\w.{}*+-]+", TODAY.read_text())]
+    text = TODAY.read_text()
+    for _ in range(draw(st.integers(1, 6))):
+        places = list(re.finditer(r"[^\s:,\[\]{}#]+", text))
+        match = places[draw(st.integers(0, len(places) - 1))]
+        text = text[: match.start()] + draw(st.sampled_from(words)) + text[match.end() :]
+    return text
+
+
+@settings(max_examples=100)
+@given(mutated_today())
+def test_a_mutated_spec_of_today_compiles_or_is_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "net.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    outcome(path)
+
+
+@pytest.mark.long
+@settings(max_examples=20_000, derandomize=False)
+@given(mutated_today())
+def test_twenty_thousand_mutated_specs_of_today(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "net.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    outcome(path)
 
 
 @settings(max_examples=150)

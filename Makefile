@@ -44,10 +44,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/segcompile check specs/*.yaml
+	$(BIN)/python -m segcompile.index --check
 	for model in $(GENERATED); do for backend in $(BACKENDS); do \
 	  $(BIN)/segcompile build $$model --backend $$backend --check || exit 1; done; done
 
 generated: setup
+	$(BIN)/python -m segcompile.index
 	for model in $(GENERATED); do for backend in $(BACKENDS); do \
 	  $(BIN)/segcompile build $$model --backend $$backend || exit 1; done; done
 

@@ -5,15 +5,18 @@ What is wrong in a bundled one is told at the line of the user's own that brough
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from segcompile.text.errors import Diagnostic, Findings, Label, SegcompileError
 
 _PACKAGE = Path(__file__).resolve().parent
 _COLLECTIONS = (_PACKAGE / "specs", _PACKAGE.parent / "specs")  # in a wheel, and in a checkout
+INDEX = "index.json"  # beside the bundled specs; segcompile/index.py makes it
 
 
 def bundled() -> dict[str, Path]:
@@ -22,6 +25,15 @@ def bundled() -> dict[str, Path]:
         if folder.is_dir():
             return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     return {}
+
+
+def bundled_networks() -> list[dict[str, Any]]:
+    """What the index says of every network among the bundled specs, in the order of their names."""
+    for folder in _COLLECTIONS:
+        if folder.is_dir():
+            found: list[dict[str, Any]] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+            return found
+    return []
 
 
 def locate(written: str, folder: Path) -> Path | None:

@@ -51,9 +51,14 @@ def test_the_error_is_what_check_prints(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_plan_is_what_weights_plan_prints() -> None:
-    command, _, shown = blocks("console")[4].partition("\n")
+    command, _, shown = blocks("console")[5].partition("\n")
     told = run(*command.partition(" | ")[0].split()[2:]).splitlines()
     assert told[-13:] == shown.splitlines() and command.endswith(" | tail -13")
+
+
+def test_the_list_is_what_list_prints() -> None:
+    command, _, shown = blocks("console")[4].partition("\n")
+    assert run(*command.split()[2:]) == shown
 
 
 def test_the_code_is_what_build_writes(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -45,7 +46,8 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheels_install_without_torch_and_list_the_bundled_specs(stranger: Path, tmp_path: Path) -> None:
-    assert "dilated_large" in run(stranger / "segcompile", "list", cwd=tmp_path)
+    listed = json.loads(run(stranger / "segcompile", "list", "--format", "json", cwd=tmp_path))
+    assert listed["networks"] == json.loads((ROOT / "specs/index.json").read_text(encoding="utf-8"))
     run(stranger / "segcompile", "check", "dilated_large", "unet", "aspp", "blue_marble", cwd=tmp_path)
     absent = "import importlib.util as u; print([n for n in ('torch', 'jax', 'matplotlib') if u.find_spec(n)])"
     assert run(stranger / "python", "-c", absent, cwd=tmp_path) == "[]\n"

@@ -13,9 +13,9 @@ from segcompile.facts.pairs import show
 from segcompile.facts.size_set import SizeSet
 from segcompile.facts.sizes import AxisSizes, Sizes
 from segcompile.facts.unknown import why_unknown
-from segcompile.network.graph import Node
+from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXIS_NAMES, CELL, MEDIUM, AnySize, Shape
-from segcompile.show.numbers import number
+from segcompile.show.numbers import number, short
 from segcompile.text.errors import Diagnostic
 from segcompile.text.report import as_json
 
@@ -36,7 +36,7 @@ def rf_table(compiled: Compiled) -> str:
     rows = [("input" if len(inputs) == 1 else name, *_input_cells(shape, between)) for name, shape in inputs.items()]
     rows += [_row(nodes, compiled) for nodes in compiled.graph.layers.values()]
     parameters, macs = compiled.cost(compiled.graph.nodes)
-    foot = ("total", *[""] * 6, *between, _tally(compiled.verdicts), f"{parameters:,}", _short(macs))
+    foot = ("total", *[""] * 6, *between, _tally(compiled.verdicts), f"{parameters:,}", short(macs))
     widths = [max(len(row[column]) for row in (head, *rows, foot)) for column in range(len(head))]
     rule = "  ".join("─" * width for width in widths)
     lines = [compiled.model, "", _line(head, head, widths), rule]
@@ -90,7 +90,7 @@ def _row(nodes: tuple[Node, ...], compiled: Compiled) -> tuple[str, ...]:
         *_reach(result),
         _claimed(main.layer, compiled),
         f"{parameters:,}" if parameters else "",
-        _short(macs),
+        short(macs),
     )
 
 
@@ -183,14 +183,6 @@ def _other_claims(compiled: Compiled) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _short(macs: int | None) -> str:
-    """`27.9 G`; nothing where there is nothing to count, or where a size is symbolic."""
-    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if macs is not None and macs >= size:
-            return f"{macs / size:,.1f} {unit}"
-    return str(macs or "")
-
-
 # --- the same as data -------------------------------------------------------------------------------------------------
 
 
@@ -208,7 +200,7 @@ def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequenc
     return {
         "model": compiled.model,
         "variant": variant,
-        "inputs": {name: {"channels": shape.channels, "size": _sizes(shape)} for name, shape in graph.inputs.items()},
+        "inputs": inputs_json(graph),
         "sizes": {
             axis: {"legal": _set_json(found.legal), "exact": _set_json(found.exact)}
             for axis, found in zip(AXIS_NAMES[len(compiled.sizes)], compiled.sizes, strict=True)
@@ -224,6 +216,11 @@ def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequenc
         ],
         "diagnostics": found,
     }
+
+
+def inputs_json(graph: Graph) -> dict[str, Any]:
+    """Name -> what enters there."""
+    return {name: {"channels": shape.channels, "size": _sizes(shape)} for name, shape in graph.inputs.items()}
 
 
 def _set_json(sizes: SizeSet | None) -> dict[str, Any] | None:
@@ -249,7 +246,7 @@ def _outputs_json(compiled: Compiled) -> dict[str, Any]:
         layer, facts = compiled.graph.layer_of(name), compiled.facts[name]
         output = {
             "shape": _shape(facts.shape),
-            **_field_json(facts),
+            **field_json(facts),
             "phases": _phases(view[layer]),
         }
         entry = found.setdefault(layer, {**output, "heads": []})
@@ -271,14 +268,15 @@ def _layer_json(nodes: tuple[Node, ...], compiled: Compiled) -> dict[str, Any]:
         if value is not None:
             layer[name] = list(value)
     layer |= {
-        **_field_json(result),
+        **field_json(result),
         **_cost(nodes, compiled),
         "claims": {verdict.what: _verdict_json(verdict) for verdict in compiled.verdicts_by_layer.get(main.layer, ())},
     }
     return layer
 
 
-def _field_json(found: NodeFacts) -> dict[str, Any]:
+def field_json(found: NodeFacts) -> dict[str, Any]:
+    """The receptive field of a node and its stride, in input pixels."""
     size = list(found.receptive_field)
     whole = any(field.whole for field in found.fields)
     field: dict[str, Any] = {"receptive_field": None if None in size or whole else size}

@@ -20,6 +20,14 @@ def area(size: Sequence[float]) -> str:
     return " x ".join(f"{extent:g}" for extent in size)
 
 
+def short(count: int | None) -> str:
+    """`27.9 G`; nothing where there is nothing to count, or where a size is symbolic."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count is not None and count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return str(count or "")
+
+
 def number(value: Fraction | int | AnySize | None) -> int | float | str | None:
     """A number as JSON has it; a ratio that a float cannot hold is text."""
     if isinstance(value, AnySize):

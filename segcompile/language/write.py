@@ -6,6 +6,8 @@ not written, and a layer says `from` where it does not read the line above.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,6 +19,8 @@ from segcompile.ops.base import AxisPadding
 from segcompile.ops.size import AnySize
 
 _SCHEME = {"normal": "std", "identity": "groups"}  # what `{scheme: value}` says
+_PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 .,()+&/'_-]*[A-Za-z0-9.)])?")  # what YAML needs no quotes for in a line
+_ODD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")  # may end a line, or is not seen
 _MODEL = 64  # characters of a model's name
 
 
@@ -153,3 +157,13 @@ def _init(init: Init) -> str:
 def mapping(entries: Mapping[str, str]) -> str:
     """`{key: value, ...}`, of values as they are written."""
     return "{" + ", ".join(f"{key}: {value}" for key, value in entries.items()) + "}"
+
+
+def prose(text: str) -> str:
+    """A text as a scalar of YAML, in quotes where it needs them."""
+    return text if _PLAIN.fullmatch(text) else quoted(text)
+
+
+def quoted(text: str) -> str:
+    """A text as a scalar of YAML in quotes."""
+    return _ODD.sub(lambda odd: f"\\u{ord(odd[0]):04x}", json.dumps(text, ensure_ascii=False))

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 
 from segcompile.compiler import Compiled
 from segcompile.facts.pairs import PerAxis
-from segcompile.language.write import mapping, values, write_spec
+from segcompile.language.write import mapping, prose, quoted, values, write_spec
 from segcompile.language.write_training import write_training
 from segcompile.network.flat import flat_names
 from segcompile.network.graph import Graph
 from segcompile.network.selector import selects
 from segcompile.ops import AnySize
 from segcompile.text.source import Node, Scalar
-
-_PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 .,()+&/'_-]*[A-Za-z0-9.)])?")  # what YAML needs no quotes for in a line
-_ODD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")  # may end a line, or is not seen
 
 
 def flat_spec(compiled: Compiled) -> str:
@@ -28,7 +23,7 @@ def flat_spec(compiled: Compiled) -> str:
     document, graph = compiled.document, compiled.graph
     cite, claims = document.section("cite"), _claims(compiled)
     training = write_training(compiled.spec.training, lambda selector: _selectors(selector, graph))
-    head = [f"about: {_text(document.about)}"] if document.about else []
+    head = [f"about: {prose(document.about)}"] if document.about else []
     if cite is not None and cite.entries:
         head.append(f"cite: {mapping({key: _quoted(node) for key, (_, node) in cite.entries.items()})}")
     return write_spec(graph, head, [*_section("claims", claims), *_section("training", training)])
@@ -40,17 +35,8 @@ def _section(name: str, entries: Mapping[str, str]) -> list[str]:
     return [f"{name}:", *lines] if entries else []
 
 
-def _text(text: str) -> str:
-    """A text as a scalar of YAML."""
-    return text if _PLAIN.fullmatch(text) else _escaped(text)
-
-
 def _quoted(node: Node) -> str:
-    return _escaped(node.text) if isinstance(node, Scalar) else "{}"  # the schema lets nothing else pass
-
-
-def _escaped(text: str) -> str:
-    return _ODD.sub(lambda odd: f"\\u{ord(odd[0]):04x}", json.dumps(text, ensure_ascii=False))
+    return quoted(node.text) if isinstance(node, Scalar) else "{}"  # the schema lets nothing else pass
 
 
 def _selectors(selector: str, graph: Graph) -> list[str]:

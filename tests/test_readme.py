@@ -61,6 +61,14 @@ def test_the_list_is_what_list_prints() -> None:
     assert run(*command.split()[2:]) == shown
 
 
+def test_the_new_spec_is_what_new_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    command, _, shown = blocks("console")[6].partition("\n")
+    told, _, written = shown.partition("$ cat my_scenes.yaml\n")
+    assert run(*command.split()[2:]) == told
+    assert Path("my_scenes.yaml").read_text(encoding="utf-8") == written
+
+
 def test_the_code_is_what_build_writes(tmp_path: Path) -> None:
     run("build", str(ROOT / "specs/dilated_large.yaml"), "--backend", "torch", "--out", str(tmp_path / "x"))
     assert blocks("python")[0] in (tmp_path / "x/model.py").read_text(encoding="utf-8")

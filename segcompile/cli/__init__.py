@@ -14,7 +14,7 @@ from segcompile import __version__
 from segcompile.cli.options import Group
 from segcompile.cli.outcome import guarded
 
-COMMANDS = ("build", "check", "diff", "explain", "list", "rf", "schema", "show", "verify-backend", "weights")
+COMMANDS = ("build", "check", "diff", "explain", "list", "new", "rf", "schema", "show", "verify-backend", "weights")
 
 
 class _Files(Mapping[str, click.Command]):

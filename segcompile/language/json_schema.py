@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import get_args, get_type_hints
 
 from segcompile.language import json_layers as layers
+from segcompile.language.json_blocks import definitions_in_blocks, in_block
 from segcompile.language.json_values import (
     DEFINITIONS,
     NAME,
@@ -52,7 +53,7 @@ _IDENTIFIER = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 
 def spec_schema() -> Schema:
     """The schema, as JSON has it."""
-    known = sections()
+    known, written = sections(), layers.definitions()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "segcompile spec, version 1",
@@ -61,7 +62,12 @@ def spec_schema() -> Schema:
         "if": {"required": ["variants"]},
         "then": closed({key: {"description": section["description"]} for key, section in known.items()}),
         "else": {**closed(known), **_NETWORK},
-        "$defs": {**DEFINITIONS, **layers.definitions(), "claimed": closed(claims_of_layers())},
+        "$defs": {
+            **DEFINITIONS,
+            **written,
+            **definitions_in_blocks(written, DEFINITIONS),
+            "claimed": closed(claims_of_layers()),
+        },
     }
 
 
@@ -71,7 +77,8 @@ def sections() -> dict[str, Schema]:
     default = {"type": "object", "propertyNames": name, "additionalProperties": layers.ARGUMENT, "maxProperties": 1}
     named = listed(either(name, default), most=64)
     arguments = {"description": "names of its arguments, with their defaults", **named}
-    block = {"args": arguments, "layers": layers.LAYERS}
+    inside = ref(in_block("layers"), "a list of layers, in which arguments stand for values")
+    block = {"args": arguments, "layers": inside}
     cite = {"arxiv": "its number on arXiv", "doi": "its DOI", "table": "which table of it", "url": "where it is"}
     claims = claims_of_layers()
     return {

@@ -15,11 +15,16 @@ Align = Annotated[Literal["none", "center_crop", "pad"], Reads.WORD]
 
 
 class Join(Op):
-    """What the three share: equal sizes, or `align` that makes them equal along each axis."""
+    """What the three share: equal sizes, or `align` that makes them equal along each axis.
+
+    Where it `spreads`, a map that is one pixel along an axis at every size of the image is read by all outputs along
+    it, and one of one channel by all channels.
+    """
 
     least_inputs: ClassVar[int] = 2
     most_inputs: ClassVar[int | None] = None
     joins: ClassVar[bool] = True
+    spreads: ClassVar[bool] = False
 
     align: Align = "none"
 
@@ -36,20 +41,23 @@ class Join(Op):
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
         if self.align == "none":
-            first, *others = dict.fromkeys(shape.size for shape in shapes)
-            for axis, size in enumerate(first):
+            for axis in range(len(output.size)):
+                first, *others = dict.fromkeys(self._read([shape.size[axis] for shape in shapes]))
                 for other in others:
-                    if other[axis] != size:
-                        yield Need(axis, difference(size, other[axis]), partial(_apart, shapes), equal=True)
+                    yield Need(axis, difference(first, other), partial(_apart, shapes), equal=True)
         elif (found := _spread(shapes)) is not None:
-            yield Need(0, -1, partial(_aligned_away, self.align, shapes, found))
+            yield Need(0, -1, partial(self._aligned_away, shapes, found))
         else:
             for axis, size, pair in _spread_at(shapes):
-                yield Need(axis, size - 2, partial(_aligned_away, self.align, shapes, pair))
+                yield Need(axis, size - 2, partial(self._aligned_away, shapes, pair))
+
+    def _read(self, sizes: Sequence[Size]) -> Sequence[Size]:
+        """The sizes that have to be equal: not those that are spread over the others."""
+        return [size for size in sizes if size != 1] or sizes if self.spreads else sizes
 
     def _common(self, sizes: Sequence[Size]) -> Size:
         if self.align == "none":  # all agree, or a need is not met: the plainest one
-            return min(sizes, key=lambda size: size.period if isinstance(size, AnySize) else 0)
+            return min(self._read(sizes), key=lambda size: size.period if isinstance(size, AnySize) else 0)
         return (least if self.align == "center_crop" else most)(sizes)
 
     def shift(self, sizes: Sequence[Size], index: int) -> Size:
@@ -65,10 +73,21 @@ class Join(Op):
         return self
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+        if self.align == "none" and sizes[index] == 1 != self._common(sizes):
+            return Window(taps=1, stride=0)
         shift = self.shift(sizes, index)
         if isinstance(shift, AnySize):
             raise Undecidable(f"aligning {sizes[index]} with {self._common(sizes)}")
         return Window(offset=-shift) if shift else IDENTITY
+
+    def _aligned_away(self, shapes: Sequence[Shape], found: tuple[int, int]) -> Refusal:
+        large, single = (shapes[index] for index in found)
+        cell = CELL[len(single.size)]
+        zeros = f"puts zeros around the {cell} of {single}"
+        what = f"cuts {large} down to {single}" if self.align == "center_crop" else zeros
+        own = f"without `align`, its one {cell} is spread over the other map"
+        help = own if self.spreads else f"{_spreading(shapes)}, without `align`"
+        return Refusal("SC313", f"`align: {self.align}` {what}", "align", help, named=found)
 
 
 def _apart(shapes: Sequence[Shape]) -> Refusal:
@@ -77,13 +96,6 @@ def _apart(shapes: Sequence[Shape]) -> Refusal:
     if found is None:
         return Refusal("SC302", message, None, "`align: center_crop`, `align: pad` or a crop")
     return Refusal("SC302", message, None, _spreading(shapes), named=found)
-
-
-def _aligned_away(align: str, shapes: Sequence[Shape], found: tuple[int, int]) -> Refusal:
-    large, single = (shapes[index] for index in found)
-    zeros = f"puts zeros around the {CELL[len(single.size)]} of {single}"
-    what = f"cuts {large} down to {single}" if align == "center_crop" else zeros
-    return Refusal("SC313", f"`align: {align}` {what}", "align", f"{_spreading(shapes)}, without `align`", named=found)
 
 
 def _spreading(shapes: Sequence[Shape]) -> str:
@@ -126,8 +138,10 @@ class Concat(Join):
 
 
 class _Elementwise(Join):
+    spreads: ClassVar[bool] = True
+
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        channels = {shape.channels for shape in shapes}
+        channels = {shape.channels for shape in shapes if shape.channels > 1} or {1}
         if len(channels) > 1:
             listed = " and ".join(str(shape.channels) for shape in shapes)
             help = "a 1x1 convolution makes them equal"

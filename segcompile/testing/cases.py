@@ -20,6 +20,8 @@ from segcompile.text.errors import Findings
 HEAD = "segcompile: 1\nmodel: net\ninput: {input}\nlayers:\n{layers}\n"
 IMAGE = "{channels: 4, size: [9, 11]}"
 PAIR = "{a: {channels: 4, size: [9, 11]}, b: {channels: 4, size: [9, 11]}}"
+PIXEL = "{a: {channels: 4, size: [9, 11]}, b: {channels: 4, size: [1, 1]}}"  # of which `b` is spread
+MAP = "{a: {channels: 4, size: [9, 11]}, b: {channels: 1, size: [1, 11]}}"
 UNEQUAL = "{a: {channels: 4, size: [9, 12]}, b: {channels: 4, size: [6, 13]}}"
 
 LAYERS = (
@@ -107,7 +109,11 @@ JOINED = {
     "add: [a, b, a], weights: [0.5, -2, 1]": PAIR,
     "add: [a, b], align: center_crop": UNEQUAL,
     "add: [a, b], align: pad, weights: [1, 3]": UNEQUAL,
+    "add: [b, a, b]": PIXEL,
+    "add: [a, b], weights: [1, 0.5]": MAP,
     "mul: [a, b]": PAIR,
+    "mul: [b, a]": PIXEL,
+    "mul: [b, a, b]": MAP,
     "mul: [a, b, b], align: center_crop": UNEQUAL,
     "mul: [a, b], align: pad": UNEQUAL,
     "concat: [b, a]": PAIR,

@@ -16,9 +16,10 @@ ALIGN = st.sampled_from(["none", "center_crop", "pad"])
 
 @st.composite
 def joined(draw: DrawFn, op: SearchStrategy[Op], sizes: Sizes) -> Graph:
-    """An op of two tensors, which have one size or two."""
+    """An op of two tensors, which have one size or two; or one of them is one pixel along some axes."""
     first = draw(sizes)
-    return graph_of(draw(op), first, draw(st.just(first) | sizes))
+    spread = st.tuples(*(st.sampled_from([1, extent]) for extent in first))
+    return graph_of(draw(op), first, draw(st.just(first) | sizes | spread))
 
 
 def op_graphs(sizes: Sizes, rank: int = 2) -> dict[type[Op], SearchStrategy[Graph]]:

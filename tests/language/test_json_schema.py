@@ -44,7 +44,7 @@ defaults:
   norm: {eps: 1e-4}
   pool: {round: ceil, drop: 0.1}
 blocks:
-  double: {args: [w], layers: ["c{i}": {conv: w, repeat: 2}, {act: relu}]}
+  double: {args: [w], layers: ["c{i}": {conv: w, repeat: 2}, {act: {leaky_relu: 0.1}}]}
 init: {normal: 0.01}
 base: unet.yaml
 claims:
@@ -177,6 +177,17 @@ def test_a_random_network_is_valid_and_a_typo_in_it_is_not(graph: Graph, random:
 def test_every_typo_is_marked(text: str) -> None:
     assert marked(text) == []
     assert [typo for typo in typos(text) if VALIDATOR.is_valid(parsed(typo))] == []
+
+
+def test_inside_a_block_an_argument_may_stand_for_a_word_a_number_or_a_list() -> None:
+    block = "blocks: {b: {args: [w, a, p], layers: [{conv: w, kernel: 3, KEY: VALUE}]}}\n"
+    for key, value in (("act", "a"), ("pad", "p"), ("bias", "a"), ("drop", "a"), ("mode", "a"), ("norm", "a")):
+        text = block.replace("KEY", key).replace("VALUE", value)
+        head = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 8}\n"
+        assert marked(head + text + "layers: [{block: b, w: 8, a: relu, p: [1, 2]}]") == [], key
+        outside = text.partition("layers: ")[2].partition("]")[0]
+        assert key in ("drop", "pad") or marked(f"{head}layers: {outside.replace('conv: w', 'conv: 8')}]") != [], key
+        assert marked(head + text.replace(f"{key}:", f"{key}_q:") + "layers: [{block: b}]") != [], key
 
 
 def test_of_a_spec_with_variants_the_sections_are_known() -> None:

@@ -26,7 +26,7 @@ from segcompile.text.errors import Findings, SegcompileError
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-LANGUAGE = (ROOT / "docs/language.md").read_text(encoding="utf-8")
+LANGUAGE, IDIOMS = ((ROOT / f"docs/{name}.md").read_text(encoding="utf-8") for name in ("language", "idioms"))
 _HIDDEN = (".venv", "build", "dist", "node_modules")
 PAGES = [
     path
@@ -59,7 +59,9 @@ def rows(title: str) -> list[list[str]]:
 # --- specs
 
 
-@pytest.mark.parametrize("text", blocks("yaml"), ids=lambda text: re.search(r"model: (\w+)", text)[1])
+@pytest.mark.parametrize(
+    "text", [*blocks("yaml"), *blocks("yaml", IDIOMS)], ids=lambda text: re.search(r"model: (\w+)", text)[1]
+)
 def test_a_spec_on_the_page_compiles_without_a_finding(text: str, tmp_path: Path) -> None:
     assert text.startswith("segcompile: 1\n"), "a part of a spec is marked ```yaml fragment"
     path = tmp_path / "spec.yaml"

@@ -85,12 +85,12 @@ def _of_an_op(key: Scalar, attributes: Node) -> Mapping:
 
 
 def _check_default(key: str, word: Scalar, node: Node, values: Values, rank: int) -> None:
-    """Refuse one default of an op; one that reads a layer's own `stride` is left to the layer."""
+    """Refuse one default of an op; one that reads a layer's own `stride` or `channels` is left to the layer."""
     name, known = word.text, {*_attributes(key), *CARRIED}
     if name not in known:
         help = Meant("attribute", name, tuple(known), node, otherwise=f"it has {', '.join(sorted(known))}")
         raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
-    if any("stride" in names_in(scalar.text) for scalar in scalars(node)):
+    if any({"stride", "channels"} & names_in(scalar.text) for scalar in scalars(node)):
         return
     if name in CARRIED:
         if not _is_none(node):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from segcompile.language.attributes import CALLS, JOINS, Read, read_carried, read_op
 from segcompile.language.calls import Library, SpecCall, read_block, read_target
+from segcompile.language.channels import WORD, Channels, reads_channels
 from segcompile.language.expressions import format_name
 from segcompile.language.items import body_op, list_under, split, turns
 from segcompile.language.ledger import MAX_BRANCHES, MAX_LAYERS, Ledger
@@ -47,6 +48,7 @@ class Expander:
     library: Library
     ledger: Ledger
     used: Callable[[SpecCall], Used]  # the whole network of another spec
+    channels: Channels
     names: Names = field(default_factory=Names)
     nodes: list[GraphNode] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
@@ -115,7 +117,7 @@ class Expander:
         above = self.names.read(start, place, reader, place.above or above) if start is not None else above
         if key in CALLS:
             call = self._block if key == "block" else self._use
-            return call(name, body, place, above)
+            return call(name, body, self._with_channels(place, above, body), above)
         span = name.span if name is not None else body.key(key).span
         absolute = self.names.declare(written or self.names.free(key, place), place, span)
         if not written:
@@ -124,11 +126,22 @@ class Expander:
         if len(inputs) == 1 and key in JOINS and len(body.entries) == 1 and _in_loops(body.entries[key][1]):
             self.names.results[absolute] = inputs[0]  # a join of one is that one
             return inputs[0]
+        place = self._with_channels(place, inputs[0] if inputs else above, body, place.defaults.by_op.get(key))
         read = read_op(key, body, place.defaults, place.values, place.rank, factor)
         carried = read_carried(key, body, place.defaults, place.values)
         _check_arity(key, read.op, inputs, body)
         origin = Origin(place.at(span), place.each_at(read.spans), bool(written))
         return self._append(GraphNode(absolute, read.op, inputs, absolute, origin), carried, place)
+
+    def _with_channels(self, place: Place, source: str, *written: Node | None) -> Place:
+        """The place in which `channels` is the number of those of a node, if the word stands in what is written."""
+        if not reads_channels(*written):
+            return place
+        count = self.channels.of(source, self.nodes)
+        if count is None:  # the word stays unknown
+            return place
+        defaults = replace(place.defaults, values={**place.defaults.values, WORD: count})
+        return replace(place, values={**place.values, WORD: count}, defaults=defaults)
 
     def _append(self, main: GraphNode, carried: list[tuple[Role, Read]], place: Place) -> str:
         """The layer's own op, then what it carries, each reading the one before; returns the last one."""

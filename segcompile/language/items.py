@@ -88,6 +88,9 @@ def turns(item: Mapping, values: Values, passed: Passed, what: str) -> Iterator[
         raise fail("SC004", f"`for` maps variables to their values, not {describe(loop)}", at, help=help)
     columns: dict[str, list[int | str]] = {}
     for key, node in loop.entries.values():
+        if key.text == "channels":
+            message = "`channels` cannot be a loop's variable: in a layer it is how many channels enter"
+            raise fail("SC114", message, key.span, help="for example `c`")
         listed = written_out(passed_on(node, passed), values)
         if not isinstance(listed, Sequence):
             message = f"`{key.text}` runs over a list, not {describe(listed)}"

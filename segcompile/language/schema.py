@@ -152,7 +152,13 @@ def _check_network(root: Mapping, findings: Findings) -> None:
 
 
 def _check_arguments(root: Mapping, findings: Findings) -> None:
-    """SC114 for an argument of a block that is called like a word of the language, which it would hide."""
+    """SC114 for a parameter that is called `channels`, which means those that enter a layer, and for an argument of a
+    block that is called like any word of the language, which it would hide."""
+    params = root.get("params")
+    for key, _ in params.entries.values() if isinstance(params, Mapping) else ():
+        if key.text == "channels":
+            message = "`channels` cannot be a parameter's name: in a layer it is how many channels enter"
+            findings.add("SC114", message, key.span, help="for example `C`")
     blocks = root.get("blocks")
     for block in (node for _, node in blocks.entries.values()) if isinstance(blocks, Mapping) else ():
         args = block.get("args") if isinstance(block, Mapping) else None

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from segcompile.language.calls import Library, SpecCall
+from segcompile.language.channels import Channels
 from segcompile.language.claims import read_claims
 from segcompile.language.derive import Document, Locate, Step
 from segcompile.language.expander import Expander, Use, Used
@@ -145,9 +146,8 @@ class _Reader:
     def _layers(self, place: Place, sections: Sections) -> _Draft:
         """The network of the first base, whose result is that of its last layer."""
         inputs, network = sections.inputs[0], sections.network
-        expander = self._expander(
-            Names(results={name: name for name in inputs}, inputs=tuple(inputs), hidden=not network.whole)
-        )
+        known = Names(results={name: name for name in inputs}, inputs=tuple(inputs), hidden=not network.whole)
+        expander = self._expander(known, Channels(inputs))
         end = expander.expand_list(network.layers, place, next(iter(inputs)))
         names = expander.names
         names.settle(_reads(expander), self.ledger.findings)
@@ -213,7 +213,7 @@ class _Reader:
         names.results = {name: node for name, node in names.results.items() if node in there}  # not what is replaced
         known = names.declared.keys() | broken
         _give_up(broken, names)
-        expander = self._expander(names)
+        expander = self._expander(names, Channels(graph.inputs, graph.nodes))
         result = expander.expand_list(items, place, above)
         expander.names.settle(_reads(expander), self.ledger.findings)
         if self._errors() > errors or not _holds(there | {above}, expander.nodes, result):
@@ -222,8 +222,8 @@ class _Reader:
         uses += expander.uses
         return Fragment(tuple(expander.nodes), tuple(expander.scopes), result, expander.names.removed)
 
-    def _expander(self, names: Names) -> Expander:
-        return Expander(self.library, self.ledger, self.used, names)
+    def _expander(self, names: Names, channels: Channels) -> Expander:
+        return Expander(self.library, self.ledger, self.used, channels, names)
 
 
 def _holds(there: set[str], nodes: list[Node], result: str) -> bool:

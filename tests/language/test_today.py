@@ -218,3 +218,66 @@ def test_network_names_each_input_and_no_layer_is_called_so(
     with pytest.raises(SegcompileError) as caught:
         compile_spec(path, Findings())
     assert [(found.message, found.help) for found in caught.value.diagnostics] == said
+
+
+CHANNELS = """blocks:
+  separable:
+    args: [w, s: 1, of: 4]
+    layers:
+      - depthwise: {conv: channels, stride: s, groups: channels}
+      - pointwise: {conv: w, kernel: 1}
+      - {softmax: channels}
+"""
+
+
+def test_channels_are_those_that_enter_a_layer_or_a_call(tmp_path: Path) -> None:
+    text = CHANNELS + layers(
+        "a: {conv: W}", "x: {block: separable, w: 2channels, of: channels}",
+        "cat: {concat: [x, a, [{conv: channels//2}]]}", "y: {conv: channels - 8, kernel: 1}",
+        "{block: separable, w: channels//3}", '"r{i}": {conv: 2channels, kernel: 1, repeat: 2}',
+        "g: [{pool: global_avg}, {linear: channels}]",
+    )  # fmt: skip
+    assert flat(tmp_path, text) == [
+        "a: {conv: 8, kernel: 3, pad: 1}", "x_depthwise: {conv: 8, kernel: 3, pad: 1, groups: 8}",
+        "x_pointwise: {conv: 16, kernel: 1}", "x_softmax: {softmax: channels}",
+        "cat_conv: {conv: 8, kernel: 3, pad: 1}", "cat: {concat: [x_softmax, a, cat_conv]}",
+        "y: {conv: 24, kernel: 1}",
+        "depthwise: {conv: 24, kernel: 3, pad: 1, groups: 24}", "pointwise: {conv: 8, kernel: 1}",
+        "softmax: {softmax: channels}", "r1: {conv: 16, kernel: 1}", "r2: {conv: 32, kernel: 1}",
+        "g_pool: {pool: global_avg}", "g_linear: {linear: 32}",
+    ]  # fmt: skip
+
+
+def test_defaults_read_the_channels_of_each_layer(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    head = HEAD.replace("pad: same}}", 'pad: same, groups: "1 + (channels == 8)*7"}}')
+    path.write_text(head + layers("a: {conv: W}", "b: {conv: 16}", "c: {conv: W}"))
+    result = CliRunner().invoke(cli, ["show", "--flat", str(path)], standalone_mode=False)
+    assert [line.rpartition(", ")[2] for line in result.stdout.splitlines()[-3:]] == [
+        "pad: 1}",
+        "groups: 8}",
+        "pad: 1}",
+    ]
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("params: {channels: 3}", "`channels` cannot be a parameter's name: in a layer it is how many channels enter"),
+    ("blocks: {b: {args: [channels], layers: [{act: relu}]}}",
+     "`channels` cannot be an argument's name: it is a word of the language"),
+])  # fmt: skip
+def test_nothing_else_is_called_channels(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "net.yaml"
+    head = HEAD if text.startswith("blocks") else HEAD.replace("params: {N: 3, W: 8}\n", "")
+    path.write_text(f"{head}{text}\n{layers('a: {conv: 8}')}")
+    with pytest.raises(SegcompileError) as caught:
+        compile_spec(path, Findings())
+    assert [found.message for found in caught.value.diagnostics] == [message]
+
+
+def test_channels_of_what_does_not_fit_are_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(HEAD + layers("a: {conv: 6}", "b: {add: [a, [{conv: 5}]]}", "c: {conv: channels}"))
+    with pytest.raises(SegcompileError) as caught:
+        compile_spec(path, Findings())
+    (found,) = caught.value.diagnostics
+    assert (found.code.code, found.message) == ("SC101", "`channels` is not a parameter here")

@@ -51,8 +51,9 @@ class BlockCall:
     inside: Place
 
 
-def read_block(target: Scalar, body: MappingNode, place: Place) -> BlockCall:
-    """The block that a body calls. Raises SegcompileError (SC107, SC108, SC116)."""
+def read_block(target: Scalar, body: MappingNode, place: Place, meant: Mapping[str, str]) -> BlockCall:
+    """The block that a body calls. `meant`: what `input` and `above` mean to the caller, as names that mean the same
+    inside. Raises SegcompileError (SC107, SC108, SC116)."""
     blocks = place.document.section("blocks")
     found = blocks.get(target.text) if blocks else None
     if blocks is None or not isinstance(found, MappingNode):
@@ -71,7 +72,7 @@ def read_block(target: Scalar, body: MappingNode, place: Place) -> BlockCall:
         own = replace(place, values={**place.defaults.values, **values}, passed=dict(passed))
         if name not in body.entries:  # a default reads the arguments before it
             _refuse_later(name, node, list(written)[number + 1 :])
-        value = _argument(node, place if name in body.entries else own)
+        value = _argument(node, place if name in body.entries else own, meant)
         if isinstance(value, int):
             values[name] = value
         else:
@@ -127,7 +128,7 @@ def _refuse_later(name: str, default: Node, later: list[str]) -> None:
             raise fail("SC101", message, scalar.span, help=f"write `{read}` before `{name}`")
 
 
-def _argument(node: Node, place: Place) -> int | Scalar | Sequence:
+def _argument(node: Node, place: Place, meant: Mapping[str, str]) -> int | Scalar | Sequence:
     """An integer where it can be evaluated; a word, a name, a number, a pair or a list of these as it is written."""
     if isinstance(node, Scalar) and node.text in place.passed:
         found = place.passed[node.text]
@@ -135,7 +136,7 @@ def _argument(node: Node, place: Place) -> int | Scalar | Sequence:
         return found
     node = written_out(node, place.values)
     if isinstance(node, Sequence):
-        items = (_argument(item, place) for item in node.items)
+        items = (_argument(item, place, meant) for item in node.items)
         each = (Scalar(str(item), node.span) if isinstance(item, int) else item for item in items)
         return Sequence(tuple(each), node.span)
     if not isinstance(node, Scalar):
@@ -143,6 +144,8 @@ def _argument(node: Node, place: Place) -> int | Scalar | Sequence:
         raise fail("SC107", message, node.span, help="one value, for example `64` or `pool3`")
     if is_written_whole(node):
         return node
+    if node.text in meant:
+        return Scalar(meant[node.text], node.span)
     value = read_integer_or_name(node, place.values)
     return value if isinstance(value, int) else Scalar(value, node.span)
 

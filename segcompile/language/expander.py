@@ -114,10 +114,12 @@ class Expander:
     def _layer(self, key: str, name: Scalar | None, body: Mapping, place: Place, above: str, start: Node | None) -> str:
         written = format_name(name, place.values) if name is not None else ""
         reader = place.prefix + (written or key)
-        above = self.names.read(start, place, reader, place.above or above) if start is not None else above
-        if key in CALLS:
-            call = self._block if key == "block" else self._use
-            return call(name, body, self._with_channels(place, above, body), above)
+        meant = place.above or above  # by `above`, also where the layer reads another
+        above = self.names.read(start, place, reader, meant) if start is not None else above
+        if key == "block":
+            return self._block(name, body, self._with_channels(place, above, body), above, meant)
+        if key == "use":
+            return self._use(name, body, self._with_channels(place, above, body), above)
         span = name.span if name is not None else body.key(key).span
         absolute = self.names.declare(written or self.names.free(key, place), place, span)
         if not written:
@@ -223,10 +225,12 @@ class Expander:
 
     # --- calls -----------------------------------------------------------------------------------------------------
 
-    def _block(self, name: Scalar | None, body: Mapping, place: Place, above: str) -> str:
-        """A block's layers: in a scope of their own if the call has a name, in the caller's if not."""
+    def _block(self, name: Scalar | None, body: Mapping, place: Place, above: str, meant: str) -> str:
+        """A block's layers: in a scope of their own if the call has a name, in the caller's if not. `meant`: what the
+        word `above` means in the call."""
         target = read_target("block", body, place)
-        call = read_block(target, body, place)
+        words = {"above": meant} | ({"input": place.input} if place.input else {})
+        call = read_block(target, body, place, {word: self.names.written(node) for word, node in words.items()})
         if name is None:
             return self.expand_list(call.layers, call.inside.entered(above), above)
         absolute = self.names.declare(format_name(name, place.values), place, name.span)

@@ -135,6 +135,10 @@ class Names:
         named = next((absolute for absolute in found if absolute not in self.unnamed), None)
         return self.results[named or found[0]] if found else None
 
+    def written(self, node: str) -> str:
+        """A name by which every scope can refer to the result of a node."""
+        return f"network.{node}" if node in self.inputs else layer_of(node)
+
     def _of_network(self, name: str) -> str | None:
         """An input of the network by its name; an only one is `input` as well."""
         if name == "input" and len(self.inputs) == 1:

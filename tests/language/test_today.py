@@ -281,3 +281,15 @@ def test_channels_of_what_does_not_fit_are_unknown(tmp_path: Path) -> None:
         compile_spec(path, Findings())
     (found,) = caught.value.diagnostics
     assert (found.code.code, found.message) == ("SC101", "`channels` is not a parameter here")
+
+
+def test_input_and_above_are_passed_as_what_they_mean_to_the_caller(tmp_path: Path) -> None:
+    text = "blocks:\n  inner: {args: [x, y], layers: [c: {conv: 4}, out: {concat: [x, y, input, c]}]}\n"
+    text += "  outer:\n    layers:\n      - d: {conv: 5}\n      - e: {conv: 6}\n"
+    text += "      - own: {block: inner, x: input, y: above, from: d}\n"
+    text += layers("a: {conv: W}", "b: {block: outer}", "z: {block: inner, x: input, y: above}")
+    assert flat(tmp_path, text) == [
+        "a: {conv: 8, kernel: 3, pad: 1}", "b_d: {conv: 5, kernel: 3, pad: 1}", "b_e: {conv: 6, kernel: 3, pad: 1}",
+        "b_own_c: {conv: 4, kernel: 3, pad: 1, from: b_d}", "b_own_out: {concat: [a, b_e, b_d, b_own_c]}",
+        "z_c: {conv: 4, kernel: 3, pad: 1}", "z_out: {concat: [input, b_own_out, b_own_out, z_c]}",
+    ]  # fmt: skip

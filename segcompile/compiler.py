@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from segcompile.checks import Subject, check
-from segcompile.checks.claims import Verdict
+from segcompile.checks.claims import Verdict, macs_of
 from segcompile.facts.facts import Facts, analyse
 from segcompile.facts.fit import fit
 from segcompile.facts.sizes import Sizes
@@ -60,9 +60,8 @@ class Compiled:
 
     def cost(self, nodes: Iterable[Node]) -> tuple[int, int | None]:
         """Parameters and multiply-accumulates of some nodes together; no MACs where a size is symbolic."""
-        facts = [self.facts[node.name] for node in nodes]
-        macs = [fact.macs for fact in facts if fact.macs is not None]
-        return sum(fact.parameter_count for fact in facts), sum(macs) if len(macs) == len(facts) else None
+        listed = list(nodes)
+        return sum(self.facts[node.name].parameter_count for node in listed), macs_of(listed, self.facts)
 
 
 def find_spec(spec: str) -> Path:

@@ -19,7 +19,7 @@ from segcompile.text.errors import Diagnostic, Label, Span, finding
 _CODE = {
     "receptive_field": "SC401", "stride": "SC402", "size": "SC403", "channels": "SC403", "kernel": "SC411",
     "dilation": "SC411", "margin": "SC412", "offset": "SC404", "parameters": "SC405", "weights": "SC405",
-    "count": "SC405",
+    "macs": "SC405", "count": "SC405",
 }  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def _explain_slip(verdict: Verdict, followers: int, subject: Subject) -> Diagnos
 def _given(verdict: Verdict, graph: Graph) -> list[Label]:
     """Where values are given elsewhere, by `--set` or a derived spec, that make a number what it is."""
     own = nodes_of(verdict.claim.result, graph)
-    if verdict.claim.kind in ("parameters", "weights", "count"):
+    if verdict.claim.kind in ("parameters", "weights", "macs", "count"):
         return given_values(graph, [node.name for node in own or graph.nodes], Of.CHANNELS | Of.SIZE)
     part = Of.CHANNELS if verdict.claim.kind == "channels" else Of.SIZE
     return given_values(graph, [node.name for node in own], part)
@@ -135,6 +135,8 @@ def _why(verdict: Verdict, subject: Subject) -> str:
         if all(field.sets for field in facts[node].fields):
             return "branches of unequal stride come before it"
         return f"the field {why_unknown(graph, shapes_in(graph, facts), subject.fields, node)}"
+    if verdict.what == "macs":
+        return f"they depend on the size of the {MEDIUM[subject.graph.rank]}"
     if verdict.claim.elsewhere is not None:
         return "the network does not take that size"
     return "the layer has no such number"

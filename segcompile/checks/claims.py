@@ -45,6 +45,12 @@ def nodes_of(result: str | None, graph: Graph) -> tuple[Node, ...]:
     return graph.layers.get(graph.layer_of(result or ""), ())
 
 
+def macs_of(nodes: Iterable[Node], facts: Facts) -> int | None:
+    """Multiply-accumulates of some nodes together; None where a size is symbolic."""
+    known = [facts[node.name].macs for node in nodes]
+    return None if None in known else sum(macs for macs in known if macs is not None)
+
+
 def judge(claims: Iterable[Claim], graph: Graph, facts: Facts) -> tuple[Verdict, ...]:
     """The verdict on every claim but those of layers that no output needs."""
     bench = _Bench(graph, facts, {})
@@ -65,16 +71,19 @@ class _Bench:
 
     def computed(self, claim: Claim) -> PerAxis | None:
         if claim.layer is None:
-            return (self._total(claim),) * self.graph.rank
+            total = self._total(claim)
+            return None if total is None else (total,) * self.graph.rank
         nodes = nodes_of(claim.result, self.graph)
         if claim.elsewhere is None:
             return _computed(claim.kind, nodes, self.facts)
         shape = self._shapes_at(claim.elsewhere).get(nodes[-1].name)
         return (shape.size or None) if shape is not None else None
 
-    def _total(self, claim: Claim) -> int:
+    def _total(self, claim: Claim) -> int | None:
         if claim.kind == "count":
             return sum(node.op.spelling in claim.ops and node.role == "main" for node in self.graph.nodes)
+        if claim.kind == "macs":
+            return macs_of(self.graph.nodes, self.facts)
         found = self.facts.values()
         return sum(fact.parameter_count if claim.kind == "parameters" else fact.weight_count for fact in found)
 
@@ -94,6 +103,9 @@ def _computed(what: str, nodes: tuple[Node, ...], facts: Facts) -> PerAxis | Non
         return value if isinstance(value, tuple) else None
     if what == "parameters":
         return (sum(facts[node.name].parameter_count for node in nodes),) * len(found.fields)
+    if what == "macs":
+        macs = macs_of(nodes, facts)
+        return None if macs is None else (macs,) * len(found.fields)
     return _OF_RESULT[what](found)
 
 

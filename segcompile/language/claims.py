@@ -16,8 +16,19 @@ from segcompile.ops import AXIS_NAMES, SPELLINGS
 from segcompile.text.errors import Diagnostic, Span, fail, gathering
 from segcompile.text.source import Mapping, Node, Scalar, describe
 
-OF_LAYERS = ("receptive_field", "stride", "margin", "offset", "size", "channels", "kernel", "dilation", "parameters")
-OF_NETWORKS = ("parameters", "weights", "count")
+OF_LAYERS = (
+    "receptive_field",
+    "stride",
+    "margin",
+    "offset",
+    "size",
+    "channels",
+    "kernel",
+    "dilation",
+    "parameters",
+    "macs",
+)
+OF_NETWORKS = ("parameters", "weights", "macs", "count")
 MAX_SIZES = 64  # of the input that `size` claims speak of: all shapes are computed anew for each
 _ONE = ("channels", *OF_NETWORKS)  # without axes
 

@@ -164,6 +164,7 @@ def claims_of_layers() -> dict[str, Schema]:
         "kernel": ("the kernel of its op", pixels),
         "dilation": ("the dilation of its op", pixels),
         "parameters": ("trained numbers, biases included", integer()),
+        "macs": ("multiply-accumulates of one pass", integer()),
     }
     return {what: {"description": description, **value} for what, (description, value) in told.items()}
 
@@ -175,6 +176,7 @@ def _claims() -> Schema:
     network = {
         "parameters": ("trained numbers, frozen ones and biases included", integer()),
         "weights": ("trained numbers without biases", integer()),
+        "macs": ("multiply-accumulates of one pass", integer()),
         "count": ("how many layers have one of these ops", {"type": "object", **ops}),
     }
     own = {what: {"description": told, **either(value, layer)} for what, (told, value) in network.items()}

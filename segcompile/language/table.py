@@ -15,7 +15,7 @@ from segcompile.text.errors import Diagnostic, Label, Span, finding, gathering
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
 
 PAPER_NAMES = {"convolution": "kernel", "truncation": "act", "output_channels": "main", "channels": "main"}
-CLAIM_ROWS = ("receptive_field", "size", "margin", "parameters")
+CLAIM_ROWS = ("receptive_field", "size", "margin", "parameters", "macs")
 _ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields) | {
     "from",
     "norm",

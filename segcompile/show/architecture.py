@@ -314,7 +314,7 @@ def _verdict_json(verdict: Verdict) -> dict[str, Any]:
     def plain(pair: Any) -> Any:
         if pair is None:
             return None
-        single = verdict.layer is None or verdict.what in ("channels", "parameters")
+        single = verdict.layer is None or verdict.what in ("channels", "parameters", "macs")
         return number(pair[0]) if single else [number(value) for value in pair]
 
     about = {"of": verdict.layer or "network", "what": verdict.what} if verdict.layer in (None, "output") else {}

@@ -142,6 +142,15 @@ def test_rf_json_has_what_the_documentation_promises() -> None:
     assert data["totals"] == {"parameters": 6803139, "macs": 27857313792, "layers": 8}
 
 
+def test_rf_json_has_a_claim_of_macs_as_one_number(tmp_path: Path) -> None:
+    claims = "claims: {c: {macs: 830304}, macs: 1}\n"
+    head = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 64}\n"
+    (tmp_path / "net.yaml").write_text(f"{head}layers: [c: {{conv: 8, kernel: 3}}]\n{claims}", encoding="utf-8")
+    data = json.loads(run("rf", str(tmp_path / "net.yaml"), "--format", "json")[1].output)
+    assert data["layers"][0]["claims"] == {"macs": {"claimed": 830304, "computed": 830304, "ok": True}}
+    assert data["claims"] == [{"of": "network", "what": "macs", "claimed": 1, "computed": 830304, "ok": False}]
+
+
 def test_rf_json_never_rounds_a_stride() -> None:
     data = json.loads(run("rf", str(ROOT / "specs/unet.yaml"), "--format", "json")[1].output)
     assert {layer["name"]: layer["stride"] for layer in data["layers"]}["up3"] == [8, 8]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from segcompile.facts.facts import Facts, NodeFacts
+from segcompile.facts.facts import Facts, NodeFacts, shapes_in
 from segcompile.facts.pairs import PerAxis
 from segcompile.facts.shapes import infer_shapes
-from segcompile.network.claims import Claim
+from segcompile.network.claims import Claim, Sizes
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Shape
 from segcompile.text.errors import Findings
@@ -52,12 +52,12 @@ def macs_of(nodes: Iterable[Node], facts: Facts) -> int | None:
 
 
 def judge(claims: Iterable[Claim], graph: Graph, facts: Facts) -> tuple[Verdict, ...]:
-    """The verdict on every claim but those of layers that no output needs."""
+    """The verdict on every claim but those of layers that no output needs, and those of another network."""
     bench = _Bench(graph, facts, {})
     return tuple(
         Verdict(claim, bench.computed(claim))
         for claim in claims
-        if claim.layer is None or nodes_of(claim.result, graph)
+        if (claim.layer is None or nodes_of(claim.result, graph)) and not bench.is_of_another(claim)
     )
 
 
@@ -67,7 +67,17 @@ class _Bench:
 
     graph: Graph
     facts: Facts
-    elsewhere: dict[tuple[int, ...], Mapping[str, Shape]]
+    elsewhere: dict[Sizes, Mapping[str, Shape]]
+
+    def is_of_another(self, claim: Claim) -> bool:
+        """Whether a claim is of parameters that are not those here: of a `linear` that reads another map at the size
+        that the claim was made for."""
+        nodes = self.graph.nodes if claim.layer is None else nodes_of(claim.result, self.graph)
+        read = [name for node in nodes if node.op.flattens for name in node.inputs] if claim.made_for else []
+        if not read:
+            return False
+        before, now = self._shapes_at(claim.made_for), shapes_in(self.graph, self.facts)
+        return any(before.get(name) != now[name] for name in read)
 
     def computed(self, claim: Claim) -> PerAxis | None:
         if claim.layer is None:
@@ -76,7 +86,8 @@ class _Bench:
         nodes = nodes_of(claim.result, self.graph)
         if claim.elsewhere is None:
             return _computed(claim.kind, nodes, self.facts)
-        shape = self._shapes_at(claim.elsewhere).get(nodes[-1].name)
+        sizes = tuple((name, claim.elsewhere) for name in self.graph.inputs)
+        shape = self._shapes_at(sizes).get(nodes[-1].name)
         return (shape.size or None) if shape is not None else None
 
     def _total(self, claim: Claim) -> int | None:
@@ -87,12 +98,15 @@ class _Bench:
         found = self.facts.values()
         return sum(fact.parameter_count if claim.kind == "parameters" else fact.weight_count for fact in found)
 
-    def _shapes_at(self, size: tuple[int, ...]) -> Mapping[str, Shape]:
-        """The shapes that inputs of another size give; what an op refuses is missing."""
-        if size not in self.elsewhere:
-            inputs = {name: Shape(shape.channels, size) for name, shape in self.graph.inputs.items()}
-            self.elsewhere[size] = infer_shapes(self.graph, Findings(), inputs)
-        return self.elsewhere[size]
+    def _shapes_at(self, sizes: Sizes) -> Mapping[str, Shape]:
+        """The shapes that inputs of other sizes give; what an op refuses is missing."""
+        if sizes not in self.elsewhere:
+            other = dict(sizes)
+            inputs = {
+                name: Shape(shape.channels, other.get(name, shape.size)) for name, shape in self.graph.inputs.items()
+            }
+            self.elsewhere[sizes] = infer_shapes(self.graph, Findings(), inputs)
+        return self.elsewhere[sizes]
 
 
 def _computed(what: str, nodes: tuple[Node, ...], facts: Facts) -> PerAxis | None:

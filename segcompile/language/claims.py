@@ -1,20 +1,25 @@
-"""What the paper says: the cells of a table and the section `claims` -> typed claims, their numbers evaluated."""
+"""What the paper says: the cells of a table and the section `claims` -> typed claims, their numbers evaluated.
+
+A derived spec inherits the claims of its base, but for those that it says itself or drops (`none`), and for those that
+speak of another size of the input. A base that is edited is another network, whose claims stay with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from segcompile.language.expressions import Values
 from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.language.values import due_along, read_axes, read_each, read_integer, read_ratio, with_stride
 from segcompile.language.words import Meant
-from segcompile.network.claims import Claim, Number
+from segcompile.network.claims import Claim, Number, Sizes
 from segcompile.network.graph import Graph
-from segcompile.ops import AXIS_NAMES, SPELLINGS
+from segcompile.ops import AXIS_NAMES, SPELLINGS, Shape
 from segcompile.text.errors import Diagnostic, Span, fail, gathering
-from segcompile.text.source import Mapping, Node, Scalar, describe
+from segcompile.text.source import Mapping as MappingNode
+from segcompile.text.source import Node, Scalar, describe
 
 OF_LAYERS = (
     "receptive_field",
@@ -31,11 +36,15 @@ OF_LAYERS = (
 OF_NETWORKS = ("parameters", "weights", "macs", "count")
 MAX_SIZES = 64  # of the input that `size` claims speak of: all shapes are computed anew for each
 _ONE = ("channels", *OF_NETWORKS)  # without axes
+_OF_A_SIZE = ("size", "offset", "macs")  # numbers of one size of the input
+_OF_MATRICES = ("parameters", "weights")  # numbers of one size where a `linear` reads a map
+_Cells = Sequence[tuple[str, str, Node]]  # of a table: (layer, kind, cell)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Said:
-    """One claim as it is written: what is said of a layer, whose result is this node, or of the network."""
+    """One claim as it is written: what is said of a layer, whose result is this node, or of the network. With `none`
+    for the number it drops what is inherited of that kind, and without a kind all of that layer."""
 
     layer: str | None
     result: str | None
@@ -43,29 +52,116 @@ class _Said:
     word: Span
     number: Node
     of: Scalar | None = None  # the ops that are counted, or the size of the input for which a size is claimed
+    made_for: Sizes = ()
+
+    @property
+    def drops(self) -> bool:
+        return _is_none(self.number)
+
+    @property
+    def about(self) -> tuple[str | None, str, str]:
+        """What it is a claim of; the later parts are empty where it drops all of them."""
+        return self.result, self.kind, self.of.text if self.of is not None else ""
 
 
 def read_claims(
-    cells: tuple[tuple[str, str, Node], ...], graph: Graph, names: Names, place: Place, wrong: list[Diagnostic]
+    cells: _Cells,
+    graph: Graph,
+    names: Names,
+    place: Place,
+    inputs: Sequence[Mapping[str, Shape]],
+    wrong: list[Diagnostic],
 ) -> tuple[Claim, ...]:
-    """The table's claims and those under `claims`. Those that cannot be read are left out, and told in `wrong`."""
+    """The table's claims and those under `claims`, of the spec and as far as it inherits them of its bases. `inputs`:
+    what enters the network of each step. Claims that cannot be read are left out, and told in `wrong`."""
     found: list[Claim] = []
     sizes: set[str] = set()
-    for said in _all_said(cells, graph, names, place, wrong):
+    for said in _standing(cells, graph, names, place, inputs, wrong):
         with gathering(wrong):
             found.append(_claim(said, graph, place.values, sizes))
     return tuple(found)
 
 
+def _standing(
+    cells: _Cells,
+    graph: Graph,
+    names: Names,
+    place: Place,
+    inputs: Sequence[Mapping[str, Shape]],
+    wrong: list[Diagnostic],
+) -> list[_Said]:
+    """The claims that stand once each spec of the chain has inherited, dropped and said its own."""
+    steps, standing = place.document.steps, list[_Said]()
+    edited = max((number for number, step in enumerate(steps) if step.edits is not None), default=0)
+    for number, step in enumerate(steps[edited:], edited):
+        before = _sizes(inputs[number - 1]) if number > edited else ()
+        if before and before != _sizes(inputs[number]):
+            standing = list(_at_another_size(standing, before))
+        said = list(_all_said(cells if number == 0 else (), step.claims, graph, names, place, wrong))
+        help = "remove it"
+        if number == edited:
+            help = f"a spec {'with a `transform`' if number else 'without a `base`'} inherits no claims: remove it"
+        standing = _without(standing, [each for each in said if each.drops], help, wrong)
+        own = [each for each in said if not each.drops]
+        theirs = {_overridden(each) for each in own}
+        standing = [*(each for each in standing if _overridden(each) not in theirs), *own]
+    return standing
+
+
+def _sizes(inputs: Mapping[str, Shape]) -> Sizes:
+    return tuple((name, shape.size) for name, shape in inputs.items())
+
+
+def _at_another_size(inherited: Iterable[_Said], before: Sizes) -> Iterator[_Said]:
+    """Of the claims that a base makes with inputs of the sizes `before`, those that a spec inherits which changes
+    these. Whether a number of parameters is among them, the shapes decide. A size that is claimed for a size of the
+    input that it names is a claim as before."""
+    for each in inherited:
+        if each.kind in _OF_MATRICES:
+            yield replace(each, made_for=each.made_for or before)
+        elif each.kind not in _OF_A_SIZE or each.of is not None:
+            yield each
+
+
+def _overridden(said: _Said) -> tuple[str | None, str, str]:
+    """What a derived spec says anew with a claim: all sizes of a layer together, each count of ops by itself."""
+    result, kind, of = said.about
+    return result, kind, of if kind == "count" else ""
+
+
+def _without(inherited: list[_Said], drops: list[_Said], help: str, wrong: list[Diagnostic]) -> list[_Said]:
+    """What is left of the inherited claims. SC502, with this help, for a `none` that drops nothing."""
+    kept, needed = list[_Said](), set[tuple[str | None, str, str]]()
+    known = {drop.about for drop in drops}
+    for each in inherited:
+        result, kind, _ = each.about
+        found = known & {(result, "", ""), (result, kind, ""), each.about}
+        needed |= found
+        if not found:
+            kept.append(each)
+    for drop in drops:
+        with gathering(wrong):
+            if drop.kind:
+                _refuse_kind(drop)
+            if drop.about not in needed:
+                what = f"`{drop.kind}`" if drop.kind else "claim"
+                of = f"`{drop.layer}`" if drop.layer else "the network"
+                raise fail("SC502", f"this drops nothing: no {what} of {of} is inherited", drop.number.span, help=help)
+    return kept
+
+
+def _is_none(node: Node) -> bool:
+    return isinstance(node, Scalar) and not node.quoted and node.text == "none"
+
+
 def _all_said(
-    cells: tuple[tuple[str, str, Node], ...], graph: Graph, names: Names, place: Place, wrong: list[Diagnostic]
+    cells: _Cells, section: Node | None, graph: Graph, names: Names, place: Place, wrong: list[Diagnostic]
 ) -> Iterator[_Said]:
-    """Each claim, in the order written."""
+    """Each claim that one spec makes in the cells of its table and its section `claims`, in the order written."""
     for layer, kind, cell in cells:
         if layer in names.results:
             yield from _each(layer, names.results[layer], Scalar(kind, cell.span), cell)
-    section = place.document.section("claims")
-    for key, node in section.entries.values() if section else ():
+    for key, node in section.entries.values() if isinstance(section, MappingNode) else ():
         with gathering(wrong):
             if key.text in OF_NETWORKS and key.text not in names.results:
                 yield from _each(None, None, key, node)
@@ -75,7 +171,9 @@ def _all_said(
                 result = _only_output(key, graph)
             if result is None:
                 names.refuse(key.text, place, key.span, f"there is no layer `{key.text}` to claim this of")
-            elif not isinstance(node, Mapping):
+            elif _is_none(node):
+                yield _Said(key.text, result, "", key.span, node)
+            elif not isinstance(node, MappingNode):
                 message = f"a claim of a layer is {{what: value}}, not {describe(node)}"
                 raise fail("SC004", message, node.span, help=f"{key.text}: {{size: 66}}")
             else:
@@ -92,7 +190,7 @@ def _only_output(key: Scalar, graph: Graph) -> str:
 
 def _each(layer: str | None, result: str | None, word: Scalar, node: Node) -> Iterator[_Said]:
     """What stands under one word: one claim, or one for each entry of a `count` or of a `size` at several sizes."""
-    if word.text == ("count" if layer is None else "size") and isinstance(node, Mapping):
+    if word.text == ("count" if layer is None else "size") and isinstance(node, MappingNode):
         for key, value in node.entries.values():
             yield _Said(layer, result, word.text, word.span, value, key)
     else:
@@ -118,15 +216,15 @@ def _claim(said: _Said, graph: Graph, values: Values, sizes: set[str]) -> Claim:
         number = read_axes(node, scope, read_integer, due_along("an integer", "3", graph.rank), graph.rank)
     ops = _ops(said.of) if kind == "count" and said.of is not None else ()
     written = said.of.text if said.of is not None else ""
-    return Claim(said.layer, kind, number, node.span, said.word, said.result, own, elsewhere, ops, written)
+    return Claim(
+        said.layer, kind, number, node.span, said.word, said.result, own, elsewhere, ops, written, said.made_for
+    )
 
 
 def _refuse(said: _Said, sizes: set[str]) -> None:
     """Refuse what no layer or network has to claim (SC003, SC004, SC109), and claims at more sizes of the input than
     any paper has (SC111)."""
-    if said.layer is not None and said.kind not in OF_LAYERS:
-        help = Meant("claim", said.kind, OF_LAYERS, said.number, otherwise=f"known: {', '.join(OF_LAYERS)}")
-        raise fail("SC003", f"a layer has no `{said.kind}` to claim", said.word, help=help)
+    _refuse_kind(said)
     if said.kind == "count" and said.of is None:
         message = f"`count` is {{ops: number}}, not {describe(said.number)}"
         raise fail("SC004", message, said.number.span, help="count: {conv+deconv: 23}")
@@ -140,6 +238,13 @@ def _refuse(said: _Said, sizes: set[str]) -> None:
         if len(sizes) == MAX_SIZES + 1:
             message = f"the claims speak of more than {MAX_SIZES} sizes of the input"
             raise fail("SC111", message, said.of.span, help="claim fewer of them")
+
+
+def _refuse_kind(said: _Said) -> None:
+    """Refuse (SC003) a kind of claim that no layer has."""
+    if said.layer is not None and said.kind not in OF_LAYERS:
+        help = Meant("claim", said.kind, OF_LAYERS, said.number, otherwise=f"known: {', '.join(OF_LAYERS)}")
+        raise fail("SC003", f"a layer has no `{said.kind}` to claim", said.word, help=help)
 
 
 def _ops(written: Scalar) -> tuple[str, ...]:

@@ -29,11 +29,12 @@ MAX_BASES = 16
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """What one spec of a chain of bases says of the network that it makes: all of it with what it takes over, its edits
-    of the base, and its own `outputs`."""
+    of the base, and its own `outputs` and `claims`."""
 
     root: Mapping
     edits: Sequence | None
     outputs: Node | None
+    claims: Node | None
 
 
 Locate = Callable[[str, Path], Path | None]  # how `base` and `use` find a file: (as written, the folder of the spec)
@@ -112,7 +113,7 @@ def read_document(
             message = f"`transform` is a list of edits, not {describe(edits)}"
             raise fail("SC004", message, edits.span, help="`- remove: [fc8]`")
         root = _merge(steps[-1].root, link.root) if steps else link.root
-        steps.append(Step(root, edits, link.root.get("outputs")))
+        steps.append(Step(root, edits, link.root.get("outputs"), link.root.get("claims")))
     root, refused = steps[-1].root, Findings()
     validate(root, refused)
     findings.diagnostics += refused.diagnostics

@@ -170,14 +170,15 @@ def claims_of_layers() -> dict[str, Schema]:
 
 
 def _claims() -> Schema:
-    """Of layers by their names, and of the network."""
-    layer, op = ref("claimed"), f"({'|'.join(sorted(SPELLINGS))})"
+    """Of layers by their names, and of the network; `none` drops what is inherited (of a number an expression says it,
+    too)."""
+    layer, op = either(words("none"), ref("claimed")), f"({'|'.join(sorted(SPELLINGS))})"
     ops = {"propertyNames": {"pattern": rf"^{op}( *\+ *{op})*$"}, "additionalProperties": integer()}
     network = {
         "parameters": ("trained numbers, frozen ones and biases included", integer()),
         "weights": ("trained numbers without biases", integer()),
         "macs": ("multiply-accumulates of one pass", integer()),
-        "count": ("how many layers have one of these ops", {"type": "object", **ops}),
+        "count": ("how many layers have one of these ops", either(words("none"), {"type": "object", **ops})),
     }
     own = {what: {"description": told, **either(value, layer)} for what, (told, value) in network.items()}
     told = "what the paper says of its layers and of the network: checked"

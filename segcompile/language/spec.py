@@ -61,7 +61,7 @@ def read_spec(
         draft = reader.read(document, place, sections)
         wrong = _idle_outputs(draft.graph, document, sections.network) if not findings.has_errors else []
         cells = sections.network.claims if not document.is_edited else ()  # they speak of the base
-        claims = read_claims(cells, draft.graph, draft.names, place, wrong)
+        claims = read_claims(cells, draft.graph, draft.names, place, sections.inputs, wrong)
         training = read_training(document, place.values, draft.graph.rank, wrong)
         ledger.report(wrong, place)
     except Stop:

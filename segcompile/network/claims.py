@@ -9,6 +9,7 @@ from segcompile.ops import Size
 from segcompile.text.errors import Span
 
 Number = Size | Fraction
+Sizes = tuple[tuple[str, tuple[Size, ...]], ...]  # of each input
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Claim:
     )
     ops: tuple[str, ...] = ()  # whose layers a `count` counts
     written: str = ""  # how the spec says `elsewhere` or `ops`
+    made_for: Sizes = ()  # of the base that claims `parameters` or `weights`, where this spec changes them
 
     @property
     def what(self) -> str:

@@ -50,6 +50,7 @@ base: unet.yaml
 claims:
   stem: {receptive_field: 1x7, stride: [1/4, 0.5], margin: 3/2, size: {900: 66}, offset: 19, channels: C}
   tail: {size: input, kernel: 2*stride, dilation: 1, parameters: 10}
+  score: none
   parameters: 134489044
   weights: 3
   count: {conv+deconv: 23}

@@ -34,7 +34,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_of_a_base_of_ones_own_that_derives_from_a_bundled_spec_the_nearer_line_is_shown(tmp_path: Path) -> None:
-    write(tmp_path / "mine.yaml", "base: vgg16.yaml\ninput: {size: 16}\n")
+    write(tmp_path / "mine.yaml", "base: vgg16.yaml\ndefaults: {conv: {pad: 0}}\n")
     assert spans(write(tmp_path / "net.yaml", "about: of mine\nbase: mine.yaml\n")) == {
         (str(tmp_path / "mine.yaml"), 3)
     }

@@ -36,6 +36,11 @@ def bundled_networks() -> list[dict[str, Any]]:
     return []
 
 
+def came_with_us(path: Path) -> bool:
+    """Whether a file is one of the installed package, and not of a checkout."""
+    return path.resolve().parent == _COLLECTIONS[0]
+
+
 def locate(written: str, folder: Path) -> Path | None:
     """The file that a `base` or `use` names: beside the spec (in `folder`), otherwise a bundled one."""
     beside = folder / written

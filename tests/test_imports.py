@@ -54,7 +54,14 @@ NUMERIC = (
     "segcompile/testing/*",
     "segcompile/weights/*",
 )
-LAST = ("segcompile.cli", "segcompile.build", "segcompile.compiler", "segcompile.testing", "segcompile.weights")
+LAST = (
+    "segcompile.cli",
+    "segcompile.build",
+    "segcompile.fix",
+    "segcompile.compiler",
+    "segcompile.testing",
+    "segcompile.weights",
+)
 SHOWN = (*LAST, "segcompile.show", "segcompile.notebook", "segcompile.diff")
 COMMANDS = tuple(
     f"segcompile.cli.{path.stem}"

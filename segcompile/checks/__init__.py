@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from segcompile.checks.claim_errors import check_claims
+from segcompile.checks.claim_errors import CODES_OF_CLAIMS, check_claims
 from segcompile.checks.gridding import check_dilations
 from segcompile.checks.ignored import check_ignored
 from segcompile.checks.misaligned import check_joins
@@ -34,11 +34,7 @@ CHECKS = (
     Check("fields that reach beyond the input", ("SC408",), check_fields),
     Check("dilations that leave holes", ("SC407",), check_dilations),
     Check("what depends on how sizes round", ("SC309",), check_rounding),
-    Check(
-        "claims that are not true",
-        ("SC401", "SC402", "SC403", "SC404", "SC405", "SC406", "SC411", "SC412"),
-        check_claims,
-    ),
+    Check("claims that are not true", CODES_OF_CLAIMS, check_claims),
     Check("stages that train nothing", ("SC102", "SC113"), check_stages),
     Check("ignored labels that are classes", ("SC117",), check_ignored),
     Check("used specs that get other channels than they take", ("SC301",), check_channels),

@@ -22,6 +22,13 @@ _CODE = {
     "macs": "SC405", "count": "SC405",
 }  # fmt: skip
 
+CODES_OF_CLAIMS = ("SC401", "SC402", "SC403", "SC404", "SC405", "SC406", "SC411", "SC412")
+
+
+def is_of_a_claim(found: Diagnostic) -> bool:
+    """Whether a claim is wrong, and nothing else."""
+    return found.code.code in CODES_OF_CLAIMS
+
 
 def check_claims(subject: Subject) -> Iterator[Diagnostic]:
     """What is wrong with each claim: its layer is not there, it is undecidable (SC406) or false.

@@ -14,7 +14,9 @@ from segcompile import __version__
 from segcompile.cli.options import Group
 from segcompile.cli.outcome import guarded
 
-COMMANDS = ("build", "check", "diff", "explain", "list", "new", "rf", "schema", "show", "verify-backend", "weights")
+COMMANDS = (
+    "build", "check", "diff", "explain", "fix", "list", "new", "rf", "schema", "show", "verify-backend", "weights",
+)  # fmt: skip
 
 
 class _Files(Mapping[str, click.Command]):

@@ -63,6 +63,7 @@ class BuildRequest:
     options: Options = Options()
     bases: tuple[str, ...] = ()  # the file names of the specs that this one is derived from, the nearest first
     trained: Trained | None = None  # None: this network itself
+    draft: str = ""  # a line that the header of every file has: how many claims of the spec are false
 
     def sizes(self) -> Sizes:
         """The sizes of images that the network takes along each axis, where the spec says `any`."""
@@ -181,7 +182,7 @@ def run_backend(backend: Backend, request: BuildRequest) -> BuildResult:
         different = next(path for path in paths if first.files.get(path) != second.files.get(path))
         raise fail("SC607", f"backend `{backend.name}` wrote `{different}` differently the second time")
     for path, content in sorted(first.files.items()):
-        problem = _problem(path, content, first.files)
+        problem = _problem(path, content, first.files) or _unsaid(content, request.draft)
         if problem is not None:
             raise fail("SC606", f"backend `{backend.name}` wrote `{path}`: {problem}")
     return first
@@ -210,6 +211,11 @@ def _problem(path: str, content: str | bytes, files: Mapping[str, str | bytes]) 
     if isinstance(content, bytes):
         return "Python code is text, not bytes" if path.endswith(".py") else None
     return _problem_of_text(path, content)
+
+
+def _unsaid(content: str | bytes, draft: str) -> str | None:
+    """That a text hides that it is a draft."""
+    return f"it does not say `{draft}`" if isinstance(content, str) and draft not in content else None
 
 
 def _problem_of_text(path: str, text: str) -> str | None:

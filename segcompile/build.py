@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from segcompile import __version__
 from segcompile.backend import BuildRequest, Options, Trained, check_lowerings, load_backend, run_backend
+from segcompile.checks.claim_errors import is_of_a_claim
 from segcompile.compiler import Compiled, compile_spec, find_spec, lower_graph
 from segcompile.emit.templates import camel, one_line
 from segcompile.interruption import to_the_end
 from segcompile.library import own_files_first
-from segcompile.text.errors import Findings, SegcompileError, fail
+from segcompile.text.errors import Diagnostic, Findings, SegcompileError, Severity, fail
 from segcompile.text.source import Scalar
 from segcompile.writer import MANIFEST, Plan, plan, write
 
@@ -58,15 +59,19 @@ def build_each(
     overrides: Mapping[str, int] | None = None,
     out: str | None = None,
     lowerings: Sequence[str] = (),
+    draft: bool = False,
 ) -> list[Build]:
     """Compile a spec, a path or a bundled name, and emit it for each backend; nothing is written. `out` is the folder
     for the one backend, instead of generated/MODEL/BACKEND, or generated/MODEL/BACKEND-LOWERING: a lowered network is
-    another product, beside the one that is trained. Every error is in the findings of its builds."""
+    another product, beside the one that is trained. In a `draft` false claims are warnings. Every error is in the
+    findings of its builds."""
     builds = [Build(backend) for backend in dict.fromkeys(backends)]
     said, settings, lowers = Findings(), overrides or {}, tuple(dict.fromkeys(lowerings))
     try:
         folder, path = _folder(out, builds), find_spec(spec)
         compiled = compile_spec(path, said, variant=variant, overrides=settings)
+        doubts = _doubts(compiled, said.diagnostics)
+        said.diagnostics[:] = map(_as_warning, said.diagnostics) if draft else _with_ways_out(said.diagnostics, spec)
         said.stop_on_errors()
     except SegcompileError as error:
         said.absorb(error)
@@ -76,7 +81,7 @@ def build_each(
     for each in builds:
         each.findings.diagnostics += said.diagnostics
         try:
-            each.built = _emit(compiled, path, each.backend, variant, settings, lowers, folder, each.findings)
+            each.built = _emit(compiled, doubts, path, each.backend, variant, settings, lowers, folder, each.findings)
         except SegcompileError as error:
             each.findings.absorb(error)
     return builds
@@ -106,6 +111,7 @@ def _folder(out: str | None, builds: Sequence[Build]) -> Path | None:
 
 def _emit(
     compiled: Compiled,
+    doubts: str,
     path: Path,
     backend: str,
     variant: str | None,
@@ -115,7 +121,7 @@ def _emit(
     findings: Findings,
 ) -> Built:
     """What a backend makes of a network. Raises SegcompileError for what it cannot emit, and what goes wrong in it."""
-    request = request_for(compiled, path)
+    request = replace(request_for(compiled, path), draft=doubts)
     with own_files_first(findings):
         target = load_backend(backend)
         check_lowerings(target, lowerings)
@@ -131,10 +137,37 @@ def _emit(
         "backend": backend,
         "version": __version__,
         **({"lowerings": list(lowerings)} if lowerings else {}),
+        **({"draft": doubts} if doubts else {}),
     }
     folder = folder if folder is not None else Path("generated") / compiled.model / "-".join((backend, *lowerings))
     _check_folder(folder, path)
     return Built(request, result.files, manifest, plan(folder, result.files, manifest))
+
+
+def _doubts(compiled: Compiled, found: Iterable[Diagnostic]) -> str:
+    """What a draft says of itself; empty where all claims hold, of the used specs too."""
+    false = sum(verdict.worth == "false" for verdict in (*compiled.verdicts, *compiled.used))
+    undecided = sum(each.code.code == "SC406" for each in found)
+    counts = [(false, "false"), (undecided, "undecided")]
+    told = [f"{count} {'is' if count == 1 else 'are'} {what}" for count, what in counts if count]
+    return f"Draft: of the spec's claims {' and '.join(told)}." if told else ""
+
+
+def _as_warning(found: Diagnostic) -> Diagnostic:
+    """What is wrong with a claim, where that stops nothing."""
+    return replace(found, code=replace(found.code, severity=Severity.WARNING)) if is_of_a_claim(found) else found
+
+
+def _with_ways_out(diagnostics: Sequence[Diagnostic], spec: str) -> list[Diagnostic]:
+    """The findings, the last of which says what can be done if nothing but claims is wrong."""
+    errors = [found for found in diagnostics if found.is_error]
+    if not errors or not all(map(is_of_a_claim, errors)):
+        return list(diagnostics)
+    fix = f"`segcompile fix {spec}` writes the computed numbers, and "
+    ways = ("" if all(found.code.code == "SC406" for found in errors) else fix) + "`--draft` builds all the same"
+    last = errors[-1]
+    told = replace(last, hint=f"{last.help}; or {ways}" if last.help else ways)
+    return [told if found is last else found for found in diagnostics]
 
 
 def _check_folder(folder: Path, spec: Path) -> None:

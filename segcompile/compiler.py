@@ -6,7 +6,7 @@ where a build asks for some of LOWERINGS: facts -> CHECKS -> graph, lowered -> f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +39,7 @@ class Compiled:
     facts: Facts
     verdicts: tuple[Verdict, ...]
     sizes: Sizes
+    used: tuple[Verdict, ...] = ()  # on what the used specs claim of themselves
 
     @property
     def document(self) -> Document:
@@ -106,8 +107,8 @@ _Alone = tuple[Path, str | None, tuple[tuple[str, object], ...]]  # a used spec,
 
 def _compile(spec: Spec, findings: Findings, checked: set[_Alone]) -> Compiled:
     found = analyse_graph(spec.graph, findings, spec.claims, spec.training)
-    _check_used(spec, findings, checked)
-    return Compiled(spec, found.graph, found.facts, found.verdicts, found.sizes)
+    used = tuple(_check_used(spec, findings, checked))
+    return Compiled(spec, found.graph, found.facts, found.verdicts, found.sizes, used)
 
 
 def analyse_graph(
@@ -130,23 +131,25 @@ def lower_graph(graph: Graph, lowerings: Sequence[str], findings: Findings) -> t
     return lowered, analyse(lowered.graph, shapes)
 
 
-def _check_used(spec: Spec, findings: Findings, checked: set[_Alone]) -> None:
+def _check_used(spec: Spec, findings: Findings, checked: set[_Alone]) -> Iterator[Verdict]:
     """A used spec keeps its own promises: it is compiled alone, with the parameters it was given; once in a run,
-    however many specs use it."""
+    however many specs use it. Gives the verdicts on its claims."""
     for use in spec.uses:
         key = (use.call.document.path, use.call.document.variant, tuple(use.call.values.items()))
         if key not in checked:
             checked.add(key)
-            _compile_alone(use, findings, checked)
+            yield from _compile_alone(use, findings, checked)
 
 
-def _compile_alone(use: Use, findings: Findings, checked: set[_Alone]) -> None:
-    alone = Findings()
+def _compile_alone(use: Use, findings: Findings, checked: set[_Alone]) -> tuple[Verdict, ...]:
+    alone, verdicts = Findings(), tuple[Verdict, ...]()
     values = {name: value for name, value in use.call.values.items() if isinstance(value, int)}
     try:
         spec = read_spec(use.call.document, values, locate, alone, use.call.inside.parameters)
-        _compile(spec, alone, checked)
+        compiled = _compile(spec, alone, checked)
+        verdicts = (*compiled.verdicts, *compiled.used)
     except SegcompileError as error:
         alone.absorb(error)
     call = (Label(use.target, "used here", "use"),)
     findings.diagnostics += [found.called(call) for found in alone.diagnostics if found.is_error]
+    return verdicts

@@ -43,7 +43,8 @@ class Plan:
 
     Each file to be written, the manifest among them, is in one of `new`, `changed`, `unchanged`, `hand_edited` and
     `foreign`. `orphans` were written by an earlier build and are no longer generated; one that was edited since is
-    in `hand_edited` too. `leftovers` are folders that killed builds worked in.
+    in `hand_edited` too. `leftovers` are folders that killed builds worked in. `was_draft`: the folder is from a build
+    with false claims, and this one is not.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Plan:
     hand_edited: tuple[str, ...]
     foreign: tuple[str, ...]
     leftovers: tuple[str, ...] = ()
+    was_draft: bool = False
 
 
 def plan(folder: Path, files: Mapping[str, str | bytes], manifest: Mapping[str, Any]) -> Plan:
@@ -62,7 +64,8 @@ def plan(folder: Path, files: Mapping[str, str | bytes], manifest: Mapping[str, 
     `manifest` is what the manifest records besides the hashes: the version, the spec, the backend and its options.
     Raises SegcompileError (SC013) for a folder that cannot be read, ValueError for a path that leaves the folder.
     """
-    return _compare(folder, _with_manifest(files, manifest))
+    found = _compare(folder, _with_manifest(files, manifest))
+    return replace(found, was_draft="draft" in _manifest(folder) and "draft" not in manifest)
 
 
 def refusals(plan: Plan, findings: Findings) -> None:
@@ -86,6 +89,8 @@ def drift(plan: Plan, findings: Findings) -> None:
     change, SC703 for each that it would remove, leftovers among them."""
     refusals(plan, findings)
     mend = "build without --check brings the folder up to date"
+    if plan.was_draft:
+        findings.add("SC701", f"`{plan.folder}` is a draft, built while claims were false", help=mend)
     for path in plan.new:
         findings.add("SC701", f"`{plan.folder / path}` is missing", help=mend)
     for path in plan.changed:
@@ -204,7 +209,7 @@ def _compare(folder: Path, contents: Mapping[str, str | bytes]) -> Plan:
     orphans = tuple(sorted(path for path, present in left.items() if present is not None))
     found["hand_edited"] += [path for path in orphans if left[path] != recorded[path]]
     kinds = {kind: tuple(sorted(paths)) for kind, paths in found.items()}
-    return Plan(folder, orphans=orphans, leftovers=_leftovers(folder), **kinds)
+    return Plan(folder, orphans=orphans, leftovers=_leftovers(folder), was_draft=False, **kinds)
 
 
 def _kind(present: str | None, wanted: str, path: str, recorded: Mapping[str, str]) -> str:
@@ -222,17 +227,23 @@ def _kind(present: str | None, wanted: str, path: str, recorded: Mapping[str, st
 
 def _recorded(folder: Path) -> dict[str, str]:
     """Path -> hash of what the last build wrote; nothing if there is no manifest, or none that a build could write."""
+    files = _manifest(folder).get("files")
+    if not isinstance(files, dict) or not all(_is_ours(path) and isinstance(files[path], str) for path in files):
+        return {}
+    return files
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """What the manifest in a folder says; empty if there is none, or no JSON object."""
     if _hash_on_disk(folder, MANIFEST) in (None, _NOT_A_FILE):
         return {}
     with (folder / MANIFEST).open("rb") as file:
         data = file.read(_MAX_MANIFEST)  # a longer one loses its end, and so is not JSON
     try:
-        files = json.loads(data)["files"]
-    except (ValueError, LookupError, TypeError, RecursionError):  # not JSON, no `files`, no mapping, too deep
+        found = json.loads(data)
+    except (ValueError, RecursionError):  # not JSON, or too deep
         return {}
-    if not isinstance(files, dict) or not all(_is_ours(path) and isinstance(files[path], str) for path in files):
-        return {}
-    return files
+    return found if isinstance(found, dict) else {}
 
 
 def _obstacle(folder: Path, path: str) -> str | None:

@@ -39,6 +39,11 @@ class Verdict:
     def ok(self) -> bool:
         return self.computed == self.claimed
 
+    @property
+    def worth(self) -> str:
+        """What the claim is worth: `held`, `false` or `undecided`."""
+        return "held" if self.ok else "undecided" if self.computed is None else "false"
+
 
 def nodes_of(result: str | None, graph: Graph) -> tuple[Node, ...]:
     """The nodes of the layer that has a result; () for the network (None), and for what no output needs."""

@@ -36,18 +36,20 @@ if TYPE_CHECKING:
 @click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
 @click.option("--force", is_flag=True, help="Overwrite files that were edited by hand or are not ours.")
 @click.option("--dry-run", is_flag=True, help="Write nothing; list what would be written.")
+@click.option("--draft", is_flag=True, help="Build although claims are false; the header of every file says so.")
 @click.option("--verify", is_flag=True, help="Run it first; write it only if it agrees with the analysis.")
 @format_option
 def build(
     spec: str, backends: tuple[str, ...], variant: str | None, settings: tuple[str, ...], lowerings: tuple[str, ...],
-    out: str | None, only_check: bool, diff: bool, force: bool, dry_run: bool, verify: bool, form: str,
+    out: str | None, only_check: bool, diff: bool, force: bool, dry_run: bool, draft: bool, verify: bool,
+    form: str,
 ) -> int:  # fmt: skip
     """Write the standalone code of a spec: for several backends all of it, or none."""
     # Templates, plugins and hashing: 0.1 s that a reader of the list of commands should not pay.
     from segcompile.build import build_each, write_all
     from segcompile.writer import drift, refusals, unified_diff
 
-    builds = build_each(spec, backends, variant, overrides(settings), out, lowerings)
+    builds = build_each(spec, backends, variant, overrides(settings), out, lowerings, draft)
     reports = [_report(spec, each) for each in builds]
     for each, report in zip(builds, reports, strict=True):
         if each.built is None:

@@ -89,7 +89,7 @@ class Target:
         found = {"model.py": env.get_template("model.py.jinja").render(self._model(request, view, rules))}
         findings = Findings()
         placement = harness_placement(request.graph, request.facts, findings)
-        context = _harness(request) | {"harness": placement is not None}
+        context = _harness(request) | _draft(request) | {"harness": placement is not None}
         names = list(_ALWAYS)
         if request.trained is not None:
             names.append("folding.py")
@@ -114,7 +114,12 @@ class Target:
         needs = set(view.needs).union(*(line.needs for line in lines))
         needs = needs.union(*(self.helpers.get(name, ()) for name in needs))
         model = {"classes": classes, "init_lines": [line.text for line in lines], "needs": needs}
-        return header(request) | words_of(graph.rank) | model
+        return header(request) | _draft(request) | words_of(graph.rank) | model
+
+
+def _draft(request: BuildRequest) -> dict[str, Any]:
+    """What ends the line of a header that says where the file comes from: a further line, or nothing."""
+    return {"draft": f"\n{request.draft}" if request.draft else ""}
 
 
 def _padding(training: Training, placement: Placement) -> tuple[int, ...] | None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segcompile.checks.claims import Verdict
 from segcompile.compiler import Compiled
 from segcompile.text.errors import Findings
 from segcompile.text.report import as_json, render_text
@@ -26,12 +25,8 @@ class Network:
     @classmethod
     def of(cls, compiled: Compiled, variant: str | None) -> Network:
         """The counts of one that was compiled."""
-        worth = Counter(map(_worth, compiled.verdicts))
+        worth = Counter(verdict.worth for verdict in compiled.verdicts)
         return cls(variant, len(compiled.graph.layers), {word: worth[word] for word in _WORTH})
-
-
-def _worth(verdict: Verdict) -> str:
-    return "held" if verdict.ok else "undecided" if verdict.computed is None else "false"
 
 
 @dataclass(slots=True)

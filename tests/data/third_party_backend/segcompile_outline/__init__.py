@@ -28,7 +28,7 @@ def _emit(request: BuildRequest) -> BuildResult:
     rows = [_row(nodes, request) for nodes in request.graph.layers.values()]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return BuildResult({"outline.txt": "\n".join([request.model, *lines]) + "\n"})
+    return BuildResult({"outline.txt": "\n".join(filter(None, [request.model, request.draft, *lines])) + "\n"})
 
 
 BACKEND = Backend(

@@ -79,11 +79,11 @@ def fix(path: Path, variant: str | None = None) -> Fix:
     others = [_other(path, each) for each in variants if variant is not None and each != variant]
     before = _bytes(path)
     root = parse(before.decode("utf-8-sig", "replace"), str(path))
-    networks = [*asked, *(other for other in others if other is not None)]
+    values, networks = values_of(root), [*asked, *(other for other in others if other is not None)]
     for network in networks:
         if network.compiled.document.root.span.source.lines != root.span.source.lines:
             raise _changed(path)
-        _plan(network, values_of(root))
+        _plan(network, values)
     texts, numbers = _due(networks)
     changes: dict[_Place, tuple[Span, str]] = {}
     for network in asked:
@@ -93,7 +93,7 @@ def fix(path: Path, variant: str | None = None) -> Fix:
                 if text is not None and len(texts[place]) == 1:
                     changes[place] = (part.span, text)
                 elif text is not None:
-                    told = ", ".join([*numbers[place]][:_FEW])
+                    told = ", ".join([f"{number} ({whose})" for number, whose in numbers[place].items()][:_FEW])
                     network.why[verdict.claim] = f"one text stands for several numbers: {told}"
     left = [found for network in asked for found in _left(network, changes.keys())]
     return Fix(path, before, tuple(changes.values()), tuple({render_one(found): found for found in left}.values()))
@@ -140,10 +140,10 @@ def _plan(network: _Network, values: Mapping[_Place, Scalar | SequenceNode]) -> 
             network.why[claim] = f"{show(verdict.computed)} is not written: {why}"
 
 
-def _due(networks: Iterable[_Network]) -> tuple[dict[_Place, set[str | None]], dict[_Place, dict[str, None]]]:
-    """Place -> every text that is due there, and the numbers of all claims that it makes with whose they are."""
+def _due(networks: Iterable[_Network]) -> tuple[dict[_Place, set[str | None]], dict[_Place, dict[str, str]]]:
+    """Place -> every text that is due there, and each number that it stands for with the first whose it is."""
     texts: dict[_Place, set[str | None]] = {}
-    numbers: dict[_Place, dict[str, None]] = {}
+    numbers: dict[_Place, dict[str, str]] = {}
     for network in networks:
         for verdict, parts in network.parts.items():
             assert verdict.computed is not None
@@ -151,7 +151,7 @@ def _due(networks: Iterable[_Network]) -> tuple[dict[_Place, set[str | None]], d
             for part in parts:
                 place = part.span.line, part.span.column
                 texts.setdefault(place, set()).add(part.text)
-                numbers.setdefault(place, {})[f"{show(verdict.computed)} ({whose})"] = None
+                numbers.setdefault(place, {}).setdefault(show(verdict.computed), whose)
     return texts, numbers
 
 

@@ -26,17 +26,19 @@ def fix(spec: str, variant: str | None, dry_run: bool, form: str) -> int:
     findings, diff, written = Findings(), None, False
     try:
         found = fix(find_spec(spec), variant)
+        diff, left = found.diff, found.left
         if found.changes and not dry_run:
             write(found)
             written = True
-        diff = found.diff
-        findings.diagnostics += found.left
+            left = fix(found.path, variant).left if left else ()  # at their places in the new text
+        findings.diagnostics += left
     except SegcompileError as error:
         findings.absorb(error)
     if form == "json":
         told = findings_json(findings.diagnostics)
         say_json({"spec": spec, "diff": diff or "", "written": written, "diagnostics": told})
     else:
-        click.echo("nothing to fix\n" if diff == "" else diff or "", nl=False)
+        if diff is not None and (written or dry_run or not diff):
+            click.echo(diff or "nothing to fix\n", nl=False)
         say_findings(findings.diagnostics)
     return status(findings.diagnostics)

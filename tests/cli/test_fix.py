@@ -134,7 +134,7 @@ def test_each_variant_is_looked_at_and_what_cannot_be_both_is_left(tmp_path: Pat
     assert said.partition("error")[2] == (
         "[SC405 count]: c claims parameters 112, computed 224\n"
         f"  --> {path}:6:69\n"
-        " 6 | claims: {c: {channels: {small: 5, large: 8}, kernel: 1, parameters: 112}}\n"
+        " 6 | claims: {c: {channels: {small: 4, large: 8}, kernel: 3, parameters: 112}}\n"
         "   |                                                                     ^^^\n"
         "   = note: one text stands for several numbers: 112 (small), 224 (large)\n"
     )

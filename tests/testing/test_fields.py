@@ -45,7 +45,8 @@ def test_verify_accepts_bug_verify_min_of_jax() -> None:
 
 @pytest.mark.long
 def test_verify_accepts_gates_of_jax() -> None:
-    assert lines(CASES / "gates.yaml", "jax")[-1] == "receptive fields of 8 cells, of 2 x 24 x 25"
+    """One output, whose fields are all alike: one cell tells of all."""
+    assert lines(CASES / "gates.yaml", "jax")[-1] == "receptive fields of 1 cell, of 2 x 24 x 25"
 
 
 @pytest.mark.parametrize("name", ["unet", "aspp", "blue_marble"])

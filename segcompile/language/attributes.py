@@ -76,7 +76,7 @@ def read_defaults(
 def _of_an_op(key: Scalar, attributes: Node) -> Mapping:
     """The defaults of one op, if there is such an op."""
     if key.text not in SPELLINGS:
-        help = Meant("op", key.text, tuple(SPELLINGS), otherwise=f"ops: {', '.join(sorted(SPELLINGS))}")
+        help = Meant("op", key.text, SPELLINGS, otherwise=f"ops: {', '.join(sorted(SPELLINGS))}")
         raise fail("SC109", f"there is no op `{key.text}`", key.span, help=help)
     if not isinstance(attributes, Mapping):
         message = f"defaults of `{key.text}` are attributes, not {describe(attributes)}"

@@ -22,17 +22,8 @@ from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node, Scalar, describe
 
 OF_LAYERS = (
-    "receptive_field",
-    "stride",
-    "margin",
-    "offset",
-    "size",
-    "channels",
-    "kernel",
-    "dilation",
-    "parameters",
-    "macs",
-)
+    "receptive_field", "stride", "margin", "offset", "size", "channels", "kernel", "dilation", "parameters", "macs",
+)  # fmt: skip
 OF_NETWORKS = ("parameters", "weights", "macs", "count")
 MAX_SIZES = 64  # of the input that `size` claims speak of: all shapes are computed anew for each
 _ONE = ("channels", *OF_NETWORKS)  # without axes
@@ -231,7 +222,7 @@ def _refuse(said: _Said, sizes: set[str]) -> None:
     if said.kind == "count" and said.of is not None:
         unknown = next((word for word in _ops(said.of) if word not in SPELLINGS), None)
         if unknown is not None:
-            help = Meant("op", unknown, tuple(SPELLINGS))
+            help = Meant("op", unknown, SPELLINGS)
             raise fail("SC109", f"there is no op `{unknown}` to count", said.of.span, help=help)
     elif said.of is not None and said.of.text not in sizes:
         sizes.add(said.of.text)

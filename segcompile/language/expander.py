@@ -278,7 +278,7 @@ class Expander:
     def _close(self, index: int, result: str) -> str:
         """What a scope gives; one in which nothing stands is none, and its name means what entered it."""
         inside = self.scopes[index].name + "."
-        if not any(node.layer.startswith(inside) for node in reversed(self.nodes[-1:])):
+        if not self.nodes or not self.nodes[-1].layer.startswith(inside):
             self.names.results[self.scopes.pop(index).name] = result
             return result
         self.scopes[index] = replace(self.scopes[index], result=result)

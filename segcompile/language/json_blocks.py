@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from segcompile.language.json_values import Schema
+from segcompile.language.json_values import IDENTIFIER, Schema
 
-ARGUMENT_NAME: Schema = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 _ASKED = ("if", "not", "propertyNames", "contains", "required", "enum")  # what is asked of a value, and not its schema
 _MARK = "_in_block"
 _PLACE = "#/$defs/"
@@ -46,4 +45,4 @@ def _or_argument(schema: Schema) -> Schema:
     """A schema, or the name of an argument; the description stays outside."""
     told = {"description": schema["description"]} if "description" in schema else {}
     bare = {key: value for key, value in schema.items() if key != "description"}
-    return {**told, "anyOf": [bare, ARGUMENT_NAME]}
+    return {**told, "anyOf": [bare, {"type": "string", **IDENTIFIER}]}

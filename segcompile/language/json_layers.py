@@ -184,7 +184,7 @@ def _body(every: Iterable[str]) -> Schema:
     """The body that has the key of an op, as `op_key` finds it; any of them where there is no such key yet."""
     classes = [op for op in ALL_OPS if op.spelling not in CARRIED]
     shared = {name for op in classes for name in op.model_fields}  # `pad` is an op and an attribute of some
-    spellings = sorted({op.spelling for op in classes}, key=lambda spelling: spelling in shared)
+    spellings = sorted(dict.fromkeys(op.spelling for op in classes), key=lambda spelling: spelling in shared)
     found = either(*map(ref, every))
     for key in reversed([*CALLS, *spellings, *CARRIED]):
         names = [op.__name__ for op in classes if op.spelling == key] or [str(key)]

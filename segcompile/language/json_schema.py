@@ -13,6 +13,7 @@ from segcompile.language import json_layers as layers
 from segcompile.language.json_blocks import definitions_in_blocks, in_block
 from segcompile.language.json_values import (
     DEFINITIONS,
+    IDENTIFIER,
     NAME,
     NUMBER,
     TEXT,
@@ -48,7 +49,6 @@ _NETWORK = {
     "oneOf": [{"required": ["layers", "input"]}, {"required": ["table", "input"]}, {"required": ["base"]}],
     "dependentRequired": {"transform": ["base"], "variant": ["base"]},
 }
-_IDENTIFIER = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 
 
 def spec_schema() -> Schema:
@@ -73,7 +73,7 @@ def spec_schema() -> Schema:
 
 def sections() -> dict[str, Schema]:
     """Key -> what stands under it."""
-    name = {"type": "string", **_IDENTIFIER}
+    name = {"type": "string", **IDENTIFIER}
     default = {"type": "object", "propertyNames": name, "additionalProperties": layers.ARGUMENT, "maxProperties": 1}
     named = listed(either(name, default), most=64)
     arguments = {"description": "names of its arguments, with their defaults", **named}
@@ -111,14 +111,14 @@ def sections() -> dict[str, Schema]:
 
 
 def _by_name(value: Schema) -> Schema:
-    return {"type": "object", "propertyNames": _IDENTIFIER, "additionalProperties": value}
+    return {"type": "object", "propertyNames": IDENTIFIER, "additionalProperties": value}
 
 
 def _inputs() -> Schema:
     """Channels and size, of one input or of each named one; a derived spec says one of them alone."""
     size = {"description": "height and width, or `any`", **along_axes(either(words("any"), integer(1)))}
     one = closed({"channels": ref("positive", "how many channels it has"), "size": size})
-    several = {"propertyNames": {**_IDENTIFIER, "not": words("channels", "size")}, "additionalProperties": one}
+    several = {"propertyNames": {**IDENTIFIER, "not": words("channels", "size")}, "additionalProperties": one}
     return either(one, {"type": "object", **several})
 
 

@@ -17,6 +17,7 @@ Schema = dict[str, Any]
 _EXPRESSION = {"type": "string", "pattern": r"^[0-9A-Za-z_(+-][0-9A-Za-z_+*/%(). ,=!<-]*$"}
 RANGE: Schema = {"type": "string", "pattern": r"\.\."}
 _EXTENTS = {"type": "string", "pattern": r"^[0-9]+( *[xX×] *[0-9]+){1,2}$"}
+IDENTIFIER: Schema = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 NAME: Schema = {"type": "string", "minLength": 1}
 TEXT: Schema = {"type": ["string", "number", "boolean"]}
 ATOM: Schema = {"type": ["string", "integer"], "minLength": 1}  # an integer or a name, as a block takes them

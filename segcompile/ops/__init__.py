@@ -60,7 +60,7 @@ def kinds(op: type[Op]) -> tuple[str, ...]:
     return get_args(op.model_fields["kind"].annotation)
 
 
-SPELLINGS: frozenset[str] = frozenset(op.spelling for op in ALL_OPS)
+SPELLINGS: tuple[str, ...] = tuple(dict.fromkeys(op.spelling for op in ALL_OPS))
 
 BY_KIND: dict[str, dict[str, type[Op]]] = {
     spelling: {kind: op for op in ALL_OPS if op.spelling == spelling for kind in kinds(op)} for spelling in SPELLINGS

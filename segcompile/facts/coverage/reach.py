@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from segcompile.facts.coverage.region import Product, Region, unite
@@ -54,15 +54,12 @@ class Ways:
     graph: Graph
     shapes: Mapping[str, Shape]
     node: str
+    _windows: dict[str, tuple[tuple[str, tuple[Window, ...]], ...]] = field(default_factory=dict, init=False)
 
     @cached_property
     def order(self) -> tuple[str, ...]:
         """`node` and all that it depends on: readers before what they read, inputs last."""
         return tuple(backwards(self.graph, self.node))
-
-    @cached_property
-    def _windows(self) -> dict[str, tuple[tuple[str, tuple[Window, ...]], ...]]:
-        return {}
 
     def windows(self, name: str) -> tuple[tuple[str, tuple[Window, ...]], ...]:
         """What a tensor's cells read through windows, as `windows_of` tells; () of an input. Raises Undecidable."""

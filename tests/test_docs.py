@@ -143,7 +143,7 @@ def test_the_row_of_an_op_has_its_kinds_its_attributes_and_their_defaults(op: ty
 
 def test_the_table_of_ops_has_no_other_rows() -> None:
     heads = [span.partition(":")[0] for row in rows("Ops") for span in code(row[0])]
-    assert set(heads) == SPELLINGS
+    assert set(heads) == set(SPELLINGS)
     assert len(rows("Ops")) == len(ALL_OPS)
 
 

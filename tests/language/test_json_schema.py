@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -238,3 +241,13 @@ def test_every_key_is_described() -> None:
 
     strict = {"else": SCHEMA["else"], **SCHEMA["$defs"]}
     assert [*bare(strict, "")] == []
+
+
+def test_the_schema_does_not_depend_on_the_hash_seed() -> None:
+    command = [sys.executable, "-m", "segcompile", "schema"]
+    first, second = (
+        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        for seed in ("1", "2")
+    )
+    assert first == second
+    assert json.loads(first) == SCHEMA

@@ -14,6 +14,7 @@ from segcompile.compiler import Compiled, compile_spec, find_spec, lower_graph
 from segcompile.emit.templates import camel, one_line
 from segcompile.interruption import to_the_end
 from segcompile.library import own_files_first
+from segcompile.text.acceptance import take_accepted
 from segcompile.text.errors import Diagnostic, Findings, SegcompileError, Severity, fail
 from segcompile.text.source import Scalar
 from segcompile.writer import MANIFEST, Plan, plan, write
@@ -84,6 +85,7 @@ def build_each(
             each.built = _emit(compiled, doubts, path, each.backend, variant, settings, lowers, folder, each.findings)
         except SegcompileError as error:
             each.findings.absorb(error)
+        take_accepted(compiled.spec.acceptances, each.findings)  # what the backend says, too
     return builds
 
 

@@ -7,7 +7,7 @@ where a build asks for some of LOWERINGS: facts -> CHECKS -> graph, lowered -> f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from segcompile.network.training import Training
 from segcompile.passes import normalise
 from segcompile.passes.edited import Edited
 from segcompile.passes.lowerings import lower
+from segcompile.text.acceptance import Acceptance, Accepted, take_accepted
 from segcompile.text.errors import Findings, Label, SegcompileError, did_you_mean, fail
 
 
@@ -40,6 +41,7 @@ class Compiled:
     verdicts: tuple[Verdict, ...]
     sizes: Sizes
     used: tuple[Verdict, ...] = ()  # on what the used specs claim of themselves
+    accepted: tuple[Accepted, ...] = ()  # the warnings that the spec accepts
 
     @property
     def document(self) -> Document:
@@ -48,6 +50,12 @@ class Compiled:
     @property
     def model(self) -> str:
         return self.document.model
+
+    @property
+    def own_acceptances(self) -> list[Acceptance]:
+        """What the spec's own file accepts, and not a base or a used spec."""
+        own = self.document.root.span.source
+        return [each for each in self.spec.acceptances if each.span.source is own]
 
     @cached_property
     def verdicts_by_layer(self) -> Mapping[str, tuple[Verdict, ...]]:
@@ -99,7 +107,7 @@ def _understand(
     document = read_document(path, variant, locate, findings, name)
     compiled = _compile(read_spec(document, overrides, locate, findings), findings, set())
     warn_unused_parameters(document, findings)
-    return compiled
+    return replace(compiled, accepted=take_accepted(compiled.spec.acceptances, findings))
 
 
 _Alone = tuple[Path, str | None, tuple[tuple[str, object], ...]]  # a used spec, its variant, its parameters

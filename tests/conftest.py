@@ -79,13 +79,6 @@ OF_JAX_IN_SHORT = {
 }
 LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
 DEEP = ("deeplabv3_r101", "hrnet", "u2net")  # whose models take seconds to make
-# What a bundled spec is warned of: its paper has it so.
-AS_PUBLISHED = {
-    "deeplabv3_r101": {"SC408"},
-    "hrnet": {"SC311", "SC408"},
-    "u2net": {"SC408"},
-    "unetpp": {"SC408"},
-}
 _POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm, Softmax)
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",
@@ -384,7 +377,7 @@ def nets() -> SimpleNamespace:
         compiled, slim, skeleton, mixed, sized, every_layer, source_of, load, imported, emitted,
         measure, measured_cells, check_fields, work,
     ]  # fmt: skip
-    values = {"root": ROOT, "batch_norm": BatchNorm, "as_published": AS_PUBLISHED}
+    values = {"root": ROOT, "batch_norm": BatchNorm}
     return SimpleNamespace(**{function.__name__: function for function in functions}, **values)
 
 

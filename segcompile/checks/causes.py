@@ -41,6 +41,7 @@ class Cause:
 
     kind: str
     help: str | None
+    at_every_level: bool = False  # each change of the stride adds to it, so that joins lie apart by other distances
 
 
 def explain(atlas: Atlas, shapes: Mapping[str, Shape], axis: int, join: Node, paths: Sequence[Path]) -> Cause:
@@ -57,7 +58,7 @@ def explain(atlas: Atlas, shapes: Mapping[str, Shape], axis: int, join: Node, pa
     if Kind.POINTS in found and Kind.EDGES in found:
         kinds = (Kind.POINTS, Kind.EDGES)
         points, edges = (f"{_shown(found[kind], axis)} {kind.told(atlas.graph.rank)}" for kind in kinds)
-        return Cause("mixed", f"{points}, {edges}; one kind throughout would agree")
+        return Cause("mixed", f"{points}, {edges}; one kind throughout would agree", True)
     if join.op.aligns != "none":
         message = f"`align: {join.op.aligns}` goes by the sizes alone; a `crop` cuts where the maps lie over each other"
         return Cause("align", message)

@@ -93,7 +93,8 @@ def _look(
         over.alike.append(node.layer)
         return over
     cause = explain(atlas, shapes, gaps[0].axis, node, _paths(atlas, node, gaps[0]))
-    found = listed.setdefault((cause.kind, _steps(gaps[0])), _Found(node, gaps, cause))
+    distance = None if cause.at_every_level else _steps(gaps[0])
+    found = listed.setdefault((cause.kind, distance), _Found(node, gaps, cause))
     if found.node is not node:
         found.alike.append(node.layer)
     return found

@@ -13,6 +13,7 @@ from segcompile.compiler import compile_spec, find_spec
 from segcompile.language.derive import variants_of
 from segcompile.library import locate
 from segcompile.show.check import Checked, Network, check_json, check_text
+from segcompile.text.acceptance import Acceptance, idle
 from segcompile.text.errors import Findings, SegcompileError
 from segcompile.text.report import render_one
 
@@ -36,7 +37,7 @@ def check(specs: tuple[str, ...], variant: str | None, settings: tuple[str, ...]
 
 def _check(spec: str, variant: str | None, overrides: Mapping[str, int]) -> Checked:
     """Every variant of one spec (or the one that is named), with the findings that they share reported once."""
-    checked, told = Checked(spec, spec), set[str]()
+    checked, told, stated = Checked(spec, spec), set[str](), list[Acceptance]()
     try:
         path = find_spec(spec)
         checked.path = str(path)
@@ -47,11 +48,15 @@ def _check(spec: str, variant: str | None, overrides: Mapping[str, int]) -> Chec
             try:
                 compiled = compile_spec(path, part, variant=chosen, overrides=overrides)
                 checked.networks.append(Network.of(compiled, chosen))
+                checked.accepted |= {render_one(each.found): each for each in compiled.accepted}
+                stated += compiled.own_acceptances
             except SegcompileError as error:
                 part.absorb(error)
             shown = [(render_one(found), found) for found in part.diagnostics]
             checked.findings.diagnostics += [found for text, found in shown if text not in told]
             told.update(text for text, _ in shown)
+        if variant is None and not overrides and not checked.findings.has_errors:
+            checked.findings.diagnostics += idle(stated, checked.accepted.values())
     except SegcompileError as error:
         checked.findings.diagnostics += error.diagnostics
     return checked

@@ -19,7 +19,7 @@ from segcompile.text.source import Mapping, Node, Scalar, describe, scalars
 
 CARRIED = (Role.NORM, Role.ACT, Role.DROP)
 CALLS = ("block", "use")
-COMMON = ("from", "repeat", *CARRIED)  # what any layer may say beside its op's attributes
+COMMON = ("from", "repeat", "accept", *CARRIED)  # what any layer may say beside its op's attributes
 JOINS = ("add", "mul", "concat")
 _END_OF_PAIR = re.compile(r"[0-9]+\)?")  # of `kernel: (3, 3)`, which YAML reads as `(3` and `3)`; of `drop: 0,5`
 _BEGUN = re.compile(r".*\b(min|max)\(")  # of `min(W, 8)`, which YAML reads as `min(W` and `8)`

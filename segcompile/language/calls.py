@@ -93,7 +93,7 @@ def _written(target: Scalar, declared: Scalar, block: MappingNode, body: Mapping
     """The arguments of a block in their order, as the call says them, or else their defaults."""
     args = block.get("args")
     wanted = dict(map(_declared, args.items)) if isinstance(args, Sequence) else {}
-    given = {key: node for key, (_, node) in body.entries.items() if key not in ("block", "repeat", "from")}
+    given = {key: node for key, (_, node) in body.entries.items() if key not in ("block", "repeat", "from", "accept")}
     _refuse_carried("block", body, wanted)
     labels = [Label(args.span if args is not None else declared.span, "declared here")]
     for name in given:

@@ -18,10 +18,12 @@ _MERGED = (
     "blocks",
     "defaults",
     "claims",
+    "accept",
     "cite",
     "training",
 )  # a derived spec adds to these, key by key
 _DEEP = ("defaults", "claims")  # and to these one level further down
+_OF_A_NETWORK = ("claims", "accept")
 _OWN = ("model", "base", "variant", "variants", "transform")  # never handed on
 MAX_BASES = 16
 
@@ -249,7 +251,7 @@ def _check_version(root: Mapping) -> None:
 def _merge(base: Mapping, own: Mapping) -> Mapping:
     """What the derived spec says, over what its base says.
 
-    Claims speak of one network: they come along unless a `transform` makes it another one.
+    Claims and what is accepted speak of one network: they come along unless a `transform` makes it another one.
     """
     network = [key for key in ("table", "layers") if key in own.entries]
     if network:
@@ -259,7 +261,8 @@ def _merge(base: Mapping, own: Mapping) -> Mapping:
         )
     entries = {key: pair for key, pair in base.entries.items() if key not in _OWN}
     if "transform" in own.entries:
-        entries.pop("claims", None)
+        for word in _OF_A_NETWORK:
+            entries.pop(word, None)
     for name, (key, value) in own.entries.items():
         if name in ("base", "variant"):
             continue

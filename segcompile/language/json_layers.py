@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, get_args
 
+from segcompile.language.acceptances import WARNINGS
 from segcompile.language.attributes import CALLS, CARRIED, JOINS
 from segcompile.language.json_values import (
     ATOM,
@@ -128,6 +129,7 @@ def _carried(*more: str) -> dict[str, Schema]:
 _PLACED = {
     "from": {**NAME, "description": "the layer that it reads, if not the one above"},
     "repeat": ref("natural", "how many of it stand one behind the other; `i` counts them"),
+    "accept": ref("accept", "warnings of this layer that are meant"),
 }
 
 
@@ -157,6 +159,13 @@ def _call(key: str, argument: Schema, **more: Schema) -> Schema:
     return {"type": "object", "properties": own, "required": [key], "additionalProperties": argument}
 
 
+def acceptances() -> Schema:
+    """Code of a warning -> why it is accepted."""
+    reason = {"description": "why", **TEXT}
+    told = "warnings that are meant: code -> the reason"
+    return {**closed(dict.fromkeys(WARNINGS, reason), (), told), "minProperties": 1}
+
+
 def definitions() -> dict[str, Schema]:
     """What the schemas of layers refer to."""
     every = bodies()
@@ -176,6 +185,7 @@ def definitions() -> dict[str, Schema]:
         "body": {"type": "object", **_body(every)},
         "entry": {"type": "object", "minProperties": 1, "if": {"required": ["for"]}, "then": loop, "else": entry},
         "layers": {"type": "array", "items": ref("entry")},
+        "accept": acceptances(),
         "names": closed({"for": turns, "name": turn}, ("for", "name"), "names of layers, one a turn"),
     }
 

@@ -78,7 +78,7 @@ def sections() -> dict[str, Schema]:
     named = listed(either(name, default), most=64)
     arguments = {"description": "names of its arguments, with their defaults", **named}
     inside = ref(in_block("layers"), "a list of layers, in which arguments stand for values")
-    block = {"args": arguments, "layers": inside}
+    block = {"args": arguments, "layers": inside, "accept": ref("accept", "warnings of its layers that are meant")}
     cite = {"arxiv": "its number on arXiv", "doi": "its DOI", "table": "which table of it", "url": "where it is"}
     claims = claims_of_layers()
     return {
@@ -106,6 +106,7 @@ def sections() -> dict[str, Schema]:
         "init": ref("init", "how all weights start whose layer does not say it"),
         "outputs": {"description": "head -> layer", **_by_name(NAME)},
         "claims": _claims(),
+        "accept": ref("accept", "warnings of the network that are meant"),
         "training": training(),
     }
 

@@ -7,6 +7,8 @@ from segcompile.language.expressions import names_in
 from segcompile.text.errors import Findings
 from segcompile.text.source import Scalar, scalars
 
+_PROSE = ("params", "about", "model", "cite", "accept")  # what names no parameter
+
 
 def warn_unused_parameters(document: Document, findings: Findings) -> None:
     """SC106 for a parameter that no value, name or claim of the spec mentions."""
@@ -14,9 +16,7 @@ def warn_unused_parameters(document: Document, findings: Findings) -> None:
     if section is None:
         return
     used: set[str] = set()
-    parts = [
-        node for key, node in document.root.entries.values() if key.text not in ("params", "about", "model", "cite")
-    ]
+    parts = [node for key, node in document.root.entries.values() if key.text not in _PROSE]
     for node in (*parts, *(step.edits for step in document.steps if step.edits is not None)):
         for scalar in scalars(node):
             used |= names_in(scalar.text)

@@ -48,6 +48,7 @@ class Block(_Part):
         list[Name | Annotated[dict[Name, Any], Field(min_length=1, max_length=1)]], Field(max_length=64)
     ] = []
     layers: list[Any]
+    accept: Any = None  # language/acceptances.py reads it
 
 
 _Loss = dict[Literal["ignore", "reduction", "keep"], Scalars]
@@ -105,6 +106,7 @@ class Spec(_Part):
     init: str | dict[str, Any] | None = None
     outputs: dict[Name, str] = {}
     claims: dict[str, Any] = {}
+    accept: Any = None
     training: Training | None = None
 
 
@@ -172,7 +174,7 @@ def _check_arguments(root: Mapping, findings: Findings) -> None:
 @cache
 def reserved() -> frozenset[str]:
     """The words that stand for values somewhere in a layer, or for what enters it."""
-    found = {"input", "above", "network", "channels", "stride", "none", "any", "same", "causal"}
+    found = {"accept", "input", "above", "network", "channels", "stride", "none", "any", "same", "causal"}
     found |= {"yes", "no", "true", "false", *(kind for kinds in BY_KIND.values() for kind in kinds)}
     fields = (field for op in ALL_OPS for name, field in op.model_fields.items() if op.reads(name) is Reads.WORD)
     return frozenset(found.union(*(get_args(field.annotation) for field in fields)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from segcompile.language.acceptances import read_acceptances
 from segcompile.language.calls import Library, SpecCall
 from segcompile.language.channels import Channels
 from segcompile.language.claims import read_claims
@@ -27,6 +28,7 @@ from segcompile.network.graph import Gone, Graph, Node, Origin, layer_of
 from segcompile.network.splice import Fragment, without
 from segcompile.network.training import Training
 from segcompile.ops import Shape
+from segcompile.text.acceptance import Acceptance
 from segcompile.text.errors import Diagnostic, Findings, Label, SegcompileError, fail, finding, gathering
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Scalar, Sequence, describe
@@ -42,6 +44,7 @@ class Spec:
     claims: tuple[Claim, ...]
     uses: tuple[Use, ...]
     training: Training
+    acceptances: tuple[Acceptance, ...]  # of its own, and of the specs that it uses
 
 
 def read_spec(
@@ -63,11 +66,12 @@ def read_spec(
         cells = sections.network.claims if not document.is_edited else ()  # they speak of the base
         claims = read_claims(cells, draft.graph, draft.names, place, sections.inputs, wrong)
         training = read_training(document, place.values, draft.graph.rank, wrong)
+        acceptances = read_acceptances(document, (use.call.document for use in draft.uses), wrong)
         ledger.report(wrong, place)
     except Stop:
         raise SegcompileError(findings.diagnostics) from None
     findings.stop_on_errors()
-    return Spec(document, place.values, draft.graph.verify(), claims, draft.uses, training)
+    return Spec(document, place.values, draft.graph.verify(), claims, draft.uses, training, acceptances)
 
 
 def _read_sections(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segcompile.compiler import Compiled
+from segcompile.text.acceptance import Accepted
 from segcompile.text.errors import Findings
 from segcompile.text.report import as_json, render_text
 
@@ -37,6 +38,7 @@ class Checked:
     path: str
     variants: tuple[str, ...] = ()  # all that the file has, if none was asked for
     networks: list[Network] = field(default_factory=list)  # those that could be compiled
+    accepted: dict[str, Accepted] = field(default_factory=dict)  # the warnings that the spec accepts, by their texts
     findings: Findings = field(default_factory=Findings)
 
 
@@ -53,7 +55,9 @@ def _title(checked: Checked) -> str:
     layers = _sum(network.layers for network in checked.networks)
     held = [network.claims["held"] for network in checked.networks]
     hold = "no claims" if not any(held) else "1 claim holds" if held == [1] else f"{_sum(held)} claims hold"
-    return f"{checked.spec}{shown}: {layers} {'layer' if layers == '1' else 'layers'}, {hold}"
+    count = len(checked.accepted)
+    accepted = f", {count} {'warning' if count == 1 else 'warnings'} accepted" if count else ""
+    return f"{checked.spec}{shown}: {layers} {'layer' if layers == '1' else 'layers'}, {hold}{accepted}"
 
 
 def _sum(numbers: Iterable[int]) -> str:
@@ -73,6 +77,10 @@ def check_json(reports: Sequence[Checked]) -> dict[str, Any]:
                     for network in checked.networks
                 ],
                 "diagnostics": [as_json(found) for found in checked.findings.diagnostics],
+                "accepted": [
+                    {**as_json(each.found), "reasons": [one.reason for one in each.by]}
+                    for each in checked.accepted.values()
+                ],
             }
             for checked in reports
         ]

@@ -118,6 +118,7 @@ CODES: dict[str, Code] = _table(
     ("SC115", "unknown-word"),
     ("SC116", "unknown-block"),
     ("SC117", "ignored-class"),
+    ("SC118", "idle-acceptance", _WARNING),
     ("SC201", "cycle"),
     ("SC202", "unreachable", _WARNING),
     ("SC203", "nothing-computed"),

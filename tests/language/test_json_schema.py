@@ -47,8 +47,12 @@ defaults:
   norm: {eps: 1e-4}
   pool: {round: ceil, drop: 0.1}
 blocks:
-  double: {args: [w], layers: ["c{i}": {conv: w, repeat: 2}, {act: {leaky_relu: 0.1}}]}
+  double:
+    args: [w]
+    accept: {SC407: network}
+    layers: ["c{i}": {conv: w, repeat: 2, accept: {SC407: network}}, {act: {leaky_relu: 0.1}}]
 init: {normal: 0.01}
+accept: {SC311: network, SC407: network}
 base: unet.yaml
 claims:
   stem: {receptive_field: 1x7, stride: [1/4, 0.5], margin: 3/2, size: {900: 66}, offset: 19, channels: C}

@@ -9,23 +9,28 @@ from segcompile.facts.pairs import show
 from segcompile.network.graph import Node
 from segcompile.ops import CELL, Crop
 from segcompile.ops.base import Sliding
-from segcompile.text.errors import Diagnostic, finding
+from segcompile.text.errors import Diagnostic, Span, finding
+from segcompile.text.listing import first_few
 
 
 def check_effects(subject: Subject) -> Iterator[Diagnostic]:
-    """SC409: numbers in the spec that change nothing."""
+    """SC409: numbers in the spec that change nothing, once for each place in it."""
     shapes = subject.shapes
+    places: dict[Span | None, list[tuple[Node, Sliding]]] = {}
     for node in subject.graph.nodes:
         window = node.op.sliding
         if window is not None and _dilates_nothing(window):
-            kernel, dilation = "x".join(map(str, window.kernel)), show(window.dilation)
-            message = f"{node.layer}: a dilation of {dilation} changes nothing on a {kernel} kernel"
-            yield finding("SC409", message, node.origin.at("dilation"), help="dilation 1, or a larger kernel")
+            places.setdefault(node.origin.at("dilation"), []).append((node, window))
         if isinstance(node.op, Crop) and node.op.offset is not None and not any(node.op.offset):
             source, reference = (shapes[name].size for name in node.inputs)
             if source == reference:
                 message = f"{node.layer} cuts nothing off: both have {shapes[node.name]}"
                 yield finding("SC409", message, node.origin.span)
+    for span, ((node, window), *others) in places.items():
+        kernel, dilation = "x".join(map(str, window.kernel)), show(window.dilation)
+        message = f"{node.layer}: a dilation of {dilation} changes nothing on a {kernel} kernel"
+        notes = [f"nor does it at {first_few([other.layer for other, _ in others])}"] if others else []
+        yield finding("SC409", message, span, help="dilation 1, or a larger kernel", notes=notes)
 
 
 def _dilates_nothing(window: Sliding) -> bool:

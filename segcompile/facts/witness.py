@@ -9,8 +9,7 @@ from functools import cached_property
 from segcompile.facts.alignment import Places
 from segcompile.network.graph import Graph
 from segcompile.text.errors import Label, Span
-
-_NAMED = 3  # joins that a note names
+from segcompile.text.listing import first_few
 
 _SHOWN = 3  # layers at either end of a path that is told
 
@@ -83,5 +82,4 @@ class Atlas:
 
 def counted(names: Sequence[str], one: str, many: str) -> str:
     """`2 later joins lie apart ... and are not shown: a, b`, the first few by name."""
-    shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-    return f"{len(names)} later {one if len(names) == 1 else many} not shown: {shown}"
+    return f"{len(names)} later {one if len(names) == 1 else many} not shown: {first_few(names)}"

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_NAMED = 3  # names that stand for many
+
+
+def first_few(names: Sequence[str]) -> str:
+    """`a, b`, `a, b, c, ...`."""
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
 
 def listed(names: Sequence[str]) -> str:
     """`height`, `rows and columns`, `slices, rows and columns`."""

@@ -189,3 +189,39 @@ def test_a_transposed_convolution_is_not_tried_without_its_dilation(tmp_path: Pa
     assert codes(tmp_path, up + "  - mid: {deconv: 4, kernel: 2, stride: [1, 3], dilation: 2, pad: same}\n") == [
         "SC407"
     ]
+
+
+def test_what_is_left_out_is_told_once_for_each_place_and_with_what_it_alone_needs(tmp_path: Path) -> None:
+    layers = (
+        "  - a: {conv: 4, kernel: 1}\n"
+        '  - for: {i: 1..5}\n    layers: ["x{i}": {conv: 4, kernel: 1, from: a}, "y{i}": {conv: 4, kernel: 1}]\n'
+        "  - z: {conv: 4, kernel: 1, from: a}\n  - end: {conv: 4, kernel: 1, from: a}\n"
+    )
+    path = tmp_path / "net.yaml"
+    path.write_text(f"segcompile: 1\nmodel: net\ninput: {{channels: 4, size: 64}}\nlayers:\n{layers}")
+    findings = Findings()
+    compiled = compile_spec(path, findings)
+    assert [*compiled.graph.layers] == ["a", "end"]
+    assert [(found.message, found.notes) for found in findings.diagnostics] == [
+        (
+            "no output depends on `y1`; it is left out",
+            (
+                "4 more layers of this line are left out: y2, y3, y4, ...",
+                "5 more layers that nothing else needs are left out: x1, x2, x3, ...",
+            ),
+        ),
+        ("no output depends on `z`; it is left out", ()),
+    ]
+
+
+def test_a_default_that_changes_nothing_is_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "segcompile: 1\nmodel: net\ninput: {channels: 4, size: 64}\ndefaults: {conv: {kernel: 1, dilation: 2}}\n"
+        'layers:\n  - "c{i}": {conv: 4, repeat: 3}\n'
+    )
+    findings = Findings()
+    compile_spec(path, findings)
+    (found,) = findings.diagnostics
+    assert found.message == "c1: a dilation of 2 changes nothing on a 1x1 kernel"
+    assert found.notes == ("nor does it at c2, c3",)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from segcompile.language.attributes import CALLS, JOINS, Read, read_carried, read_op
 from segcompile.language.calls import Library, SpecCall, read_block, read_target
 from segcompile.language.channels import WORD, Channels, reads_channels
-from segcompile.language.expressions import format_name
+from segcompile.language.expressions import filled_in, format_name
 from segcompile.language.items import body_op, list_under, split, turns
 from segcompile.language.ledger import MAX_BRANCHES, MAX_LAYERS, Ledger
 from segcompile.language.names import LONGEST, Names
@@ -99,7 +99,7 @@ class Expander:
         if times > 1 and name is not None and "{" not in name.text:
             help = f'`"{name.text}{{i}}"`; i counts from 1'
             raise fail("SC103", f"`{name.text}` would be made {times} times", name.span, help=help)
-        own = isinstance(start, Scalar) and "{" in start.text
+        own = isinstance(start, Scalar) and "i" in filled_in(start.text)
         if times == 0 and start is not None and not own:
             reader = place.prefix + (name.text if name is not None else key)
             return self.names.read(start, place, reader, place.above or above)

@@ -23,6 +23,7 @@ Values = Mapping[str, int | str]  # parameters, arguments and loop variables in 
 
 LONGEST_NAME = 200  # characters of a name that was put together
 _TOKEN = re.compile(r"\s*(?:([0-9]+)|([A-Za-z_][A-Za-z0-9_]*)|(\*\*|//|==|!=|[-+*%(),<](?!=)))")
+_BRACES = r"\{([^{}]*)\}"
 _COMPARED: Mapping[str, Callable[[int, int], bool]] = {"==": eq, "!=": ne, "<": lt}
 _OF_TWO: Mapping[str, Callable[[int, int], int]] = {"min": min, "max": max}
 _LARGEST = 2**63
@@ -58,7 +59,7 @@ def format_name(scalar: Scalar, values: Values) -> str:
             return named
         return str(evaluate(Scalar(match[1], scalar.part(match.start(1), len(match[1]))), values))
 
-    name = re.sub(r"\{([^{}]*)\}", fill, scalar.text)
+    name = re.sub(_BRACES, fill, scalar.text)
     if len(name) > LONGEST_NAME:  # blocks that pass `{n}{n}` on double it each time
         raise fail("SC111", f"a name of {len(name):,} characters; {LONGEST_NAME} is the most", scalar.span)
     return name
@@ -67,6 +68,11 @@ def format_name(scalar: Scalar, values: Values) -> str:
 def names_in(text: str) -> frozenset[str]:
     """Every name that could be a parameter in `text`."""
     return frozenset(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", text))
+
+
+def filled_in(text: str) -> frozenset[str]:
+    """Every name that the braces of a name read: those of `x{i}.new` are `i`."""
+    return frozenset(name for inside in re.findall(_BRACES, text) for name in names_in(inside))
 
 
 class _Parser:

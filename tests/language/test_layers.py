@@ -144,6 +144,16 @@ def test_a_from_that_says_i_is_each_ones_own(bench: Any) -> None:
     assert [shapes[f"b{i}"] for i in (1, 2, 3)] == ["4 x 60 x 60", "4 x 58 x 58", "4 x 56 x 56"]
 
 
+def test_a_from_that_says_a_loops_variable_is_where_the_stack_starts(bench: Any) -> None:
+    text = """
+    layers:
+      - a1: {conv: 4, kernel: 3}
+      - for: {n: [1]}
+        layers: ["b{i}": {conv: 4, kernel: 3, from: "a{n}", repeat: 3}]
+    """
+    assert bench.shapes(text)["b3"] == "4 x 56 x 56"
+
+
 def test_the_same_mistake_in_a_loop_is_told_once(bench: Any) -> None:
     text = """
     layers:

@@ -1,0 +1,106 @@
+"""Published networks that were written in an earlier language, and what they are now: the same, in fewer lines.
+
+`../shared/reference/zoo` has the old files; a fresh clone has none of them, and skips these tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from segcompile.compiler import Compiled, compile_spec
+from segcompile.diff import Verdict, compare
+from segcompile.library import bundled
+from segcompile.text.errors import Findings
+
+ZOO = Path(__file__).parents[3] / "shared/reference/zoo"
+LONGEST = 42  # lines that make a network
+LEAST = 4  # the version, the name, the base and its parameters
+ASIDE = ("about", "cite", "claims", "training")  # what is said of a network, and makes none
+
+
+@dataclass(frozen=True)
+class Row:
+    """An old file and the network that it is now: a bundled spec, one of its variants, with these parameters.
+
+    `translation`: what stands in the old file, and the words that mean that today. Inside a branch or a chain `input`
+    once meant what enters the branch, which is `above` now.
+    """
+
+    old: str
+    new: str
+    variant: str | None = None
+    set: Mapping[str, int] = field(default_factory=dict)
+    translation: Mapping[str, str] = field(default_factory=dict)
+
+
+ROWS = [
+    Row("resnet18", "resnet18"),
+    Row("resnet50", "resnet50"),
+    Row("resnet101", "resnet101"),
+    Row("drn_c26", "drn_c26"),
+    Row("fcn_r50", "fcn_r50"),
+    Row("fpn_r50", "fpn"),
+    Row("hdc_duc_r50", "hdc_duc"),
+    Row("linknet", "linknet"),
+    Row("deeplabv3plus_r50", "deeplabv3plus", translation={"{resize: input}": "{resize: above}"}),
+    # Its gates were resized from one pixel to the size of the map that they are joined with, which broadcasts now.
+    # Without these three `resize` the old file is the new network: nothing else is different.
+    Row(
+        "bisenet_r18",
+        "bisenet",
+        translation={", {resize: layer4_1}": "", ", {resize: fm}": "", ", {resize: fuse}": ""},
+    ),
+]
+
+
+@pytest.fixture(params=ROWS, ids=[f"{row.old} is {row.new}" for row in ROWS])
+def row(request: pytest.FixtureRequest) -> Row:
+    if not ZOO.is_dir():
+        pytest.skip("the zoo is not beside this checkout")
+    found: Row = request.param
+    return found
+
+
+def test_it_means_what_the_old_file_meant(row: Row, tmp_path: Path) -> None:
+    new = compiled(bundled()[row.new], row.variant, row.set)
+    assert compare(compiled(translated(row, tmp_path)), new).verdict in (Verdict.EQUAL, Verdict.RENAMED)
+
+
+def test_it_is_shorter_than_the_old_file(row: Row) -> None:
+    old, new = lines(ZOO / f"{row.old}.yaml"), lines(bundled()[row.new])
+    assert len(new) < len(old) or len(new) == LEAST
+    assert len(new) <= LONGEST
+
+
+def translated(row: Row, folder: Path) -> Path:
+    """The old file in the words of today, with its bases beside it."""
+    for path in ZOO.glob("*.yaml"):
+        (folder / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    old = folder / f"{row.old}.yaml"
+    text = old.read_text(encoding="utf-8")
+    for before, now in row.translation.items():
+        assert before in text
+        text = text.replace(before, now)
+    old.write_text(text, encoding="utf-8")
+    return old
+
+
+def compiled(path: Path, variant: str | None = None, overrides: Mapping[str, int] | None = None) -> Compiled:
+    return compile_spec(path, Findings(), variant=variant, overrides=overrides or {})
+
+
+def lines(path: Path) -> list[str]:
+    """Those that make the network: no claims, no prose, no comments."""
+    found, key = list[str](), ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        code = line.partition(" #")[0].rstrip()
+        if not code or code.lstrip().startswith("#"):
+            continue
+        key = key if code[0] in " -}]" else code.partition(":")[0]
+        if key not in ASIDE:
+            found.append(code)
+    return found

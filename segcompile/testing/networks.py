@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import gcd
 from typing import Any
 
 from segcompile.backend import BuildRequest
@@ -18,6 +19,7 @@ from segcompile.ops import (
     GlobalPool,
     Init,
     Op,
+    PixelShuffle,
     Pool,
     Scale,
     Shape,
@@ -29,14 +31,22 @@ FURTHER = 512  # pixels that are looked through for a size
 
 
 def slim(graph: Graph, channels: int = 2) -> Graph:
-    """The graph with so few channels everywhere: the same geometry, cheaper."""
+    """The graph with so few channels everywhere, or as many times more as a pixel shuffle makes one of: the same
+    geometry, cheaper."""
+    shuffled = {
+        graph.layer_of(node.inputs[0]): node.op.factor**graph.rank
+        for node in graph.nodes
+        if isinstance(node.op, PixelShuffle)
+    }
 
     def thin(node: Node) -> Node:
-        op = node.op
-        changes: dict[str, Any] = {op.main: channels} if op.main in ("channels", "features") else {}
+        op, width = node.op, channels * shuffled.get(node.layer, 1)
+        changes: dict[str, Any] = {op.main: width} if op.main in ("channels", "features") else {}
         if op.main == "channels":
-            groups = channels if (op.groups_of(channels) or 1) > 1 else 1
+            groups = width if (op.groups_of(width) or 1) > 1 else 1
             changes |= {"groups": groups, "init": Init(), "frozen": False}
+        elif hasattr(op, "groups"):  # of a norm
+            changes |= {"groups": gcd(op.groups, width)}
         return replace(node, op=op.model_copy(update=changes))
 
     inputs = {name: Shape(channels, shape.size) for name, shape in graph.inputs.items()}

@@ -27,7 +27,12 @@ ABOUT = {
     "passes/lowerings/fold_batch_norm.py": {"BatchNorm": "the pass of batch norms"},
     "testing/checks/fields.py": {"Pool": "as in testing/networks.py"},
     "testing/checks/numbers.py": {"Unpool": "it asks where the maxima of its pool are, and those may be equal"},
-    "testing/networks.py": {"Add": "its weights", "GlobalPool": "means for maxima", "Pool": "means for maxima"},
+    "testing/networks.py": {
+        "Add": "its weights",
+        "GlobalPool": "means for maxima",
+        "PixelShuffle": "its channels",
+        "Pool": "means for maxima",
+    },
     "weights/comparing.py": {"BatchNorm": "a file may fold it", "Deconv": "files reckon its cut with its output_pad"},
     "weights/folding.py": {"BatchNorm": "the norm that files fold"},
     "weights/images.py": {"BatchNorm": "the norm that an image's mean goes into"},

@@ -57,6 +57,16 @@ def test_a_network_that_few_channels_do_not_fit_keeps_its_own() -> None:
         cases.compiled(text.replace("9", "8"))
 
 
+def test_few_channels_leave_a_shuffle_its_patches_and_a_norm_its_groups() -> None:
+    layers = """\
+  - wide:  {conv: 64, kernel: 1, norm: {group: 16}}
+  - up:    {pixel_shuffle: 4}
+  - score: {conv: 9, kernel: 1, norm: {group: 3}}"""
+    graph = reduced(cases.compiled(cases.HEAD.format(input="{channels: 9, size: 8}", layers=layers))[1].graph).graph
+    found = {node.layer: (node.op.channels, graph.layers[node.layer][1].op.groups) for node in graph.nodes[::3]}  # type: ignore[attr-defined]
+    assert found == {"wide": (32, 16), "score": (2, 1)}
+
+
 def test_tensors_are_named_by_their_scopes() -> None:
     text = """segcompile: 1
 model: net

@@ -78,7 +78,18 @@ OF_JAX_IN_SHORT = {
     "networks": ("aspp", "blue_marble", "dilated_context (large)", "unet"),
 }
 LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
-DEEP = ("deeplabv3_r101", "hrnet", "u2net")  # whose models take seconds to make
+# Whose models take seconds to make, or are a ResNet-50 with some layers more, which is tried itself.
+DEEP = (
+    "deeplabv3_r101",
+    "deeplabv3plus",
+    "fcn_r50",
+    "fpn",
+    "hdc_duc",
+    "hrnet",
+    "resnet101",
+    "resnet152",
+    "u2net",
+)
 _POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm, Softmax)
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",

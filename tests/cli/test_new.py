@@ -270,10 +270,10 @@ def test_refusals_are_those_of_the_other_commands(
 
 
 def test_a_network_that_the_parameters_break_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    status, said = refused(capsys, "mine", "--base", "resnet50", "--set", "B4=5")
+    status, said = refused(capsys, "mine", "--base", "resnet50", "--set", "B5=2")
     assert (status, said.splitlines()[0]) == (
         1,
-        "error[SC102 unknown-layer]: there is no layer `conv4_6` to claim this of",
+        "error[SC102 unknown-layer]: there is no layer `conv5_3` to claim this of",
     )
     status, said = refused(capsys, "mine", "--base", "fcn32s_nyud_color_hha", "--set", "K=6")
     assert (status, said.splitlines()[1]) == (1, "  --> mine.yaml:5:13")

@@ -130,11 +130,13 @@ def test_without_filters_backends_and_ops_are_listed_too() -> None:
 def test_about_asks_for_every_word_in_any_case() -> None:
     driving = networks("--about", "driving")
     assert driving == [
+        "bisenet",
         "dilated10_cityscapes",
         "dilated7_kitti",
         "dilated8_camvid",
         "dilated_basic_cityscapes",
         "dilated_basic_kitti",
+        "hdc_duc",
         "hrnet",
         "segnet",
     ]

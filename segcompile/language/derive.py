@@ -19,7 +19,6 @@ _MERGED = (
     "defaults",
     "claims",
     "accept",
-    "cite",
     "training",
 )  # a derived spec adds to these, key by key
 _DEEP = ("defaults", "claims")  # and to these one level further down

@@ -334,3 +334,13 @@ claims: {pool5: {size: 7, stride: 32, receptive_field: 212}, parameters: 1383575
 @pytest.mark.parametrize("text", [RESIDUAL, VGG16], ids=["residual_example", "vgg16"])
 def test_a_published_network_keeps_its_claims(bench: Any, text: str) -> None:
     assert bench.compile(text).verdicts
+
+
+def test_a_derived_spec_cites_its_own_paper_and_no_table_of_another(bench: Any) -> None:
+    bench.write("cite: {arxiv: 1512.03385, table: 1}\nlayers: [a: {conv: 4, kernel: 3}]", "base.yaml")
+    own = bench.compile("segcompile: 1\nmodel: net\nbase: base.yaml\ncite: {arxiv: 1901.02446}")
+    assert [*own.document.section("cite").entries] == ["arxiv"]
+    assert [*bench.compile("segcompile: 1\nmodel: net\nbase: base.yaml").document.section("cite").entries] == [
+        "arxiv",
+        "table",
+    ]

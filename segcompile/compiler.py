@@ -22,6 +22,7 @@ from segcompile.language.lint import warn_unused_parameters
 from segcompile.language.spec import Spec, read_spec
 from segcompile.library import bundled, locate, own_files_first
 from segcompile.network.claims import Claim
+from segcompile.network.data import Data
 from segcompile.network.graph import Graph, Node
 from segcompile.network.training import Training
 from segcompile.passes import normalise
@@ -114,19 +115,23 @@ _Alone = tuple[Path, str | None, tuple[tuple[str, object], ...]]  # a used spec,
 
 
 def _compile(spec: Spec, findings: Findings, checked: set[_Alone]) -> Compiled:
-    found = analyse_graph(spec.graph, findings, spec.claims, spec.training)
+    found = analyse_graph(spec.graph, findings, spec.claims, spec.training, spec.data)
     used = tuple(_check_used(spec, findings, checked))
     return Compiled(spec, found.graph, found.facts, found.verdicts, found.sizes, used)
 
 
 def analyse_graph(
-    graph: Graph, findings: Findings, claims: tuple[Claim, ...] = (), training: Training | None = None
+    graph: Graph,
+    findings: Findings,
+    claims: tuple[Claim, ...] = (),
+    training: Training | None = None,
+    data: Data | None = None,
 ) -> Subject:
     """What is true of a graph, from a spec or not, after NORMAL. What CHECKS find goes to `findings`; raises
     SegcompileError for a graph that has no facts."""
     graph = normalise(graph, findings)
     shapes, sizes = fit(graph, findings)
-    subject = Subject(graph, shapes, sizes, analyse(graph, shapes), claims, training or Training())
+    subject = Subject(graph, shapes, sizes, analyse(graph, shapes), claims, training or Training(), data or Data())
     check(subject, findings)
     return subject
 

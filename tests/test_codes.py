@@ -20,7 +20,7 @@ RENDERED = re.compile(r"^(?:error|warning)\[(SC\d{3}) [a-z0-9-]+\]: (.*)$", re.M
 SAYS = {
     "SC003": r"\bno(ne)?\b",  # unknown-key
     "SC004": r"\bnot\b|\bno (value|options)\b|cannot be (a|\{)",  # wrong-type
-    "SC007": r"\bhas (\d+|\{\}) (cells|values)|weights for",  # length-mismatch
+    "SC007": r"\bhas (\d+|\{\}) (cells|values|classes)|weights for",  # length-mismatch
     "SC008": r"\bneeds\b|\bhas no\b",  # missing-attribute
     "SC009": r"\bno (file|spec)\b|cannot be read|is a directory|not UTF-8",  # unreadable-file
     "SC012": r"\bneeds\b|missing|empty|has no value|says no op",  # incomplete

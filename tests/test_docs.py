@@ -18,7 +18,7 @@ from segcompile.compiler import compile_spec
 from segcompile.language import calls, claims, derive, expander, ledger, schema
 from segcompile.language.derive import variants_of
 from segcompile.library import locate
-from segcompile.network import training
+from segcompile.network import data, training
 from segcompile.network.training import Training
 from segcompile.ops import ALL_OPS, SPELLINGS, Init, Op, Reads, kinds
 from segcompile.text import source
@@ -160,7 +160,7 @@ def test_the_table_of_initialisations_has_every_scheme() -> None:
 def test_the_training_on_the_page_is_the_default(tmp_path: Path) -> None:
     fragment = next(text for text in blocks("yaml fragment") if text.startswith("training:"))
     keys = {match[1] for match in re.finditer(r"^  (\w+):", fragment, re.MULTILINE)}
-    assert keys == set(schema.Training.model_fields) - {"stages", "input_padding"}
+    assert keys == set(schema.Training.model_fields) - {"stages", "input_padding", "heads"}
     path = tmp_path / "spec.yaml"
     text = re.sub(r"^training: .*\n", "", blocks("yaml")[0], flags=re.MULTILINE) + fragment
     path.write_text(text, encoding="utf-8")
@@ -178,6 +178,9 @@ def test_the_limits_on_the_page_are_the_limits() -> None:
     assert f"{expander.MAX_LAYERS:,} layers" in text
     assert f"at most {claims.MAX_SIZES} sizes of the input" in text
     assert f"nest {calls.MAX_DEPTH} deep, bases {derive.MAX_BASES}." in text
+    assert f"a list of losses has at most {training.MOST_LOSSES}. " in text
+    assert f"at most {data.MOST_IGNORED} ignored labels and a map of at most {data.MOST_RENAMED:,} a head" in text
+    assert f"at most {data.MOST_HEADS} heads with labels of their own" in text
     assert f"at most {training.MOST_STAGES} stages, each with at most {training.MOST_SELECTORS} names" in text
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from segcompile.checks.claim_errors import CODES_OF_CLAIMS, check_claims
+from segcompile.checks.data import check_data
 from segcompile.checks.gridding import check_dilations
-from segcompile.checks.ignored import check_ignored
+from segcompile.checks.ignored import check_given_once, check_ignored
+from segcompile.checks.losses import check_losses
 from segcompile.checks.misaligned import check_joins
 from segcompile.checks.no_effect import check_effects, check_fields
 from segcompile.checks.rounding import check_rounding
@@ -36,6 +38,9 @@ CHECKS = (
     Check("what depends on how sizes round", ("SC309",), check_rounding),
     Check("claims that are not true", CODES_OF_CLAIMS, check_claims),
     Check("stages that train nothing", ("SC102", "SC113"), check_stages),
+    Check("losses that fit no head", ("SC007", "SC102", "SC203", "SC301", "SC316"), check_losses),
+    Check("classes and labels that fit no head", ("SC007", "SC105"), check_data),
+    Check("ignored labels that are given twice", ("SC002",), check_given_once),
     Check("ignored labels that are classes", ("SC117",), check_ignored),
     Check("used specs that get other channels than they take", ("SC301",), check_channels),
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from segcompile.checks.subject import Subject
-from segcompile.network.training import Ignored
-from segcompile.text.errors import Diagnostic, finding
+from segcompile.network.data import Ignored
+from segcompile.text.errors import Diagnostic, Label, SourceText, finding
 
 
 def unused_label(classes: int) -> int:
@@ -15,16 +15,34 @@ def unused_label(classes: int) -> int:
     return next(label for label in (255, 65535, 10**9 - 1) if label >= classes)
 
 
+def check_given_once(subject: Subject) -> Iterator[Diagnostic]:
+    """SC002 where `data` and a loss both say which labels do not count, at what is said later: a base comes first."""
+    training, first = subject.training, subject.data.places.get("ignore")
+    regimes = (training, *(stage.regime for stage in training.stages))
+    for span in dict.fromkeys(regime.ignore[0].span for regime in regimes if regime.ignore):
+        if first is not None:
+            before, after = sorted((first, span), key=lambda at: (-len(_bases(at.source)), at.line, at.column))
+            message, help = "`ignore` is given twice: by `data` and by a loss", "keep that of `data`"
+            yield finding("SC002", message, after, labels=[Label(before, "first here")], help=help)
+
+
+def _bases(source: SourceText) -> tuple[SourceText, ...]:
+    """The texts that named this one as their base, one behind the other."""
+    return (*_bases(source.named.span.source), source) if source.named is not None else ()
+
+
 def check_ignored(subject: Subject) -> Iterator[Diagnostic]:
     """SC117 for an ignored label that is a class and is not called one, or that is called a class and is none.
 
     A network of one channel tells two classes apart.
     """
-    training, facts = subject.training, subject.facts
-    heads = {head: max(facts[node].shape.channels, 2) for head, node in subject.graph.outputs.items() if node in facts}
+    training, data = subject.training, subject.data
     regimes = (training, *(stage.regime for stage in training.stages))
-    written = {ignored.span: ignored for regime in regimes for ignored in regime.ignore}
-    for ignored in written.values():
+    written = {ignored.span: (ignored, dict(subject.classes)) for regime in regimes for ignored in regime.ignore}
+    for head, classes in subject.classes.items():
+        for ignored in data.of(head).ignore:
+            written.setdefault(ignored.span, (ignored, {}))[1][head] = classes
+    for ignored, heads in written.values():
         message, help = _wrong(ignored, heads)
         if message:
             yield finding("SC117", message, ignored.span, help=help)

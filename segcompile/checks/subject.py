@@ -12,6 +12,7 @@ from segcompile.facts.facts import Facts, fields_in, maps_in
 from segcompile.facts.receptive_field import Fields
 from segcompile.facts.sizes import Sizes
 from segcompile.network.claims import Claim
+from segcompile.network.data import Data
 from segcompile.network.graph import Graph
 from segcompile.network.training import Training
 from segcompile.ops import Shape
@@ -27,6 +28,13 @@ class Subject:
     facts: Facts
     claims: tuple[Claim, ...] = ()
     training: Training = field(default_factory=Training)
+    data: Data = field(default_factory=Data)
+
+    @cached_property
+    def classes(self) -> Mapping[str, int]:
+        """Head -> how many classes it tells apart: as many as it has channels, and two with one channel."""
+        outputs = self.graph.outputs.items()
+        return {head: max(self.facts[node].shape.channels, 2) for head, node in outputs if node in self.facts}
 
     @cached_property
     def places(self) -> Places:

@@ -21,8 +21,8 @@ def show(spec: str, flat: bool, variant: str | None, settings: tuple[str, ...]) 
     """Print a spec: its file as it is, or the network that it means as a flat spec of its own.
 
     The flat spec has no parameters, defaults, blocks, bases or edits, and is compiled to the same network. Its layers
-    have `_` for the dots in their names; `about`, `cite`, `training` and the claims that hold go with it. Findings go
-    to the standard error; the exit status is 1 if a claim does not hold.
+    have `_` for the dots in their names; `about`, `cite`, `data`, `training` and the claims that hold go with it.
+    Findings go to the standard error; the exit status is 1 if a claim does not hold.
     """
     path, findings = find_spec(spec), Findings()
     if not flat:

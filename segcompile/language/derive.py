@@ -19,6 +19,7 @@ _MERGED = (
     "defaults",
     "claims",
     "accept",
+    "data",
     "training",
 )  # a derived spec adds to these, key by key
 _DEEP = ("defaults", "claims")  # and to these one level further down

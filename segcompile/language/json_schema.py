@@ -7,10 +7,9 @@ its sections are known.
 
 from __future__ import annotations
 
-from typing import get_args, get_type_hints
-
 from segcompile.language import json_layers as layers
 from segcompile.language.json_blocks import definitions_in_blocks, in_block
+from segcompile.language.json_training import data, training
 from segcompile.language.json_values import (
     DEFINITIONS,
     IDENTIFIER,
@@ -19,29 +18,16 @@ from segcompile.language.json_values import (
     TEXT,
     Schema,
     along_axes,
+    by_name,
     closed,
     either,
     integer,
     listed,
     one_key,
     ref,
-    within,
     words,
 )
 from segcompile.language.table import CLAIM_ROWS
-from segcompile.language.write import number
-from segcompile.network.training import (
-    MOST_IGNORED,
-    MOST_SELECTORS,
-    MOST_STAGES,
-    Label,
-    Optimizer,
-    Padding,
-    PaddingMode,
-    Reduction,
-    Regime,
-    Schedule,
-)
 from segcompile.ops import SPELLINGS
 
 # Layers in one of their forms, with what enters them, or a base: what edits it, and which variant of it, needs one.
@@ -94,25 +80,22 @@ def sections() -> dict[str, Schema]:
             {key: {"description": told, **TEXT} for key, told in cite.items()}, (), "where it was published"
         ),
         "variants": {"description": "names; any value may be a mapping of them to values", **listed(name)},
-        "params": {"description": "named integers", **_by_name(integer())},
+        "params": {"description": "named integers", **by_name(integer())},
         "input": {"description": "what enters the network", **_inputs()},
         "defaults": layers.defaults(),
-        "blocks": {"description": "named lists of layers, with arguments", **_by_name(closed(block, ["layers"]))},
+        "blocks": {"description": "named lists of layers, with arguments", **by_name(closed(block, ["layers"]))},
         "table": layers.rows({row: claims[row] for row in CLAIM_ROWS}),
         "layers": layers.LAYERS,
         "base": {"description": "the spec that this one is derived from", **NAME},
         "variant": {"description": "which of the base's variants", **NAME},
         "transform": {"description": "edits of the base, one behind the other", **listed(one_key(edits()))},
         "init": ref("init", "how all weights start whose layer does not say it"),
-        "outputs": {"description": "head -> layer", **_by_name(NAME)},
+        "outputs": {"description": "head -> layer", **by_name(NAME)},
         "claims": _claims(),
         "accept": ref("accept", "warnings of the network that are meant"),
+        "data": data(),
         "training": training(),
     }
-
-
-def _by_name(value: Schema) -> Schema:
-    return {"type": "object", "propertyNames": IDENTIFIER, "additionalProperties": value}
 
 
 def _inputs() -> Schema:
@@ -184,63 +167,3 @@ def _claims() -> Schema:
     own = {what: {"description": told, **either(value, layer)} for what, (told, value) in network.items()}
     told = "what the paper says of its layers and of the network: checked"
     return {"description": told, "type": "object", "properties": own, "additionalProperties": layer}
-
-
-def training() -> Schema:
-    """The regime, and the stages that differ from it."""
-    label = either(within(Label), {"type": "string", "pattern": "^class:[0-9]+$"})
-    ignored = {"description": "labels that do not count", **either(label, listed(label, 1, MOST_IGNORED))}
-    reduction = {"description": "over the pixels that count", **words(*get_args(Reduction))}
-    loss = {
-        "ignore": ignored,
-        "reduction": reduction,
-        "keep": _option("keep", "share of the pixels that count in a step"),
-    }
-    falls = {
-        "step": {"every": _option("step_size", "steps at one rate"), "gamma": _option("gamma", "a factor after these")},
-        "poly": {"power": _option("power", "the exponent of (1 - step / steps)")},
-    }
-    schedules = {word: either(next(iter(options.values())), closed(options)) for word, options in falls.items()}
-    optimizer = {
-        "momentum": _option("momentum", "share of the mean gradient that stays, adamw's first beta"),
-        "weight_decay": _option("weight_decay", "what weights lose, times the rate"),
-    }
-    regime: dict[str, Schema] = {
-        "loss": {"description": "what is minimised", **_word({"cross_entropy": closed(loss)})},
-        "optimizer": {
-            "description": "what minimises it",
-            **_word(dict.fromkeys(get_args(Optimizer), closed(optimizer))),
-        },
-        "schedule": {"description": "how the learning rate falls", **_word(schedules, *get_args(Schedule))},
-        "lr": _option("lr", "the learning rate"),
-        "batch": _option("batch", "images a step"),
-        "steps": _option("steps", "steps in all"),
-    }
-    names = either(NAME, listed(NAME, 1, MOST_SELECTORS))
-    parts = {
-        "train": {"description": "the layers that it trains", **names},
-        "freeze": {"description": "the layers that it does not", **names},
-    }
-    size = {"description": "pixels on each side", **along_axes(within(Padding))}
-    stage = {**_by_name(closed({**regime, **parts})), "minProperties": 1, "maxProperties": 1}
-    once = {
-        "double_bias": ref("flag", "biases learn at twice the rate and do not decay"),
-        "input_padding": {
-            "description": "how each image is continued, and by how much",
-            **one_key(dict.fromkeys(get_args(PaddingMode), size)),
-        },
-        "stages": {"description": "parts of the training that follow each other", **listed(stage, 1, MOST_STAGES)},
-    }
-    return closed({**regime, **once}, description="how the network is trained: the defaults of its train.py")
-
-
-def _option(name: str, meaning: str) -> Schema:
-    """A number of the regime, within its limits."""
-    told = f"{meaning} (default: {number(getattr(Regime(), name))})"
-    return {"description": told, **within(get_type_hints(Regime, include_extras=True)[name])}
-
-
-def _word(options: dict[str, Schema], *more: str) -> Schema:
-    """A word, alone or with its options."""
-    given = {word: {"description": f"{word}, with its options", **option} for word, option in options.items()}
-    return either(words(*dict.fromkeys([*options, *more])), one_key(given))

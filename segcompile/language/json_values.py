@@ -54,6 +54,11 @@ def one_key(options: Mapping[str, Schema]) -> Schema:
     return {**closed(options), "minProperties": 1, "maxProperties": 1}
 
 
+def by_name(value: Schema) -> Schema:
+    """A mapping of names to such values."""
+    return {"type": "object", "propertyNames": IDENTIFIER, "additionalProperties": value}
+
+
 def integer(least: int | None = None) -> Schema:
     """An integer, or an expression of integers."""
     return either({"type": "integer"} | ({"minimum": least} if least is not None else {}), _EXPRESSION)

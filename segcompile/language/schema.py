@@ -51,13 +51,18 @@ class Block(_Part):
     accept: Any = None  # language/acceptances.py reads it
 
 
-_Loss = dict[Literal["ignore", "reduction", "keep"], Scalars]
+class Data(_Part):
+    """What the labels of the masks mean; language/data.py reads it."""
+
+    classes: Any = None
+    ignore: Any = None
+    map: Any = None
 
 
 class Regime(_Part):
-    """How to train, in one stage or in all."""
+    """How to train, in one stage or in all; language/losses.py reads the losses."""
 
-    loss: Literal["cross_entropy"] | dict[Literal["cross_entropy"], _Loss] = "cross_entropy"
+    loss: Any = "cross_entropy"
     optimizer: (
         Literal["sgd", "adamw"] | dict[Literal["sgd", "adamw"], dict[Literal["momentum", "weight_decay"], str]]
     ) = "sgd"
@@ -81,6 +86,7 @@ class Stage(Regime):
 class Training(Regime):
     """How to train: the paper's regime."""
 
+    heads: Any = None
     double_bias: str | None = None
     input_padding: dict[Literal["reflect", "edge", "zero"], Scalars] | None = None
     stages: list[dict[Name, Stage]] | None = None
@@ -107,6 +113,7 @@ class Spec(_Part):
     outputs: dict[Name, str] = {}
     claims: dict[str, Any] = {}
     accept: Any = None
+    data: Data | None = None
     training: Training | None = None
 
 
@@ -227,7 +234,7 @@ def _owner(path: list[str]) -> type[_Part]:
     """The part of the schema that should know the key at the end of `path`."""
     if len(path) == 1:
         return Spec
-    owners: dict[str, type[_Part]] = {"cite": Cite, "training": Training}
+    owners: dict[str, type[_Part]] = {"cite": Cite, "data": Data, "training": Training}
     return owners.get(path[0], Block)
 
 
@@ -246,6 +253,7 @@ _EXPECTED = {
     "layers": "a list of layers: `- conv1: {conv: 64, kernel: 3}`",
     "outputs": "head -> layer: {score: upscore}",
     "claims": "layer -> what the paper says of it: {fc7: {receptive_field: 404}}",
+    "data": "what the labels mean: {classes: [road, sky], ignore: [255]}",
     "training": "see `training` in docs/language.md",
 }
 

@@ -14,6 +14,7 @@ from segcompile.language.acceptances import read_acceptances
 from segcompile.language.calls import Library, SpecCall
 from segcompile.language.channels import Channels
 from segcompile.language.claims import read_claims
+from segcompile.language.data import read_data
 from segcompile.language.derive import Document, Locate, Step
 from segcompile.language.expander import Expander, Use, Used
 from segcompile.language.expressions import Values
@@ -24,6 +25,7 @@ from segcompile.language.sections import Sections, check_overrides, read_section
 from segcompile.language.table import Table
 from segcompile.language.training import read_training
 from segcompile.network.claims import Claim
+from segcompile.network.data import Data
 from segcompile.network.graph import Gone, Graph, Node, Origin, layer_of
 from segcompile.network.splice import Fragment, without
 from segcompile.network.training import Training
@@ -43,6 +45,7 @@ class Spec:
     graph: Graph
     claims: tuple[Claim, ...]
     uses: tuple[Use, ...]
+    data: Data
     training: Training
     acceptances: tuple[Acceptance, ...]  # of its own, and of the specs that it uses
 
@@ -65,13 +68,14 @@ def read_spec(
         wrong = _idle_outputs(draft.graph, document, sections.network) if not findings.has_errors else []
         cells = sections.network.claims if not document.is_edited else ()  # they speak of the base
         claims = read_claims(cells, draft.graph, draft.names, place, sections.inputs, wrong)
+        data = read_data(document, place.values, draft.graph, wrong)
         training = read_training(document, place.values, draft.graph.rank, wrong)
         acceptances = read_acceptances(document, (use.call.document for use in draft.uses), wrong)
         ledger.report(wrong, place)
     except Stop:
         raise SegcompileError(findings.diagnostics) from None
     findings.stop_on_errors()
-    return Spec(document, place.values, draft.graph.verify(), claims, draft.uses, training, acceptances)
+    return Spec(document, place.values, draft.graph.verify(), claims, draft.uses, data, training, acceptances)
 
 
 def _read_sections(

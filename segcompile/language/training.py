@@ -1,7 +1,4 @@
-"""The section `training` -> typed values, which the harness has as its defaults.
-
-Each option is read by its place, and held against the limits of its type; what is wrong is said in our words.
-"""
+"""The section `training` -> typed values, which the harness has as its defaults."""
 
 from __future__ import annotations
 
@@ -9,16 +6,14 @@ import re
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as MappingOf
 from dataclasses import fields
-from functools import partial
-from typing import Any, TypeVar, get_args
-
-from pydantic import ValidationError
+from typing import Any, get_args
 
 from segcompile.language.derive import Document
 from segcompile.language.expressions import Values, format_name
+from segcompile.language.losses import read_heads, read_losses
+from segcompile.language.options import Known, held, read_options, within
 from segcompile.language.values import (
     read_flag,
-    read_natural,
     read_naturals,
     read_number,
     read_option,
@@ -28,25 +23,19 @@ from segcompile.language.values import (
 from segcompile.language.words import Meant, like_a_name
 from segcompile.network.selector import Selector
 from segcompile.network.training import (
-    MOST_IGNORED,
-    MOST_LABEL,
     MOST_PADDING,
     MOST_SELECTORS,
     MOST_STAGES,
-    Ignored,
     Optimizer,
     PaddingMode,
-    Reduction,
     Regime,
     Stage,
     Training,
 )
-from segcompile.text.errors import Diagnostic, Label, SegcompileError, fail, gathering, stop_on
+from segcompile.text.errors import Diagnostic, Label, SegcompileError, fail, gathering
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, counted, describe
 
-_T = TypeVar("_T")
 _Reader = Callable[[Node, Values], dict[str, Any]]  # of a key: the fields that it says
-_Known = MappingOf[str, tuple[str, Callable[[Node, Values], Any]]]  # option -> its field of Regime, its reader
 
 
 def read_training(document: Document, values: Values, rank: int, wrong: list[Diagnostic]) -> Training:
@@ -98,7 +87,8 @@ def _stages(node: Node, values: Values, section: MappingOf[str, Any], wrong: lis
         said = _read_all(options.entries.values(), _READERS | _SELECTORS, values, wrong)
         train, freeze = said.pop("train", ()), said.pop("freeze", ())
         own = {each.name: section[each.name] for each in fields(Regime) if each.name in section}
-        found[name.text] = Stage(name.text, name.span, Regime(**{**own, **said}), train, freeze)
+        losses = said.pop("losses", None) or section.get("losses") or Training().losses
+        found[name.text] = Stage(name.text, name.span, Regime(**{**own, **said}), losses, train, freeze)
     return tuple(found.values())
 
 
@@ -144,43 +134,14 @@ _SELECTORS: dict[str, _Reader] = {
 # --- the keys of the section ------------------------------------------------------------------------------------------
 
 
-def _loss(node: Node, values: Values) -> dict[str, Any]:
-    word, options = read_option(node)
-    read_word(word, ("cross_entropy",), "loss")
-    known: _Known = {
-        "ignore": ("ignore", _ignored),
-        "reduction": ("reduction", lambda node, values: read_word(node, get_args(Reduction), "reduction")),
-        "keep": ("keep", read_number),
-    }
-    return _options(options, known, values)
-
-
-_CLASS = re.compile(r"class:([0-9]{1,9})")
-
-
-def _ignored(node: Node, values: Values) -> tuple[Ignored, ...]:
-    """The labels of a list, or the only one."""
-    items = node.items if isinstance(node, Sequence) else (node,)
-    if not 0 < len(items) <= MOST_IGNORED:
-        message = f"one to {MOST_IGNORED} labels are due here, not {counted(node)}"
-        raise fail("SC105", message, node.span, help="for example `ignore: [255, class:0]`")
-    found = []
-    for item in items:
-        named = _CLASS.fullmatch(item.text) if isinstance(item, Scalar) else None
-        label = int(named[1]) if named else read_natural(item, values)
-        make = partial(Ignored, label, named is not None, item.span)
-        found.append(_within(make, f"a label is below {MOST_LABEL}", item, f"the largest is `{MOST_LABEL - 1}`"))
-    return tuple(found)
-
-
 def _optimizer(node: Node, values: Values) -> dict[str, Any]:
     word, options = read_option(node)
     name = read_word(word, get_args(Optimizer), "optimizer")
-    known: _Known = {"momentum": ("momentum", read_number), "weight_decay": ("weight_decay", read_number)}
-    return {"optimizer": name, **_options(options, known, values)}
+    known: Known = {"momentum": ("momentum", read_number), "weight_decay": ("weight_decay", read_number)}
+    return {"optimizer": name, **read_options(options, known, values)}
 
 
-_SCHEDULES: MappingOf[str, _Known] = {  # the first option of each needs no name
+_SCHEDULES: MappingOf[str, Known] = {  # the first option of each needs no name
     "fixed": {},
     "step": {"every": ("step_size", read_positive), "gamma": ("gamma", read_number)},
     "poly": {"power": ("power", read_number)},
@@ -195,47 +156,8 @@ def _schedule(node: Node, values: Values) -> dict[str, Any]:
         raise fail("SC004", f"a {name} rate takes no value", options.span, help=f"`schedule: {name}`")
     if options is not None and not isinstance(options, Mapping):
         key, read = next(iter(known.values()))
-        return {"schedule": name, key: _held(key, read(options, values), options)}
-    return {"schedule": name, **_options(options, known, values)}
-
-
-def _options(node: Node | None, known: _Known, values: Values) -> dict[str, Any]:
-    if node is not None and not isinstance(node, Mapping):
-        raise fail("SC004", f"options are {{name: value}}, not {describe(node)}", node.span, help=", ".join(known))
-    found: dict[str, Any] = {}
-    wrong: list[Diagnostic] = []
-    for key, value in node.entries.values() if node is not None else ():
-        with gathering(wrong):
-            if key.text not in known:
-                help = Meant("training", key.text, tuple(known), value, otherwise=f"known: {', '.join(known)}")
-                raise fail("SC003", f"there is no option `{key.text}` here", key.span, help=help)
-            name, read = known[key.text]
-            found[name] = _held(name, read(value, values), value)
-    stop_on(wrong)
-    return found
-
-
-_LIMITS: MappingOf[str, tuple[str, str]] = {  # of a field of Training: what it takes, and the help
-    "lr": ("a learning rate is positive", "for example `lr: 1e-3`"),
-    "momentum": ("a momentum is at least 0 and below 1", "for example `momentum: 0.9`"),
-    "keep": ("a share is above 0 and at most 1", "half: `0.5`"),
-}
-_USUAL = ("a number from 0 on is due here", "the least is `0`")
-
-
-def _held(name: str, value: Any, node: Node) -> Any:
-    """The value, if a field of Training can have it. Raises SegcompileError (SC105)."""
-    due, help = _LIMITS.get(name, _USUAL)
-    _within(lambda: Training(**{name: value}), due, node, help)
-    return value
-
-
-def _within(make: Callable[[], _T], due: str, node: Node, help: str) -> _T:
-    """What is made of a value between the limits of its type. Raises SegcompileError (SC105)."""
-    try:
-        return make()
-    except ValidationError:
-        raise fail("SC105", f"{due}, not {describe(node)}", node.span, help=help) from None
+        return {"schedule": name, key: held(key, read(options, values), options)}
+    return {"schedule": name, **read_options(options, known, values)}
 
 
 def _padding(node: Node, values: Values, rank: int) -> dict[str, Any]:
@@ -246,18 +168,19 @@ def _padding(node: Node, values: Values, rank: int) -> dict[str, Any]:
     mode = read_word(word, get_args(PaddingMode), "mode")
     pixels = read_naturals(size, values, rank)
     due, help = f"at most {MOST_PADDING} pixels can be added", f"`{mode}: {MOST_PADDING}`, or less"
-    _within(lambda: Training(padding=pixels), due, size, help)
+    within(lambda: Training(padding=pixels), due, size, help)
     return {"padding": pixels, "padding_mode": mode}
 
 
 _READERS: dict[str, _Reader] = {  # of the section, and of a stage
-    "loss": _loss,
+    "loss": read_losses,
     "optimizer": _optimizer,
     "schedule": _schedule,
-    "lr": lambda node, values: {"lr": _held("lr", read_number(node, values), node)},
+    "lr": lambda node, values: {"lr": held("lr", read_number(node, values), node)},
     "batch": lambda node, values: {"batch": read_positive(node, values)},
     "steps": lambda node, values: {"steps": read_positive(node, values)},
 }
 _ONCE: dict[str, _Reader] = {  # of the section alone
+    "heads": lambda node, values: {"heads": read_heads(node, values)},
     "double_bias": lambda node, values: {"double_bias": read_flag(node, values)},
 }

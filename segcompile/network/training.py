@@ -5,45 +5,66 @@ They travel with the graph: the language reads them, checks hold them against th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, InstanceOf
 from pydantic.dataclasses import dataclass
 
+from segcompile.network.data import Ignored
 from segcompile.network.selector import Selector
 from segcompile.text.errors import Span
 
-MOST_STAGES, MOST_SELECTORS, MOST_IGNORED = 32, 32, 32
-MOST_LABEL = 10**9  # 32 bits hold those below
+MOST_STAGES, MOST_SELECTORS, MOST_LOSSES = 32, 32, 16
 MOST_PADDING = 2**15  # pixels
 
 Optimizer = Literal["sgd", "adamw"]
 Schedule = Literal["fixed", "step", "poly"]
 Reduction = Literal["mean", "sum"]
+LossKind = Literal["cross_entropy", "dice"]
 PaddingMode = Literal["reflect", "edge", "zero"]
 Count = Annotated[int, Field(ge=1)]
-Label = Annotated[int, Field(ge=0, lt=MOST_LABEL)]
 NotNegative = Annotated[float, Field(ge=0)]
+Weight = Annotated[float, Field(gt=0)]
 Padding = Annotated[int, Field(ge=0, le=MOST_PADDING)]
 _CONFIG = ConfigDict(extra="forbid", defer_build=True)
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)
-class Ignored:
-    """A label that no pixel is trained or judged on. `named` says that it was written as a class: `class:0`."""
+class Loss:
+    """One summand of what is minimised, `weight` times a mean or a sum over pixels.
 
-    label: Label
-    named: bool
-    span: InstanceOf[Span] = field(compare=False)
+    `class_weights`: a factor a class, or `balanced`; () for none. `at`: the layer whose scores it takes, at the stride
+    of that layer; None for the head itself.
+    """
 
-    def __str__(self) -> str:
-        return f"class:{self.label}" if self.named else str(self.label)
+    kind: LossKind = "cross_entropy"
+    weight: Weight = 1.0
+    class_weights: tuple[NotNegative, ...] | Literal["balanced"] = ()
+    at: InstanceOf[Selector] | None = None
+    span: InstanceOf[Span] | None = field(default=None, compare=False)  # of its word; None where the spec says nothing
+    places: Mapping[str, InstanceOf[Span]] = field(default_factory=dict, compare=False)  # option -> where it stands
+
+
+def _usual() -> tuple[Loss, ...]:
+    """One cross entropy."""
+    return (Loss(),)
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Head:
+    """An output that is trained: the factor of its losses, and these; () for those of the section."""
+
+    name: str
+    span: InstanceOf[Span] = field(compare=False)  # of the name
+    weight: Weight = 1.0
+    losses: tuple[InstanceOf[Loss], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)
 class Regime:
-    """What one run starts from; the defaults are the harness's own."""
+    """The flags of one run; the defaults are the harness's own. `ignore`, `reduction` and `keep` are of all losses."""
 
     optimizer: Optimizer = "sgd"
     lr: Annotated[float, Field(gt=0)] = 0.01
@@ -68,14 +89,17 @@ class Stage:
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,29}$")]
     span: InstanceOf[Span] = field(compare=False)  # of the name
     regime: InstanceOf[Regime]
+    losses: tuple[InstanceOf[Loss], ...] = field(default_factory=_usual)
     train: Annotated[tuple[InstanceOf[Selector], ...], Field(max_length=MOST_SELECTORS)] = ()  # none: all
     freeze: Annotated[tuple[InstanceOf[Selector], ...], Field(max_length=MOST_SELECTORS)] = ()
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)
 class Training(Regime):
-    """The regime of a spec, from which its stages differ."""
+    """The regime of a spec, from which its stages differ. `heads`: those that are trained; (): any one of them."""
 
+    losses: tuple[InstanceOf[Loss], ...] = field(default_factory=_usual)
+    heads: tuple[InstanceOf[Head], ...] = ()
     double_bias: bool = False  # biases learn at twice the rate and do not decay, as in Caffe's networks
     padding: tuple[Padding, ...] = ()  # an image is continued by so many pixels on each side of each axis; (): none
     padding_mode: PaddingMode = "reflect"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from segcompile.compiler import Compiled
 from segcompile.facts.pairs import PerAxis
 from segcompile.language.write import mapping, prose, quoted, values, write_spec
+from segcompile.language.write_data import write_data
 from segcompile.language.write_training import write_training
 from segcompile.network.flat import flat_names
 from segcompile.network.graph import Graph
@@ -18,15 +19,21 @@ from segcompile.text.source import Node, Scalar
 def flat_spec(compiled: Compiled) -> str:
     """The text of a spec of the same network, without its parameters, defaults, blocks, bases and edits.
 
-    With it go `about`, `cite`, `training` and the claims that hold, of layers as the flat network names them.
+    With it go `about`, `cite`, `data`, `training` and the claims that hold, of layers as the flat network names them.
     """
     document, graph = compiled.document, compiled.graph
     cite, claims = document.section("cite"), _claims(compiled)
-    training = write_training(compiled.spec.training, lambda selector: _selectors(selector, graph))
+    names = flat_names(graph)
+    training = write_training(
+        compiled.spec.training,
+        lambda selector: _selectors(selector, graph),
+        lambda layer: names[graph.layer_of(graph.names[layer])] if layer in graph.names else layer,
+    )
+    data = _section("data", write_data(compiled.spec.data))
     head = [f"about: {prose(document.about)}"] if document.about else []
     if cite is not None and cite.entries:
         head.append(f"cite: {mapping({key: _quoted(node) for key, (_, node) in cite.entries.items()})}")
-    return write_spec(graph, head, [*_section("claims", claims), *_section("training", training)])
+    return write_spec(graph, head, [*data, *_section("claims", claims), *_section("training", training)])
 
 
 def _section(name: str, entries: Mapping[str, str]) -> list[str]:

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from segcompile.language.attributes import CALLS, COMMON
 from segcompile.language.claims import OF_LAYERS
-from segcompile.language.schema import Edit, Spec, Training
+from segcompile.language.schema import Data, Edit, Spec, Training
 from segcompile.language.table import _ATTRIBUTES, CLAIM_ROWS, PAPER_NAMES
 from segcompile.language.words import Meant, called, plain, table
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
@@ -35,8 +35,10 @@ KNOWN = {
     "init": {"identity", "bilinear", "zeros", "normal", "he", "xavier"},
     "spec": {*Spec.model_fields},
     "input": {"channels", "size"},
-    "training": {*Training.model_fields},
-    "loss": {"cross_entropy"},
+    "data": {*Data.model_fields},
+    "training": {*Training.model_fields, "weight", "class_weights", "at", "ignore"},
+    "loss": {"cross_entropy", "dice"},
+    "class_weights": {"balanced"},
     "optimizer": {"sgd", "adamw"},
     "schedule": {"fixed", "step", "poly"},
     "reduction": {"mean", "sum"},

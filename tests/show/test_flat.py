@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
 from segcompile.network.flat import flat_names, flattened
 from segcompile.network.graph import Graph
-from segcompile.network.training import Regime
+from segcompile.network.training import Loss, Regime
 from segcompile.show.flat import flat_spec
 from segcompile.text.errors import Findings, SegcompileError
 
@@ -46,13 +46,17 @@ claims:
   down:       {kernel: 2, stride: 2, margin: 2, size: {32: 16, 16x64: [8, 32]}}
   score:      {size: color, offset: [0, 1], channels: 3}
   count:      {pool: 1, conv+unpool: 6}
+data:
+  classes: {main: [sky, {"a, b": "#FF0000"}], aux: [sky, ground]}
+  map: {main: {W: sky, "#FF0000": 255}, aux: {3: 1}}
 training:
-  loss: {cross_entropy: {ignore: [class:1, 255], reduction: sum, keep: 0.5}}
+  loss: [{cross_entropy: {ignore: [class:1, 255], reduction: sum, keep: 0.5}}, {dice: {at: enc_c1}}]
+  heads: {main: 1, aux: {weight: 0.5, loss: {dice: W}}}
   optimizer: {adamw: {weight_decay: 0.01}}
   schedule: {step: {every: 50*W, gamma: 0.5}}
   input_padding: {edge: [2, 3]}
   stages:
-    - first:  {freeze: [enc, low], schedule: fixed, lr: 1e-5}
+    - first:  {freeze: [enc, low], schedule: fixed, lr: 1e-5, loss: {cross_entropy: {keep: 0.25}}}
     - second: {train: ["*.c1", "e*"], optimizer: {sgd: {momentum: 0.5}}, batch: W, steps: 7}
 """
 
@@ -71,11 +75,20 @@ def network(graph: Graph) -> object:
 def regimes(found: Compiled) -> list[object]:
     """What each stage trains, and how, by the names of the flat network; the section's regime first."""
     names, training = flat_names(found.graph), found.spec.training
-    own = [getattr(training, each.name) for each in fields(training) if each.name != "stages"]
+
+    def flat(losses: tuple[Loss, ...]) -> list[object]:
+        graph = found.graph
+        at = [names[graph.layer_of(graph.names[loss.at.text])] if loss.at is not None else "" for loss in losses]
+        return [*zip(at, (replace(loss, at=None) for loss in losses), strict=True)]
+
+    own = [getattr(training, each.name) for each in fields(Regime)] + [training.double_bias, training.padding]
+    heads = [(head.name, head.weight, flat(head.losses)) for head in training.heads]
+    own += [training.padding_mode, flat(training.losses), heads]
     stages = [
         (
             stage.name,
             [getattr(stage.regime, each.name) for each in fields(Regime)],
+            flat(stage.losses),
             {names[layer] for layer in frozen_layers(stage, found.graph, found.facts)},
         )
         for stage in training.stages
@@ -99,6 +112,7 @@ def assert_read_again(path: Path, variant: str | None, folder: Path) -> Compiled
     assert not findings.has_errors
     assert network(again.graph) == network(flattened(own.graph))
     assert (again.document.about, regimes(again), held(again)) == (own.document.about, regimes(own), held(own))
+    assert again.spec.data.heads == own.spec.data.heads
     assert flat_spec(again) == text
     return again
 
@@ -139,18 +153,22 @@ layers:
   - score:    {crop: color, offset: [0, 1]}
   - low:      {conv: 2, kernel: 3, pad: [0, 1, 2, 3], from: cat, norm: lrn, act: relu}
 outputs: {main: score, aux: low}
+data:
+  classes: {main: [sky, {"a, b": "#ff0000"}], aux: [sky, ground]}
+  map: {main: {8: sky, "#ff0000": 255}, aux: {3: ground}}
 claims:
   enc_c2: {receptive_field: 5, size: [16, 32]}
   down: {kernel: 2, stride: 2, margin: 2, size: {32: 16, 16x64: [8, 32]}}
   score: {size: [16, 32], offset: [0, 1]}
   count: {pool: 1, conv+unpool: 6}
 training:
-  loss: {cross_entropy: {ignore: [class:1, 255], reduction: sum, keep: 0.5}}
+  loss: [{cross_entropy: {ignore: [class:1, 255], reduction: sum, keep: 0.5}}, {dice: {at: enc_c1_2}}]
+  heads: {main: 1, aux: {weight: 0.5, loss: {dice: 8}}}
   optimizer: {adamw: {weight_decay: 0.01}}
   schedule: {step: {every: 400, gamma: 0.5}}
   input_padding: {edge: [2, 3]}
   stages:
-    - first: {freeze: [enc_c1, enc_c2, low], schedule: fixed, lr: 1e-05}
+    - first: {freeze: [enc_c1, enc_c2, low], loss: {cross_entropy: {keep: 0.25}}, schedule: fixed, lr: 1e-05}
     - second: {train: ["*_c1", "e*"], optimizer: {sgd: {momentum: 0.5}}, steps: 7}
 """
 

@@ -9,7 +9,7 @@ A backend is a distribution of its own. It names one `Backend` value in its entr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from segcompile import interruption
 from segcompile.facts.facts import Facts
 from segcompile.facts.fit import sizes_of
 from segcompile.facts.sizes import Sizes
+from segcompile.network.data import Data
 from segcompile.network.graph import Graph
 from segcompile.network.training import Training
 from segcompile.ops import Op
@@ -63,6 +64,7 @@ class BuildRequest:
     options: Options = Options()
     bases: tuple[str, ...] = ()  # the file names of the specs that this one is derived from, the nearest first
     trained: Trained | None = None  # None: this network itself
+    data: Data = field(default_factory=Data)
     draft: str = ""  # a line that the header of every file has: how many claims of the spec are false
 
     def sizes(self) -> Sizes:

@@ -201,6 +201,7 @@ def request_for(compiled: Compiled, path: Path) -> BuildRequest:
         graph=compiled.graph,
         facts=compiled.facts,
         training=compiled.spec.training,
+        data=compiled.spec.data,
         bases=tuple(one_line(Path(source.name).name) for source in compiled.document.bases),
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from segcompile.backend import BuildRequest, BuildResult
 from segcompile.checks.ignored import unused_label
+from segcompile.emit.beyond import warn_unread, warn_untrained
 from segcompile.emit.calls import Code, Needs, Rules
 from segcompile.emit.classes import ModelView, view_model
 from segcompile.emit.folding import view_folding
@@ -96,6 +97,10 @@ class Target:
             context |= view_folding(request.trained, request.graph, request.facts)
         if placement is not None:
             warn_bounded(request.graph, request.facts, findings)
+            heads = list(context["heads"])
+            if request.trained is None:
+                warn_untrained(training, heads, findings)
+            warn_unread(request.data, heads, findings)
             coarse, mixed = max(placement.stride) > 1, mixes_image(request.graph)
             stages = view_stages(training, request.graph, request.facts, view.paths)
             context |= asdict(placement) | {"dense": coarse and mixed is None, "not_dense": mixed if coarse else None}
@@ -142,6 +147,7 @@ def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:
 def _harness(request: BuildRequest) -> dict[str, Any]:
     graph, training, source = request.graph, request.training, next(iter(request.graph.inputs.values()))
     heads = view_heads(graph, request.facts)
+    ignored = request.data.of(next(iter(graph.outputs))).ignore or training.ignore
     regimes = (training, *(stage.regime for stage in training.stages))
     return {
         "model": request.model,
@@ -151,7 +157,7 @@ def _harness(request: BuildRequest) -> dict[str, Any]:
         "spec": request.spec,
         "channels": source.channels,
         **words_of(graph.rank),
-        "ignore": tuple(ignored.label for ignored in training.ignore) or (unused_label(max(heads["heads"].values())),),
+        "ignore": tuple(each.label for each in ignored) or (unused_label(max(heads["heads"].values())),),
         "training": training,
         "summed": any(regime.reduction == "sum" for regime in regimes),
         "continued": _CONTINUED[training.padding_mode],

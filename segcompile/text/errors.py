@@ -172,6 +172,7 @@ CODES: dict[str, Code] = _table(
     ("SC611", "bounded-scores", _WARNING),
     ("SC612", "unknown-lowering"),
     ("SC613", "not-lowered", _WARNING),
+    ("SC614", "beyond-harness", _WARNING),
     ("SC701", "drift"),
     ("SC702", "hand-edited"),
     ("SC703", "orphan"),

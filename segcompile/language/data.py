@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, KeysView
 from collections.abc import Mapping as MappingOf
-from functools import partial
 from typing import Any, TypeVar
 
 from segcompile.language.derive import Document
 from segcompile.language.expressions import Values, names_in
-from segcompile.language.options import within
 from segcompile.language.values import read_natural
 from segcompile.network.data import (
     CLASS_NAME,
@@ -192,13 +190,16 @@ def read_ignored(node: Node, values: Values, classes: _Classes | None = None) ->
             named = _NAMED.fullmatch(item.text) if isinstance(item, Scalar) else None
             label = int(named[1]) if named else _class_of(item, labels, values) if labels is not None else None
             read = read_natural(item, values) if label is None else label
-            found.append(_label(partial(Ignored, read, label is not None, item.span), item))
+            found.append(Ignored(_label(read, item), label is not None, item.span))
     stop_on(wrong)
     return tuple(found)
 
 
-def _label(make: Callable[[], _T], node: Node) -> _T:
-    return within(make, f"a label is below {MOST_LABEL}", node, f"the largest is `{MOST_LABEL - 1}`")
+def _label(number: int, node: Node) -> int:
+    if number >= MOST_LABEL:
+        message = f"a label is below {MOST_LABEL}, not {describe(node)}"
+        raise fail("SC105", message, node.span, help=f"the largest is `{MOST_LABEL - 1}`")
+    return number
 
 
 def _labels_of(classes: _Classes) -> dict[str, int]:
@@ -235,7 +236,7 @@ def _map(node: Node, values: Values, classes: _Classes) -> tuple[Renamed, ...]:
                 raise fail("SC002", f"`{source}` is mapped twice", key.span, labels=labels, help="delete one")
             named = _class_of(value, known, values)
             label = read_natural(value, values) if named is None else named
-            found[source] = key, _label(partial(Renamed, source, label, value.span), value)
+            found[source] = key, Renamed(source, _label(label, value), value.span)
     stop_on(wrong)
     return tuple(renamed for _, renamed in found.values())
 
@@ -249,8 +250,7 @@ def _source(key: Scalar, values: Values) -> int | str:
     except SegcompileError:
         message = f"a label or a colour of the files is due here, not {describe(key)}"
         raise fail("SC004", message, key.span, help=_MAP) from None
-    _label(partial(Ignored, label, False, key.span), key)
-    return label
+    return _label(label, key)
 
 
 _READERS: MappingOf[str, Callable[[Node, Values, _Classes], Any]] = {  # key -> its reader, the classes before the rest

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
-from dataclasses import fields
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, get_type_hints
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from segcompile.language.expressions import Values
 from segcompile.language.words import Meant
-from segcompile.network.training import Loss, Training
+from segcompile.network.training import MOST_PADDING, Loss, Training
 from segcompile.text.errors import Diagnostic, fail, gathering, stop_on
 from segcompile.text.source import Mapping, Node, describe
 
@@ -39,28 +39,34 @@ def read_options(node: Node | None, known: Known, values: Values) -> dict[str, A
     return found
 
 
-_LIMITS: MappingOf[str, tuple[str, str]] = {  # of a field: what it takes, and the help
+_DUE: MappingOf[str, tuple[str, str]] = {  # of a field: what it takes, and the help
     "lr": ("a learning rate is positive", "for example `lr: 1e-3`"),
     "momentum": ("a momentum is at least 0 and below 1", "for example `momentum: 0.9`"),
     "keep": ("a share is above 0 and at most 1", "half: `0.5`"),
+    "padding": (f"at most {MOST_PADDING} pixels can be added", f"`reflect: {MOST_PADDING}`, or less"),
     "weight": ("a weight is positive", "leave out what shall not count"),
     "class_weights": ("numbers from 0 on are due here", "for example `class_weights: [0.5, 2]`"),
 }
 _USUAL = ("a number from 0 on is due here", "the least is `0`")
-_OF_A_LOSS = frozenset(field.name for field in fields(Loss))
+
+
+@cache
+def _limits(name: str) -> TypeAdapter[Any]:
+    """What a field of Training, or of Loss, can be."""
+    kind = Loss if name in Loss.__annotations__ else Training
+    return TypeAdapter(get_type_hints(kind, include_extras=True)[name])
 
 
 def held(name: str, value: _T, node: Node) -> _T:
     """The value, if a field of Training, or of Loss, can have it. Raises SegcompileError (SC105)."""
-    due, help = _LIMITS.get(name, _USUAL)
-    kind = Loss if name in _OF_A_LOSS else Training
-    within(lambda: kind(**{name: value}), due, node, help)  # type: ignore[arg-type]
-    return value
+    due, help = _DUE.get(name, _USUAL)
+    return within(value, _limits(name), due, node, help)
 
 
-def within(make: Callable[[], _T], due: str, node: Node, help: str) -> _T:
-    """What is made of a value between the limits of its type. Raises SegcompileError (SC105)."""
+def within(value: _T, limits: TypeAdapter[Any], due: str, node: Node, help: str) -> _T:
+    """The value, if it lies between the limits of a type. Raises SegcompileError (SC105)."""
     try:
-        return make()
+        limits.validate_python(value)
     except ValidationError:
         raise fail("SC105", f"{due}, not {describe(node)}", node.span, help=help) from None
+    return value

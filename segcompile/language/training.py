@@ -11,7 +11,7 @@ from typing import Any, get_args
 from segcompile.language.derive import Document
 from segcompile.language.expressions import Values, format_name
 from segcompile.language.losses import read_heads, read_losses
-from segcompile.language.options import Known, held, read_options, within
+from segcompile.language.options import Known, held, read_options
 from segcompile.language.values import (
     read_flag,
     read_naturals,
@@ -23,7 +23,6 @@ from segcompile.language.values import (
 from segcompile.language.words import Meant, like_a_name
 from segcompile.network.selector import Selector
 from segcompile.network.training import (
-    MOST_PADDING,
     MOST_SELECTORS,
     MOST_STAGES,
     Optimizer,
@@ -166,9 +165,7 @@ def _padding(node: Node, values: Values, rank: int) -> dict[str, Any]:
         message = f"how to pad, and by how much, is due here, not {describe(node)}"
         raise fail("SC004", message, node.span, help="for example `input_padding: {reflect: 186}`")
     mode = read_word(word, get_args(PaddingMode), "mode")
-    pixels = read_naturals(size, values, rank)
-    due, help = f"at most {MOST_PADDING} pixels can be added", f"`{mode}: {MOST_PADDING}`, or less"
-    within(lambda: Training(padding=pixels), due, size, help)
+    pixels = held("padding", read_naturals(size, values, rank), size)
     return {"padding": pixels, "padding_mode": mode}
 
 

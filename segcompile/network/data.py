@@ -6,11 +6,10 @@ A mask's labels are renamed by `map` first; `ignore` and the classes speak of th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, InstanceOf
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from segcompile.text.errors import Span
 
@@ -22,54 +21,53 @@ COLOUR = r"#[0-9a-f]{6}"
 
 Label = Annotated[int, Field(ge=0, lt=MOST_LABEL)]
 Colour = Annotated[str, Field(pattern=f"^{COLOUR}$")]
-_CONFIG = ConfigDict(extra="forbid", defer_build=True)
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Class:
     """One class of a head, whose label is its place in the list; `colour` is "" where the spec names none."""
 
     name: str
-    span: InstanceOf[Span] = field(compare=False)  # of the name
+    span: Span = field(compare=False)  # of the name
     colour: Colour | Literal[""] = ""
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """A label that no pixel is trained or judged on. `named` says that it was written as a class: `class:0`."""
 
     label: Label
     named: bool
-    span: InstanceOf[Span] = field(compare=False)
+    span: Span = field(compare=False)
 
     def __str__(self) -> str:
         return f"class:{self.label}" if self.named else str(self.label)
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Renamed:
     """A label or a colour of the files, and the label that is meant."""
 
     source: Label | Colour
     label: Label
-    span: InstanceOf[Span] = field(compare=False)  # of the label
+    span: Span = field(compare=False)  # of the label
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Labels:
     """What the labels of one head's masks mean; () for what the spec does not say."""
 
-    classes: tuple[InstanceOf[Class], ...] = ()
-    ignore: tuple[InstanceOf[Ignored], ...] = ()
-    map: tuple[InstanceOf[Renamed], ...] = ()
+    classes: tuple[Class, ...] = ()
+    ignore: tuple[Ignored, ...] = ()
+    map: tuple[Renamed, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Data:
     """Head -> what its labels mean. `places`: key of the section -> where it stands."""
 
-    heads: Mapping[str, InstanceOf[Labels]] = field(default_factory=dict)
-    places: Mapping[str, InstanceOf[Span]] = field(default_factory=dict, compare=False)
+    heads: Mapping[str, Labels] = field(default_factory=dict)
+    places: Mapping[str, Span] = field(default_factory=dict, compare=False)
 
     def of(self, head: str) -> Labels:
         """What the labels of a head's masks mean, as far as the spec says it."""

@@ -6,11 +6,10 @@ They travel with the graph: the language reads them, checks hold them against th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, InstanceOf
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from segcompile.network.data import Ignored
 from segcompile.network.selector import Selector
@@ -28,10 +27,9 @@ Count = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Weight = Annotated[float, Field(gt=0)]
 Padding = Annotated[int, Field(ge=0, le=MOST_PADDING)]
-_CONFIG = ConfigDict(extra="forbid", defer_build=True)
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Loss:
     """One summand of what is minimised, `weight` times a mean or a sum over pixels.
 
@@ -42,9 +40,9 @@ class Loss:
     kind: LossKind = "cross_entropy"
     weight: Weight = 1.0
     class_weights: tuple[NotNegative, ...] | Literal["balanced"] = ()
-    at: InstanceOf[Selector] | None = None
-    span: InstanceOf[Span] | None = field(default=None, compare=False)  # of its word; None where the spec says nothing
-    places: Mapping[str, InstanceOf[Span]] = field(default_factory=dict, compare=False)  # option -> where it stands
+    at: Selector | None = None
+    span: Span | None = field(default=None, compare=False)  # of its word; None where the spec says nothing
+    places: Mapping[str, Span] = field(default_factory=dict, compare=False)  # option -> where it stands
 
 
 def _usual() -> tuple[Loss, ...]:
@@ -52,17 +50,17 @@ def _usual() -> tuple[Loss, ...]:
     return (Loss(),)
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Head:
     """An output that is trained: the factor of its losses, and these; () for those of the section."""
 
     name: str
-    span: InstanceOf[Span] = field(compare=False)  # of the name
+    span: Span = field(compare=False)  # of the name
     weight: Weight = 1.0
-    losses: tuple[InstanceOf[Loss], ...] = ()
+    losses: tuple[Loss, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Regime:
     """The flags of one run; the defaults are the harness's own. `ignore`, `reduction` and `keep` are of all losses."""
 
@@ -76,31 +74,31 @@ class Regime:
     gamma: NotNegative = 0.1
     batch: Count = 8
     steps: Count = 1000
-    ignore: tuple[InstanceOf[Ignored], ...] = ()  # none: a label that is no class
+    ignore: tuple[Ignored, ...] = ()  # none: a label that is no class
     reduction: Reduction = "mean"  # of the loss over the pixels that count
     keep: Annotated[float, Field(gt=0, le=1)] = 1.0  # the share of output pixels that a step draws its loss from
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Stage:
     """A part of the training with a regime of its own. It trains the layers that `train` selects but `freeze` does
     not; `checks.stages` says which those are."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,29}$")]
-    span: InstanceOf[Span] = field(compare=False)  # of the name
-    regime: InstanceOf[Regime]
-    losses: tuple[InstanceOf[Loss], ...] = field(default_factory=_usual)
-    train: Annotated[tuple[InstanceOf[Selector], ...], Field(max_length=MOST_SELECTORS)] = ()  # none: all
-    freeze: Annotated[tuple[InstanceOf[Selector], ...], Field(max_length=MOST_SELECTORS)] = ()
+    span: Span = field(compare=False)  # of the name
+    regime: Regime
+    losses: tuple[Loss, ...] = field(default_factory=_usual)
+    train: Annotated[tuple[Selector, ...], Field(max_length=MOST_SELECTORS)] = ()  # none: all
+    freeze: Annotated[tuple[Selector, ...], Field(max_length=MOST_SELECTORS)] = ()
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True)
 class Training(Regime):
     """The regime of a spec, from which its stages differ. `heads`: those that are trained; (): any one of them."""
 
-    losses: tuple[InstanceOf[Loss], ...] = field(default_factory=_usual)
-    heads: tuple[InstanceOf[Head], ...] = ()
+    losses: tuple[Loss, ...] = field(default_factory=_usual)
+    heads: tuple[Head, ...] = ()
     double_bias: bool = False  # biases learn at twice the rate and do not decay, as in Caffe's networks
     padding: tuple[Padding, ...] = ()  # an image is continued by so many pixels on each side of each axis; (): none
     padding_mode: PaddingMode = "reflect"
-    stages: tuple[InstanceOf[Stage], ...] = ()
+    stages: tuple[Stage, ...] = ()

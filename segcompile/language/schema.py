@@ -59,37 +59,19 @@ class Data(_Part):
     map: Any = None
 
 
-class Regime(_Part):
-    """How to train, in one stage or in all; language/losses.py reads the losses."""
+class Training(_Part):
+    """How to train: the paper's regime; language/training.py reads it."""
 
-    loss: Any = "cross_entropy"
-    optimizer: (
-        Literal["sgd", "adamw"] | dict[Literal["sgd", "adamw"], dict[Literal["momentum", "weight_decay"], str]]
-    ) = "sgd"
-    schedule: (
-        Literal["fixed", "step", "poly"]
-        | dict[Literal["step"], str | dict[Literal["every", "gamma"], str]]
-        | dict[Literal["poly"], str | dict[Literal["power"], str]]
-    ) = "poly"
-    lr: str | None = None
-    batch: str | None = None
-    steps: str | None = None
-
-
-class Stage(Regime):
-    """A stage of training: which layers it trains, and what it does in another way than the whole section."""
-
-    train: Scalars | None = None
-    freeze: Scalars | None = None
-
-
-class Training(Regime):
-    """How to train: the paper's regime."""
-
+    loss: Any = None
     heads: Any = None
-    double_bias: str | None = None
-    input_padding: dict[Literal["reflect", "edge", "zero"], Scalars] | None = None
-    stages: list[dict[Name, Stage]] | None = None
+    optimizer: Any = None
+    schedule: Any = None
+    lr: Any = None
+    batch: Any = None
+    steps: Any = None
+    double_bias: Any = None
+    input_padding: Any = None
+    stages: Any = None
 
 
 class Spec(_Part):
@@ -200,8 +182,6 @@ def _report(
     """One pydantic error at the node that `loc` leads to; several errors of one node are one diagnostic. `most`: the
     length that is exceeded, if one is."""
     node, key, path = _find(root, loc)
-    if path[:1] == ["training"] and len(path) > 1 and path[1] in Training.model_fields:
-        return  # read_training says what is wrong with its values
     if loc and loc[-1] == "[key]" and key is not None:
         node = key
     if id(node) in seen:

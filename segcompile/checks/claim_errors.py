@@ -118,8 +118,11 @@ def _given(verdict: Verdict, graph: Graph) -> list[Label]:
 
 
 def _size_changed(verdict: Verdict, subject: Subject) -> Span | None:
-    """Where a claimed size of an input (`size: input`) is lost: the stride, kernel or pad of that layer."""
+    """Where a claimed size of an input (`size: input`) is lost: the stride, kernel or pad of that layer. Where it was
+    to be reached again, the factor of the resize."""
     node = nodes_of(verdict.claim.result, subject.graph)[-1]
+    if node.op.resamples:
+        return node.origin.attributes.get("factor")
     while (before := node.inputs[0]) in subject.facts and subject.facts[before].shape.size != verdict.claimed:
         node = subject.graph.by_name[before]
     strided = node.op.sliding is not None and max(node.op.sliding.stride) > 1

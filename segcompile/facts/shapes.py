@@ -93,8 +93,9 @@ def _input_labels(graph: Graph, node: Node) -> list[Label]:
     """For a join, where its inputs come from."""
     if len(node.inputs) < 2:
         return []
-    sources = [graph.by_name[name] for name in dict.fromkeys(node.inputs) if name in graph.by_name]
-    return [Label(source.origin.span, source.layer) for source in sources if source.origin.span is not None]
+    layers = [graph.by_name[name].layer for name in dict.fromkeys(node.inputs) if name in graph.by_name]
+    heads = [graph.layers[layer][0].origin.span for layer in layers]  # not where a default says what the layer carries
+    return [Label(span, layer) for layer, span in zip(layers, heads, strict=True) if span is not None]
 
 
 _OF_CHANNELS = frozenset({"SC301", "SC308", "SC315", "SC319"})  # what is refused whatever the size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -21,8 +20,6 @@ CARRIED = (Role.NORM, Role.ACT, Role.DROP)
 CALLS = ("block", "use")
 COMMON = ("from", "repeat", "accept", *CARRIED)  # what any layer may say beside its op's attributes
 JOINS = ("add", "mul", "concat")
-_END_OF_PAIR = re.compile(r"[0-9]+\)?")  # of `kernel: (3, 3)`, which YAML reads as `(3` and `3)`; of `drop: 0,5`
-_BEGUN = re.compile(r".*\b(min|max)\(")  # of `min(W, 8)`, which YAML reads as `min(W` and `8)`
 _NAMES_LAYERS = (*JOINS, "crop", "resize", "unpool")  # ops whose main argument is no attribute
 
 
@@ -39,13 +36,20 @@ class Defaults:
 
 
 def op_key(body: Mapping) -> str | None:
-    """The key that says which op a body is: an op, a call, or norm/act/drop standing alone. None if there is none."""
+    """The key that says which op a body is: an op, a call, or norm/act/drop standing alone. None if there is none, as
+    where a word of another framework stands beside an `act` or a `pad`."""
     found = [key for key in body.entries if key in CALLS or (key in SPELLINGS and key not in CARRIED)]
     if len(found) > 1:  # `pad` is an op and an attribute of some
         found = [key for key in found if not any(key in _attributes(other) for other in found if other != key)] or found
-    if found:
-        return found[0]
-    return next((key for key in CARRIED if key in body.entries), None)
+    key = next((key for key in (*found, *CARRIED) if key in body.entries), None)
+    return None if key in ("pad", *CARRIED) and _is_beside_an_op(key, body) else key
+
+
+def _is_beside_an_op(key: str, body: Mapping) -> bool:
+    """Whether a body says more than the attributes of `key`, and what could be meant for these."""
+    own = tuple(_attributes(key))
+    others = (name for name in body.entries if name not in (key, *own, *COMMON))
+    return any(Meant("attribute", name, own).line() is None for name in others)
 
 
 def _classes(spelling: str) -> list[type[Op]]:
@@ -88,7 +92,8 @@ def _check_default(key: str, word: Scalar, node: Node, values: Values, rank: int
     """Refuse one default of an op; one that reads a layer's own `stride` or `channels` is left to the layer."""
     name, known = word.text, {*_attributes(key), *CARRIED}
     if name not in known:
-        help = Meant("attribute", name, tuple(known), node, otherwise=f"it has {', '.join(sorted(known))}")
+        otherwise = _owner(name) or f"it has {', '.join(sorted(known))}"
+        help = Meant("attribute", name, tuple(known), node, otherwise=otherwise)
         raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
     if any({"stride", "channels"} & names_in(scalar.text) for scalar in scalars(node)):
         return
@@ -164,20 +169,10 @@ def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Va
         if name == key or name in COMMON:
             continue
         with gathering(wrong):
-            _refuse_cut_expression(body, word)
             _refuse_attribute(op, key, word, node, free)
             given[name] = node, values
     stop_on(wrong)
     return given
-
-
-def _refuse_cut_expression(body: Mapping, word: Scalar) -> None:
-    """Refuse (SC001) the end of an expression at whose comma YAML ended a value: `min(W, 8)` in braces."""
-    values = [node for _, node in body.entries.values()]
-    before = values[list(body.entries).index(word.text) - 1]
-    if word.text.endswith(")") and isinstance(before, Scalar) and _BEGUN.match(before.text):
-        message = f"the comma ends `{before.text}` here"
-        raise fail("SC001", message, before.span, help=f'in quotes: `"{before.text}, {word.text}"`')
 
 
 def _refuse_attribute(op: type[Op], key: str, word: Scalar, node: Node, free: list[str]) -> None:
@@ -192,17 +187,26 @@ def _refuse_attribute(op: type[Op], key: str, word: Scalar, node: Node, free: li
         own = f"a layer of its own: `- {{{name}: ...}}`"
         inside = called("attribute", name, [*free, *COMMON, key], node, key)
         raise fail("SC011", message, word.span, help=f"{inside}, or {own}" if inside else own)
-    message = f"{key} has no attribute `{name}`"
-    if _END_OF_PAIR.fullmatch(name):
-        help = "two numbers are written `3x3` or `[3, 3]`, a decimal `0.5`"
-        raise fail("SC003", message, word.span, help=help)
+    if isinstance(node, Scalar) and not node.text and not node.quoted:
+        help = "it has no value; is the comma before it one too many?"
+        raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
     known = (*free, *COMMON, key)
-    raise fail("SC003", message, word.span, help=Meant("attribute", name, known, node, key, _listed(op)))
+    help = Meant("attribute", name, known, node, key, otherwise=_owner(name) or _listed(op))
+    raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
 
 
 def _listed(op: type[Op]) -> str:
     names = [name for name in op.model_fields if name != op.main]
     return f"it has {', '.join(names)}" if names else "it has none"
+
+
+def _owner(name: str) -> str | None:
+    """Which ops have an attribute that another one has not."""
+    owners = [key for key in SPELLINGS if name in _attributes(key)]
+    if owners and owners[0] in CARRIED:
+        kind = next(word for word, op in BY_KIND[owners[0]].items() if name in op.model_fields)
+        return f"it is said to the {owners[0]}: `{owners[0]}: {{{kind}: {{{name}: ...}}}}`"
+    return f"{', '.join(owners)} {'have' if len(owners) > 1 else 'has'} it" if owners else None
 
 
 def _values(op: type[Op], given: _Given, rank: int = 0, stride: tuple[int, ...] | None = None) -> dict[str, Any]:
@@ -246,9 +250,17 @@ def _build(op: type[Op], found: dict[str, Any], spans: MappingOf[str, Span], at:
         name = str(first["loc"][0])
         if first["type"] == "missing":
             word = found.get("kind") if op.spelling in CARRIED else None
-            help = f"`{op.spelling}: {{{word}: {{{name}: ...}}}}`" if word else f"`{name}: ...` here or in `defaults`"
+            here = f"`{name}: ...` here or in `defaults`{_without(op, name, found)}"
+            help = f"`{op.spelling}: {{{word}: {{{name}: ...}}}}`" if word else here
             raise fail("SC008", f"{word or op.spelling} needs `{name}`", at, help=help) from None
         raise _out_of_range(op, name, found.get(name), spans.get(name, at)) from None
+
+
+def _without(op: type[Op], name: str, found: MappingOf[str, Any]) -> str:
+    """The kind like an op's own that needs no `name`: `pool: global_avg` for `pool: avg` without a kernel."""
+    kinds = BY_KIND.get(op.spelling, {}).items()
+    like = next((kind for kind, other in kinds if found["kind"] in kind and name not in other.model_fields), None)
+    return f"; `{op.spelling}: {like}` needs none" if like else ""
 
 
 _LIMITS = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
@@ -286,6 +298,10 @@ def _read_carried_op(key: str, node: Node, defaults: Defaults, values: Values) -
 
 
 def _no_kind(key: str, word: Scalar) -> SegcompileError:
+    if not word.text:
+        return fail(
+            "SC012", "a value is missing here", word.span, help=f"`{key}: none`, or one of {', '.join(BY_KIND[key])}"
+        )
     if word.text == "none":
         return fail("SC011", f"`{key}: none` belongs in a layer; alone it does nothing", word.span, help="remove it")
     help = Meant(key, word.text, (*BY_KIND[key], "none"), otherwise=f"known: {', '.join(BY_KIND[key])}")

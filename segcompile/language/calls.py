@@ -7,13 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segcompile.language.attributes import CARRIED, COMMON
+from segcompile.language.channels import WORD as CHANNELS
 from segcompile.language.derive import Document, Locate, no_spec, read_document
 from segcompile.language.expressions import names_in
 from segcompile.language.items import list_under
+from segcompile.language.passing import as_text
 from segcompile.language.place import Origins, Place, origin, origins_of, parameter_origins, with_values
 from segcompile.language.ranges import written_out
 from segcompile.language.sections import Sections, check_overrides, read_sections
 from segcompile.language.values import is_written_whole, read_integer, read_integer_or_name
+from segcompile.language.words import called
 from segcompile.ops import Shape
 from segcompile.text.errors import Diagnostic, Findings, Label, Near, SegcompileError, fail, stop_on
 from segcompile.text.source import Mapping as MappingNode
@@ -51,9 +54,9 @@ class BlockCall:
     inside: Place
 
 
-def read_block(target: Scalar, body: MappingNode, place: Place, meant: Mapping[str, str]) -> BlockCall:
-    """The block that a body calls. `meant`: what `input` and `above` mean to the caller, as names that mean the same
-    inside. Raises SegcompileError (SC107, SC108, SC116)."""
+def find_block(target: Scalar, place: Place) -> tuple[Scalar, MappingNode]:
+    """The block that a call names, and the word that declares it. Raises SegcompileError: SC116 if there is none, SC108
+    inside of itself."""
     blocks = place.document.section("blocks")
     found = blocks.get(target.text) if blocks else None
     if blocks is None or not isinstance(found, MappingNode):
@@ -65,40 +68,51 @@ def read_block(target: Scalar, body: MappingNode, place: Place, meant: Mapping[s
         chain = " -> ".join((*place.blocks, target.text))
         help = "to stack a block, call it with `repeat`"
         raise fail("SC108", f"block `{target.text}` contains itself: {chain}", target.span, help=help)
-    written = _written(target, blocks.key(target.text), found, body)
+    return blocks.key(target.text), found
+
+
+def read_block(
+    target: Scalar, found: tuple[Scalar, MappingNode], body: MappingNode, place: Place, meant: Mapping[str, str]
+) -> BlockCall:
+    """A block that was `found`, as a body calls it. `meant`: what `input` and `above` mean to the caller, as names that
+    mean the same inside. Raises SegcompileError (SC107)."""
+    defaults, written = _defaults(found[1]), _written(target, *found, body)
     values: dict[str, int | str] = {}
     passed: dict[str, Node] = {}
     for number, (name, node) in enumerate(written.items()):
         own = replace(place, values={**place.defaults.values, **values}, passed=dict(passed))
-        if name not in body.entries:  # a default reads the arguments before it
-            _refuse_later(name, node, list(written)[number + 1 :])
+        default = defaults[name]
+        if default is not None:  # also one that every call overrides
+            _check_default(name, default, list(written)[number + 1 :], own, meant)
         value = _argument(node, place if name in body.entries else own, meant)
         if isinstance(value, int):
             values[name] = value
         else:
             passed[name] = value
-            values |= {name: value.text} if isinstance(value, Scalar) else {}
+            values[name] = as_text(value)
+    own = {name: value for name, value in place.defaults.values.items() if name != CHANNELS}  # the caller's
+    defaults = replace(place.defaults, values=own)
     inside = replace(
         place,
-        values={**place.defaults.values, **values},
+        values={**own, **values},
+        defaults=defaults,
         arguments={name: origins_of(node.span, place.origins) for name, node in written.items()},
         passed=passed,
         calls=(*place.calls, Label(target.span, f"in block `{target.text}`, called here")),
         blocks=(*place.blocks, target.text),
     )
-    return BlockCall(list_under(found, "layers"), values, inside)
+    return BlockCall(list_under(found[1], "layers"), values, inside)
 
 
 def _written(target: Scalar, declared: Scalar, block: MappingNode, body: MappingNode) -> dict[str, Node]:
     """The arguments of a block in their order, as the call says them, or else their defaults."""
-    args = block.get("args")
-    wanted = dict(map(_declared, args.items)) if isinstance(args, Sequence) else {}
+    args, wanted = block.get("args"), _defaults(block)
     given = {key: node for key, (_, node) in body.entries.items() if key not in ("block", "repeat", "from", "accept")}
     _refuse_carried("block", body, wanted)
     labels = [Label(args.span if args is not None else declared.span, "declared here")]
     for name in given:
         if name not in wanted:
-            help = Near(name, tuple(wanted), f"it has {', '.join(wanted)}" if wanted else "it has none")
+            help = _meant(name, given[name], target.text, wanted)
             message = f"block `{target.text}` has no argument `{name}`"
             raise fail("SC107", message, body.key(name).span, labels=labels, help=help)
     written = {name: given.get(name, default) for name, default in wanted.items()}
@@ -110,6 +124,21 @@ def _written(target: Scalar, declared: Scalar, block: MappingNode, body: Mapping
     return {name: node for name, node in written.items() if node is not None}
 
 
+def _meant(name: str, node: Node, block: str, wanted: Mapping[str, Node | None]) -> str | Near:
+    """The help for an argument that a block has not."""
+    if name in ("args", "params", "arguments", "kwargs"):
+        each = ", ".join(f"{word}: ..." for word, default in wanted.items() if default is None)
+        return f"the arguments stand beside the block's name: `{{block: {block}, {each}}}`"
+    listed = Near(name, tuple(wanted), f"it has {', '.join(wanted)}" if wanted else "it has none")
+    return called("attribute", name, ("repeat", "from"), node) or listed
+
+
+def _defaults(block: MappingNode) -> dict[str, Node | None]:
+    """The arguments of a block, and their defaults."""
+    args = block.get("args")
+    return dict(map(_declared, args.items)) if isinstance(args, Sequence) else {}
+
+
 def _declared(item: Node) -> tuple[str, Node | None]:
     """An argument and its default: `w`, `s: 1`."""
     if isinstance(item, MappingNode) and len(item.entries) == 1:
@@ -119,13 +148,17 @@ def _declared(item: Node) -> tuple[str, Node | None]:
     return item.text, None
 
 
-def _refuse_later(name: str, default: Node, later: list[str]) -> None:
-    """Refuse (SC101) a default that reads an argument behind its own."""
+def _check_default(name: str, default: Node, later: list[str], place: Place, meant: Mapping[str, str]) -> None:
+    """Refuse (SC101) a default that reads an argument behind its own, or a name that there is not."""
     for scalar in scalars(default):
         read = next((word for word in later if word in names_in(scalar.text)), None)
         if read is not None:
             message = f"`{read}` comes later: a default reads the arguments before it"
             raise fail("SC101", message, scalar.span, help=f"write `{read}` before `{name}`")
+    try:
+        _argument(default, place, meant)
+    except SegcompileError as error:  # other mistakes may come of what the call gives before it
+        stop_on([found for found in error.diagnostics if found.code.code == "SC101"])
 
 
 def _argument(node: Node, place: Place, meant: Mapping[str, str]) -> int | Scalar | Sequence:
@@ -207,7 +240,9 @@ class Library:
         if key not in self.documents:
             chooser = variant.span if variant is not None else target.span
             shown = _neighbour(path, place.document)
-            self.documents[key] = read_document(path, key[1], self.locate, Findings(), shown, chooser)
+            findings = Findings()
+            self.documents[key] = read_document(path, key[1], self.locate, findings, shown, chooser)
+            findings.stop_on_errors()
         return self.documents[key]
 
 

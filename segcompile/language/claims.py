@@ -13,7 +13,7 @@ from segcompile.language.expressions import Values
 from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.language.values import due_along, read_axes, read_each, read_integer, read_ratio, with_stride
-from segcompile.language.words import Meant
+from segcompile.language.words import Meant, called
 from segcompile.network.claims import Claim, Number, Sizes
 from segcompile.network.graph import Graph
 from segcompile.ops import AXIS_NAMES, SPELLINGS, Shape
@@ -161,7 +161,8 @@ def _all_said(
             if result is None and key.text == "output":  # the only one, unless a layer has that name
                 result = _only_output(key, graph)
             if result is None:
-                names.refuse(key.text, place, key.span, f"there is no layer `{key.text}` to claim this of")
+                help = called("claim", key.text, OF_NETWORKS, node) if isinstance(node, Scalar) else None
+                names.refuse(key.text, place, key.span, f"there is no layer `{key.text}` to claim this of", help)
             elif _is_none(node):
                 yield _Said(key.text, result, "", key.span, node)
             elif not isinstance(node, MappingNode):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segcompile.language.schema import validate
 from segcompile.language.variants import Choice, choose, variant_names
-from segcompile.text.errors import Findings, Label, SegcompileError, SourceText, Span, fail
+from segcompile.text.errors import Diagnostic, Findings, Label, SegcompileError, SourceText, Span, fail
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe, load
 
 VERSION = "1"
@@ -104,10 +104,12 @@ def read_document(
     chooser: Span | None = None,
 ) -> Document:
     """The document in `path`; messages call it `name`. `chooser`: where another spec chose the variant, or should have.
+    What is wrong with single values of it goes to `findings`.
 
     Raises SegcompileError for all that is wrong with its outline (SC0xx, SC110, SC5xx).
     """
     chain = _chain(path, name, Choice(variant, chooser), locate)
+    findings.diagnostics += [found for link in chain for found in link.wrong]
     steps: list[Step] = []
     for link in reversed(chain):
         edits = link.root.get("transform")
@@ -133,6 +135,7 @@ class _Link:
     path: Path
     variant: str | None
     root: Mapping
+    wrong: tuple[Diagnostic, ...]  # with its text
 
 
 def _chain(path: Path, name: str | None, choice: Choice, locate: Locate) -> list[_Link]:
@@ -141,12 +144,13 @@ def _chain(path: Path, name: str | None, choice: Choice, locate: Locate) -> list
     named: Label | None = None
     while True:
         root = _loaded(path, name, named)
+        wrong = root.wrong
         base = root.get("base")
         if base is None:
             _refuse_edits(root)
         if base is None or "variants" in root.entries:
             root = choose(root, choice)
-        chain.append(_Link(path, choice.variant, root))
+        chain.append(_Link(path, choice.variant, root, wrong))
         if base is None:
             return chain
         if not isinstance(base, Scalar):

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from segcompile.language.attributes import CALLS, JOINS, Read, read_carried, read_op
-from segcompile.language.calls import Library, SpecCall, read_block, read_target
+from segcompile.language.calls import Library, SpecCall, find_block, read_block, read_target
 from segcompile.language.channels import WORD, Channels, reads_channels
 from segcompile.language.expressions import filled_in, format_name
-from segcompile.language.items import body_op, list_under, split, turns
+from segcompile.language.items import body_op, list_under, refuse_loose, split, turns
 from segcompile.language.ledger import MAX_BRANCHES, MAX_LAYERS, Ledger
 from segcompile.language.names import LONGEST, Names
 from segcompile.language.passing import passed_into
@@ -88,26 +88,40 @@ class Expander:
     def _repeated(self, name: Scalar | None, body: Mapping, place: Place, above: str) -> str:
         """One layer, a stack of them, or none: that stands for what it would have read. `from` is where a stack starts,
         unless it says `{i}`."""
-        key = body_op(name, body)
+        blocks = place.document.section("blocks")
+        key = body_op(name, body, blocks.entries if blocks is not None else ())
+        if key in JOINS:
+            refuse_loose(key, body)
         start = body.get("from")
         if start is not None and key in JOINS:
             raise fail("SC011", f"`{key}` names its inputs itself", body.key("from").span, help=f"`{key}: [a, b]`")
         repeat = body.get("repeat")
-        times = read_natural(repeat, place.values) if repeat is not None else 1
-        if repeat is not None and times > MAX_LAYERS:
-            self.ledger.too_large(f"more than {MAX_LAYERS:,} layers", repeat.span)
+        own = isinstance(start, Scalar) and "i" in filled_in(start.text)
+        first = above
+        if repeat is not None and start is not None and not own:
+            reader = place.prefix + (name.text if name is not None else key)
+            first = self.names.read(start, place, reader, place.above or above)
+        times = self._times(repeat, place, "" if own or key in JOINS else first)
         if times > 1 and name is not None and "{" not in name.text:
             help = f'`"{name.text}{{i}}"`; i counts from 1'
             raise fail("SC103", f"`{name.text}` would be made {times} times", name.span, help=help)
-        own = isinstance(start, Scalar) and "i" in filled_in(start.text)
-        if times == 0 and start is not None and not own:
-            reader = place.prefix + (name.text if name is not None else key)
-            return self.names.read(start, place, reader, place.above or above)
+        if times == 0:
+            return first
         for i in range(1, times + 1):
             inside = place.where(body.span, i=i) if repeat is not None else place
             self.ledger.step((repeat or body).span)
             above = self._layer(key, name, body, inside, above, start if i == 1 or own else None)
         return above
+
+    def _times(self, repeat: Node | None, place: Place, first: str) -> int:
+        """How often a layer is made. `first`: the node that the first one reads; "" where that is not known yet, and
+        `channels` means nothing."""
+        if repeat is None:
+            return 1
+        times = read_natural(repeat, (self._with_channels(place, first, repeat) if first else place).values)
+        if times > MAX_LAYERS:
+            self.ledger.too_large(f"more than {MAX_LAYERS:,} layers", repeat.span)
+        return times
 
     # --- one layer -------------------------------------------------------------------------------------------------
 
@@ -117,7 +131,7 @@ class Expander:
         meant = place.above or above  # by `above`, also where the layer reads another
         above = self.names.read(start, place, reader, meant) if start is not None else above
         if key == "block":
-            return self._block(name, body, self._with_channels(place, above, body), above, meant)
+            return self._block(name, body, place, above, meant)
         if key == "use":
             return self._use(name, body, self._with_channels(place, above, body), above)
         span = name.span if name is not None else body.key(key).span
@@ -140,8 +154,6 @@ class Expander:
         if not reads_channels(*written):
             return place
         count = self.channels.of(source, self.nodes)
-        if count is None:  # the word stays unknown
-            return place
         defaults = replace(place.defaults, values={**place.defaults.values, WORD: count})
         return replace(place, values={**place.values, WORD: count}, defaults=defaults)
 
@@ -229,8 +241,10 @@ class Expander:
         """A block's layers: in a scope of their own if the call has a name, in the caller's if not. `meant`: what the
         word `above` means in the call."""
         target = read_target("block", body, place)
+        block = find_block(target, place)
         words = {"above": meant} | ({"input": place.input} if place.input else {})
-        call = read_block(target, body, place, {word: self.names.written(node) for word, node in words.items()})
+        counted = self._with_channels(place, above, body, block[1].get("args"))
+        call = read_block(target, block, body, counted, {w: self.names.written(node) for w, node in words.items()})
         if name is None:
             return self.expand_list(call.layers, call.inside.entered(above), above)
         absolute = self.names.declare(format_name(name, place.values), place, name.span)

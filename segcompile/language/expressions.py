@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from operator import eq, lt, ne
 
+from segcompile.language.words import called
 from segcompile.text.errors import Hint, Near, SegcompileError, fail
 from segcompile.text.source import Scalar, brief
 
@@ -29,8 +31,11 @@ _OF_TWO: Mapping[str, Callable[[int, int], int]] = {"min": min, "max": max}
 _LARGEST = 2**63
 _LONGEST = 200  # characters
 _DEEPEST = 20  # signs, powers and parentheses inside each other
-_UNITS = {"k": 1000, "px": 1, "pixels": 1}
-_WITH_UNIT = re.compile(rf"([0-9]{{1,9}})\s*({'|'.join(_UNITS)})")  # 100k steps
+_UNITS = {"k": 1000, "M": 10**6, "x": 1, "px": 1, "pixels": 1}
+_WITH_UNIT = re.compile(rf"([0-9]{{1,9}}(?:\.[0-9]{{1,9}})?)\s*({'|'.join(_UNITS)})")  # 100k steps
+_DECIMAL, _WORD = r"([0-9]{1,9}\.[0-9]{1,9})", r"([A-Za-z_]\w*)"
+_SHARE = re.compile(rf"{_DECIMAL}\s*\*?\s*{_WORD}|{_WORD}\s*\*\s*{_DECIMAL}")  # 1.5W, W * 0.25
+_FLAGS = {"yes": 1, "true": 1, "True": 1, "no": 0, "false": 0, "False": 0}
 _HELP = "an integer, or an expression of integers, parameters, + - * // % **, min, max, == != < and parentheses"
 _HELPS = {
     "/": "integers only: `//` divides and rounds down",
@@ -39,6 +44,20 @@ _HELPS = {
     "<": "`a <= b` is written `a < b + 1`",
     "=": "`a == b` is 1 where they are equal, and 0 where not",
     "!": "`a != b` is 1 where they differ, and 0 where not",
+    "^": "a power is written `a**b`",
+    "&": "`(a)*(b)` is 1 where both are",
+    "|": "`max(a, b)` is 1 where one of them is",
+}
+_OF_PYTHON = {
+    "and": "`(a)*(b)` is 1 where both are",
+    "or": "`max(a, b)` is 1 where one of them is",
+    "not": "`a == 0` is 1 where `a` is 0",
+    "if": "`(a == b)*x + (a != b)*y` is `x` where they are equal, and `y` where not",
+    "int": "`a//b` divides and rounds down",
+    "floor": "`a//b` divides and rounds down",
+    "ceil": "`-(-a//b)` divides and rounds up",
+    "round": "`(a + b//2)//b` divides and rounds",
+    "make_divisible": "`(a + 7)//8*8` is the next multiple of 8",
 }
 
 
@@ -97,11 +116,25 @@ class _Parser:
             if match is None:
                 start = end + len(text[end:]) - len(text[end:].lstrip())
                 message = f"`{text[start]}` has no place in an integer expression"
-                raise self._wrong(message, start, help=_HELPS.get(text[start], _HELP))
+                help = self._of_a_fraction() if text[start] == "." else _HELPS.get(text[start])
+                raise self._wrong(message, start, help=help or _HELP)
             end = match.end()
             token = match.group().strip()
             tokens.append((token, end - len(token)))
         return tokens
+
+    def _of_a_fraction(self) -> str:
+        """The help for a point: what a number with a unit is, or a share of a number."""
+        unit, share = _WITH_UNIT.fullmatch(self.text), _SHARE.fullmatch(self.text)
+        if unit is not None and unit[2] not in self.values:
+            return f"all its digits: `{Fraction(unit[1]) * _UNITS[unit[2]]}`"
+        if re.search(rf"{_WORD}\.{_WORD}", self.text):
+            return "no name has a point here; `channels` is how many enter the layer"
+        if share is None:
+            return "integers only: half of `W` is written `W//2`"
+        part, name = Fraction(share[1] or share[4]), share[2] or share[3]
+        many = "" if part.numerator == 1 else str(part.numerator)
+        return f"integers only: write `{many}{name}//{part.denominator}`, which rounds down"
 
     def parse(self) -> int:
         if not self.tokens:
@@ -111,7 +144,7 @@ class _Parser:
             token, start = self.tokens[self.at]
             if token == ",":
                 raise self._comma(start)
-            raise self._wrong(f"`{token}` is not expected here", start, len(token), _HELP)
+            raise self._wrong(f"`{token}` is not expected here", start, len(token), _OF_PYTHON.get(token, _HELP))
         return value
 
     def _peek(self) -> str | None:
@@ -229,9 +262,20 @@ class _Parser:
         span = self.scalar.part(start, len(name))
         if named is not None:
             message = f"`{name}` is `{brief(named)}` here, not an integer"
-            return fail("SC004", message, span, help="give it an integer, or correct the parameter that was meant")
+            help = f"write `{_FLAGS[named]}`" if named in _FLAGS else "give it an integer"
+            return fail("SC004", message, span, help=help)
+        if name in _OF_PYTHON:
+            return fail("SC104", f"`{name}` is no part of an expression", span, help=_OF_PYTHON[name])
+        return fail("SC101", f"`{name}` is not a parameter here", span, help=self._instead(name))
+
+    def _instead(self, name: str) -> str | Hint:
+        """The help for a name that means nothing."""
         unit = _WITH_UNIT.fullmatch(self.text)
+        if unit is not None:
+            return f"write `{Fraction(unit[1]) * _UNITS[unit[2]]}`"
+        if name == "channels":
+            return "it means those that enter a layer, or a call; of a join pass them on: `args: [before: channels]`"
         known = [word for word, value in self.values.items() if isinstance(value, int) and word.isidentifier()]
         listed = f"known here: {', '.join(sorted(known)[:20])}" if known else "add it to `params`"
-        help: str | Hint = f"write `{int(unit[1]) * _UNITS[unit[2]]}`" if unit else Near(name, tuple(known), listed)
-        return fail("SC101", f"`{name}` is not a parameter here", span, help=help)
+        own = called("value", name, known)
+        return own or Near(name, tuple(known), listed)

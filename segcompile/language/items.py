@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 
-from segcompile.language.attributes import CALLS, COMMON, JOINS, op_key
+from segcompile.language.attributes import CALLS, CARRIED, COMMON, JOINS, op_key
 from segcompile.language.expressions import Values
 from segcompile.language.passing import Passed, passed_on
 from segcompile.language.ranges import written_out
@@ -27,6 +28,8 @@ def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
         meant = Meant("op", item.text, OPS, otherwise=example) if isinstance(item, Scalar) else example
         raise fail(code, message, item.span, help=meant)
     if len(item.entries) > 1:
+        if _is_empty(next(iter(item.entries.values()))[1]):
+            _refuse_indentation(item)
         return None, item
     ((key, value),) = item.entries.values()
     if isinstance(value, Mapping) and key.text not in CALLS and (key.text not in SPELLINGS or op_key(value)):
@@ -34,10 +37,12 @@ def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
     if isinstance(value, Sequence) and (key.text not in SPELLINGS or _is_chain(key, value)):
         return key, value
     if key.text not in SPELLINGS and key.text not in (*CALLS, "drop"):
+        if called("op", key.text, OPS):  # the name of an op elsewhere: there is no name
+            raise fail("SC109", f"there is no op `{key.text}`", key.span, help=Meant("op", key.text, OPS, value))
         message = f"layer `{key.text}` is {describe(value)}; it must say an op"
         word = called("op", value.text, OPS) if isinstance(value, Scalar) else None
         other = Near(key.text, OPS, f"`{key.text}: {{conv: 64, kernel: 3}}`")
-        help = called("op", key.text, OPS, value) or word or other
+        help = word or other
         raise fail("SC109", message, value.span if isinstance(value, Scalar) and value.text else key.span, help=help)
     return None, item
 
@@ -47,32 +52,71 @@ def _is_chain(key: Scalar, value: Sequence) -> bool:
     return key.text not in JOINS and any(isinstance(item, Mapping) for item in value.items)
 
 
-def body_op(name: Scalar | None, body: Mapping) -> str:
-    """The key of a layer's body that says its op. Raises SegcompileError (SC011, SC012, SC109) if none does."""
+_MAIN = tuple(op for op in OPS if op not in (*CARRIED, "pad", "drop"))  # what a layer is for
+
+
+def body_op(name: Scalar | None, body: Mapping, blocks: Collection[str] = ()) -> str:
+    """The key of a layer's body that says its op. `blocks`: the spec's. Raises SegcompileError (SC011, SC012, SC109) if
+    none does."""
     key = op_key(body)
     if key is not None:
         return key
     if name is None:
         _refuse_indentation(body)
-    words = [word for word, _ in body.entries.values() if word.text not in _ATTRIBUTES and word.text not in COMMON]
-    known = (*_ATTRIBUTES, *OPS)
-    odd = [word for word in words if called("op", word.text, OPS) or not called("attribute", word.text, known)]
-    if not odd:
+    if "layers" in body.entries:
+        message = "a list of layers stands under `for`, or in a block"
+        help = "`for: {i: 1..2}` with `layers: [...]` repeats several; `repeat` is said to one layer"
+        raise fail("SC011", message, body.key("layers").span, help=help)
+    word, help = _meant_op(body, blocks)
+    if word is None and name is not None and name.text in blocks:
+        help = f"a block is called by `block`: `{name.text}: {{block: {name.text}, ...}}`"
+    if word is None:
         at = name if name is not None else next(iter(body.entries.values()))[0]
-        raise fail("SC012", f"`{at.text}` says no op", at.span, help="`name: {conv: 64, kernel: 3}`")
-    word = next((word for word in odd if called("op", word.text, OPS)), odd[0])
-    listed = f"ops: {', '.join(sorted(SPELLINGS))}"
-    help = Meant("op", word.text, OPS, body.get(word.text), otherwise=listed)
+        raise fail("SC012", f"`{at.text}` says no op", at.span, help=help)
     raise fail("SC109", f"there is no op `{word.text}`", word.span, help=help)
+
+
+def _meant_op(body: Mapping, blocks: Collection[str]) -> tuple[Scalar | None, str | Meant]:
+    """The word of a body that was to be its op, if there is one, and the help."""
+    words = [word for word, _ in body.entries.values() if word.text not in (*_ATTRIBUTES, *COMMON)]
+    for word in words:
+        if word.text in blocks:
+            return word, f"a block is called by `block`: `{{block: {word.text}, ...}}`"
+    for word in words:
+        if called("op", word.text, OPS):
+            return word, Meant("op", word.text, OPS, body.get(word.text))
+    for word in words:
+        ours = called("attribute", word.text, _MAIN, body.get(word.text))
+        if ours:  # `filters`, `scale_factor`
+            return word, ours
+    known = (*_ATTRIBUTES, *OPS)
+    odd = next((word for word in words if not called("attribute", word.text, known)), None)
+    if odd is None:
+        return None, "`name: {conv: 64, kernel: 3}`"
+    return odd, Meant("op", odd.text, OPS, body.get(odd.text), otherwise=f"ops: {', '.join(sorted(SPELLINGS))}")
+
+
+def _is_empty(value: Node) -> bool:
+    return isinstance(value, Scalar) and not value.text and not value.quoted
 
 
 def _refuse_indentation(item: Mapping) -> None:
     """`- conv1: {conv: 64}` with an attribute on the next line, beside the name instead of below it."""
     named = [key for key, value in item.entries.values() if isinstance(value, Mapping) and op_key(value)]
+    named = named or [key for key, value in list(item.entries.values())[:1] if _is_empty(value)]
     for key, _ in item.entries.values():
         if named and key is not named[0]:
             message = f"`{key.text}` stands beside layer `{named[0].text}`, not in it"
             raise fail("SC011", message, key.span, help="put it inside the braces, or indent it below the name")
+
+
+def refuse_loose(key: str, body: Mapping) -> None:
+    """Refuse (SC004) the inputs of a join without the brackets of a list: `{mul: a, b}`."""
+    main = body.entries[key][1]
+    loose = [word.text for word, value in body.entries.values() if _is_empty(value)]
+    if isinstance(main, Scalar) and loose:
+        message = f"`{key}` takes a list of layers, not {describe(main)}"
+        raise fail("SC004", message, main.span, help=f"`{key}: [{', '.join([main.text, *loose])}]`")
 
 
 def turns(item: Mapping, values: Values, passed: Passed, what: str) -> Iterator[dict[str, int | str]]:
@@ -85,6 +129,8 @@ def turns(item: Mapping, values: Values, passed: Passed, what: str) -> Iterator[
         at, help = item.key("for").span, "`for: {d: [0, 1, 2]}`"
         if isinstance(loop, Mapping):
             raise fail("SC012", "`for` needs a variable and its values", at, help=help)
+        if isinstance(loop, Scalar) and (match := _IN.fullmatch(loop.text)):
+            help = f"`for: {{{match[1]}: {match[2]}}}`"
         raise fail("SC004", f"`for` maps variables to their values, not {describe(loop)}", at, help=help)
     columns: dict[str, list[int | str]] = {}
     for key, node in loop.entries.values():
@@ -94,7 +140,7 @@ def turns(item: Mapping, values: Values, passed: Passed, what: str) -> Iterator[
         listed = written_out(passed_on(node, passed), values)
         if not isinstance(listed, Sequence):
             message = f"`{key.text}` runs over a list, not {describe(listed)}"
-            raise fail("SC004", message, listed.span, help=f"`for: {{{key.text}: [0, 1, 2]}}`, or `0..2`")
+            raise fail("SC004", message, listed.span, help=_as_a_list(key.text, listed))
         columns[key.text] = [read_integer_or_name(value, values) for value in listed.items]
         first = next(iter(columns))
         if len(columns[key.text]) != len(columns[first]):
@@ -102,6 +148,26 @@ def turns(item: Mapping, values: Values, passed: Passed, what: str) -> Iterator[
             raise fail("SC007", message, listed.span, help="several variables run side by side, one value each a turn")
     for index in range(len(next(iter(columns.values())))):
         yield {name: column[index] for name, column in columns.items()}
+
+
+_IN = re.compile(r"([A-Za-z_]\w*)\s+in\s+(.+)")  # `n in 1..3`, as Python has it
+_RANGE = re.compile(r"range\((?:([0-9]{1,6})\s*,\s*)?([0-9]{1,6})\)")
+_FROM_TO = re.compile(r"(\w+)\s*(?:-|:|\.\.\.|to)\s*(\w+)")  # `1-3`, `1:3`
+
+
+def _as_a_list(variable: str, written: Node) -> str:
+    """The help where a loop's values are no list."""
+    text = written.text if isinstance(written, Scalar) else ""
+    span = _FROM_TO.fullmatch(text)
+    counted = _RANGE.fullmatch(text)
+    if counted is not None:
+        first, last = counted[1] or "0", int(counted[2]) - 1
+        return f"`for: {{{variable}: {first}..{last}}}`: from the first to the last"
+    if span is not None:
+        return f"`for: {{{variable}: {span[1]}..{span[2]}}}`: from the first to the last"
+    if text.isalnum():
+        return f"`1..{text}` counts to it, and `[{text}]` is a list of one"
+    return f"`for: {{{variable}: [0, 1, 2]}}`, or `0..2`, from the first to the last"
 
 
 def list_under(mapping: Mapping, key: str) -> Sequence:

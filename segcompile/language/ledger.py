@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from segcompile.language.place import Place
@@ -18,6 +18,9 @@ class Stop(Exception):
     """Reading cannot go on: it is too large, or there are too many mistakes. The reason is in the findings."""
 
 
+_Cause = tuple[str, str, Span]
+
+
 @dataclass(slots=True)
 class Ledger:
     """The findings of one spec, and how much it has read and made."""
@@ -27,7 +30,12 @@ class Ledger:
     steps: int = 0
     layers: int = 0
     muted: frozenset[str] = frozenset()  # codes that would only follow from what is already known
+    cut: set[Span | None] = field(init=False)  # values of which YAML made two, which is told
     told: set[tuple[str, Span | None]] = field(default_factory=set)
+    causes: dict[_Cause, tuple[int, int]] = field(default_factory=dict)  # where each is told, and how many more have it
+
+    def __post_init__(self) -> None:
+        self.cut = {found.span for found in self.findings.diagnostics if found.code.code == "SC001"}
 
     def step(self, span: Span, count: int = 1) -> None:
         """Count what was read at `span`. Raises Stop."""
@@ -47,11 +55,39 @@ class Ledger:
         raise Stop
 
     def report(self, wrong: Iterable[Diagnostic], place: Place) -> None:
-        """Add what went wrong in a place, once for each text in the files however often it is read. Raises Stop."""
-        for found in wrong:
+        """Add what went wrong in a place, once for each text in the files however often it is read. What is the same
+        mistake of several calls is counted in a note. Raises Stop."""
+        for found in map(place.at_argument, wrong):
             self.failures += 1
-            if found.code.code not in self.muted and (found.code.code, found.span) not in self.told:
-                self.told.add((found.code.code, found.span))
+            once = found.code.code, found.span
+            if found.code.code in self.muted or once in self.told or found.span in self.cut:
+                continue
+            self.told.add(once)
+            cause = _cause(found)
+            if cause is not None and cause in self.causes:
+                self._count(*self.causes[cause], cause)
+            else:
                 self.findings.diagnostics.append(place.explained(found))
+            if cause is not None:
+                self.causes.setdefault(cause, (len(self.findings.diagnostics) - 1, 0))
             if len(self.told) >= MAX_ERRORS:
                 raise Stop
+
+    def _count(self, index: int, count: int, cause: _Cause) -> None:
+        """Say of what was told at `index` that one more call than `count` gives the same."""
+        self.causes[cause] = index, count + 1
+        told, more = (
+            self.findings.diagnostics[index],
+            "1 more call does" if count == 0 else f"{count + 1} more calls do",
+        )
+        notes = told.notes[: len(told.notes) - (count > 0)]
+        self.findings.diagnostics[index] = replace(told, notes=(*notes, f"{more} the same"))
+
+
+def _cause(found: Diagnostic) -> _Cause | None:
+    """What the calls of a block have in common that make the same mistake: what is said, and where the block is told
+    what it gets."""
+    span = found.span
+    declared = [label.span for label in found.labels if found.code.code == "SC107"]
+    read = [label.span for label in span.calls[-1:]] if span is not None else []
+    return next(((found.code.code, found.message, place) for place in (*read, *declared)), None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 
 from segcompile.language.place import Place
-from segcompile.language.words import like_a_name
+from segcompile.language.words import called, like_a_name
 from segcompile.network.graph import Gone, Graph, find_cycles, layer_of
 from segcompile.network.splice import Fragment
 from segcompile.text.errors import (
@@ -168,14 +168,32 @@ class Names:
         if self.helped > _HELPED:
             return None
         local = [word.removeprefix(place.prefix) for word in self.results]
-        few = f"known: {', '.join(local)}" if 0 < len(local) <= _FEW else None
-        return did_you_mean(name, [*local[-1000:], "input"]) or few
+        inside = next((word for word in reversed(local) if word.endswith(f".{name}")), None)
+        if inside is not None:
+            return f"`{inside}`: what is inside a block or a chain is called by both names"
+        return did_you_mean(name, [*local[-1000:], "input"]) or self._here(place)
 
-    def refuse(self, name: str, place: Place, span: Span, message: str) -> None:
-        """Raise SegcompileError (SC102) for a name that means nothing, unless what it meant could not be read."""
+    def _meant(self, name: str, place: Place) -> str | None:
+        """The help for a reference as other frameworks have it: by a number, or by what they call the input."""
+        if not name.lstrip("-").isdigit():
+            return called("layer", name, ("input",) if place.input else ())
+        listed = f"layer{name}"  # as a table calls its column
+        return (
+            f"write `{listed}`" if listed in self.results else "a layer is called by its name; `above` is the one above"
+        )
+
+    def _here(self, place: Place) -> str | None:
+        """The names of a scope, where these are few."""
+        own = [name.removeprefix(place.prefix) for name in self.results if name.startswith(place.prefix)]
+        own = [name for name in own if "." not in name]
+        return f"known here: {', '.join(own)}" if 0 < len(own) <= _FEW else None
+
+    def refuse(self, name: str, place: Place, span: Span, message: str, help: str | None = None) -> None:
+        """Raise SegcompileError (SC102) for a name that means nothing, unless what it meant could not be read. `help`:
+        what is known to be meant."""
         if not self.is_lost(name, place):
             gone = self.gone(name, place)
-            help = None if gone else self.nearest(name, place)
+            help = None if gone else help or self.nearest(name, place)
             raise fail("SC102", message, span, labels=gone, help=help)
 
     def is_lost(self, name: str, place: Place) -> bool:
@@ -194,6 +212,10 @@ class Names:
         if not self.open:
             return
         later = [(reference, self.find(reference.name, reference.place)) for reference in self.open]
+        unknown_yet = {
+            (reference.reader, reference.name) for reference in self.open
+        }  # which a layer elsewhere may have
+        reads = [read for read in reads if read not in unknown_yet]
         edges = [(reference.reader, layer_of(found)) for reference, found in later if found is not None]
         cycles = {name: cycle for cycle in find_cycles([*reads, *edges]) for name in cycle.members}
         told: set[object] = set()
@@ -209,7 +231,8 @@ class Names:
                 unknown: list[Diagnostic] = []
                 with gathering(unknown):
                     message = f"there is no layer `{brief(reference.name)}`"
-                    self.refuse(reference.name, reference.place, reference.span, message)
+                    help = self._meant(reference.name, reference.place)
+                    self.refuse(reference.name, reference.place, reference.span, message, help)
                 findings.diagnostics += [one.called(reference.place.calls) for one in unknown]
             elif cycle is not None and reference.reader in cycle.members:
                 if id(cycle) not in told:

@@ -9,7 +9,7 @@ from pathlib import Path
 from segcompile.language.attributes import Defaults
 from segcompile.language.derive import Document
 from segcompile.language.expressions import Values, format_name, names_in
-from segcompile.language.passing import Passed
+from segcompile.language.passing import Passed, read_here
 from segcompile.text.errors import Diagnostic, Label, Span
 from segcompile.text.source import Scalar
 
@@ -112,6 +112,14 @@ class Place:
             name: replace(span, values=set_elsewhere(span, known)) if files - {span.source} else span
             for name, span in found.items()
         }
+
+    def at_argument(self, found: Diagnostic) -> Diagnostic:
+        """What was found where an argument is read that is no integer (SC004), told where it is given."""
+        name = found.span.text if found.span is not None else ""
+        if found.span is None or found.code.code != "SC004" or name not in self.passed:
+            return found
+        given = self.passed[name].span
+        return replace(found, span=read_here(given, name, found.span))
 
     def explained(self, found: Diagnostic) -> Diagnostic:
         """What was found here, with the way to its place, and where another file sets a value that it reads."""

@@ -6,12 +6,13 @@ diagnostics at the user's keys.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from segcompile.language.words import Meant, like_a_name
+from segcompile.language.words import Meant, called, like_a_name
 from segcompile.ops import ALL_OPS, BY_KIND, Reads
 from segcompile.text.errors import MAX_ERRORS, Findings, Label, Span
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
@@ -152,12 +153,20 @@ def _check_arguments(root: Mapping, findings: Findings) -> None:
             findings.add("SC114", message, key.span, help="for example `C`")
     blocks = root.get("blocks")
     for block in (node for _, node in blocks.entries.values()) if isinstance(blocks, Mapping) else ():
-        args = block.get("args") if isinstance(block, Mapping) else None
+        args, before = block.get("args") if isinstance(block, Mapping) else None, dict[str, Span]()
         for item in args.items if isinstance(args, Sequence) else ():
             name = next(iter(item.entries.values()))[0] if isinstance(item, Mapping) else item
             if isinstance(name, Scalar) and name.text in reserved():
                 message = f"`{name.text}` cannot be an argument's name: it is a word of the language"
                 findings.add("SC114", message, name.span, help=f"for example `own_{name.text}`")
+            if isinstance(name, Scalar) and name.text in before:
+                labels = [Label(before[name.text], "first written here")]
+                findings.add("SC002", f"argument `{name.text}` is given twice", name.span, labels=labels, help=_KEEP)
+            if isinstance(name, Scalar):
+                before[name.text] = name.span
+
+
+_KEEP = "keep one of them"
 
 
 @cache
@@ -193,21 +202,44 @@ def _report(
         place = "spec" if len(path) == 1 else path[0]
         meant = Meant(place, key.text, tuple(known), node, otherwise=f"known: {', '.join(known)}")
         findings.add("SC003", f"there is no key `{key.text}` here", key.span, help=meant)
-    elif kind == "missing":
+    elif kind == "missing" and not _called_otherwise(root, path, str(loc[-1])):
         span = node.span if key is None else key.span
         findings.add("SC012", f"`{loc[-1]}` is missing", span, help=_MISSING.get(str(loc[-1])))
     elif kind == "string_too_long":
         findings.add("SC111", f"{describe(node)} is too long for {where}: {most} characters are the most", node.span)
     elif kind == "too_long":
         findings.add("SC111", f"{where} has more than {most} entries", key.span if key else node.span)
+    elif kind == "missing":
+        return  # the key that says it is told
     elif kind == "string_pattern_mismatch" and isinstance(node, Scalar):
         model = path == ["model"]
         pattern = "a-z, 0-9 and _" if model else "letters, digits and _"
-        help = like_a_name(node.text.lower(), "net") if model else like_a_name(node.text, "n")
+        help = like_a_name(node.text.lower(), "net") if model else _as_declared(node.text)
         findings.add("SC114", f"{describe(node)} cannot be a name: {pattern}, a letter first", node.span, help=help)
     else:
         expected = _EXPECTED.get(path[0] if path else "")
         findings.add("SC004", f"{where} cannot be {describe(node)}", node.span, help=expected)
+
+
+def _called_otherwise(root: Mapping, path: list[str], missing: str) -> bool:
+    """Whether a key that the spec misses is there under another framework's name: `name: net`."""
+    known = tuple(Spec.model_fields)
+    words = [word for word in root.entries if word not in known] if not path else []
+    return any((called("spec", word, (missing,)) or "").startswith(f"write `{missing}:") for word in words)
+
+
+_WITH_VALUE = re.compile(r"([A-Za-z_]\w*)\s*=\s*(\S+)")  # an argument as Python declares it
+_WITH_ARGUMENTS = re.compile(r"([A-Za-z_]\w*)\s*\((.*)\)")  # and a function
+
+
+def _as_declared(text: str) -> str:
+    """The help for what cannot be a name."""
+    value, function = _WITH_VALUE.fullmatch(text), _WITH_ARGUMENTS.fullmatch(text)
+    if value is not None:
+        return f"a default is written `{value[1]}: {value[2]}`"
+    if function is not None:
+        return f"`{function[1]}: {{args: [{function[2]}], layers: [...]}}`"
+    return like_a_name(text, "n")
 
 
 def _owner(path: list[str]) -> type[_Part]:

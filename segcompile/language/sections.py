@@ -6,12 +6,13 @@ read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segcompile.language.attributes import Defaults, read_defaults
 from segcompile.language.derive import Document
-from segcompile.language.expressions import Values
+from segcompile.language.expressions import Values, names_in
 from segcompile.language.items import list_under, only
 from segcompile.language.table import Table, read_table
 from segcompile.language.values import read_integer, read_positive, read_size
@@ -19,7 +20,7 @@ from segcompile.language.words import Meant
 from segcompile.ops import AXIS_NAMES, Shape
 from segcompile.text.errors import Diagnostic, Near, SourceText, Span, fail, gathering
 from segcompile.text.source import Mapping as MappingNode
-from segcompile.text.source import Node, describe
+from segcompile.text.source import Node, Scalar, describe
 
 _STAND_IN = 64  # the value of a parameter that could not be read, so that those who use it are not blamed
 
@@ -60,13 +61,25 @@ def read_parameters(root: MappingNode, given: Mapping[str, int], wrong: list[Dia
     """The value of every parameter, overridden by `given`; one may read those above it."""
     values: dict[str, int | str] = {}
     section = root.get("params")
-    for key, node in section.entries.values() if isinstance(section, MappingNode) else ():
+    entries = [*section.entries.values()] if isinstance(section, MappingNode) else []
+    for number, (key, node) in enumerate(entries):
         value = given.get(key.text, _STAND_IN)
         if key.text not in given:
             with gathering(wrong):
+                _refuse_later(key, node, {later.text for later, _ in entries[number:]} - values.keys())
                 value = read_integer(node, values)
         values[key.text] = value
     return values
+
+
+def _refuse_later(key: Scalar, node: Node, later: set[str]) -> None:
+    """Refuse (SC101) a parameter that reads itself, or one below it."""
+    read = min(later & names_in(node.text), default=None) if isinstance(node, Scalar) else None
+    if read is not None and isinstance(node, Scalar):
+        at = re.search(rf"\b{read}\b", node.text)
+        span = node.part(at.start(), len(read)) if at else node.span
+        message = f"`{read}` comes later: a parameter reads those above it"
+        raise fail("SC101", message, span, help=f"write `{read}` above `{key.text}`" if read != key.text else None)
 
 
 def check_overrides(document: Document, given: Mapping[str, Span]) -> None:

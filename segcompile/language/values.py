@@ -171,6 +171,8 @@ def read_size(node: Node, values: Values) -> tuple[Size, ...]:
 
 
 def _extent(node: Node, values: Values, due: str = "a positive integer or `any`") -> int | None:
+    if isinstance(node, Scalar) and node.text in (*_NO_VALUE, "None", "-1", "?", "dynamic", "variable"):
+        raise fail("SC004", f"{due} is due here, not {describe(node)}", node.span, help="any size is written `any`")
     return None if isinstance(node, Scalar) and node.text == "any" else read_positive(node, values, due)
 
 

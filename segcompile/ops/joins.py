@@ -36,7 +36,8 @@ class Join(Op):
         """The common size. Raises Refusal SC316 for a vector beside a feature map."""
         ranks = {len(shape.size) for shape in shapes}
         if len(ranks) > 1:
-            raise Refusal("SC316", "a vector cannot be joined with a feature map")
+            help = "a `conv` of kernel 1 behind a global pool, in the place of the `linear`, gives a map of one pixel"
+            raise Refusal("SC316", "a vector cannot be joined with a feature map", None, help)
         return tuple(self._common([shape.size[axis] for shape in shapes]) for axis in range(ranks.pop()))
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:

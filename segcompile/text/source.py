@@ -7,8 +7,8 @@ stays text until the place where it stands says what it must be. The only YAML i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from segcompile.text.errors import Label, SegcompileError, SourceText, Span, fail
+from segcompile.text.errors import MAX_ERRORS, Diagnostic, Label, SegcompileError, SourceText, Span, fail, finding
+from segcompile.text.slips import Cut, cut_call, cut_number, without_space
+from segcompile.text.syntax import syntax_error
 
 MAX_BYTES = 2 * 1024 * 1024  # 20,000 layers, the most of an expansion, written out with three attributes have 1 MB
 MAX_VALUES = 200_000  # and 180,000 keys and values; what takes many seconds to read is no spec
@@ -30,24 +32,7 @@ _NOT_TEXT = re.compile(  # control characters, YAML's other line breaks, half ch
 )
 _NO_CHARACTER = re.compile(r"\\U(?!0010|000[0-9a-fA-F])[0-9a-fA-F]{8}")  # an escape beyond Unicode
 
-# What the parser says -> what it means to someone who writes a spec, and what to do.
-_PROBLEMS: tuple[tuple[str, str, str | None], ...] = (
-    ("found character '\\t'", "a tab cannot stand here", "indent and separate with spaces"),
-    ("found character '", "`{0}` cannot start a value", "put the value in quotes"),
-    ("mapping values are not allowed", "a `:` cannot stand here", "is a quote or a line's indentation missing?"),
-    ("could not find expected ':'", "this has no `:` and no value", None),
-    ("expected ',' or ']'", "a `,` or `]` is missing before this", None),
-    ("expected ',' or '}'", "a `,` or `}}` is missing before this", None),
-    ("expected <block end>", "this belongs to nothing above it", "indent it like its neighbours"),
-)
 _SAY_ONCE = "say it once with `params`, `defaults` or `blocks`"
-_STARTS = {
-    "while scanning a simple key": "the key starts here",
-    "while parsing a flow sequence": "the list starts here",
-    "while parsing a flow mapping": "the mapping starts here",
-    "while parsing a block collection": "the list starts here",
-    "while parsing a block mapping": "the mapping starts here",
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,10 +61,12 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapping:
-    """A mapping in the order written; keys are unique."""
+    """A mapping in the order written; keys are unique. `wrong`, of a whole document: what YAML took otherwise than was
+    meant (SC001); it stands in it as it was meant."""
 
     entries: dict[str, tuple[Scalar, Node]]
     span: Span
+    wrong: tuple[Diagnostic, ...] = ()
 
     def get(self, key: str) -> Node | None:
         """The value under `key`, or None."""
@@ -177,10 +164,11 @@ def parse(text: str, name: str, named: Label | None = None) -> Mapping:
     if long is not None:
         span = _span_of(source, text, long)
         raise fail("SC111", f"more than {MAX_WORD:,} characters without a space", span, help="is it a spec?")
+    composer = _Composer(source, text)
     try:
-        root = _Composer(source, text).document()
+        root = composer.document()
     except MarkedYAMLError as error:
-        raise _syntax(source, error) from None
+        raise syntax_error(source, error) from None
     except (YAMLError, ValueError, OverflowError) as error:
         escape = _NO_CHARACTER.search(text)  # the one thing that the parser reports without a place
         if escape is not None:
@@ -192,34 +180,12 @@ def parse(text: str, name: str, named: Label | None = None) -> Mapping:
         raise fail(
             "SC004", f"a spec is a mapping, not {describe(root)}", root.span, help="it starts with `segcompile: 1`"
         )
-    return root
+    return replace(root, wrong=tuple(composer.wrong))
 
 
 def _span_of(source: SourceText, text: str, match: re.Match[str]) -> Span:
     before = _LINE_BREAK.split(text[: match.start()])
     return Span(source, len(before), len(before[-1]) + 1, len(match[0]))
-
-
-def _syntax(source: SourceText, error: MarkedYAMLError) -> SegcompileError:
-    """The parser's error in the words of a spec, at the place to mend."""
-    problem = " ".join(str(error.problem or error.context or "not YAML").split())
-    context = " ".join(str(error.context or "").split())
-    place = _at(source, error.problem_mark or error.context_mark)
-    start = _at(source, error.context_mark) if error.context_mark else place
-    if context.endswith("quoted scalar") and problem.startswith("found unexpected"):
-        return fail("SC001", "this quote is never closed", start)
-    labels = [Label(start, _STARTS[context])] if context in _STARTS and str(start) != str(place) else []
-    for beginning, message, help in _PROBLEMS:
-        if problem.startswith(beginning):
-            character = problem.removeprefix(beginning)[:1]
-            if beginning.startswith("could not"):  # noticed only where the next line starts
-                place, labels = start, []
-            return fail("SC001", message.format(character), place, labels=labels, help=help)
-    return fail("SC001", problem, place, labels=labels)
-
-
-def _at(source: SourceText, mark: Any) -> Span:
-    return Span(source, mark.line + 1, mark.column + 1, 1) if mark else Span(source, 1, 1, 1)
 
 
 class _Composer:
@@ -228,6 +194,8 @@ class _Composer:
     def __init__(self, source: SourceText, text: str) -> None:
         self.source = source
         self.values = 0
+        self.wrong: list[Diagnostic] = []
+        self.cut: set[Span] = set()  # values that were put together again
         self.events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
 
     def document(self) -> Node | None:
@@ -277,6 +245,8 @@ class _Composer:
             if type(event).__name__ == "SequenceEndEvent":
                 return Sequence(tuple(items), span)
             items.append(self._node(event, depth + 1))
+            whole = self._whole(items[-2], items[-1], cut_call) if len(items) > 1 else None
+            items[-2:] = [whole] if whole is not None else items[-2:]
         raise fail("SC001", "this list has no end", span)
 
     def _mapping(self, span: Span, depth: int) -> Mapping:
@@ -295,5 +265,51 @@ class _Composer:
                 raise fail(
                     "SC002", f"{describe(key)} is given twice", key.span, labels=[first], help="keep one of them"
                 )
-            entries[key.text] = (key, self._node(next(self.events), depth + 1))
+            value = self._node(next(self.events), depth + 1)
+            if _is_nothing(value):
+                key, value = self._run_on(key, value)
+                before = next(reversed(entries.values()), None)
+                whole = self._whole(before[1], key, cut_call, cut_number) if before is not None else None
+                if before is not None and whole is not None:
+                    entries[before[0].text] = before[0], whole
+                    continue
+            entries[key.text] = (key, value)
         raise fail("SC001", "this mapping has no end", span)
+
+    def _whole(self, before: Node, after: Node, *looks: Callable[[str, int, str, str], Cut | None]) -> Node | None:
+        """The value of which YAML made two at a comma that was meant to be within it, as in `{conv: min(W, 8)}`, which
+        is told. `after`: what came to stand alone. `looks`: what they make of it. None where the two are two."""
+        if not isinstance(after, Scalar) or (isinstance(before, Scalar) and before.quoted) or after.quoted:
+            return None
+        span = before.span
+        if span in self.cut and span.line == after.span.line and after.span.column < span.column + span.length:
+            return before
+        line = span.source.lines[span.line - 1]
+        found = (look(line, span.column - 1, before.text, after.text) for look in looks if isinstance(before, Scalar))
+        cut = next((cut for cut in found if cut is not None), None)
+        if cut is None or not isinstance(before, Scalar):
+            return None
+        span = replace(span, length=len(cut.whole))
+        self.cut.add(span)
+        if cut.help is not None:
+            self._tell(f"the comma ends `{brief(before.text)}` here", span, cut.help)
+        parts = tuple(Scalar(text, span) for text in cut.meant)
+        return parts[0] if len(parts) == 1 else Sequence(parts, span)
+
+    def _run_on(self, key: Scalar, value: Node) -> tuple[Scalar, Node]:
+        """The key and the value of `conv:64`, which is one word to YAML, and told so."""
+        parts = without_space(key.text) if not key.quoted else None
+        if parts is None:
+            return key, value
+        self._tell(f"`{brief(key.text)}` has no space behind its `:`", key.span, f"write `{brief(': '.join(parts))}`")
+        at = len(parts[0])
+        return Scalar(parts[0], key.part(0, at)), Scalar(parts[1], key.part(at + 1, len(parts[1])))
+
+    def _tell(self, message: str, span: Span, help: str) -> None:
+        self.wrong.append(finding("SC001", message, span, help=help))
+        if len(self.wrong) == MAX_ERRORS:
+            raise SegcompileError(self.wrong)
+
+
+def _is_nothing(node: Node) -> bool:
+    return isinstance(node, Scalar) and not node.text and not node.quoted

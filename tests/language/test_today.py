@@ -274,13 +274,44 @@ def test_nothing_else_is_called_channels(tmp_path: Path, text: str, message: str
     assert [found.message for found in caught.value.diagnostics] == [message]
 
 
-def test_channels_of_what_does_not_fit_are_unknown(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("wrong", "told"), [
+    (("a: {conv: 6}", "b: {add: [a, [{conv: 5}]]}"), "SC301 b: the inputs differ in channels: 6 and 5"),
+    (("b: {cnv: 6}",), "SC109 there is no op `cnv`"),
+    (("b: {conv: 6, from: a}",), "SC102 there is no layer `a`"),
+    (("b: {conv: 6, groups: 4}",), "SC308 b: 3 input channels cannot be split into 4 groups"),
+])  # fmt: skip
+def test_who_reads_the_channels_of_what_does_not_fit_is_not_blamed(
+    tmp_path: Path, wrong: tuple[str, ...], told: str
+) -> None:
     path = tmp_path / "net.yaml"
-    path.write_text(HEAD + layers("a: {conv: 6}", "b: {add: [a, [{conv: 5}]]}", "c: {conv: channels}"))
+    text = "blocks: {unit: {args: [w, before: channels], layers: [{conv: w, groups: channels}]}}\n"
+    path.write_text(HEAD + text + layers(*wrong, "c: {conv: channels}", "d: {block: unit, w: channels//2}"))
     with pytest.raises(SegcompileError) as caught:
         compile_spec(path, Findings())
-    (found,) = caught.value.diagnostics
-    assert (found.code.code, found.message) == ("SC101", "`channels` is not a parameter here")
+    assert [f"{found.code.code} {found.message}" for found in caught.value.diagnostics] == [told]
+
+
+def test_a_default_and_a_repeat_read_the_channels_that_enter(tmp_path: Path) -> None:
+    """Also where the call does not say the word, and of each call its own."""
+    text = "blocks:\n  outer: {args: [w], layers: [{block: unit, w: w}]}\n"
+    text += "  unit:\n    args: [w, before: channels, half: before//2]\n    layers:\n"
+    text += "      - tap:  {conv: half, kernel: 1, repeat: channels != half}\n"
+    text += "      - wide: {conv: w, kernel: 1, from: tap, repeat: w != channels}\n"
+    text += "      - out:  {add: [above, input], repeat: half == before}\n"
+    found = flat(tmp_path, text + layers("a: {conv: W}", "x: {block: unit, w: W}", "y: {block: outer, w: 9}"))
+    assert found == [
+        "a: {conv: 8, kernel: 3, pad: 1}", "x_tap: {conv: 4, kernel: 1}", "x_wide: {conv: 8, kernel: 1}",
+        "y_tap: {conv: 4, kernel: 1}", "y_wide: {conv: 9, kernel: 1}",
+    ]  # fmt: skip
+
+
+def test_the_channels_of_a_call_mean_nothing_in_the_block(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    text = 'blocks: {unit: {args: [w], layers: [{for: {i: 1..channels}, layers: ["c{i}": {conv: w}]}]}}\n'
+    path.write_text(HEAD + text + layers("a: {block: unit, w: channels}"))
+    with pytest.raises(SegcompileError) as caught:
+        compile_spec(path, Findings())
+    assert [found.message for found in caught.value.diagnostics] == ["`channels` is not a parameter here"]
 
 
 def test_input_and_above_are_passed_as_what_they_mean_to_the_caller(tmp_path: Path) -> None:

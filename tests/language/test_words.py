@@ -23,6 +23,9 @@ from segcompile.text.source import Mapping, Node, Scalar, Sequence
 FIELDS = {name for op in ALL_OPS for name in op.model_fields}
 KNOWN = {
     "op": {*SPELLINGS, *CALLS},
+    "value": {"channels"},
+    "layer": {"input"},
+    "resize": {"..."},
     "attribute": {*FIELDS, *COMMON, *SPELLINGS},
     "pad": {"same", "0"},
     "norm": {*BY_KIND["norm"], "none"},

@@ -145,7 +145,7 @@ class Expander:
         place = self._with_channels(place, inputs[0] if inputs else above, body, place.defaults.by_op.get(key))
         read = read_op(key, body, place.defaults, place.values, place.rank, factor)
         carried = read_carried(key, body, place.defaults, place.values)
-        _check_arity(key, read.op, inputs, body)
+        _check_arity(key, read.op, inputs, body.entries[key][1])
         origin = Origin(place.at(span), place.each_at(read.spans), bool(written))
         return self._append(GraphNode(absolute, read.op, inputs, absolute, origin), carried, place)
 
@@ -330,10 +330,13 @@ def _names(item: Node) -> bool:
     return isinstance(item, Mapping) and "for" in item.entries and "name" in item.entries
 
 
-def _check_arity(key: str, op: Op, inputs: tuple[str, ...], body: Mapping) -> None:
+def _check_arity(key: str, op: Op, inputs: tuple[str, ...], main: Node) -> None:
     if len(inputs) > MAX_BRANCHES:
         message = f"{key} joins {len(inputs):,} layers; {MAX_BRANCHES:,} is the most"
-        raise fail("SC111", message, body.entries[key][1].span, help="join a part of them at a time")
+        raise fail("SC111", message, main.span, help="join a part of them at a time")
     if key in JOINS and len(inputs) < op.least_inputs:
         message = f"{key} joins at least {op.least_inputs} layers, not {len(inputs)}"
-        raise fail("SC204", message, body.entries[key][1].span, help=f"`{key}: [a, b]`")
+        items = main.items if isinstance(main, Sequence) else ()
+        looped = any(isinstance(item, Mapping) and "for" in item.entries for item in items)
+        help = "a loop without turns names none: `a..b` is empty where b < a" if looped else f"`{key}: [a, b]`"
+        raise fail("SC204", message, main.span, help=help)

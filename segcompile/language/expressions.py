@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from operator import eq, lt, ne
 
+from segcompile.language.schema import reserved
 from segcompile.language.words import called
 from segcompile.text.errors import Hint, Near, SegcompileError, fail
 from segcompile.text.source import Scalar, brief
@@ -266,6 +267,8 @@ class _Parser:
             return fail("SC004", message, span, help=help)
         if name in _OF_PYTHON:
             return fail("SC104", f"`{name}` is no part of an expression", span, help=_OF_PYTHON[name])
+        if name in reserved() - {"channels", "stride"}:
+            return fail("SC004", f"an integer is due here, not the word `{name}`", span, help=_HELP)
         return fail("SC101", f"`{name}` is not a parameter here", span, help=self._instead(name))
 
     def _instead(self, name: str) -> str | Hint:
@@ -274,7 +277,7 @@ class _Parser:
         if unit is not None:
             return f"write `{Fraction(unit[1]) * _UNITS[unit[2]]}`"
         if name == "channels":
-            return "it means those that enter a layer, or a call; of a join pass them on: `args: [before: channels]`"
+            return "how many enter a layer is not known here; a block hands them on by `args: [before: channels]`"
         known = [word for word, value in self.values.items() if isinstance(value, int) and word.isidentifier()]
         listed = f"known here: {', '.join(sorted(known)[:20])}" if known else "add it to `params`"
         own = called("value", name, known)

@@ -9,6 +9,7 @@ from segcompile.language.attributes import CALLS, CARRIED, COMMON, JOINS, op_key
 from segcompile.language.expressions import Values
 from segcompile.language.passing import Passed, passed_on
 from segcompile.language.ranges import written_out
+from segcompile.language.schema import reserved
 from segcompile.language.values import read_integer_or_name
 from segcompile.language.words import Meant, called
 from segcompile.ops import ALL_OPS, SPELLINGS
@@ -134,9 +135,9 @@ def turns(item: Mapping, values: Values, passed: Passed, what: str) -> Iterator[
         raise fail("SC004", f"`for` maps variables to their values, not {describe(loop)}", at, help=help)
     columns: dict[str, list[int | str]] = {}
     for key, node in loop.entries.values():
-        if key.text == "channels":
-            message = "`channels` cannot be a loop's variable: in a layer it is how many channels enter"
-            raise fail("SC114", message, key.span, help="for example `c`")
+        if key.text in reserved():
+            message = f"`{key.text}` cannot be a loop's variable: it is a word of the language"
+            raise fail("SC114", message, key.span, help=f"for example `{key.text[0]}`")
         listed = written_out(passed_on(node, passed), values)
         if not isinstance(listed, Sequence):
             message = f"`{key.text}` runs over a list, not {describe(listed)}"

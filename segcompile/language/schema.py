@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segcompile.language.words import Meant, called, like_a_name
-from segcompile.ops import ALL_OPS, BY_KIND, Reads
+from segcompile.ops import ALL_OPS, BY_KIND, Init, Reads
 from segcompile.text.errors import MAX_ERRORS, Findings, Label, Span
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
 
@@ -151,13 +151,15 @@ def _check_arguments(root: Mapping, findings: Findings) -> None:
         if key.text == "channels":
             message = "`channels` cannot be a parameter's name: in a layer it is how many channels enter"
             findings.add("SC114", message, key.span, help="for example `C`")
-    blocks = root.get("blocks")
+    blocks, named = root.get("blocks"), root.get("variants")
+    variants = {item.text for item in named.items if isinstance(item, Scalar)} if isinstance(named, Sequence) else set()
     for block in (node for _, node in blocks.entries.values()) if isinstance(blocks, Mapping) else ():
         args, before = block.get("args") if isinstance(block, Mapping) else None, dict[str, Span]()
         for item in args.items if isinstance(args, Sequence) else ():
             name = next(iter(item.entries.values()))[0] if isinstance(item, Mapping) else item
-            if isinstance(name, Scalar) and name.text in reserved():
-                message = f"`{name.text}` cannot be an argument's name: it is a word of the language"
+            if isinstance(name, Scalar) and (name.text in reserved() or name.text in variants):
+                what = "a variant" if name.text in variants else "a word of the language"
+                message = f"`{name.text}` cannot be an argument's name: it is {what}"
                 findings.add("SC114", message, name.span, help=f"for example `own_{name.text}`")
             if isinstance(name, Scalar) and name.text in before:
                 labels = [Label(before[name.text], "first written here")]
@@ -173,6 +175,7 @@ _KEEP = "keep one of them"
 def reserved() -> frozenset[str]:
     """The words that stand for values somewhere in a layer, or for what enters it."""
     found = {"accept", "input", "above", "network", "channels", "stride", "none", "any", "same", "causal"}
+    found |= {"block", "use", "from", "repeat", "for", *get_args(Init.model_fields["scheme"].annotation)}
     found |= {"yes", "no", "true", "false", *(kind for kinds in BY_KIND.values() for kind in kinds)}
     fields = (field for op in ALL_OPS for name, field in op.model_fields.items() if op.reads(name) is Reads.WORD)
     return frozenset(found.union(*(get_args(field.annotation) for field in fields)))

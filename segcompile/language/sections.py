@@ -76,8 +76,8 @@ def _refuse_later(key: Scalar, node: Node, later: set[str]) -> None:
     """Refuse (SC101) a parameter that reads itself, or one below it."""
     read = min(later & names_in(node.text), default=None) if isinstance(node, Scalar) else None
     if read is not None and isinstance(node, Scalar):
-        at = re.search(rf"\b{read}\b", node.text)
-        span = node.part(at.start(), len(read)) if at else node.span
+        at = next(match.start() for match in re.finditer(r"[A-Za-z_][A-Za-z0-9_]*", node.text) if match[0] == read)
+        span = node.part(at, len(read))
         message = f"`{read}` comes later: a parameter reads those above it"
         raise fail("SC101", message, span, help=f"write `{read}` above `{key.text}`" if read != key.text else None)
 

@@ -160,6 +160,7 @@ CODES: dict[str, Code] = _table(
     ("SC506", "transform-no-op", _WARNING),
     ("SC507", "not-dilatable"),
     ("SC508", "overhanging-window", _WARNING),
+    ("SC509", "read-once", _WARNING),
     ("SC601", "unknown-backend"),
     ("SC602", "plugin-failed"),
     ("SC603", "api-version"),

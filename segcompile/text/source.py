@@ -48,7 +48,7 @@ class Scalar:
         start += self.quoted
         if start + length > self.span.length:
             return self.span
-        return Span(self.span.source, self.span.line, self.span.column + start, max(1, length))
+        return replace(self.span, column=self.span.column + start, length=max(1, length))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from segcompile.text.report import render_text
 FOLDER = Path(__file__).parents[1] / "data" / "invalid"
 SPECS = sorted(FOLDER.glob("*.yaml"))
 VARIANT = {
+    "SC114_argument_like_a_variant": "small",
     "SC114_layer_called_like_a_variant": "small",
     "SC012_variant_without_value": "small",
     "SC110_unknown": "huge",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from segcompile.network.graph import Graph
 from segcompile.network.selector import Selector
 from segcompile.network.splice import revised
-from segcompile.passes.edited import Change, Edited
+from segcompile.passes.edited import Change, Edited, Layer
 from segcompile.passes.edits.selection import layers_of
-from segcompile.text.errors import CODES, Diagnostic, Span
+from segcompile.text.errors import CODES, Diagnostic, Label, Span
 
 Changes = tuple[tuple[Selector, Change, tuple[str, ...], Span], ...]  # whose, how, what is said anew, and where
 
@@ -17,7 +20,7 @@ def change(changes: Changes, graph: Graph, base: Graph) -> Edited:
     was computed from what is: a kernel that was `2*stride` does not follow the stride.
 
     Raises SegcompileError: SC502, SC003 for an attribute that none of the layers has, SC004 for a wrong value. Says
-    where nothing changes (SC506).
+    where nothing changes (SC506), and where a value stays that followed from the old stride (SC509).
     """
     findings: list[Diagnostic] = []
     for selector, changed, words, span in changes:
@@ -27,5 +30,17 @@ def change(changes: Changes, graph: Graph, base: Graph) -> Edited:
             named = " and ".join(f"`{word}`" for word in words)
             message = f"this changes nothing: {named} of `{selector.text}` has this value already"
             findings.append(Diagnostic(CODES["SC506"], message, span, hint="remove it"))
+        findings += _left(before, words, span) if after != before else ()
         graph = revised(graph, {layer[0].layer: layer for layer in after})
     return Edited(graph, tuple(findings))
+
+
+def _left(before: list[Layer], words: tuple[str, ...], span: Span) -> Iterator[Diagnostic]:
+    """SC509 for the first of some layers that get another stride and keep what was reckoned from the old one."""
+    for node, *_ in before if "stride" in words else ():
+        for name, at in node.origin.attributes.items():
+            if name not in (*words, "stride") and re.search(r"\bstride\b", at.text):
+                message = f"`{name}` of `{node.layer}` stays as it is: its `{at.text}` was reckoned from the old stride"
+                help = f"say it anew beside the stride: `{name}: {at.text}`"
+                yield Diagnostic(CODES["SC509"], message, span, (Label(at, "read once, here"),), help)
+                return

@@ -77,6 +77,8 @@ class Compiled:
 def find_spec(spec: str) -> Path:
     """The file that `spec` names: a path, or a bundled spec. Raises SegcompileError (SC009)."""
     path = Path(spec)
+    if path.suffix and path.name == spec and path.stem in bundled() and not path.exists():
+        raise fail("SC009", f"there is no file `{spec}`", help=f"the bundled spec is called `{path.stem}`")
     if path.suffix or len(spec) > 255 or path.exists():
         return path
     known = bundled()

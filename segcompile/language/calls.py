@@ -72,36 +72,52 @@ def find_block(target: Scalar, place: Place) -> tuple[Scalar, MappingNode]:
 
 
 def read_block(
-    target: Scalar, found: tuple[Scalar, MappingNode], body: MappingNode, place: Place, meant: Mapping[str, str]
+    target: Scalar,
+    found: tuple[Scalar, MappingNode],
+    body: MappingNode,
+    place: Place,
+    meant: Mapping[str, str],
+    entering: str,
 ) -> BlockCall:
     """A block that was `found`, as a body calls it. `meant`: what `input` and `above` mean to the caller, as names that
-    mean the same inside. Raises SegcompileError (SC107)."""
-    defaults, written = _defaults(found[1]), _written(target, *found, body)
-    values: dict[str, int | str] = {}
-    passed: dict[str, Node] = {}
-    for number, (name, node) in enumerate(written.items()):
-        own = replace(place, values={**place.defaults.values, **values}, passed=dict(passed))
-        default = defaults[name]
-        if default is not None:  # also one that every call overrides
-            _check_default(name, default, list(written)[number + 1 :], own, meant)
-        value = _argument(node, place if name in body.entries else own, meant)
-        if isinstance(value, int):
-            values[name] = value
-        else:
-            passed[name] = value
-            values[name] = as_text(value)
-    own = {name: value for name, value in place.defaults.values.items() if name != CHANNELS}  # the caller's
-    defaults = replace(place.defaults, values=own)
+    mean the same inside; in a default both are `entering`, what enters the block. Raises SegcompileError (SC107)."""
+    written = _written(target, *found, body)
+    arguments = _arguments(written, _defaults(found[1]), body, place, meant, entering)
+    values = {name: value if isinstance(value, int) else as_text(value) for name, value in arguments.items()}
+    parameters = {name: value for name, value in place.defaults.values.items() if name != CHANNELS}
     inside = replace(
         place,
-        values={**own, **values},
-        defaults=defaults,
+        values={**parameters, **values},
+        defaults=replace(place.defaults, values=parameters),
         arguments={name: origins_of(node.span, place.origins) for name, node in written.items()},
-        passed=passed,
+        passed={name: value for name, value in arguments.items() if not isinstance(value, int)},
         calls=(*place.calls, Label(target.span, f"in block `{target.text}`, called here")),
         blocks=(*place.blocks, target.text),
     )
     return BlockCall(list_under(found[1], "layers"), values, inside)
+
+
+def _arguments(
+    written: Mapping[str, Node],
+    defaults: Mapping[str, Node | None],
+    body: MappingNode,
+    place: Place,
+    meant: Mapping[str, str],
+    entering: str,
+) -> dict[str, int | Scalar | Sequence]:
+    """The value of each argument, in their order: a default reads those before it. One that every call overrides is
+    looked at, too."""
+    found: dict[str, int | Scalar | Sequence] = {}
+    inside = dict.fromkeys(("input", "above"), entering)
+    for number, (name, node) in enumerate(written.items()):
+        before = {word: value if isinstance(value, int) else as_text(value) for word, value in found.items()}
+        passed = {word: value for word, value in found.items() if not isinstance(value, int)}
+        own = replace(place, values={**place.defaults.values, **before}, passed=passed)
+        default = defaults[name]
+        if default is not None:
+            _check_default(name, default, list(written)[number + 1 :], own, inside)
+        found[name] = _argument(node, place, meant) if name in body.entries else _argument(node, own, inside)
+    return found
 
 
 def _written(target: Scalar, declared: Scalar, block: MappingNode, body: MappingNode) -> dict[str, Node]:

@@ -244,7 +244,8 @@ class Expander:
         block = find_block(target, place)
         words = {"above": meant} | ({"input": place.input} if place.input else {})
         counted = self._with_channels(place, above, body, block[1].get("args"))
-        call = read_block(target, block, body, counted, {w: self.names.written(node) for w, node in words.items()})
+        meant_here = {word: self.names.written(node) for word, node in words.items()}
+        call = read_block(target, block, body, counted, meant_here, self.names.written(above))
         if name is None:
             return self.expand_list(call.layers, call.inside.entered(above), above)
         absolute = self.names.declare(format_name(name, place.values), place, name.span)

@@ -159,9 +159,10 @@ class Names:
 
     def nearest(self, name: str, place: Place) -> str | None:
         """The help for an unknown name: a near one, as it would be written in this place, or all of a few."""
-        if name == "input" and place.above:
-            start = _as_written(place.above, place)
-            return f"the network has several inputs, which have names; this branch starts from `{start}`"
+        if name == "input":
+            named = ", ".join(f"`{known}`" for known in self.inputs)
+            start = f"; this branch starts from `{_as_written(place.above, place)}`" if place.above else ""
+            return f"the network has several inputs, which have names: {named}{start}"
         if name.startswith("network."):
             return f"the network's inputs: {', '.join(f'`network.{known}`' for known in self.inputs)}"
         self.helped += 1

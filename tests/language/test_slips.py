@@ -12,6 +12,7 @@ from segcompile.text.errors import Diagnostic, Findings, SegcompileError
 
 ROOT = Path(__file__).parents[2]
 SPEC = (ROOT / "tests/data/valid/lraspp_mobilenet_v3.yaml").read_text()
+N5 = '"b{n}": {block: inverted, k: 5, e: 120'
 STEM, LAST, FINE = "conv: 16, kernel: 3", "conv: 960, act: silu", "resize: b4, mode: bilinear"
 DEPTH, B4, NORM = "groups: channels", "act: relu, se: 1, s: 2", "norm: {batch: {eps: 1e-3, momentum: 0.01}}"
 PROJECT, RESIDUAL, GATE = "args: [k, e, w,", "repeat: (s == 1)*(w == before)", "mul: [input, gate]"
@@ -90,8 +91,8 @@ SLIPS = [
     ("for: {n: 5..6}", "for: n in 5..6", "SC004", "«for»: n in", "`for: {n: 5..6}`"),
     ("for: {n: 8..10, e", "for: {n: 10..8, e", "SC007", "e: «[»200", "one value each a turn"),
     ("for: {n: 5..6}", "repeat: 2", "SC011", "«layers»: [\"b{n}\": {block: inverted, k: 5, e: 120", "`for: {i: 1..2}`"),
-    ('"b{n}": {block: inverted, k: 5, e: 120', "b: {block: inverted, k: 5, e: 120", "SC103", "[«b»: {", "loop's variable"),
-    ('"b{n}": {block: inverted, k: 5, e: 120', "b{n}: {block: inverted", "SC001", "[b«{»n}", "in quotes: `\"b{n}\"`"),
+    (N5, "b: {block: inverted, k: 5, e: 120", "SC103", "[«b»: {", "loop's variable"),
+    (N5, "b{n}: {block: inverted", "SC001", "[b«{»n}", "in quotes: `\"b{n}\"`"),
     ("b7:   {block: inverted,", "b7:   {block: inverted, repeat: 2,", "SC103", "«b7»:   {", '`"b7{i}"`'),
     (f"- last: {{{LAST}}}", f"- last: {{{LAST}}}\n  - last: {{{LAST}}}", "SC103", "}\n  - «last»: {c", "another name"),
     # references and joins
@@ -99,7 +100,7 @@ SLIPS = [
     (GATE, "mul: input, gate", "SC004", "mul: «input», gate", "`mul: [input, gate]`"),
     (GATE, "mul: [input, gate], align: center_crop", "SC313", "align: «center_crop»", "without `align`"),
     (GATE, "concat: [input, gate]", "SC302", "«out»: {concat", "`resize: b4.depth` behind `gate.conv2`"),
-    ("conv: w, norm: none, bias: yes, act: sigmoid", "linear: w, act: sigmoid", "SC316", "«out»: {mul", "`conv` of ker"),
+    ("conv: w, norm: none, bias: yes, act: sigmoid", "linear: w, act: sigmoid", "SC316", "«out»: {mul", "`conv`"),
     (", repeat: (s == 1)*(w == before)", "", "SC301", "«out»:     {add", "a 1x1 convolution"),
     ("yes, from: b4", "yes, from: b3", "SC302", "«score»: {add", "a crop"),
     ("yes, from: b4", "yes, from: project", "SC102", "from: «project»", "`b15.project`"),
@@ -115,7 +116,7 @@ SLIPS = [
     (LAST, "conv:960, act: silu", "SC001", "«conv:960»", "write `conv: 960`"),
     ("- last: {", "-last: {", "SC001", "  «-»last: {", "a space is due behind the `-`"),
     ("  - last: {", "\t- last: {", "SC001", "«\t»- last: {", "with spaces"),
-    (f"- last: {{{LAST}}}", "- last:\n    conv: 960\n    act: silu", "SC011", "«conv»: 960\n    act", "indent it below"),
+    (f"- last: {{{LAST}}}", "- last:\n    conv: 960\n    act: silu", "SC011", "«conv»: 960\n    act", "indent it"),
     (f"- last: {{{LAST}}}", "- last: conv: 960", "SC001", "last: conv«:» 960", "in braces: `last: {conv: 960}`"),
 ]  # fmt: skip
 
@@ -141,7 +142,9 @@ def test_the_spec_without_a_slip_holds(tmp_path: Path) -> None:
     assert errors(tmp_path, SPEC) == []
 
 
-@pytest.mark.parametrize(("said", "typed", "code", "marked", "help"), SLIPS, ids=[f"{row[2]} {row[1]}" for row in SLIPS])
+@pytest.mark.parametrize(
+    ("said", "typed", "code", "marked", "help"), SLIPS, ids=[f"{row[2]} {row[1]}" for row in SLIPS]
+)
 def test_a_slip_is_told_once_at_its_place_with_the_remedy(
     said: str, typed: str, code: str, marked: str, help: str, tmp_path: Path
 ) -> None:

@@ -324,3 +324,22 @@ def test_input_and_above_are_passed_as_what_they_mean_to_the_caller(tmp_path: Pa
         "b_own_c: {conv: 4, kernel: 3, pad: 1, from: b_d}", "b_own_out: {concat: [a, b_e, b_d, b_own_c]}",
         "z_c: {conv: 4, kernel: 3, pad: 1}", "z_out: {concat: [input, b_own_out, b_own_out, z_c]}",
     ]  # fmt: skip
+
+
+def test_in_a_default_input_is_what_enters_the_block(tmp_path: Path) -> None:
+    text = "blocks:\n  unit: {args: [w, of: input, all: [above, of]], layers: [c: {conv: w}, {concat: [c, of]}, "
+    text += "{concat: all}]}\n" + layers("a: {conv: W}", "b: {conv: 4}", "x: {block: unit, w: 5, from: a}",
+                                         "y: {block: unit, w: 6, of: input}")  # fmt: skip
+    assert flat(tmp_path, text)[1:] == [
+        "x_concat2: {concat: [a, a]}", "y_concat2: {concat: [x_concat2, input]}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["relu", "stride", "same", "he", "input", "channels"])
+def test_no_loop_variable_is_called_like_a_word(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(HEAD + layers(f'for: {{{name}: 1..2}}\n    layers: ["c{{{name}}}": {{conv: 8}}]'))
+    with pytest.raises(SegcompileError) as caught:
+        compile_spec(path, Findings())
+    message = f"`{name}` cannot be a loop's variable: it is a word of the language"
+    assert [found.message for found in caught.value.diagnostics] == [message]

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from segcompile.language.expressions import Values, names_in
+from segcompile.language.owners import CARRIED, attributes_of, classes, listed, owner, without
 from segcompile.language.values import ALONG_AXES, READERS, read_option, read_word, with_stride
 from segcompile.language.words import Meant, called
 from segcompile.network.graph import Role
@@ -16,7 +17,6 @@ from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
 from segcompile.text.errors import Diagnostic, SegcompileError, Span, fail, gathering, stop_on
 from segcompile.text.source import Mapping, Node, Scalar, describe, scalars
 
-CARRIED = (Role.NORM, Role.ACT, Role.DROP)
 CALLS = ("block", "use")
 COMMON = ("from", "repeat", "accept", *CARRIED)  # what any layer may say beside its op's attributes
 JOINS = ("add", "mul", "concat")
@@ -40,25 +40,18 @@ def op_key(body: Mapping) -> str | None:
     where a word of another framework stands beside an `act` or a `pad`."""
     found = [key for key in body.entries if key in CALLS or (key in SPELLINGS and key not in CARRIED)]
     if len(found) > 1:  # `pad` is an op and an attribute of some
-        found = [key for key in found if not any(key in _attributes(other) for other in found if other != key)] or found
+        found = [
+            key for key in found if not any(key in attributes_of(other) for other in found if other != key)
+        ] or found
     key = next((key for key in (*found, *CARRIED) if key in body.entries), None)
     return None if key in ("pad", *CARRIED) and _is_beside_an_op(key, body) else key
 
 
 def _is_beside_an_op(key: str, body: Mapping) -> bool:
     """Whether a body says more than the attributes of `key`, and what could be meant for these."""
-    own = tuple(_attributes(key))
+    own = tuple(attributes_of(key))
     others = (name for name in body.entries if name not in (key, *own, *COMMON))
     return any(Meant("attribute", name, own).line() is None for name in others)
-
-
-def _classes(spelling: str) -> list[type[Op]]:
-    return [BY_SPELLING[spelling]] if spelling in BY_SPELLING else list(BY_KIND.get(spelling, {}).values())
-
-
-def _attributes(spelling: str) -> set[str]:
-    """What a layer or the defaults may say of an op beside its main argument."""
-    return {name for op in _classes(spelling) for name in op.model_fields if name != op.main}
 
 
 def read_defaults(
@@ -90,9 +83,9 @@ def _of_an_op(key: Scalar, attributes: Node) -> Mapping:
 
 def _check_default(key: str, word: Scalar, node: Node, values: Values, rank: int) -> None:
     """Refuse one default of an op; one that reads a layer's own `stride` or `channels` is left to the layer."""
-    name, known = word.text, {*_attributes(key), *CARRIED}
+    name, known = word.text, {*attributes_of(key), *CARRIED}
     if name not in known:
-        otherwise = _owner(name) or f"it has {', '.join(sorted(known))}"
+        otherwise = owner(name) or f"it has {', '.join(sorted(known))}"
         help = Meant("attribute", name, tuple(known), node, otherwise=otherwise)
         raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
     if any({"stride", "channels"} & names_in(scalar.text) for scalar in scalars(node)):
@@ -101,7 +94,7 @@ def _check_default(key: str, word: Scalar, node: Node, values: Values, rank: int
         if not _is_none(node):
             _read_carried_op(name, node, Defaults(), values)
         return
-    op = next(op for op in _classes(key) if name in op.model_fields)
+    op = next(op for op in classes(key) if name in op.model_fields)
     if name == op.main:  # each layer says it itself
         return
     value = _value(op, name, node, values, rank)
@@ -188,25 +181,11 @@ def _refuse_attribute(op: type[Op], key: str, word: Scalar, node: Node, free: li
         inside = called("attribute", name, [*free, *COMMON, key], node, key)
         raise fail("SC011", message, word.span, help=f"{inside}, or {own}" if inside else own)
     if isinstance(node, Scalar) and not node.text and not node.quoted:
-        help = "it has no value; is the comma before it one too many?"
-        raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
+        stray = "it has no value; is the comma before it one too many?"
+        raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=stray)
     known = (*free, *COMMON, key)
-    help = Meant("attribute", name, known, node, key, otherwise=_owner(name) or _listed(op))
-    raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=help)
-
-
-def _listed(op: type[Op]) -> str:
-    names = [name for name in op.model_fields if name != op.main]
-    return f"it has {', '.join(names)}" if names else "it has none"
-
-
-def _owner(name: str) -> str | None:
-    """Which ops have an attribute that another one has not."""
-    owners = [key for key in SPELLINGS if name in _attributes(key)]
-    if owners and owners[0] in CARRIED:
-        kind = next(word for word, op in BY_KIND[owners[0]].items() if name in op.model_fields)
-        return f"it is said to the {owners[0]}: `{owners[0]}: {{{kind}: {{{name}: ...}}}}`"
-    return f"{', '.join(owners)} {'have' if len(owners) > 1 else 'has'} it" if owners else None
+    meant = Meant("attribute", name, known, node, key, otherwise=owner(name) or listed(op))
+    raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=meant)
 
 
 def _values(op: type[Op], given: _Given, rank: int = 0, stride: tuple[int, ...] | None = None) -> dict[str, Any]:
@@ -250,17 +229,10 @@ def _build(op: type[Op], found: dict[str, Any], spans: MappingOf[str, Span], at:
         name = str(first["loc"][0])
         if first["type"] == "missing":
             word = found.get("kind") if op.spelling in CARRIED else None
-            here = f"`{name}: ...` here or in `defaults`{_without(op, name, found)}"
+            here = f"`{name}: ...` here or in `defaults`{without(op, name, found)}"
             help = f"`{op.spelling}: {{{word}: {{{name}: ...}}}}`" if word else here
             raise fail("SC008", f"{word or op.spelling} needs `{name}`", at, help=help) from None
         raise _out_of_range(op, name, found.get(name), spans.get(name, at)) from None
-
-
-def _without(op: type[Op], name: str, found: MappingOf[str, Any]) -> str:
-    """The kind like an op's own that needs no `name`: `pool: global_avg` for `pool: avg` without a kernel."""
-    kinds = BY_KIND.get(op.spelling, {}).items()
-    like = next((kind for kind, other in kinds if found["kind"] in kind and name not in other.model_fields), None)
-    return f"; `{op.spelling}: {like}` needs none" if like else ""
 
 
 _LIMITS = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))

@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segcompile.language.attributes import CARRIED, COMMON
+from segcompile.language.attributes import COMMON
 from segcompile.language.channels import WORD as CHANNELS
 from segcompile.language.derive import Document, Locate, no_spec, read_document
 from segcompile.language.expressions import names_in
 from segcompile.language.items import list_under
+from segcompile.language.owners import CARRIED
 from segcompile.language.passing import as_text
 from segcompile.language.place import Origins, Place, origin, origins_of, parameter_origins, with_values
 from segcompile.language.ranges import written_out

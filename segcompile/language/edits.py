@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from segcompile.language.attributes import CARRIED, change_carried, change_op, changeable
+from segcompile.language.attributes import change_carried, change_op, changeable
 from segcompile.language.expander import carried_node
 from segcompile.language.items import list_under, only
 from segcompile.language.ledger import Ledger
+from segcompile.language.owners import CARRIED
 from segcompile.language.place import Place
 from segcompile.language.words import Meant
 from segcompile.network.graph import Graph, Node, Origin, Role, enclosing

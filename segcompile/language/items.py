@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from segcompile.language.attributes import CALLS, CARRIED, COMMON, JOINS, op_key
+from segcompile.language.attributes import CALLS, COMMON, JOINS, op_key
 from segcompile.language.expressions import Values
+from segcompile.language.owners import CARRIED
 from segcompile.language.passing import Passed, passed_on
 from segcompile.language.ranges import written_out
 from segcompile.language.schema import reserved
@@ -66,8 +67,8 @@ def body_op(name: Scalar | None, body: Mapping, blocks: Collection[str] = ()) ->
         _refuse_indentation(body)
     if "layers" in body.entries:
         message = "a list of layers stands under `for`, or in a block"
-        help = "`for: {i: 1..2}` with `layers: [...]` repeats several; `repeat` is said to one layer"
-        raise fail("SC011", message, body.key("layers").span, help=help)
+        several = "`for: {i: 1..2}` with `layers: [...]` repeats several; `repeat` is said to one layer"
+        raise fail("SC011", message, body.key("layers").span, help=several)
     word, help = _meant_op(body, blocks)
     if word is None and name is not None and name.text in blocks:
         help = f"a block is called by `block`: `{name.text}: {{block: {name.text}, ...}}`"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, get_args
 
 from segcompile.language.acceptances import WARNINGS
-from segcompile.language.attributes import CALLS, CARRIED, JOINS
+from segcompile.language.attributes import CALLS, JOINS
 from segcompile.language.json_values import (
     ATOM,
     NAME,
@@ -22,6 +22,7 @@ from segcompile.language.json_values import (
     within,
     words,
 )
+from segcompile.language.owners import CARRIED
 from segcompile.language.table import PAPER_NAMES
 from segcompile.language.write import default
 from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS, Dropout, Op, Reads, kinds

@@ -148,7 +148,7 @@ def errors(bench: Any, own: str) -> list[str]:
         ("claims: {count: {crop: none}}", ["SC502 this drops nothing: no `count` of the network is inherited"]),
         ("input: {size: 96}\nclaims: {up: {size: none}}", ["SC502 this drops nothing: no `size` of `up` is inherited"]),
         ("transform: [remove: [fc]]\nclaims: {a: none}", ["SC502 this drops nothing: no claim of `a` is inherited"]),
-        ('claims: {parameters: "none"}', ["SC101 `none` is not a parameter here"]),
+        ('claims: {parameters: "none"}', ["SC004 an integer is due here, not the word `none`"]),
     ],
 )
 def test_a_none_that_drops_nothing_is_an_error(bench: Any, own: str, told: list[str]) -> None:

@@ -139,7 +139,8 @@ def test_no_layer_can_take_the_name_of_a_builtin_that_a_class_uses(folders: dict
     for folder in folders.values():
         classes = [node for node in ast.parse((folder / "model.py").read_text()).body if isinstance(node, ast.ClassDef)]
         used = {node.id for found in classes for node in ast.walk(found) if isinstance(node, ast.Name)}
-        assert used & {*dir(builtins)} <= RESERVED[backend].NAMES
+        known = {*dir(builtins)} - {"_"}  # which doctests leave among them
+        assert used & known <= RESERVED[backend].NAMES
 
 
 def test_a_layer_called_float(tmp_path: Path) -> None:

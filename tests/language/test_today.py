@@ -248,6 +248,11 @@ def test_channels_are_those_that_enter_a_layer_or_a_call(tmp_path: Path) -> None
     ]  # fmt: skip
 
 
+def test_an_unpool_keeps_the_channels(tmp_path: Path) -> None:
+    text = layers("a: {conv: W}", "p: {pool: max, kernel: 2}", "u: {unpool: p}", "b: {conv: 2channels, kernel: 1}")
+    assert flat(tmp_path, text)[-2:] == ["u: {unpool: p}", "b: {conv: 16, kernel: 1}"]
+
+
 def test_defaults_read_the_channels_of_each_layer(tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
     head = HEAD.replace("pad: same}}", 'pad: same, groups: "1 + (channels == 8)*7"}}')

@@ -80,16 +80,9 @@ OF_JAX_IN_SHORT = {
 LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
 # Whose models take seconds to make, or are a ResNet-50 with some layers more, which is tried itself.
 DEEP = (
-    "deeplabv3_r101",
-    "deeplabv3plus",
-    "fcn_r50",
-    "fpn",
-    "hdc_duc",
-    "hrnet",
-    "resnet101",
-    "resnet152",
-    "u2net",
-)
+    "attention_unet", "deeplabv3_r101", "deeplabv3plus", "denseaspp121", "espnetv2", "fcdensenet103",
+    "fcn_r50", "fpn", "hdc_duc", "hrnet", "resnet101", "resnet152", "u2net",
+)  # fmt: skip
 _POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm, Softmax)
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",

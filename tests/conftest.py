@@ -47,7 +47,7 @@ from segcompile.ops import (
 )
 from segcompile.testing.cases import specs
 from segcompile.testing.fields import mask, probes
-from segcompile.testing.networks import every_layer, sized, slim
+from segcompile.testing.networks import every_layer, sized, slim, thin
 from segcompile.text.errors import Findings
 
 # What nohup or a shell in the background has ignored would be ignored in the programs that tests stop, too.
@@ -80,8 +80,8 @@ OF_JAX_IN_SHORT = {
 LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
 # Whose models take seconds to make, or are a ResNet-50 with some layers more, which is tried itself.
 DEEP = (
-    "attention_unet", "deeplabv3_r101", "deeplabv3plus", "denseaspp121", "espnetv2", "fcdensenet103",
-    "fcn_r50", "fpn", "hdc_duc", "hrnet", "resnet101", "resnet152", "u2net",
+    "attention_unet", "deeplabv3_r101", "deeplabv3plus", "denseaspp121", "enet", "erfnet", "espnetv2",
+    "fcdensenet103", "fcn_r50", "fpn", "hdc_duc", "hrnet", "nnunet2d", "resnet101", "resnet152", "u2net",
 )  # fmt: skip
 _POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm, Softmax)
 _LINEAR = (
@@ -378,7 +378,7 @@ def nets() -> SimpleNamespace:
     """The functions and constants of this file, for tests in any folder."""
     sys.dont_write_bytecode = True
     functions: list[Callable[..., Any]] = [
-        compiled, slim, skeleton, mixed, sized, every_layer, source_of, load, imported, emitted,
+        compiled, slim, thin, skeleton, mixed, sized, every_layer, source_of, load, imported, emitted,
         measure, measured_cells, check_fields, work,
     ]  # fmt: skip
     values = {"root": ROOT, "batch_norm": BatchNorm}

@@ -27,15 +27,15 @@ ONE_IMAGE = [case.name for case in specs() if case.name not in CLASSIFIERS and l
 
 
 def of_any_size(nets: SimpleNamespace, name: str, folder: Path) -> tuple[Graph, Sizes]:
-    """A bundled spec for images of any size, with two channels, and the sizes that it takes. (Claims of a size are
-    false of it.)"""
+    """A bundled spec for images of any size, with two channels if it takes so few, and the sizes that it takes. (Claims
+    of a size are false of it.)"""
     for path in bundled().values():
         text = path.read_text(encoding="utf-8")
         text = text if path.stem in CLASSIFIERS else SIZE.sub(r"\1any}", text)
         (folder / path.name).write_text(text, encoding="utf-8")
     spec, _, variant = name.partition(" ")
     found = compile_spec(folder / f"{spec}.yaml", Findings(), variant=variant.strip("()") or None)
-    return nets.slim(found.graph), found.sizes
+    return nets.thin(found.graph), found.sizes
 
 
 def dimension(name: str, sizes: AxisSizes | None, graph: Graph) -> tuple[Any, list[int]]:
@@ -65,15 +65,16 @@ def test_a_bundled_spec_is_exported_with_dynamic_height_and_width(
     from segcompile_torch import BACKEND
 
     graph, (height, width) = of_any_size(nets, name, tmp_path)
+    (channels,) = (shape.channels for shape in graph.inputs.values())
     model = nets.load(BACKEND.emit(request_of(graph)).files["model.py"]).Net().eval()
     (rows, heights), (columns, widths) = (
         dimension(name, axis, graph) for name, axis in (("height", height), ("width", width))
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's own
-        image = torch.randn(1, 2, heights[0], widths[1])
+        image = torch.randn(1, channels, heights[0], widths[1])
         program = torch.export.export(model, (image,), dynamic_shapes=({2: rows, 3: columns},)).module()
     for size in zip(heights, reversed(widths), strict=True):
-        image = torch.randn(1, 2, *size)
+        image = torch.randn(1, channels, *size)
         for found, expected in zip(heads(program(image)), heads(model(image)), strict=True):
             assert found.equal(expected)

@@ -23,7 +23,11 @@ from segcompile.text.errors import Findings
 
 SIZE = re.compile(r"((?:input|color|hha): +\{(?:channels: \w+, )?size: )(?:\d+|\[\d+, \d+\])\}")
 CLASSIFIERS = ("alexnet", "googlenet", "vgg16")  # their size is that of their weights
-ONE_IMAGE = [case.name for case in specs() if case.name not in CLASSIFIERS and len(case.request.graph.inputs) == 1]
+ONE_IMAGE = [
+    case.name
+    for case in specs()
+    if case.name not in CLASSIFIERS and len(case.request.graph.inputs) == 1 and case.request.graph.rank == 2
+]
 
 
 def of_any_size(nets: SimpleNamespace, name: str, folder: Path) -> tuple[Graph, Sizes]:
@@ -41,14 +45,21 @@ def of_any_size(nets: SimpleNamespace, name: str, folder: Path) -> tuple[Graph, 
 def dimension(name: str, sizes: AxisSizes | None, graph: Graph) -> tuple[Any, list[int]]:
     """What torch.export calls the legal sizes of an axis, all of one residue, and three of them.
 
-    With a pool that rounds up, those at which no stride rounds: PyTorch 2.13 cannot prove its own guards for others.
+    With a pool that rounds up, or a join that cuts, those at which no stride rounds: PyTorch 2.13 cannot prove its own
+    guards for others.
     """
     assert sizes is not None
-    rounds_up = any(isinstance(node.op, Pool) and node.op.round == "ceil" for node in graph.nodes)
-    legal = sizes.exact if rounds_up and sizes.exact is not None else sizes.legal
-    step, start = legal.modulus, legal.nearest(40)[1]
-    assert start is not None and len(legal.residues) in (1, step)
-    step = step if len(legal.residues) == 1 else 1
+    guarded = any(
+        (isinstance(node.op, Pool) and node.op.round == "ceil") or (node.op.joins and node.op.align != "none")
+        for node in graph.nodes
+    )
+    legal = sizes.exact if guarded and sizes.exact is not None else sizes.legal
+    step, start = (
+        legal.modulus,
+        legal.nearest(72)[1],
+    )  # behind five strides 2 pixels, for PyTorch takes 1 for a constant
+    assert start is not None
+    step = 1 if len(legal.residues) == step else step
     turns = Dim(f"{name}_turns", min=start // step, max=start // step + 8)
     return turns if step == 1 else step * turns + start % step, [start + step * n for n in (1, 5, 2)]
 

@@ -42,16 +42,23 @@ def statement_lines(statements: Sequence[Statement], tensor: str) -> list[str]:
 
 
 def _broken(code: str) -> list[str]:
-    """A statement; a sum that is too long for a line in several, in parentheses."""
+    """A statement; one that is too long for a line in several: a sum in parentheses, a call with a list inside that."""
     target, _, total = code.partition(" = ")
     terms = total.split(" + ")
-    if _STATEMENT + len(code) <= _LONGEST or any(term.count("(") != term.count(")") for term in terms):
+    start, listed, rest = code.partition("([")
+    inside, closed, end = rest.rpartition("], ")
+    if _STATEMENT + len(code) <= _LONGEST:
         return [code]
-    inside = " " * _STEP
-    text = " ".join(f"+ {term}".replace(" ", "\0") for term in terms).removeprefix("+\0")  # a term is one word
-    width = WIDTH - _STATEMENT - _STEP
-    filled = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
-    return [f"{target} = (", *(f"{inside}{line}".replace("\0", " ") for line in filled), ")"]
+    if (len(terms) > 1 or not closed) and all(term.count("(") == term.count(")") for term in terms):
+        text = " ".join(f"+ {term}".replace(" ", "\0") for term in terms).removeprefix("+\0")  # a term is one word
+        return [f"{target} = (", *_filled(text), ")"]
+    return [start + listed, *_filled(inside), closed + end] if closed else [code]
+
+
+def _filled(text: str) -> list[str]:
+    """Words in lines, indented once more than a statement; those that a zero stands between stay together."""
+    lines = textwrap.wrap(text, WIDTH - _STATEMENT - _STEP, break_long_words=False, break_on_hyphens=False)
+    return [" " * _STEP + line.replace("\0", " ") for line in lines]
 
 
 def _columns(rows: list[tuple[str, ...]]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -405,17 +406,34 @@ def test_nearest_neighbours_are_those_of_whole_numbers(nets: SimpleNamespace, ha
     assert ("= F.interpolate(" in net.source) == (want % have == 0 and (want // have).bit_count() == 1)
 
 
-def test_a_sum_that_is_too_long_for_a_line_is_broken_before_its_signs(nets: SimpleNamespace, tmp_path: Path) -> None:
-    names = [f"a_layer_of_long_name_{index}" for index in range(6)]
+def joined(nets: SimpleNamespace, folder: Path, count: int, join: str) -> Any:
+    """A network that ends in a join, `add: {names}`, of so many convolutions of long names."""
+    names = [f"a_layer_of_long_name_{index}" for index in range(count)]
     layers = [f"  - {name}: {{conv: 2, kernel: 1, from: input}}" for name in names]
-    sums = f"  - sum: {{add: [{', '.join(names)}], weights: [1, -0.5, 1, 1, 1, 1]}}"
-    text = "\n".join(["segcompile: 1", "model: net", "input: {channels: 2, size: 8}", "layers:", *layers, sums, ""])
-    net = built(nets, tmp_path, text)
+    last = f"  - last: {{{join.format(names=', '.join(names))}}}"
+    text = "\n".join(["segcompile: 1", "model: net", "input: {channels: 2, size: 8}", "layers:", *layers, last, ""])
+    return built(nets, folder, text)
+
+
+def test_a_sum_that_is_too_long_for_a_line_is_broken_before_its_signs(nets: SimpleNamespace, tmp_path: Path) -> None:
+    net = joined(nets, tmp_path, 6, "add: [{names}], weights: [1, -0.5, 1, 1, 1, 1]")
     assert net.outputs()["output"].shape == (1, 2, 8, 8)
-    assert BROKEN in net.source, net.source
+    assert BROKEN_SUM in net.source, net.source
 
 
-BROKEN = """
+def test_a_list_that_is_too_long_for_a_line_is_broken_between_its_maps(nets: SimpleNamespace, tmp_path: Path) -> None:
+    net = joined(nets, tmp_path, 6, "concat: [{names}]")
+    assert net.outputs()["output"].shape == (1, 12, 8, 8)
+    assert BROKEN_LIST in net.source, net.source
+
+
+BROKEN_LIST = """
+        x = torch.cat([
+            a_layer_of_long_name_0, a_layer_of_long_name_1, a_layer_of_long_name_2, a_layer_of_long_name_3,
+            a_layer_of_long_name_4, x
+        ], 1)
+"""
+BROKEN_SUM = """
         x = (
             1 * a_layer_of_long_name_0 + -0.5 * a_layer_of_long_name_1 + 1 * a_layer_of_long_name_2
             + 1 * a_layer_of_long_name_3 + 1 * a_layer_of_long_name_4 + 1 * x

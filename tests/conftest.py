@@ -9,6 +9,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = os.environ["NPROC"] = "1"
 
 import importlib
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -403,10 +404,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _is_long(item: pytest.Item) -> bool:
-    """Whether a check in a case, `test_conformance[gradients: act: relu]`, is left to the long tests. Names and shapes
-    cost little, unless the network is deep."""
+    """Whether a check in a case, `test_conformance[gradients: act: relu]`, is left to the long tests. Names, and that
+    there is code at all, cost little, unless the network is deep."""
     check, _, case = item.name.removeprefix("test_conformance[").removesuffix("]").partition(": ")
-    if check == "names":
+    if check in ("emission", "names"):
         return _is_deep(case)
     if item.path.parent.name == "jax":
         return check not in OF_JAX_IN_SHORT["checks"] or case in _late(OF_JAX_IN_SHORT["networks"])
@@ -416,7 +417,9 @@ def _is_long(item: pytest.Item) -> bool:
 
 
 def _is_deep(case: str) -> bool:
-    return case.partition(" ")[0] in DEEP
+    """Of a network as it is and of the same made small, pytest makes `hrnet0` and `hrnet1`, or `denseaspp121_0`."""
+    name = case.partition(" ")[0]
+    return not {name, re.sub(r"_?[01]$", "", name)}.isdisjoint(DEEP)
 
 
 @cache

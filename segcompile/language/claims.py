@@ -7,9 +7,12 @@ speak of another size of the input. A base that is edited is another network, wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from segcompile.language.expressions import Values
+from segcompile.language.ledger import Ledger
+from segcompile.language.loops import Pair, given_again
 from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.language.values import due_along, read_axes, read_each, read_integer, read_ratio, with_stride
@@ -17,9 +20,9 @@ from segcompile.language.words import Meant, called
 from segcompile.network.claims import Claim, Number, Sizes
 from segcompile.network.graph import Graph
 from segcompile.ops import AXIS_NAMES, SPELLINGS, Shape
-from segcompile.text.errors import Diagnostic, Span, fail, gathering
+from segcompile.text.errors import Diagnostic, SegcompileError, Span, fail, gathering
 from segcompile.text.source import Mapping as MappingNode
-from segcompile.text.source import Node, Scalar, describe
+from segcompile.text.source import Node, Scalar, brief, describe
 
 OF_LAYERS = (
     "receptive_field", "stride", "margin", "offset", "size", "channels", "kernel", "dilation", "parameters", "macs",
@@ -33,6 +36,20 @@ _Cells = Sequence[tuple[str, str, Node]]  # of a table: (layer, kind, cell)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Paper:
+    """What claims are read with: the network that they speak of and its names, the spec whose they are, what enters the
+    network of each step of it, the cells of its table that are claims, and what each step has under `claims`."""
+
+    graph: Graph
+    names: Names
+    place: Place
+    inputs: Sequence[Mapping[str, Shape]]
+    cells: _Cells
+    written: Sequence[Iterable[Pair]]
+    ledger: Ledger
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Said:
     """One claim as it is written: what is said of a layer, whose result is this node, or of the network. With `none`
     for the number it drops what is inherited of that kind, and without a kind all of that layer."""
@@ -42,6 +59,7 @@ class _Said:
     kind: str
     word: Span
     number: Node
+    place: Place  # in a turn of a loop
     of: Scalar | None = None  # the ops that are counted, or the size of the input for which a size is claimed
     made_for: Sizes = ()
 
@@ -54,41 +72,37 @@ class _Said:
         """What it is a claim of; the later parts are empty where it drops all of them."""
         return self.result, self.kind, self.of.text if self.of is not None else ""
 
+    @property
+    def told(self) -> str:
+        """What it is a claim of, for people."""
+        what = f"`{self.kind}`" if self.kind else "claim"
+        return f"{what} of `{self.layer}`" if self.layer else f"{what} of the network"
 
-def read_claims(
-    cells: _Cells,
-    graph: Graph,
-    names: Names,
-    place: Place,
-    inputs: Sequence[Mapping[str, Shape]],
-    wrong: list[Diagnostic],
-) -> tuple[Claim, ...]:
-    """The table's claims and those under `claims`, of the spec and as far as it inherits them of its bases. `inputs`:
-    what enters the network of each step. Claims that cannot be read are left out, and told in `wrong`."""
-    found: list[Claim] = []
+
+def read_claims(paper: Paper, wrong: list[Diagnostic]) -> tuple[Claim, ...]:
+    """The table's claims and those under `claims`, of the spec and as far as it inherits them of its bases. Claims that
+    cannot be read are left out, and told in `wrong`. Raises Stop."""
+    found: dict[object, Claim] = {}
     sizes: set[str] = set()
-    for said in _standing(cells, graph, names, place, inputs, wrong):
+    for said in _standing(paper, wrong):
         with gathering(wrong):
-            found.append(_claim(said, graph, place.values, sizes))
-    return tuple(found)
+            claim = _claim(said, paper.graph, sizes)
+            about = claim.layer, claim.kind, claim.elsewhere, claim.ops, claim.in_table
+            if about in found:
+                raise given_again(said.told, claim.word, found[about].word)
+            found[about] = claim
+    return tuple(found.values())
 
 
-def _standing(
-    cells: _Cells,
-    graph: Graph,
-    names: Names,
-    place: Place,
-    inputs: Sequence[Mapping[str, Shape]],
-    wrong: list[Diagnostic],
-) -> list[_Said]:
+def _standing(paper: Paper, wrong: list[Diagnostic]) -> list[_Said]:
     """The claims that stand once each spec of the chain has inherited, dropped and said its own."""
-    steps, standing = place.document.steps, list[_Said]()
+    steps, standing = paper.place.document.steps, list[_Said]()
     edited = max((number for number, step in enumerate(steps) if step.edits is not None), default=0)
-    for number, step in enumerate(steps[edited:], edited):
-        before = _sizes(inputs[number - 1]) if number > edited else ()
-        if before and before != _sizes(inputs[number]):
+    for number in range(edited, len(steps)):
+        before = _sizes(paper.inputs[number - 1]) if number > edited else ()
+        if before and before != _sizes(paper.inputs[number]):
             standing = list(_at_another_size(standing, before))
-        said = list(_all_said(cells if number == 0 else (), step.claims, graph, names, place, wrong))
+        said = [*(_in_table(paper) if number == 0 else ()), *_in_section(paper.written[number], paper, wrong)]
         help = "remove it"
         if number == edited:
             help = f"a spec {'with a `transform`' if number else 'without a `base`'} inherits no claims: remove it"
@@ -135,9 +149,8 @@ def _without(inherited: list[_Said], drops: list[_Said], help: str, wrong: list[
             if drop.kind:
                 _refuse_kind(drop)
             if drop.about not in needed:
-                what = f"`{drop.kind}`" if drop.kind else "claim"
-                of = f"`{drop.layer}`" if drop.layer else "the network"
-                raise fail("SC502", f"this drops nothing: no {what} of {of} is inherited", drop.number.span, help=help)
+                message = f"this drops nothing: no {drop.told} is inherited"
+                raise fail("SC502", message, drop.number.span, help=help)
     return kept
 
 
@@ -145,32 +158,42 @@ def _is_none(node: Node) -> bool:
     return isinstance(node, Scalar) and not node.quoted and node.text == "none"
 
 
-def _all_said(
-    cells: _Cells, section: Node | None, graph: Graph, names: Names, place: Place, wrong: list[Diagnostic]
-) -> Iterator[_Said]:
-    """Each claim that one spec makes in the cells of its table and its section `claims`, in the order written."""
-    for layer, kind, cell in cells:
-        if layer in names.results:
-            yield from _each(layer, names.results[layer], Scalar(kind, cell.span), cell)
-    for key, node in section.entries.values() if isinstance(section, MappingNode) else ():
+def _in_table(paper: Paper) -> Iterator[_Said]:
+    """The claims in the cells of a table."""
+    for layer, kind, cell in paper.cells:
+        if layer in paper.names.results:
+            yield from _each(layer, paper.names.results[layer], Scalar(kind, cell.span), cell, paper.place)
+
+
+def _in_section(written: Iterable[Pair], paper: Paper, wrong: list[Diagnostic]) -> Iterator[_Said]:
+    """Each claim under `claims`, in the order written, and those of a loop once a turn."""
+    for key, node, inside in written:
         with gathering(wrong):
-            if key.text in OF_NETWORKS and key.text not in names.results:
-                yield from _each(None, None, key, node)
-                continue
-            result = names.results.get(key.text)
-            if result is None and key.text == "output":  # the only one, unless a layer has that name
-                result = _only_output(key, graph)
-            if result is None:
-                help = called("claim", key.text, OF_NETWORKS, node) if isinstance(node, Scalar) else None
-                names.refuse(key.text, place, key.span, f"there is no layer `{key.text}` to claim this of", help)
-            elif _is_none(node):
-                yield _Said(key.text, result, "", key.span, node)
-            elif not isinstance(node, MappingNode):
-                message = f"a claim of a layer is {{what: value}}, not {describe(node)}"
-                raise fail("SC004", message, node.span, help=f"{key.text}: {{size: 66}}")
-            else:
-                for word, value in node.entries.values():
-                    yield from _each(key.text, result, word, value)
+            for said in _of_one(key, node, paper, inside):
+                paper.ledger.step(said.word)
+                yield said
+
+
+def _of_one(key: Scalar, node: Node, paper: Paper, place: Place) -> Iterator[_Said]:
+    """What stands under the name of a layer, or under a word for the network."""
+    name, names = place.spelled(key), paper.names
+    if name in OF_NETWORKS and name not in names.results:
+        yield from _each(None, None, Scalar(name, key.span), node, place)
+        return
+    result = names.results.get(name)
+    if result is None and name == "output":  # the only one, unless a layer has that name
+        result = _only_output(key, paper.graph)
+    if result is None:
+        help = called("claim", name, OF_NETWORKS, node) if isinstance(node, Scalar) else None
+        names.refuse(name, place, key.span, f"there is no layer `{brief(name)}` to claim this of", help)
+    elif _is_none(node):
+        yield _Said(name, result, "", key.span, node, place)
+    elif not isinstance(node, MappingNode):
+        message = f"a claim of a layer is {{what: value}}, not {describe(node)}"
+        raise fail("SC004", message, node.span, help=f"{name}: {{size: 66}}")
+    else:
+        for word, value in node.entries.values():
+            yield from _each(name, result, word, value, place)
 
 
 def _only_output(key: Scalar, graph: Graph) -> str:
@@ -180,19 +203,28 @@ def _only_output(key: Scalar, graph: Graph) -> str:
     return next(iter(graph.outputs.values()))
 
 
-def _each(layer: str | None, result: str | None, word: Scalar, node: Node) -> Iterator[_Said]:
+def _each(layer: str | None, result: str | None, word: Scalar, node: Node, place: Place) -> Iterator[_Said]:
     """What stands under one word: one claim, or one for each entry of a `count` or of a `size` at several sizes."""
     if word.text == ("count" if layer is None else "size") and isinstance(node, MappingNode):
         for key, value in node.entries.values():
-            yield _Said(layer, result, word.text, word.span, value, key)
+            yield _Said(layer, result, word.text, word.span, value, place, key if layer is None else _at(key, place))
     else:
-        yield _Said(layer, result, word.text, word.span, node)
+        yield _Said(layer, result, word.text, word.span, node, place)
 
 
-def _claim(said: _Said, graph: Graph, values: Values, sizes: set[str]) -> Claim:
+def _at(size: Scalar, place: Place) -> Scalar:
+    """A size of the input in numbers, which are the same however it is written; as it is, where `_claim` refuses it."""
+    with suppress(SegcompileError):
+        axes = read_each(size, place.values, place.rank)
+        return Scalar("x".join(map(str, axes if len({*axes}) > 1 else axes[:1])), size.span)
+    return size
+
+
+def _claim(said: _Said, graph: Graph, sizes: set[str]) -> Claim:
     """One claim. `sizes`: those of the input of which claims have spoken. Raises SegcompileError."""
     _refuse(said, sizes)
     kind, node, elsewhere, own = said.kind, said.number, None, None
+    values = said.place.values
     scope = _scope(said.result, graph, values)
     if kind == "size" and said.of is not None:
         elsewhere = read_each(said.of, values, graph.rank)

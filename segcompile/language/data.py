@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, KeysView
+from collections.abc import Callable, Iterable, KeysView
 from collections.abc import Mapping as MappingOf
 from typing import Any, TypeVar
 
@@ -41,10 +41,12 @@ _Classes = tuple[Class, ...]
 _MANY, _FEW = 1000, 20  # names that are looked through for a near one, and that are listed
 
 
-def read_data(document: Document, values: Values, graph: Graph, wrong: list[Diagnostic]) -> Data:
-    """The document's `data`, of a network, as far as it can be read; what is wrong in it goes to `wrong`."""
-    section, outputs = document.section("data"), document.section("outputs")
-    heads = dict.fromkeys((*graph.outputs, *(outputs.entries if outputs is not None else ())))  # also those not read
+def read_data(
+    document: Document, values: Values, graph: Graph, outputs: Iterable[str], wrong: list[Diagnostic]
+) -> Data:
+    """The document's `data`, of a network, as far as it can be read; what is wrong in it goes to `wrong`. `outputs`: as
+    they are written, also those that could not be read."""
+    section, heads = document.section("data"), dict.fromkeys((*graph.outputs, *outputs))
     if section is None:
         return Data()
     written: dict[str, MappingOf[str, Node]] = {}

@@ -17,14 +17,12 @@ _MERGED = (
     "input",
     "blocks",
     "defaults",
-    "claims",
     "accept",
     "data",
     "training",
 )  # a derived spec adds to these, key by key
-_DEEP = ("defaults", "claims")  # and to these one level further down
-_OF_A_NETWORK = ("claims", "accept")
-_OWN = ("model", "base", "variant", "variants", "transform")  # never handed on
+_DEEP = ("defaults",)  # and to these one level further down
+_OWN = ("model", "base", "variant", "variants", "transform", "claims")  # not handed on: see `Step`
 MAX_BASES = 16
 
 
@@ -255,7 +253,7 @@ def _check_version(root: Mapping) -> None:
 def _merge(base: Mapping, own: Mapping) -> Mapping:
     """What the derived spec says, over what its base says.
 
-    Claims and what is accepted speak of one network: they come along unless a `transform` makes it another one.
+    What is accepted speaks of one network: it comes along unless a `transform` makes it another one.
     """
     network = [key for key in ("table", "layers") if key in own.entries]
     if network:
@@ -265,8 +263,7 @@ def _merge(base: Mapping, own: Mapping) -> Mapping:
         )
     entries = {key: pair for key, pair in base.entries.items() if key not in _OWN}
     if "transform" in own.entries:
-        for word in _OF_A_NETWORK:
-            entries.pop(word, None)
+        entries.pop("accept", None)
     for name, (key, value) in own.entries.items():
         if name in ("base", "variant"):
             continue

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from segcompile.language.attributes import change_carried, change_op, changeable
 from segcompile.language.expander import carried_node
 from segcompile.language.items import list_under, only
 from segcompile.language.ledger import Ledger
+from segcompile.language.loops import Entry, Loops
 from segcompile.language.owners import CARRIED
+from segcompile.language.passing import passed_into
 from segcompile.language.place import Place
 from segcompile.language.words import Meant
 from segcompile.network.graph import Graph, Node, Origin, Role, enclosing
@@ -18,11 +20,13 @@ from segcompile.network.selector import Selector
 from segcompile.network.splice import Fragment
 from segcompile.passes import edits
 from segcompile.passes.edited import Edit, Edited, Layer
-from segcompile.text.errors import Span, fail
+from segcompile.text.errors import Diagnostic, Span, fail, gathering, stop_on
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node as SpecNode
 from segcompile.text.source import Scalar, Sequence, describe
 
+_LOOKED_AT = 10  # as many layers a selector looks at while an edit goes through one
+_CHANGED = 10  # through as many an edit goes while the attributes of one are read
 Expand = Callable[[Sequence, Graph, Place, str], Fragment]  # lists of layers for a place in a graph, behind a result
 
 
@@ -33,24 +37,31 @@ class Desk:
     place: Place
     ledger: Ledger
     expand: Expand
+    layers: int = 0  # of the network that is edited
+    empty: set[Span] = field(default_factory=set)  # where nothing stands, as has been told
 
     def warn_of_nothing(self, what: str, node: SpecNode) -> None:
-        """SC506 for an empty list or mapping."""
-        if (isinstance(node, MappingNode) and not node.entries) or (isinstance(node, Sequence) and not node.items):
+        """SC506 for an empty list or mapping, once however often a loop reads it."""
+        nothing = (isinstance(node, MappingNode) and not node.entries) or (
+            isinstance(node, Sequence) and not node.items
+        )
+        if nothing and node.span not in self.empty:
+            self.empty.add(node.span)
             self.ledger.findings.add("SC506", f"this changes nothing: {what} is empty", node.span, help="remove it")
 
     def selector(self, scalar: Scalar) -> Selector:
-        self.ledger.step(scalar.span)
+        self.ledger.add_edit(max(1, self.layers // _LOOKED_AT), scalar.span)
         return Selector(self.place.spelled(scalar), scalar.span)
 
     def selectors(self, node: SpecNode, edit: str) -> tuple[Selector, ...]:
-        """Each of a list, or the only one. Raises SegcompileError (SC004)."""
-        found = []
-        for item in node.items if isinstance(node, Sequence) else (node,):
+        """Each of a list, in which loops may stand, or the only one. Raises SegcompileError (SC004)."""
+        found, wrong = list[Selector](), list[Diagnostic]()
+        for item, place in Loops(self.ledger).entries(node, self.place, "name", wrong):
             if not isinstance(item, Scalar):
                 message = f"`{edit}` takes the names of layers, not {describe(item)}"
                 raise fail("SC004", message, item.span, help=f"`{edit}: [fc6, fc7]`")
-            found.append(self.selector(item))
+            found.append(replace(self, place=place).selector(item))
+        stop_on(wrong)
         return tuple(found)
 
 
@@ -80,11 +91,13 @@ def _place_in(graph: Graph, scope: str, place: Place) -> Place:
     return replace(place, prefix=f"{scope}.", input=entry or place.input, above=above or "")
 
 
-def _changed(place: Place, attributes: MappingNode, layers: list[Layer]) -> list[Layer]:
+def _changed(desk: Desk, attributes: MappingNode, layers: list[Layer]) -> list[Layer]:
     """Some layers with the attributes that stand in an edit (`Change`), each with those that it has.
 
-    Raises SegcompileError: SC003 for an attribute that none of them has, SC004 and the like for a wrong value.
+    Raises Stop, and SegcompileError: SC003 for an attribute that none of them has, SC004 and the like for a wrong
+    value.
     """
+    desk.ledger.add_edit(_CHANGED * len(layers), attributes.span)
     known = {name for layer in layers for name in (*changeable(layer[0].op), *CARRIED)}
     for key, node in attributes.entries.values():
         if key.text not in known:
@@ -93,7 +106,7 @@ def _changed(place: Place, attributes: MappingNode, layers: list[Layer]) -> list
             single, several = f"`{layers[0][0].layer}` has no", f"none of {len(layers)} layers has an"
             message = f"{single if len(layers) == 1 else several} attribute `{key.text}`"
             raise fail("SC003", message, key.span, help=meant)
-    return [_with_attributes(place, attributes, layer) for layer in layers]
+    return [_with_attributes(desk.place, attributes, layer) for layer in layers]
 
 
 def _with_attributes(place: Place, attributes: MappingNode, layer: Layer) -> Layer:
@@ -122,6 +135,38 @@ def _carry(place: Place, parts: dict[Role, Node], role: Role, node: SpecNode, ma
         parts.pop(role, None)
     elif role not in parts or parts[role].op != now.op:
         parts[role] = carried_node(main, role, now.op, Origin(place.at(node.span), place.each_at(now.spans)))
+
+
+def edit(
+    graph: Graph, base: Graph, written: Iterable[Entry], desk: Desk, wrong: list[Diagnostic]
+) -> tuple[Graph, bool]:
+    """The network that the edits of a `transform` make of `graph`, each written with its place, and whether one of them
+    failed. What they find is reported, as what goes wrong with writing them out; goes on behind a mistake, so that one
+    run shows them all. Raises Stop."""
+    said: dict[Span, list[tuple[Diagnostic, ...]]] = {}  # by an edit, each time that it is made
+    failed = False
+    for item, place in written:
+        layers = len(graph.nodes)
+        desk.ledger.add_edit(layers, item.span)
+        with gathering(wrong):
+            edited = read_edit(item, replace(desk, place=place, layers=layers))(graph, base)
+            graph = edited.graph.verify()
+            said.setdefault(item.span, []).append(tuple(map(place.explained, edited.findings)))
+        failed |= desk.ledger.give_up(wrong, place)
+    failed |= desk.ledger.give_up(wrong, desk.place)
+    desk.ledger.findings.diagnostics += (found for times in said.values() for found in _worth_telling(times))
+    return graph, failed
+
+
+def _worth_telling(times: Iterable[tuple[Diagnostic, ...]]) -> Iterator[Diagnostic]:
+    """What an edit said, each thing once. One of a loop changes nothing (SC506) if it does so in every turn."""
+    idle = set.intersection(*({found.span for found in said if found.code.code == "SC506"} for said in times))
+    for found in dict.fromkeys(found for said in times for found in said):
+        if found.code.code != "SC506":
+            yield found
+        elif found.span in idle:
+            idle.remove(found.span)
+            yield found
 
 
 def read_edit(item: SpecNode, desk: Desk) -> Edit:
@@ -158,7 +203,8 @@ def _set(node: SpecNode, desk: Desk) -> Edit:
             raise fail("SC004", message, attributes.span, help="for example {pad: 0}")
         desk.warn_of_nothing(f"what `{key.text}` is given", attributes)
         words = tuple(word.text for word, _ in attributes.entries.values())
-        changes.append((desk.selector(key), partial(_changed, desk.place, attributes), words, attributes.span))
+        given = passed_into(attributes, desk.place.passed)
+        changes.append((desk.selector(key), partial(_changed, desk, given), words, attributes.span))
     return partial(edits.change, tuple(changes))
 
 

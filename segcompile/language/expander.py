@@ -9,8 +9,9 @@ from segcompile.language.attributes import CALLS, JOINS, Read, read_carried, rea
 from segcompile.language.calls import Library, SpecCall, find_block, read_block, read_target
 from segcompile.language.channels import WORD, Channels, reads_channels
 from segcompile.language.expressions import filled_in, format_name
-from segcompile.language.items import body_op, list_under, refuse_loose, split, turns
+from segcompile.language.items import body_op, list_under, refuse_loose, split
 from segcompile.language.ledger import MAX_BRANCHES, MAX_LAYERS, Ledger
+from segcompile.language.loops import Loops, is_loop
 from segcompile.language.names import LONGEST, Names
 from segcompile.language.passing import passed_into
 from segcompile.language.place import Place
@@ -19,7 +20,7 @@ from segcompile.network.graph import Graph, Origin, Role, Scope
 from segcompile.network.graph import Node as GraphNode
 from segcompile.network.splice import Fragment, embedded
 from segcompile.ops import Op
-from segcompile.text.errors import SegcompileError, Span, fail
+from segcompile.text.errors import Diagnostic, SegcompileError, Span, fail, stop_on
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, brief, describe
 
 
@@ -47,6 +48,7 @@ class Expander:
 
     library: Library
     ledger: Ledger
+    loops: Loops
     used: Callable[[SpecCall], Used]  # the whole network of another spec
     channels: Channels
     names: Names = field(default_factory=Names)
@@ -69,8 +71,8 @@ class Expander:
         return above
 
     def _item(self, item: Node, place: Place, above: str) -> str:
-        if isinstance(item, Mapping) and "for" in item.entries:
-            for inside in self._turns(item, place, "layers"):
+        if is_loop(item):
+            for inside in self.loops.turns(item, place, "layers"):
                 above = self.expand_list(list_under(item, "layers"), inside, above)
             return above
         name, body = split(item)
@@ -79,11 +81,6 @@ class Expander:
             return self._repeated(name, body if calls else passed_into(body, place.passed), place, above)
         assert name is not None  # `split` gives a list a name
         return self._chain(name, body, place, above)
-
-    def _turns(self, item: Mapping, place: Place, what: str) -> Iterator[Place]:
-        for variables in turns(item, place.values, place.passed, what):
-            self.ledger.step(item.span)
-            yield place.where(item.span, **variables)
 
     def _repeated(self, name: Scalar | None, body: Mapping, place: Place, above: str) -> str:
         """One layer, a stack of them, or none: that stands for what it would have read. `from` is where a stack starts,
@@ -201,28 +198,24 @@ class Expander:
             message = f"`{key}` takes a list of layers, not {describe(main)}"
             raise fail("SC004", message, main.span, help=f"`{key}: [a, b]`")
         if all(isinstance(item, Scalar) or _names(item) for item in main.items):
-            self.ledger.step(main.span, len(main.items))
             return tuple(self._each_name(main, name, place, above))
         title = place.nested_title(name)
-        self.scopes.append(Scope(name, title, above))
+        self.scopes.append(Scope(name, title, above or None))
         return tuple(self._each_branch(main, name, place.written_out(name, title, above), above))
 
-    def _each_name(self, main: Sequence, name: str, place: Place, above: str) -> Iterator[str]:
-        """The layers that a list names, one by one or in loops: `{for: {i: 1..3}, name: "x{i}"}`."""
-        for item in main.items:
-            if isinstance(item, Mapping):
-                for inside in self._turns(item, place, "name"):
-                    yield self.names.read(item.entries["name"][1], inside, name, above)
-            else:
-                yield self.names.read(item, place, name, above)
+    def _each_name(self, named: Node, name: str, place: Place, above: str) -> Iterator[str]:
+        wrong: list[Diagnostic] = []
+        for item, inside in self.loops.entries(named, place, "name", wrong):
+            yield self.names.read(item, inside, name, above)
+        stop_on(wrong)
 
     def _each_branch(self, main: Sequence, name: str, inside: Place, above: str) -> Iterator[str]:
         for item in main.items:
             self.ledger.step(item.span)
             if isinstance(item, Scalar) or _names(item):
-                yield from self._each_name(Sequence((item,), item.span), name, inside, above)
-            elif isinstance(item, Mapping) and "for" in item.entries:
-                for turn in self._turns(item, inside, "layers"):
+                yield from self._each_name(item, name, inside, above)
+            elif is_loop(item):
+                for turn in self.loops.turns(item, inside, "layers"):
                     yield self.expand_list(list_under(item, "layers"), turn, above)
             else:
                 branch = item if isinstance(item, Sequence) else Sequence((item,), item.span)
@@ -232,7 +225,7 @@ class Expander:
         """`image: [{pool: global_avg}, {conv: W}]`: layers one behind the other, under one name."""
         absolute = self.names.declare(format_name(name, place.values), place, name.span)
         title = place.nested_title(absolute)
-        scope = self._open(Scope(absolute, title, above, span=name.span))
+        scope = self._open(Scope(absolute, title, above or None, span=name.span))
         return self._close(scope, self.expand_list(body, place.written_out(absolute, title, above), above))
 
     # --- calls -----------------------------------------------------------------------------------------------------
@@ -250,7 +243,7 @@ class Expander:
             return self.expand_list(call.layers, call.inside.entered(above), above)
         absolute = self.names.declare(format_name(name, place.values), place, name.span)
         integers = {key: value for key, value in call.values.items() if isinstance(value, int)}
-        scope = Scope(absolute, target.text, above, kind="block", span=name.span, arguments=integers)
+        scope = Scope(absolute, target.text, above or None, kind="block", span=name.span, arguments=integers)
         index = self._open(scope)
         inside = call.inside.scope(absolute, target.text, above)
         return self._close(index, self.expand_list(call.layers, inside, above))
@@ -328,7 +321,7 @@ def _in_loops(main: Node) -> bool:
 
 def _names(item: Node) -> bool:
     """Whether an entry of a join names layers in a loop."""
-    return isinstance(item, Mapping) and "for" in item.entries and "name" in item.entries
+    return is_loop(item) and "name" in item.entries
 
 
 def _check_arity(key: str, op: Op, inputs: tuple[str, ...], main: Node) -> None:

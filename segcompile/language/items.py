@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from segcompile.language.attributes import CALLS, COMMON, JOINS, op_key
-from segcompile.language.expressions import Values
 from segcompile.language.owners import CARRIED
-from segcompile.language.passing import Passed, passed_on
-from segcompile.language.ranges import written_out
-from segcompile.language.schema import reserved
-from segcompile.language.values import read_integer_or_name
 from segcompile.language.words import Meant, called
 from segcompile.ops import ALL_OPS, SPELLINGS
 from segcompile.text.errors import Diagnostic, Near, fail, stop_on
@@ -119,57 +113,6 @@ def refuse_loose(key: str, body: Mapping) -> None:
     if isinstance(main, Scalar) and loose:
         message = f"`{key}` takes a list of layers, not {describe(main)}"
         raise fail("SC004", message, main.span, help=f"`{key}: [{', '.join([main.text, *loose])}]`")
-
-
-def turns(item: Mapping, values: Values, passed: Passed, what: str) -> Iterator[dict[str, int | str]]:
-    """The variables of each turn of `for: {d: [0, 1, 2]}` or `for: {d: 0..2}`; several run side by side. `what`: the
-    other key of the loop, under which stands what it repeats."""
-    only(item, ("for", what))
-    loop = item.get("for")
-    assert loop is not None  # a list entry is a loop if it says `for`
-    if not isinstance(loop, Mapping) or not loop.entries:
-        at, help = item.key("for").span, "`for: {d: [0, 1, 2]}`"
-        if isinstance(loop, Mapping):
-            raise fail("SC012", "`for` needs a variable and its values", at, help=help)
-        if isinstance(loop, Scalar) and (match := _IN.fullmatch(loop.text)):
-            help = f"`for: {{{match[1]}: {match[2]}}}`"
-        raise fail("SC004", f"`for` maps variables to their values, not {describe(loop)}", at, help=help)
-    columns: dict[str, list[int | str]] = {}
-    for key, node in loop.entries.values():
-        if key.text in reserved():
-            message = f"`{key.text}` cannot be a loop's variable: it is a word of the language"
-            raise fail("SC114", message, key.span, help=f"for example `{key.text[0]}`")
-        listed = written_out(passed_on(node, passed), values)
-        if not isinstance(listed, Sequence):
-            message = f"`{key.text}` runs over a list, not {describe(listed)}"
-            raise fail("SC004", message, listed.span, help=_as_a_list(key.text, listed))
-        columns[key.text] = [read_integer_or_name(value, values) for value in listed.items]
-        first = next(iter(columns))
-        if len(columns[key.text]) != len(columns[first]):
-            message = f"`{key.text}` has {len(columns[key.text])} values, `{first}` has {len(columns[first])}"
-            raise fail("SC007", message, listed.span, help="several variables run side by side, one value each a turn")
-    for index in range(len(next(iter(columns.values())))):
-        yield {name: column[index] for name, column in columns.items()}
-
-
-_IN = re.compile(r"([A-Za-z_]\w*)\s+in\s+(.+)")  # `n in 1..3`, as Python has it
-_RANGE = re.compile(r"range\((?:([0-9]{1,6})\s*,\s*)?([0-9]{1,6})\)")
-_FROM_TO = re.compile(r"(\w+)\s*(?:-|:|\.\.\.|to)\s*(\w+)")  # `1-3`, `1:3`
-
-
-def _as_a_list(variable: str, written: Node) -> str:
-    """The help where a loop's values are no list."""
-    text = written.text if isinstance(written, Scalar) else ""
-    span = _FROM_TO.fullmatch(text)
-    counted = _RANGE.fullmatch(text)
-    if counted is not None:
-        first, last = counted[1] or "0", int(counted[2]) - 1
-        return f"`for: {{{variable}: {first}..{last}}}`: from the first to the last"
-    if span is not None:
-        return f"`for: {{{variable}: {span[1]}..{span[2]}}}`: from the first to the last"
-    if text.isalnum():
-        return f"`1..{text}` counts to it, and `[{text}]` is a list of one"
-    return f"`for: {{{variable}: [0, 1, 2]}}`, or `0..2`, from the first to the last"
 
 
 def list_under(mapping: Mapping, key: str) -> Sequence:

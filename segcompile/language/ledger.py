@@ -12,6 +12,7 @@ from segcompile.text.errors import MAX_ERRORS, Diagnostic, Findings, Span
 MAX_LAYERS = 20_000  # 0.1 ms each, and again as much for each norm, act and drop
 MAX_BRANCHES = 1_000  # of a join
 MAX_STEPS = 200_000  # entries read, with or without a layer in them
+MAX_EDITED = 250_000  # layers that edits go through, 5 to 15 µs each: an edit goes through all that there are
 
 
 class Stop(Exception):
@@ -29,6 +30,7 @@ class Ledger:
     failures: int = 0  # all that was reported, told or not
     steps: int = 0
     layers: int = 0
+    edited: int = 0
     muted: frozenset[str] = frozenset()  # codes that would only follow from what is already known
     cut: set[Span | None] = field(init=False)  # values of which YAML made two, which is told
     told: set[tuple[str, Span | None]] = field(default_factory=set)
@@ -49,10 +51,26 @@ class Ledger:
         if self.layers > MAX_LAYERS:
             self.too_large(f"more than {MAX_LAYERS:,} layers", span)
 
+    def add_edit(self, layers: int, span: Span) -> None:
+        """Count an edit of a network of so many layers. Raises Stop."""
+        self.edited += layers
+        if self.edited > MAX_EDITED:
+            self.too_large(f"edits that go through more than {MAX_EDITED:,} layers", span)
+
     def too_large(self, what: str, span: Span) -> NoReturn:
         """Say that the spec expands to `what`. Raises Stop."""
         self.findings.add("SC111", f"the spec expands to {what}", span, help="is a `repeat` or a `for` too large?")
         raise Stop
+
+    def give_up(self, wrong: list[Diagnostic], place: Place) -> bool:
+        """Report what is wrong with an edit, if anything is: what is missing then is no news, nor what was to go.
+        Raises Stop."""
+        if not wrong:
+            return False
+        self.muted |= {"SC102", "SC103"}
+        self.report(wrong, place)
+        wrong.clear()
+        return True
 
     def report(self, wrong: Iterable[Diagnostic], place: Place) -> None:
         """Add what went wrong in a place, once for each text in the files however often it is read. What is the same

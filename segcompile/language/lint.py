@@ -17,7 +17,8 @@ def warn_unused_parameters(document: Document, findings: Findings) -> None:
         return
     used: set[str] = set()
     parts = [node for key, node in document.root.entries.values() if key.text not in _PROSE]
-    for node in (*parts, *(step.edits for step in document.steps if step.edits is not None)):
+    own = [node for step in document.steps for node in (step.edits, step.claims) if node is not None]
+    for node in (*parts, *own):
         for scalar in scalars(node):
             used |= names_in(scalar.text)
     for _, node in section.entries.values():

@@ -6,9 +6,11 @@ import re
 
 from segcompile.language.expressions import Values, evaluate
 from segcompile.text.errors import fail
-from segcompile.text.source import Node, Scalar, Sequence
+from segcompile.text.source import Node, Scalar, Sequence, describe
 
 _RANGE = re.compile(r"(.+?)\s*\.\.\s*(.+?)(?:\s+by\s+(.+))?", re.DOTALL)
+_PYTHONS = re.compile(r"range\((?:([0-9]{1,6})\s*,\s*)?([0-9]{1,6})\)")
+_FROM_TO = re.compile(r"(\w+)\s*(?:-|:|\.\.\.|to)\s*(\w+)")  # `1-3`, `1:3`
 LONGEST = 20_000  # numbers in one range
 
 
@@ -30,6 +32,30 @@ def written_out(node: Node, values: Values) -> Node:
         parts = (_numbers(item, values) if is_range(item) else (item,) for item in node.items)
         return Sequence(tuple(item for part in parts for item in part), node.span)
     return node
+
+
+def values_of(variable: str, node: Node, values: Values) -> Sequence:
+    """The list that a loop's variable runs over. Raises SegcompileError: as `written_out`, SC004 for no list."""
+    listed = written_out(node, values)
+    if isinstance(listed, Sequence):
+        return listed
+    message = f"`{variable}` runs over a list, not {describe(listed)}"
+    raise fail("SC004", message, listed.span, help=_as_a_list(variable, listed))
+
+
+def _as_a_list(variable: str, written: Node) -> str:
+    """The help where a loop's values are no list."""
+    text = written.text if isinstance(written, Scalar) else ""
+    span = _FROM_TO.fullmatch(text)
+    counted = _PYTHONS.fullmatch(text)
+    if counted is not None:
+        first, last = counted[1] or "0", int(counted[2]) - 1
+        return f"`for: {{{variable}: {first}..{last}}}`: from the first to the last"
+    if span is not None:
+        return f"`for: {{{variable}: {span[1]}..{span[2]}}}`: from the first to the last"
+    if text.isalnum():
+        return f"`1..{text}` counts to it, and `[{text}]` is a list of one"
+    return f"`for: {{{variable}: [0, 1, 2]}}`, or `0..2`, from the first to the last"
 
 
 def _numbers(node: Node, values: Values) -> tuple[Scalar, ...]:

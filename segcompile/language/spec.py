@@ -8,18 +8,20 @@ contain themselves, and the number of layers is bounded.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from segcompile.language.acceptances import read_acceptances
 from segcompile.language.calls import Library, SpecCall
 from segcompile.language.channels import Channels
-from segcompile.language.claims import read_claims
+from segcompile.language.claims import Paper, read_claims
 from segcompile.language.data import read_data
 from segcompile.language.derive import Document, Locate, Step
 from segcompile.language.expander import Expander, Use, Used
 from segcompile.language.expressions import Values
 from segcompile.language.ledger import Ledger, Stop
+from segcompile.language.loops import Loops
 from segcompile.language.names import Names
+from segcompile.language.outputs import Head, read_outputs
 from segcompile.language.place import Origins, Place, parameter_origins
 from segcompile.language.sections import Sections, check_overrides, read_sections, settings
 from segcompile.language.table import Table
@@ -33,7 +35,7 @@ from segcompile.ops import Shape
 from segcompile.text.acceptance import Acceptance
 from segcompile.text.errors import Diagnostic, Findings, Label, SegcompileError, fail, finding, gathering
 from segcompile.text.source import Mapping as MappingNode
-from segcompile.text.source import Scalar, Sequence, describe
+from segcompile.text.source import Sequence
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,12 +65,14 @@ def read_spec(
         place, sections = _read_sections(document, overrides, given, ledger)
         if findings.has_errors:  # a default that could not be read is missing everywhere
             ledger.muted = frozenset({"SC008"})
-        reader = _Reader(Library(locate), ledger)
+        reader = _Reader(Library(locate), ledger, Loops(ledger))
         draft = reader.read(document, place, sections)
-        wrong = _idle_outputs(draft.graph, document, sections.network) if not findings.has_errors else []
+        wrong = _idle_outputs(draft, sections.network) if not findings.has_errors else []
         cells = sections.network.claims if not document.is_edited else ()  # they speak of the base
-        claims = read_claims(cells, draft.graph, draft.names, place, sections.inputs, wrong)
-        data = read_data(document, place.values, draft.graph, wrong)
+        written = [reader.loops.pairs(step.claims, place, "claims", wrong) for step in document.steps]
+        paper = Paper(draft.graph, draft.names, place, sections.inputs, cells, written, ledger)
+        claims = read_claims(paper, wrong)
+        data = read_data(document, place.values, draft.graph, draft.heads, wrong)
         training = read_training(document, place.values, draft.graph.rank, wrong)
         acceptances = read_acceptances(document, (use.call.document for use in draft.uses), wrong)
         ledger.report(wrong, place)
@@ -117,6 +121,12 @@ class _Draft:
     graph: Graph
     names: Names
     uses: tuple[Use, ...]
+    heads: Mapping[str, Head] = field(default_factory=dict)  # those that are written, if any are
+
+    def with_heads(self, heads: Mapping[str, Head]) -> _Draft:
+        """The network with the heads that a step names, if it names any."""
+        outputs = {name: head.result for name, head in heads.items() if head.result is not None}
+        return replace(self, graph=replace(self.graph, outputs=outputs) if outputs else self.graph, heads=heads)
 
 
 @dataclass(slots=True)
@@ -125,6 +135,7 @@ class _Reader:
 
     library: Library
     ledger: Ledger
+    loops: Loops
 
     def read(self, document: Document, place: Place, sections: Sections) -> _Draft:
         """The network of a document: that of its first base, and what the specs derived from it make of that. Raises
@@ -136,7 +147,10 @@ class _Reader:
                 break
             if number:
                 draft = self._derived(draft, step, sections.inputs[number], place)
-            draft = self._with_outputs(draft, step, place)
+            wrong: list[Diagnostic] = []
+            heads = read_outputs(self.loops.pairs(step.outputs, place, "outputs", wrong), draft.names, wrong)
+            self.ledger.report(wrong, place)
+            draft = draft.with_heads(heads) if step.outputs is not None else draft
         return draft
 
     def used(self, call: SpecCall) -> Used:
@@ -165,51 +179,26 @@ class _Reader:
 
     def _derived(self, draft: _Draft, step: Step, inputs: dict[str, Shape], place: Place) -> _Draft:
         """The network of a derived spec, but for its own outputs."""
-        from segcompile.language.edits import Desk, read_edit  # a spec without a base starts without the edits
+        from segcompile.language.edits import Desk, edit  # a spec without a base starts without the edits
 
         graph = replace(draft.graph, inputs=inputs)
         if step.outputs is not None:  # its own; those of its base do not matter any more
             graph = replace(graph, outputs={"output": graph.end})
-        uses, broken, hidden = list(draft.uses), set[str](), False
+        uses, broken, failed = list(draft.uses), set[str](), False
         desk = Desk(place, self.ledger, lambda *layers: self._fragment(uses, broken, *layers))
         if step.edits is not None:
             desk.warn_of_nothing("`transform`", step.edits)
-        for item in step.edits.items if step.edits is not None else ():
-            try:
-                edited = read_edit(item, desk)(graph, draft.graph)
-            except SegcompileError as error:
-                hidden |= bool(error.diagnostics)  # what is missing now is no news, nor what was to go
-                self.ledger.muted |= {"SC102", "SC103"} if hidden else set()
-                self.ledger.report(error.diagnostics, place)
-            else:
-                graph = edited.graph.verify()
-                self.ledger.findings.diagnostics += map(place.explained, edited.findings)
+            wrong: list[Diagnostic] = []
+            written = self.loops.entries(step.edits, place, "edits", wrong)
+            graph, failed = edit(graph, draft.graph, written, desk, wrong)
         made = {scope.name: scope.span for scope in graph.scopes}
         uses = [use for use in uses if made.get(use.name) == use.made]
         names = Names.of(graph)
-        names.hidden = hidden
+        names.hidden = failed
         _give_up(broken, names)
         if step.outputs is None:
             self.ledger.report(_lost(graph), place)
-        return _Draft(replace(graph, gone=Gone(graph.gone.names)), names, tuple(uses))
-
-    def _with_outputs(self, draft: _Draft, step: Step, place: Place) -> _Draft:
-        """The network with the heads that a step names, if it names any."""
-        found, wrong, names = dict[str, str](), list[Diagnostic](), draft.names
-        for key, node in step.outputs.entries.values() if isinstance(step.outputs, MappingNode) else ():
-            with gathering(wrong):
-                if not isinstance(node, Scalar):
-                    message = f"output `{key.text}` is a layer's name, not {describe(node)}"
-                    help = f"one name: `{key.text}: {next(reversed(names.results))}`"
-                    raise fail("SC004", message, node.span, help=help)
-                name = place.spelled(node)
-                result = names.find(name, place)
-                if result is not None:
-                    found[key.text] = result
-                else:
-                    names.refuse(name, place, node.span, f"there is no layer `{name}` for output `{key.text}`")
-        self.ledger.report(wrong, place)
-        return replace(draft, graph=replace(draft.graph, outputs=found)) if found else draft
+        return _Draft(replace(graph, gone=Gone(graph.gone.names)), names, tuple(uses), draft.heads)
 
     def _fragment(
         self, uses: list[Use], broken: set[str], items: Sequence, graph: Graph, place: Place, above: str
@@ -231,7 +220,7 @@ class _Reader:
         return Fragment(tuple(expander.nodes), tuple(expander.scopes), result, expander.names.removed)
 
     def _expander(self, names: Names, channels: Channels) -> Expander:
-        return Expander(self.library, self.ledger, self.used, channels, names)
+        return Expander(self.library, self.ledger, self.loops, self.used, channels, names)
 
 
 def _holds(there: set[str], nodes: list[Node], result: str) -> bool:
@@ -267,13 +256,12 @@ def _give_up(broken: set[str], names: Names) -> None:
         names.give_up(name, None)
 
 
-def _idle_outputs(graph: Graph, document: Document, network: Table) -> list[Diagnostic]:
+def _idle_outputs(draft: _Draft, network: Table) -> list[Diagnostic]:
     """SC203 for a network without layers, or one that hands an input through."""
-    idle = [head for head, name in graph.outputs.items() if name in graph.inputs]
-    section = document.section("outputs")
+    idle = [head for head, name in draft.graph.outputs.items() if name in draft.graph.inputs]
     if not idle:
         return []
-    if section is not None and idle[0] in section.entries:
-        span = section.entries[idle[0]][1].span
+    if idle[0] in draft.heads:
+        span = draft.heads[idle[0]].layer
         return [finding("SC203", f"output `{idle[0]}` is an input, not a layer", span, help="name a layer")]
     return [finding("SC203", "the network has no layers", network.layers.span, help="`layers:` needs at least one")]

@@ -97,14 +97,19 @@ def is_written_whole(scalar: Scalar) -> bool:
 
 def read_integer_or_name(node: Node, values: Values) -> int | str:
     """What a block's argument or a loop variable may be: an integer where it can be evaluated, else a name."""
-    scalar = _scalar(node, "an integer or a name", "one value: `2` or `enc2`")
-    passed = values.get(scalar.text)
-    if isinstance(passed, str):
-        return passed
+    due, example = "an integer or a name", "one value: `2` or `enc2`"
+    scalar = _scalar(node, due, example)
+    known = values.get(scalar.text)
+    if isinstance(known, str):
+        return known
+    if known is None and is_name(scalar.text):
+        return scalar.text
+    if "{" not in scalar.text:
+        return read_integer(scalar, values)
     name = format_name(scalar, values)
-    if is_name(name) and name not in values:
-        return name
-    return read_integer(scalar, values)
+    if not is_name(name):
+        raise fail("SC004", f"{due} is due here, not {describe(scalar)}", scalar.span, help=example)
+    return name
 
 
 def read_ratio(node: Node, values: Values, due: str = Reads.NUMBER.value) -> Fraction:

@@ -35,6 +35,11 @@ class Claim:
     made_for: Sizes = ()  # of the base that claims `parameters` or `weights`, where this spec changes them
 
     @property
+    def in_table(self) -> bool:
+        """Whether it is a cell of a table, whose row says the kind."""
+        return self.word == self.span
+
+    @property
     def what(self) -> str:
         """What is claimed, for people: `stride`, `size at 900`, `count of conv+deconv`."""
         return f"{self.kind} {'of' if self.ops else 'at'} {self.written}" if self.written else self.kind

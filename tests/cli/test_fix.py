@@ -290,3 +290,13 @@ def test_claims_that_are_all_wrong_become_what_they_were(name: str, tmp_path: Pa
     assert [line for n, line in enumerate(path.read_text().split("\n"), 1) if n not in shown] == [
         line for n, line in enumerate(text.split("\n"), 1) if n not in shown
     ]
+
+
+def test_a_number_in_a_loop_is_left_unless_it_is_the_same_in_every_turn(tmp_path: Path) -> None:
+    layers = 'layers: [{for: {i: 1..3}, layers: ["c{i}": {conv: 4i, kernel: 3}]}]\n'
+    claims = 'claims: [{c3: {size: 9}}, {for: {i: 1..3}, claims: {"c{i}": {channels: 4, kernel: 5}}}]\n'
+    path = write(tmp_path, f"segcompile: 1\nmodel: net\ninput: {{channels: 3, size: 64}}\n{layers}{claims}")
+    status, said = run("fix", str(path))
+    assert status == 1
+    assert path.read_text().endswith(claims.replace("9", "58").replace("kernel: 5", "kernel: 3"))
+    assert "one text stands for several numbers: 4 (c1), 8 (c2), 12 (c3)" in said

@@ -268,6 +268,20 @@ def test_a_join_at_the_end_is_removed_where_it_is_said_what_the_network_ends_wit
     assert outputs == {"one": "a", "two": "b"}
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "side: [{conv: 5, kernel: 1, from: a}, {act: elu}]",
+        "side: {add: [[{act: elu, from: a}], [{act: relu, from: b}]]}",
+    ],
+)
+def test_behind_a_join_that_is_gone_a_chain_or_a_join_of_branches_starts_from_a_layer(
+    bench: Workbench, layer: str
+) -> None:
+    compiled = bench.compile(derived(bench, f"[remove: [sum], append: [{layer}]]", base=TWO))
+    assert next(iter(compiled.graph.outputs.values())).startswith("side")
+
+
 def test_an_output_of_the_base_follows_what_is_inserted_after_it(bench: Workbench) -> None:
     base = f"{TWO}outputs: {{main: sum, aux: a}}\n"
 

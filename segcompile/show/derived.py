@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from segcompile.checks.claims import Verdict
 from segcompile.compiler import Compiled
 from segcompile.facts.pairs import show
+from segcompile.language.loops import is_loop
 from segcompile.language.write import mapping, prose, quoted, values
+from segcompile.network.claims import Claim
 from segcompile.ops import AnySize
+from segcompile.show.claimed import claim_lines
 from segcompile.text.errors import Span
 from segcompile.text.source import Mapping as MappingNode
-from segcompile.text.source import Node, Scalar
+from segcompile.text.source import Node, Scalar, Sequence
 
 _PLAIN = re.compile(r"[A-Za-z0-9(](?:[A-Za-z0-9 .()+*/_-]*[A-Za-z0-9)])?")  # a value that needs no quotes inside {}
 
@@ -33,9 +36,7 @@ def derived_spec(model: str, base: str, variant: str | None, given: Mapping[str,
 def _params(given: Mapping[str, int], compiled: Compiled) -> list[str]:
     """The parameters that are set, and those that the base sets otherwise."""
     section = compiled.document.section("params")
-    kept = (
-        {name: _flow(node, {}) for name, (_, node) in section.entries.items() if name not in given} if section else {}
-    )
+    kept = {name: _flow(node) for name, (_, node) in section.entries.items() if name not in given} if section else {}
     lines = [f"params: {mapping({name: str(value) for name, value in given.items()})}"] if given else []
     return [*lines, f"# params of the base: {mapping(kept)}"] if kept else lines
 
@@ -52,32 +53,55 @@ def _edit(compiled: Compiled) -> list[str]:
 
 def _claims(compiled: Compiled) -> list[str]:
     """A line for each layer of which the base claims something, and the number of parameters."""
-    false = {verdict.claim.span: verdict for verdict in compiled.verdicts if not verdict.ok}
-    section = compiled.document.section("claims")
-    entries = {key: node for key, (_, node) in section.entries.items() if key != "parameters"} if section else {}
-    said = [f"  {key}: {_flow(node, false)}{_was(node, false)}" for key, node in entries.items()]
-    return ["claims:", *said, f"  parameters: {compiled.cost(compiled.graph.nodes)[0]}"]
+    steps = compiled.document.steps
+    words = {node.span: node for step in steps if step.claims is not None for node in _outside_loops(step.claims)}
+    said = [verdict for verdict in compiled.verdicts if _is_restated(verdict.claim)]
+    numbers = [(verdict.layer or "", verdict.claim, _number(verdict, words)) for verdict in said]
+    lines, was = claim_lines(numbers, compiled.graph), dict[str, list[str]]()
+    for verdict in said:
+        if not verdict.ok:
+            told = f"{verdict.what} {show(verdict.claimed)}"
+            was.setdefault(verdict.layer or verdict.claim.kind, []).append(told)
+    notes = {name: f"   # the base claims {', '.join(told)}" for name, told in was.items()}
+    listed = [f"  {name}: {line}{notes.get(name, '')}" for name, line in lines.items()]
+    return ["claims:", *listed, f"  parameters: {compiled.cost(compiled.graph.nodes)[0]}"]
 
 
-def _flow(node: Node, false: Mapping[Span, Verdict]) -> str:
-    """A value on one line; a claim that is false says what is so, unless that is not known or depends on the image."""
-    computed = false[node.span].computed if node.span in false else None
-    if computed is not None and not any(isinstance(value, AnySize) for value in computed):
+def _is_restated(claim: Claim) -> bool:
+    """Whether a claim does not stand in a table, with which it is inherited, nor in the line of all parameters."""
+    return not claim.in_table and (claim.layer is not None or claim.kind != "parameters")
+
+
+def _number(verdict: Verdict, words: Mapping[Span, Node]) -> str:
+    """The number of a claim in the words of the base, or what is so, where that is known and does not depend on the
+    image. What stands in a loop has a number for each turn."""
+    computed, claim = verdict.computed, verdict.claim
+    if not verdict.ok and computed is not None and not any(isinstance(value, AnySize) for value in computed):
         return values(computed)
+    return _flow(words[claim.span]) if claim.span in words else claim.input or values(claim.number)
+
+
+def _outside_loops(section: Node) -> Iterator[Node]:
+    """The values of claims that stand for themselves."""
+    if isinstance(section, Sequence):
+        for item in section.items:
+            yield from _leaves(item) if not is_loop(item) else ()
+    else:
+        yield from _leaves(section)
+
+
+def _leaves(node: Node) -> Iterator[Node]:
+    if isinstance(node, MappingNode):
+        for _, value in node.entries.values():
+            yield from _leaves(value)
+    else:
+        yield node
+
+
+def _flow(node: Node) -> str:
+    """A value on one line."""
     if isinstance(node, Scalar):
         return node.text if not node.quoted and _PLAIN.fullmatch(node.text) else quoted(node.text)
     if isinstance(node, MappingNode):
-        return mapping({_flow(key, {}): _flow(value, false) for key, value in node.entries.values()})
-    return f"[{', '.join(_flow(item, false) for item in node.items)}]"
-
-
-def _was(node: Node, false: Mapping[Span, Verdict]) -> str:
-    """What the base claims here, as the end of a line, if that is false."""
-    found = [f"{false[span].what} {show(false[span].claimed)}" for span in _spans(node) if span in false]
-    return f"   # the base claims {', '.join(found)}" if found else ""
-
-
-def _spans(node: Node) -> list[Span]:
-    if isinstance(node, MappingNode):
-        return [span for _, value in node.entries.values() for span in _spans(value)]
-    return [node.span]
+        return mapping({_flow(key): _flow(value) for key, value in node.entries.values()})
+    return f"[{', '.join(map(_flow, node.items))}]"

@@ -13,6 +13,7 @@ from segcompile.network.flat import flat_names
 from segcompile.network.graph import Graph
 from segcompile.network.selector import selects
 from segcompile.ops import AnySize
+from segcompile.show.claimed import claim_lines
 from segcompile.text.source import Node, Scalar
 
 
@@ -63,38 +64,11 @@ def _selectors(selector: str, graph: Graph) -> list[str]:
 def _claims(compiled: Compiled) -> dict[str, str]:
     """A flat layer, `parameters`, `weights` or `count` -> what is claimed of it and is so."""
     names, graph = flat_names(compiled.graph), compiled.graph
-    network: dict[str, str] = {}
-    layers: dict[str, dict[str, str]] = {}
-    sizes: dict[str, dict[str, str]] = {}  # at other sizes of the input
-    for claim in (verdict.claim for verdict in compiled.verdicts if verdict.ok):
-        text = _value(claim.number, graph)
-        if claim.layer is not None:
-            layer = names[graph.layer_of(claim.result or "")]
-            said = layers.setdefault(layer, {})
-            if claim.elsewhere is None:
-                said[claim.kind] = text
-            else:
-                sizes.setdefault(layer, {})[_times(claim.elsewhere)] = text
-        elif claim.ops:
-            layers.setdefault(claim.kind, {})[claim.written] = text
-        else:
-            network[claim.kind] = text
-    return {name: mapping(_with_sizes(said, sizes.get(name, {}), graph)) for name, said in layers.items()} | network
-
-
-def _with_sizes(said: dict[str, str], sizes: Mapping[str, str], graph: Graph) -> dict[str, str]:
-    """The claims of a layer, with those of its size at other sizes of the input.
-
-    A size that is the input's, whatever that is, says all of them.
-    """
-    if not sizes or said.get("size") in graph.inputs:
-        return said
-    own = {_times(next(iter(graph.inputs.values())).size): said["size"]} if "size" in said else {}
-    return {**said, "size": mapping({**own, **sizes})}
-
-
-def _times(size: tuple[object, ...]) -> str:
-    return values(size) if len(set(size)) == 1 else "x".join(map(str, size))
+    held = [verdict.claim for verdict in compiled.verdicts if verdict.ok]
+    layers = [names[graph.layer_of(claim.result)] if claim.result is not None else "" for claim in held]
+    return claim_lines(
+        ((layer, claim, _value(claim.number, graph)) for layer, claim in zip(layers, held, strict=True)), graph
+    )
 
 
 def _value(pair: PerAxis, graph: Graph) -> str:

@@ -112,6 +112,19 @@ def test_a_spec_in_another_folder_finds_its_base() -> None:
     assert "base: nets/mine.yaml\nparams: {W: 6}\n# params of the base: {K: 4}\n" in text("second.yaml")
 
 
+def test_claims_that_the_base_drops_or_makes_in_loops_are_written_out() -> None:
+    loops = '[{c: {size: [32, 48]}, d: none}, {for: {e: [c]}, claims: {"{e}": {channels: 2K, size: {64: 2**6}}}}]'
+    Path("net.yaml").write_text(BASE, encoding="utf-8")
+    Path("middle.yaml").write_text(f"segcompile: 1\nmodel: m\nbase: net.yaml\nclaims: {loops}\n", encoding="utf-8")
+    new("mine", "--base", "middle.yaml")
+    assert text("mine.yaml").partition("claims:\n")[2] == (
+        "  count: {conv+deconv: 2}\n"
+        "  c: {size: {32x48: [32, 48], 64: 64}, channels: 8}\n"
+        "  weights: 248\n"
+        "  parameters: 260\n"
+    )
+
+
 ANY = """\
 segcompile: 1
 model: net

@@ -176,6 +176,7 @@ def test_the_limits_on_the_page_are_the_limits() -> None:
     assert f"a join has at most {ledger.MAX_BRANCHES:,} inputs" in text
     assert f"nested {source.MAX_DEPTH} deep" in text
     assert f"{expander.MAX_LAYERS:,} layers" in text
+    assert f"edits go through at most {ledger.MAX_EDITED:,} layers" in text
     assert f"at most {claims.MAX_SIZES} sizes of the input" in text
     assert f"nest {calls.MAX_DEPTH} deep, bases {derive.MAX_BASES}." in text
     assert f"a list of losses has at most {training.MOST_LOSSES}. " in text

@@ -1,4 +1,5 @@
-"""The schema of layers inside a block, where the name of an argument may stand for a word, a number or a list.
+"""The schema of layers inside a block, where the name of an argument may stand for a word, a number or a list; and of
+what a loop repeats whose variables are words.
 
 Which names those are no schema can know: any identifier is taken there. Keys are as strict as elsewhere.
 """
@@ -36,7 +37,7 @@ def _inside(schema: Any, values: frozenset[str]) -> Any:
     if target in values or "enum" in schema:
         return _or_argument(schema)
     found = {key: value if key in _ASKED else _inside(value, values) for key, value in schema.items()}
-    if target:
+    if target and not target.endswith(_MARK):
         found["$ref"] = _PLACE + in_block(target)
     return _or_argument(found) if schema.get("type") == "array" else found
 

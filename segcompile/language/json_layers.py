@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 
 from segcompile.language.acceptances import WARNINGS
 from segcompile.language.attributes import CALLS, JOINS
+from segcompile.language.json_blocks import in_block
 from segcompile.language.json_values import (
     ATOM,
     NAME,
@@ -54,6 +55,8 @@ _MEANINGS = {
 _NEVER: Schema = {"not": {}}
 _EMPTY = {"enum": ["-", "–", "", None]}  # cells of a table
 LAYERS = ref("layers", "a list of layers")
+_INSIDE = ref(in_block("layers"), "a list of layers, in which a loop's words stand for words")
+_INTEGER = {"type": "integer"}
 
 
 def attribute(op: type[Op], name: str) -> Schema:
@@ -175,20 +178,40 @@ def definitions() -> dict[str, Schema]:
         "description": "a name, and the layer or the chain of layers that it means",
         "additionalProperties": {"if": {"type": "array"}, "then": chain, "else": ref("body")},
     }
-    variables = {"type": "object", "additionalProperties": either(RANGE, listed(ATOM)), "minProperties": 1}
-    turns = {**variables, "description": "variables and their values, which run side by side"}
     turn = {**NAME, "description": "the name of a layer, with the loop's variables filled in"}
-    loop = closed({"for": turns, "layers": LAYERS}, ("for", "layers"), "layers that are written once a turn")
     entry = {"if": _is_named(), "then": named, "else": ref("body")}
     return {
         **every,
         **{f"carried_{key}": schema for key, schema in _carried("none").items()},
         "body": {"type": "object", **_body(every)},
-        "entry": {"type": "object", "minProperties": 1, "if": {"required": ["for"]}, "then": loop, "else": entry},
+        "entry": {"type": "object", "minProperties": 1, **or_loop(entry, "layers", LAYERS, _INSIDE)},
         "layers": {"type": "array", "items": ref("entry")},
         "accept": acceptances(),
-        "names": closed({"for": turns, "name": turn}, ("for", "name"), "names of layers, one a turn"),
+        "names": loop("name", turn),
     }
+
+
+def loop(key: str, what: Schema) -> Schema:
+    """A loop that repeats what stands under a key."""
+    variables = {"type": "object", "additionalProperties": either(RANGE, listed(ATOM)), "minProperties": 1}
+    turns = {**variables, "description": "variables and their values, which run side by side"}
+    return closed({"for": turns, key: what}, ("for", key), f"{key} that are written once a turn")
+
+
+def or_loop(entry: Schema, key: str, what: Schema, of_words: Schema | None = None) -> Schema:
+    """An entry of a list, or a loop. `of_words`: what a loop repeats whose variables are words, which may stand where
+    one is due."""
+    repeated = loop(key, what)
+    if of_words is not None:
+        numbers = {"description": "numbers", "additionalProperties": either(RANGE, listed(either(RANGE, _INTEGER)))}
+        repeated = {"if": {"properties": {"for": numbers}}, "then": repeated, "else": loop(key, of_words)}
+    return {"if": {"required": ["for"]}, "then": repeated, "else": entry}
+
+
+def with_loops(mapping: Schema, key: str) -> Schema:
+    """The definition that a section under `key` has: a mapping, or a list of mappings and loops."""
+    one = {"type": "object", **or_loop(mapping, key, ref(key, "what is written once a turn"))}
+    return {"if": {"type": "array"}, "then": listed(one), "else": one}
 
 
 def _body(every: Iterable[str]) -> Schema:

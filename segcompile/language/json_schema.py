@@ -39,7 +39,7 @@ _NETWORK = {
 
 def spec_schema() -> Schema:
     """The schema, as JSON has it."""
-    known, written = sections(), layers.definitions()
+    known, written = sections(), {**layers.definitions(), **_each_edit()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "segcompile spec, version 1",
@@ -53,6 +53,8 @@ def spec_schema() -> Schema:
             **written,
             **definitions_in_blocks(written, DEFINITIONS),
             "claimed": closed(claims_of_layers()),
+            "claims": layers.with_loops(_claims(), "claims"),
+            "outputs": layers.with_loops(_outputs(), "outputs"),
         },
     }
 
@@ -88,10 +90,10 @@ def sections() -> dict[str, Schema]:
         "layers": layers.LAYERS,
         "base": {"description": "the spec that this one is derived from", **NAME},
         "variant": {"description": "which of the base's variants", **NAME},
-        "transform": {"description": "edits of the base, one behind the other", **listed(one_key(edits()))},
+        "transform": ref("edits", "edits of the base, one behind the other"),
         "init": ref("init", "how all weights start whose layer does not say it"),
-        "outputs": {"description": "head -> layer", **by_name(NAME)},
-        "claims": _claims(),
+        "outputs": ref("outputs", "head -> layer"),
+        "claims": ref("claims", "what the paper says of its layers and of the network: checked"),
         "accept": ref("accept", "warnings of the network that are meant"),
         "data": data(),
         "training": training(),
@@ -106,12 +108,18 @@ def _inputs() -> Schema:
     return either(one, {"type": "object", **several})
 
 
+def _each_edit() -> dict[str, Schema]:
+    told = "edits of a turn"
+    loops = layers.or_loop(one_key(edits()), "edits", ref("edits", told), ref(in_block("edits"), told))
+    return {"edit": {"type": "object", **loops}, "edits": listed(ref("edit"))}
+
+
 _PLACES = {"after": "behind", "before": "before"}
 
 
 def edits() -> dict[str, Schema]:
     """Edit -> what it is given."""
-    names = either(NAME, listed(NAME))
+    names = either(NAME, listed(either(NAME, ref("names"))))
     bodies = {"type": "object", "additionalProperties": either(ref("body"), layers.LAYERS)}
     place = {key: {**NAME, "description": f"the layer {told} which they come"} for key, told in _PLACES.items()}
     inserted = closed({**place, "layers": layers.LAYERS}, ["layers"])
@@ -165,5 +173,9 @@ def _claims() -> Schema:
         "count": ("how many layers have one of these ops", either(words("none"), {"type": "object", **ops})),
     }
     own = {what: {"description": told, **either(value, layer)} for what, (told, value) in network.items()}
-    told = "what the paper says of its layers and of the network: checked"
-    return {"description": told, "type": "object", "properties": own, "additionalProperties": layer}
+    return {"type": "object", "properties": own, "additionalProperties": layer}
+
+
+def _outputs() -> Schema:
+    """Heads by their names, in which a loop's variables may stand."""
+    return {"type": "object", "propertyNames": {"pattern": r"^[A-Za-z_{][A-Za-z0-9_]*"}, "additionalProperties": NAME}

@@ -123,6 +123,19 @@ transform:
   - append: [score: {conv: K, kernel: 1, init: zeros}]
   - insert: {after: pool3, layers: [{act: elu}]}
   - insert: {before: pool3, layers: [{pad: 1, mode: edge}]}
+  - for: {i: 1..3, w: [8, 16, 32]}
+    edits:
+      - set: {"c{i}": {dilation: 2**i, mode: reflect}}
+      - for: {j: [1]}
+        edits: [remove: ["x{i}", {for: {d: 1..i}, name: "y{d}"}], atrous: [{for: {d: [2]}, name: "p{d}"}]]
+outputs:
+  - score: a
+  - for: {i: 1..3}
+    outputs: {"side{i}": "side{i}"}
+claims:
+  - {score: {size: input}, weights: 3}
+  - for: {i: 1..3}
+    claims: [{"c{i}": {stride: 2**i}}, {for: {j: [1]}, claims: {"d{i}_{j}": {channels: 3}}}]
 """
 TABLE = """
 segcompile: 1
@@ -157,6 +170,7 @@ cite: {small: {doi: a}, big: {doi: b}}
 NAMES = {
     "net", "network", "a", "image", "depth", "double", "w", "stem", "context", "n", "d", "i", "join", "b", "r", "tail",
     "first", "unet", "large", "c", "score", "front", "output", "road", "sky", "up",
+    "j", "x", "y", "p", "side",
 }  # fmt: skip
 MAY_BE_NAMES = {"same", "any", "input"}  # where an expression or a layer is due as well
 WORD = re.compile(r"(?<![\w.*/:-])[a-z][a-z_]*(?![\w.*]|://)")  # no part of a name, a number or an expression
@@ -198,6 +212,16 @@ def test_every_typo_is_marked(text: str) -> None:
     assert [typo for typo in typos(text) if VALIDATOR.is_valid(parsed(typo))] == []
 
 
+def test_in_a_loop_over_words_a_variable_may_stand_for_a_word() -> None:
+    head = "segcompile: 1\nmodel: net\nbase: unet\n"
+    edit = f"{head}transform: [{{for: {{i: 1..2, a: [X, Y]}}, edits: [set: {{'c{{i}}': {{act: a}}}}]}}]"
+    layer = "transform: [append: [{for: {i: 1..2, a: [X, Y]}, layers: ['c{i}': {conv: 3, act: a}]}]]"
+    for text in (edit, head + layer):
+        assert marked(text.replace("X", "relu").replace("Y", "silu")) == []
+        assert marked(text.replace("X", "1").replace("Y", "2")) != []
+        assert marked(text.replace("act", "atc")) != []
+
+
 def test_inside_a_block_an_argument_may_stand_for_a_word_a_number_or_a_list() -> None:
     block = "blocks: {b: {args: [w, a, p], layers: [{conv: w, kernel: 3, KEY: VALUE}]}}\n"
     for key, value in (("act", "a"), ("pad", "p"), ("bias", "a"), ("drop", "a"), ("mode", "a"), ("norm", "a")):
@@ -223,9 +247,8 @@ def test_what_the_compiler_calls_a_wrong_word_is_marked(path: Path) -> None:
 
 
 def test_the_schema_has_every_claim() -> None:
-    claims = SCHEMA["else"]["properties"]["claims"]
     assert [*SCHEMA["$defs"]["claimed"]["properties"]] == [*OF_LAYERS]
-    assert [*claims["properties"]] == [*OF_NETWORKS]
+    assert [*SCHEMA["$defs"]["claims"]["else"]["else"]["properties"]] == [*OF_NETWORKS]
 
 
 @pytest.mark.parametrize(

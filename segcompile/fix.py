@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from io import StringIO
@@ -25,6 +24,7 @@ from segcompile.text.errors import Diagnostic, Findings, SegcompileError, Span, 
 from segcompile.text.report import render_one
 from segcompile.text.source import Scalar, parse
 from segcompile.text.source import Sequence as SequenceNode
+from segcompile.whole_file import whole_file
 
 _FEW = 3  # numbers of one text that are told
 _Place = tuple[int, int]  # line, column
@@ -135,7 +135,7 @@ def _plan(network: _Network, values: Mapping[_Place, Scalar | SequenceNode]) -> 
             continue
         node = values[claim.span.line, claim.span.column]  # parsed from the same lines
         try:
-            network.parts[verdict] = rewrite(node, verdict.claimed, verdict.computed, claim.word == claim.span)
+            network.parts[verdict] = rewrite(node, verdict.claimed, verdict.computed, claim.in_table)
         except Unwritable as why:
             network.why[claim] = f"{show(verdict.computed)} is not written: {why}"
 
@@ -198,26 +198,11 @@ def write(fix: Fix) -> None:
         raise fail("SC013", f"`{path}` comes with segcompile and cannot be changed", help=help)
     if path.is_symlink():
         raise fail("SC013", f"`{path}` is a symbolic link and cannot be replaced", help="name the file itself")
-    stage = path.with_name(f".segcompile-{secrets.token_hex(8)}")
-    try:
-        with to_the_end():
-            _replace(path, stage, fix)
-    except OSError as error:
-        raise fail("SC013", f"`{path}` cannot be written: {error.strerror or error}") from None
-
-
-def _replace(path: Path, stage: Path, fix: Fix) -> None:
-    try:
-        with path.open("r+b") as file:  # it may be read-only
-            mode = os.fstat(file.fileno()).st_mode
-            with stage.open("xb") as new:
-                new.write(fix.after)
-            stage.chmod(mode & 0o7777)
-            if file.read() != fix.before:
-                raise _changed(path)
-        stage.replace(path)
-    finally:
-        stage.unlink(missing_ok=True)
+    with to_the_end(), whole_file(path) as aside, path.open("r+b") as file:  # it may be read-only
+        aside.write_bytes(fix.after)
+        aside.chmod(os.fstat(file.fileno()).st_mode & 0o7777)
+        if file.read() != fix.before:
+            raise _changed(path)
 
 
 def _changed(path: Path) -> SegcompileError:

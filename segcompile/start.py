@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from segcompile.compiler import Compiled, compile_spec, find_spec
 from segcompile.language.schema import validate
 from segcompile.show.derived import derived_spec
-from segcompile.text.errors import Findings, SourceText, Span, fail
+from segcompile.text.errors import Findings, SourceText, Span
 from segcompile.text.source import Mapping as MappingNode
 from segcompile.text.source import Node, Scalar, Sequence
+from segcompile.whole_file import new_file
 
 
 def start(
@@ -47,28 +46,9 @@ def _relative(path: Path, out: Path) -> str:
 
 def _write(text: str, out: Path, findings: Findings) -> Compiled:
     """Write a spec, whole and without an error, or not at all."""
-    aside = out.parent / f".{secrets.token_hex(16)}.yaml"  # in the folder from which its base is looked for
-    try:
+    help = "choose another name, or another file with --out"
+    with new_file(out, ".yaml", help) as aside:  # in the folder from which its base is looked for
         aside.write_text(text, encoding="utf-8")
         compiled = compile_spec(aside, findings, name=str(out))
         findings.stop_on_errors()
-        _move(aside, out)
-    except FileExistsError:
-        help = "choose another name, or another file with --out"
-        raise fail("SC013", f"`{out}` cannot be written: it is there already", help=help) from None
-    except OSError as error:
-        raise fail("SC013", f"`{out}` cannot be written: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
     return compiled
-
-
-def _move(aside: Path, out: Path) -> None:
-    """Move a file to where none is. Raises FileExistsError if there is one, as soon as anybody has made it."""
-    out.open("x").close()  # the name is ours from here on
-    try:
-        aside.replace(out)
-    except BaseException:  # Ctrl-C, too
-        out.unlink()
-        raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from safetensors.numpy import save_file
 from segcompile.text.errors import fail
 from segcompile.weights.placing import COUNTER
 from segcompile.weights.stored import Array
+from segcompile.whole_file import whole_file
 
 FRESH = "fresh"  # the note that names, as a JSON list, what the file leaves to the network's own initialisation
 
@@ -36,16 +36,12 @@ def write_weights(path: Path, model: str, values: Mapping[str, Array], fresh: Se
             help = "numbers below 3.4e38: is the file damaged, or --std too small?"
             raise fail("SC105", f"the values for `{name}` are too large for float32", help=help)
     notes = {"model": model, FRESH: json.dumps(list(fresh))}
-    temporary = path.with_name(f".{secrets.token_hex(16)}")
-    try:
-        whole = {name: np.asarray(value, order="C") for name, value in {**values, **counters}.items()}
-        temporary.touch()
-        mode = temporary.stat().st_mode  # as the user's umask has it; safetensors keeps others out
-        save_file(whole, temporary, notes)
-        temporary.chmod(mode)
-        temporary.replace(path)
-    except Exception as error:  # safetensors has errors of its own for what the disk says
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
-        raise fail("SC013", f"`{path}` cannot be written: {why}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    whole = {name: np.asarray(value, order="C") for name, value in {**values, **counters}.items()}
+    with whole_file(path) as aside:
+        aside.touch()
+        mode = aside.stat().st_mode  # as the user's umask has it; safetensors keeps others out
+        try:
+            save_file(whole, aside, notes)
+        except Exception as error:  # safetensors has errors of its own for what the disk says
+            raise error if isinstance(error, OSError) else OSError(str(error).partition("\n")[0]) from None
+        aside.chmod(mode)

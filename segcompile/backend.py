@@ -92,6 +92,7 @@ class Backend:
     emit: Callable[[BuildRequest], BuildResult]
     ranks: frozenset[int] = frozenset({2})  # of networks that it can emit: 1 signals, 2 images, 3 volumes
     lowerings: frozenset[str] = frozenset()  # those whose networks it can emit, with what converts their weights
+    shares: bool = False  # whether it can emit a layer with the weights of another one
     runner: str = ""  # "module:NAME" of a segcompile.testing.runner.Runner; only the conformance kit imports it
 
 
@@ -138,13 +139,17 @@ def load_backend(name: str) -> Backend:
 
 def check_capabilities(backend: Backend, graph: Graph, findings: Findings) -> None:
     """SC604 for every layer that the backend cannot emit, all at once and before emission; once for all where it emits
-    no network of that rank."""
+    no network of that rank, or none that shares weights."""
     if graph.rank not in backend.ranks:
         axes = f"maps of {graph.rank} {'axis' if graph.rank == 1 else 'axes'}"
         ranks = " and ".join(map(str, sorted(backend.ranks)))
         message = f"backend `{backend.name}` cannot emit a network of {axes}"
         findings.add("SC604", message, help=f"it emits those of {ranks}; `check` and `rf` know all")
         return
+    shared = next((node for node in graph.nodes if node.weights is not None), None)
+    if shared is not None and not backend.shares:
+        message = f"backend `{backend.name}` cannot emit {shared.layer}: it knows no shared weights"
+        findings.add("SC604", message, shared.origin.at("share"), help="build for another backend")
     for node in graph.nodes:
         known = type(node.op) in backend.ops
         reason = _guarded(backend, backend.refuses, node.op) if known else f"no rule for {node.op.title}"

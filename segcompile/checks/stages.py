@@ -18,29 +18,34 @@ def check_stages(subject: Subject) -> Iterator[Diagnostic]:
     """SC102 for a selector that means no layer, SC113 for one without weights, and for a stage that trains nothing."""
     for stage in subject.training.stages:
         try:
-            frozen_layers(stage, subject.graph, subject.facts)
+            frozen_nodes(stage, subject.graph, subject.facts)
         except SegcompileError as error:
             yield from error.diagnostics
 
 
-def frozen_layers(stage: Stage, graph: Graph, facts: Facts) -> frozenset[str]:
-    """The layers that `train` does not mean, or that `freeze` does; those without weights among them.
+def frozen_nodes(stage: Stage, graph: Graph, facts: Facts) -> frozenset[str]:
+    """The nodes of layers that `train` does not mean, or that `freeze` does; those without weights among them. Weights
+    that several layers share are meant where one of these is.
 
     Layers with `frozen: yes` are not looked at. Raises SegcompileError (SC102, SC113).
     """
-    weighted = {node.layer for node in graph.nodes if facts[node.name].parameters}
+    weighted = {node.layer for node in graph.nodes if facts[node.owner].parameters}
     selectors = (*stage.train, *stage.freeze)
     wrong = [_unmatched(selector, graph) for selector in selectors if not _meant((selector,), weighted)]
     if wrong:
         raise SegcompileError(found for error in wrong for found in error.diagnostics)
     layers = {node.layer for node in graph.nodes}
-    trained = (_meant(stage.train, layers) if stage.train else layers) - _meant(stage.freeze, layers)
-    open_ = {node.layer for node in graph.nodes if not all(p.frozen for p in facts[node.name].parameters)}
-    if not trained & open_:
+    wanted, unwanted = _meant(stage.train, layers) if stage.train else layers, _meant(stage.freeze, layers)
+    users: dict[str, set[str]] = {}  # node -> the layers that use its weights
+    for node in graph.nodes:
+        users.setdefault(node.owner, set()).add(node.layer)
+    trained = {name for name, own in users.items() if own & wanted and not own & unwanted}
+    open_ = {name for name in trained if not all(p.frozen for p in facts[name].parameters)}
+    if not open_:
         help = "`train` says which layers it trains, `freeze` which of them it does not"
-        fixed = ["what it would train is `frozen: yes`"] if trained & weighted else []
+        fixed = ["what it would train is `frozen: yes`"] if any(facts[name].parameters for name in trained) else []
         raise fail("SC113", f"stage `{stage.name}` trains nothing", stage.span, help=help, notes=fixed)
-    return frozenset(layers - trained)
+    return frozenset(node.name for node in graph.nodes if node.owner not in trained)
 
 
 def _meant(selectors: Iterable[Selector], layers: set[str]) -> set[str]:

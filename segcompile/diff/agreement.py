@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from segcompile.checks import Subject
 from segcompile.compiler import Compiled
 from segcompile.diff.overlap import SAME, Overlap
-from segcompile.diff.pairing import Pair, Pairs, but_for_padding, counterparts
+from segcompile.diff.pairing import Pair, Pairs, but_for_padding, counterparts, share_alike
 from segcompile.facts.alignment import window_of
 from segcompile.facts.any_border import AnyBorder, images_of_one_period
 from segcompile.facts.border import Border
@@ -57,6 +57,8 @@ def _same_weights(a: Compiled | Subject, b: Compiled | Subject, pairs: Pairs) ->
     weighted = {*mine}, {*theirs}
     trained = [pair for pair in pairs if pair[0] in weighted[0] and pair[1] in weighted[1]]
     if len(mine) != len(theirs) or trained != list(zip(mine, theirs, strict=True)):
+        return False
+    if not share_alike(a.graph, b.graph, pairs):
         return False
     return all(a.facts[one].parameters == b.facts[other].parameters for one, other in trained)
 

@@ -67,6 +67,12 @@ def _pair(a: Graph, b: Graph, name: str, twin: str | None, names: Mapping[str, s
         return LayerPair(name, None, title)
     mine, theirs = _parts(a.layers[name]), _parts(b.layers[twin])
     changes = [change for role in mine | theirs for change in _changes(role, mine.get(role), theirs.get(role))]
+    for role in mine.keys() & theirs.keys():
+        owners = tuple(_owner(graph, layer, role) for graph, layer in ((a, name), (b, twin)))
+        if names.get(owners[0], owners[0]) != owners[1]:
+            changes.append(
+                Change("share" if role == "main" else f"{role} share", *(owner or "none" for owner in owners))
+            )
     sources, others = _sources(a, name), _sources(b, twin)
     if [names.get(source) for source in sources] != others:
         changes.append(Change("from", ", ".join(sources), ", ".join(others)))
@@ -104,6 +110,12 @@ def _named(role: str, op: Op | None) -> str:
 def _title(nodes: tuple[Node, ...]) -> str:
     """`conv + relu`."""
     return " + ".join(node.op.title for node in nodes)
+
+
+def _owner(graph: Graph, layer: str, role: str) -> str:
+    """The layer whose weights the op of this role shares; "" for none."""
+    node = next(node for node in graph.layers[layer] if node.role == role)
+    return graph.layer_of(node.weights) if node.weights is not None else ""
 
 
 def _sources(graph: Graph, layer: str) -> list[str]:

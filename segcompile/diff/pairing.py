@@ -6,7 +6,7 @@ choice. So the only isomorphism there can be is found by walking, in time linear
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from segcompile.network.graph import Graph, Node
@@ -30,16 +30,23 @@ def isomorphism(a: Graph, b: Graph) -> dict[str, str] | None:
         return None
     found = counterparts(a.inputs, b.inputs) | dict(list(pairs))
     one_to_one = len(found) == len(set(found.values())) and all(found[one] == other for one, other in pairs)
-    return found if one_to_one else None
+    return found if one_to_one and share_alike(a, b, pairs) else None
 
 
 def but_for_padding(a: Graph, b: Graph) -> Pairs | None:
     """The pairs of two graphs that differ in nothing but padding, names aside; None for others.
 
-    A `pad` layer may stand in one of them alone: it is paired with what its counterpart reads. Whether weights are
-    shared alike is not looked at.
+    A `pad` layer may stand in one of them alone: it is paired with what its counterpart reads. Whether they share
+    weights alike is not looked at.
     """
     return _pair_up(a, b, lambda one, other: one.unpadded() == other.unpadded(), pads_pass=True)
+
+
+def share_alike(a: Graph, b: Graph, pairs: Iterable[Pair]) -> bool:
+    """Whether nodes of the one graph share weights where their counterparts in the other one do."""
+    nodes = [(a.by_name[one], b.by_name[other]) for one, other in pairs if one in a.by_name and other in b.by_name]
+    owners = {(one.owner, other.owner) for one, other in nodes if one.op.has_weights() and other.op.has_weights()}
+    return len(owners) == len({one for one, _ in owners}) == len({other for _, other in owners})
 
 
 def _pair_up(a: Graph, b: Graph, same: Callable[[Op, Op], bool], *, pads_pass: bool) -> Pairs | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from segcompile.emit.calls import WIDTH, Argument, Call, Rules
+from segcompile.emit.calls import WIDTH, Apply, Argument, Call, Rules
 from segcompile.facts.facts import Facts, NodeFacts
-from segcompile.facts.module_names import attributes
+from segcompile.facts.module_names import attributes, scope_path
 from segcompile.facts.pairs import show
-from segcompile.network.graph import Node
+from segcompile.network.graph import Node, layer_of
 from segcompile.network.names import Names
 from segcompile.network.scope_tree import ROOT, Item, ScopeTree, is_switches, node_of
 from segcompile.ops import Shape
@@ -80,7 +80,7 @@ class _Step:
 @dataclass(frozen=True, slots=True)
 class BodyWriter:
     """Writes the body of each scope. `inner` holds the finished bodies and `calls` the constructor calls of the scopes
-    inside; `inputs` is what the model's forward calls the graph's inputs."""
+    inside; `inputs` is what the model's forward calls the graph's inputs; `places`: where modules lie in the model."""
 
     tree: ScopeTree
     facts: Facts
@@ -88,6 +88,7 @@ class BodyWriter:
     inputs: Mapping[str, str]
     inner: Mapping[str, Body]
     calls: Mapping[str, Call]
+    places: Mapping[str, str]
 
     def write(self, scope: str, results: list[str]) -> Body:
         """The body of `scope`, which hands on `results`; the comments of its lines give its own sizes."""
@@ -114,7 +115,7 @@ class BodyWriter:
         body.variables.update(called)
         unborn = {*body.result_names} - {*body.argument_names}
         for step in steps:
-            comment = describe(self.facts[step.result], self.rules.axes)
+            comment = self._comment(step, scope)
             parts = self._scope_call(step, body) if isinstance(step.item, str) else self._layer(step, step.item, body)
             for index, (target, code) in enumerate(parts):
                 told = comment if index == len(parts) - 1 else ()
@@ -155,8 +156,12 @@ class BodyWriter:
 
     def _scope_call(self, step: _Step, body: Body) -> list[tuple[str, str]]:
         assert isinstance(step.item, str)
-        attribute = body.attributes[step.item]
-        body.members.append(Member(attribute, self.calls[step.item], scope=step.item))
+        twin = self.tree.twins.get(step.item)
+        if twin is not None:
+            attribute = self._reached(scope_path(self.tree, twin), body)
+        else:
+            attribute = body.attributes[step.item]
+            body.members.append(Member(attribute, self.calls[step.item], scope=step.item))
         code = f"self.{attribute}({', '.join(body.variables[value] for value in step.reads)})"
         return [(", ".join(body.variables[value] for value in step.makes), code)]
 
@@ -172,15 +177,16 @@ class BodyWriter:
             shapes = [self._shape(value) for value in self.tree.reads(node)]
             member, output = self._member(node, shapes, body), self.facts[node.name].shape
             rule = self.rules.table[type(node.op)]
+            apply = self._apply(node, shapes)
             switched = rule.switched if switches and node is nodes[0] else None
-            code, needs = (switched or rule.apply)(node.op, member, inputs, shapes, output)
+            code, needs = (switched or apply)(node.op, member, inputs, shapes, output)
             body.needs |= needs
             if switched is not None:
                 parts.append((", ".join([target, *switches]), code))
                 code = target
             elif len(code) > WIDTH - 16 - len(target) and node is not nodes[0]:
                 parts.append((target, inputs[0]))
-                code, _ = rule.apply(node.op, member, [target], shapes, output)
+                code, _ = apply(node.op, member, [target], shapes, output)
             inputs = [code]
         return parts if switches and len(nodes) == 1 else [*parts, (target, inputs[0])]
 
@@ -192,9 +198,38 @@ class BodyWriter:
         call = self.rules.member(node.op, shapes)
         if call is None:
             return ""
+        lender = self.tree.lender(node)
+        if lender is not None:
+            return f"self.{self._reached(self.places[lender], body)}"
         body.needs |= call.needs
         body.members.append(Member(body.attributes[node.name], call, node))
         return f"self.{body.attributes[node.name]}"
+
+    def _apply(self, node: Node, shapes: list[Shape]) -> Apply:
+        """How an op is applied: by a module of other strides, say, whose weights it shares, by these alone."""
+        rule, lender = self.rules.table[type(node.op)], self.tree.lender(node)
+        if lender is None or rule.member is None:
+            return rule.apply
+        owner = self.tree.graph.by_name[lender]
+        theirs = self.rules.member(owner.op.starting_as(None), [self._shape(value) for value in self.tree.reads(owner)])
+        if self.rules.member(node.op.starting_as(None), shapes) == theirs:
+            return rule.apply
+        if rule.by_weights is None:
+            raise ValueError(f"{node.op.title} has no rule `by_weights`, which {node.layer} needs")
+        return rule.by_weights
+
+    def _reached(self, path: str, body: Body) -> str:
+        """How a module at this path of the model is reached from the class of a scope around it."""
+        return path.removeprefix(f"{scope_path(self.tree, body.scope)}.") if body.scope != ROOT else path
+
+    def _comment(self, step: _Step, scope: str) -> tuple[str, ...]:
+        """The columns of a line's comment: what it makes, and whose weights it does that with."""
+        own, item = describe(self.facts[step.result], self.rules.axes), step.item
+        lender = self.tree.twins.get(item) if isinstance(item, str) else item[0].weights
+        if lender is None:
+            return own
+        name = layer_of(lender).removeprefix(f"{scope}.")
+        return (*own, *[""] * (3 - len(own)), f"weights of {name}")
 
 
 def describe(found: NodeFacts, axes: str) -> tuple[str, ...]:

@@ -62,12 +62,14 @@ class Rule(NamedTuple):
 
     `apply` is its expression: (op, how its module is reached: `self.conv1`, its inputs' expressions, their shapes, its
     output's shape) -> code. `member` is the constructor of its module, if it has one. `switched` is the expression of a
-    max pool that also gives its switches, where its maxima are: code of two values.
+    max pool that also gives its switches, where its maxima are: code of two values. `by_weights` is the expression
+    where the module is that of another layer, whose weights are shared and whose stride, say, is another.
     """
 
     apply: Apply
     member: MakeMember | None = None
     switched: Apply | None = None
+    by_weights: Apply | None = None
 
 
 @dataclass(frozen=True, slots=True)

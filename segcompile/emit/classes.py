@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from keyword import iskeyword
@@ -11,10 +11,10 @@ from segcompile.emit.bodies import Body, BodyWriter, Statement
 from segcompile.emit.calls import Argument, Call, Needs, Rules
 from segcompile.emit.templates import camel
 from segcompile.facts.facts import Facts
-from segcompile.facts.module_names import paths
-from segcompile.network.graph import Graph, Scope
+from segcompile.facts.module_names import places
+from segcompile.network.graph import Graph, Scope, enclosing
 from segcompile.network.names import Names
-from segcompile.network.scope_tree import ROOT, ScopeTree
+from segcompile.network.scope_tree import ROOT, ScopeTree, borrowers
 
 Column = tuple[Argument, ...]  # one constructor argument, over all instances of a class
 Parameters = tuple[tuple[str, Argument], ...]
@@ -60,11 +60,38 @@ class ModelView:
 
 def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str, str], rules: Rules) -> ModelView:
     """The classes of a model whose graph inputs are called `inputs` (graph name -> argument of forward)."""
-    tree = ScopeTree(graph, rules.gives_switches)
+    unlike: set[str] = set()
+    while True:
+        tree = ScopeTree(graph, rules.gives_switches, twins(graph, unlike))
+        view, calls = _view(tree, facts, class_name, inputs, rules)
+        other = {twin for twin, scope in tree.twins.items() if calls[twin] != calls[scope]}
+        if not other:
+            return view
+        unlike |= other
+
+
+def twins(graph: Graph, unlike: Collection[str]) -> dict[str, str]:
+    """Scope -> the one all of whose weights it shares, and whose module may do all that it does: the outermost, none
+    that is `unlike` any other."""
+    borrowing, found = borrowers(graph), dict[str, str]()
+    for scope in sorted(borrowing - {*unlike}, key=len):
+        nodes = [node for node in graph.nodes if node.layer.startswith(f"{scope}.") and node.op.has_weights()]
+        other = nodes[0].owner.removesuffix(nodes[0].name.removeprefix(scope))
+        pairs = [(node, graph.by_name.get(other + node.name.removeprefix(scope))) for node in nodes]
+        alike = all(twin is not None and node.weights == twin.owner for node, twin in pairs)
+        if alike and other in graph.by_scope and other not in borrowing and found.keys().isdisjoint(enclosing(scope)):
+            found[scope] = other
+    return found
+
+
+def _view(
+    tree: ScopeTree, facts: Facts, class_name: str, inputs: Mapping[str, str], rules: Rules
+) -> tuple[ModelView, Mapping[str, Call]]:
+    """The classes, and how each scope is constructed, a twin as if it were."""
     bodies: dict[str, Body] = {}
     calls: dict[str, Call] = {}
     classes: list[Class] = []
-    writer = BodyWriter(tree, facts, rules, inputs, bodies, calls)
+    writer = BodyWriter(tree, facts, rules, inputs, bodies, calls, places(tree))
     taken = {*rules.classes, class_name}
     for level in tree.innermost_first():
         for names in _alike(level, writer):
@@ -78,9 +105,11 @@ def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str,
     code = (root.argument_names, tuple(root.statements), root.result_names)
     classes.append(Class(class_name, (class_name,), "", (ROOT,), (), members, *code))
     every = (root, *bodies.values())
-    modules = {member.node.name for body in every for member in body.members if member.node}
+    made = (body for body in every if tree.twin_around(body.scope) is None)
+    modules = {member.node.name for body in made for member in body.members if member.node}
     needs = set[str]().union(*(body.needs for body in every))
-    return ModelView(tuple(classes), {node: path for node, path in paths(tree).items() if node in modules}, needs)
+    where = {node: path for node, path in writer.places.items() if node in modules}
+    return ModelView(tuple(classes), where, needs), calls
 
 
 def _alike(level: list[str], writer: BodyWriter) -> list[list[str]]:

@@ -42,23 +42,41 @@ def statement_lines(statements: Sequence[Statement], tensor: str) -> list[str]:
 
 
 def _broken(code: str) -> list[str]:
-    """A statement; one that is too long for a line in several: a sum in parentheses, a call with a list inside that."""
-    target, _, total = code.partition(" = ")
-    terms = total.split(" + ")
-    start, listed, rest = code.partition("([")
-    inside, closed, end = rest.rpartition("], ")
+    """A statement; one that is too long for a line in several: a sum in parentheses, a call with a list inside that,
+    and any other call argument by argument."""
     if _STATEMENT + len(code) <= _LONGEST:
         return [code]
-    if (len(terms) > 1 or not closed) and all(term.count("(") == term.count(")") for term in terms):
+    target, _, total = code.partition(" = ")
+    terms = total.split(" + ")
+    if len(terms) > 1 and all(term.count("(") == term.count(")") for term in terms):
         text = " ".join(f"+ {term}".replace(" ", "\0") for term in terms).removeprefix("+\0")  # a term is one word
         return [f"{target} = (", *_filled(text), ")"]
-    return [start + listed, *_filled(inside), closed + end] if closed else [code]
+    start, listed, rest = code.partition("([")
+    inside, closed, end = rest.rpartition("], ")
+    if closed:
+        return [start + listed, *_filled(inside), closed + end]
+    function, _, rest = total.partition("(")
+    arguments = _arguments(rest[:-1])
+    return call_lines(f"{target} = {function}", arguments, "", _STATEMENT) if arguments else [code]
 
 
 def _filled(text: str) -> list[str]:
     """Words in lines, indented once more than a statement; those that a zero stands between stay together."""
     lines = textwrap.wrap(text, WIDTH - _STATEMENT - _STEP, break_long_words=False, break_on_hyphens=False)
     return [" " * _STEP + line.replace("\0", " ") for line in lines]
+
+
+def _arguments(text: str) -> list[str]:
+    """What stands between the parentheses of a call, argument by argument; [] where that is not all of it."""
+    found, start, depth = list[str](), 0, 0
+    for index, character in enumerate(text):
+        depth += (character in "([{") - (character in ")]}")
+        if depth < 0:
+            return []
+        if character == "," and depth == 0:
+            found.append(text[start:index].strip())
+            start = index + 1
+    return [*found, text[start:].strip()]
 
 
 def _columns(rows: list[tuple[str, ...]]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from segcompile.checks.stages import frozen_layers
+from segcompile.checks.stages import frozen_nodes
 from segcompile.emit.calls import WIDTH
 from segcompile.facts.facts import Facts
 from segcompile.network.graph import Graph
@@ -24,11 +24,10 @@ class StageView:
 
 def view_stages(training: Training, graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[StageView]:
     """The stages in their order. `paths`: node -> where its module lies in the model."""
-    layers = {name: graph.by_name[name].layer for name in paths}
     found = []
     for stage in training.stages:
-        frozen = frozen_layers(stage, graph, facts)
-        modules = _outermost([paths[name] for name in paths if layers[name] in frozen], list(paths.values()))
+        frozen = frozen_nodes(stage, graph, facts)
+        modules = _outermost([paths[name] for name in paths if name in frozen], list(paths.values()))
         usual = {field.name: getattr(training, field.name) for field in fields(Regime)}
         own = {name: getattr(stage.regime, name) for name in usual if getattr(stage.regime, name) != usual[name]}
         lines = _argument("frozen", "[]", [f'"{path}"' for path in modules])

@@ -20,7 +20,7 @@ class NodeFacts:
     fields: Fields
     stride: Strides  # input pixels per output step
     maps: tuple[Maps, ...]
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[Parameter, ...]  # its own: those that it shares are another node's
     macs: int | None
     bound: bool = False  # the values decide which part of its field an output depends on
 
@@ -70,7 +70,7 @@ def analyse(graph: Graph, shapes: Mapping[str, Shape]) -> Facts:
     for node in graph.nodes:
         inputs = [shapes[name] for name in node.inputs]
         shape = shapes[node.name]
-        parameters = node.op.parameters(inputs)
+        parameters = node.op.parameters(inputs) if node.weights is None else ()
         macs = node.op.macs(inputs, shape)
         bound = node.op.data_dependent or any(name in facts and facts[name].bound for name in node.read)
         name = node.name

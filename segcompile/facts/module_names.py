@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segcompile.network.graph import enclosing
 from segcompile.network.names import Names
-from segcompile.network.scope_tree import ROOT, ScopeTree
+from segcompile.network.scope_tree import ROOT, Item, ScopeTree
 
 # Every public name of torch.nn.Module and of flax.nnx.Module (tests of the backends compare), reset_parameters, and
 # what the latter's train() and eval() set.
@@ -26,27 +26,62 @@ ATTRIBUTES = frozenset(
 
 
 def attributes(tree: ScopeTree, scope: str) -> dict[str, str]:
-    """Node or inner scope -> its attribute in the class of `scope`: its own name, where a module can bear that.
+    """Node or inner scope -> its attribute in the class of `scope`: its own name, where a module can bear that; of what
+    stands in a scope without a module, `scope_layer`.
 
-    A name is taken also where there is no module: another framework may have one, and they share weights.
+    A name is taken also where there is no module: another framework may have one, and they share weights. Those of
+    scopes without modules come last, first of all those with weights: whether it is a twin changes no other's name.
     """
-    names, found = Names(ATTRIBUTES), dict[str, str]()
+    names, found, last = Names(ATTRIBUTES), dict[str, str](), list[Item]()
     for item in tree.items[scope]:
-        if isinstance(item, str):
-            found[item] = names.new(item.rpartition(".")[2])
-            continue
-        for node in item:
-            name = node.layer.rpartition(".")[2]
-            found[node.name] = names.new(name if node.role == "main" else f"{name}_{node.role}")
+        lost = _lost_around(tree, item, scope)
+        if lost is None:
+            _name(item, item if isinstance(item, str) else item[0].layer, names, found)
+        else:
+            last.append(item)
+            found[lost] = found.get(lost) or names.new(lost.rpartition(".")[2])
+    for item in sorted(last, key=lambda item: _owns_nothing(tree, item)):
+        whole = item if isinstance(item, str) else item[0].layer
+        _name(item, whole.removeprefix(f"{scope}.").replace(".", "_"), names, found)
     return found
 
 
-def paths(tree: ScopeTree, scope: str = ROOT, prefix: str = "") -> dict[str, str]:
-    """Node -> where its module lies in the model: `context.layer1`, `context.layer1_norm`."""
+def _name(item: Item, whole: str, names: Names, found: dict[str, str]) -> None:
+    """Name a scope, or the nodes of a layer, by the end of its name."""
+    name = whole.rpartition(".")[2]
+    if isinstance(item, str):
+        found[item] = names.new(name)
+        return
+    for node in item:
+        found[node.name] = names.new(name if node.role == "main" else f"{name}_{node.role}")
+
+
+def _lost_around(tree: ScopeTree, item: Item, scope: str) -> str | None:
+    """The outermost scope without a module in `scope` that an item of that stands in."""
+    inside = enclosing(item if isinstance(item, str) else item[0].layer)
+    lost = [name for name in inside if name in tree.dissolved and name not in enclosing(scope)]
+    return lost[-1] if lost else None
+
+
+def _owns_nothing(tree: ScopeTree, item: Item) -> bool:
+    """Whether an item has no weights, or shares all of them."""
+    nodes = item if not isinstance(item, str) else (n for n in tree.graph.nodes if n.layer.startswith(f"{item}."))
+    return not any(node.op.has_weights() and node.weights is None for node in nodes)
+
+
+def paths(tree: ScopeTree) -> dict[str, str]:
+    """Node -> where its module lies in the model: `context.layer1`, `context.layer1_norm`; of one that shares weights,
+    where the other's does."""
+    found = places(tree)
+    return {node.name: found[node.owner] for node in tree.graph.nodes}
+
+
+def places(tree: ScopeTree, scope: str = ROOT, prefix: str = "") -> dict[str, str]:
+    """As `paths`, but of one that shares weights where its own would lie."""
     found, names = dict[str, str](), attributes(tree, scope)
     for item in tree.items[scope]:
         if isinstance(item, str):
-            found |= paths(tree, item, f"{prefix}{names[item]}.")
+            found |= places(tree, item, f"{prefix}{names[item]}.")
         else:
             found |= {node.name: f"{prefix}{names[node.name]}" for node in item}
     return found
@@ -54,6 +89,6 @@ def paths(tree: ScopeTree, scope: str = ROOT, prefix: str = "") -> dict[str, str
 
 def scope_path(tree: ScopeTree, scope: str) -> str:
     """Where the module of a scope lies in the model."""
-    around = next((name for name in enclosing(scope.rpartition(".")[0]) if name in tree.scopes), ROOT)
+    around = tree.around(scope)
     own = attributes(tree, around)[scope]
     return f"{scope_path(tree, around)}.{own}" if around else own

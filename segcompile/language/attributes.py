@@ -18,7 +18,7 @@ from segcompile.text.errors import Diagnostic, SegcompileError, Span, fail, gath
 from segcompile.text.source import Mapping, Node, Scalar, describe, scalars
 
 CALLS = ("block", "use")
-COMMON = ("from", "repeat", "accept", *CARRIED)  # what any layer may say beside its op's attributes
+COMMON = ("from", "repeat", "share", "accept", *CARRIED)  # what any layer may say beside its op's attributes
 JOINS = ("add", "mul", "concat")
 _NAMES_LAYERS = (*JOINS, "crop", "resize", "unpool")  # ops whose main argument is no attribute
 

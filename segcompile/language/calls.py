@@ -121,10 +121,13 @@ def _arguments(
     return found
 
 
+_PLACED = ("block", "repeat", "from", "share", "accept")  # what a call says of itself
+
+
 def _written(target: Scalar, declared: Scalar, block: MappingNode, body: MappingNode) -> dict[str, Node]:
     """The arguments of a block in their order, as the call says them, or else their defaults."""
     args, wanted = block.get("args"), _defaults(block)
-    given = {key: node for key, (_, node) in body.entries.items() if key not in ("block", "repeat", "from", "accept")}
+    given = {key: node for key, (_, node) in body.entries.items() if key not in _PLACED}
     _refuse_carried("block", body, wanted)
     labels = [Label(args.span if args is not None else declared.span, "declared here")]
     for name in given:

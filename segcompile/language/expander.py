@@ -15,6 +15,7 @@ from segcompile.language.loops import Loops, is_loop
 from segcompile.language.names import LONGEST, Names
 from segcompile.language.passing import passed_into
 from segcompile.language.place import Place
+from segcompile.language.sharing import Owners
 from segcompile.language.values import is_name, read_natural
 from segcompile.network.graph import Graph, Origin, Role, Scope
 from segcompile.network.graph import Node as GraphNode
@@ -51,10 +52,14 @@ class Expander:
     loops: Loops
     used: Callable[[SpecCall], Used]  # the whole network of another spec
     channels: Channels
-    names: Names = field(default_factory=Names)
+    owners: Owners
     nodes: list[GraphNode] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
+
+    @property
+    def names(self) -> Names:
+        return self.owners.names
 
     def expand_list(self, items: Sequence, place: Place, above: str) -> str:
         """Write out a list of layers, the first one reading `above`; returns the last one's result.
@@ -144,7 +149,8 @@ class Expander:
         carried = read_carried(key, body, place.defaults, place.values)
         _check_arity(key, read.op, inputs, body.entries[key][1])
         origin = Origin(place.at(span), place.each_at(read.spans), bool(written))
-        return self._append(GraphNode(absolute, read.op, inputs, absolute, origin), carried, place)
+        main = GraphNode(absolute, read.op, inputs, absolute, origin)
+        return self._append(self.owners.share(main, body, place, meant, self.nodes), carried, place)
 
     def _with_channels(self, place: Place, source: str, *written: Node | None) -> Place:
         """The place in which `channels` is the number of those of a node, if the word stands in what is written."""
@@ -240,17 +246,25 @@ class Expander:
         meant_here = {word: self.names.written(node) for word, node in words.items()}
         call = read_block(target, block, body, counted, meant_here, self.names.written(above))
         if name is None:
+            if "share" in body.entries:
+                help = f"`- name: {{block: {target.text}, share: ...}}`"
+                raise fail("SC012", "a block that shares weights needs a name", body.key("share").span, help=help)
             return self.expand_list(call.layers, call.inside.entered(above), above)
         absolute = self.names.declare(format_name(name, place.values), place, name.span)
         integers = {key: value for key, value in call.values.items() if isinstance(value, int)}
         scope = Scope(absolute, target.text, above or None, kind="block", span=name.span, arguments=integers)
         index = self._open(scope)
         inside = call.inside.scope(absolute, target.text, above)
-        return self._close(index, self.expand_list(call.layers, inside, above))
+        start, result = len(self.nodes), self.expand_list(call.layers, inside, above)
+        self.nodes[start:] = self.owners.share_all(scope, body, place, meant, self.nodes, start)
+        return self._close(index, result)
 
     def _use(self, name: Scalar | None, body: Mapping, place: Place, above: str) -> str:
         """A whole spec as one layer; what is inside sees nothing outside it."""
         target = read_target("use", body, place)
+        if "share" in body.entries:
+            message = "a used spec has its own weights, and shares none"
+            raise fail("SC011", message, body.key("share").span, help="a block in the place of the used spec")
         if name is None:
             raise fail("SC012", "a used spec needs a name", target.span, help=f"`- name: {{use: {target.text}}}`")
         call = self.library.read(target, body, place)
@@ -275,6 +289,7 @@ class Expander:
             raise fail("SC111", f"the name `{brief(longest)}` has more than {LONGEST} characters", span)
         self.nodes += fragment.nodes
         self.scopes += fragment.scopes
+        self.owners.specs |= {scope.name for scope in fragment.scopes if scope.kind == "spec"}
         self.names.adopt(fragment)
         return fragment.result
 

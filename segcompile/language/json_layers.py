@@ -135,6 +135,7 @@ _PLACED = {
     "repeat": ref("natural", "how many of it stand one behind the other; `i` counts them"),
     "accept": ref("accept", "warnings of this layer that are meant"),
 }
+_SHARED = {"share": {**NAME, "description": "the layer, or the call of the same block, whose weights it has"}}
 
 
 def bodies() -> dict[str, Schema]:
@@ -144,14 +145,16 @@ def bodies() -> dict[str, Schema]:
         if op.spelling not in CARRIED:
             own = {op.spelling: {"description": op.summary, **operand(op)}}
             placed = {key: schema for key, schema in _PLACED.items() if key != "from" or op.spelling not in JOINS}
+            placed |= _SHARED if op.has_weights() else {}
             found[op.__name__] = closed({**own, **attributes([op]), **_CARRIED, **placed}, own, op.summary)
     behind = dict(_CARRIED)
     for key, alone in _carried().items():
         del behind[key]
-        found[key] = closed({key: alone, **behind, **_PLACED}, [key])
-    bare = dict.fromkeys(_CARRIED, _NEVER)  # a used spec carries nothing
+        weighted = any(op.has_weights() for op in BY_KIND.get(key, {}).values())
+        found[key] = closed({key: alone, **behind, **_PLACED, **(_SHARED if weighted else {})}, [key])
+    bare = dict.fromkeys((*_CARRIED, *_SHARED), _NEVER)  # a used spec carries nothing, and its weights are its own
     return found | {
-        "block": _call("block", ARGUMENT),
+        "block": _call("block", ARGUMENT, **_SHARED),
         "use": _call("use", integer(), **{"variant": {**NAME, "description": "which of its variants"}, **bare}),
     }
 
@@ -277,6 +280,7 @@ def rows(claims: Mapping[str, Schema]) -> Schema:
         "kind": {"description": "which `pool`, `norm` or `act`", **kind},
         "main": {"description": "what stands under the key of the op", **either(TEXT, listed(TEXT))},
         "from": _PLACED["from"],
+        **_SHARED,
         "act": {"description": "an activation, or whether it is a ReLU", **either(ref("flag"), every["act"])},
     }
     every |= {paper: every[own] for paper, own in PAPER_NAMES.items()} | dict(claims)

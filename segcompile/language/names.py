@@ -40,6 +40,7 @@ class Open:
     name: str
     span: Span
     place: Place
+    reads: bool = True  # False: it shares its weights, and does not depend on its values
 
 
 @dataclass(slots=True)
@@ -131,9 +132,13 @@ class Names:
             return place.input
         if name.startswith("network."):
             return self._of_network(name.removeprefix("network."))
+        absolute = self._absolute(name, place)
+        return self.results[absolute] if absolute is not None else None
+
+    def _absolute(self, name: str, place: Place) -> str | None:
         found = [prefix + name for prefix in _outwards(place) if prefix + name in self.results]
         named = next((absolute for absolute in found if absolute not in self.unnamed), None)
-        return self.results[named or found[0]] if found else None
+        return named or next(iter(found), None)
 
     def written(self, node: str) -> str:
         """A name by which every scope can refer to the result of a node."""
@@ -148,14 +153,28 @@ class Names:
     def read(self, node: Node, place: Place, reader: str, above: str) -> str:
         """The node that a reference means, `above` that which the word means here; where it is not known yet, the name,
         for `settle` to report."""
-        if not isinstance(node, Scalar):
-            help = "one name, for example `input`"
-            raise fail("SC004", f"a layer's name is due here, not {counted(node)}", node.span, help=help)
+        node = _one_name(node)
         name = place.spelled(node)
         found = above if name == "above" else self.find(name, place)
         if found is None:
             self.open.append(Open(reader, name, node.span, place))
         return found if found is not None else name
+
+    def whose(self, node: Node, place: Place, reader: str, above: str) -> str | None:
+        """The absolute name of the layer or block whose weights a reference means: looked up as `read` does, but it may
+        be the reader's own. None where it is not known, for `settle` to report, or could not be read."""
+        node = _one_name(node)
+        name = place.spelled(node)
+        if name == "above":
+            return layer_of(above)
+        if name == "input" or name.startswith("network."):
+            return name
+        nearest = (prefix + name for prefix in _outwards(place))
+        near = next((absolute for absolute in nearest if absolute == reader or absolute in self.results), None)
+        found = reader if near == reader else self._absolute(name, place)
+        if found is None:
+            self.open.append(Open(reader, name, node.span, place, reads=False))
+        return None if found in self.broken else found
 
     def nearest(self, name: str, place: Place) -> str | None:
         """The help for an unknown name: a near one, as it would be written in this place, or all of a few."""
@@ -217,7 +236,8 @@ class Names:
             (reference.reader, reference.name) for reference in self.open
         }  # which a layer elsewhere may have
         reads = [read for read in reads if read not in unknown_yet]
-        edges = [(reference.reader, layer_of(found)) for reference, found in later if found is not None]
+        known = ((reference, found) for reference, found in later if found is not None and reference.reads)
+        edges = [(reference.reader, layer_of(found)) for reference, found in known]
         cycles = {name: cycle for cycle in find_cycles([*reads, *edges]) for name in cycle.members}
         told: set[object] = set()
         for reference, found in later:
@@ -235,12 +255,19 @@ class Names:
                     help = self._meant(reference.name, reference.place)
                     self.refuse(reference.name, reference.place, reference.span, message, help)
                 findings.diagnostics += [one.called(reference.place.calls) for one in unknown]
-            elif cycle is not None and reference.reader in cycle.members:
+            elif cycle is not None and reference.reads and reference.reader in cycle.members:
                 if id(cycle) not in told:
                     told.add(id(cycle))
                     _add(findings, reference, _cyclic(reference, layer, cycle.path))
             else:
                 _add(findings, reference, _early(reference, self.declared.get(layer)))
+
+
+def _one_name(node: Node) -> Scalar:
+    if not isinstance(node, Scalar):
+        help = "one name, for example `input`"
+        raise fail("SC004", f"a layer's name is due here, not {counted(node)}", node.span, help=help)
+    return node
 
 
 def _outwards(place: Place) -> Iterator[str]:
@@ -275,4 +302,6 @@ def _early(reference: Open, made: Span | None) -> Diagnostic:
     labels = [Label(made, "made here")] if made is not None else []
     message = f"`{reference.name}` is made later than it is used"
     help = "move it up: layers stand in the order of the data"
+    if not reference.reads:
+        help = "a layer shares the weights of one before it: write `share` at the later one"
     return fail("SC205", message, reference.span, labels=labels, help=help).diagnostics[0]

@@ -173,8 +173,8 @@ _KEEP = "keep one of them"
 
 @cache
 def reserved() -> frozenset[str]:
-    """The words that stand for values somewhere in a layer, or for what enters it."""
-    found = {"accept", "input", "above", "network", "channels", "stride", "none", "any", "same", "causal"}
+    """The words that stand for values somewhere in a layer, or for what enters it, and the keys of a call."""
+    found = {"accept", "share", "input", "above", "network", "channels", "stride", "none", "any", "same", "causal"}
     found |= {"block", "use", "from", "repeat", "for", *get_args(Init.model_fields["scheme"].annotation)}
     found |= {"yes", "no", "true", "false", *(kind for kinds in BY_KIND.values() for kind in kinds)}
     fields = (field for op in ALL_OPS for name, field in op.model_fields.items() if op.reads(name) is Reads.WORD)

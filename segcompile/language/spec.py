@@ -24,6 +24,7 @@ from segcompile.language.names import Names
 from segcompile.language.outputs import Head, read_outputs
 from segcompile.language.place import Origins, Place, parameter_origins
 from segcompile.language.sections import Sections, check_overrides, read_sections, settings
+from segcompile.language.sharing import Owners
 from segcompile.language.table import Table
 from segcompile.language.training import read_training
 from segcompile.network.claims import Claim
@@ -169,7 +170,7 @@ class _Reader:
         """The network of the first base, whose result is that of its last layer."""
         inputs, network = sections.inputs[0], sections.network
         known = Names(results={name: name for name in inputs}, inputs=tuple(inputs), hidden=not network.whole)
-        expander = self._expander(known, Channels(inputs))
+        expander = self._expander(Graph("", inputs, (), {}), known)
         end = expander.expand_list(network.layers, place, next(iter(inputs)))
         names = expander.names
         names.settle(_reads(expander), self.ledger.findings)
@@ -210,7 +211,7 @@ class _Reader:
         names.results = {name: node for name, node in names.results.items() if node in there}  # not what is replaced
         known = names.declared.keys() | broken
         _give_up(broken, names)
-        expander = self._expander(names, Channels(graph.inputs, graph.nodes))
+        expander = self._expander(graph, names)
         result = expander.expand_list(items, place, above)
         expander.names.settle(_reads(expander), self.ledger.findings)
         if self._errors() > errors or not _holds(there | {above}, expander.nodes, result):
@@ -219,8 +220,12 @@ class _Reader:
         uses += expander.uses
         return Fragment(tuple(expander.nodes), tuple(expander.scopes), result, expander.names.removed)
 
-    def _expander(self, names: Names, channels: Channels) -> Expander:
-        return Expander(self.library, self.ledger, self.loops, self.used, channels, names)
+    def _expander(self, graph: Graph, names: Names) -> Expander:
+        """What writes layers out that are called so, for a graph."""
+        specs = {scope.name for scope in graph.scopes if scope.kind == "spec"}
+        owners = Owners(names, graph.by_name, specs)
+        channels = Channels(graph.inputs, graph.nodes)
+        return Expander(self.library, self.ledger, self.loops, self.used, channels, owners)
 
 
 def _holds(there: set[str], nodes: list[Node], result: str) -> bool:

@@ -18,6 +18,7 @@ PAPER_NAMES = {"convolution": "kernel", "truncation": "act", "output_channels": 
 CLAIM_ROWS = ("receptive_field", "size", "margin", "parameters", "macs")
 _ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields) | {
     "from",
+    "share",
     "norm",
     "act",
     "drop",

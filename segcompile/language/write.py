@@ -74,6 +74,8 @@ def _layer(graph: Graph, nodes: tuple[Node, ...], above: str) -> str:
     said = written(main.op, names)
     if not main.op.joins and main.inputs[0] != above:
         said["from"] = names[0]
+    if main.weights is not None:
+        said["share"] = graph.layer_of(main.weights)
     for node in carried:
         said[node.role] = written(node.op, [])[node.op.spelling]
     return mapping(said)

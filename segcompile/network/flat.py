@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from segcompile.network.graph import Gone, Graph, Role
+from segcompile.network.graph import Gone, Graph, Node, Role
 
 _CALLS = ("block", "use")  # a spec that names a layer so calls something
 _LONGEST = 190  # characters of a name, before its number
+
+
+Part = tuple[Node, ...]  # what a layer of the flat network has of one of the network
 
 
 def flat_names(graph: Graph) -> Mapping[str, str]:
@@ -22,29 +25,20 @@ def flat_names(graph: Graph) -> Mapping[str, str]:
 
 
 def flattened(graph: Graph) -> Graph:
-    """The same network with flat names and no scopes.
-
-    A norm that stands behind an activation's own layer, where only an edit can put it, is a layer of its own: one
-    that says both would have its norm first.
-    """
-    names = flat_names(graph)
-    taken = {*names.values(), *_CALLS}
+    """The same network with flat names and no scopes, each part of a layer of its own."""
     new, layers, roles = {name: name for name in graph.inputs}, dict[str, str](), dict[str, Role]()
-    for layer, nodes in graph.layers.items():
-        own = names[layer]
-        for node in nodes:
-            layers[node.name], roles[node.name] = own, node.role
-            new[node.name] = own + node.name.removeprefix(layer)
-        if nodes[0].op.spelling == Role.ACT and len(nodes) > 1 and nodes[1].role is Role.NORM:
-            before = _free(f"{own}_act", taken)
-            taken.add(before)
-            layers[nodes[0].name] = new[nodes[0].name] = before
-            new[nodes[1].name], roles[nodes[1].name] = own, Role.MAIN
+    for parts in flat_parts(graph).values():
+        for own, nodes in parts.items():
+            for node in nodes:
+                role = node.role if node is not nodes[0] else Role.MAIN
+                layers[node.name], roles[node.name] = own, role
+                new[node.name] = own if role is Role.MAIN else f"{own}:{role}"
     found = tuple(
         replace(
             node,
             name=new[node.name],
             layer=layers[node.name],
+            weights=new[node.weights] if node.weights is not None else None,
             inputs=tuple(new[name] for name in node.inputs),
             role=roles[node.name],
         )
@@ -52,6 +46,35 @@ def flattened(graph: Graph) -> Graph:
     )
     outputs = {head: new[name] for head, name in graph.outputs.items()}
     return replace(graph, nodes=found, outputs=outputs, scopes=(), end=new.get(graph.end, ""), gone=Gone())
+
+
+def flat_parts(graph: Graph) -> Mapping[str, Mapping[str, Part]]:
+    """Layer -> the layers of the flat network that it becomes, in their order; the last one has its name.
+
+    A norm that stands behind an activation's own layer, where only an edit can put it, is a layer of its own: one
+    that says both would have its norm first. So is what a layer carries with shared weights: `share` speaks of the
+    weights of a layer's own op.
+    """
+    names, shared = flat_names(graph), {node.weights for node in graph.nodes}
+    taken, found = {*names.values(), *_CALLS}, dict[str, Mapping[str, Part]]()
+    for layer, nodes in graph.layers.items():
+        *before, last = _parts(nodes, shared)
+        parts: dict[str, Part] = {}
+        for part in before:
+            own = _free(f"{names[layer]}_{part[0].op.spelling}", taken)
+            taken.add(own)
+            parts[own] = part
+        found[layer] = {**parts, names[layer]: last}
+    return found
+
+
+def _parts(nodes: Part, shared: Collection[str | None]) -> list[Part]:
+    starts = [0]
+    for index, node in enumerate(nodes[1:], 1):
+        behind_act = node.role is Role.NORM and nodes[index - 1].op.spelling == Role.ACT
+        if behind_act or node.weights is not None or node.name in shared:
+            starts.append(index)
+    return [nodes[start:end] for start, end in zip(starts, [*starts[1:], len(nodes)], strict=True)]
 
 
 def _free(plain: str, taken: set[str]) -> str:

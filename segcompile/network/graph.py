@@ -40,7 +40,11 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One op on named inputs. What a layer carries is a node of its own, with the layer's name in `layer`."""
+    """One op on named inputs. What a layer carries is a node of its own, with the layer's name in `layer`.
+
+    `weights`: the node before it whose tensors it computes with; None: it has its own, if its op has any. How shared
+    tensors start is said by the op of the node whose they are, and by no other.
+    """
 
     name: str
     op: Op
@@ -48,6 +52,12 @@ class Node:
     layer: str
     origin: Origin = Origin()
     role: Role = Role.MAIN
+    weights: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """The node whose tensors it computes with."""
+        return self.weights or self.name
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -171,7 +181,7 @@ class Graph:
     def verify(self) -> Graph:
         """This graph, if every invariant holds: inputs of one rank, unique names, inputs before their readers, arity,
         the nodes of a layer one behind the other in the order of their roles, known outputs, entries and results of
-        scopes."""
+        scopes, shared weights those of a node before of the same op."""
         seen = set(self.inputs)
         if len({len(shape.size) for shape in self.inputs.values()} - {0}) > 1:
             raise ValueError("the inputs have unequal numbers of axes")
@@ -189,6 +199,7 @@ class Graph:
         if unknown or not self.outputs:
             raise ValueError(f"no node for output {unknown[0]}" if unknown else "a graph needs an output")
         self._verify_layers()
+        self._verify_weights()
         for scope in self.scopes:
             if {scope.entry, scope.result} - seen - {None}:
                 raise ValueError(f"no node enters scope {scope.name}, or leaves it: {scope.entry}, {scope.result}")
@@ -203,6 +214,14 @@ class Graph:
                 raise ValueError(f"the nodes of {layer} are {', '.join(roles)}")
             if any(after.inputs != (before.name,) for before, after in pairwise(nodes)):
                 raise ValueError(f"what {layer} carries does not read what comes before it")
+
+    def _verify_weights(self) -> None:
+        owners: dict[str, Node] = {}
+        for node in self.nodes:
+            if node.weights is None:
+                owners[node.name] = node
+            elif node.weights not in owners or type(owners[node.weights].op) is not type(node.op):
+                raise ValueError(f"{node.name} cannot have the weights of {node.weights}")
 
     def ancestors(self, names: Iterable[str]) -> frozenset[str]:
         """Every node and input that `names` depend on, themselves included."""

@@ -1,15 +1,17 @@
 """The spec's named scopes as a tree: what is written where, and what crosses a scope's border.
 
 What crosses is a value: a node's result under the node's name, or the switches of a max pool under `switches_of`.
+A scope in which a layer shares the weights of one outside has no module of its own, since that could not reach them:
+what is written in it is part of the scope around.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from segcompile.network.graph import Graph, Node, Scope, enclosing
+from segcompile.network.graph import Graph, Node, Scope, enclosing, layer_of
 
 Item = tuple[Node, ...] | str  # what a scope holds: a layer's nodes, or the name of a scope in it
 ROOT = ""
@@ -30,12 +32,23 @@ def node_of(value: str) -> str:
     return value.removesuffix(_SWITCHES)
 
 
+def borrowers(graph: Graph) -> frozenset[str]:
+    """The scopes in which a layer shares the weights of one outside."""
+    shared = ((node.layer, layer_of(node.weights)) for node in graph.nodes if node.weights is not None)
+    left = (name for layer, owner in shared for name in {*enclosing(layer)} - {*enclosing(owner)})
+    return frozenset(name for name in left if name in graph.by_scope)
+
+
 @dataclass(frozen=True)
 class ScopeTree:
-    """The scopes of a graph. The model itself is the scope `ROOT`."""
+    """The scopes of a graph that are modules. The model itself is the scope `ROOT`.
+
+    `twins`: scope -> the one whose module does all that it does, and with the same weights.
+    """
 
     graph: Graph
     with_switches: bool  # whether the framework's pools can give theirs
+    twins: Mapping[str, str] = field(default_factory=dict)
 
     def reads(self, node: Node) -> tuple[str, ...]:
         """The values that a node reads, in the order of its inputs; no switches where there are none."""
@@ -58,7 +71,29 @@ class ScopeTree:
 
     @cached_property
     def scopes(self) -> dict[str, Scope]:
-        return {scope.name: scope for scope in self.graph.scopes}
+        return {scope.name: scope for scope in self.graph.scopes if scope.name not in self.dissolved}
+
+    @cached_property
+    def dissolved(self) -> frozenset[str]:
+        """The scopes that are no modules."""
+        return frozenset(name for name in borrowers(self.graph) if self.twin_around(name) is None)
+
+    def twin_around(self, name: str) -> str | None:
+        """The twin that a layer or scope lies in, or is."""
+        return next((scope for scope in enclosing(name) if scope in self.twins), None) if self.twins else None
+
+    def lender(self, node: Node) -> str | None:
+        """The node whose module stands for that of a node; None for one with its own. Inside a twin as
+        inside the other one."""
+        twin = self.twin_around(node.layer)
+        if node.weights is None or twin is None:
+            return node.weights
+        own = twin + node.weights.removeprefix(self.twins[twin])
+        return own if own != node.name else None
+
+    def around(self, scope: str) -> str:
+        """The scope in which a scope stands."""
+        return next((name for name in enclosing(scope.rpartition(".")[0]) if name in self.scopes), ROOT)
 
     @cached_property
     def home(self) -> dict[str, str]:

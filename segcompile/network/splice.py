@@ -6,7 +6,7 @@ names there are, and which there were. An edit never repairs any of that itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from segcompile.network.graph import Gone, GoneEnd, Graph, Node, Role, Scope, enclosing, layer_of
@@ -35,7 +35,7 @@ def position(graph: Graph, layer: str) -> int:
 def insert(graph: Graph, fragment: Fragment, at: int) -> Graph:
     """The graph with a fragment before its node number `at`; nobody reads it yet.
 
-    Raises SegcompileError (SC205) if one of the new layers reads what comes later.
+    Raises SegcompileError (SC205) if one of the new layers reads what comes later, or has its weights.
     """
     later = {node.name: node.layer for node in graph.nodes[at:]}
     for node in fragment.nodes:
@@ -43,6 +43,9 @@ def insert(graph: Graph, fragment: Fragment, at: int) -> Graph:
         if early is not None:
             message = f"`{node.layer}` reads `{early}`, which is made later"
             raise fail("SC205", message, node.origin.span, help=f"insert it after `{early}`")
+        if node.weights in later:
+            message = f"`{node.layer}` shares the weights of `{later[node.weights]}`, which is made later"
+            raise fail("SC205", message, node.origin.at("share"), help="a layer shares the weights of one before it")
     nodes = (*graph.nodes[:at], *fragment.nodes, *graph.nodes[at:])
     scopes = (*graph.scopes, *fragment.scopes)
     new = {node.layer for node in fragment.nodes} | {scope.name for scope in fragment.scopes}
@@ -173,6 +176,7 @@ def leading_to(graph: Graph, outputs: Mapping[str, str]) -> Graph:
         if scope.name in inhabited
     )
     end = graph.end if graph.end in there else ""
+    nodes = inherited(nodes, graph)
     return replace(graph, nodes=nodes, outputs=outputs, scopes=scopes, end=end)
 
 
@@ -187,6 +191,7 @@ def embedded(graph: Graph, scope: Scope) -> Fragment:
             name=names[node.name],
             inputs=tuple(names[name] for name in node.inputs),
             layer=f"{scope.name}.{node.layer}",
+            weights=names[node.weights] if node.weights is not None else None,
         )
         for node in graph.nodes
     )
@@ -202,6 +207,25 @@ def embedded(graph: Graph, scope: Scope) -> Fragment:
     gone = {f"{scope.name}.{name}": span for name, span in graph.gone.names.items()}
     whole = replace(scope, result=names[output], input=image if image != "input" else "")
     return Fragment(nodes, (whole, *inner), names[output], gone)
+
+
+def inherited(nodes: Iterable[Node], before: Graph) -> tuple[Node, ...]:
+    """Some nodes of which others of the graph `before` may have owned the weights: the first that shared them owns them
+    now, and they start as they did."""
+    owners, found = {node.name: node.owner for node in nodes}, list[Node]()
+    for node in nodes:
+        owner = node.owner
+        while owner != owners.get(owner, owner):  # one that shares the weights of another now
+            owner = owners[owner]
+        if owner not in owners:
+            owners[owner] = owners[node.name] = node.name
+            old = before.by_name.get(owner)
+            alike = old is not None and type(old.op) is type(node.op)
+            node = replace(node, weights=None, op=node.op.starting_as(old.op) if old is not None and alike else node.op)
+        elif owner != node.owner:
+            node = replace(node, weights=owner)
+        found.append(node)
+    return tuple(found)
 
 
 # --- what all of them keep true --------------------------------------------------------------------------------------

@@ -69,6 +69,7 @@ class Init(BaseModel):
 
 Initialiser = Annotated[Init, Reads.INIT]
 ZEROS = Init(scheme="zeros")
+STARTS = ("init", "frozen")  # attributes of a weight: who shares it has them from the layer whose it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ class Op(BaseModel):
     data_dependent: ClassVar[bool] = False  # the values decide which part of its window an output reads: a bound
     spatial: ClassVar[bool] = False  # needs a map, and no vector
     pointwise: ClassVar[bool] = False  # at evaluation an output reads its own position alone, and all positions alike
+    per_use: ClassVar[tuple[str, ...]] = ()  # attributes that each of several layers of one weight has for itself
 
     def model_post_init(self, context: Any, /) -> None:
         """What is said once holds along every axis. Raises ValueError for attributes of unequal numbers of axes."""
@@ -227,6 +229,22 @@ class Op(BaseModel):
         """This op with a bias, where a factor for each channel of the result can be taken into its weight and a shift
         into that; None where its weights can take no such factor."""
         return None
+
+    @classmethod
+    def has_weights(cls) -> bool:
+        """Whether it has trained tensors, which layers can share."""
+        return cls.parameters is not Op.parameters
+
+    def starting_as(self, other: Op | None) -> Self:
+        """This op, whose weights start and are trained as those of `other`, of the same class; as where nothing is said
+        for None."""
+        fields = type(self).model_fields
+        said = {
+            name: getattr(other, name) if other is not None else fields[name].default
+            for name in STARTS
+            if name in fields
+        }
+        return self.model_copy(update=said)
 
     def dilated(self, factor: tuple[int, ...]) -> Op:
         """The op for a map `factor` times as dense, one number an axis: every factor-th of its outputs is what this one

@@ -71,6 +71,7 @@ class Conv(Op):
     summary: ClassVar[str] = "convolution: kernel, stride, dilation, pad, mode, groups, bias, init, frozen"
     spatial: ClassVar[bool] = True
     stored_as: ClassVar[tuple[str, ...]] = ("conv", "linear")
+    per_use: ClassVar[tuple[str, ...]] = ("stride", "dilation", "pad", "mode")
 
     channels: Positive
     kernel: PerAxis
@@ -160,6 +161,7 @@ class Deconv(Op):
     )
     spatial: ClassVar[bool] = True
     stored_as: ClassVar[tuple[str, ...]] = ("deconv",)
+    per_use: ClassVar[tuple[str, ...]] = ("stride", "dilation", "pad", "output_pad")
 
     channels: Positive
     kernel: PerAxis

@@ -89,9 +89,16 @@ def _row(nodes: tuple[Node, ...], compiled: Compiled) -> tuple[str, ...]:
         field_text(result, compiled),
         *_reach(result),
         _claimed(main.layer, compiled),
-        f"{parameters:,}" if parameters else "",
+        _counted(main, parameters, compiled.graph),
         short(macs),
     )
+
+
+def _counted(main: Node, parameters: int, graph: Graph) -> str:
+    """The parameters of a layer; of one that shares weights whose they are, and what it has besides."""
+    shared = f"= {graph.layer_of(main.weights)}" if main.weights is not None else ""
+    own = f"{parameters:,}" if parameters else ""
+    return f"{shared} + {own}" if shared and own else shared or own
 
 
 def _attribute(node: Node, name: str) -> str:
@@ -261,6 +268,7 @@ def _layer_json(nodes: tuple[Node, ...], compiled: Compiled) -> dict[str, Any]:
         "op": main.op.spelling,
         "inputs": [compiled.graph.layer_of(name) for name in main.inputs],
         "carries": [node.op.title for node in nodes[1:]],
+        **({"shares": compiled.graph.layer_of(main.weights)} if main.weights is not None else {}),
         "shape": _shape(result.shape),
     }
     for name in ("kernel", "dilation", "offset"):

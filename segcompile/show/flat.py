@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from segcompile.compiler import Compiled
 from segcompile.facts.pairs import PerAxis
 from segcompile.language.write import mapping, prose, quoted, values, write_spec
 from segcompile.language.write_data import write_data
 from segcompile.language.write_training import write_training
-from segcompile.network.flat import flat_names
+from segcompile.network.claims import Claim
+from segcompile.network.flat import flat_names, flat_parts
 from segcompile.network.graph import Graph
 from segcompile.network.selector import selects
 from segcompile.ops import AnySize
 from segcompile.show.claimed import claim_lines
 from segcompile.text.source import Node, Scalar
+
+_OF_ONE = ("kernel", "dilation", "parameters", "macs")  # claims of a layer's ops, and not of its result
 
 
 def flat_spec(compiled: Compiled) -> str:
@@ -49,11 +52,12 @@ def _quoted(node: Node) -> str:
 
 def _selectors(selector: str, graph: Graph) -> list[str]:
     """Those that mean the same layers of the flat network: one if there is such, or else the layers by their names."""
-    names = flat_names(graph)
-    meant = [names[layer] for layer in graph.layers if selects(selector, layer)]
+    parts = flat_parts(graph)
+    every = [name for layer in graph.layers for name in parts[layer]]
+    meant = [name for layer in graph.layers if selects(selector, layer) for name in parts[layer]]
     plain = selector.replace(".", "_")
     for tried in (plain, f"{plain}_*"):
-        if meant == [names[layer] for layer in graph.layers if selects(tried, names[layer])]:
+        if meant == [name for name in every if selects(tried, name)]:
             return [tried]
     return meant
 
@@ -64,11 +68,18 @@ def _selectors(selector: str, graph: Graph) -> list[str]:
 def _claims(compiled: Compiled) -> dict[str, str]:
     """A flat layer, `parameters`, `weights` or `count` -> what is claimed of it and is so."""
     names, graph = flat_names(compiled.graph), compiled.graph
+    in_parts = {layer for layer, parts in flat_parts(graph).items() if len(parts) > 1}
     held = [verdict.claim for verdict in compiled.verdicts if verdict.ok]
-    layers = [names[graph.layer_of(claim.result)] if claim.result is not None else "" for claim in held]
+    whole = [claim for claim in held if not (in_parts and _is_of_parts(claim, graph, in_parts))]
+    layers = [names[graph.layer_of(claim.result)] if claim.result is not None else "" for claim in whole]
     return claim_lines(
-        ((layer, claim, _value(claim.number, graph)) for layer, claim in zip(layers, held, strict=True)), graph
+        ((layer, claim, _value(claim.number, graph)) for layer, claim in zip(layers, whole, strict=True)), graph
     )
+
+
+def _is_of_parts(claim: Claim, graph: Graph, in_parts: Set[str]) -> bool:
+    """Whether a claim speaks of what are several layers in the flat network."""
+    return bool(claim.ops) or (claim.kind in _OF_ONE and graph.layer_of(claim.result or "") in in_parts)
 
 
 def _value(pair: PerAxis, graph: Graph) -> str:

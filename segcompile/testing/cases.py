@@ -13,7 +13,7 @@ from segcompile.build import request_for
 from segcompile.compiler import Compiled, compile_spec
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
-from segcompile.testing import ranks
+from segcompile.testing import ranks, shared
 from segcompile.testing.networks import reduced
 from segcompile.text.errors import Findings
 
@@ -179,12 +179,13 @@ class Case:
     request: BuildRequest
 
     def is_declared(self, backend: Backend) -> bool:
-        """Whether the backend says that it can emit networks of this rank, and every layer. One whose `refuses` fails
-        does not say so."""
+        """Whether the backend says that it can emit networks of this rank, every layer, and shared weights where
+        there are such. One whose `refuses` fails does not say so."""
         graph = self.request.graph
         try:
             known = (type(node.op) in backend.ops and backend.refuses(node.op) is None for node in graph.nodes)
-            return graph.rank in backend.ranks and all(known)
+            shares = backend.shares or all(node.weights is None for node in graph.nodes)
+            return graph.rank in backend.ranks and shares and all(known)
         except Exception:
             return False
 
@@ -216,12 +217,13 @@ def _unpooled(pool: str, image: str = IMAGE) -> Case:
 
 @cache
 def ops() -> tuple[Case, ...]:
-    """Single layers, in evaluation mode, with the corners of every attribute."""
+    """Single layers, in evaluation mode, with the corners of every attribute; and such as share their weights."""
     found = [_case(layer) for layer in LAYERS]
     found += [_case(layer, image) for layer, image in JOINED.items()]
     found += [_case(layer, image) for image, layers in ranks.LAYERS.items() for layer in layers]
     found += [_unpooled(pool) for pool in UNPOOLED]
     found += [_unpooled(pool, image) for image, pool in ranks.UNPOOLED.items()]
+    found += [Case(name, compiled(HEAD.format(input=image, layers=text))[1]) for name, image, text in shared.NETWORKS]
     return tuple(found)
 
 

@@ -24,8 +24,8 @@ _CARRIED = ("norm: batch", "act: relu", "act: {leaky_relu: 0.2}", "act: prelu", 
 
 @st.composite
 def specs(draw: DrawFn) -> str:
-    """A spec of some layers on one small image, with branches, parameters, what layers carry, and a block that is
-    repeated. The outputs are the layers that no other reads."""
+    """A spec of some layers on one small image, with branches, parameters, what layers carry, shared weights, and a
+    block that is repeated. The outputs are the layers that no other reads."""
     graph = draw(graphs(most=8, high=32))
     (height, width) = graph.inputs["input"].size
     lines = ["layers:"]
@@ -33,7 +33,8 @@ def specs(draw: DrawFn) -> str:
     text = HEAD.format(channels=CHANNELS, height=height, width=width)
     if draw(st.booleans()):
         text += BLOCKS
-        lines.append('  - "stem{i}": {block: pair, w: 2D, d: i, repeat: 2}')
+        shared = draw(st.sampled_from(["d: i", "d: i", "d: D, share: stem1", "d: i, share: stem1"]))
+        lines.append(f'  - "stem{{i}}": {{block: pair, w: 2D, {shared}, repeat: 2}}')
         names["input"] = "stem2"
     above = names["input"]
     for node in graph.nodes:
@@ -41,6 +42,8 @@ def specs(draw: DrawFn) -> str:
         attributes = written(node.op, inputs)
         if not node.op.joins and not (draw(st.booleans()) and inputs[0] == above):
             attributes["from"] = inputs[0]
+        if node.weights is not None:
+            attributes["share"] = node.weights
         convolves = node.op.main == "channels"
         if convolves and attributes[node.op.spelling] == str(CHANNELS):
             attributes[node.op.spelling] = draw(st.sampled_from(["C", "2D", "D**2", str(CHANNELS)]))

@@ -207,7 +207,7 @@ class _Growing:
     def rank(self) -> int:
         return len(self.shapes["input"].size)
 
-    def add(self, op: Op, inputs: Sequence[str]) -> bool:
+    def add(self, op: Op, inputs: Sequence[str], weights: str | None = None) -> bool:
         """Append a node, unless the op refuses its inputs or the tensor would be too large."""
         try:
             shape = op.result([self.shapes[name] for name in inputs])
@@ -217,7 +217,7 @@ class _Growing:
         if any(_is_beyond(size) for size in shape.size) or (cells is not None and cells > MOST_CELLS):
             return False
         name = f"n{len(self.nodes)}"
-        self.nodes.append(Node(name, op, tuple(inputs), name))
+        self.nodes.append(Node(name, op, tuple(inputs), name, weights=weights))
         self.shapes[name] = shape
         return True
 
@@ -237,8 +237,22 @@ class _Growing:
         fitting = [name for name, shape in self.shapes.items() if shape == self.shapes[pool]]
         self.add(op, [self.draw(st.sampled_from(fitting)), pool, before])
 
+    def share(self) -> None:
+        """An op with the weights of one before it: a convolution with other strides, dilations and padding."""
+        owners = [node for node in self.nodes if node.op.has_weights() and node.weights is None]
+        if not owners:
+            return
+        owner = self.draw(st.sampled_from(owners))
+        drawn = self.draw(MOVING[type(owner.op)](self.rank)) if owner.op.per_use else owner.op
+        op = owner.op.model_copy(update={name: getattr(drawn, name) for name in owner.op.per_use})
+        channels = self.shapes[owner.inputs[0]].channels
+        fitting = [name for name, shape in self.shapes.items() if shape.channels == channels]
+        self.add(op, [self.draw(st.sampled_from(fitting))], owner.name)
+
     def step(self) -> None:
-        """One op more: of one tensor, or of two."""
+        """One op more: of one tensor, or of two; or one with the weights of another."""
+        if self.draw(st.integers(0, 5)) == 5:
+            self.share()
         if self.draw(st.integers(0, 9)) == 9:
             self.pool_and_unpool()
         elif len(self.shapes) > 1 and self.draw(st.integers(0, 2)) == 0:

@@ -124,6 +124,7 @@ CODES: dict[str, Code] = _table(
     ("SC203", "nothing-computed"),
     ("SC204", "arity"),
     ("SC205", "forward-reference"),
+    ("SC206", "shared-weights"),
     ("SC301", "channel-mismatch"),
     ("SC302", "size-mismatch"),
     ("SC303", "empty-output"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segcompile.compiler import Compiled, compile_spec
-from segcompile.facts.module_names import scope_path
+from segcompile.facts.module_names import places, scope_path
 from segcompile.network.scope_tree import ScopeTree
 from segcompile.text.errors import Findings
 from segcompile.weights.parameters import Tensor, reads_image, tensors
@@ -27,10 +27,12 @@ class Origin:
     prefix: str  # of the names that its parameters have in the spec
     shapes: Mapping[str, tuple[int, ...]]  # of its parameters
     kernels: frozenset[str]  # the parameters that read all channels of an image
+    shared: Mapping[str, str]  # where the parameters of a layer that shares them would lie -> where they lie
 
     def named(self, tensor: Tensor) -> str | None:
         """The origin's own name for a parameter of the spec, if it lies in the scope and the origin has it."""
-        name = tensor.name.removeprefix(self.prefix)
+        layer, _, own = tensor.name.removeprefix(self.prefix).rpartition(".")
+        name = f"{self.shared.get(layer, layer)}.{own}"
         return name if self.covers(tensor) and name in self.shapes else None
 
     def covers(self, tensor: Tensor) -> bool:
@@ -67,7 +69,9 @@ def parents(compiled: Compiled, every: Sequence[Origin]) -> list[Origin]:
 def _origin(compiled: Compiled, into: str = "", prefix: str = "") -> Origin:
     every = list(tensors(compiled.graph, compiled.facts))
     kernels = frozenset(tensor.name for tensor in every if reads_image(tensor, compiled.graph))
-    return Origin(compiled.model, into, prefix, {tensor.name: tensor.shape for tensor in every}, kernels)
+    found = places(ScopeTree(compiled.graph, with_switches=False))
+    shared = {found[node.name]: found[node.owner] for node in compiled.graph.nodes if node.weights is not None}
+    return Origin(compiled.model, into, prefix, {tensor.name: tensor.shape for tensor in every}, kernels, shared)
 
 
 def _bases(compiled: Compiled) -> Iterator[Compiled]:

@@ -39,7 +39,8 @@ def tensors(graph: Graph, facts: Facts) -> Iterator[Tensor]:
         for parameter in facts[node.name].parameters:
             reads = _map(shapes[node.inputs[0]]) if node.op.flattens else ()
             yield Tensor(node, parameter, f"{path}.{parameter.name}", reads=reads)
-        for buffer in node.op.buffers([shapes[name] for name in node.inputs]):
+        buffers = node.op.buffers([shapes[name] for name in node.inputs]) if node.weights is None else ()
+        for buffer in buffers:
             yield Tensor(node, buffer, f"{path}.{buffer.name}", buffer=True)
 
 

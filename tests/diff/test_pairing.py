@@ -19,12 +19,13 @@ def renamed(graph: Graph, order: st.DataObject) -> Graph:
     """Other names, and another topological order."""
     left, nodes, known = list(graph.nodes), list[Node](), set(graph.inputs)
     while left:
-        ready = [node for node in left if known.issuperset(node.inputs)]
+        ready = [node for node in left if known.issuperset({*node.inputs} | {node.weights or "input"})]
         node = order.draw(st.sampled_from(ready))
         left.remove(node)
         known.add(node.name)
         inputs = tuple(name if name in graph.inputs else f"other_{name}" for name in node.inputs)
-        nodes.append(Node(f"other_{node.name}", node.op, inputs, f"other_{node.layer}"))
+        weights = f"other_{node.weights}" if node.weights is not None else None
+        nodes.append(Node(f"other_{node.name}", node.op, inputs, f"other_{node.layer}", weights=weights))
     outputs = {head: f"other_{name}" for head, name in graph.outputs.items()}
     return replace(graph, nodes=tuple(nodes), outputs=outputs).verify()
 

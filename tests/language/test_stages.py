@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from segcompile.checks.ignored import unused_label
-from segcompile.checks.stages import frozen_layers
+from segcompile.checks.stages import frozen_nodes
 from segcompile.compiler import compile_spec
 from segcompile.library import bundled
 from segcompile.network.training import Regime, Training
@@ -32,7 +32,8 @@ training: {{{training}}}
 def frozen(bench: Any, stage: str) -> set[str]:
     """The layers that a stage leaves alone."""
     compiled = bench.compile(TEXT.format(training=f"stages: [only: {{{stage}}}]"))
-    return set(frozen_layers(compiled.spec.training.stages[0], compiled.graph, compiled.facts))
+    found = frozen_nodes(compiled.spec.training.stages[0], compiled.graph, compiled.facts)
+    return set(map(compiled.graph.layer_of, found))
 
 
 def test_what_a_stage_does_not_say_the_section_says(bench: Any) -> None:

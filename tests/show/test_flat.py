@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segcompile.checks.stages import frozen_layers
+from segcompile.checks.stages import frozen_nodes
 from segcompile.compiler import Compiled, compile_spec
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
@@ -68,7 +68,7 @@ def compiled(path: Path, variant: str | None = None) -> tuple[Compiled, Findings
 
 def network(graph: Graph) -> object:
     """All that a flat network is, but for its model's name and where it is written."""
-    nodes = [(node.name, node.op, node.inputs, node.layer, node.role) for node in graph.nodes]
+    nodes = [(node.name, node.op, node.inputs, node.layer, node.role, node.weights) for node in graph.nodes]
     return graph.inputs, nodes, graph.outputs
 
 
@@ -89,7 +89,7 @@ def regimes(found: Compiled) -> list[object]:
             stage.name,
             [getattr(stage.regime, each.name) for each in fields(Regime)],
             flat(stage.losses),
-            {names[layer] for layer in frozen_layers(stage, found.graph, found.facts)},
+            {names[found.graph.layer_of(node)] for node in frozen_nodes(stage, found.graph, found.facts)},
         )
         for stage in training.stages
     ]

@@ -15,5 +15,6 @@ BACKEND = Backend(
     emit=FOLDER.emit,
     ranks=frozenset({1, 2, 3}),
     lowerings=frozenset({"fold_batch_norm"}),
+    shares=True,
     runner="segcompile_jax.runner:RUNNER",
 )

@@ -13,11 +13,17 @@ _DEFINED = defined(TEMPLATES / "model.py.jinja")
 
 # What the template defines, imports and uses, with the builtins in classes (a test reads them in emitted code).
 NAMES = _DEFINED | {
-    "ValueError", "bool", "dict", "int", "isinstance", "jax", "jnp", "nnx", "range", "rngs", "self", "str", "super",
-    "tuple",
+    "Callable", "ValueError", "bool", "copy", "dict", "int", "isinstance", "jax", "jnp", "nnx", "object", "range",
+    "rngs", "self", "str", "super", "tuple", "vars",
 }  # fmt: skip
 
-CLASSES = frozenset(name for name in _DEFINED if name[0].isupper()) | {"False", "None", "True", "ValueError"}
+CLASSES = frozenset(name for name in _DEFINED if name[0].isupper()) | {
+    "Callable",
+    "False",
+    "None",
+    "True",
+    "ValueError",
+}
 
 # What the other files, which import the model's class by its name, use in capitals (a test reads them).
 MODELS = CLASSES | {

@@ -83,9 +83,25 @@ def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[S
     return Code(f"{member}({source})", needs)
 
 
-def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
+def _conv_by_weights(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    source, needs = padded(inputs[0], sides(op), op.mode) if is_padded_before(op) else Code(inputs[0])
+    settings = f"strides={same_sides(op.stride)}, padding={0 if is_padded_before(op) else padding(op)}"
+    code = f"with_weights_of({member}, {source}, {settings}, kernel_dilation={same_sides(op.dilation)})"
+    return Code(code, {"with_weights_of", *needs})
+
+
+def _deconv_by_weights(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    settings = f"strides={op.stride}, padding={tuple(_cut(op))}, dilation={op.dilation}"
+    return Code(f"with_weights_of({member}, {inputs[0]}, {settings})", {"with_weights_of", "ConvTranspose.dilation"})
+
+
+def _cut(op: Deconv) -> list[tuple[int, int]]:
     """What output_pad adds is cut off less, even less than nothing."""
-    around = [(before, after - more) for (before, after), more in zip(sides(op), op.output_pad, strict=True)]
+    return [(before, after - more) for (before, after), more in zip(sides(op), op.output_pad, strict=True)]
+
+
+def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
+    around = _cut(op)
     keywords: dict[str, Argument] = {"strides": same_sides(op.stride)}
     if any(map(any, around)):
         alike = len({side for pair in around for side in pair}) == 1
@@ -187,8 +203,8 @@ def _dropout(op: Dropout, shapes: Sequence[Shape]) -> Call:
 
 
 RULES: dict[type[Op], Rule] = {
-    Conv: Rule(_apply_conv, _conv),
-    Deconv: Rule(apply_member, _deconv),
+    Conv: Rule(_apply_conv, _conv, by_weights=_conv_by_weights),
+    Deconv: Rule(apply_member, _deconv, by_weights=_deconv_by_weights),
     Linear: Rule(_apply_linear, _linear),
     Pool: Rule(pool),
     GlobalPool: Rule(global_pool),

@@ -18,7 +18,7 @@ def initialise(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[Cod
 
     The commonest initialisation is a loop over all modules; the others follow, a layer or a whole scope at a time.
     """
-    weighted = [node for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear)]
+    weighted = [node for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear) and node.weights is None]
     if not weighted:
         return []
     groups: dict[_Way, list[Node]] = {}

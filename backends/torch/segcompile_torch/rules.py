@@ -37,6 +37,7 @@ from segcompile.ops import (
     Undecidable,
     Unpool,
 )
+from segcompile.ops.base import UNPADDED
 from segcompile_torch.arguments import befores, pads
 from segcompile_torch.pooling import global_pool, pool, switched_pool, unpool
 from segcompile_torch.reserved import CLASSES, NAMES
@@ -84,6 +85,27 @@ def _apply_deconv(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequen
     if symmetric(op):
         return apply_member(op, member, inputs, shapes, output)
     return Code(f"F.pad({member}({inputs[0]}), {tuple(-pad for pad in pads(op))})", {"F"})
+
+
+def _conv_by_weights(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    source = inputs[0]
+    if op.mode != "zero" and any(pads(op)):
+        source = f'F.pad({source}, {pads(op)}, mode="{_PAD_MODE[op.mode]}")'
+    elif not symmetric(op):
+        source = f"F.pad({source}, {pads(op)})"
+    told = _conv(op.model_copy(update={"pad": UNPADDED * len(op.kernel)}) if source != inputs[0] else op, shapes)
+    return Code(f"F.conv{len(op.kernel)}d({_by_weights(source, member, told)})", {"F"})
+
+
+def _deconv_by_weights(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    code = f"F.conv_transpose{len(op.kernel)}d({_by_weights(inputs[0], member, _deconv(op, shapes))})"
+    return Code(code if symmetric(op) else f"F.pad({code}, {tuple(-pad for pad in pads(op))})", {"F"})
+
+
+def _by_weights(source: str, member: str, call: Call) -> str:
+    """The arguments of a function that does what the module of a call does, with the weights of another one."""
+    told = [f"{key}={value}" for key, value in call.keywords if key != "bias"]
+    return ", ".join([source, f"{member}.weight", f"{member}.bias", *told])
 
 
 def _linear(op: Linear, shapes: Sequence[Shape]) -> Call:
@@ -163,6 +185,15 @@ def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
     return Call(f"nn.BatchNorm{len(shapes[0].size) or 1}d", (shapes[0].channels,), told, ("channels",))
 
 
+def _batch_norm_by_weights(
+    op: BatchNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    """Of vectors by the module of maps, or the other way."""
+    names = ("running_mean", "running_var", "weight", "bias", "training")
+    told = [f"{member}.{name}" for name in names] + [str(op.momentum), str(op.eps)]
+    return Code(f"F.batch_norm({', '.join([inputs[0], *told])})", {"F"})
+
+
 def _eps(op: BatchNorm | InstanceNorm | GroupNorm) -> tuple[tuple[str, Argument], ...]:
     return (("eps", op.eps),) if op.eps != 1e-5 else ()
 
@@ -200,8 +231,8 @@ def _dropout(op: Dropout, member: str, inputs: Sequence[str], shapes: Sequence[S
 
 
 RULES: dict[type[Op], Rule] = {
-    Conv: Rule(_apply_conv, _conv),
-    Deconv: Rule(_apply_deconv, _deconv),
+    Conv: Rule(_apply_conv, _conv, by_weights=_conv_by_weights),
+    Deconv: Rule(_apply_deconv, _deconv, by_weights=_deconv_by_weights),
     Linear: Rule(_apply_linear, _linear),
     Pool: Rule(pool, switched=switched_pool),
     GlobalPool: Rule(global_pool),
@@ -214,7 +245,7 @@ RULES: dict[type[Op], Rule] = {
     Resize: Rule(_resize),
     PixelShuffle: Rule(_pixel_shuffle),
     SpaceToDepth: Rule(_space_to_depth),
-    BatchNorm: Rule(apply_member, _batch_norm),
+    BatchNorm: Rule(apply_member, _batch_norm, by_weights=_batch_norm_by_weights),
     InstanceNorm: Rule(apply_member, _instance_norm),
     GroupNorm: Rule(apply_member, _group_norm),
     ResponseNorm: Rule(_response_norm),

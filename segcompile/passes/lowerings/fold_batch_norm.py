@@ -6,7 +6,7 @@ can take in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from segcompile.network.graph import Graph, Node, Role
@@ -28,8 +28,9 @@ def fold_batch_norm(graph: Graph) -> Edited:
     biased: dict[str, Op] = {}  # the node before a norm that goes
     weights: dict[str, Source] = {}
     stays: list[tuple[Node, str]] = []
+    shared = {name for node in graph.nodes if node.weights is not None for name in (node.name, node.weights)}
     for norm in (node for node in graph.nodes if isinstance(node.op, BatchNorm)):
-        reason = _obstacle(norm, graph, readers)
+        reason = "shares its weights" if norm.name in shared else _obstacle(norm, graph, readers, shared)
         if reason is not None:
             stays.append((norm, reason))
         elif (op := graph.by_name[norm.inputs[0]].op.biased()) is not None:
@@ -45,7 +46,7 @@ def fold_batch_norm(graph: Graph) -> Edited:
     return Edited(remove(after, empty, None) if empty else after, _told(stays, bool(gone)), weights)
 
 
-def _obstacle(norm: Node, graph: Graph, readers: Mapping[str, Sequence[Node]]) -> str | None:
+def _obstacle(norm: Node, graph: Graph, readers: Mapping[str, Sequence[Node]], shared: Collection[str]) -> str | None:
     """Why a norm stays, in words that follow its layer's name; None if it can be folded."""
     (name,) = norm.inputs
     if name not in graph.by_name:
@@ -53,6 +54,8 @@ def _obstacle(norm: Node, graph: Graph, readers: Mapping[str, Sequence[Node]]) -
     before = graph.by_name[name]
     if before.op.biased() is None:
         return f"reads {before.op.title}" + (f" (`{before.layer}`)" if before.layer != norm.layer else "")
+    if name in shared:
+        return f"reads `{before.layer}`, whose weights another layer shares"
     other = next((node.layer for node in readers[name] if node is not norm), None)
     if other is not None:
         return f"reads `{before.layer}`, and so does `{other}`"

@@ -24,7 +24,7 @@ def trace(graph: Graph, parameters: Mapping[str, Tensors], inputs: Tensors) -> d
     found = dict(inputs)
     for node in graph.nodes:
         read = [found[name] for name in node.inputs]
-        found[node.name] = FORMULAS[type(node.op)](node.op, read, parameters.get(node.name, {}))
+        found[node.name] = FORMULAS[type(node.op)](node.op, read, parameters.get(node.owner, {}))
     return found
 
 

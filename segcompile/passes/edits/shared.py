@@ -1,0 +1,30 @@
+"""What an edit leaves of shared weights: who has those of a layer that went, and who shares those of another op."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from segcompile.network.graph import Graph, Node
+from segcompile.network.splice import inherited
+from segcompile.text.errors import Label, SegcompileError, Span, fail
+
+
+def with_owners(graph: Graph, before: Graph, span: Span) -> Graph:
+    """The graph that an edit at `span` made of the one `before`. The weights of a layer that went are those of the
+    first that shared them; who shared those of a layer that is another one now shares these.
+
+    Raises SegcompileError (SC503) where that is a layer of another op.
+    """
+    nodes = inherited(graph.nodes, before)
+    for node in nodes:
+        owner = graph.by_name[node.owner]
+        if type(owner.op) is not type(node.op):
+            raise _unlike(node, owner, span)
+    return replace(graph, nodes=nodes)
+
+
+def _unlike(node: Node, owner: Node, span: Span) -> SegcompileError:
+    at = node.origin.at("share")
+    labels = [Label(at, "shared here")] if at is not None else []
+    message = f"`{node.layer}` ({node.op.title}) shares the weights of `{owner.layer}`, which would be {owner.op.title}"
+    return fail("SC503", message, span, labels=labels, help=f"edit `{node.layer}` with it, or `replace` it before")

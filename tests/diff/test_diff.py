@@ -248,3 +248,17 @@ def test_fields_of_one_extent_and_start_say_where_they_part() -> None:
     assert diff("fcn8s", "fcn16s")[1].splitlines()[0] == (
         "different: receptive field 468 (row 1 sees -221 to 246) -> 468 (row 1 sees -221 to 214)"
     )
+
+
+def test_another_sharing_of_weights_is_a_difference() -> None:
+    own = two(
+        "own.yaml", **{"conv: 2": "conv: 4", "stride: 2, ": "", "b: {": "b: {from: a, ", "{channels: 3": "{channels: 4"}
+    )
+    shared = Path("shared.yaml")
+    shared.write_text(Path(own).read_text().replace("from: a", "share: a"))
+    status, told = diff(own, "shared.yaml")
+    assert status == 1
+    assert told.splitlines()[-1].split() == ["b", "b", "share", "none", "->", "a"]
+    shared.write_text(shared.read_text().replace("a:", "first:").replace("share: a", "share: first"))
+    status, told = diff("shared.yaml", own)
+    assert status == 1 and told.splitlines()[-1].endswith("share first -> none")

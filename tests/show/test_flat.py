@@ -9,6 +9,7 @@ import pytest
 
 from segcompile.checks.stages import frozen_nodes
 from segcompile.compiler import Compiled, compile_spec
+from segcompile.diff.pairing import isomorphism
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
 from segcompile.network.flat import flat_names, flattened
@@ -134,6 +135,53 @@ def test_the_flat_spec_of_a_network_of_the_zoo_means_the_same(path: Path, tmp_pa
         except SegcompileError:
             pytest.skip("written for an earlier meaning of `input`")
         assert_read_again(path, variant, tmp_path)
+
+
+SHARED = """\
+segcompile: 1
+model: shared
+input: {channels: 4, size: 16}
+blocks:
+  head:
+    layers: [c: {conv: 4, kernel: 3, pad: same, norm: batch, act: relu, drop: 0.1}, s: {conv: 4, kernel: 1, share: z}]
+layers:
+  - z:  {conv: 4, kernel: 1}
+  - h1: {block: head}
+  - h2: {block: head, share: h1}
+  - p:  {act: prelu, share: q}
+claims: {h1.c: {parameters: 156, receptive_field: 3}, h2.c: {kernel: 3}, count: {conv: 5}}
+training: {stages: [one: {train: h1.c}, two: {freeze: h2}]}
+"""
+
+
+def test_what_a_layer_carries_of_another_is_a_layer_of_its_own(tmp_path: Path) -> None:
+    """Claims of a layer that becomes several go, and stages train all of these."""
+    path = tmp_path / "net.yaml"
+    path.write_text(SHARED.replace("  - p:  ", "  - q:  {act: prelu}\n  - p:  "))
+    own, _ = compiled(path)
+    text = flat_spec(own)
+    (tmp_path / "flat.yaml").write_text(text)
+    again, findings = compiled(tmp_path / "flat.yaml")
+    assert not findings.has_errors and flat_spec(again) == text
+    assert network(again.graph) == network(flattened(own.graph))
+    assert isomorphism(own.graph, again.graph) is not None
+    assert text.splitlines()[4:] == [
+        "  - z:         {conv: 4, kernel: 1}",
+        "  - h1_c_conv: {conv: 4, kernel: 3, pad: 1}",
+        "  - h1_c:      {norm: batch, act: relu, drop: 0.1}",
+        "  - h1_s:      {conv: 4, kernel: 1, share: z}",
+        "  - h2_c_conv: {conv: 4, kernel: 3, pad: 1, share: h1_c_conv}",
+        "  - h2_c:      {norm: batch, share: h1_c, act: relu, drop: 0.1}",
+        "  - h2_s:      {conv: 4, kernel: 1, share: z}",
+        "  - q:         {act: prelu}",
+        "  - p:         {act: prelu, share: q}",
+        "claims:",
+        "  h1_c: {receptive_field: 3}",
+        "training:",
+        "  stages:",
+        "    - one: {train: [h1_c_conv, h1_c]}",
+        '    - two: {freeze: "h2_*"}',
+    ]
 
 
 FLAT = """\

@@ -478,3 +478,15 @@ def test_the_data_is_complete_also_when_the_spec_is_none() -> None:
 def test_bug_paths_1d_of_language_is_within_one_row() -> None:
     status, text = rf(str(LANGUAGE / "bug_paths_1d.yaml"), "--coverage")
     assert status == 0 and "paths: 50% within 1 x 7, 90% within 1 x 15, 99% within 1 x 21\n" in f"{text}\n"
+
+
+def test_who_shares_weights_says_whose_and_counts_what_it_has_besides(tmp_path: Path) -> None:
+    layers = (
+        "[a: {conv: 1, kernel: 3}, b: {conv: 1, kernel: 3, share: a}, c: {conv: 1, kernel: 3, share: b, norm: batch}]"
+    )
+    path = write(tmp_path, layers)
+    rows = {row.split()[0]: row for row in rf(path)[1].splitlines() if row[:1] in ("a", "b", "c", "t")}
+    assert "  = a  " in rows["b"] and "  = a + 2  " in rows["c"]
+    found = json.loads(rf(path, "--format", "json")[1])
+    assert [(layer["parameters"], layer.get("shares")) for layer in found["layers"]] == [(10, None), (0, "a"), (2, "a")]
+    assert found["totals"]["parameters"] == 12

@@ -131,6 +131,24 @@ def test_the_plan_of_a_derived_spec(specs: Path, run: Run) -> None:
     )
 
 
+def test_shared_weights_are_one_tensor_and_go_to_whoever_shared_them(specs: Path, run: Run) -> None:
+    """A spec without the layer that had them in its base, and one that gives the other layer weights of its own."""
+    layers = "[a: {conv: 3, kernel: 1, bias: no}, b: {conv: 3, kernel: 1, bias: no, share: a}]"
+    pair = f"segcompile: 1\nmodel: pair\ninput: {{channels: 3, size: 8}}\nlayers: {layers}\n"
+    (specs / "pair.yaml").write_text(pair)
+    alone = "segcompile: 1\nmodel: alone\nbase: pair.yaml\ntransform: [remove: [a]]\n"
+    (specs / "alone.yaml").write_text(alone)
+    (specs / "apart.yaml").write_text(alone.replace("remove: [a]", "replace: {b: {conv: 3, kernel: 1, bias: no}}"))
+    assert run("plan", "alone.yaml")[1].splitlines()[-3:] == [
+        "b.weight   3 x 3 x 1 x 1  pair a.weight", "", "1 of 1 tensors come from there"
+    ]  # fmt: skip
+    tensors = write(specs / "pair.safetensors", {"a.weight": (3, 3, 1, 1)})
+    assert run("transfer", "apart.yaml", "--from", "pair.safetensors", "-o", "apart.safetensors")[0] == 0
+    found = load_file(specs / "apart.safetensors")
+    assert {*found} == {"a.weight", "b.weight"}
+    assert all((value == tensors["a.weight"]).all() for value in found.values())
+
+
 def test_the_plan_of_a_spec_that_uses_others(specs: Path, run: Run) -> None:
     status, told, _ = run("plan", "both.yaml")
     lines = told.splitlines()

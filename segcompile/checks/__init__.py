@@ -13,6 +13,7 @@ from segcompile.checks.losses import check_losses
 from segcompile.checks.misaligned import check_joins
 from segcompile.checks.no_effect import check_effects, check_fields
 from segcompile.checks.rounding import check_rounding
+from segcompile.checks.shared import check_shared
 from segcompile.checks.stages import check_stages
 from segcompile.checks.subject import Subject
 from segcompile.checks.used_specs import check_channels
@@ -31,6 +32,7 @@ class Check:
 
 
 CHECKS = (
+    Check("shared weights of another shape", ("SC206",), check_shared),
     Check("joins of maps that lie apart", ("SC311",), check_joins),
     Check("numbers that change nothing", ("SC409",), check_effects),
     Check("fields that reach beyond the input", ("SC408",), check_fields),

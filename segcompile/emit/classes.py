@@ -12,7 +12,7 @@ from segcompile.emit.calls import Argument, Call, Needs, Rules
 from segcompile.emit.templates import camel
 from segcompile.facts.facts import Facts
 from segcompile.facts.module_names import places
-from segcompile.network.graph import Graph, Scope, enclosing
+from segcompile.network.graph import Graph, Node, Scope, enclosing
 from segcompile.network.names import Names
 from segcompile.network.scope_tree import ROOT, ScopeTree, borrowers
 
@@ -74,8 +74,12 @@ def twins(graph: Graph, unlike: Collection[str]) -> dict[str, str]:
     """Scope -> the one all of whose weights it shares, and whose module may do all that it does: the outermost, none
     that is `unlike` any other."""
     borrowing, found = borrowers(graph), dict[str, str]()
+    weighted: dict[str, list[Node]] = {}
+    for node in graph.nodes if borrowing else ():
+        for name in enclosing(node.layer) if node.op.has_weights() else ():
+            weighted.setdefault(name, []).append(node)
     for scope in sorted(borrowing - {*unlike}, key=len):
-        nodes = [node for node in graph.nodes if node.layer.startswith(f"{scope}.") and node.op.has_weights()]
+        nodes = weighted[scope]
         other = nodes[0].owner.removesuffix(nodes[0].name.removeprefix(scope))
         pairs = [(node, graph.by_name.get(other + node.name.removeprefix(scope))) for node in nodes]
         alike = all(twin is not None and node.weights == twin.owner for node, twin in pairs)

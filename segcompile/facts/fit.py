@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from segcompile.facts.plainest import on_legal_sizes
 from segcompile.facts.shapes import infer_shapes
-from segcompile.facts.shared import check_shared
 from segcompile.facts.sizes import Sizes, find_sizes
 from segcompile.network.graph import Graph
 from segcompile.ops import Shape
@@ -16,7 +15,6 @@ def fit(graph: Graph, findings: Findings) -> tuple[dict[str, Shape], Sizes]:
     SegcompileError."""
     shapes = infer_shapes(graph, findings)
     findings.stop_on_errors()
-    check_shared(graph, shapes, findings)
     sizes = find_sizes(graph, shapes, findings)
     findings.stop_on_errors()
     return on_legal_sizes(shapes, sizes), sizes

@@ -36,14 +36,17 @@ def attributes(tree: ScopeTree, scope: str) -> dict[str, str]:
     for item in tree.items[scope]:
         lost = _lost_around(tree, item, scope)
         if lost is None:
-            _name(item, item if isinstance(item, str) else item[0].layer, names, found)
+            _name(item, _whole(item), names, found)
         else:
             last.append(item)
             found[lost] = found.get(lost) or names.new(lost.rpartition(".")[2])
-    for item in sorted(last, key=lambda item: _owns_nothing(tree, item)):
-        whole = item if isinstance(item, str) else item[0].layer
-        _name(item, whole.removeprefix(f"{scope}.").replace(".", "_"), names, found)
+    for item in sorted(last, key=lambda item: _whole(item) not in tree.owning):
+        _name(item, _whole(item).removeprefix(f"{scope}.").replace(".", "_"), names, found)
     return found
+
+
+def _whole(item: Item) -> str:
+    return item if isinstance(item, str) else item[0].layer
 
 
 def _name(item: Item, whole: str, names: Names, found: dict[str, str]) -> None:
@@ -58,15 +61,8 @@ def _name(item: Item, whole: str, names: Names, found: dict[str, str]) -> None:
 
 def _lost_around(tree: ScopeTree, item: Item, scope: str) -> str | None:
     """The outermost scope without a module in `scope` that an item of that stands in."""
-    inside = enclosing(item if isinstance(item, str) else item[0].layer)
-    lost = [name for name in inside if name in tree.dissolved and name not in enclosing(scope)]
+    lost = [name for name in enclosing(_whole(item)) if name in tree.dissolved and name not in enclosing(scope)]
     return lost[-1] if lost else None
-
-
-def _owns_nothing(tree: ScopeTree, item: Item) -> bool:
-    """Whether an item has no weights, or shares all of them."""
-    nodes = item if not isinstance(item, str) else (n for n in tree.graph.nodes if n.layer.startswith(f"{item}."))
-    return not any(node.op.has_weights() and node.weights is None for node in nodes)
 
 
 def paths(tree: ScopeTree) -> dict[str, str]:

@@ -180,7 +180,7 @@ def read_edit(item: SpecNode, desk: Desk) -> Edit:
         meant = Meant("edit", key.text, tuple(READERS), node, otherwise=f"edits: {', '.join(READERS)}")
         raise fail("SC003", f"there is no edit `{key.text}`", key.span, help=meant)
     desk.warn_of_nothing(f"`{key.text}`", node)
-    return READERS[key.text](node, desk)
+    return partial(edits.with_owners, READERS[key.text](node, desk), key.span)
 
 
 def _convolutionalize(node: SpecNode, desk: Desk) -> Edit:

@@ -91,6 +91,12 @@ class ScopeTree:
         own = twin + node.weights.removeprefix(self.twins[twin])
         return own if own != node.name else None
 
+    @cached_property
+    def owning(self) -> frozenset[str]:
+        """The scopes and layers of which some weights are their own."""
+        own = (node.layer for node in self.graph.nodes if node.op.has_weights() and node.weights is None)
+        return frozenset(name for layer in own for name in enclosing(layer))
+
     def around(self, scope: str) -> str:
         """The scope in which a scope stands."""
         return next((name for name in enclosing(scope.rpartition(".")[0]) if name in self.scopes), ROOT)

@@ -9,6 +9,7 @@ from math import gcd
 from typing import Any
 
 from segcompile.backend import BuildRequest
+from segcompile.checks.shared import misshapen
 from segcompile.compiler import analyse_graph
 from segcompile.facts.shapes import infer_shapes
 from segcompile.network.graph import Graph, Node
@@ -102,8 +103,8 @@ def small(graph: Graph, least: int = SMALL) -> Graph:
 
 def _fits(graph: Graph) -> bool:
     findings = Findings()
-    infer_shapes(graph, findings)
-    return not findings.has_errors
+    shapes = infer_shapes(graph, findings)
+    return not findings.has_errors and not any(misshapen(graph, shapes))
 
 
 def thin(graph: Graph, widths: Sequence[int] = (2, 4)) -> Graph:

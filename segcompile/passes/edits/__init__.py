@@ -10,6 +10,7 @@ from segcompile.passes.edits.change import change
 from segcompile.passes.edits.convolutionalize import convolutionalize
 from segcompile.passes.edits.place import append, insert_after, insert_before, replace
 from segcompile.passes.edits.remove import remove
+from segcompile.passes.edits.shared import with_owners
 
 EDITS: tuple[Callable[..., Edited], ...] = (
     *(convolutionalize, remove, remove_stride, atrous, change, replace, append, insert_after, insert_before),
@@ -17,5 +18,5 @@ EDITS: tuple[Callable[..., Edited], ...] = (
 
 __all__ = [
     "EDITS", "append", "atrous", "change", "convolutionalize", "insert_after", "insert_before", "remove",
-    "remove_stride", "replace",
+    "remove_stride", "replace", "with_owners",
 ]  # fmt: skip

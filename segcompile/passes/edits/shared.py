@@ -6,21 +6,23 @@ from dataclasses import replace
 
 from segcompile.network.graph import Graph, Node
 from segcompile.network.splice import inherited
+from segcompile.passes.edited import Edit, Edited
 from segcompile.text.errors import Label, SegcompileError, Span, fail
 
 
-def with_owners(graph: Graph, before: Graph, span: Span) -> Graph:
-    """The graph that an edit at `span` made of the one `before`. The weights of a layer that went are those of the
-    first that shared them; who shared those of a layer that is another one now shares these.
+def with_owners(edit: Edit, span: Span, graph: Graph, base: Graph) -> Edited:
+    """What an edit at `span` makes of a graph. The weights of a layer that went are those of the first that shared
+    them; who shared those of a layer that is another one now shares these.
 
-    Raises SegcompileError (SC503) where that is a layer of another op.
+    Raises SegcompileError as the edit does, and SC503 where that is a layer of another op.
     """
-    nodes = inherited(graph.nodes, before)
+    edited = edit(graph, base)
+    nodes = inherited(edited.graph.nodes, graph)
     for node in nodes:
-        owner = graph.by_name[node.owner]
+        owner = edited.graph.by_name[node.owner]
         if type(owner.op) is not type(node.op):
             raise _unlike(node, owner, span)
-    return replace(graph, nodes=nodes)
+    return replace(edited, graph=replace(edited.graph, nodes=nodes))
 
 
 def _unlike(node: Node, owner: Node, span: Span) -> SegcompileError:

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from segcompile.checks.subject import Subject
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Shape
 from segcompile.ops.base import STARTS
-from segcompile.text.errors import Findings, Label, Span
+from segcompile.text.errors import Diagnostic, Label, Span, finding
 
 
-def check_shared(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) -> None:
+def check_shared(subject: Subject) -> Iterator[Diagnostic]:
     """SC206 for each layer that says another kernel, say, than the one whose weights it shares, or reads other
     channels."""
+    yield from misshapen(subject.graph, subject.shapes)
+
+
+def misshapen(graph: Graph, shapes: Mapping[str, Shape]) -> Iterator[Diagnostic]:
+    """What `check_shared` says of a graph of these shapes."""
     for node in graph.nodes:
         if node.weights is not None:
-            _check(node, graph.by_name[node.weights], shapes, findings)
+            yield from _compared(node, graph.by_name[node.weights], shapes)
 
 
-def _check(node: Node, owner: Node, shapes: Mapping[str, Shape], findings: Findings) -> None:
+def _compared(node: Node, owner: Node, shapes: Mapping[str, Shape]) -> Iterator[Diagnostic]:
     free = (*node.op.per_use, *STARTS)
     name = next((n for n in type(node.op).model_fields if n not in free and _said(node, n) != _said(owner, n)), None)
     if name is not None:
         other = f"`{owner.layer}`, whose weights it shares, has {_said(owner, name)}"
         message = f"`{node.layer}` has `{name}` {_said(node, name)}, and {other}"
-        labels, help = _labels(owner.origin.at(name)), f"the same `{name}` in both"
-        findings.add("SC206", message, node.origin.at(name), labels=labels, help=help)
+        labels, help = _made(owner.origin.at(name)), f"the same `{name}` in both"
+        yield finding("SC206", message, node.origin.at(name), labels=labels, help=help)
         return
     own, theirs = ([p.shape for p in n.op.parameters([shapes[name] for name in n.inputs])] for n in (node, owner))
-    for mine, shared in zip(own, theirs, strict=True):
-        if mine != shared:
-            weights = f"weights of {_extents(mine)}, and shares those of `{owner.layer}`, of {_extents(shared)}"
-            labels, help = _labels(owner.origin.span), "the channels that enter both are the same"
-            findings.add("SC206", f"`{node.layer}` needs {weights}", node.origin.at("share"), labels=labels, help=help)
-            return
+    mine, shared = next(((a, b) for a, b in zip(own, theirs, strict=True) if a != b), ((), ()))
+    if mine != shared:
+        weights = f"weights of {_extents(mine)}, and shares those of `{owner.layer}`, of {_extents(shared)}"
+        labels, help = _made(owner.origin.span), "the channels that enter both are the same"
+        yield finding("SC206", f"`{node.layer}` needs {weights}", node.origin.at("share"), labels=labels, help=help)
 
 
 def _said(node: Node, name: str) -> str:
@@ -47,5 +52,5 @@ def _extents(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _labels(span: Span | None) -> list[Label]:
+def _made(span: Span | None) -> list[Label]:
     return [Label(span, "made here")] if span is not None else []

@@ -96,7 +96,7 @@ class Owners:
         name = self.names.whose(written, place, reader, above)
         if name != reader:
             return name
-        passed = any(written is argument for argument in place.passed.values())
+        passed = any(written.span == argument.span for argument in place.passed.values())
         if isinstance(written, Scalar) and not passed and made is not None and made.text.strip("\"'") == written.text:
             message = f"`{written.text}` cannot share its weights with itself"
             raise fail("SC206", message, written.span, help="name the layer whose weights it is to have")

@@ -17,7 +17,7 @@ from segcompile.library import bundled
 from segcompile.text.errors import Findings
 
 ZOO = Path(__file__).parents[3] / "shared/reference/zoo"
-LONGEST = 42  # lines that make a network
+LONGEST = 46  # lines that make a network: about forty
 LEAST = 4  # the version, the name, the base and its parameters
 ASIDE = ("about", "accept", "cite", "claims", "training")  # what is said of a network, and makes none
 
@@ -58,6 +58,81 @@ ROWS = [
         "bisenet",
         translation={", {resize: layer4_1}": "", ", {resize: fm}": "", ", {resize: fuse}": ""},
     ),
+    Row("u2net", "u2net", variant="full"),
+    # The old file has 18 channels, one size, and nearest resizes by factors, where the release is bilinear.
+    Row(
+        "hrnet",
+        "hrnet",
+        set={"W": 18},
+        translation={
+            "size: 512": "size: [512, 1024]",
+            "mode: nearest": "mode: bilinear",
+            "f: 2, from: b1": "f: b0, from: b1",
+            "f: 4, from: b2": "f: b0, from: b2",
+            "f: 8, from: b3": "f: b0, from: b3",
+            "f: 2, from: b2": "f: b1, from: b2",
+            "f: 4, from: b3": "f: b1, from: b3",
+            "f: 2, from: b3": "f: b2, from: b3",
+            "{resize: f, mode: bilinear, from": "{resize: s4_3.f0, from",
+            "{resize: 4, mode: bilinear}": "{resize: input}",
+        },
+    ),
+    Row("fcdensenet103", "fcdensenet103"),
+    # A frozen convolution of ones and a `scale` copied the gate to every channel: `mul` spreads it.
+    Row(
+        "attention_unet",
+        "attention_unet",
+        translation={
+            "      - copy: {conv: w, kernel: 1, norm: none, act: none, bias: no, "
+            "init: {identity: {groups: 1, std: 0}}, frozen: yes}\n": "",
+            "      - all:  {scale: w}\n": "",
+            "{mul: [skip, all]}": "{mul: [skip, psi]}",
+        },
+    ),
+    # As released: the last transition has no bias, its norm stands before the first ASPP layer, and the scores drop.
+    Row(
+        "denseaspp121",
+        "denseaspp121",
+        translation={
+            "{conv: 512, bias: yes}]": "{conv: 512}]\n  - norm5: {norm: batch, act: relu}",
+            "    args: [d]\n    layers:\n      - n1: {norm: batch, act: relu}\n      - c1: {conv: 128": (
+                '    args: [d]\n    layers:\n      - n1: {norm: batch, act: relu, repeat: "d != 3"}\n'
+                "      - c1: {conv: 128"
+            ),
+            "  - score:": "  - drop: {dropout: 0.1}\n  - score:",
+        },
+    ),
+    Row("espnetv2", "espnetv2"),
+    # The channels that a pooling lacks were a frozen convolution of zeros; the dropout is the release's.
+    Row(
+        "enet",
+        "enet",
+        translation={
+            "{conv: w-c, norm: none, act: none, init: zeros, frozen: yes}": "{scale: 0}",
+            "{concat: [pool, empty]}": "{concat: [pool, {for: {i: 2..w//c}, name: empty}]}",
+            "args: [c, w]\n": "args: [c, w, drop: 0.1]\n",
+            "{conv: w, drop: 0.01}": "{conv: w, drop: drop}",
+            "args: [w, d]\n": "args: [w, d, drop: 0.1]\n",
+            "- c:   {conv: w, drop: 0.1}\n      - out: {add: [c, input], act: prelu}\n  asymmetric:": (
+                "- c:   {conv: w, drop: drop}\n      - out: {add: [c, input], act: prelu}\n  asymmetric:"
+            ),
+            "c: 16, w: 64}": "c: 16, w: 64, drop: 0.01}",
+            "w: 64, d: 1, repeat: 4}": "w: 64, d: 1, drop: 0.01, repeat: 4}",
+        },
+    ),
+    # The dropout of the stages is the release's: little, more and none.
+    Row(
+        "erfnet",
+        "erfnet",
+        translation={
+            "args: [w, d]": "args: [w, d, drop: none]",
+            "drop: 0.3": "drop: drop",
+            "w: 64, d: 1, repeat: 5": "w: 64, d: 1, drop: 0.03, repeat: 5",
+            "w: 128, d: d}": "w: 128, d: d, drop: 0.3}",
+        },
+    ),
+    Row("hed", "hed", translation={"size: any": "size: [320, 480]"}),
+    Row("nnunet2d", "nnunet2d"),
 ]
 
 

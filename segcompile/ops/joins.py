@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import partial
 from typing import Annotated, ClassVar, Literal
 
@@ -45,7 +46,7 @@ class Join(Op):
             for axis in range(len(output.size)):
                 first, *others = dict.fromkeys(self._read([shape.size[axis] for shape in shapes]))
                 for other in others:
-                    yield Need(axis, difference(first, other), partial(_apart, shapes), equal=True)
+                    yield Need(axis, difference(first, other), partial(self._apart, shapes), equal=True)
         elif (found := _spread(shapes)) is not None:
             yield Need(0, -1, partial(self._aligned_away, shapes, found))
         else:
@@ -81,6 +82,16 @@ class Join(Op):
             raise Undecidable(f"aligning {sizes[index]} with {self._common(sizes)}")
         return Window(offset=-shift) if shift else IDENTITY
 
+    def _apart(self, shapes: Sequence[Shape]) -> Refusal:
+        message, named = f"the inputs differ in size: {_listed(shapes)}", _spread(shapes)
+        help = _spreading(shapes) if named is not None else "`align: center_crop`, `align: pad` or a crop"
+        if named is None and (small := _halved(shapes)) is not None:
+            help = "a `resize` to the larger map"
+            if self.spreads and any(isinstance(size, AnySize) for size in small.size):
+                cell = CELL[len(small.size)]
+                help += f"; only what is one {cell} at every size is spread, as behind `pool: global_avg`"
+        return Refusal("SC302", message, None, help, named=named or ())
+
     def _aligned_away(self, shapes: Sequence[Shape], found: tuple[int, int]) -> Refusal:
         large, single = (shapes[index] for index in found)
         cell = CELL[len(single.size)]
@@ -89,14 +100,6 @@ class Join(Op):
         own = f"without `align`, its one {cell} is spread over the other map"
         help = own if self.spreads else f"{_spreading(shapes)}, without `align`"
         return Refusal("SC313", f"`align: {self.align}` {what}", "align", help, named=found)
-
-
-def _apart(shapes: Sequence[Shape]) -> Refusal:
-    message = f"the inputs differ in size: {_listed(shapes)}"
-    found = _spread(shapes)
-    if found is None:
-        return Refusal("SC302", message, None, "`align: center_crop`, `align: pad` or a crop")
-    return Refusal("SC302", message, None, _spreading(shapes), named=found)
 
 
 def _spreading(shapes: Sequence[Shape]) -> str:
@@ -112,6 +115,22 @@ def _spread(shapes: Sequence[Shape]) -> tuple[int, int] | None:
             if shape.size != other.size and all(one == 1 or one == size for one, size in pairs):
                 return large, single
     return None
+
+
+def _halved(shapes: Sequence[Shape]) -> Shape | None:
+    """An input that has at most half as many pixels as another one along each axis on which they differ: nothing that
+    is cut off makes them equal."""
+    for shape in shapes:
+        for other in shapes:
+            pairs = [(one, size) for one, size in zip(shape.size, other.size, strict=True) if one != size]
+            if pairs and all(2 * _extent(one) <= _extent(size) for one, size in pairs):
+                return shape
+    return None
+
+
+def _extent(size: Size) -> Fraction:
+    """Pixels; of any size, for each pixel of the input."""
+    return size.slope if isinstance(size, AnySize) else Fraction(size)
 
 
 def _spread_at(shapes: Sequence[Shape]) -> Iterator[tuple[int, AnySize, tuple[int, int]]]:

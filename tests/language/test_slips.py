@@ -102,7 +102,7 @@ SLIPS = [
     (GATE, "concat: [input, gate]", "SC302", "«out»: {concat", "`resize: b4.depth` behind `gate.conv2`"),
     ("conv: w, norm: none, bias: yes, act: sigmoid", "linear: w, act: sigmoid", "SC316", "«out»: {mul", "`conv`"),
     (", repeat: (s == 1)*(w == before)", "", "SC301", "«out»:     {add", "a 1x1 convolution"),
-    ("yes, from: b4", "yes, from: b3", "SC302", "«score»: {add", "a crop"),
+    ("yes, from: b4", "yes, from: b3", "SC302", "«score»: {add", "a `resize` to the larger map"),
     ("yes, from: b4", "yes, from: project", "SC102", "from: «project»", "`b15.project`"),
     ("yes, from: b4", "yes, from: -11", "SC102", "from: «-11»", "by its name"),
     (FINE, "resize: score", "SC201", "resize: «score»", "must read another layer"),

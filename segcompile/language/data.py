@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, KeysView
 from collections.abc import Mapping as MappingOf
-from typing import Any, TypeVar
+from typing import Any
 
 from segcompile.language.derive import Document
 from segcompile.language.expressions import Values, names_in
@@ -35,7 +35,6 @@ from segcompile.text.errors import (
 )
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, counted, describe
 
-_T = TypeVar("_T")
 _Written = tuple[Node | None, ...]  # for one head: its classes, what is ignored, its map
 _Classes = tuple[Class, ...]
 _MANY, _FEW = 1000, 20  # names that are looked through for a near one, and that are listed

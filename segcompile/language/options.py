@@ -60,13 +60,8 @@ def _limits(name: str) -> TypeAdapter[Any]:
 def held(name: str, value: _T, node: Node) -> _T:
     """The value, if a field of Training, or of Loss, can have it. Raises SegcompileError (SC105)."""
     due, help = _DUE.get(name, _USUAL)
-    return within(value, _limits(name), due, node, help)
-
-
-def within(value: _T, limits: TypeAdapter[Any], due: str, node: Node, help: str) -> _T:
-    """The value, if it lies between the limits of a type. Raises SegcompileError (SC105)."""
     try:
-        limits.validate_python(value)
+        _limits(name).validate_python(value)
     except ValidationError:
         raise fail("SC105", f"{due}, not {describe(node)}", node.span, help=help) from None
     return value

@@ -15,7 +15,7 @@ from segcompile.language.words import Meant, called
 from segcompile.network.graph import Role
 from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
 from segcompile.text.errors import Diagnostic, SegcompileError, Span, fail, gathering, stop_on
-from segcompile.text.source import Mapping, Node, Scalar, describe, scalars
+from segcompile.text.source import Mapping, Node, Scalar, describe, is_nothing, scalars
 
 CALLS = ("block", "use")
 COMMON = ("from", "repeat", "share", "accept", *CARRIED)  # what any layer may say beside its op's attributes
@@ -180,7 +180,7 @@ def _refuse_attribute(op: type[Op], key: str, word: Scalar, node: Node, free: li
         own = f"a layer of its own: `- {{{name}: ...}}`"
         inside = called("attribute", name, [*free, *COMMON, key], node, key)
         raise fail("SC011", message, word.span, help=f"{inside}, or {own}" if inside else own)
-    if isinstance(node, Scalar) and not node.text and not node.quoted:
+    if is_nothing(node):
         stray = "it has no value; is the comma before it one too many?"
         raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=stray)
     known = (*free, *COMMON, key)

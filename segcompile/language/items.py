@@ -9,7 +9,7 @@ from segcompile.language.owners import CARRIED
 from segcompile.language.words import Meant, called
 from segcompile.ops import ALL_OPS, SPELLINGS
 from segcompile.text.errors import Diagnostic, Near, fail, stop_on
-from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe
+from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe, is_nothing
 
 OPS = (*sorted(SPELLINGS), *CALLS, "drop")  # what says what a layer is
 _ATTRIBUTES = frozenset(name for op in ALL_OPS for name in op.model_fields)
@@ -24,7 +24,7 @@ def split(item: Node) -> tuple[Scalar | None, Mapping | Sequence]:
         meant = Meant("op", item.text, OPS, otherwise=example) if isinstance(item, Scalar) else example
         raise fail(code, message, item.span, help=meant)
     if len(item.entries) > 1:
-        if _is_empty(next(iter(item.entries.values()))[1]):
+        if is_nothing(next(iter(item.entries.values()))[1]):
             _refuse_indentation(item)
         return None, item
     ((key, value),) = item.entries.values()
@@ -92,14 +92,10 @@ def _meant_op(body: Mapping, blocks: Collection[str]) -> tuple[Scalar | None, st
     return odd, Meant("op", odd.text, OPS, body.get(odd.text), otherwise=f"ops: {', '.join(sorted(SPELLINGS))}")
 
 
-def _is_empty(value: Node) -> bool:
-    return isinstance(value, Scalar) and not value.text and not value.quoted
-
-
 def _refuse_indentation(item: Mapping) -> None:
     """`- conv1: {conv: 64}` with an attribute on the next line, beside the name instead of below it."""
     named = [key for key, value in item.entries.values() if isinstance(value, Mapping) and op_key(value)]
-    named = named or [key for key, value in list(item.entries.values())[:1] if _is_empty(value)]
+    named = named or [key for key, value in list(item.entries.values())[:1] if is_nothing(value)]
     for key, _ in item.entries.values():
         if named and key is not named[0]:
             message = f"`{key.text}` stands beside layer `{named[0].text}`, not in it"
@@ -109,7 +105,7 @@ def _refuse_indentation(item: Mapping) -> None:
 def refuse_loose(key: str, body: Mapping) -> None:
     """Refuse (SC004) the inputs of a join without the brackets of a list: `{mul: a, b}`."""
     main = body.entries[key][1]
-    loose = [word.text for word, value in body.entries.values() if _is_empty(value)]
+    loose = [word.text for word, value in body.entries.values() if is_nothing(value)]
     if isinstance(main, Scalar) and loose:
         message = f"`{key}` takes a list of layers, not {describe(main)}"
         raise fail("SC004", message, main.span, help=f"`{key}: [{', '.join([main.text, *loose])}]`")

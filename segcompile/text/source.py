@@ -88,6 +88,11 @@ def describe(node: Node) -> str:
     return "a list" if isinstance(node, Sequence) else "a mapping"
 
 
+def is_nothing(node: Node) -> bool:
+    """Whether nothing is written: no text, and no quotes around none."""
+    return isinstance(node, Scalar) and not node.text and not node.quoted
+
+
 def counted(node: Node) -> str:
     """As `describe`, with how many entries a list or a mapping has."""
     if isinstance(node, Sequence):
@@ -207,7 +212,7 @@ class _Composer:
                 raise fail("SC010", message, self._span(event), help="a second spec is a file of its own")
             if kind not in ("StreamStartEvent", "DocumentStartEvent", "DocumentEndEvent", "StreamEndEvent"):
                 root = self._node(event, 1)
-        if isinstance(root, Scalar) and not root.text and not root.quoted:
+        if root is not None and is_nothing(root):
             return None
         return root
 
@@ -266,7 +271,7 @@ class _Composer:
                     "SC002", f"{describe(key)} is given twice", key.span, labels=[first], help="keep one of them"
                 )
             value = self._node(next(self.events), depth + 1)
-            if _is_nothing(value):
+            if is_nothing(value):
                 key, value = self._run_on(key, value)
                 before = next(reversed(entries.values()), None)
                 whole = self._whole(before[1], key, cut_call, cut_number) if before is not None else None
@@ -309,7 +314,3 @@ class _Composer:
         self.wrong.append(finding("SC001", message, span, help=help))
         if len(self.wrong) == MAX_ERRORS:
             raise SegcompileError(self.wrong)
-
-
-def _is_nothing(node: Node) -> bool:
-    return isinstance(node, Scalar) and not node.text and not node.quoted

@@ -346,6 +346,6 @@ def _check_arity(key: str, op: Op, inputs: tuple[str, ...], main: Node) -> None:
     if key in JOINS and len(inputs) < op.least_inputs:
         message = f"{key} joins at least {op.least_inputs} layers, not {len(inputs)}"
         items = main.items if isinstance(main, Sequence) else ()
-        looped = any(isinstance(item, Mapping) and "for" in item.entries for item in items)
-        help = "a loop without turns names none: `a..b` is empty where b < a" if looped else f"`{key}: [a, b]`"
+        empty = "a loop without turns names none: `a..b` is empty where b < a"
+        help = empty if any(map(is_loop, items)) else f"`{key}: [a, b]`"
         raise fail("SC204", message, main.span, help=help)

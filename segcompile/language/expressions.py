@@ -128,7 +128,8 @@ class _Parser:
         """The help for a point: what a number with a unit is, or a share of a number."""
         unit, share = _WITH_UNIT.fullmatch(self.text), _SHARE.fullmatch(self.text)
         if unit is not None and unit[2] not in self.values:
-            return f"all its digits: `{Fraction(unit[1]) * _UNITS[unit[2]]}`"
+            number = Fraction(unit[1]) * _UNITS[unit[2]]
+            return f"all its digits: `{number}`" if number.denominator == 1 else _HELP
         if re.search(rf"{_WORD}\.{_WORD}", self.text):
             return "no name has a point here; `channels` is how many enter the layer"
         if share is None:

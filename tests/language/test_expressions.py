@@ -45,3 +45,13 @@ def test_it_is_refused(text: str, code: str) -> None:
     (found,) = caught.value.diagnostics
     assert found.code.code == code
     assert found.span is not None and found.span.text in text
+
+
+@pytest.mark.parametrize(
+    ("text", "help"), [("1.5k", "all its digits: `1500`"), ("1.5W", "`3W//2`"), ("2.5px", "an integer, or")]
+)
+def test_a_fraction_is_told_a_whole_number_to_write(text: str, help: str) -> None:
+    with pytest.raises(SegcompileError) as caught:
+        evaluate(written(text), VALUES)
+    (found,) = caught.value.diagnostics
+    assert found.help is not None and help in found.help

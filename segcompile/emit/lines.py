@@ -42,8 +42,8 @@ def statement_lines(statements: Sequence[Statement], tensor: str) -> list[str]:
 
 
 def _broken(code: str) -> list[str]:
-    """A statement; one that is too long for a line in several: a sum in parentheses, a call with a list inside that,
-    and any other call argument by argument."""
+    """A statement; one that is too long for a line in several: a sum within parentheses, a call of a list within its
+    brackets, and any other call argument by argument."""
     if _STATEMENT + len(code) <= _LONGEST:
         return [code]
     target, _, total = code.partition(" = ")

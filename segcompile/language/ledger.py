@@ -94,10 +94,8 @@ class Ledger:
     def _count(self, index: int, count: int, cause: _Cause) -> None:
         """Say of what was told at `index` that one more call than `count` gives the same."""
         self.causes[cause] = index, count + 1
-        told, more = (
-            self.findings.diagnostics[index],
-            "1 more call does" if count == 0 else f"{count + 1} more calls do",
-        )
+        told = self.findings.diagnostics[index]
+        more = "1 more call does" if count == 0 else f"{count + 1} more calls do"
         notes = told.notes[: len(told.notes) - (count > 0)]
         self.findings.diagnostics[index] = replace(told, notes=(*notes, f"{more} the same"))
 

@@ -232,10 +232,8 @@ class Names:
         if not self.open:
             return
         later = [(reference, self.find(reference.name, reference.place)) for reference in self.open]
-        unknown_yet = {
-            (reference.reader, reference.name) for reference in self.open
-        }  # which a layer elsewhere may have
-        reads = [read for read in reads if read not in unknown_yet]
+        unknown = {(reference.reader, reference.name) for reference in self.open}  # a layer elsewhere may be called so
+        reads = [read for read in reads if read not in unknown]
         known = ((reference, found) for reference, found in later if found is not None and reference.reads)
         edges = [(reference.reader, layer_of(found)) for reference, found in known]
         cycles = {name: cycle for cycle in find_cycles([*reads, *edges]) for name in cycle.members}
@@ -249,12 +247,12 @@ class Names:
             layer = layer_of(found) if found is not None else ""
             cycle = cycles.get(layer)
             if found is None:
-                unknown: list[Diagnostic] = []
-                with gathering(unknown):
+                refused: list[Diagnostic] = []
+                with gathering(refused):
                     message = f"there is no layer `{brief(reference.name)}`"
                     help = self._meant(reference.name, reference.place)
                     self.refuse(reference.name, reference.place, reference.span, message, help)
-                findings.diagnostics += [one.called(reference.place.calls) for one in unknown]
+                findings.diagnostics += [one.called(reference.place.calls) for one in refused]
             elif cycle is not None and reference.reads and reference.reader in cycle.members:
                 if id(cycle) not in told:
                     told.add(id(cycle))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -20,7 +20,6 @@ CLASS_NAME = r"[^\W\d_][\w .,()/&'+-]{0,63}"  # `traffic light`, `tv/monitor`: n
 COLOUR = r"#[0-9a-f]{6}"
 
 Label = Annotated[int, Field(ge=0, lt=MOST_LABEL)]
-Colour = Annotated[str, Field(pattern=f"^{COLOUR}$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Class:
 
     name: str
     span: Span = field(compare=False)  # of the name
-    colour: Colour | Literal[""] = ""
+    colour: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Ignored:
 class Renamed:
     """A label or a colour of the files, and the label that is meant."""
 
-    source: Label | Colour
+    source: int | str
     label: Label
     span: Span = field(compare=False)  # of the label
 

@@ -84,12 +84,12 @@ class Stage:
     """A part of the training with a regime of its own. It trains the layers that `train` selects but `freeze` does
     not; `checks.stages` says which those are."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,29}$")]
+    name: str
     span: Span = field(compare=False)  # of the name
     regime: Regime
     losses: tuple[Loss, ...] = field(default_factory=_usual)
-    train: Annotated[tuple[Selector, ...], Field(max_length=MOST_SELECTORS)] = ()  # none: all
-    freeze: Annotated[tuple[Selector, ...], Field(max_length=MOST_SELECTORS)] = ()
+    train: tuple[Selector, ...] = ()  # none: all
+    freeze: tuple[Selector, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,3 +180,9 @@ def test_a_variable_and_an_argument_may_be_called_as_python_calls_its_own(bench:
         """
     )
     assert shapes == {"a1": "1 x 64 x 64", "a2": "2 x 64 x 64", "b.c": "3 x 64 x 64"}
+
+
+def test_a_resize_by_a_word_is_told_where_the_word_stands(bench: Any) -> None:
+    (found,) = bench.findings("layers:\n  - a: {conv: 4, kernel: 1}\n  - b: {resize: bilinear}\n")
+    assert found.code.code == "SC102"
+    assert found.help == "the way to interpolate stands beside the factor: `resize: 2, mode: bilinear`"

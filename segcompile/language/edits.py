@@ -122,10 +122,21 @@ def _with_attributes(place: Place, attributes: MappingNode, layer: Layer) -> Lay
         if role in attributes.entries and role not in own:
             _carry(place, parts, role, attributes.entries[role][1], main)
     nodes = [main]
+    before = {node.role: node for node in carried}
     for role in CARRIED:
         if role in parts:
-            nodes.append(carried_node(nodes[-1], role, parts[role].op, parts[role].origin))
+            now = carried_node(nodes[-1], role, parts[role].op, parts[role].origin)
+            nodes.append(_sharing_as(before[role], now) if role in before else now)
     return tuple(nodes)
+
+
+def _sharing_as(before: Node, now: Node) -> Node:
+    """What a layer carries now, with the weights that it shared before."""
+    if before.weights is None or not now.op.has_weights():
+        return now
+    said = {"share": before.origin.attributes["share"]} if "share" in before.origin.attributes else {}
+    origin = replace(now.origin, attributes={**now.origin.attributes, **said})
+    return replace(now, weights=before.weights, origin=origin)
 
 
 def _carry(place: Place, parts: dict[Role, Node], role: Role, node: SpecNode, main: Node) -> None:

@@ -119,6 +119,9 @@ def test_edits_keep_what_is_shared(bench: Any) -> None:
         **own,
         **{k: v for k, v in HEADS.items() if "norm" not in k},
     }
+    assert derived(bench, "set: {h2.c: {dilation: 2, norm: {batch: {momentum: 0.1}}}}") == {**own, **HEADS}
+    assert derived(bench, 'set: {"h*.c": {norm: {batch: {eps: 1e-3}}}}') == {**own, **HEADS}
+    assert derived(bench, 'set: {"h*.c": {norm: {group: 2}}}') == {**own, **HEADS}
     assert derived(bench, "set: {b: {dilation: 2}}, convolutionalize: [f, g, h]") == {**own, **HEADS}
     assert derived(bench, "append: [last: {conv: 4, share: c, from: c}]") == {"b": "a", "c": "a", "last": "a", **HEADS}
     assert derived(bench, "insert: {after: a, layers: [i: {conv: 4, share: a}]}") == {"i": "a", **own, **HEADS}
@@ -138,12 +141,27 @@ def test_an_edit_of_one_of_them_alone_is_refused(bench: Any) -> None:
     assert refused(bench, "replace: {a: {pool: max, kernel: 1}}") == [told]
     told = "SC503 `h2.c` (batch norm) shares the weights of `h1.c`, which would be group norm"
     assert refused(bench, "set: {h1.c: {norm: {group: 2}}}") == [told]
+    told = "SC503 `h2.c` would be group norm, and shares the weights of `h1.c` (batch norm)"
+    assert refused(bench, "set: {h2.c: {norm: {group: 2}}}") == [told]
+    told = "SC206 `h2.c` has `eps` 0.001, and `h1.c`, whose weights it shares, has 1e-05"
+    assert refused(bench, "set: {h2.c: {norm: {batch: {eps: 1e-3}}}}") == [told]
     told = "SC206 `b` has `kernel` 3x3, and `a`, whose weights it shares, has 1x1"
     assert told in refused(bench, "set: {a: {kernel: 1}}")
     told = "SC003 `b` has no attribute `share`"
     assert refused(bench, "set: {b: {share: c}}") == [told]
     told = "SC205 `i` shares the weights of `h1.c`, which is made later"
     assert refused(bench, "insert: {after: a, layers: [i: {conv: 4, share: h1.c}]}") == [told]
+
+
+def test_how_weights_start_is_set_where_they_are(bench: Any) -> None:
+    told = "SC011 `frozen` of `b` belongs to `a`, whose weights these are"
+    assert refused(bench, "set: {b: {frozen: no}}") == [told]
+    told = "SC011 `init` of `h` belongs to `g`, whose weights these are"
+    assert refused(bench, "set: {h: {init: zeros}}") == [told]
+    bench.write(BASE, "base.yaml")
+    edit = 'set: {"*": {frozen: no, init: xavier}}'
+    found = bench.compile(f"segcompile: 1\nmodel: net\nbase: base.yaml\ntransform: [{edit}]\n").graph.by_name
+    assert [(found[name].op.init.scheme, found[name].op.frozen) for name in "ab"] == [("xavier", False), ("he", False)]
 
 
 def test_atrous_dilates_each_of_them_for_itself(bench: Any) -> None:

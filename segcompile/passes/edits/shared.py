@@ -21,12 +21,21 @@ def with_owners(edit: Edit, span: Span, graph: Graph, base: Graph) -> Edited:
     for node in nodes:
         owner = edited.graph.by_name[node.owner]
         if type(owner.op) is not type(node.op):
-            raise _unlike(node, owner, span)
+            before = graph.by_name.get(owner.name)
+            raise _unlike(node, owner, span, before is not None and type(before.op) is type(owner.op))
     return replace(edited, graph=replace(edited.graph, nodes=nodes))
 
 
-def _unlike(node: Node, owner: Node, span: Span) -> SegcompileError:
+def _unlike(node: Node, owner: Node, span: Span, alone: bool) -> SegcompileError:
+    """`alone`: whether the edit makes another op of the layer that shares, not of the owner."""
     at = node.origin.at("share")
     labels = [Label(at, "shared here")] if at is not None else []
     message = f"`{node.layer}` ({node.op.title}) shares the weights of `{owner.layer}`, which would be {owner.op.title}"
-    return fail("SC503", message, span, labels=labels, help=f"edit `{node.layer}` with it, or `replace` it before")
+    if alone:
+        message = (
+            f"`{node.layer}` would be {node.op.title}, and shares the weights of `{owner.layer}` ({owner.op.title})"
+        )
+    other = owner if alone else node
+    return fail(
+        "SC503", message, span, labels=labels, help=f"edit `{other.layer}` with it, or `replace` `{node.layer}` before"
+    )

@@ -106,6 +106,8 @@ class Names:
         first = self.declared.get(absolute)
         if first == span:
             help = "put `{i}`, a loop's variable or an argument into it, or name the call of the block"
+            if "{i" in span.text:
+                help = "name the call of the block; or the loop's variable another way: `repeat` has an `i` of its own"
             return fail("SC103", f"this makes a layer `{absolute}` a second time", span, help=help)
         labels = [Label(first, "first made here")] if first is not None else []
         what = "a layer" if labels else "an input"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from segcompile.emit.calls import WIDTH, Argument, Call, Code, Needs, Rule, Rules
+from segcompile.emit.calls import AMBIGUOUS, WIDTH, Argument, Call, Code, Needs, Rule, Rules
 from segcompile.emit.classes import Class, ModelView, view_model
 from segcompile.emit.folder import Target
 from segcompile.emit.templates import camel, defined, environment, one_line
 
 __all__ = [
-    "WIDTH", "Argument", "Call", "Class", "Code", "ModelView", "Needs", "Rule", "Rules", "Target", "camel",
+    "AMBIGUOUS", "WIDTH", "Argument", "Call", "Class", "Code", "ModelView", "Needs", "Rule", "Rules", "Target", "camel",
     "defined", "environment", "one_line", "view_model",
 ]  # fmt: skip

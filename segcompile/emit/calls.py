@@ -72,6 +72,9 @@ class Rule(NamedTuple):
     by_weights: Apply | None = None
 
 
+AMBIGUOUS = frozenset({"I", "O", "l"})  # no names of variables: they look like numbers (pycodestyle E741)
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How one framework writes every op, and the words that it keeps for itself.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import builtins
 from importlib.resources import files
 
-from segcompile.emit import defined
+from segcompile.emit import AMBIGUOUS, defined
 
 TEMPLATES = files("segcompile_jax") / "templates"
 
 _DEFINED = defined(TEMPLATES / "model.py.jinja")
 
 # What the template defines, imports and uses, with the builtins in classes (a test reads them in emitted code).
-NAMES = _DEFINED | {
+NAMES = _DEFINED | AMBIGUOUS | {
     "Callable", "ValueError", "bool", "copy", "dict", "int", "isinstance", "jax", "jnp", "nnx", "object", "range",
     "rngs", "self", "str", "super", "tuple", "vars",
 }  # fmt: skip

@@ -5,12 +5,12 @@ from __future__ import annotations
 import builtins
 from importlib.resources import files
 
-from segcompile.emit import defined
+from segcompile.emit import AMBIGUOUS, defined
 
 TEMPLATES = files("segcompile_torch") / "templates"
 
 # What the template defines, imports and uses, with the builtins in classes (a test reads them in emitted code).
-NAMES = defined(TEMPLATES / "model.py.jinja") | {
+NAMES = defined(TEMPLATES / "model.py.jinja") | AMBIGUOUS | {
     "F", "Tensor", "dict", "float", "int", "isinstance", "math", "module", "nn", "self", "str", "super", "torch",
     "tuple",
 }  # fmt: skip

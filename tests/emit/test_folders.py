@@ -17,6 +17,7 @@ from segcompile_torch import reserved as torch_reserved
 from segcompile.backend import load_backend, run_backend
 from segcompile.build import request_for
 from segcompile.compiler import compile_spec
+from segcompile.testing.cases import compiled
 from segcompile.text.errors import Findings
 
 ODD = Path(__file__).parents[1] / "data/odd.yaml"
@@ -152,3 +153,27 @@ def test_a_layer_called_float(tmp_path: Path) -> None:
     compiled = compile_spec(spec, Findings())
     text = run_backend(load_backend("torch"), request_for(compiled, spec)).files["model.py"]
     assert 'value=float("-inf")' in text and "float_ = " in text.replace(": Tensor", "")
+
+
+AMBIGUOUS = """\
+segcompile: 1
+model: net
+input: {I: {channels: 3, size: 16}, l: {channels: 3, size: 16}}
+blocks:
+  unit: {args: [O], layers: [l: {conv: O, kernel: 1}, m: {conv: O, kernel: 1}, s: {add: [l, m]}]}
+layers:
+  - a: {block: unit, O: 4, from: I}
+  - b: {block: unit, O: 5, from: l}
+  - O: {conv: 4, kernel: 1}
+  - c: {conv: 4, kernel: 1}
+  - s: {add: [O, c, a]}
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_no_variable_looks_like_a_number(backend: str) -> None:
+    text = str(run_backend(load_backend(backend), compiled(AMBIGUOUS)[1]).files["model.py"])
+    tree = ast.walk(ast.parse(text))
+    names = {getattr(node, "id", getattr(node, "arg", "")) for node in tree if isinstance(node, ast.Name | ast.arg)}
+    assert names.isdisjoint({"I", "O", "l"})
+    assert {"I_", "l_", "O_"} <= names

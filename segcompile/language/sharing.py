@@ -44,8 +44,7 @@ class Owners:
             if getattr(node.op, word) != getattr(owner.op, word):
                 message = f"`{word}` belongs to `{owner.layer}`, whose weights these are"
                 raise fail("SC011", message, body.key(word).span, labels=_made(owner), help="say it there")
-        origin = replace(node.origin, attributes={**node.origin.attributes, "share": place.at(written.span)})
-        return replace(node, weights=owner.name, op=node.op.starting_as(None), origin=origin)
+        return _with_weights_of(owner, node, place.at(written.span))
 
     def share_all(
         self, scope: Scope, body: Mapping, place: Place, above: str, nodes: SequenceOf[Node], start: int
@@ -83,8 +82,7 @@ class Owners:
         if said is not None and node.weights is None:
             message = f"`{said}` of `{node.layer}` is not that of `{owner.layer}`, whose weights it would share"
             raise fail("SC206", message, span, labels=_made(owner), help="weights start in one way")
-        origin = replace(node.origin, attributes={**node.origin.attributes, "share": span})
-        return replace(node, weights=owner.name, op=node.op.starting_as(None), origin=origin)
+        return _with_weights_of(owner, node, span)
 
     def _named(self, body: Mapping, reader: str, made: Span | None, place: Place, above: str) -> str | None:
         """The absolute name that `share` means; None where that is not known, or the layer or block itself, as in the
@@ -122,6 +120,12 @@ class Owners:
         owner = self._known(found.owner, nodes)
         assert owner is not None
         return owner
+
+
+def _with_weights_of(owner: Node, node: Node, span: Span) -> Node:
+    """A node that computes with the tensors of another one, as is said at `span`; how they start the owner says."""
+    origin = replace(node.origin, attributes={**node.origin.attributes, "share": span})
+    return replace(node, weights=owner.name, op=node.op.starting_as(None), origin=origin)
 
 
 def _made(node: Node) -> list[Label]:

@@ -1,7 +1,5 @@
 """What every op is: attributes, a window per axis and input, an output shape, parameters and a cost."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -104,7 +102,7 @@ class Window:
         return self.dilation * (self.taps - 1)
 
     @property
-    def transposed(self) -> Window:
+    def transposed(self) -> "Window":
         """The same pairs (p, i) read the other way: the output indices p that read input index i. Needs a stride: one
         pixel that is stretched over a map (stride 0) is read by all of it."""
         return Window(self.taps, self.upsample, self.dilation, self.reach - self.offset, self.stride)
@@ -152,7 +150,9 @@ class Op(BaseModel):
     give is the careful one: it has no window, no padding, no denser form, and is equal to nothing but itself.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # most ops are not used: 0.1 s of start-up
+    # Most ops are not used in a run: what validates them is built when the first of a class is made. Nor does a file of
+    # ops import `annotations` from __future__: pydantic would read the text of all that stands here anew for each op.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     spelling: ClassVar[str]  # the key in a spec
     main: ClassVar[str | None] = None  # the attribute that the key's value fills; None: the value names inputs
@@ -225,7 +225,7 @@ class Op(BaseModel):
         """
         return IDENTITY
 
-    def biased(self) -> Op | None:
+    def biased(self) -> "Op | None":
         """This op with a bias, where a factor for each channel of the result can be taken into its weight and a shift
         into that; None where its weights can take no such factor."""
         return None
@@ -235,7 +235,7 @@ class Op(BaseModel):
         """Whether it has trained tensors, which layers can share."""
         return cls.parameters is not Op.parameters
 
-    def starting_as(self, other: Op | None) -> Self:
+    def starting_as(self, other: "Op | None") -> Self:
         """This op, whose weights start and are trained as those of `other`, of the same class; as where nothing is said
         for None."""
         fields = type(self).model_fields
@@ -246,7 +246,7 @@ class Op(BaseModel):
         }
         return self.model_copy(update=said)
 
-    def dilated(self, factor: tuple[int, ...]) -> Op:
+    def dilated(self, factor: tuple[int, ...]) -> "Op":
         """The op for a map `factor` times as dense, one number an axis: every factor-th of its outputs is what this one
         gives on the sparser map. Raises Refusal, whose message goes on behind the layer's name, where there is none:
         an op that is not known to have one is refused (SC507)."""
@@ -276,11 +276,11 @@ class Op(BaseModel):
         none."""
         return self
 
-    def canonical(self) -> Op:
+    def canonical(self) -> "Op":
         """The one form of all ops of this class that do the same, however they are written."""
         return self
 
-    def unpadded(self) -> Op:
+    def unpadded(self) -> "Op":
         """The canonical op without what says where its border lies. Two that are equal then have equal weights, and do
         the same to pixels far from any border."""
         return self.canonical()

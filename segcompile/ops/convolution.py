@@ -1,7 +1,5 @@
 """Convolution and transposed convolution."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import partial
 from math import gcd

@@ -1,7 +1,5 @@
 """Ops that bring several tensors together: sum, product, concatenation."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial

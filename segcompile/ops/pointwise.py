@@ -1,7 +1,5 @@
 """Ops that keep the grid: activations, dropout, scale, softmax."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import inf
 from typing import Annotated, ClassVar, Literal

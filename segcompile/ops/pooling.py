@@ -1,7 +1,5 @@
 """Pooling over a window, undone, and over the whole image."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial

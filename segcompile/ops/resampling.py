@@ -1,7 +1,5 @@
 """Ops that move or resample the grid without weights: crop, pad, resize."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial

@@ -1,7 +1,5 @@
 """Ops that move pixels between channels and space, and lose none."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar

@@ -64,8 +64,8 @@ STEPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("    Scale,\n    Softmax,\n)", "    Scale,\n    Softmax,\n    ChannelPool,\n)"),
         ('"BatchNorm", "Concat", ', '"BatchNorm",\n    "ChannelPool", "Concat", '),
     ),
-    "backends/torch/segcompile_torch/rules.py": (IMPORTED, RULE, before("\ndef _softmax(", TORCH)),
-    "backends/jax/segcompile_jax/rules.py": (IMPORTED, RULE, before("\ndef _softmax(", JAX)),
+    "backends/torch/segcompile_torch/values.py": (IMPORTED, RULE, before("\ndef _softmax(", TORCH)),
+    "backends/jax/segcompile_jax/values.py": (IMPORTED, RULE, before("\ndef _softmax(", JAX)),
     "docs/language.md": (before("| `softmax: channels` |", ROW),),
     "segcompile/testing/strategies.py": (IMPORTED, before("    Softmax: ", STRATEGY)),
     "segcompile/testing/reference/values.py": (

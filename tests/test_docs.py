@@ -225,8 +225,8 @@ def edit(path: Path, *changes: tuple[str, str], end: str = "") -> None:
     ("start", "path"),
     [
         ("class SpaceToDepth", "segcompile/ops/shuffling.py"),
-        ("def _space_to_depth(\n", "backends/torch/segcompile_torch/rules.py"),
-        ("def _space_to_depth(\n", "backends/jax/segcompile_jax/rules.py"),
+        ("def _space_to_depth(\n", "backends/torch/segcompile_torch/grids.py"),
+        ("def _space_to_depth(\n", "backends/jax/segcompile_jax/grids.py"),
         ("def space_to_depth(x", "backends/jax/segcompile_jax/templates/model.py.jinja"),
         ("def space_to_depth(op", "segcompile/testing/reference/grids.py"),
         ("SPEC", "tests/test_space_to_depth.py"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from segcompile.emit import Code
+from segcompile.emit import Argument, Code
 from segcompile.emit.arguments import same_sides, symmetric
 from segcompile.ops import Conv, Deconv, Pad, Pool
 
+RNGS: tuple[tuple[str, Argument], ...] = (("rngs", "rngs"),)
 Sides = tuple[tuple[int, int], ...]  # (before, after) along each axis
 
 

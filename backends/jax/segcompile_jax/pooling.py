@@ -1,11 +1,11 @@
-"""Pooling, and pooling undone."""
+"""Pooling, and pooling undone, one rule an op."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segcompile.emit import Code
-from segcompile.ops import GlobalPool, Pool, Shape, Unpool
+from segcompile.emit import Code, Rule
+from segcompile.ops import GlobalPool, Op, Pool, Shape, Unpool
 from segcompile_jax.arguments import Sides, sides
 
 
@@ -43,3 +43,10 @@ def _reached(op: Pool) -> Sides:
         return sides(op)
     each = zip(sides(op), op.steps, op.spans, strict=True)
     return tuple((before, min(after + step, span) - 1) for (before, after), step, span in each)
+
+
+RULES: dict[type[Op], Rule] = {
+    Pool: Rule(pool),
+    GlobalPool: Rule(global_pool),
+    Unpool: Rule(unpool),
+}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from segcompile.ops import Conv, Deconv, Pad, Pool
 
+PAD_MODE = {"zero": "constant", "reflect": "reflect", "edge": "replicate"}  # in F.pad
+
 
 def pads(op: Conv | Deconv | Pool | Pad) -> tuple[int, ...]:
     """(left, right, top, bottom), the order of F.pad: before and after, from the last axis on."""

@@ -1,12 +1,12 @@
-"""Pooling, and pooling undone."""
+"""Pooling, and pooling undone, one rule an op."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segcompile.emit import Code
+from segcompile.emit import Code, Rule
 from segcompile.emit.arguments import same_sides, symmetric
-from segcompile.ops import GlobalPool, Pool, Shape, Unpool
+from segcompile.ops import GlobalPool, Op, Pool, Shape, Unpool
 from segcompile_torch.arguments import befores, pads
 
 
@@ -84,3 +84,10 @@ def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shap
         arguments.append(f"padding={befores(op.pool)}")
     arguments.append(f"output_size={before}.shape[2:]")
     return Code(f"F.max_unpool{len(op.kernel)}d({source}, {indices}, {', '.join(arguments)})", {"F"})
+
+
+RULES: dict[type[Op], Rule] = {
+    Pool: Rule(pool, switched=switched_pool),
+    GlobalPool: Rule(global_pool),
+    Unpool: Rule(unpool),
+}

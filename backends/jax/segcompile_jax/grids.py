@@ -1,0 +1,50 @@
+"""Ops that bring maps together, or move and resample them, one rule an op."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segcompile.emit import Code, Rule
+from segcompile.emit.joins import aligned
+from segcompile.emit.rules import add, crop, mul, size_of
+from segcompile.ops import Add, Concat, Crop, Mul, Op, Pad, PixelShuffle, Resize, Shape, SpaceToDepth
+from segcompile_jax.arguments import padded, sides
+
+
+def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return padded(inputs[0], sides(op), op.mode)
+
+
+def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    function = "nearest" if op.mode == "nearest" else "interpolate_corners" if op.align_corners else "interpolate"
+    size = size_of(op, inputs, slice(1, len(output.size) + 1))
+    return Code(f"{function}({inputs[0]}, {size})", {function})
+
+
+def _space_to_depth(
+    op: SpaceToDepth, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    return Code(f"space_to_depth({inputs[0]}, {op.factor})", {"space_to_depth"})
+
+
+def _pixel_shuffle(
+    op: PixelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    return Code(f"pixel_shuffle({inputs[0]}, {op.factor})", {"pixel_shuffle"})
+
+
+def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    parts, needs = aligned(op, inputs, shapes, output)
+    return Code(f"jnp.concatenate([{', '.join(parts)}], -1)", {"jnp", *needs})
+
+
+RULES: dict[type[Op], Rule] = {
+    Add: Rule(add),
+    Mul: Rule(mul),
+    Concat: Rule(_concat),
+    Crop: Rule(crop),
+    Pad: Rule(_pad),
+    Resize: Rule(_resize),
+    PixelShuffle: Rule(_pixel_shuffle),
+    SpaceToDepth: Rule(_space_to_depth),
+}

@@ -1,0 +1,89 @@
+"""Ops that keep the grid: normalisation and functions of each value, one rule an op."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from segcompile.emit import Argument, Call, Code, Rule
+from segcompile.emit.arguments import number
+from segcompile.emit.rules import apply_member, response_norm_arguments, scale
+from segcompile.ops import (
+    Activation,
+    BatchNorm,
+    Dropout,
+    GroupNorm,
+    InstanceNorm,
+    LeakyRelu,
+    Op,
+    PRelu,
+    ResponseNorm,
+    Scale,
+    Shape,
+    Softmax,
+)
+from segcompile_jax.arguments import RNGS
+
+_ACTIVATION = {
+    "relu": "nnx.relu({})", "relu6": "nnx.relu6({})", "elu": "nnx.elu({})", "sigmoid": "nnx.sigmoid({})",
+    "tanh": "nnx.tanh({})", "gelu": "nnx.gelu({}, approximate=False)", "silu": "nnx.silu({})",
+}  # fmt: skip
+
+
+def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(_ACTIVATION[op.kind].format(inputs[0]))
+
+
+def _epsilon(op: BatchNorm | InstanceNorm | GroupNorm, usual: float) -> tuple[tuple[str, Argument], ...]:
+    return (("epsilon", op.eps),) if op.eps != usual else ()
+
+
+def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
+    kept = float(1 - Decimal(repr(op.momentum)))  # the share of the old statistics: 0.9, and not 0.899...
+    told = (("momentum", kept), *_epsilon(op, 1e-5), *RNGS)
+    return Call("BatchNorm", (shapes[0].channels,), told, ("features",), {"BatchNorm"})
+
+
+def _instance_norm(op: InstanceNorm, shapes: Sequence[Shape]) -> Call:
+    return Call("nnx.InstanceNorm", (shapes[0].channels,), (*_epsilon(op, 1e-6), *RNGS), ("features",))
+
+
+def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
+    told = (*_epsilon(op, 1e-6), *RNGS)
+    return Call("nnx.GroupNorm", (shapes[0].channels, op.groups), told, ("features", "groups"))
+
+
+def _response_norm(
+    op: ResponseNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    return Code(f"local_response_norm({inputs[0]}, {response_norm_arguments(op)})", {"local_response_norm"})
+
+
+def _prelu(op: PRelu, shapes: Sequence[Shape]) -> Call:
+    return Call("PReLU", (shapes[0].channels,), (), ("features",), {"PReLU"})
+
+
+def _leaky_relu(op: LeakyRelu, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"nnx.leaky_relu({inputs[0]}, {number(op.slope)})")
+
+
+def _softmax(op: Softmax, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"nnx.softmax({inputs[0]})")
+
+
+def _dropout(op: Dropout, shapes: Sequence[Shape]) -> Call:
+    return Call("nnx.Dropout", (op.rate,), RNGS, ("rate",))
+
+
+RULES: dict[type[Op], Rule] = {
+    BatchNorm: Rule(apply_member, _batch_norm),
+    InstanceNorm: Rule(apply_member, _instance_norm),
+    GroupNorm: Rule(apply_member, _group_norm),
+    ResponseNorm: Rule(_response_norm),
+    Activation: Rule(_activation),
+    LeakyRelu: Rule(_leaky_relu),
+    PRelu: Rule(apply_member, _prelu),
+    Dropout: Rule(apply_member, _dropout),
+    Scale: Rule(scale),
+    Softmax: Rule(_softmax),
+}

@@ -1,0 +1,88 @@
+"""Convolution, convolution undone, and linear layers, one rule an op."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segcompile.emit import Argument, Call, Code, Rule
+from segcompile.emit.arguments import same_sides, symmetric
+from segcompile.emit.rules import apply_member, flat_features
+from segcompile.ops import Conv, Deconv, Linear, Op, Shape
+from segcompile.ops.base import UNPADDED
+from segcompile_torch.arguments import PAD_MODE, befores, pads
+
+_CONV_MODE = {"zero": "zeros", "reflect": "reflect", "edge": "replicate"}  # in nn.Conv2d
+
+
+def _convolution(function: str, op: Conv | Deconv, channels_in: int, extra: dict[str, Argument]) -> Call:
+    keywords: dict[str, Argument] = {"stride": same_sides(op.stride)}
+    if symmetric(op):
+        keywords["padding"] = same_sides(befores(op))
+    keywords |= {"dilation": same_sides(op.dilation), "groups": op.groups, "bias": op.bias, **extra}
+    usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "output_padding": 0}
+    told = tuple((key, value) for key, value in keywords.items() if usual.get(key) != value)
+    positional = (channels_in, op.channels, same_sides(op.kernel))
+    return Call(function, positional, told, ("in_channels", "channels", "kernel_size"))
+
+
+def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
+    wrapped = op.mode != "zero" and symmetric(op) and any(pads(op))
+    extra: dict[str, Argument] = {"padding_mode": f'"{_CONV_MODE[op.mode]}"'} if wrapped else {}
+    return _convolution(f"nn.Conv{len(op.kernel)}d", op, shapes[0].channels, extra)
+
+
+def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    if symmetric(op):
+        return apply_member(op, member, inputs, shapes, output)
+    mode = "" if op.mode == "zero" else f', mode="{PAD_MODE[op.mode]}"'
+    return Code(f"{member}(F.pad({inputs[0]}, {pads(op)}{mode}))", {"F"})
+
+
+def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
+    function = f"nn.ConvTranspose{len(op.kernel)}d"
+    return _convolution(function, op, shapes[0].channels, {"output_padding": same_sides(op.output_pad)})
+
+
+def _apply_deconv(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    if symmetric(op):
+        return apply_member(op, member, inputs, shapes, output)
+    return Code(f"F.pad({member}({inputs[0]}), {tuple(-pad for pad in pads(op))})", {"F"})
+
+
+def _conv_by_weights(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    source = inputs[0]
+    if op.mode != "zero" and any(pads(op)):
+        source = f'F.pad({source}, {pads(op)}, mode="{PAD_MODE[op.mode]}")'
+    elif not symmetric(op):
+        source = f"F.pad({source}, {pads(op)})"
+    told = _conv(op.model_copy(update={"pad": UNPADDED * len(op.kernel)}) if source != inputs[0] else op, shapes)
+    return Code(f"F.conv{len(op.kernel)}d({_by_weights(source, member, told)})", {"F"})
+
+
+def _deconv_by_weights(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    code = f"F.conv_transpose{len(op.kernel)}d({_by_weights(inputs[0], member, _deconv(op, shapes))})"
+    return Code(code if symmetric(op) else f"F.pad({code}, {tuple(-pad for pad in pads(op))})", {"F"})
+
+
+def _by_weights(source: str, member: str, call: Call) -> str:
+    """The arguments of a function that does what the module of a call does, with the weights of another one."""
+    told = [f"{key}={value}" for key, value in call.keywords if key != "bias"]
+    return ", ".join([source, f"{member}.weight", f"{member}.bias", *told])
+
+
+def _linear(op: Linear, shapes: Sequence[Shape]) -> Call:
+    told = () if op.bias else (("bias", False),)
+    return Call("nn.Linear", (flat_features(shapes[0]), op.features), told, ("in_features", "features"))
+
+
+def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    if not shapes[0].size:
+        return apply_member(op, member, inputs, shapes, output)
+    return Code(f"{member}(torch.flatten({inputs[0]}, 1))", {"torch"})
+
+
+RULES: dict[type[Op], Rule] = {
+    Conv: Rule(_apply_conv, _conv, by_weights=_conv_by_weights),
+    Deconv: Rule(_apply_deconv, _deconv, by_weights=_deconv_by_weights),
+    Linear: Rule(_apply_linear, _linear),
+}

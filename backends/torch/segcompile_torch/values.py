@@ -1,0 +1,103 @@
+"""Ops that keep the grid: normalisation and functions of each value, one rule an op."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segcompile.emit import Argument, Call, Code, Rule
+from segcompile.emit.arguments import number
+from segcompile.emit.rules import apply_member, response_norm_arguments, scale
+from segcompile.ops import (
+    Activation,
+    BatchNorm,
+    Dropout,
+    GroupNorm,
+    InstanceNorm,
+    LeakyRelu,
+    Op,
+    PRelu,
+    ResponseNorm,
+    Scale,
+    Shape,
+    Softmax,
+)
+
+_OF_TORCH = {"sigmoid", "tanh"}  # the other activations are functions of F
+
+
+def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    if op.kind in _OF_TORCH:
+        return Code(f"torch.{op.kind}({inputs[0]})", {"torch"})
+    return Code(f"F.{op.kind}({inputs[0]})", {"F"})
+
+
+def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
+    momentum = (("momentum", op.momentum),) if op.momentum != 0.1 else ()
+    told = (*_eps(op), *momentum)
+    return Call(f"nn.BatchNorm{len(shapes[0].size) or 1}d", (shapes[0].channels,), told, ("channels",))
+
+
+def _batch_norm_by_weights(
+    op: BatchNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    """Of vectors by the module of maps, or the other way."""
+    names = ("running_mean", "running_var", "weight", "bias", "training")
+    told = [f"{member}.{name}" for name in names] + [str(op.momentum), str(op.eps)]
+    return Code(f"F.batch_norm({', '.join([inputs[0], *told])})", {"F"})
+
+
+def _eps(op: BatchNorm | InstanceNorm | GroupNorm) -> tuple[tuple[str, Argument], ...]:
+    return (("eps", op.eps),) if op.eps != 1e-5 else ()
+
+
+def _instance_norm(op: InstanceNorm, shapes: Sequence[Shape]) -> Call:
+    return Call(
+        f"nn.InstanceNorm{len(shapes[0].size)}d", (shapes[0].channels,), (*_eps(op), ("affine", True)), ("channels",)
+    )
+
+
+def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
+    return Call("nn.GroupNorm", (op.groups, shapes[0].channels), _eps(op), ("groups", "channels"))
+
+
+def _response_norm(
+    op: ResponseNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    return Code(f"F.local_response_norm({inputs[0]}, {response_norm_arguments(op)})", {"F"})
+
+
+def _prelu(op: PRelu, shapes: Sequence[Shape]) -> Call:
+    return Call("nn.PReLU", (shapes[0].channels,), (), ("channels",))
+
+
+def _leaky_relu(op: LeakyRelu, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"F.leaky_relu({inputs[0]}, {number(op.slope)})", {"F"})
+
+
+def _softmax(op: Softmax, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"F.softmax({inputs[0]}, 1)", {"F"})
+
+
+def _dropout(op: Dropout, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"F.dropout({inputs[0]}, {number(op.rate)}, self.training)", {"F"})
+
+
+def _dropout_module(op: Dropout, shapes: Sequence[Shape]) -> Call:
+    return Call("nn.Dropout", (op.rate,), (), ("rate",))
+
+
+RULES: dict[type[Op], Rule] = {
+    BatchNorm: Rule(apply_member, _batch_norm, by_weights=_batch_norm_by_weights),
+    InstanceNorm: Rule(apply_member, _instance_norm),
+    GroupNorm: Rule(apply_member, _group_norm),
+    ResponseNorm: Rule(_response_norm),
+    Activation: Rule(_activation),
+    LeakyRelu: Rule(_leaky_relu),
+    PRelu: Rule(apply_member, _prelu),
+    Dropout: Rule(_dropout),
+    Scale: Rule(scale),
+    Softmax: Rule(_softmax),
+}
+
+IN_STAGES: dict[type[Op], Rule] = {Dropout: Rule(apply_member, _dropout_module)}
+"""Those that are modules where a stage keeps layers as they are: dropout is then told by the module that it rests."""

@@ -40,10 +40,8 @@ from segcompile.ops import (
     PixelShuffle,
     Pool,
     Resize,
-    ResponseNorm,
     Scale,
     Shape,
-    Softmax,
     SpaceToDepth,
 )
 from segcompile.testing.cases import specs
@@ -84,9 +82,9 @@ DEEP = (
     "attention_unet", "deeplabv3_r101", "deeplabv3plus", "denseaspp121", "enet", "erfnet", "espnetv2",
     "fcdensenet103", "fcn_r50", "fpn", "hdc_duc", "hrnet", "nnunet2d", "resnet101", "resnet152", "u2net",
 )  # fmt: skip
-_POINTWISE = (Scale, GroupNorm, InstanceNorm, ResponseNorm, Softmax)
+_NORMS = (GroupNorm, InstanceNorm)  # that are a factor in a network of ones
 _LINEAR = (
-    "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "sigmoid", "tanh",
+    "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "hardswish", "mish", "selu", "softplus",
     "local_response_norm",
 )  # fmt: skip
 
@@ -129,7 +127,7 @@ class Emitted:
         functional.max_pool2d, functional.max_unpool2d = _mean_pool, _spread
         functional.adaptive_max_pool2d = torch.nn.functional.adaptive_avg_pool2d
         functional.pad = _pad
-        names = SimpleNamespace(**{**vars(torch), "sigmoid": lambda x: x, "tanh": lambda x: x})
+        names = SimpleNamespace(**{**vars(torch), **dict.fromkeys(("sigmoid", "tanh", "clamp"), lambda x, *rest: x)})
         vars(self.module).update(F=functional, torch=names)
         generator = torch.Generator().manual_seed(1)
         with torch.no_grad():
@@ -240,7 +238,8 @@ def skeleton(graph: Graph) -> Graph:
             return replace(
                 node, op=Pool(kind="avg", kernel=(node.op.factor,) * graph.rank, stride=(node.op.factor,) * graph.rank)
             )
-        return replace(node, op=Scale(factor=1.0)) if isinstance(node.op, _POINTWISE) else node
+        kept = node.op.has_weights() if node.op.pointwise else not isinstance(node.op, _NORMS)
+        return node if kept else replace(node, op=Scale(factor=1.0))
 
     return slim(replace(graph, nodes=tuple(bare(node) for node in graph.nodes)), 1)
 

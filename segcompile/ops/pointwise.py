@@ -6,25 +6,38 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from segcompile.ops.base import Init, Number, Op, Parameter, Reads, Shape
+from segcompile.ops.base import Flag, Init, Number, Op, Parameter, Reads, Shape
 from segcompile.ops.needs import Refusal
 
 # The values that an activation gives, least and largest.
 _BOUNDS = {
-    "relu": (0.0, inf), "relu6": (0.0, 6.0), "elu": (-1.0, inf), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0),
-    "gelu": (-0.17, inf), "silu": (-0.28, inf),
+    "relu": (0.0, inf), "relu6": (0.0, 6.0), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "gelu": (-0.17, inf),
+    "tanh_gelu": (-0.171, inf), "silu": (-0.279, inf), "hard_sigmoid": (0.0, 1.0), "hard_swish": (-0.375, inf),
+    "mish": (-0.309, inf), "selu": (-1.759, inf), "softplus": (0.0, inf),
 }  # fmt: skip
 
 
 class Activation(Op):
-    """A function of each value."""
+    """A function of each value.
+
+    gelu — Hendrycks & Gimpel (2016), x times the normal distribution up to x, and tanh_gelu, their approximation of it;
+    silu — x · sigmoid(x), Elfwing et al. (2017), the swish of others; hard_sigmoid — relu6(x + 3) / 6, and hard_swish —
+    x times that, Howard et al. (2019), section 5.2; mish — x · tanh(softplus(x)), Misra (2019); selu — Klambauer et al.
+    (2017), equation 2; softplus — log(1 + exp(x)).
+    """
 
     spelling: ClassVar[str] = "act"
     main: ClassVar[str] = "kind"
     summary: ClassVar[str] = "activation"
     pointwise: ClassVar[bool] = True
 
-    kind: Annotated[Literal["relu", "relu6", "elu", "sigmoid", "tanh", "gelu", "silu"], Reads.WORD]
+    kind: Annotated[
+        Literal[
+            "relu", "relu6", "sigmoid", "tanh", "gelu", "tanh_gelu", "silu", "hard_sigmoid", "hard_swish", "mish",
+            "selu", "softplus",
+        ],
+        Reads.WORD,
+    ]  # fmt: skip
 
     @property
     def title(self) -> str:
@@ -36,6 +49,53 @@ class Activation(Op):
 
     def probability(self, channels: int) -> Literal["sigmoid"] | None:
         return "sigmoid" if self.kind == "sigmoid" and channels == 1 else None
+
+
+class Elu(Op):
+    """x above zero, alpha · (exp(x) - 1) below, Clevert et al. (2016), equation 15."""
+
+    spelling: ClassVar[str] = "act"
+    main: ClassVar[str] = "kind"
+    summary: ClassVar[str] = "exponential linear unit: alpha"
+    pointwise: ClassVar[bool] = True
+
+    kind: Annotated[Literal["elu"], Reads.WORD] = "elu"
+    alpha: Annotated[float, Field(ge=0), Reads.NUMBER] = 1.0
+
+    @property
+    def title(self) -> str:
+        return self.kind
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return -self.alpha, inf
+
+
+class Clip(Op):
+    """The nearest value between `min` and `max`."""
+
+    spelling: ClassVar[str] = "act"
+    main: ClassVar[str] = "kind"
+    summary: ClassVar[str] = "the nearest value between two: min, max"
+    pointwise: ClassVar[bool] = True
+
+    kind: Annotated[Literal["clip"], Reads.WORD] = "clip"
+    min: Number
+    max: Number
+
+    @property
+    def title(self) -> str:
+        return self.kind
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.min, self.max
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        if self.min >= self.max:
+            message = f"nothing lies between {self.min:g} and {self.max:g}"
+            raise Refusal("SC315", message, "min", "a `min` below the `max`")
+        return shapes[0]
 
 
 class LeakyRelu(Op):
@@ -55,22 +115,24 @@ class LeakyRelu(Op):
 
 
 class PRelu(Op):
-    """max(x, a * x) with a trained `a` a channel, He et al. (2015); starts at 0.25."""
+    """max(x, a * x) with a trained `a` a channel, or one that is `shared` by all, He et al. (2015); starts at 0.25."""
 
     spelling: ClassVar[str] = "act"
     main: ClassVar[str] = "kind"
-    summary: ClassVar[str] = "parametric ReLU, one slope a channel"
+    summary: ClassVar[str] = "parametric ReLU, one slope a channel: shared"
     pointwise: ClassVar[bool] = True
     stored_as: ClassVar[tuple[str, ...]] = ("prelu",)
 
     kind: Annotated[Literal["prelu"], Reads.WORD] = "prelu"
+    shared: Flag = False
 
     @property
     def title(self) -> str:
         return self.kind
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
-        return (Parameter("weight", (shapes[0].channels,), Init(scheme="constant", value=0.25)),)
+        slopes = 1 if self.shared else shapes[0].channels
+        return (Parameter("weight", (slopes,), Init(scheme="constant", value=0.25)),)
 
 
 class Dropout(Op):

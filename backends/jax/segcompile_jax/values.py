@@ -11,7 +11,9 @@ from segcompile.emit.rules import apply_member, response_norm_arguments, scale
 from segcompile.ops import (
     Activation,
     BatchNorm,
+    Clip,
     Dropout,
+    Elu,
     GroupNorm,
     InstanceNorm,
     LeakyRelu,
@@ -25,8 +27,10 @@ from segcompile.ops import (
 from segcompile_jax.arguments import RNGS
 
 _ACTIVATION = {
-    "relu": "nnx.relu({})", "relu6": "nnx.relu6({})", "elu": "nnx.elu({})", "sigmoid": "nnx.sigmoid({})",
-    "tanh": "nnx.tanh({})", "gelu": "nnx.gelu({}, approximate=False)", "silu": "nnx.silu({})",
+    "relu": "nnx.relu({})", "relu6": "nnx.relu6({})", "sigmoid": "nnx.sigmoid({})", "tanh": "nnx.tanh({})",
+    "gelu": "nnx.gelu({}, approximate=False)", "tanh_gelu": "nnx.gelu({})", "silu": "nnx.silu({})",
+    "hard_sigmoid": "nnx.hard_sigmoid({})", "hard_swish": "nnx.hard_swish({})", "mish": "jax.nn.mish({})",
+    "selu": "nnx.selu({})", "softplus": "nnx.softplus({})",
 }  # fmt: skip
 
 
@@ -60,7 +64,15 @@ def _response_norm(
 
 
 def _prelu(op: PRelu, shapes: Sequence[Shape]) -> Call:
-    return Call("PReLU", (shapes[0].channels,), (), ("features",), {"PReLU"})
+    return Call("PReLU", (1 if op.shared else shapes[0].channels,), (), ("features",), {"PReLU"})
+
+
+def _elu(op: Elu, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"nnx.elu({inputs[0]}{f', {number(op.alpha)}' if op.alpha != 1 else ''})")
+
+
+def _clip(op: Clip, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"jnp.clip({inputs[0]}, {number(op.min)}, {number(op.max)})", {"jnp"})
 
 
 def _leaky_relu(op: LeakyRelu, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -81,6 +93,8 @@ RULES: dict[type[Op], Rule] = {
     GroupNorm: Rule(apply_member, _group_norm),
     ResponseNorm: Rule(_response_norm),
     Activation: Rule(_activation),
+    Elu: Rule(_elu),
+    Clip: Rule(_clip),
     LeakyRelu: Rule(_leaky_relu),
     PRelu: Rule(apply_member, _prelu),
     Dropout: Rule(apply_member, _dropout),

@@ -10,7 +10,9 @@ from segcompile.emit.rules import apply_member, response_norm_arguments, scale
 from segcompile.ops import (
     Activation,
     BatchNorm,
+    Clip,
     Dropout,
+    Elu,
     GroupNorm,
     InstanceNorm,
     LeakyRelu,
@@ -22,13 +24,18 @@ from segcompile.ops import (
     Softmax,
 )
 
-_OF_TORCH = {"sigmoid", "tanh"}  # the other activations are functions of F
+# F.hardsigmoid has a gradient of 1 / 6 in float32, also of float64.
+_ACTIVATION = {
+    "relu": "F.relu({})", "relu6": "F.relu6({})", "sigmoid": "torch.sigmoid({})", "tanh": "torch.tanh({})",
+    "gelu": "F.gelu({})", "tanh_gelu": 'F.gelu({}, approximate="tanh")', "silu": "F.silu({})",
+    "hard_sigmoid": "F.relu6({} + 3) / 6", "hard_swish": "F.hardswish({})", "mish": "F.mish({})", "selu": "F.selu({})",
+    "softplus": "F.softplus({})",
+}  # fmt: skip
 
 
 def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    if op.kind in _OF_TORCH:
-        return Code(f"torch.{op.kind}({inputs[0]})", {"torch"})
-    return Code(f"F.{op.kind}({inputs[0]})", {"F"})
+    text = _ACTIVATION[op.kind].format(inputs[0])
+    return Code(text, {text.partition(".")[0]})
 
 
 def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
@@ -67,7 +74,15 @@ def _response_norm(
 
 
 def _prelu(op: PRelu, shapes: Sequence[Shape]) -> Call:
-    return Call("nn.PReLU", (shapes[0].channels,), (), ("channels",))
+    return Call("nn.PReLU") if op.shared else Call("nn.PReLU", (shapes[0].channels,), (), ("channels",))
+
+
+def _elu(op: Elu, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"F.elu({inputs[0]}{f', {number(op.alpha)}' if op.alpha != 1 else ''})", {"F"})
+
+
+def _clip(op: Clip, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"torch.clamp({inputs[0]}, {number(op.min)}, {number(op.max)})", {"torch"})
 
 
 def _leaky_relu(op: LeakyRelu, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -92,6 +107,8 @@ RULES: dict[type[Op], Rule] = {
     GroupNorm: Rule(apply_member, _group_norm),
     ResponseNorm: Rule(_response_norm),
     Activation: Rule(_activation),
+    Elu: Rule(_elu),
+    Clip: Rule(_clip),
     LeakyRelu: Rule(_leaky_relu),
     PRelu: Rule(apply_member, _prelu),
     Dropout: Rule(_dropout),

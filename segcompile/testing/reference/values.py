@@ -10,7 +10,9 @@ import numpy as np
 from segcompile.ops import (
     Activation,
     BatchNorm,
+    Clip,
     Dropout,
+    Elu,
     GroupNorm,
     InstanceNorm,
     LeakyRelu,
@@ -68,19 +70,50 @@ def _sigmoid(x: Array) -> Array:
     return (1 + np.tanh(x / 2)) / 2
 
 
+_SCALE, _ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. (2017), equation 14
+
+
+def _clipped(x: Array, low: float, high: float) -> Array:
+    return np.where(x.real > low, np.where(x.real < high, x, high), low)
+
+
+def _elu(x: Array, alpha: float) -> Array:
+    return np.where(x.real > 0, x, alpha * np.expm1(np.where(x.real > 0, 0, x)))
+
+
+def _softplus(x: Array) -> Array:
+    """log(1 + exp(x)), of no exponent above zero."""
+    above = np.where(x.real > 0, x, 0)
+    found: Array = above + np.log1p(np.exp(x - 2 * above))
+    return found
+
+
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
     "relu": lambda x: np.where(x.real > 0, x, 0),
-    "relu6": lambda x: np.where(x.real > 0, np.where(x.real < 6, x, 6), 0),
-    "elu": lambda x: np.where(x.real > 0, x, np.expm1(np.where(x.real > 0, 0, x))),
+    "relu6": lambda x: _clipped(x, 0, 6),
     "sigmoid": _sigmoid,
     "tanh": np.tanh,
     "gelu": lambda x: x * (1 + _erf(x / np.sqrt(np.asarray(2, x.real.dtype)))) / 2,
+    "tanh_gelu": lambda x: x * (1 + np.tanh(np.sqrt(2 / np.pi).astype(x.real.dtype) * (x + 0.044715 * x**3))) / 2,
     "silu": lambda x: x * _sigmoid(x),
+    "hard_sigmoid": lambda x: _clipped(x + 3, 0, 6) / 6,
+    "hard_swish": lambda x: x * _clipped(x + 3, 0, 6) / 6,
+    "mish": lambda x: x * np.tanh(_softplus(x)),
+    "selu": lambda x: _SCALE * _elu(x, _ALPHA),
+    "softplus": lambda x: _softplus(x),
 }
 
 
 def activation(op: Activation, inputs: Sequence[Array], tensors: Tensors) -> Array:
     return ACTIVATIONS[op.kind](inputs[0])
+
+
+def elu(op: Elu, inputs: Sequence[Array], tensors: Tensors) -> Array:
+    return _elu(inputs[0], op.alpha)
+
+
+def clip(op: Clip, inputs: Sequence[Array], tensors: Tensors) -> Array:
+    return _clipped(inputs[0], op.min, op.max)
 
 
 def leaky_relu(op: LeakyRelu, inputs: Sequence[Array], tensors: Tensors) -> Array:
@@ -111,6 +144,8 @@ FORMULAS: dict[type[Op], Formula] = {
     GroupNorm: group_norm,
     ResponseNorm: response_norm,
     Activation: activation,
+    Elu: elu,
+    Clip: clip,
     LeakyRelu: leaky_relu,
     PRelu: prelu,
     Dropout: dropout,

@@ -20,7 +20,7 @@ from segcompile.facts.shapes import infer_shapes
 from segcompile.backend import BuildRequest, Training, installed, load_backend, run_backend
 from segcompile.text.errors import Findings, SegcompileError, SourceText, Span
 from segcompile.network.graph import Graph, Node, Origin, Role
-from segcompile.ops import Activation, Conv, Dropout, Elu, Pool, Shape, Softmax
+from segcompile.ops import Activation, Conv, Dropout, Pool, Shape, Softmax
 from segcompile.text.report import render_text
 
 def request(*nodes):
@@ -112,24 +112,24 @@ def test_it_emits(outline: Path) -> None:
 
 def test_all_that_it_cannot_emit_is_named_at_once(outline: Path) -> None:
     code = """
-spec = SourceText("tiny.yaml", ("- conv2: {conv: 21, act: elu, drop: 0.5}", "- prob: {softmax: channels}"))
+spec = SourceText("tiny.yaml", ("- conv2: {conv: 21, act: tanh, drop: 0.5}", "- prob: {softmax: channels}"))
 layer, prob = Origin(Span(spec, 1, 3, 5), {}), Origin(Span(spec, 2, 3, 4), {})
 odd = (
-    Node("conv2.act", Elu(), ("conv2",), "conv2", layer, Role.ACT),
+    Node("conv2.act", Activation(kind="tanh"), ("conv2",), "conv2", layer, Role.ACT),
     Node("conv2.drop", Dropout(rate=0.5), ("conv2.act",), "conv2", layer, Role.DROP),
     Node("prob", Softmax(), ("conv2.drop",), "prob", prob),
 )
 show(run_backend, load_backend("outline"), request(*TINY, *odd))
 """
     assert run(code, outline) == (
-        "error[SC604 unsupported-feature]: backend `outline` cannot emit conv2: no rule for act elu\n"
+        "error[SC604 unsupported-feature]: backend `outline` cannot emit conv2: no rule for act tanh\n"
         "  --> tiny.yaml:1:3\n"
-        " 1 | - conv2: {conv: 21, act: elu, drop: 0.5}\n"
+        " 1 | - conv2: {conv: 21, act: tanh, drop: 0.5}\n"
         "   |   ^^^^^\n"
         "\n"
         "error[SC604 unsupported-feature]: backend `outline` cannot emit conv2: no rule for dropout\n"
         "  --> tiny.yaml:1:3\n"
-        " 1 | - conv2: {conv: 21, act: elu, drop: 0.5}\n"
+        " 1 | - conv2: {conv: 21, act: tanh, drop: 0.5}\n"
         "   |   ^^^^^\n"
         "\n"
         "error[SC604 unsupported-feature]: backend `outline` cannot emit prob: no rule for softmax\n"

@@ -36,6 +36,7 @@ from segcompile.ops import (
     Concat,
     GroupNorm,
     InstanceNorm,
+    LayerNorm,
     Mul,
     PixelShuffle,
     Pool,
@@ -82,7 +83,7 @@ DEEP = (
     "attention_unet", "deeplabv3_r101", "deeplabv3plus", "denseaspp121", "enet", "erfnet", "espnetv2",
     "fcdensenet103", "fcn_r50", "fpn", "hdc_duc", "hrnet", "nnunet2d", "resnet101", "resnet152", "u2net",
 )  # fmt: skip
-_NORMS = (GroupNorm, InstanceNorm)  # that are a factor in a network of ones
+_NORMS = (GroupNorm, InstanceNorm, LayerNorm)  # that are a factor in a network of ones
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "hardswish", "mish", "selu", "softplus",
     "local_response_norm",
@@ -238,8 +239,8 @@ def skeleton(graph: Graph) -> Graph:
             return replace(
                 node, op=Pool(kind="avg", kernel=(node.op.factor,) * graph.rank, stride=(node.op.factor,) * graph.rank)
             )
-        kept = node.op.has_weights() if node.op.pointwise else not isinstance(node.op, _NORMS)
-        return node if kept else replace(node, op=Scale(factor=1.0))
+        goes = isinstance(node.op, _NORMS) or (node.op.pointwise and not node.op.has_weights())
+        return replace(node, op=Scale(factor=1.0)) if goes else node
 
     return slim(replace(graph, nodes=tuple(bare(node) for node in graph.nodes)), 1)
 

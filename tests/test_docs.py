@@ -96,7 +96,7 @@ def written(value: Any) -> str:
     if isinstance(value, tuple):
         return written(value[0]) if value else "none"
     if isinstance(value, Init):
-        return value.scheme
+        return value.scheme if value.value is None else f"{{{value.scheme}: {value.value:g}}}"
     return str(value)
 
 
@@ -153,8 +153,7 @@ def test_the_table_of_keys_has_every_key_of_a_spec() -> None:
 
 def test_the_table_of_initialisations_has_every_scheme() -> None:
     schemes = {re.sub(r"[{}]", "", span).partition(":")[0] for row in rows("Initialisation") for span in code(row[0])}
-    internal = {"constant"}  # where normalisation and PReLU start
-    assert schemes == set(get_args(Init.model_fields["scheme"].annotation)) - internal
+    assert schemes == set(get_args(Init.model_fields["scheme"].annotation))
 
 
 def test_the_training_on_the_page_is_the_default(tmp_path: Path) -> None:

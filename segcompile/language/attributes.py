@@ -135,11 +135,17 @@ def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, rank: i
     given = _given(op, key, body, defaults, values)
     if op.main is not None and (op.spelling not in _NAMES_LAYERS or factor):
         given = {op.main: (main, values), **given}
-    if "init" in op.model_fields and "init" not in given and defaults.init is not None:
+    if defaults.init is not None and "init" not in given and _starts_at_random(op):
         given["init"] = defaults.init, defaults.values
     spans = {op.main: main.span} if op.main is not None else {}
     spans |= {name: node.span for name, (node, _) in given.items()}
     return Read(_build(op, _values(op, given, rank), spans, body.span), spans)
+
+
+def _starts_at_random(op: type[Op]) -> bool:
+    """Whether a network's `init` speaks of its weights: of kernels, and not of scales, which start from one number."""
+    field = op.model_fields.get("init")
+    return field is not None and field.default.scheme != "constant"
 
 
 def _refuse_others(key: str, body: Mapping) -> None:

@@ -79,14 +79,17 @@ def within(limits: Any) -> Schema:
 
 def _initialisation() -> Schema:
     """A scheme alone, or with its options by name or by the value of the first."""
-    schemes = [word for word in get_args(Init.model_fields["scheme"].annotation) if word != "constant"]
+    schemes = get_args(Init.model_fields["scheme"].annotation)
     options = {
         "std": ref("number", "standard deviation of the gaussian"),
         "groups": ref("positive", "how many feature maps pass unchanged"),
+        "value": ref("number", "what all weights start from"),
     }
+    feature_maps = {name: options[name] for name in ("groups", "std")}
     given = {
         "normal": {"description": "gaussian noise", **either(options["std"], closed({"std": options["std"]}))},
-        "identity": {"description": "lets feature maps pass", **either(options["groups"], closed(options))},
+        "identity": {"description": "lets feature maps pass", **either(options["groups"], closed(feature_maps))},
+        "constant": {"description": "one number", **either(options["value"], closed({"value": options["value"]}))},
     }
     return either(words(*schemes), one_key(given))
 

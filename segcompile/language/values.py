@@ -297,7 +297,12 @@ def read_option(node: Node) -> tuple[Scalar, Node | None]:
 
 
 _OPTION = "`word`, or `{word: {option: ...}}`"
-_INIT_OPTION = {"normal": "std", "identity": "groups"}  # what `{scheme: value}` says
+_INIT_OPTION = {"normal": "std", "identity": "groups", "constant": "value"}  # what `{scheme: value}` says
+_INIT_OPTIONS = {"normal": ("std",), "identity": ("groups", "std"), "constant": ("value",)}
+_INIT_NEEDS = {  # of a scheme that says nothing without its option
+    "normal": ("a gaussian needs its standard deviation", "`init: {normal: 0.01}`"),
+    "constant": ("a constant needs its value", "`init: {constant: 1e-6}`"),
+}
 
 
 def _init_help(scheme: str) -> str:
@@ -308,12 +313,12 @@ def _init_help(scheme: str) -> str:
 def read_init(node: Node, values: Values) -> Init:
     """`zeros`, `{normal: 0.001}`, `{identity: {groups: C}}`, ..."""
     word, options = read_option(node)
-    schemes = ("identity", "bilinear", "zeros", "normal", "he", "xavier")
+    schemes = ("identity", "bilinear", "zeros", "constant", "normal", "he", "xavier")
     scheme = read_word(word, schemes, "init")
     given: dict[str, Any] = {}
     if isinstance(options, MappingNode):
         for key, value in options.entries.values():
-            if key.text not in ("groups", "std") or (scheme == "normal" and key.text == "groups"):
+            if key.text not in _INIT_OPTIONS.get(scheme, ("groups", "std", "value")):
                 raise fail(
                     "SC003", f"{scheme} initialisation has no option `{key.text}`", key.span, help=_init_help(scheme)
                 )
@@ -323,8 +328,9 @@ def read_init(node: Node, values: Values) -> Init:
             raise fail("SC004", f"{scheme} initialisation takes no value", options.span, help=_init_help(scheme))
         name = _INIT_OPTION[scheme]
         given[name] = read_positive(options, values) if name == "groups" else read_number(options, values)
-    if scheme == "normal" and "std" not in given:
-        raise fail("SC012", "a gaussian needs its standard deviation", word.span, help="`init: {normal: 0.01}`")
+    if scheme in _INIT_NEEDS and not given:
+        message, help = _INIT_NEEDS[scheme]
+        raise fail("SC012", message, word.span, help=help)
     if given and scheme not in _INIT_OPTION:
         raise fail("SC004", f"{scheme} initialisation takes no options", word.span, help=_init_help(scheme))
     if given.get("std", 0) < 0:

@@ -18,7 +18,7 @@ from segcompile.ops import Init, Op, Reads, Shape
 from segcompile.ops.base import AxisPadding
 from segcompile.ops.size import AnySize
 
-_SCHEME = {"normal": "std", "identity": "groups"}  # what `{scheme: value}` says
+_SCHEME = {"normal": "std", "identity": "groups", "constant": "value"}  # what `{scheme: value}` says
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 .,()+&/'_-]*[A-Za-z0-9.)])?")  # what YAML needs no quotes for in a line
 _ODD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")  # may end a line, or is not seen
 _MODEL = 64  # characters of a model's name
@@ -150,6 +150,7 @@ def number(value: float) -> str:
 def _init(init: Init) -> str:
     option = {"std": number(init.std)} if init.std is not None else {}
     option |= {"groups": str(init.groups)} if init.groups is not None else {}
+    option |= {"value": number(init.value)} if init.value is not None else {}
     if not option:
         return init.scheme
     single = [*option] == [_SCHEME.get(init.scheme)]

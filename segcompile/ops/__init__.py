@@ -18,7 +18,7 @@ from segcompile.ops.convolution import Conv, Deconv
 from segcompile.ops.joins import Add, Concat, Join, Mul
 from segcompile.ops.linear import Linear
 from segcompile.ops.needs import Need, Refusal
-from segcompile.ops.normalization import BatchNorm, GroupNorm, InstanceNorm, ResponseNorm
+from segcompile.ops.normalization import Affine, BatchNorm, GroupNorm, InstanceNorm, LayerNorm, ResponseNorm
 from segcompile.ops.pointwise import Activation, Clip, Dropout, Elu, LeakyRelu, PRelu, Scale, Softmax
 from segcompile.ops.pooling import GlobalPool, Pool, Unpool
 from segcompile.ops.resampling import Crop, Pad, Resize
@@ -43,7 +43,9 @@ ALL_OPS: tuple[type[Op], ...] = (
     BatchNorm,
     InstanceNorm,
     GroupNorm,
+    LayerNorm,
     ResponseNorm,
+    Affine,
     Activation,
     Elu,
     LeakyRelu,
@@ -73,8 +75,8 @@ BY_SPELLING: dict[str, type[Op]] = {op.spelling: op for op in ALL_OPS if not kin
 __all__ = [
     "ALL_OPS", "AXIS_NAMES", "BY_KIND", "BY_SPELLING", "CELL", "ENDS", "IDENTITY", "LINES", "MEDIUM", "SPELLINGS",
     "SYMBOLS",
-    "Activation", "Add", "AnySize", "BatchNorm", "Clip", "Concat", "Conv", "Crop", "Deconv", "Dropout", "Elu",
-    "GlobalPool", "GroupNorm", "Init", "InstanceNorm", "Join", "LeakyRelu", "Linear", "Mul", "Need", "Op", "PRelu",
-    "Pad", "Parameter", "PixelShuffle", "Pool", "Reads", "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size",
-    "Softmax", "SpaceToDepth", "Undecidable", "Unpool", "Window", "kinds",
+    "Activation", "Add", "Affine", "AnySize", "BatchNorm", "Clip", "Concat", "Conv", "Crop", "Deconv", "Dropout",
+    "Elu", "GlobalPool", "GroupNorm", "Init", "InstanceNorm", "Join", "LayerNorm", "LeakyRelu", "Linear", "Mul",
+    "Need", "Op", "PRelu", "Pad", "Parameter", "PixelShuffle", "Pool", "Reads", "Refusal", "Resize", "ResponseNorm",
+    "Scale", "Shape", "Size", "Softmax", "SpaceToDepth", "Undecidable", "Unpool", "Window", "kinds",
 ]  # fmt: skip

@@ -55,7 +55,7 @@ class Init(BaseModel):
     bilinear — upsampling by interpolation, Long et al. (2015), section 3.3; zeros; normal — gaussian, `std`;
     he — He et al. (2015), equation 10: gaussian of variance 2 / n, n the values that one output sums up (of a
     transposed convolution c_in · k² / stride² / groups); xavier — Glorot & Bengio (2010), equation 16;
-    constant — `value`, which no spec can ask for: where normalisation and PReLU start.
+    constant — `value`: where normalisation and PReLU start.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

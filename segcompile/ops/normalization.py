@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from segcompile.ops.axes import CELL
-from segcompile.ops.base import ZEROS, Init, Number, Op, Parameter, Positive, Reads, Shape
+from segcompile.ops.base import ZEROS, Flag, Init, Initialiser, Number, Op, Parameter, Positive, Reads, Shape
 from segcompile.ops.convolution import check_groups
 from segcompile.ops.needs import Refusal
 from segcompile.ops.size import Size
@@ -111,6 +111,62 @@ class GroupNorm(Op):
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
         return _scale_and_shift(shapes[0].channels)
+
+
+class LayerNorm(Op):
+    """The channels of each pixel by their own mean and variance, Ba et al. (2016), with a trained scale and shift a
+    channel: as in ConvNeXt and in transformers. A `GroupNorm` of one group takes the mean over the image, too."""
+
+    spelling: ClassVar[str] = "norm"
+    main: ClassVar[str] = "kind"
+    summary: ClassVar[str] = "layer normalisation, over the channels of each pixel: eps"
+    pointwise: ClassVar[bool] = True
+    stored_as: ClassVar[tuple[str, ...]] = ("layer",)
+
+    kind: Annotated[Literal["layer"], Reads.WORD] = "layer"
+    eps: Eps = 1e-5
+
+    @property
+    def title(self) -> str:
+        return "layer norm"
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        _check_many((shapes[0].channels,), "layer norm of one channel")
+        return shapes[0]
+
+    def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+        return _scale_and_shift(shapes[0].channels)
+
+
+class Affine(Op):
+    """A trained scale a channel, and a shift unless `bias` is false: the layer scale of Touvron et al. (2021), equation
+    4, which starts at 1e-6."""
+
+    spelling: ClassVar[str] = "affine"
+    main: ClassVar[str] = "over"
+    summary: ClassVar[str] = "a scale and a shift a channel: bias, init"
+    pointwise: ClassVar[bool] = True
+    stored_as: ClassVar[tuple[str, ...]] = ("scale",)
+
+    over: Annotated[Literal["channels"], Reads.WORD] = "channels"
+    bias: Flag = True
+    init: Initialiser = _ONES
+
+    @property
+    def start(self) -> float:
+        """What all scales start from."""
+        return self.init.value or 0.0
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        if self.init.scheme not in ("constant", "zeros"):
+            message = f"a scale starts from one number, not by `{self.init.scheme}`, which is of kernels"
+            raise Refusal("SC315", message, "init", "`init: {constant: 1e-6}`, or `init: zeros`")
+        return shapes[0]
+
+    def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+        channels = (shapes[0].channels,)
+        weight = Parameter("weight", channels, self.init)
+        return (weight, Parameter("bias", channels, ZEROS)) if self.bias else (weight,)
 
 
 class ResponseNorm(Op):

@@ -83,6 +83,10 @@ LAYERS = (
     "norm: {instance: {eps: 1e-2}}",
     "norm: {group: 2}",
     "norm: {group: {groups: 4, eps: 1e-2}}",
+    "norm: layer",
+    "norm: {layer: {eps: 1e-2}}",
+    "affine: channels",
+    "affine: channels, bias: no, init: {constant: 1e-6}",
     "norm: lrn",
     "norm: {lrn: {size: 4, alpha: 0.5, beta: 0.5, k: 2}}",
     "act: relu",
@@ -111,6 +115,7 @@ LAYERS = (
     "conv: 3, kernel: 3, norm: batch, act: relu6, drop: 0.5",
     "linear: 6, norm: batch, act: prelu",
     "linear: 6, norm: {group: 3}, act: gelu",
+    "linear: 6, norm: layer, act: hard_swish",
 )  # fmt: skip
 
 JOINED = {
@@ -165,6 +170,10 @@ STARTS = (
     "linear: 64, init: zeros",
     "conv: 64, kernel: 3, norm: batch, act: prelu",
     "norm: {group: 16}",
+    "norm: layer",
+    "affine: channels, init: {constant: 1e-6}",
+    "conv: 64, kernel: 3, init: {constant: 0.25}",
+    "linear: 64, init: {constant: -1}",
     "norm: {instance: {eps: 1e-3}}",
 )
 

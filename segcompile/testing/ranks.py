@@ -18,6 +18,8 @@ _ANY = (
     "norm: instance",
     "norm: {group: 2}",
     "norm: lrn",
+    "norm: layer",
+    "affine: channels",
     "conv: 6, kernel: 3, norm: batch, act: prelu, drop: 0.5",
 )
 _JOINED = (

@@ -23,7 +23,8 @@ from segcompile.weights.stored import Stored
 
 _WORDS: Mapping[str, str] = {
     "conv": "convolution", "deconv": "transposed convolution", "linear": "fully connected layer", "batch": "batch norm",
-    "instance": "instance norm", "group": "group norm", "scale": "scale a channel", "prelu": "PReLU",
+    "instance": "instance norm", "group": "group norm", "layer": "layer norm",
+    "scale": "scale a channel", "prelu": "PReLU",
 }  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def _differences(graph: Graph, node: Node, layer: FileLayer, channels: int) -> I
 
 def _written_out(node: Node, layer: FileLayer) -> bool:
     """Whether the file computes the norm before the scale and shift by steps of its own: means, squares, roots."""
-    return layer.kind == "scale" and not layer.behind and "group" in node.op.stored_as
+    return layer.kind == "scale" and not layer.behind and bool({"group", "layer"} & {*node.op.stored_as})
 
 
 def _a(words: str) -> str:

@@ -25,7 +25,7 @@ _ON_IMAGES = frozenset({
 })  # fmt: skip
 _SITES: Mapping[str, Kind] = {
     "conv": "conv", "deconv": "deconv", "depthwise": "conv", "linear": "linear", "prelu": "prelu", "batch": "batch",
-    "group": "group",
+    "group": "group", "layer": "layer",
 }  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def _told(name: str, word: str, settings: Mapping[str, Any]) -> Told:
         _SITES[kind],
         word,
         groups if isinstance(groups, int) and kind in ("conv", "group") else 1 if kind == "deconv" else None,
-        float(eps) if isinstance(eps, int | float) and kind in ("batch", "group") else None,
+        float(eps) if isinstance(eps, int | float) and kind in ("batch", "group", "layer") else None,
         _per_axis(settings.get("strides")) if window else None,
         _per_axis(settings.get("dilation_rate")) if window else None,
         _same(settings) if kind in ("conv", "depthwise") else None,

@@ -20,7 +20,7 @@ from segcompile.weights.stored import damaged
 LAYERS = frozenset({  # ops with a kernel or matrix
     "Conv", "ConvTranspose", "FusedConv", "QLinearConv", "ConvInteger", "Gemm", "FusedGemm", "QGemm", "MatMul",
     "FusedMatMul", "QLinearMatMul", "MatMulInteger", "BatchNormalization", "InstanceNormalization",
-    "GroupNormalization", "PRelu",
+    "GroupNormalization", "LayerNormalization", "PRelu",
 })  # fmt: skip
 _INLINE = "onnx.inliner.inline_local_functions(model)"
 _EXTERNAL = 1  # TensorProto.DataLocation

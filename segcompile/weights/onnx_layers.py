@@ -29,6 +29,7 @@ _QUANTISED: dict[str, tuple[Kind, int, int]] = {  # kind, input that is the kern
 }  # fmt: skip
 _NORMS: dict[str, Kind] = {
     "BatchNormalization": "batch", "InstanceNormalization": "instance", "GroupNormalization": "group",
+    "LayerNormalization": "layer",
 }  # fmt: skip
 _CHANNELS_LAST = (0, 2, 3, 1)  # what makes (batch, height, width, channel) of a map
 _FLATTENS = ("Reshape", "Flatten", "Squeeze")
@@ -178,9 +179,11 @@ class _Reader:
         if kind == "instance" and before and after and after.outputs and before.op == after.op == "Reshape":
             kind, groups, source = "group", self._constant(step.input(1)).count, before.input(0)
             found.append(after)
-        channels = self._channels(source)
+        channels = self._channels(source) if kind != "layer" else None  # whose channels may be the last axis
         scale, shift, steps = self._affine(step, channels, tuple(found))
-        parts = [("weight", _vector(scale, channels, groups)), ("bias", _vector(shift, channels, groups))]
+        parts = [("weight", _vector(scale, channels, groups))]
+        if step.input(2):
+            parts.append(("bias", _vector(shift, channels, groups)))
         if kind == "batch":
             statistics = zip(("running_mean", "running_var"), step.inputs[3:5], strict=False)
             parts += [(role, _vector(self._constant(name), channels)) for role, name in statistics]

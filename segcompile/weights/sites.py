@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["conv", "deconv", "linear", "batch", "instance", "group", "scale", "prelu"]
+Kind = Literal["conv", "deconv", "linear", "batch", "instance", "group", "layer", "scale", "prelu"]
 KERNELS = frozenset({"conv", "deconv", "linear"})
-NORMS = frozenset({"batch", "instance", "group", "scale"})
+NORMS = frozenset({"batch", "instance", "group", "layer", "scale"})
 
 Pads = tuple[int, ...]  # before and behind along each axis: of an image top, bottom, left, right
 

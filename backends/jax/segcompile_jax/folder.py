@@ -8,7 +8,7 @@ from segcompile_jax.reserved import MODELS, TEMPLATES
 from segcompile_jax.rules import JAX
 
 _OF_JAX_NUMPY = (
-    "ConvTranspose", "PReLU", "avg_pool", "bilinear", "center_pad", "dilated_max_pool", "identity",
+    "Affine", "ConvTranspose", "PReLU", "avg_pool", "bilinear", "center_pad", "dilated_max_pool", "identity",
     "interpolate_corners", "nearest",
 )  # fmt: skip
 _HELPERS: dict[str, Needs] = {name: {"jnp"} for name in _OF_JAX_NUMPY}

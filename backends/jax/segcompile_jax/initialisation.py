@@ -24,6 +24,8 @@ def kernel_init(op: Conv | Deconv | Linear) -> Code:
         return Code(f"identity({', '.join(arguments)})", {"identity"})
     if init.scheme == "normal":
         return Code(f"nnx.initializers.normal({init.std!r})")
+    if init.scheme == "constant":
+        return Code(f"nnx.initializers.constant({init.value!r})")
     return Code("nnx.initializers.zeros") if init.scheme == "zeros" else Code(init.scheme, {init.scheme})
 
 

@@ -10,12 +10,14 @@ from segcompile.emit.arguments import number
 from segcompile.emit.rules import apply_member, response_norm_arguments, scale
 from segcompile.ops import (
     Activation,
+    Affine,
     BatchNorm,
     Clip,
     Dropout,
     Elu,
     GroupNorm,
     InstanceNorm,
+    LayerNorm,
     LeakyRelu,
     Op,
     PRelu,
@@ -38,7 +40,7 @@ def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequ
     return Code(_ACTIVATION[op.kind].format(inputs[0]))
 
 
-def _epsilon(op: BatchNorm | InstanceNorm | GroupNorm, usual: float) -> tuple[tuple[str, Argument], ...]:
+def _epsilon(op: BatchNorm | InstanceNorm | GroupNorm | LayerNorm, usual: float) -> tuple[tuple[str, Argument], ...]:
     return (("epsilon", op.eps),) if op.eps != usual else ()
 
 
@@ -55,6 +57,16 @@ def _instance_norm(op: InstanceNorm, shapes: Sequence[Shape]) -> Call:
 def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
     told = (*_epsilon(op, 1e-6), *RNGS)
     return Call("nnx.GroupNorm", (shapes[0].channels, op.groups), told, ("features", "groups"))
+
+
+def _layer_norm(op: LayerNorm, shapes: Sequence[Shape]) -> Call:
+    return Call("nnx.LayerNorm", (shapes[0].channels,), (*_epsilon(op, 1e-6), *RNGS), ("features",))
+
+
+def _affine(op: Affine, shapes: Sequence[Shape]) -> Call:
+    told: tuple[tuple[str, Argument], ...] = (("init", op.start),) if op.start != 1 else ()
+    told += () if op.bias else (("use_bias", False),)
+    return Call("Affine", (shapes[0].channels,), told, ("features",), {"Affine"})
 
 
 def _response_norm(
@@ -91,6 +103,8 @@ RULES: dict[type[Op], Rule] = {
     BatchNorm: Rule(apply_member, _batch_norm),
     InstanceNorm: Rule(apply_member, _instance_norm),
     GroupNorm: Rule(apply_member, _group_norm),
+    LayerNorm: Rule(apply_member, _layer_norm),
+    Affine: Rule(apply_member, _affine),
     ResponseNorm: Rule(_response_norm),
     Activation: Rule(_activation),
     Elu: Rule(_elu),

@@ -35,6 +35,7 @@ _HELPERS: dict[str, Needs] = {
     "identity_": {"torch"},
     "bilinear_": {"torch"},
     "he_": {"math"},
+    "Affine": {"torch"},
 }
 
 FOLDER = Target(TEMPLATES, TORCH, initialise, _HELPERS, MODELS, TORCH_IN_STAGES)

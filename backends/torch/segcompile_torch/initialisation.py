@@ -63,6 +63,8 @@ class _Way:
             return Code(f"identity_({weight}, groups={init.groups}{std})", {"identity_"})
         if init.scheme == "normal":
             return Code(f"nn.init.normal_({weight}, std={init.std!r})")
+        if init.scheme == "constant":
+            return Code(f"nn.init.constant_({weight}, {init.value!r})")
         if init.scheme == "bilinear":
             return Code(f"bilinear_({weight})", {"bilinear_"})
         function = {"he": "kaiming_normal_", "xavier": "xavier_uniform_", "zeros": "zeros_"}[init.scheme]

@@ -9,12 +9,14 @@ from segcompile.emit.arguments import number
 from segcompile.emit.rules import apply_member, response_norm_arguments, scale
 from segcompile.ops import (
     Activation,
+    Affine,
     BatchNorm,
     Clip,
     Dropout,
     Elu,
     GroupNorm,
     InstanceNorm,
+    LayerNorm,
     LeakyRelu,
     Op,
     PRelu,
@@ -53,7 +55,7 @@ def _batch_norm_by_weights(
     return Code(f"F.batch_norm({', '.join([inputs[0], *told])})", {"F"})
 
 
-def _eps(op: BatchNorm | InstanceNorm | GroupNorm) -> tuple[tuple[str, Argument], ...]:
+def _eps(op: BatchNorm | InstanceNorm | GroupNorm | LayerNorm) -> tuple[tuple[str, Argument], ...]:
     return (("eps", op.eps),) if op.eps != 1e-5 else ()
 
 
@@ -65,6 +67,19 @@ def _instance_norm(op: InstanceNorm, shapes: Sequence[Shape]) -> Call:
 
 def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
     return Call("nn.GroupNorm", (op.groups, shapes[0].channels), _eps(op), ("groups", "channels"))
+
+
+def _layer_norm(op: LayerNorm, shapes: Sequence[Shape]) -> Call:
+    """Of a map by a class of the template: PyTorch's own is over the last axes."""
+    if not shapes[0].size:
+        return Call("nn.LayerNorm", (shapes[0].channels,), _eps(op), ("channels",))
+    return Call("LayerNorm", (shapes[0].channels,), _eps(op), ("channels",), {"LayerNorm"})
+
+
+def _affine(op: Affine, shapes: Sequence[Shape]) -> Call:
+    told: tuple[tuple[str, Argument], ...] = (("init", op.start),) if op.start != 1 else ()
+    told += () if op.bias else (("bias", False),)
+    return Call("Affine", (shapes[0].channels,), told, ("channels",), {"Affine"})
 
 
 def _response_norm(
@@ -105,6 +120,8 @@ RULES: dict[type[Op], Rule] = {
     BatchNorm: Rule(apply_member, _batch_norm, by_weights=_batch_norm_by_weights),
     InstanceNorm: Rule(apply_member, _instance_norm),
     GroupNorm: Rule(apply_member, _group_norm),
+    LayerNorm: Rule(apply_member, _layer_norm),
+    Affine: Rule(apply_member, _affine),
     ResponseNorm: Rule(_response_norm),
     Activation: Rule(_activation),
     Elu: Rule(_elu),

@@ -9,12 +9,14 @@ import numpy as np
 
 from segcompile.ops import (
     Activation,
+    Affine,
     BatchNorm,
     Clip,
     Dropout,
     Elu,
     GroupNorm,
     InstanceNorm,
+    LayerNorm,
     LeakyRelu,
     Op,
     PRelu,
@@ -41,6 +43,17 @@ def instance_norm(op: InstanceNorm, inputs: Sequence[Array], tensors: Tensors) -
 
 def group_norm(op: GroupNorm, inputs: Sequence[Array], tensors: Tensors) -> Array:
     return _scaled(_group_normalised(inputs[0], op.groups, op.eps), tensors)
+
+
+def layer_norm(op: LayerNorm, inputs: Sequence[Array], tensors: Tensors) -> Array:
+    """The channels of each pixel, by their mean and (biased) variance."""
+    centred = inputs[0] - inputs[0].mean(1, keepdims=True)
+    return _scaled(centred / np.sqrt((centred**2).mean(1, keepdims=True) + op.eps), tensors)
+
+
+def affine(op: Affine, inputs: Sequence[Array], tensors: Tensors) -> Array:
+    scaled: Array = inputs[0] * channelwise(tensors["weight"], inputs[0])
+    return scaled + channelwise(tensors["bias"], scaled) if op.bias else scaled
 
 
 def _group_normalised(x: Array, groups: int, eps: float) -> Array:
@@ -142,6 +155,8 @@ FORMULAS: dict[type[Op], Formula] = {
     BatchNorm: batch_norm,
     InstanceNorm: instance_norm,
     GroupNorm: group_norm,
+    LayerNorm: layer_norm,
+    Affine: affine,
     ResponseNorm: response_norm,
     Activation: activation,
     Elu: elu,

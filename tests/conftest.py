@@ -33,6 +33,7 @@ from segcompile.network.training import Training
 from segcompile.ops import (
     Add,
     BatchNorm,
+    ChannelShuffle,
     Concat,
     GroupNorm,
     InstanceNorm,
@@ -43,6 +44,7 @@ from segcompile.ops import (
     Resize,
     Scale,
     Shape,
+    Slice,
     SpaceToDepth,
 )
 from segcompile.testing.cases import specs
@@ -84,6 +86,7 @@ DEEP = (
     "fcdensenet103", "fcn_r50", "fpn", "hdc_duc", "hrnet", "nnunet2d", "resnet101", "resnet152", "u2net",
 )  # fmt: skip
 _NORMS = (GroupNorm, InstanceNorm, LayerNorm)  # that are a factor in a network of ones
+_SORTING = (PixelShuffle, SpaceToDepth, Slice, ChannelShuffle)  # ops that keep channels apart
 _LINEAR = (
     "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "hardswish", "mish", "selu", "softplus",
     "local_response_norm",
@@ -246,9 +249,9 @@ def skeleton(graph: Graph) -> Graph:
 
 
 def mixed(graph: Graph) -> Graph:
-    """The graph, or its skeleton if it has shuffles: of several channels those that no op mixes keep pixels apart, and
-    what is said of a network does not tell channels apart."""
-    return skeleton(graph) if any(isinstance(node.op, PixelShuffle | SpaceToDepth) for node in graph.nodes) else graph
+    """The graph, or its skeleton if it has shuffles or slices: of several channels those that no op mixes keep pixels
+    apart, and what is said of a network does not tell channels apart."""
+    return skeleton(graph) if any(isinstance(node.op, _SORTING) for node in graph.nodes) else graph
 
 
 def source_of(graph: Graph, facts: Facts, about: str = "") -> dict[str, str]:

@@ -62,7 +62,7 @@ STEPS: dict[str, tuple[tuple[str, str], ...]] = {
     "segcompile/ops/__init__.py": (
         ("import Activation, Dropout", "import Activation, ChannelPool, Dropout"),
         ("    Scale,\n    Softmax,\n)", "    Scale,\n    Softmax,\n    ChannelPool,\n)"),
-        ('"BatchNorm", "Concat", ', '"BatchNorm",\n    "ChannelPool", "Concat", '),
+        ('"BatchNorm", ', '"BatchNorm",\n    "ChannelPool", '),
     ),
     "backends/torch/segcompile_torch/values.py": (IMPORTED, RULE, before("\ndef _softmax(", TORCH)),
     "backends/jax/segcompile_jax/values.py": (IMPORTED, RULE, before("\ndef _softmax(", JAX)),

@@ -136,6 +136,6 @@ def _written(op: Op, name: str) -> str:
     if isinstance(value, tuple):
         if name == "kernel":
             return "x".join(map(str, value))
-        alike = len(set(value)) == 1 and op.reads(name) is not Reads.NUMBERS
+        alike = len(set(value)) == 1 and op.reads(name) not in (Reads.NUMBERS, Reads.PART)
         return str(value[0]) if alike else f"[{', '.join(map(str, value))}]" if value else "none"
     return str(value) if value is not None else "none"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from segcompile.emit.arguments import number, same_sides
 from segcompile.emit.calls import Code
 from segcompile.emit.joins import aligned
-from segcompile.ops import Add, Crop, Mul, Op, Resize, ResponseNorm, Scale, Shape
+from segcompile.ops import Add, Crop, Mul, Op, Resize, ResponseNorm, Scale, Shape, Slice
 
 
 def apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -37,6 +37,17 @@ def mul(op: Mul, member: str, inputs: Sequence[str], shapes: Sequence[Shape], ou
 def scale(op: Scale, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     factor = f"({inputs[0]})" if " + " in inputs[0] else inputs[0]
     return Code(f"{number(op.factor)} * {factor}")
+
+
+def operand(source: str) -> str:
+    """What an index or a method can stand behind: a sum or a product in parentheses."""
+    return f"({source})" if " + " in source or " * " in source else source
+
+
+def bounds(op: Slice, source: Shape) -> str:
+    """The channels of a slice, as Python writes them: `16:32`, `:16` for the first ones, `16:` for the last."""
+    first, end = op.part
+    return f"{first or ''}:{'' if end == source.channels else end}"
 
 
 def size_of(op: Resize, inputs: Sequence[str], axes: slice) -> str:

@@ -46,7 +46,7 @@ def _values(graph: Graph, todo: list[str], part: Of) -> Iterator[Label]:
 
 def _own_channels(op: Op) -> str | None:
     """The attribute that says how many channels there are, whatever is read."""
-    return op.main if op.main in ("channels", "features") else None
+    return op.main if op.main in ("channels", "features", "part") else None
 
 
 def _deciding(op: Op, origin: Origin, part: Of) -> Iterable[str]:

@@ -108,6 +108,7 @@ VALUES: Mapping[Reads, Schema] = {
         listed(integer(0), 4, 4),
         listed(listed(integer(0), 2, 2), 1, 3),
     ),
+    Reads.PART: listed(integer(0), 2, 2),
     Reads.FLAG: either({"type": "boolean"}, words("yes", "no", "true", "false", "Yes", "No", "True", "False")),
     Reads.INIT: _initialisation(),
     Reads.LAYER: NAME,

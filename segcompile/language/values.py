@@ -274,6 +274,15 @@ def read_numbers(node: Node, values: Values) -> tuple[float, ...]:
     return tuple(read_number(item, values) for item in node.items)
 
 
+def read_part(node: Node, values: Values) -> tuple[int, int]:
+    """[from, to]: two non-negative integers."""
+    if not isinstance(node, Sequence) or len(node.items) != 2:
+        help = "for example `[0, channels // 2]`; `to` is excluded"
+        raise fail("SC004", f"{Reads.PART.value}, are due here, not {counted(node)}", node.span, help=help)
+    first, end = (read_natural(item, values) for item in node.items)
+    return first, end
+
+
 def read_word(node: Node, choices: tuple[str, ...], place: str = "") -> str:
     """One of `choices`; `place`: the section of the field's other words for them."""
     due = f"one of {', '.join(choices)}" if len(choices) > 1 else f"`{choices[0]}`"
@@ -349,6 +358,7 @@ READERS: Mapping[Reads, Callable[[Node, Values], Any]] = {
     Reads.NATURAL: read_natural,
     Reads.NUMBER: read_number,
     Reads.NUMBERS: read_numbers,
+    Reads.PART: read_part,
     Reads.FLAG: read_flag,
     Reads.INIT: read_init,
 }

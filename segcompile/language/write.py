@@ -124,6 +124,8 @@ def _value(reads: Reads, value: Any) -> str:
         return number(value)
     if reads is Reads.NUMBERS:
         return f"[{', '.join(map(number, value))}]"
+    if reads is Reads.PART:
+        return str([*value])
     if reads is Reads.PADDING:
         return padding(value)
     return values(value) if isinstance(value, tuple) else str(value)

@@ -14,6 +14,7 @@ from segcompile.ops.base import (
     Shape,
     Window,
 )
+from segcompile.ops.channels import ChannelShuffle, Slice
 from segcompile.ops.convolution import Conv, Deconv
 from segcompile.ops.joins import Add, Concat, Join, Mul
 from segcompile.ops.linear import Linear
@@ -40,6 +41,8 @@ ALL_OPS: tuple[type[Op], ...] = (
     Resize,
     PixelShuffle,
     SpaceToDepth,
+    Slice,
+    ChannelShuffle,
     BatchNorm,
     InstanceNorm,
     GroupNorm,
@@ -75,8 +78,9 @@ BY_SPELLING: dict[str, type[Op]] = {op.spelling: op for op in ALL_OPS if not kin
 __all__ = [
     "ALL_OPS", "AXIS_NAMES", "BY_KIND", "BY_SPELLING", "CELL", "ENDS", "IDENTITY", "LINES", "MEDIUM", "SPELLINGS",
     "SYMBOLS",
-    "Activation", "Add", "Affine", "AnySize", "BatchNorm", "Clip", "Concat", "Conv", "Crop", "Deconv", "Dropout",
-    "Elu", "GlobalPool", "GroupNorm", "Init", "InstanceNorm", "Join", "LayerNorm", "LeakyRelu", "Linear", "Mul",
-    "Need", "Op", "PRelu", "Pad", "Parameter", "PixelShuffle", "Pool", "Reads", "Refusal", "Resize", "ResponseNorm",
-    "Scale", "Shape", "Size", "Softmax", "SpaceToDepth", "Undecidable", "Unpool", "Window", "kinds",
+    "Activation", "Add", "Affine", "AnySize", "BatchNorm", "ChannelShuffle", "Clip", "Concat", "Conv", "Crop",
+    "Deconv", "Dropout", "Elu", "GlobalPool", "GroupNorm", "Init", "InstanceNorm", "Join", "LayerNorm", "LeakyRelu",
+    "Linear", "Mul", "Need", "Op", "PRelu", "Pad", "Parameter", "PixelShuffle", "Pool", "Reads", "Refusal",
+    "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice", "Softmax", "SpaceToDepth", "Undecidable", "Unpool",
+    "Window", "kinds",
 ]  # fmt: skip

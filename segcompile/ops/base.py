@@ -25,6 +25,7 @@ class Reads(Enum):
     PADDING = "`same`, a non-negative integer, [height, width] or [top, bottom, left, right]"
     FLAG = "yes or no"
     WORD = "a word"
+    PART = "[from, to], two non-negative integers"
     INIT = "an initialisation"
     LAYER = "a layer's name"
 

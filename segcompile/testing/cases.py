@@ -76,6 +76,10 @@ LAYERS = (
     "pixel_shuffle: 2",
     "pixel_shuffle: 1",
     "space_to_depth: 1",
+    "slice: [1, 3]",
+    "slice: [0, channels // 2]",
+    "channel_shuffle: 2",
+    "channel_shuffle: 1",
     # values
     "norm: batch",
     "norm: {batch: {eps: 1e-2, momentum: 0.01}}",

@@ -14,6 +14,8 @@ _ANY = (
     "resize: 2, mode: nearest",
     "pixel_shuffle: 2",
     "space_to_depth: 2",
+    "slice: [1, 4]",
+    "channel_shuffle: 2",
     "norm: batch",
     "norm: instance",
     "norm: {group: 2}",

@@ -18,6 +18,7 @@ from segcompile.ops import (
     Affine,
     AnySize,
     BatchNorm,
+    ChannelShuffle,
     Clip,
     Concat,
     Conv,
@@ -42,6 +43,7 @@ from segcompile.ops import (
     Scale,
     Shape,
     Size,
+    Slice,
     Softmax,
     SpaceToDepth,
     Undecidable,
@@ -140,6 +142,12 @@ def pads(rank: int = 2) -> SearchStrategy[Pad]:
 
 EPSILON = st.sampled_from([1e-5, 1e-3])
 
+
+def slices() -> SearchStrategy[Slice]:
+    """Some of CHANNELS channels; those that convolutions of 2 groups take more often."""
+    return st.builds(Slice, part=st.sampled_from([(0, 2), (2, 4), (0, CHANNELS), (1, 2), (1, 4)]))
+
+
 POINTWISE: dict[type[Op], SearchStrategy[Any]] = {
     Activation: st.builds(Activation, kind=st.sampled_from(kinds(Activation))),
     Elu: st.builds(Elu, alpha=st.sampled_from([1.0, 0.5])),
@@ -153,6 +161,8 @@ POINTWISE: dict[type[Op], SearchStrategy[Any]] = {
     Dropout: st.builds(Dropout, rate=st.sampled_from([0.0, 0.5])),
     Scale: st.builds(Scale, factor=st.floats(0.1, 3)),
     Softmax: st.builds(Softmax),
+    Slice: slices(),
+    ChannelShuffle: st.builds(ChannelShuffle, groups=st.sampled_from([1, 2, 2, 4])),
 }
 """Ops that keep the grid and whose linear part is positive."""
 

@@ -6,8 +6,21 @@ from collections.abc import Sequence
 
 from segcompile.emit import Code, Rule
 from segcompile.emit.joins import aligned
-from segcompile.emit.rules import add, crop, mul, size_of
-from segcompile.ops import Add, Concat, Crop, Mul, Op, Pad, PixelShuffle, Resize, Shape, SpaceToDepth
+from segcompile.emit.rules import add, bounds, crop, mul, operand, size_of
+from segcompile.ops import (
+    Add,
+    ChannelShuffle,
+    Concat,
+    Crop,
+    Mul,
+    Op,
+    Pad,
+    PixelShuffle,
+    Resize,
+    Shape,
+    Slice,
+    SpaceToDepth,
+)
 from segcompile_jax.arguments import padded, sides
 
 
@@ -33,6 +46,16 @@ def _pixel_shuffle(
     return Code(f"pixel_shuffle({inputs[0]}, {op.factor})", {"pixel_shuffle"})
 
 
+def _slice(op: Slice, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"{operand(inputs[0])}[..., {bounds(op, shapes[0])}]")
+
+
+def _channel_shuffle(
+    op: ChannelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    return Code(f"channel_shuffle({inputs[0]}, {op.groups})", {"channel_shuffle"})
+
+
 def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     parts, needs = aligned(op, inputs, shapes, output)
     return Code(f"jnp.concatenate([{', '.join(parts)}], -1)", {"jnp", *needs})
@@ -47,4 +70,6 @@ RULES: dict[type[Op], Rule] = {
     Resize: Rule(_resize),
     PixelShuffle: Rule(_pixel_shuffle),
     SpaceToDepth: Rule(_space_to_depth),
+    Slice: Rule(_slice),
+    ChannelShuffle: Rule(_channel_shuffle),
 }

@@ -7,8 +7,22 @@ from collections.abc import Sequence
 from segcompile.emit import Code, Rule
 from segcompile.emit.arguments import same_sides
 from segcompile.emit.joins import aligned
-from segcompile.emit.rules import add, crop, mul, size_of
-from segcompile.ops import Add, Concat, Crop, Mul, Op, Pad, PixelShuffle, Resize, Shape, SpaceToDepth, Undecidable
+from segcompile.emit.rules import add, bounds, crop, mul, operand, size_of
+from segcompile.ops import (
+    Add,
+    ChannelShuffle,
+    Concat,
+    Crop,
+    Mul,
+    Op,
+    Pad,
+    PixelShuffle,
+    Resize,
+    Shape,
+    Slice,
+    SpaceToDepth,
+    Undecidable,
+)
 from segcompile_torch.arguments import PAD_MODE, pads
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # interpolation along each axis, by their number
@@ -55,6 +69,18 @@ def _pixel_shuffle(
     return Code(f"to_patches({inputs[0]}, {op.factor})", {"to_patches"})
 
 
+def _slice(op: Slice, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"{operand(inputs[0])}[:, {bounds(op, shapes[0])}]")
+
+
+def _channel_shuffle(
+    op: ChannelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    if not output.size:  # F.channel_shuffle takes no vectors
+        return Code(f"{operand(inputs[0])}.unflatten(1, ({op.groups}, -1)).mT.flatten(1)")
+    return Code(f"F.channel_shuffle({inputs[0]}, {op.groups})", {"F"})
+
+
 def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     parts, needs = aligned(op, inputs, shapes, output)
     return Code(f"torch.cat([{', '.join(parts)}], 1)", {"torch", *needs})
@@ -69,4 +95,6 @@ RULES: dict[type[Op], Rule] = {
     Resize: Rule(_resize),
     PixelShuffle: Rule(_pixel_shuffle),
     SpaceToDepth: Rule(_space_to_depth),
+    Slice: Rule(_slice),
+    ChannelShuffle: Rule(_channel_shuffle),
 }

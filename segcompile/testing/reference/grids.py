@@ -6,7 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segcompile.ops import Add, Concat, Crop, Join, Mul, Op, Pad, PixelShuffle, Resize, SpaceToDepth
+from segcompile.ops import (
+    Add,
+    ChannelShuffle,
+    Concat,
+    Crop,
+    Join,
+    Mul,
+    Op,
+    Pad,
+    PixelShuffle,
+    Resize,
+    Slice,
+    SpaceToDepth,
+)
 from segcompile.testing.reference.arrays import Array, Formula, Tensors, padded
 
 
@@ -97,6 +110,16 @@ def space_to_depth(op: SpaceToDepth, inputs: Sequence[Array], tensors: Tensors) 
     return x.reshape(batch, channels * op.factor**rank, *fewer)
 
 
+def channels_from_to(op: Slice, inputs: Sequence[Array], tensors: Tensors) -> Array:
+    return inputs[0].take(range(*op.part), 1)
+
+
+def channel_shuffle(op: ChannelShuffle, inputs: Sequence[Array], tensors: Tensors) -> Array:
+    """Zhang et al. (2018), section 3.1: place i groups + g takes channel i of the n in group g."""
+    width = inputs[0].shape[1] // op.groups
+    return inputs[0].take([g * width + i for i in range(width) for g in range(op.groups)], 1)
+
+
 FORMULAS: dict[type[Op], Formula] = {
     Add: add,
     Mul: mul,
@@ -106,4 +129,6 @@ FORMULAS: dict[type[Op], Formula] = {
     Resize: resize,
     PixelShuffle: pixel_shuffle,
     SpaceToDepth: space_to_depth,
+    Slice: channels_from_to,
+    ChannelShuffle: channel_shuffle,
 }

@@ -1,0 +1,47 @@
+"""Ops that choose or move channels, at each position alike, and change no value."""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+from segcompile.ops.base import Natural, Op, Positive, Reads, Shape
+from segcompile.ops.needs import Refusal
+
+
+class Slice(Op):
+    """The channels from the first number of `part` to the second one, which is excluded. A split is two slices."""
+
+    spelling: ClassVar[str] = "slice"
+    main: ClassVar[str] = "part"
+    summary: ClassVar[str] = "some channels, one after another: [from, to], `to` excluded"
+    pointwise: ClassVar[bool] = True
+
+    part: Annotated[tuple[Natural, Natural], Reads.PART]
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        (source,), (first, end) = shapes, self.part
+        if first >= end:
+            help = f"`to` is excluded: `[{first}, {first + 1}]` is one channel"
+            raise Refusal("SC301", f"no channel lies from {first} to {end}", "part", help)
+        if end > source.channels:
+            help = f"`to` is at most `{source.channels}`, which `channels` stands for"
+            raise Refusal("SC301", f"channels {first} to {end - 1} of {source.channels}", "part", help)
+        return Shape(end - first, source.size)
+
+
+class ChannelShuffle(Op):
+    """Channel i of n in group g goes to place i * groups + g, so that each later group has channels of all: Zhang et
+    al. (2018), section 3.1."""
+
+    spelling: ClassVar[str] = "channel_shuffle"
+    main: ClassVar[str] = "groups"
+    summary: ClassVar[str] = "the channels of some groups in turn"
+    pointwise: ClassVar[bool] = True
+
+    groups: Positive
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        (source,) = shapes
+        if source.channels % self.groups:
+            message = f"{source.channels} channels are no {self.groups} groups of equal size"
+            raise Refusal("SC308", message, "groups", f"a multiple of {self.groups} channels before it")
+        return source

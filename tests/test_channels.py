@@ -97,6 +97,50 @@ def test_channels_that_are_no_equal_groups_are_refused_at_their_number(tmp_path:
     assert "--> net.yaml:11:30" in said and "= help: a multiple of 3 channels before it" in said
 
 
+PADDED = """\
+segcompile: 1
+model: net
+input: {channels: 3, size: 16}
+layers:
+  - main:  {conv: 8, kernel: 3, stride: 2, pad: 1}
+  - short: [{pool: max, kernel: 3, stride: 2, pad: 1, from: input}, {pad: {channels: 8 - channels}}]
+  - sum:   {add: [main, short]}
+claims: {short: {channels: 8, receptive_field: 3}, sum: {receptive_field: 3}, parameters: 224}
+"""
+
+
+def test_enets_shortcut_has_zeros_behind_its_channels(tmp_path: Path) -> None:
+    found, torch, jax = compiled(tmp_path, PADDED)
+    assert "F.pad(" in torch and "(0, 0, 0, 0, 0, 5))" in torch
+    assert "jnp.pad(" in jax and "((0, 0), (0, 0), (0, 0), (0, 5)))" in jax
+    assert "{pad: {channels: 5}}" in write_spec(found.graph)
+
+
+@pytest.mark.parametrize(
+    ("layer", "code", "help"),
+    [
+        ("{pad: {channels: -1}}", "SC105", "the least is `0`"),
+        ("{pad: {channel: 5}}", "SC004", "or `pad: {channels: ...}`"),
+        ("{pad: {channels: 5, mode: edge}}", "SC004", "or `pad: {channels: ...}`"),
+        ("{pad: {channels: 5}, mode: edge}", "SC003", "conv, pad, resize have it"),
+        ("{pad: 1, channels: 5}", "SC011", "`pad: {channels: ...}`"),
+    ],
+)
+def test_what_is_wrong_with_zeros_behind_channels(tmp_path: Path, layer: str, code: str, help: str) -> None:
+    said = refused(tmp_path, PADDED.replace("{pad: {channels: 8 - channels}}", layer))
+    assert said.startswith(f"error[{code} ") and help in said, said
+
+
+def test_an_edit_says_zeros_behind_channels_as_a_layer_does(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(PADDED.replace("model: net", "model: base"))
+    head = "segcompile: 1\nmodel: net\nbase: base.yaml\ntransform:\n"
+    both = "  - set: {main: {conv: 9}, short.pad: {pad: %s}}\nclaims: {sum: {channels: 9}}\n"
+    found, _, _ = compiled(tmp_path, head + both % "{channels: 6}")
+    assert "{pad: {channels: 6}}" in write_spec(found.graph)
+    said = refused(tmp_path, head + both % "6")
+    assert "this `pad` takes `channels`, not `6`" in said and "= help: `pad: {channels: ...}`" in said
+
+
 def test_a_vector_has_channels_too(tmp_path: Path) -> None:
     layers = "  - fc:    {linear: 6}\n  - mixed: {channel_shuffle: 3}\n  - some:  {slice: [1, 5]}\n"
     head = SPLIT.partition("layers:\n")[0].replace("params: {C: 8}\n", "")

@@ -107,7 +107,7 @@ def expected(op: type[Op]) -> set[str]:
     """The attributes column of an op's row: `kernel`, `stride: 1`, `mode: zero|reflect|edge`."""
     found = set()
     for name, info in op.model_fields.items():
-        if name == op.main:
+        if name not in op.beside():
             continue
         if info.is_required():
             found.add(name)
@@ -123,8 +123,10 @@ def expected(op: type[Op]) -> set[str]:
 
 def row_of(op: type[Op]) -> list[str]:
     words = kinds(op)
-    first = f"{op.spelling}: {words[0]}" if words else f"{op.spelling}: "
-    found = [row for row in rows("Ops") if any(span.startswith(first) for span in code(row[0]))]
+    worded = [word for word, name in op.by_word.items() if name == op.main]
+    first = f"{op.spelling}: {words[0]}" if words else f"{op.spelling}: {'{' if worded else ''}"
+    found = [row for row in rows("Ops") if code(row[0])[0].startswith(first)]
+    found = [row for row in found if worded or "{" not in code(row[0])[0]]
     assert len(found) == 1, f"docs/language.md has {len(found)} rows for `{first}`"
     return found[0]
 
@@ -138,7 +140,9 @@ def test_the_row_of_an_op_has_its_kinds_its_attributes_and_their_defaults(op: ty
         assert set(code(heads)) == {f"{op.spelling}: {word}" for word in kinds(op)}
     elif op.main is not None:
         choices = get_args(op.model_fields[op.main].annotation) if op.reads(op.main) is Reads.WORD else (op.main,)
-        assert {f"{op.spelling}: {choice}" for choice in choices} <= set(code(heads))
+        written = [f"{{{word}: {name}}}" for word, name in op.by_word.items()]
+        plain = [] if op.main in op.by_word.values() else choices
+        assert {f"{op.spelling}: {choice}" for choice in (*plain, *written)} <= set(code(heads))
 
 
 def test_the_table_of_ops_has_no_other_rows() -> None:

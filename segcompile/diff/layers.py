@@ -97,7 +97,8 @@ def _changes(role: str, one: Op | None, other: Op | None) -> Iterator[Change]:
             continue
         a, b = _written(one, name), _written(other, name)
         if a != b:
-            yield Change(name if role == "main" else role if name == one.main else f"{role} {name}", a, b)
+            told = next((word for word, attribute in one.by_word.items() if attribute == name), name)
+            yield Change(told if role == "main" else role if name == one.main else f"{role} {name}", a, b)
 
 
 def _named(role: str, op: Op | None) -> str:

@@ -53,7 +53,7 @@ def _deciding(op: Op, origin: Origin, part: Of) -> Iterable[str]:
     """The attributes that decide a part of the shape."""
     own = _own_channels(op)
     if part is Of.CHANNELS:
-        return (own,) if own is not None else ()
+        return (own or "more",)  # of an op that adds channels
     rest = () if op.pointwise else origin.attributes
     return (name for name in rest if name not in (own, "groups", *Role))
 

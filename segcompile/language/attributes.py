@@ -13,7 +13,7 @@ from segcompile.language.owners import CARRIED, attributes_of, classes, listed, 
 from segcompile.language.values import ALONG_AXES, READERS, read_option, read_word, with_stride
 from segcompile.language.words import Meant, called
 from segcompile.network.graph import Role
-from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op, Reads
+from segcompile.ops import BY_KIND, BY_SPELLING, BY_WORD, SPELLINGS, Op, Reads
 from segcompile.text.errors import Diagnostic, SegcompileError, Span, fail, gathering, stop_on
 from segcompile.text.source import Mapping, Node, Scalar, describe, is_nothing, scalars
 
@@ -50,7 +50,7 @@ def op_key(body: Mapping) -> str | None:
 def _is_beside_an_op(key: str, body: Mapping) -> bool:
     """Whether a body says more than the attributes of `key`, and what could be meant for these."""
     own = tuple(attributes_of(key))
-    others = (name for name in body.entries if name not in (key, *own, *COMMON))
+    others = (name for name in body.entries if name not in (key, *own, *COMMON, *BY_WORD.get(key, ())))
     return any(Meant("attribute", name, own).line() is None for name in others)
 
 
@@ -127,19 +127,36 @@ def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, rank: i
     if key in CARRIED:
         _refuse_others(key, body)
         return _read_carried_op(key, main, defaults, values)
-    if isinstance(main, Mapping):
-        help = f"the value alone, and attributes beside it: `{{{key}: ..., attribute: ...}}`"
-        raise fail("SC004", f"`{key}` takes a value, not a mapping", main.span, help=help)
-    kind = BY_KIND[key]
-    op = kind[read_word(main, tuple(kind), key)] if kind else BY_SPELLING[key]
+    op, under, main = _under(key, main)
     given = _given(op, key, body, defaults, values)
-    if op.main is not None and (op.spelling not in _NAMES_LAYERS or factor):
-        given = {op.main: (main, values), **given}
+    if under is not None and (op.spelling not in _NAMES_LAYERS or factor):
+        given = {under: (main, values), **given}
     if defaults.init is not None and "init" not in given and _starts_at_random(op):
         given["init"] = defaults.init, defaults.values
-    spans = {op.main: main.span} if op.main is not None else {}
+    spans = {under: main.span} if under is not None else {}
     spans |= {name: node.span for name, (node, _) in given.items()}
     return Read(_build(op, _values(op, given, rank), spans, body.span), spans)
+
+
+def _under(key: str, main: Node) -> tuple[type[Op], str | None, Node]:
+    """The op that stands under its key, the attribute that is said there, and its value: of `pad: 3`, and of
+    `pad: {channels: 3}`."""
+    if isinstance(main, Mapping):
+        return _by_word(key, main)
+    kind = BY_KIND[key]
+    op = kind[read_word(main, tuple(kind), key)] if kind else BY_SPELLING[key]
+    return op, op.main, main
+
+
+def _by_word(key: str, main: Mapping) -> tuple[type[Op], str, Node]:
+    """As `_under`, for a value with the word that says what it is."""
+    for word, value in main.entries.values():
+        op = BY_WORD[key].get(word.text)
+        if op is not None and len(main.entries) == 1:
+            return op, op.by_word[word.text], value
+    worded = "".join(f", or `{key}: {{{word}: ...}}`" for word in BY_WORD[key])
+    help = f"the value alone, and attributes beside it: `{{{key}: ..., attribute: ...}}`{worded}"
+    raise fail("SC004", f"`{key}` takes a value, not a mapping", main.span, help=help)
 
 
 def _starts_at_random(op: type[Op]) -> bool:
@@ -161,7 +178,7 @@ def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Va
     """What the body says, over what the defaults say where this op has such an attribute."""
     shared = defaults.by_op.get(key)
     entries = shared.entries.items() if shared else ()
-    free = [name for name in op.model_fields if name != op.main]
+    free = [*op.beside()]
     given = {name: (node, defaults.values) for name, (_, node) in entries if name in free}
     wrong: list[Diagnostic] = []
     for name, (word, node) in body.entries.items():
@@ -181,6 +198,8 @@ def _refuse_attribute(op: type[Op], key: str, word: Scalar, node: Node, free: li
         raise fail("SC011", f"`{name}` is what `{key}` itself says", word.span, help=f"`{key}: ...` alone")
     if name in free:
         return
+    if name in BY_WORD[key]:
+        raise fail("SC011", f"`{name}` stands under `{key}`", word.span, help=f"`{key}: {{{name}: ...}}`")
     if name in SPELLINGS:
         message = f"a layer has one op, and this one has `{key}` and `{name}`"
         own = f"a layer of its own: `- {{{name}: ...}}`"
@@ -322,7 +341,7 @@ def read_carried(key: str, body: Mapping, defaults: Defaults, values: Values) ->
 def changeable(op: Op) -> frozenset[str]:
     """What can be said anew of an op: its attributes, the main one under the op's own name."""
     main = {op.spelling} if op.main is not None and op.spelling not in _NAMES_LAYERS else set()
-    return frozenset(main | {name for name in type(op).model_fields if name != op.main})
+    return frozenset({*main, *op.beside()})
 
 
 def change_op(op: Op, attributes: Mapping, values: Values, rank: int) -> Read:
@@ -333,11 +352,22 @@ def change_op(op: Op, attributes: Mapping, values: Values, rank: int) -> Read:
     if op.spelling in CARRIED and op.spelling in attributes.entries:
         return _read_carried_op(op.spelling, attributes.entries[op.spelling][1], Defaults(), values)
     names = {op.main if name == op.spelling else name: node for name, (_, node) in attributes.entries.items()}
+    if op.main in names and op.main in op.by_word.values():
+        names[op.main] = _behind_word(op, names[op.main])
     given = {name: (node, values) for name, node in names.items() if name is not None}
     spans = {name: node.span for name, (node, _) in given.items()}
     found = _values(type(op), given, rank, getattr(op, "stride", None))
     now = {name: getattr(op, name) for name in type(op).model_fields}
     return Read(_build(type(op), {**now, **found}, spans, attributes.span), spans)
+
+
+def _behind_word(op: Op, node: Node) -> Node:
+    """The main argument of an op that always stands with its word: 3 of `{channels: 3}`."""
+    ((word, _),) = op.by_word.items()
+    if isinstance(node, Mapping) and [*node.entries] == [word]:
+        return node.entries[word][1]
+    message = f"this `{op.spelling}` takes `{word}`, not {describe(node)}"
+    raise fail("SC004", message, node.span, help=f"`{op.spelling}: {{{word}: ...}}`")
 
 
 def change_carried(key: str, node: Node, defaults: Defaults, values: Values) -> Read | None:

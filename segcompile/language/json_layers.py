@@ -45,6 +45,7 @@ _MEANINGS = {
     "min": "the smallest value that is left",
     "mode": "what is filled in",
     "momentum": "share of the new batch in the running statistics",
+    "more": "channels of zeros behind those that enter",
     "offset": "pixels cut off at the top and left; derived where none is said",
     "output_pad": "pixels added at the bottom and right",
     "pad": "pixels around the input, or cut off the output of a deconv",
@@ -78,9 +79,8 @@ def attributes(ops: Iterable[type[Op]]) -> dict[str, Schema]:
     """What can be said of any of some ops beside what stands under their own keys."""
     found: dict[str, list[Schema]] = {}
     for op in ops:
-        for name in op.model_fields:
-            if name != op.main:
-                found.setdefault(name, []).append(attribute(op, name))
+        for name in op.beside():
+            found.setdefault(name, []).append(attribute(op, name))
     return {name: _together(schemas, _MEANINGS.get(name, "")) for name, schemas in found.items()}
 
 
@@ -99,7 +99,17 @@ def operand(op: type[Op]) -> Schema:
         return NAME
     if op.spelling in CARRIED:
         return _with_options(op)
-    return either(NAME, attribute(op, op.main)) if op.lends_size else attribute(op, op.main)
+    return either(NAME, _under(op, op.main)) if op.lends_size else _under(op, op.main)
+
+
+def _under(op: type[Op], main: str) -> Schema:
+    """A main argument, or another value with its word: `{channels: 3}`."""
+    own = attribute(op, main)
+    if not op.by_word:
+        return own
+    worded = [closed({word: attribute(op, name)}, [word]) for word, name in op.by_word.items()]
+    plain = [own] if main not in op.by_word.values() else []
+    return {"description": own["description"], **either(*plain, *worded)}
 
 
 def _with_options(op: type[Op]) -> Schema:
@@ -265,7 +275,7 @@ def changes() -> Schema:
     main: dict[str, list[Schema]] = {}
     for op in ALL_OPS:
         if op.main is not None and op.reads(op.main) is not Reads.LAYER and op.spelling not in CARRIED:
-            main.setdefault(op.spelling, []).append(attribute(op, op.main))
+            main.setdefault(op.spelling, []).append(_under(op, op.main))
     every = attributes(ALL_OPS)
     for spelling, schemas in main.items():
         both = [*schemas, *([every[spelling]] if spelling in every else [])]

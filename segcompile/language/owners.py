@@ -18,12 +18,12 @@ def classes(spelling: str) -> list[type[Op]]:
 
 def attributes_of(spelling: str) -> set[str]:
     """What a layer or the defaults may say of an op beside its main argument."""
-    return {name for op in classes(spelling) for name in op.model_fields if name != op.main}
+    return {name for op in classes(spelling) for name in op.beside()}
 
 
 def listed(op: type[Op]) -> str:
     """The help where an op lacks an attribute: those that it has."""
-    names = [name for name in op.model_fields if name != op.main]
+    names = op.beside()
     return f"it has {', '.join(names)}" if names else "it has none"
 
 

@@ -84,18 +84,26 @@ def _layer(graph: Graph, nodes: tuple[Node, ...], above: str) -> str:
 def written(op: Op, inputs: list[str]) -> dict[str, str]:
     """What a layer says of its own op, the op's key first; `inputs` are the layers that it reads."""
     if op.joins:
-        return {op.spelling: f"[{', '.join(inputs)}]", **_attributes(op, ())}
+        return {op.spelling: f"[{', '.join(inputs)}]", **_attributes(op)}
     if len(inputs) > 1:
-        return {op.spelling: inputs[1], **_attributes(op, (op.main,))}
+        return {op.spelling: inputs[1], **_attributes(op)}
     if op.spelling in (Role.NORM, Role.ACT):
         return {op.spelling: _word(op, "kind")}
+    return {op.spelling: _under(op), **_attributes(op)}
+
+
+def _under(op: Op) -> str:
+    """What stands under an op's key: its main argument, or another one with its word, `{channels: 3}`."""
+    for word, name in op.by_word.items():
+        if getattr(op, name) is not None:
+            return mapping({word: _value(type(op).reads(name), getattr(op, name))})
     assert op.main is not None
-    return {op.spelling: _value(type(op).reads(op.main), getattr(op, op.main)), **_attributes(op, (op.main,))}
+    return _value(type(op).reads(op.main), getattr(op, op.main))
 
 
 def _word(op: Op, main: str) -> str:
     """`batch`, `{batch: {eps: 0.001}}`, or `{leaky_relu: 0.2}` for a word of one option."""
-    options = _attributes(op, (main,))
+    options = _attributes(op)
     word = str(getattr(op, main))
     if not options:
         return word
@@ -103,10 +111,9 @@ def _word(op: Op, main: str) -> str:
     return mapping({word: next(iter(options.values())) if single else mapping(options)})
 
 
-def _attributes(op: Op, left: tuple[str | None, ...]) -> dict[str, str]:
-    """Every attribute that is not what an op has by default, but for those that are `left` out."""
-    said = (name for name in type(op).model_fields if name not in left and op.says(name))
-    return {name: _value(type(op).reads(name), getattr(op, name)) for name in said}
+def _attributes(op: Op) -> dict[str, str]:
+    """Every attribute beside the op's key that is not what an op has by default."""
+    return {name: _value(type(op).reads(name), getattr(op, name)) for name in type(op).beside() if op.says(name)}
 
 
 def default(op: type[Op], name: str) -> str:

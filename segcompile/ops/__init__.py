@@ -14,7 +14,7 @@ from segcompile.ops.base import (
     Shape,
     Window,
 )
-from segcompile.ops.channels import ChannelShuffle, Slice
+from segcompile.ops.channels import ChannelShuffle, PadChannels, Slice
 from segcompile.ops.convolution import Conv, Deconv
 from segcompile.ops.joins import Add, Concat, Join, Mul
 from segcompile.ops.linear import Linear
@@ -43,6 +43,7 @@ ALL_OPS: tuple[type[Op], ...] = (
     SpaceToDepth,
     Slice,
     ChannelShuffle,
+    PadChannels,
     BatchNorm,
     InstanceNorm,
     GroupNorm,
@@ -73,14 +74,20 @@ BY_KIND: dict[str, dict[str, type[Op]]] = {
     spelling: {kind: op for op in ALL_OPS if op.spelling == spelling for kind in kinds(op)} for spelling in SPELLINGS
 }
 
-BY_SPELLING: dict[str, type[Op]] = {op.spelling: op for op in ALL_OPS if not kinds(op)}
+BY_WORD: dict[str, dict[str, type[Op]]] = {
+    spelling: {word: op for op in ALL_OPS if op.spelling == spelling for word in op.by_word} for spelling in SPELLINGS
+}
+
+BY_SPELLING: dict[str, type[Op]] = {
+    op.spelling: op for op in ALL_OPS if not kinds(op) and op.main not in op.by_word.values()
+}
 
 __all__ = [
-    "ALL_OPS", "AXIS_NAMES", "BY_KIND", "BY_SPELLING", "CELL", "ENDS", "IDENTITY", "LINES", "MEDIUM", "SPELLINGS",
-    "SYMBOLS",
+    "ALL_OPS", "AXIS_NAMES", "BY_KIND", "BY_SPELLING", "BY_WORD", "CELL", "ENDS", "IDENTITY", "LINES", "MEDIUM",
+    "SPELLINGS", "SYMBOLS",
     "Activation", "Add", "Affine", "AnySize", "BatchNorm", "ChannelShuffle", "Clip", "Concat", "Conv", "Crop",
     "Deconv", "Dropout", "Elu", "GlobalPool", "GroupNorm", "Init", "InstanceNorm", "Join", "LayerNorm", "LeakyRelu",
-    "Linear", "Mul", "Need", "Op", "PRelu", "Pad", "Parameter", "PixelShuffle", "Pool", "Reads", "Refusal",
-    "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice", "Softmax", "SpaceToDepth", "Undecidable", "Unpool",
-    "Window", "kinds",
+    "Linear", "Mul", "Need", "Op", "PRelu", "Pad", "PadChannels", "Parameter", "PixelShuffle", "Pool", "Reads",
+    "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice", "Softmax", "SpaceToDepth",
+    "Undecidable", "Unpool", "Window", "kinds",
 ]  # fmt: skip

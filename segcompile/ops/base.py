@@ -1,6 +1,6 @@
 """What every op is: attributes, a window per axis and input, an output shape, parameters and a cost."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -157,6 +157,7 @@ class Op(BaseModel):
 
     spelling: ClassVar[str]  # the key in a spec
     main: ClassVar[str | None] = None  # the attribute that the key's value fills; None: the value names inputs
+    by_word: ClassVar[Mapping[str, str]] = {}  # word in a mapping under the key -> attribute: `pad: {channels: 3}`
     summary: ClassVar[str]  # one line for `segcompile list`
     least_inputs: ClassVar[int] = 1
     most_inputs: ClassVar[int | None] = 1  # None: any number
@@ -188,6 +189,12 @@ class Op(BaseModel):
     def _per_axis(cls) -> tuple[str, ...]:
         """The attributes that have one entry an axis."""
         return tuple(name for name in cls.model_fields if cls.reads(name) in _PER_AXIS)
+
+    @classmethod
+    def beside(cls) -> tuple[str, ...]:
+        """The attributes that a layer says beside the key of the op, and not under it."""
+        under = {cls.main, *cls.by_word.values()}
+        return tuple(name for name in cls.model_fields if name not in under)
 
     def says(self, attribute: str) -> bool:
         """Whether an attribute is another than it is where nothing is said of it."""

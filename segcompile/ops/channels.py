@@ -1,6 +1,6 @@
-"""Ops that choose or move channels, at each position alike, and change no value."""
+"""Ops that choose, move or add channels, at each position alike, and change no value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
 from segcompile.ops.base import Natural, Op, Positive, Reads, Shape
@@ -45,3 +45,22 @@ class ChannelShuffle(Op):
             message = f"{source.channels} channels are no {self.groups} groups of equal size"
             raise Refusal("SC308", message, "groups", f"a multiple of {self.groups} channels before it")
         return source
+
+
+class PadChannels(Op):
+    """Channels of zeros behind those that are there: the shortcut of ENet, Paszke et al. (2016), section 3."""
+
+    spelling: ClassVar[str] = "pad"
+    main: ClassVar[str] = "more"
+    by_word: ClassVar[Mapping[str, str]] = {"channels": "more"}
+    summary: ClassVar[str] = "zeros behind the channels: {channels: number}"
+    pointwise: ClassVar[bool] = True
+
+    more: Annotated[Natural, Reads.NATURAL]
+
+    @property
+    def title(self) -> str:
+        return "pad channels"
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        return Shape(shapes[0].channels + self.more, shapes[0].size)

@@ -78,6 +78,7 @@ LAYERS = (
     "space_to_depth: 1",
     "slice: [1, 3]",
     "slice: [0, channels // 2]",
+    "pad: {channels: 3}",
     "channel_shuffle: 2",
     "channel_shuffle: 1",
     # values

@@ -20,6 +20,7 @@ from segcompile.ops import (
     GlobalPool,
     Init,
     Op,
+    PadChannels,
     PixelShuffle,
     Pool,
     Scale,
@@ -46,7 +47,9 @@ def slim(graph: Graph, channels: int = 2) -> Graph:
         if op.main == "channels":
             groups = width if (op.groups_of(width) or 1) > 1 else 1
             changes |= {"groups": groups, "init": Init(), "frozen": False}
-        elif hasattr(op, "groups"):  # of a norm
+        elif isinstance(op, PadChannels):
+            changes = {"more": 0}
+        elif hasattr(op, "groups"):  # of a norm or a shuffle
             changes |= {"groups": gcd(op.groups, width)}
         return replace(node, op=op.model_copy(update=changes))
 

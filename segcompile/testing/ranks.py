@@ -15,6 +15,7 @@ _ANY = (
     "pixel_shuffle: 2",
     "space_to_depth: 2",
     "slice: [1, 4]",
+    "pad: {channels: 3}",
     "channel_shuffle: 2",
     "norm: batch",
     "norm: instance",

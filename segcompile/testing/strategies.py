@@ -34,6 +34,7 @@ from segcompile.ops import (
     Mul,
     Op,
     Pad,
+    PadChannels,
     PixelShuffle,
     Pool,
     PRelu,
@@ -162,6 +163,7 @@ POINTWISE: dict[type[Op], SearchStrategy[Any]] = {
     Scale: st.builds(Scale, factor=st.floats(0.1, 3)),
     Softmax: st.builds(Softmax),
     Slice: slices(),
+    PadChannels: st.builds(PadChannels, more=st.sampled_from([0, 1, 2, 4])),
     ChannelShuffle: st.builds(ChannelShuffle, groups=st.sampled_from([1, 2, 2, 4])),
 }
 """Ops that keep the grid and whose linear part is positive."""

@@ -55,8 +55,8 @@ def carried(node: Node, read: list[np.ndarray]) -> np.ndarray:
         return np.full_like(read[0], read[0].any())
     if isinstance(op, Unpool):
         return unpooled_anywhere(op, read)
-    if op.pointwise:
-        return read[0]
+    if op.pointwise:  # all channels are alike
+        return np.repeat(read[0][:, :1], op.output([Shape(read[0].shape[1], read[0].shape[2:])]).channels, 1)
     if isinstance(op, Mul | Add):  # a product with zero would hide what its other factor depends on
         op = Add(align=op.align)
     tensors = {}

@@ -31,6 +31,7 @@ ABOUT = {
     "testing/networks.py": {
         "Add": "its weights",
         "GlobalPool": "means for maxima",
+        "PadChannels": "the channels that it adds",
         "PixelShuffle": "its channels",
         "Pool": "means for maxima",
     },

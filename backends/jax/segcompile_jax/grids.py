@@ -15,6 +15,7 @@ from segcompile.ops import (
     Mul,
     Op,
     Pad,
+    PadChannels,
     PixelShuffle,
     Resize,
     Shape,
@@ -56,6 +57,11 @@ def _channel_shuffle(
     return Code(f"channel_shuffle({inputs[0]}, {op.groups})", {"channel_shuffle"})
 
 
+def _pad_channels(op: PadChannels, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    around = ((0, 0), *[(0, 0)] * len(output.size), (0, op.more))
+    return Code(f"jnp.pad({inputs[0]}, {around})", {"jnp"})
+
+
 def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     parts, needs = aligned(op, inputs, shapes, output)
     return Code(f"jnp.concatenate([{', '.join(parts)}], -1)", {"jnp", *needs})
@@ -72,4 +78,5 @@ RULES: dict[type[Op], Rule] = {
     SpaceToDepth: Rule(_space_to_depth),
     Slice: Rule(_slice),
     ChannelShuffle: Rule(_channel_shuffle),
+    PadChannels: Rule(_pad_channels),
 }

@@ -16,6 +16,7 @@ from segcompile.ops import (
     Mul,
     Op,
     Pad,
+    PadChannels,
     PixelShuffle,
     Resize,
     Shape,
@@ -81,6 +82,10 @@ def _channel_shuffle(
     return Code(f"F.channel_shuffle({inputs[0]}, {op.groups})", {"F"})
 
 
+def _pad_channels(op: PadChannels, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"F.pad({inputs[0]}, {(0, 0) * len(output.size) + (0, op.more)})", {"F"})
+
+
 def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     parts, needs = aligned(op, inputs, shapes, output)
     return Code(f"torch.cat([{', '.join(parts)}], 1)", {"torch", *needs})
@@ -97,4 +102,5 @@ RULES: dict[type[Op], Rule] = {
     SpaceToDepth: Rule(_space_to_depth),
     Slice: Rule(_slice),
     ChannelShuffle: Rule(_channel_shuffle),
+    PadChannels: Rule(_pad_channels),
 }

@@ -15,6 +15,7 @@ from segcompile.ops import (
     Mul,
     Op,
     Pad,
+    PadChannels,
     PixelShuffle,
     Resize,
     Slice,
@@ -120,6 +121,10 @@ def channel_shuffle(op: ChannelShuffle, inputs: Sequence[Array], tensors: Tensor
     return inputs[0].take([g * width + i for i in range(width) for g in range(op.groups)], 1)
 
 
+def pad_channels(op: PadChannels, inputs: Sequence[Array], tensors: Tensors) -> Array:
+    return np.pad(inputs[0], ((0, 0), (0, op.more), *[(0, 0)] * (inputs[0].ndim - 2)))
+
+
 FORMULAS: dict[type[Op], Formula] = {
     Add: add,
     Mul: mul,
@@ -131,4 +136,5 @@ FORMULAS: dict[type[Op], Formula] = {
     SpaceToDepth: space_to_depth,
     Slice: channels_from_to,
     ChannelShuffle: channel_shuffle,
+    PadChannels: pad_channels,
 }

@@ -34,6 +34,7 @@ _MEANINGS = {
     "alpha": "the weight of the mean square, or of what elu has below zero",
     "beta": "the exponent",
     "bias": "a number added to each channel",
+    "count_pad": "whether a mean counts the zeros of the padding",
     "dilation": "input pixels from one tap of the kernel to the next",
     "eps": "added to the variance",
     "frozen": "the weights stay as they are initialised",

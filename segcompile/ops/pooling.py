@@ -9,6 +9,7 @@ from segcompile.ops.axes import CELL
 from segcompile.ops.base import (
     ONE,
     UNPADDED,
+    Flag,
     Op,
     OptionalPerAxis,
     Padding,
@@ -27,11 +28,15 @@ from segcompile.ops.size import Size, difference, least
 
 
 class Pool(Op):
-    """Maximum or mean over a window. Rounding up keeps a last window that overhangs the border, as Caffe does."""
+    """Maximum or mean over a window. Rounding up keeps a last window that overhangs the border, as Caffe does.
+
+    A mean counts the zeros of its padding, unless `count_pad` says no: then the map's own pixels alone, as TensorFlow's
+    does. What a last window overhangs counts in neither.
+    """
 
     spelling: ClassVar[str] = "pool"
     main: ClassVar[str] = "kind"
-    summary: ClassVar[str] = "pooling: kernel, stride (default: kernel), dilation (of max), pad, round"
+    summary: ClassVar[str] = "pooling: kernel, stride (default: kernel), dilation (max), pad, count_pad (avg), round"
     spatial: ClassVar[bool] = True
 
     kind: Annotated[Literal["max", "avg"], Reads.WORD]
@@ -39,6 +44,7 @@ class Pool(Op):
     stride: OptionalPerAxis = None
     dilation: PerAxis = ONE
     pad: Padding = UNPADDED
+    count_pad: Flag = True
     round: Annotated[Literal["floor", "ceil"], Reads.WORD] = "floor"
 
     @property
@@ -61,10 +67,12 @@ class Pool(Op):
         return padded_in_pixels(self, self.pad)
 
     def canonical(self) -> Op:
-        return self.in_pixels().model_copy(update={"stride": self.steps})
+        found = self.in_pixels()
+        counts = self.count_pad or not any(map(any, found.pad))
+        return found.model_copy(update={"stride": self.steps, "count_pad": counts})
 
     def unpadded(self) -> Op:
-        return self.canonical().model_copy(update={"pad": UNPADDED * len(self.pad)})
+        return self.canonical().model_copy(update={"pad": UNPADDED * len(self.pad), "count_pad": True})
 
     @property
     def spans(self) -> tuple[int, ...]:
@@ -74,6 +82,10 @@ class Pool(Op):
     def output(self, shapes: Sequence[Shape]) -> Shape:
         if self.kind != "max" and max(self.dilation) > 1:
             raise Refusal("SC315", "only a max pool can be dilated", "dilation", "`pool: max`, or a convolution")
+        if self.kind == "max" and not self.count_pad:
+            raise Refusal(
+                "SC315", "a maximum counts no padding in any case", "count_pad", "leave it out, or `pool: avg`"
+            )
         return Shape(shapes[0].channels, tuple(map(self._extent, range(len(self.kernel)), shapes[0].size)))
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:

@@ -113,8 +113,10 @@ def pools(draw: DrawFn, rank: int = 2) -> Pool:
     rounding = draw(st.sampled_from(["floor", "ceil"]))
     alike = tuple((before, before) for before, _ in pads)
     pad = st.just(alike) if rounding == "ceil" else st.just(("same",)) | st.just(pads)
-    kinds, stride = st.sampled_from(["max", "avg"]), st.none() | along(1, 4, rank)
-    return draw(st.builds(Pool, kind=kinds, kernel=st.just(kernel), stride=stride, pad=pad, round=st.just(rounding)))
+    kind, stride = draw(st.sampled_from(["max", "avg"])), st.none() | along(1, 4, rank)
+    counts = st.booleans() if kind == "avg" else st.just(True)
+    said = {"kind": kind, "kernel": kernel, "round": rounding}
+    return Pool(**said, stride=draw(stride), pad=draw(pad), count_pad=draw(counts))
 
 
 @st.composite

@@ -124,7 +124,6 @@ def test_every_op_that_is_let_through_without_a_change_is_known() -> None:
         "Activation", "Affine", "BatchNorm", "ChannelShuffle", "Clip", "Dropout", "Elu", "LayerNorm", "LeakyRelu",
         "PRelu", "PadChannels", "ResponseNorm", "Scale", "Slice", "Softmax",
     }  # fmt: skip
-    }  # fmt: skip
     assert not any(op.pointwise and op.whole_image for op in ALL_OPS)
 
 

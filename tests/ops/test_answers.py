@@ -28,6 +28,7 @@ def test_the_sliding_window_of_an_op_is_the_one_it_reads_by(op: Op, sliding: Sli
         )  # fmt: skip
 
 
+MEAN = Pool(kind="avg", kernel=(3, 2), stride=(3, 2))
 SAME = Conv(channels=4, kernel=(3, 4), pad=("same",))
 FORMS: tuple[tuple[Op, Op, Op], ...] = (  # an op, its canonical form, and that without padding
     (SAME, SAME.model_copy(update={"pad": ((1, 1), (1, 2))}), SAME.model_copy(update={"pad": ((0, 0), (0, 0))})),
@@ -42,6 +43,12 @@ FORMS: tuple[tuple[Op, Op, Op], ...] = (  # an op, its canonical form, and that 
         POOL.model_copy(update={"stride": (3, 2)}),
         Pool(kind="max", kernel=(3, 2), stride=(3, 2)),
     ),
+    (
+        Pool(kind="avg", kernel=(3, 2), stride=(1, 1), pad=((1, 0), (1, 1)), count_pad=False),
+        Pool(kind="avg", kernel=(3, 2), stride=(1, 1), pad=((1, 0), (1, 1)), count_pad=False),
+        Pool(kind="avg", kernel=(3, 2), stride=(1, 1)),
+    ),
+    (MEAN.model_copy(update={"count_pad": False}), MEAN, MEAN),
     (
         Unpool(pool_layer=POOL),
         Unpool(pool_layer=Pool(kind="max", kernel=(3, 2), stride=(3, 2), pad=((1, 0), (1, 1)))),

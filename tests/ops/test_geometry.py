@@ -182,6 +182,13 @@ def test_a_pool_slides_its_window_and_may_overhang_the_end(size: int, rounding: 
         held(pool, [size], {"floor": slid, "ceil": overhanging}[rounding](size, taps, stride, pads))
 
 
+def test_whether_the_padding_counts_is_said_of_a_mean_alone() -> None:
+    with pytest.raises(Refusal, match="a maximum counts no padding"):
+        Pool(kind="max", kernel=(2, 2), pad=((1, 1), (1, 1)), count_pad=False).output([Shape(4, (9, 9))])
+    counts, not_ = (Pool(kind="avg", kernel=(2, 2), pad=((1, 1), (1, 1)), count_pad=said) for said in (True, False))
+    assert counts.output([Shape(4, (9, 9))]) == not_.output([Shape(4, (9, 9))])
+
+
 def test_a_pool_without_a_stride_steps_by_its_kernel() -> None:
     for size, kernel in product(SIZES, (1, 2, 3)):
         held(Pool(kind="avg", kernel=both(kernel)), [size], slid(size, range(kernel), kernel, (0, 0)))

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from segcompile.emit import Argument, Code
-from segcompile.emit.arguments import same_sides, symmetric
-from segcompile.ops import Conv, Deconv, Pad, Pool
+from segcompile.emit.arguments import Sides, same_sides, sides, symmetric
+from segcompile.ops import Conv
 
 RNGS: tuple[tuple[str, Argument], ...] = (("rngs", "rngs"),)
-Sides = tuple[tuple[int, int], ...]  # (before, after) along each axis
-
-
-def sides(op: Conv | Deconv | Pool | Pad) -> Sides:
-    return tuple(map(op.pads, range(op.rank or 0)))
 
 
 def padding(op: Conv) -> int | tuple[int, ...] | str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segcompile.emit import Argument, Call, Code, Needs, Rule
-from segcompile.emit.arguments import same_sides
+from segcompile.emit.arguments import same_sides, sides
 from segcompile.emit.rules import apply_member, flat_features
 from segcompile.ops import Conv, Deconv, Linear, Op, Shape
-from segcompile_jax.arguments import RNGS, is_padded_before, padded, padding, sides
+from segcompile_jax.arguments import RNGS, is_padded_before, padded, padding
 from segcompile_jax.initialisation import kernel_init
 
 _USUAL: dict[str, Argument] = {

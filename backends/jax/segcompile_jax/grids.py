@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segcompile.emit import Code, Rule
+from segcompile.emit.arguments import sides
 from segcompile.emit.joins import aligned
 from segcompile.emit.rules import add, bounds, crop, mul, operand, size_of
 from segcompile.ops import (
@@ -22,7 +23,7 @@ from segcompile.ops import (
     Slice,
     SpaceToDepth,
 )
-from segcompile_jax.arguments import padded, sides
+from segcompile_jax.arguments import padded
 
 
 def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:

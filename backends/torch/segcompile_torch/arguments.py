@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from segcompile.emit.arguments import Sides, sides
 from segcompile.ops import Conv, Deconv, Pad, Pool
 
 PAD_MODE = {"zero": "constant", "reflect": "reflect", "edge": "replicate"}  # in F.pad
 
 
 def pads(op: Conv | Deconv | Pool | Pad) -> tuple[int, ...]:
+    """The padding, in the order of F.pad."""
+    return in_order(sides(op))
+
+
+def in_order(around: Sides) -> tuple[int, ...]:
     """(left, right, top, bottom), the order of F.pad: before and after, from the last axis on."""
-    return tuple(side for axis in reversed(range(op.rank or 0)) for side in op.pads(axis))
+    return tuple(side for pair in reversed(around) for side in pair)
 
 
 def befores(op: Conv | Deconv | Pool) -> tuple[int, ...]:

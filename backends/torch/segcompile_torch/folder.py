@@ -28,6 +28,7 @@ def _starts_in_padding(op: Pool) -> bool:
 
 
 _HELPERS: dict[str, Needs] = {
+    "avg_pool": {"F", "torch"},
     "center_pad": {"F"},
     "nearest": {"torch"},
     "to_patches": frozenset(),

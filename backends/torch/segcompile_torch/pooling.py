@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segcompile.emit import Code, Rule
-from segcompile.emit.arguments import same_sides, symmetric
+from segcompile.emit.arguments import beyond, counted, reached, same_sides, symmetric
 from segcompile.ops import GlobalPool, Op, Pool, Shape, Unpool
-from segcompile_torch.arguments import befores, pads
+from segcompile_torch.arguments import befores, in_order, pads
 
 
 def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    if op.kind == "avg" and op.round == "ceil" and len(op.kernel) == 3 and _is_too_small(op, shapes[0]):
-        return _mean_of_few(op, inputs[0], shapes[0], output)
-    return _pool(op, inputs[0], shapes[0])
+    if op.kind == "max":
+        return _pool(op, inputs[0], pads_itself(op))
+    itself = pads_itself(op) and not _may_be_too_small(op, shapes[0])
+    if itself or counted(op) == reached(op):
+        return _pool(op, inputs[0], itself)
+    parts = ", ".join(str(in_order(part)) for part in (counted(op), beyond(counted(op), reached(op))))
+    text = f"avg_pool({inputs[0]}, {same_sides(op.kernel)}, {same_sides(op.steps)}, {parts})"
+    return Code(text, {"avg_pool"})
 
 
 def switched_pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     """The maxima, and their indices in each channel's flattened image."""
-    return _pool(op, inputs[0], shapes[0], ", return_indices=True")
+    return _pool(op, inputs[0], pads_itself(op), ", return_indices=True")
 
 
 def pads_itself(op: Pool) -> bool:
@@ -27,46 +32,26 @@ def pads_itself(op: Pool) -> bool:
 
 
 def _may_be_too_small(op: Pool, source: Shape) -> bool:
-    """Whether a map may be smaller than the kernel, which F.avg_pool3d refuses of one that it pads itself."""
+    """Whether a map may be smaller than the kernel, which F.avg_pool3d refuses of one that it pads or rounds up."""
     pairs = zip(source.size, op.kernel, strict=True)
-    fits = all(isinstance(extent, int) and extent >= taps for extent, taps in pairs)
-    return op.kind == "avg" and op.round == "floor" and len(op.kernel) == 3 and not fits
+    return len(op.kernel) == 3 and not all(isinstance(extent, int) and extent >= taps for extent, taps in pairs)
 
 
-def _is_too_small(op: Pool, source: Shape) -> bool:
-    """Whether a map is smaller than the kernel."""
-    pairs = zip(source.size, op.kernel, strict=True)
-    return any(isinstance(extent, int) and extent < taps for extent, taps in pairs)
-
-
-def _mean_of_few(op: Pool, source: str, shape: Shape, output: Shape) -> Code:
-    """A mean that rounds up, over a volume smaller than its kernel: of the padded map, by a kernel no larger than that,
-    whose windows are clipped to the same voxels. Those are cut off that would start in the padding behind it."""
-    around = tuple(map(op.pads, range(len(op.kernel))))
-    padded = tuple(size + before + after for size, (before, after) in zip(shape.size, around, strict=True))
-    kernel = tuple(
-        min(taps, size) if isinstance(size, int) else taps for taps, size in zip(op.kernel, padded, strict=True)
-    )
-    fitting = op.model_copy(update={"kernel": kernel, "stride": op.steps, "pad": ((0, 0),) * len(kernel)})
-    made = fitting.result([Shape(shape.channels, padded)])
-    code = _pool(fitting, f"F.pad({source}, {pads(op)})" if any(pads(op)) else source, Shape(shape.channels, padded))
-    cut = "" if made.size == output.size else f"[:, :, {', '.join(f':{size}' for size in output.size)}]"
-    return Code(f"{code.text}{cut}", code.needs)
-
-
-def _pool(op: Pool, source: str, shape: Shape, end: str = "") -> Code:
+def _pool(op: Pool, source: str, itself: bool, end: str = "") -> Code:
+    """`itself`: the pooling pads, and rounds up; else the map is padded before, so far that it is rounded down."""
     arguments = [str(same_sides(op.kernel))]
     if op.steps != op.kernel:
         arguments.append(str(same_sides(op.steps)))
     if max(op.dilation) > 1:
         end = f", dilation={same_sides(op.dilation)}{end}"
-    if not pads_itself(op) or (_may_be_too_small(op, shape) and any(pads(op))):
+    around = in_order(reached(op))
+    if itself:
+        arguments += [f"padding={same_sides(befores(op))}"] if any(pads(op)) else []
+        arguments += ["ceil_mode=True"] if op.round == "ceil" else []
+        arguments += ["count_include_pad=False"] if not op.count_pad and any(pads(op)) else []
+    elif any(around):
         outside = ', value=float("-inf")' if op.kind == "max" else ""
-        source = f"F.pad({source}, {pads(op)}{outside})"
-    elif any(pads(op)):
-        arguments.append(f"padding={same_sides(befores(op))}")
-    if op.round == "ceil":
-        arguments.append("ceil_mode=True")
+        source = f"F.pad({source}, {around}{outside})"
     return Code(f"F.{op.kind}_pool{len(op.kernel)}d({source}, {', '.join(arguments)}{end})", {"F"})
 
 

@@ -95,11 +95,12 @@ def lead(op: Pool, x: Array) -> Array:
 
 
 def pool(op: Pool, inputs: Sequence[Array], tensors: Tensors) -> Array:
-    """The maximum over a window's pixels; the mean over them and the zeros of the padding, but nothing behind it."""
+    """The maximum over a window's pixels; the mean over them and, if these count, the zeros of the padding, but nothing
+    behind it."""
     x = inputs[0]
     if op.kind == "max":
         return _largest(op, x)[0]
-    found: Array = _windows(op, x, 0, 0).sum(0) / _windows(op, np.ones_like(x.real), 1, 0).sum(0)
+    found: Array = _windows(op, x, 0, 0).sum(0) / _windows(op, np.ones_like(x.real), op.count_pad, 0).sum(0)
     return found
 
 

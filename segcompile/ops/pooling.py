@@ -91,13 +91,24 @@ class Pool(Op):
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
         for axis, size in enumerate(shapes[0].size):
             yield Need(axis, output.size[axis] - 1, partial(self._no_window, axis, size))
+            yield Need(axis, size - self._least(axis), partial(self._no_pixel, axis, size))
+
+    def _least(self, axis: int) -> int:
+        """Pixels from which on each window holds one: of a smaller map those that begin before it may step over all."""
+        (before, after), step, least = self.pads(axis), self.steps[axis], 1
+        for start in range(-before, 0, step):
+            behind = after + (step - 1 if self.round == "ceil" else 0)
+            there = start + self.spans[axis] - behind  # the pixels from which on there is this window
+            first = start % self.dilation[axis]  # the first tap that is not before the map
+            least = max(least, first + 1) if there <= first else least
+        return least
 
     def _extent(self, axis: int, size: Size) -> Size:
         before, after = self.pads(axis)
         span, stride = self.spans[axis], self.steps[axis]
-        if 2 * after > span or before >= span:  # before the image, as `causal` pads, a window may hold one pixel of it
-            message = f"a padding of {max(before, after)} is more than half the kernel of {span}"
-            raise Refusal("SC317", message, "pad", f"at most pad: {span // 2}, or a larger kernel")
+        if max(before, after) >= span:
+            message = f"a padding of {max(before, after)} is as wide as the kernel of {span}, which would see no pixel"
+            raise Refusal("SC317", message, "pad", f"at most pad: {span - 1}, or a larger kernel")
         if self.round == "floor":
             return (size + (before + after - span)) // stride + 1
         whole = (size + (before + after - span + stride - 1)) // stride + 1
@@ -110,18 +121,17 @@ class Pool(Op):
         help = f"the input needs at least {self.spans[axis] - before - after} {cells} here"
         return Refusal("SC303", message, "kernel", help)
 
+    def _no_pixel(self, axis: int, size: Size) -> Refusal:
+        (before, after), least, cell = self.pads(axis), self._least(axis), CELL[len(self.kernel)]
+        message = f"of {size} {cell}s with padding {before} + {after}, a window with gaps would hold none"
+        return Refusal("SC303", message, "dilation", f"the input needs at least {least} {cell}s here")
+
     def dilated(self, factor: tuple[int, ...]) -> Op:
         if all(kernel == 1 or times == 1 for kernel, times in zip(self.kernel, factor, strict=True)):
             return self
         if self.kind != "max":
             raise Refusal("SC507", "takes a mean of neighbours, which cannot be dilated", "kind", "`pool: max`")
-        found = on_denser(self, self.sliding, "zero", factor)
-        for axis, span in enumerate(found.spans):
-            most = max(found.pads(axis))
-            if 2 * most > span:
-                message = f"would pad by {most} {CELL[len(factor)]}s, more than half its dilated kernel of {span}"
-                raise Refusal("SC507", message, "pad", "a smaller padding, or a larger kernel")
-        return found
+        return on_denser(self, self.sliding, "zero", factor)
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.steps[axis], self.dilation[axis], self.pads(axis)[0])

@@ -67,6 +67,11 @@ LAYERS = (
     "pool: avg, kernel: [2, 4], stride: 1, pad: same, count_pad: no",
     "pool: avg, kernel: [3, 4], stride: 3, pad: [1, 2], count_pad: no, round: ceil",
     "pool: max, kernel: 2, pad: [0, 1, 1, 0], round: ceil",
+    "pool: max, kernel: [3, 4], stride: [2, 3], pad: [2, 0, 3, 2], round: ceil",
+    "pool: max, kernel: 3, stride: 1, pad: 2",
+    "pool: max, kernel: 2, stride: [1, 3], dilation: [3, 2], pad: [3, 1, 2, 0], round: ceil",
+    "pool: avg, kernel: [4, 3], stride: [3, 2], pad: [3, 1, 0, 2], round: ceil",
+    "pool: avg, kernel: 3, stride: 2, pad: 2",
     "pool: global_avg",
     "pool: global_max",
     "pad: [1, 2, 3, 0]",
@@ -153,6 +158,7 @@ UNPOOLED = (
     "pool: max, kernel: [2, 3], stride: [3, 3], pad: [1, 0]",
     "pool: max, kernel: 2, round: ceil",
     "pool: max, kernel: 2, pad: [0, 1, 1, 0]",
+    "pool: max, kernel: [3, 2], stride: [3, 4], pad: [2, 1, 0, 1], round: ceil",
 )
 
 STARTS = (

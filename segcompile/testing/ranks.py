@@ -45,6 +45,7 @@ LAYERS = {
         "pool: max, kernel: 2, stride: 1, dilation: 3, pad: [[2, 0]]",
         "pool: avg, kernel: 4, stride: 3, pad: 1, round: ceil",
         "pool: avg, kernel: 4, stride: 3, pad: 2, count_pad: no, round: ceil",
+        "pool: avg, kernel: 4, stride: 2, pad: [[3, 2]], round: ceil",
         "pad: [[1, 3]], mode: reflect",
         "resize: 3",
         "resize: 3, mode: nearest",
@@ -72,6 +73,7 @@ LAYERS = {
 UNPOOLED = {
     SIGNAL: "pool: max, kernel: 2, stride: 3, pad: 1, round: ceil",
     "{channels: 4, size: [4, 6, 8]}": "pool: max, kernel: [2, 3, 2], stride: [2, 3, 3], pad: [1, 0, 1]",
+    "{channels: 4, size: [5, 6, 7]}": "pool: max, kernel: [2, 3, 2], stride: [2, 3, 3], pad: [[1, 0], [0, 2], [0, 1]]",
 }
 
 STARTS = {

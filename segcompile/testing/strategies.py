@@ -107,23 +107,20 @@ def deconvs(draw: DrawFn, rank: int = 2) -> Deconv:
 
 @st.composite
 def pools(draw: DrawFn, rank: int = 2) -> Pool:
-    """Any pooling over a window; rounding up only where both sides are padded alike."""
+    """Any pooling over a window."""
     kernel = draw(along(1, 4, rank))
-    pads = tuple(draw(along(0, extent // 2)) for extent in kernel)
-    rounding = draw(st.sampled_from(["floor", "ceil"]))
-    alike = tuple((before, before) for before, _ in pads)
-    pad = st.just(alike) if rounding == "ceil" else st.just(("same",)) | st.just(pads)
-    kind, stride = draw(st.sampled_from(["max", "avg"])), st.none() | along(1, 4, rank)
-    counts = st.booleans() if kind == "avg" else st.just(True)
-    said = {"kind": kind, "kernel": kernel, "round": rounding}
-    return Pool(**said, stride=draw(stride), pad=draw(pad), count_pad=draw(counts))
+    pads = tuple(draw(along(0, extent - 1)) for extent in kernel)
+    pad, stride = st.just(("same",)) | st.just(pads), st.none() | along(1, 4, rank)
+    kind, rounding = draw(st.sampled_from(["max", "avg"])), draw(st.sampled_from(["floor", "ceil"]))
+    counts = draw(st.booleans()) if kind == "avg" else True
+    return Pool(kind=kind, kernel=kernel, stride=draw(stride), pad=draw(pad), round=rounding, count_pad=counts)
 
 
 @st.composite
 def unpools(draw: DrawFn, rank: int = 2) -> Unpool:
     """The unpooling of any max pool whose windows do not overlap."""
     kernel, gap = draw(along(1, 3, rank)), draw(along(0, 1, rank))
-    pads = tuple((side, side) for side in [draw(st.integers(0, extent // 2)) for extent in kernel])
+    pads = tuple(draw(along(0, extent - 1)) for extent in kernel)
     stride = tuple(map(add, kernel, gap)) if any(gap) else None
     rounding = st.sampled_from(["floor", "ceil"])
     geometry = {"kernel": kernel, "stride": stride, "pad": pads}

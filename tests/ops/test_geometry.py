@@ -152,7 +152,7 @@ def test_padding_that_is_same_gives_one_output_a_stride_and_puts_an_odd_pixel_be
         assert len(line) == -(-size // stride)
         made = {"kernel": both(kernel), "stride": both(stride), "dilation": both(dilation), "pad": ("same",)}
         held(Conv(channels=4, **made), [size], line)
-        if kernel > 1:
+        if kernel > 1 and size >= dilation:  # else a window may step over the map
             held(Pool(kind="max", **made), [size], line)
 
 
@@ -175,11 +175,16 @@ def test_a_pool_slides_its_window_and_may_overhang_the_end(size: int, rounding: 
             kind="max", kernel=both(kernel), stride=both(stride), dilation=both(dilation), pad=down(pads),
             round=rounding,
         )  # fmt: skip
-        if 2 * pads[1] > taps[-1] + 1 or pads[0] > taps[-1]:
-            with pytest.raises(Refusal, match="more than half the kernel"):
+        slides = {"floor": slid, "ceil": overhanging}[rounding]
+        if max(pads) > taps[-1]:
+            with pytest.raises(Refusal, match="would see no pixel"):
                 pool.result([Shape(4, (size, OTHER))])
             continue
-        held(pool, [size], {"floor": slid, "ceil": overhanging}[rounding](size, taps, stride, pads))
+        empty = [n for n in range(1, 12) if any(part.isdisjoint(range(n)) for part in slides(n, taps, stride, pads))]
+        if size in empty:
+            with pytest.raises(Refusal, match="a window with gaps would hold none"):
+                pool.result([Shape(4, (size, OTHER))])
+        held(pool, [size], slides(size, taps, stride, pads) if size > max(empty, default=0) else [])
 
 
 def test_whether_the_padding_counts_is_said_of_a_mean_alone() -> None:
@@ -267,7 +272,7 @@ def test_on_a_denser_map_every_so_many_outputs_read_what_they_read_before() -> N
             Conv(channels=4, pad=("same",), **made),
             Conv(channels=4, pad=((pads[0], 0), (0, 0)), mode="edge", **made),
         ]
-        tried += [Pool(kind="max", pad=down(pads), **made)] if 2 * max(pads) <= dilation * (kernel - 1) else []
+        tried += [Pool(kind="max", pad=down(pads), **made)] if max(pads) <= dilation * (kernel - 1) else []
         for op, axis in product(tried, (0, 1)):
             op = turned(op) if axis else op
             sparse = op.result([Shape(4, (size, 40)[:: 1 - 2 * axis])]).size[axis]
@@ -276,22 +281,6 @@ def test_on_a_denser_map_every_so_many_outputs_read_what_they_read_before() -> N
             found = op.dilated((1, factor) if axis else (factor, 1))
             want = [{factor * i for i in part if 0 <= i < size} for part in line]
             assert of_each(found, size, factor, axis) == want, f"{op} on a map {factor} times as dense"
-
-
-def test_a_pool_whose_padding_would_be_more_than_half_its_dilated_kernel_is_refused() -> None:
-    for kernel, pad, factor, axis in product((2, 3, 4), (1, 2), (2, 3), (0, 1)):
-        pads = down((pad, 0)) if axis == 0 else ((0, 0), (pad, 0))
-        op = Pool(kind="max", kernel=(kernel, kernel), stride=(1, 1), pad=pads)
-        steps = (factor, 1) if axis == 0 else (1, factor)
-        if 2 * pad * factor > factor * (kernel - 1) + 1:
-            with pytest.raises(Refusal, match=f"would pad by {pad * factor} pixels"):
-                op.dilated(steps)
-        else:
-            assert op.dilated(steps).pads(axis) == (pad * factor, 0)
-    half = Pool(
-        kind="max", kernel=(2, 3), stride=(1, 1), pad=((1, 0), (0, 0))
-    )  # exactly half of a kernel may be padding
-    assert half.dilated((1, 2)).pads(0) == (1, 0)
 
 
 def test_a_denser_map_dilates_what_has_neighbours_and_pads_as_it_says() -> None:
@@ -417,8 +406,10 @@ def test_shuffles_move_pixels_between_patches_and_channels() -> None:
 
 
 def test_an_unpool_gives_back_the_size_and_reads_the_windows_that_hold_a_pixel() -> None:
-    for size, kernel, more, pads in product(range(4, 10), (1, 2, 3), (0, 1), ((0, 0), (1, 1), (0, 1), (1, 0))):
-        if 2 * max(pads) > kernel:
+    for size, kernel, more, pads in product(
+        range(4, 10), (1, 2, 3), (0, 1), ((0, 0), (1, 1), (0, 1), (1, 0), (2, 1), (0, 2))
+    ):
+        if max(pads) >= kernel:
             continue
         pool = Pool(kind="max", kernel=(kernel, kernel), stride=(kernel + more,) * 2, pad=(pads, pads))
         windows = slid(size, range(kernel), kernel + more, pads)

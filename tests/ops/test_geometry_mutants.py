@@ -31,6 +31,8 @@ NO_INPUT_TELLS = {
     "joins._spread_at: 0 -1 (#3)": _ONLY,
     "joins.Join._common: 0 +1 (#1)": _PLAIN,
     "joins.Join._common: 0 -1 (#1)": _PLAIN,
+    "pooling.Pool._least: 1 -1 (#0)": "each map has a pixel",
+    "pooling.Pool._least: 0 +1 (#1)": "a window that begins at the first pixel holds it",
     "resampling.Resize._ratio: 1 +1 (#2)": _NO_FACTOR,
     "resampling.Resize._ratio: 1 -1 (#2)": _NO_FACTOR,
     "size.AnySize.__floordiv__: 1 -1 (#0)": f"a floor by 1 changes nothing: {_SHORTCUT}",

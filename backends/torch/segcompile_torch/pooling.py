@@ -60,15 +60,25 @@ def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequ
 
 
 def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    """Pairs throughout: PyTorch's types know no single numbers here."""
+    """Pairs throughout: PyTorch's types know no single numbers here. The indices are those of what was pooled, which is
+    the padded map where the pooling does not pad itself."""
     source, indices, before = inputs
     arguments = [str(op.kernel)]
     if op.pool.steps != op.kernel:
         arguments.append(str(op.pool.steps))
-    if any(pads(op.pool)):
+    itself, around = pads_itself(op.pool), in_order(reached(op.pool))
+    if itself and any(pads(op.pool)):
         arguments.append(f"padding={befores(op.pool)}")
-    arguments.append(f"output_size={before}.shape[2:]")
-    return Code(f"F.max_unpool{len(op.kernel)}d({source}, {indices}, {', '.join(arguments)})", {"F"})
+    size = f"{before}.shape[2:]" if itself or not any(around) else _padded_size(op.pool, before)
+    code = f"F.max_unpool{len(op.kernel)}d({source}, {indices}, {', '.join(arguments)}, output_size={size})"
+    return Code(code if itself or not any(around) else f"F.pad({code}, {tuple(-side for side in around)})", {"F"})
+
+
+def _padded_size(op: Pool, source: str) -> str:
+    """`(x.shape[2] + 1, x.shape[3])`: of a map with all the padding that a pooling sees."""
+    more = (f" + {sum(pair)}" if any(pair) else "" for pair in reached(op))
+    sides = [f"{source}.shape[{axis}]{added}" for axis, added in enumerate(more, 2)]
+    return f"({', '.join(sides)}{',' if len(sides) == 1 else ''})"
 
 
 RULES: dict[type[Op], Rule] = {

@@ -7,11 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from segcompile.backend import load_backend, run_backend
-from segcompile.build import request_for
-from segcompile.text.errors import SegcompileError
-from segcompile.text.report import render_text
-
 HEAD = "segcompile: 1\nmodel: net\ninput: {channels: 2, size: any}\nlayers:\n"
 SEGNET = """\
 segcompile: 1
@@ -141,15 +136,12 @@ layers:
     assert "a, pool, enc1_indices = self.enc1(image)" in source
 
 
-def test_unequal_padding_is_refused_with_what_to_do_instead(nets: SimpleNamespace, tmp_path: Path) -> None:
-    path = tmp_path / "net.yaml"
-    path.write_text(f"{HEAD}  - p: {{pool: max, kernel: 2, pad: same}}\n  - u: {{unpool: p}}\n")
-    with pytest.raises(SegcompileError) as caught:
-        run_backend(load_backend("torch"), request_for(nets.compiled(path, name="net.yaml"), path))
-    assert render_text(list(caught.value.diagnostics)) == (
-        "error[SC604 unsupported-feature]: backend `torch` cannot emit u: PyTorch cannot unpool over unequal padding; "
-        "where the pool has it for odd sizes, `round: ceil` will do\n"
-        "  --> net.yaml:6:5\n"
-        " 6 |   - u: {unpool: p}\n"
-        "   |     ^"
-    )
+def test_over_padding_that_pytorch_s_pooling_does_not_take_the_map_is_padded_before(
+    nets: SimpleNamespace, tmp_path: Path
+) -> None:
+    text = "  - p: {pool: max, kernel: [2, 3], stride: 3, pad: [0, 1, 2, 0]}\n  - u: {unpool: p}\n"
+    net = built(nets, tmp_path, text)
+    source = " ".join(net.source.split()).replace("( ", "(").replace(", )", ")")
+    assert 'F.max_pool2d(F.pad(image, (2, 0, 0, 1), value=float("-inf")), (2, 3), 3, return_indices=True)' in source
+    unpooled = "F.max_unpool2d(p, p_indices, (2, 3), (3, 3), output_size=(image.shape[2] + 1, image.shape[3] + 2))"
+    assert f"F.pad({unpooled}, (-2, 0, 0, -1))" in source

@@ -124,7 +124,7 @@ def expected(op: type[Op]) -> set[str]:
 def row_of(op: type[Op]) -> list[str]:
     words = kinds(op)
     worded = [word for word, name in op.by_word.items() if name == op.main]
-    first = f"{op.spelling}: {words[0]}" if words else f"{op.spelling}: {'{' if worded else ''}"
+    first = f"{op.spelling}: {words[0]}" if words else f"{op.spelling}: {f'{{{worded[0]}' if worded else ''}"
     found = [row for row in rows("Ops") if code(row[0])[0].startswith(first)]
     found = [row for row in found if worded or "{" not in code(row[0])[0]]
     assert len(found) == 1, f"docs/language.md has {len(found)} rows for `{first}`"

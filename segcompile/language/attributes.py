@@ -138,25 +138,27 @@ def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, rank: i
     return Read(_build(op, _values(op, given, rank), spans, body.span), spans)
 
 
-def _under(key: str, main: Node) -> tuple[type[Op], str | None, Node]:
+def _under(key: str, main: Node, written: str = "") -> tuple[type[Op], str | None, Node]:
     """The op that stands under its key, the attribute that is said there, and its value: of `pad: 3`, and of
-    `pad: {channels: 3}`."""
+    `pad: {channels: 3}`. `written`: the key as it is in the spec, if it is another word."""
     if isinstance(main, Mapping):
-        return _by_word(key, main)
+        return _by_word(key, main, written or key)
     kind = BY_KIND[key]
     op = kind[read_word(main, tuple(kind), key)] if kind else BY_SPELLING[key]
     return op, op.main, main
 
 
-def _by_word(key: str, main: Mapping) -> tuple[type[Op], str, Node]:
+def _by_word(key: str, main: Mapping, written: str) -> tuple[type[Op], str, Node]:
     """As `_under`, for a value with the word that says what it is."""
     for word, value in main.entries.values():
         op = BY_WORD[key].get(word.text)
         if op is not None and len(main.entries) == 1:
             return op, op.by_word[word.text], value
-    worded = "".join(f", or `{key}: {{{word}: ...}}`" for word in BY_WORD[key])
-    help = f"the value alone, and attributes beside it: `{{{key}: ..., attribute: ...}}`{worded}"
-    raise fail("SC004", f"`{key}` takes a value, not a mapping", main.span, help=help)
+    worded = "".join(f", or `{written}: {{{word}: ...}}`" for word in BY_WORD[key])
+    help = f"the value alone, and attributes beside it: `{{{written}: ..., attribute: ...}}`{worded}"
+    if written in CARRIED:
+        help = f"the value alone{worded}"
+    raise fail("SC004", f"`{written}` takes a value, not a mapping", main.span, help=help)
 
 
 def _starts_at_random(op: type[Op]) -> bool:
@@ -280,8 +282,10 @@ def _out_of_range(op: type[Op], name: str, value: Any, span: Span) -> Segcompile
 def _read_carried_op(key: str, node: Node, defaults: Defaults, values: Values) -> Read:
     """`drop: 0.5`, `norm: batch`, `norm: {batch: {eps: 1e-3}}`, `act: {leaky_relu: 0.1}`."""
     if key == "drop":
-        dropout, spans = BY_SPELLING["dropout"], {"rate": node.span}
-        return Read(_build(dropout, {"rate": _value(dropout, "rate", node, values)}, spans, node.span), spans)
+        dropout, rate, value = _under("dropout", node, key)
+        assert rate is not None
+        spans = {rate: value.span}
+        return Read(_build(dropout, {rate: _value(dropout, rate, value, values)}, spans, node.span), spans)
     word, options = read_option(node)
     op = BY_KIND[key].get(word.text)
     if op is None:

@@ -26,7 +26,7 @@ from segcompile.language.json_values import (
 from segcompile.language.owners import CARRIED
 from segcompile.language.table import PAPER_NAMES
 from segcompile.language.write import default
-from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS, Dropout, Op, Reads, kinds
+from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS, Op, Reads, kinds
 
 _MEANINGS = {
     "align": "how inputs of unequal size are made one",
@@ -130,11 +130,11 @@ _CARRIED = {str(key): ref(f"carried_{key}") for key in CARRIED}  # what a layer 
 def _carried(*more: str) -> dict[str, Schema]:
     """norm, act and drop; `more`: other words that may stand in their place."""
     found = {key: [operand(op) for op in BY_KIND[key].values()] for key in ("norm", "act")}
-    found["drop"] = [attribute(Dropout, "rate")]
+    found["drop"] = [_under(op, "rate") for op in _classes("dropout")]
     told = {
         "norm": "normalisation behind the op",
         "act": "activation behind that",
-        "drop": "dropout at the end: a rate",
+        "drop": "dropout at the end: a rate, of values, channels or the whole branch",
     }
     return {
         key: {"description": told[key], **either(*each, *([words(*more)] if more else []))}

@@ -20,7 +20,18 @@ from segcompile.ops.joins import Add, Concat, Join, Mul
 from segcompile.ops.linear import Linear
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.normalization import Affine, BatchNorm, GroupNorm, InstanceNorm, LayerNorm, ResponseNorm
-from segcompile.ops.pointwise import Activation, Clip, Dropout, Elu, LeakyRelu, PRelu, Scale, Softmax
+from segcompile.ops.pointwise import (
+    Activation,
+    Clip,
+    Dropout,
+    DropPath,
+    Elu,
+    LeakyRelu,
+    PRelu,
+    Scale,
+    Softmax,
+    SpatialDropout,
+)
 from segcompile.ops.pooling import GlobalPool, Pool, Unpool
 from segcompile.ops.resampling import Crop, Pad, Resize
 from segcompile.ops.shuffling import PixelShuffle, SpaceToDepth
@@ -56,6 +67,8 @@ ALL_OPS: tuple[type[Op], ...] = (
     PRelu,
     Clip,
     Dropout,
+    SpatialDropout,
+    DropPath,
     Scale,
     Softmax,
 )
@@ -86,8 +99,8 @@ __all__ = [
     "ALL_OPS", "AXIS_NAMES", "BY_KIND", "BY_SPELLING", "BY_WORD", "CELL", "ENDS", "IDENTITY", "LINES", "MEDIUM",
     "SPELLINGS", "SYMBOLS",
     "Activation", "Add", "Affine", "AnySize", "BatchNorm", "ChannelShuffle", "Clip", "Concat", "Conv", "Crop",
-    "Deconv", "Dropout", "Elu", "GlobalPool", "GroupNorm", "Init", "InstanceNorm", "Join", "LayerNorm", "LeakyRelu",
-    "Linear", "Mul", "Need", "Op", "PRelu", "Pad", "PadChannels", "Parameter", "PixelShuffle", "Pool", "Reads",
-    "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice", "Softmax", "SpaceToDepth",
-    "Undecidable", "Unpool", "Window", "kinds",
+    "Deconv", "DropPath", "Dropout", "Elu", "GlobalPool", "GroupNorm", "Init", "InstanceNorm", "Join", "LayerNorm",
+    "LeakyRelu", "Linear", "Mul", "Need", "Op", "PRelu", "Pad", "PadChannels", "Parameter", "PixelShuffle", "Pool",
+    "Reads", "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice", "Softmax", "SpaceToDepth",
+    "SpatialDropout", "Undecidable", "Unpool", "Window", "kinds",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Ops that keep the grid: activations, dropout, scale, softmax."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Annotated, ClassVar, Literal
 
@@ -15,6 +15,9 @@ _BOUNDS = {
     "tanh_gelu": (-0.171, inf), "silu": (-0.279, inf), "hard_sigmoid": (0.0, 1.0), "hard_swish": (-0.375, inf),
     "mish": (-0.309, inf), "selu": (-1.759, inf), "softplus": (0.0, inf),
 }  # fmt: skip
+
+
+Rate = Annotated[float, Field(ge=0, lt=1), Reads.NUMBER]
 
 
 class Activation(Op):
@@ -143,7 +146,42 @@ class Dropout(Op):
     summary: ClassVar[str] = "dropout"
     pointwise: ClassVar[bool] = True
 
-    rate: Annotated[float, Field(ge=0, lt=1), Reads.NUMBER]
+    rate: Rate
+
+
+class SpatialDropout(Op):
+    """Zeroes each channel of a map as a whole with probability `rate` in training and scales the rest: Tompson et al.
+    (2015), section 3.2."""
+
+    spelling: ClassVar[str] = "dropout"
+    main: ClassVar[str] = "rate"
+    by_word: ClassVar[Mapping[str, str]] = {"spatial": "rate"}
+    summary: ClassVar[str] = "dropout of whole channels: {spatial: rate}"
+    pointwise: ClassVar[bool] = True
+    spatial: ClassVar[bool] = True
+
+    rate: Rate
+
+    @property
+    def title(self) -> str:
+        return "spatial dropout"
+
+
+class DropPath(Op):
+    """Zeroes all that one image has of a tensor with probability `rate` in training and scales that of the others: the
+    stochastic depth of Huang et al. (2016), where it ends the branch of a residual block."""
+
+    spelling: ClassVar[str] = "dropout"
+    main: ClassVar[str] = "rate"
+    by_word: ClassVar[Mapping[str, str]] = {"path": "rate"}
+    summary: ClassVar[str] = "stochastic depth, dropout of a whole branch: {path: rate}"
+    pointwise: ClassVar[bool] = True
+
+    rate: Rate
+
+    @property
+    def title(self) -> str:
+        return "drop path"
 
 
 class Scale(Op):

@@ -122,10 +122,13 @@ LAYERS = (
     "act: prelu",
     "act: {prelu: {shared: yes}}",
     "dropout: 0.5",
+    "dropout: {spatial: 0.5}",
+    "dropout: {path: 0.5}",
     "scale: -0.3",
     "softmax: channels",
     # together
     "conv: 3, kernel: 3, norm: batch, act: relu6, drop: 0.5",
+    "conv: 3, kernel: 3, act: relu, drop: {spatial: 0.5}",
     "linear: 6, norm: batch, act: prelu",
     "linear: 6, norm: {group: 3}, act: gelu",
     "linear: 6, norm: layer, act: hard_swish",

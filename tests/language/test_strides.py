@@ -119,8 +119,8 @@ def test_an_op_that_says_nothing_of_denser_maps_is_refused() -> None:
 def test_every_op_that_is_let_through_without_a_change_is_known() -> None:
     kept = {op.__name__ for op in ALL_OPS if op.pointwise}
     assert kept == {
-        "Activation", "Affine", "BatchNorm", "ChannelShuffle", "Clip", "Dropout", "Elu", "LayerNorm", "LeakyRelu",
-        "PRelu", "PadChannels", "ResponseNorm", "Scale", "Slice", "Softmax",
+        "Activation", "Affine", "BatchNorm", "ChannelShuffle", "Clip", "DropPath", "Dropout", "Elu", "LayerNorm",
+        "LeakyRelu", "PRelu", "PadChannels", "ResponseNorm", "Scale", "Slice", "Softmax", "SpatialDropout",
     }  # fmt: skip
     assert not any(op.pointwise and op.whole_image for op in ALL_OPS)
 

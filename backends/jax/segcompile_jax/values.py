@@ -14,6 +14,7 @@ from segcompile.ops import (
     BatchNorm,
     Clip,
     Dropout,
+    DropPath,
     Elu,
     GroupNorm,
     InstanceNorm,
@@ -25,6 +26,7 @@ from segcompile.ops import (
     Scale,
     Shape,
     Softmax,
+    SpatialDropout,
 )
 from segcompile_jax.arguments import RNGS
 
@@ -99,6 +101,19 @@ def _dropout(op: Dropout, shapes: Sequence[Shape]) -> Call:
     return Call("nnx.Dropout", (op.rate,), RNGS, ("rate",))
 
 
+def _spatial_dropout(op: SpatialDropout, shapes: Sequence[Shape]) -> Call:
+    return _broadcast(op.rate, len(shapes[0].size))
+
+
+def _drop_path(op: DropPath, shapes: Sequence[Shape]) -> Call:
+    return _broadcast(op.rate, len(shapes[0].size) + 1)
+
+
+def _broadcast(rate: float, axes: int) -> Call:
+    """Dropout that treats all along so many axes behind the batch alike."""
+    return Call("nnx.Dropout", (rate,), (("broadcast_dims", tuple(range(1, axes + 1))), *RNGS), ("rate",))
+
+
 RULES: dict[type[Op], Rule] = {
     BatchNorm: Rule(apply_member, _batch_norm),
     InstanceNorm: Rule(apply_member, _instance_norm),
@@ -112,6 +127,8 @@ RULES: dict[type[Op], Rule] = {
     LeakyRelu: Rule(_leaky_relu),
     PRelu: Rule(apply_member, _prelu),
     Dropout: Rule(apply_member, _dropout),
+    SpatialDropout: Rule(apply_member, _spatial_dropout),
+    DropPath: Rule(apply_member, _drop_path),
     Scale: Rule(scale),
     Softmax: Rule(_softmax),
 }

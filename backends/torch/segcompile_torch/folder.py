@@ -17,6 +17,7 @@ _HELPERS: dict[str, Needs] = {
     "bilinear_": {"torch"},
     "he_": {"math"},
     "Affine": {"torch"},
+    "DropPath": {"torch"},
 }
 
 FOLDER = Target(TEMPLATES, TORCH, initialise, _HELPERS, MODELS, TORCH_IN_STAGES)

@@ -13,6 +13,7 @@ from segcompile.ops import (
     BatchNorm,
     Clip,
     Dropout,
+    DropPath,
     Elu,
     GroupNorm,
     InstanceNorm,
@@ -24,6 +25,7 @@ from segcompile.ops import (
     Scale,
     Shape,
     Softmax,
+    SpatialDropout,
 )
 
 # F.hardsigmoid has a gradient of 1 / 6 in float32, also of float64.
@@ -116,6 +118,16 @@ def _dropout_module(op: Dropout, shapes: Sequence[Shape]) -> Call:
     return Call("nn.Dropout", (op.rate,), (), ("rate",))
 
 
+def _spatial_dropout(
+    op: SpatialDropout, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    return Code(f"F.dropout{len(output.size)}d({inputs[0]}, {number(op.rate)}, self.training)", {"F"})
+
+
+def _drop_path(op: DropPath, shapes: Sequence[Shape]) -> Call:
+    return Call("DropPath", (op.rate,), (), ("rate",), {"DropPath"})
+
+
 RULES: dict[type[Op], Rule] = {
     BatchNorm: Rule(apply_member, _batch_norm, by_weights=_batch_norm_by_weights),
     InstanceNorm: Rule(apply_member, _instance_norm),
@@ -129,9 +141,19 @@ RULES: dict[type[Op], Rule] = {
     LeakyRelu: Rule(_leaky_relu),
     PRelu: Rule(apply_member, _prelu),
     Dropout: Rule(_dropout),
+    SpatialDropout: Rule(_spatial_dropout),
+    DropPath: Rule(apply_member, _drop_path),
     Scale: Rule(scale),
     Softmax: Rule(_softmax),
 }
 
-IN_STAGES: dict[type[Op], Rule] = {Dropout: Rule(apply_member, _dropout_module)}
+
+def _spatial_dropout_module(op: SpatialDropout, shapes: Sequence[Shape]) -> Call:
+    return Call(f"nn.Dropout{len(shapes[0].size)}d", (op.rate,), (), ("rate",))
+
+
+IN_STAGES: dict[type[Op], Rule] = {
+    Dropout: Rule(apply_member, _dropout_module),
+    SpatialDropout: Rule(apply_member, _spatial_dropout_module),
+}
 """Those that are modules where a stage keeps layers as they are: dropout is then told by the module that it rests."""

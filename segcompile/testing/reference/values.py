@@ -13,6 +13,7 @@ from segcompile.ops import (
     BatchNorm,
     Clip,
     Dropout,
+    DropPath,
     Elu,
     GroupNorm,
     InstanceNorm,
@@ -23,6 +24,7 @@ from segcompile.ops import (
     ResponseNorm,
     Scale,
     Softmax,
+    SpatialDropout,
 )
 from segcompile.testing.reference.arrays import Array, Formula, Tensors, channelwise
 
@@ -137,7 +139,7 @@ def prelu(op: PRelu, inputs: Sequence[Array], tensors: Tensors) -> Array:
     return np.where(inputs[0].real > 0, inputs[0], channelwise(tensors["weight"], inputs[0]) * inputs[0])
 
 
-def dropout(op: Dropout, inputs: Sequence[Array], tensors: Tensors) -> Array:
+def dropout(op: Dropout | SpatialDropout | DropPath, inputs: Sequence[Array], tensors: Tensors) -> Array:
     return inputs[0]
 
 
@@ -164,6 +166,8 @@ FORMULAS: dict[type[Op], Formula] = {
     LeakyRelu: leaky_relu,
     PRelu: prelu,
     Dropout: dropout,
+    SpatialDropout: dropout,
+    DropPath: dropout,
     Scale: scale,
     Softmax: softmax,
 }

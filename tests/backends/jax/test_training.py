@@ -69,6 +69,25 @@ def test_dropout_drops_its_share_and_scales_the_rest_in_training_alone(
     assert np.array_equal(module(image), image)
 
 
+@pytest.mark.parametrize(("word", "alike"), [("spatial", (1, 2)), ("path", (1, 2, 3))])
+def test_spatial_dropout_drops_channels_and_drop_path_images(
+    nets: SimpleNamespace, siblings: Callable[..., Any], tmp_path: Path, word: str, alike: tuple[int, ...]
+) -> None:
+    import jax.numpy as jnp
+    import torch
+
+    found = pair(nets, siblings, tmp_path, f"  - a: {{dropout: {{{word}: 0.25}}}}\n")
+    ours = np.asarray(module_of(found)(jnp.ones((800, 2, 3, 4))))
+    torch.manual_seed(0)
+    theirs = found.torch.model.train()(torch.ones(800, 4, 2, 3)).movedim(1, -1).numpy()
+    for output in (ours, theirs):
+        assert {*np.unique(output)} == {np.float32(0), np.float32(1 / 0.75)}
+        assert np.array_equal(output.min(alike), output.max(alike))
+        assert np.mean(output == 0) == pytest.approx(0.25, abs=0.05)
+        assert (output.min(0) < output.max(0)).all()
+    assert len(np.unique(ours.min((1, 2)), axis=0)) > (2 if word == "spatial" else 1)
+
+
 NAMES = [
     "train", "eval", "x", "y", "self_", "conv1_norm", "conv1", "jax", "nnx", "jnp", "crop", "center_crop",
     "rngs", "deterministic", "use_running_average", "sow", "perturb", "kernel", "bias", "scale", "mean", "var",

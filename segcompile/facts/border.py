@@ -1,7 +1,7 @@
 """Which outputs see padding: how many at the start and at the end of each axis, through any path.
 
 An output is clean if every index it reads, on every path back to the inputs, lies inside the tensor that it reads:
-it sees no padding (zero, reflect and edge alike), no window that overhangs the border, no pixel that interpolation
+it sees no padding (of any mode), no window that overhangs the border, no pixel that interpolation
 repeats at it, no missing neighbour of a transposed convolution. Clean outputs would be the same if the image went on
 beyond its border; so a tile's clean outputs are the whole image's.
 """

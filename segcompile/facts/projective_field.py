@@ -6,8 +6,9 @@ product of indices, of an image rows x columns, to a product; where branches mee
 `coverage.region`).
 
 Along an axis whose sizes are numbers every map ends at its borders, and what is found is exact: a path through an
-index that the map on the way has not is none, and padding by reflection or by the edge carries pixels into other
-windows. Along an axis of any size there are no borders: indices run on, below zero too, and what is found repeats.
+index that the map on the way has not is none, and padding by the map itself (mirrored, its edge, its other end)
+carries pixels into other windows. Along an axis of any size there are no borders: indices run on, below zero too, and
+what is found repeats.
 """
 
 from __future__ import annotations
@@ -123,6 +124,9 @@ class _Step:
         if mode == "edge":
             copies += [IndexSet(-before, -1)] if before and 0 in cells else []
             copies += [IndexSet(last + 1, last + after)] if after and last in cells else []
+        elif mode == "circular":
+            front, back = cells.within(0, after - 1), cells.within(self.size - before, last)
+            copies += [front and front.shifted(self.size), back and back.shifted(-self.size)]
         else:
             front, back = cells.within(1, before), cells.within(last - after, last - 1)
             copies += [front and front.mirrored(0), back and back.mirrored(2 * last)]

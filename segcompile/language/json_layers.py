@@ -55,6 +55,7 @@ _MEANINGS = {
     "size": "neighbouring channels that are looked at",
     "slope": "the factor below zero",
     "stride": "input pixels a step of the output",
+    "value": "the number that is put around, where the mode is zero",
     "weights": "a factor for each input",
 }
 _NEVER: Schema = {"not": {}}

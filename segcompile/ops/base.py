@@ -45,7 +45,8 @@ AxisPadding = PadWord | tuple[int, int]  # or (before, after)
 Padding = Annotated[tuple[PadWord | tuple[Natural, Natural], ...], Reads.PADDING]
 _PER_AXIS = (Reads.PAIR, Reads.NATURAL_PAIR, Reads.PADDING)
 ONE, NO_PIXELS, UNPADDED = (1,), (0,), ((0, 0),)  # along each axis
-PadMode = Annotated[Literal["zero", "reflect", "edge"], Reads.WORD]
+Surroundings = Literal["zero", "reflect", "edge", "circular"]
+PadMode = Annotated[Surroundings, Reads.WORD]
 
 
 class Init(BaseModel):
@@ -275,9 +276,14 @@ class Op(BaseModel):
         return 0, 0
 
     @property
-    def surroundings(self) -> Literal["zero", "reflect", "edge"] | None:
+    def surroundings(self) -> Surroundings | None:
         """What it reads beyond the end of its input: zeros, or the input again; None for neither, as of a maximum."""
         return None
+
+    @property
+    def value_around(self) -> float:
+        """The number that it puts around its input."""
+        return 0.0
 
     def in_pixels(self) -> Self:
         """The op whose padding is a number of pixels, where it says `same`. Raises Refusal (SC317) where that means
@@ -374,10 +380,13 @@ def too_late() -> Refusal:
 
 def dilated_pads(op: Op, mode: str, factor: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
     """(before, after) of an op's padding around a map `factor` times as dense, along each axis. Raises Refusal (SC507)
-    where what lies behind the end is taken from the map's last pixels, which a denser map has more of."""
+    where what lies around it is taken from the map's last pixels, which a denser map has more of: what lies behind the
+    end, and, of a map that goes on with its other end, what lies before."""
     pads = [op.pads(axis) for axis in range(len(factor))]
-    if mode != "zero" and any(after and times > 1 for (_, after), times in zip(pads, factor, strict=True)):
-        help = "`mode: zero`, or padding before the map only"
+    whole = mode == "circular"
+    of_last = [max(pair) if whole else pair[1] for pair in pads]
+    if mode != "zero" and any(taken and times > 1 for taken, times in zip(of_last, factor, strict=True)):
+        help = "`mode: zero`" if whole else "`mode: zero`, or padding before the map only"
         raise Refusal("SC507", f"pads by `{mode}`, and a denser map ends with other {CELL[len(factor)]}s", "mode", help)
     return tuple((before * times, after * times) for (before, after), times in zip(pads, factor, strict=True))
 

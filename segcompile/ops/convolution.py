@@ -23,6 +23,7 @@ from segcompile.ops.base import (
     Positive,
     Shape,
     Sliding,
+    Surroundings,
     Window,
     on_denser,
     padded_in_pixels,
@@ -30,7 +31,7 @@ from segcompile.ops.base import (
     too_late,
     window_pads,
 )
-from segcompile.ops.needs import Need, Refusal, reflects
+from segcompile.ops.needs import Need, Refusal, enough_to_show
 from segcompile.ops.size import Size
 
 
@@ -90,7 +91,7 @@ class Conv(Op):
         return window_pads(self.pad[axis], self.kernel[axis], self.dilation[axis])
 
     @property
-    def surroundings(self) -> Literal["zero", "reflect", "edge"]:
+    def surroundings(self) -> Surroundings:
         return self.mode
 
     def in_pixels(self) -> Self:
@@ -115,8 +116,7 @@ class Conv(Op):
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
         for axis, size in enumerate(shapes[0].size):
-            if self.mode == "reflect":
-                yield reflects(axis, shapes[0].size, self.pads(axis), "pad")
+            yield from enough_to_show(self.mode, axis, shapes[0].size, self.pads(axis), "pad")
             yield Need(axis, output.size[axis] - 1, partial(self._no_window, axis, size))
 
     def _span(self, axis: int) -> int:

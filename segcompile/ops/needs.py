@@ -6,7 +6,7 @@ A number either meets a need or does not. A symbolic size meets it at some sizes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from segcompile.ops.axes import CELL
@@ -75,12 +75,20 @@ def least_size(slack: AnySize, residue: int, equal: bool = False) -> int | None:
     return residue + turns * slack.period or slack.period  # an image has at least one pixel
 
 
-def reflects(axis: int, sizes: Sequence[Size], pads: tuple[int, int], attribute: str) -> Need:
-    """More pixels along an axis than a reflection takes of them."""
-    size = sizes[axis]
+_TAKEN = {"reflect": ("reflected", 1), "circular": ("continued by its other end", 0)}  # and what no padding takes of it
+
+
+def enough_to_show(
+    mode: str, axis: int, sizes: Sequence[Size], pads: tuple[int, int], attribute: str
+) -> Iterator[Need]:
+    """As many pixels along an axis as a padding of this mode takes of them: of a reflection all but the first one, of a
+    map that goes on with its other end all; an edge, and zeros, are there at any size."""
+    if mode not in _TAKEN:
+        return
+    size, (word, kept) = sizes[axis], _TAKEN[mode]
 
     def refusal() -> Refusal:
-        help = f"at most {size - 1} here" if isinstance(size, int) else None
-        return Refusal("SC317", f"{size} {CELL[len(sizes)]}s cannot be reflected over {max(pads)}", attribute, help)
+        help = f"at most {size - kept} here" if isinstance(size, int) else None
+        return Refusal("SC317", f"{size} {CELL[len(sizes)]}s cannot be {word} over {max(pads)}", attribute, help)
 
-    return Need(axis, size - 1 - max(pads), refusal)
+    yield Need(axis, size - kept - max(pads), refusal)

@@ -11,6 +11,7 @@ from segcompile.ops.axes import CELL
 from segcompile.ops.base import (
     UNPADDED,
     Flag,
+    Number,
     Op,
     OptionalOffset,
     OptionalPerAxis,
@@ -18,11 +19,12 @@ from segcompile.ops.base import (
     PadMode,
     Reads,
     Shape,
+    Surroundings,
     Window,
     dilated_pads,
     too_late,
 )
-from segcompile.ops.needs import Need, Refusal, reflects
+from segcompile.ops.needs import Need, Refusal, enough_to_show
 from segcompile.ops.size import AnySize, Size, Undecidable, difference
 
 
@@ -65,12 +67,13 @@ class Pad(Op):
 
     spelling: ClassVar[str] = "pad"
     main: ClassVar[str] = "amount"
-    summary: ClassVar[str] = "pixels around: mode zero, reflect or edge"
+    summary: ClassVar[str] = "pixels around: mode zero (or a value), reflect, edge or circular"
     spatial: ClassVar[bool] = True
     only_pads: ClassVar[bool] = True
 
     amount: Padding
     mode: PadMode = "zero"
+    value: Number = 0.0
 
     def pads(self, axis: int) -> tuple[int, int]:
         amount = self.amount[axis]
@@ -79,8 +82,12 @@ class Pad(Op):
         return amount
 
     @property
-    def surroundings(self) -> Literal["zero", "reflect", "edge"]:
-        return self.mode
+    def surroundings(self) -> Surroundings | None:
+        return self.mode if not self.value else None
+
+    @property
+    def value_around(self) -> float:
+        return self.value
 
     def canonical(self) -> Op:
         return self if any(map(any, self.amount)) else self.unpadded()
@@ -89,12 +96,13 @@ class Pad(Op):
         return Pad(amount=UNPADDED * len(self.amount))
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
+        if self.value and self.mode != "zero":
+            raise Refusal("SC315", f"a padding by `{self.mode}` has the map's own values", "value", "`mode: zero`")
         return Shape(shapes[0].channels, tuple(size + sum(self.pads(axis)) for axis, size in enumerate(shapes[0].size)))
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
-        if self.mode == "reflect":
-            for axis in range(len(self.amount)):
-                yield reflects(axis, shapes[0].size, self.pads(axis), "amount")
+        for axis in range(len(self.amount)):
+            yield from enough_to_show(self.mode, axis, shapes[0].size, self.pads(axis), "amount")
 
     def dilated(self, factor: tuple[int, ...]) -> Op:
         return self.model_copy(update={"amount": dilated_pads(self, self.mode, factor)})

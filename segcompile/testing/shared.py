@@ -22,6 +22,10 @@ _PAIRS = {
         "{conv: 4, kernel: 3, pad: 1, frozen: yes}",
         "{conv: 4, kernel: 3, pad: 1, mode: reflect}",
     ),
+    "a conv that goes on with the other end": (
+        "{conv: 4, kernel: 3, pad: 1}",
+        "{conv: 4, kernel: 3, pad: [0, 1, 2, 0], mode: circular}",
+    ),
     "a conv at edges": (
         "{conv: 4, kernel: 3, pad: 1, mode: reflect}",
         "{conv: 4, kernel: 3, pad: [0, 1, 2, 0], mode: edge, bias: yes}",

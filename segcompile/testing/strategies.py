@@ -79,7 +79,7 @@ def convs(rank: int = 2) -> SearchStrategy[Conv]:
         stride=along(1, 3, rank),
         dilation=along(1, 3, rank),
         pad=st.just(("same",)) | sides(3, rank),
-        mode=st.sampled_from(["zero", "zero", "reflect", "edge"]),
+        mode=st.sampled_from(["zero", "zero", "reflect", "edge", "circular"]),
         groups=st.sampled_from([1, 2, 4]),
         bias=st.booleans(),
     )
@@ -139,7 +139,8 @@ def resizes(rank: int = 2, by_factor: bool = True) -> SearchStrategy[Resize]:
 
 def pads(rank: int = 2) -> SearchStrategy[Pad]:
     """Padding of any mode."""
-    return st.builds(Pad, amount=sides(3, rank), mode=st.sampled_from(["zero", "reflect", "edge"]))
+    modes = st.builds(Pad, amount=sides(3, rank), mode=st.sampled_from(["zero", "reflect", "edge", "circular"]))
+    return modes | st.builds(Pad, amount=sides(3, rank), value=st.sampled_from([0.5, -2.0]))
 
 
 EPSILON = st.sampled_from([1e-5, 1e-3])

@@ -129,8 +129,10 @@ def _window(graph: Graph, node: Node, window: Sliding, layer: FileLayer) -> Iter
 def _reads(node: Node, layer: FileLayer, attribute: str, what: str, ours: str, theirs: str) -> Difference:
     value, _, mode = theirs.rstrip(")").partition(" (")
     right = f"`{attribute}: {value}{f', mode: {mode}' if mode else ''}` if the file is right"
-    if "-" in value or mode not in ("", "reflect", "edge"):
+    if "-" in value:
         right = "no padding of a spec is that"
+    elif mode and mode not in ("reflect", "edge", "circular"):  # a number
+        right = f"a layer `{{pad: {value}, value: {mode}}}` before it, and `pad: 0`, if the file is right"
     help = f"{right}; --weights-only if only its weights are wanted"
     if layer.kind == "deconv" and attribute == "pad":
         help = "change pad or output_pad if the file is right; --weights-only if only its weights are wanted"
@@ -148,7 +150,8 @@ def _pads(graph: Graph, node: Node) -> tuple[Pads, str]:
     mode = op.surroundings if any(sides) else "zero"
     if before is not None and before.op.only_pads and (not any(sides) or before.op.surroundings == mode == "zero"):
         more = [side for axis in range(graph.rank) for side in before.op.pads(axis)]
-        sides, mode = [a + b for a, b in zip(sides, more, strict=True)], before.op.surroundings
+        sides = [a + b for a, b in zip(sides, more, strict=True)]
+        mode = before.op.surroundings or f"{before.op.value_around:g}"
     return tuple(sides), mode or "zero"
 
 

@@ -15,7 +15,7 @@ from segcompile.weights.onnx_shapes import Known, padding
 from segcompile.weights.onnx_values import Step
 from segcompile.weights.sites import Pads
 
-_MODES = {"constant": "zero", "reflect": "reflect", "edge": "edge"}
+_MODES = {"constant": "zero", "reflect": "reflect", "edge": "edge", "wrap": "circular"}
 _MOST = 2**20  # pixels of a stride or padding that is believed
 SAME_VALUE = ("Identity", "Cast", "Dropout")
 
@@ -166,9 +166,9 @@ def _wrapped(step: Step, graph: OnnxGraph, known: Known, rank: int) -> tuple[Pad
         sides[2 * axis - 3] += sum(counts[at:])
         inner = graph.makers.get(core or "")
         if inner is None or inner.op != "Concat":
-            return ((_pads(sides) or (0, 0) * rank), "wrap") if inner is None or inner.op != "Pad" else None
+            return ((_pads(sides) or (0, 0) * rank), "circular") if inner is None or inner.op != "Pad" else None
         maker = inner
-    return ((_pads(sides) or (0, 0) * rank), "wrap") if any(sides) else ((0, 0) * rank, "zero")
+    return ((_pads(sides) or (0, 0) * rank), "circular") if any(sides) else ((0, 0) * rank, "zero")
 
 
 def _side(name: str, core: str, axis: int, graph: OnnxGraph, known: Known, rank: int) -> int | None:

@@ -131,7 +131,7 @@ def repadded(draw: st.DrawFn, graph: Graph) -> Graph:
     for node in graph.nodes:
         op, way = node.op, draw(st.sampled_from(["keep", "mode", "layer"]))
         if isinstance(op, Conv) and way != "keep":
-            mode = draw(st.sampled_from(["zero", "reflect", "edge"]))
+            mode = draw(st.sampled_from(["zero", "reflect", "edge", "circular"]))
             if way == "mode":
                 node = replace(node, op=op.model_copy(update={"mode": mode}))
             else:

@@ -59,6 +59,8 @@ def carried(node: Node, read: list[np.ndarray]) -> np.ndarray:
         return np.repeat(read[0][:, :1], op.output([Shape(read[0].shape[1], read[0].shape[2:])]).channels, 1)
     if isinstance(op, Mul | Add):  # a product with zero would hide what its other factor depends on
         op = Add(align=op.align)
+    if isinstance(op, Pad):  # no pixel has a share in a number
+        op = op.model_copy(update={"value": 0.0})
     tensors = {}
     if isinstance(op, Conv | Deconv):
         into, out = read[0].shape[1], op.channels
@@ -149,6 +151,9 @@ BORDERS = [
     Conv(channels=CHANNELS, kernel=(5, 3), stride=(2, 3), dilation=(2, 2), pad=((4, 3), (2, 1)), mode="reflect"),
     Pad(amount=((3, 2), (1, 5)), mode="reflect"),
     Pad(amount=((3, 0), (0, 4)), mode="edge"),
+    Conv(channels=CHANNELS, kernel=(5, 3), stride=(2, 3), dilation=(2, 2), pad=((4, 3), (2, 1)), mode="circular"),
+    Pad(amount=((7, 2), (0, 8)), mode="circular"),
+    Pad(amount=((3, 0), (0, 4)), value=2.0),
     Resize(factor=(3, 2), mode="bilinear"),
     Resize(factor=(3, 2), mode="bilinear", align_corners=True),
     Resize(factor=(2, 3), mode="nearest"),

@@ -60,6 +60,11 @@ FORMS: tuple[tuple[Op, Op, Op], ...] = (  # an op, its canonical form, and that 
         Pad(amount=((1, 0), (2, 0)), mode="edge"),
         Pad(amount=((0, 0), (0, 0))),
     ),
+    (
+        Pad(amount=((1, 0), (2, 0)), value=0.5),
+        Pad(amount=((1, 0), (2, 0)), value=0.5),
+        Pad(amount=((0, 0), (0, 0))),
+    ),
     (Crop(offset=(1, 2)), Crop(offset=(1, 2)), Crop()),
     (Softmax(), Softmax(), Softmax()),
 )

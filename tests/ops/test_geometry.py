@@ -310,6 +310,13 @@ def test_what_a_denser_map_pads_otherwise_is_refused() -> None:
             Pad(amount=behind, mode=mode).dilated(factor)
         other = behind[::-1]
         assert Pad(amount=other, mode=mode).dilated(factor) == Pad(amount=other, mode=mode)
+    for before, after in ((1, 0), (0, 1)):  # the other end is another one, on both sides
+        wrapped = Pad(amount=((before, after), (0, 0)), mode="circular")
+        with pytest.raises(Refusal, match="pads by `circular`, and a denser map ends with other pixels"):
+            wrapped.dilated((2, 1))
+        assert wrapped.dilated((1, 2)) == wrapped
+    filled = Pad(amount=((1, 2), (0, 3)), value=0.5)
+    assert filled.dilated((2, 3)) == Pad(amount=((2, 4), (0, 9)), value=0.5)
 
 
 def test_a_pool_of_one_pixel_is_the_same_on_a_denser_map_and_a_mean_of_more_is_none() -> None:
@@ -333,18 +340,27 @@ def test_a_crop_without_an_offset_starts_at_the_first_pixel() -> None:
     assert reads(Crop(), [9, 5], 0, 5) == [{i} for i in range(5)]
 
 
-def test_a_reflection_takes_fewer_pixels_than_there_are() -> None:
+@pytest.mark.parametrize(("mode", "kept", "said"), [("reflect", 1, "reflected"), ("circular", 0, "continued by its")])
+def test_a_reflection_takes_fewer_pixels_than_there_are_and_the_other_end_no_more(
+    mode: Any, kept: int, said: str
+) -> None:
     for size, before, after in product(SIZES, (0, 1, 3), (0, 2, 3)):
         kernel = before + after + 1
         for op in (
-            Pad(amount=((before, after), (0, 0)), mode="reflect"),
-            Conv(channels=4, kernel=both(kernel), pad=((before, after), (0, 0)), mode="reflect"),
+            Pad(amount=((before, after), (0, 0)), mode=mode),
+            Conv(channels=4, kernel=both(kernel), pad=((before, after), (0, 0)), mode=mode),
         ):
-            if max(before, after) > size - 1:  # it would reach beyond the other end
-                with pytest.raises(Refusal, match="cannot be reflected"):
+            if max(before, after) > size - kept:  # it would reach beyond the other end
+                with pytest.raises(Refusal, match=f"cannot be {said}"):
                     op.result([Shape(4, (size, OTHER))])
             else:
                 op.result([Shape(4, (size, OTHER))])
+
+
+def test_only_zeros_around_a_map_may_be_another_value() -> None:
+    for mode in ("reflect", "edge", "circular"):
+        with pytest.raises(Refusal, match=f"a padding by `{mode}` has the map's own values"):
+            Pad(amount=((1, 1), (1, 1)), mode=mode, value=0.5).output([Shape(4, (9, 9))])
 
 
 @pytest.mark.parametrize(("mode", "corners"), [("nearest", False), ("bilinear", False), ("bilinear", True)])

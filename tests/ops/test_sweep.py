@@ -79,6 +79,8 @@ def at(op: Op, i: int, size: Size) -> int | None:
         return min(max(i, 0), size - 1)
     if mode == "reflect":
         return size - 1 - abs(size - 1 - abs(i))
+    if mode == "circular":
+        return i % size
     return i if 0 <= i < size else None
 
 

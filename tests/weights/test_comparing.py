@@ -48,7 +48,8 @@ def imported(run: Run, spec: Path, *flags: str) -> str:
 @pytest.mark.parametrize(("pads", "settings", "right"), [
     (2, {}, "`pad: 2` if the file is right"), (2, {"mode": "edge"}, "`pad: 2, mode: edge` if the file is right"),
     (1, {"mode": "reflect"}, "`pad: 1, mode: reflect` if the file is right"), (-1, {}, "no padding of a spec is that"),
-    (1, {"value": 0.5}, "no padding of a spec is that"),
+    (1, {"value": 0.5}, "a layer `{pad: 1, value: 0.5}` before it, and `pad: 0`, if the file is right"),
+    (1, {"mode": "wrap"}, "`pad: 1, mode: circular` if the file is right"),
 ])  # fmt: skip
 def test_the_help_for_another_padding_is_what_the_file_has(
     pads: int, settings: Mapping[str, Any], right: str, run: Run, tmp_path: Path
@@ -177,6 +178,7 @@ def test_a_padding_step_names_its_axes(run: Run, nets: SimpleNamespace, tmp_path
 
 @pytest.mark.parametrize(("mode", "value", "said"), [
     ("reflect", 0, "[1, 2] (reflect)"), ("edge", 0, "[1, 2] (edge)"), ("constant", 1, "[1, 2] (1)"),
+    ("wrap", 0, "[1, 2] (circular)"),
 ])  # fmt: skip
 def test_what_a_padding_holds_is_compared(mode: str, value: float, said: str, run: Run, tmp_path: Path) -> None:
     nodes = [node("Pad", ("x", "pads", "value"), "p", mode=mode), node("Conv", ("p", "w"), "c")]
@@ -184,9 +186,16 @@ def test_what_a_padding_holds_is_compared(mode: str, value: float, said: str, ru
     write(tmp_path / "a.onnx", nodes, constants)
     spec = net(tmp_path, "c: {conv: 4, kernel: 3, pad: [1, 2], bias: no}")
     assert f"c has padding of [1, 2], the file's Conv `c` {said}\n" in refused(run, spec)
-    spec = net(tmp_path, f"c: {{conv: 4, kernel: 3, pad: [1, 2], mode: {mode}, bias: no}}")
-    if mode != "constant":
-        imported(run, spec, "--strict")
+    if mode == "constant":
+        for other in (value / 2, 0):
+            spec = net(tmp_path, f"p: {{pad: [1, 2], value: {other}}}\n  - c: {{conv: 4, kernel: 3, bias: no}}")
+            told = f"[1, 2] ({other:g})" if other else "[1, 2]"
+            assert f"c has padding of {told}, the file's Conv `c` {said}\n" in refused(run, spec)
+        spec = net(tmp_path, f"p: {{pad: [1, 2], value: {value}}}\n  - c: {{conv: 4, kernel: 3, bias: no}}")
+    else:
+        word = {"wrap": "circular"}.get(mode, mode)
+        spec = net(tmp_path, f"c: {{conv: 4, kernel: 3, pad: [1, 2], mode: {word}, bias: no}}")
+    imported(run, spec, "--strict")
 
 
 def circular(path: Path, size: Sequence[int | str], rows: Sequence[int] = (-1, 1)) -> Path:
@@ -206,16 +215,20 @@ def circular(path: Path, size: Sequence[int | str], rows: Sequence[int] = (-1, 1
 @pytest.mark.parametrize("size", [(1, 3, 8, 8), ("n", 3, "h", "w")])
 def test_a_circular_padding_that_is_written_out(size: Sequence[int | str], run: Run, tmp_path: Path) -> None:
     spec = net(tmp_path, "c: {conv: 4, kernel: 3, pad: 1, bias: no}")
-    no = "   = help: no padding of a spec is that; --weights-only if only its weights are wanted\n"
+    help = "   = help: `pad: {}, mode: circular` if the file is right; --weights-only if only its weights are wanted\n"
     circular(tmp_path / "a.onnx", size)
     errors = refused(run, spec)
-    assert "c has padding of 1, the file's Conv `c` 1 (wrap)\n" in errors and no in errors
+    assert "c has padding of 1, the file's Conv `c` 1 (circular)\n" in errors and help.format(1) in errors
     circular(tmp_path / "a.onnx", size, (-2, 1))
     errors = refused(run, spec)
-    assert "c has padding of 1, the file's Conv `c` [2, 1, 1, 1] (wrap)\n" in errors and no in errors
+    assert "c has padding of 1, the file's Conv `c` [2, 1, 1, 1] (circular)\n" in errors
+    assert help.format([2, 1, 1, 1]) in errors
     write(tmp_path / "a.onnx", [node("Pad", ("x", "pads"), "p", mode="wrap"), node("Conv", ("p", "w"), "c")],
           {"w": values(4, 3, 3, 3), "pads": np.array([0, 0, 1, 1] * 2)}, size, opset=19)  # fmt: skip
-    assert "the file's Conv `c` 1 (wrap)\n" in refused(run, spec)
+    assert "the file's Conv `c` 1 (circular)\n" in refused(run, spec)
+    spec = net(tmp_path, "c: {conv: 4, kernel: 3, pad: 1, mode: circular, bias: no}")
+    circular(tmp_path / "a.onnx", size)
+    imported(run, spec, "--strict")
 
 
 @pytest.mark.parametrize("nodes", [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segcompile.emit import Argument, Code
-from segcompile.emit.arguments import Sides, same_sides, sides, symmetric
+from segcompile.emit.arguments import Sides, number, same_sides, sides, symmetric
 from segcompile.ops import Conv
 
 RNGS: tuple[tuple[str, Argument], ...] = (("rngs", "rngs"),)
@@ -15,7 +15,7 @@ def padding(op: Conv) -> int | tuple[int, ...] | str:
 
 
 def is_padded_before(op: Conv) -> bool:
-    """Whether the image is padded before a convolution, not by it: with edges and reflections; and with more zeros
+    """Whether the image is padded before a convolution, not by it: with its own pixels; and with more zeros
     before it than the kernel reaches but fewer behind, of which XLA gets the gradient wrong in float32 on a CPU
     (openxla/xla#48713)."""
     reaches = (op.window(axis, (), 0).reach for axis in range(len(op.kernel)))
@@ -23,7 +23,11 @@ def is_padded_before(op: Conv) -> bool:
     return wrong or (op.mode != "zero" and any(map(any, sides(op))))
 
 
-def padded(source: str, around: Sides, mode: str) -> Code:
-    """Code that pads a map; `mode` is the spec's."""
-    told = "" if mode == "zero" else f', mode="{mode}"'
+_PAD_MODE = {"reflect": "reflect", "edge": "edge", "circular": "wrap"}  # in jnp.pad
+
+
+def padded(source: str, around: Sides, mode: str, value: float = 0.0) -> Code:
+    """Code that pads a map; `mode` and `value` are the spec's."""
+    filled = f", constant_values={number(value)}" if value else ""
+    told = filled if mode == "zero" else f', mode="{_PAD_MODE[mode]}"'
     return Code(f"jnp.pad({source}, {((0, 0), *around, (0, 0))}{told})", {"jnp"})

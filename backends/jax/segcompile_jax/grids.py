@@ -27,7 +27,7 @@ from segcompile_jax.arguments import padded
 
 
 def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    return padded(inputs[0], sides(op), op.mode)
+    return padded(inputs[0], sides(op), op.mode, op.value)
 
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from segcompile.emit.arguments import Sides, sides
 from segcompile.ops import Conv, Deconv, Pad, Pool
 
-PAD_MODE = {"zero": "constant", "reflect": "reflect", "edge": "replicate"}  # in F.pad
+PAD_MODE = {"zero": "constant", "reflect": "reflect", "edge": "replicate", "circular": "circular"}  # in F.pad
 
 
 def pads(op: Conv | Deconv | Pool | Pad) -> tuple[int, ...]:

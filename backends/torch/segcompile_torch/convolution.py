@@ -11,7 +11,7 @@ from segcompile.ops import Conv, Deconv, Linear, Op, Shape
 from segcompile.ops.base import UNPADDED
 from segcompile_torch.arguments import PAD_MODE, befores, pads
 
-_CONV_MODE = {"zero": "zeros", "reflect": "reflect", "edge": "replicate"}  # in nn.Conv2d
+_CONV_MODE = {"zero": "zeros", "reflect": "reflect", "edge": "replicate", "circular": "circular"}  # in nn.Conv2d
 
 
 def _convolution(function: str, op: Conv | Deconv, channels_in: int, extra: dict[str, Argument]) -> Call:

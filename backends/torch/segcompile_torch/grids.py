@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segcompile.emit import Code, Rule
-from segcompile.emit.arguments import same_sides
+from segcompile.emit.arguments import number, same_sides
 from segcompile.emit.joins import aligned
 from segcompile.emit.rules import add, bounds, crop, mul, operand, size_of
 from segcompile.ops import (
@@ -31,8 +31,9 @@ _AXES = slice(2, None)  # of the image, in a tensor
 
 
 def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    mode = "" if op.mode == "zero" else f', mode="{PAD_MODE[op.mode]}"'
-    return Code(f"F.pad({inputs[0]}, {pads(op)}{mode})", {"F"})
+    value = f", value={number(op.value)}" if op.value else ""
+    filled = value if op.mode == "zero" else f', mode="{PAD_MODE[op.mode]}"'
+    return Code(f"F.pad({inputs[0]}, {pads(op)}{filled})", {"F"})
 
 
 def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:

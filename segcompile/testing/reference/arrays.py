@@ -14,12 +14,13 @@ Array = NDArray[Any]
 Tensors = Mapping[str, Array]
 Formula = Callable[[Any, Sequence[Array], Tensors], Array]  # (the op, its inputs, its weights) -> what it gives
 
-_NUMPY_MODE: dict[str, Any] = {"zero": "constant", "reflect": "reflect", "edge": "edge"}
+_NUMPY_MODE: dict[str, Any] = {"zero": "constant", "reflect": "reflect", "edge": "edge", "circular": "wrap"}
 
 
 def padded(x: Array, op: Conv | Pad) -> Array:
     """The map within its padding."""
-    return np.pad(x, around(op, x), mode=_NUMPY_MODE[op.mode])
+    filled = {"constant_values": op.value_around} if op.mode == "zero" else {}
+    return np.pad(x, around(op, x), mode=_NUMPY_MODE[op.mode], **filled)
 
 
 def around(op: Op, x: Array) -> list[tuple[int, int]]:

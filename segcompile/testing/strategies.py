@@ -113,9 +113,10 @@ def pools(draw: DrawFn, rank: int = 2) -> Pool:
     kernel = draw(along(1, 4, rank))
     pads = tuple(draw(along(0, extent - 1)) for extent in kernel)
     pad, stride = st.just(("same",)) | st.just(pads), st.none() | along(1, 4, rank)
-    kind, rounding = draw(st.sampled_from(["max", "avg"])), draw(st.sampled_from(["floor", "ceil"]))
-    counts = draw(st.booleans()) if kind == "avg" else True
-    return Pool(kind=kind, kernel=kernel, stride=draw(stride), pad=draw(pad), round=rounding, count_pad=counts)
+    rounding = st.sampled_from(["floor", "ceil"])
+    geometry = {"kernel": st.just(kernel), "stride": stride, "pad": pad, "round": rounding}
+    largest = st.builds(Pool, kind=st.just("max"), **geometry)
+    return draw(largest | st.builds(Pool, kind=st.just("avg"), count_pad=st.booleans(), **geometry))
 
 
 @st.composite

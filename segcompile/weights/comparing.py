@@ -147,7 +147,7 @@ def _pads(graph: Graph, node: Node) -> tuple[Pads, str]:
     if isinstance(op, Deconv):
         return tuple(s - op.output_pad[n // 2] if n % 2 else s for n, s in enumerate(sides)), "zero"
     before = graph.by_name.get(node.inputs[0])
-    mode = op.surroundings if any(sides) else "zero"
+    mode: str | None = op.surroundings if any(sides) else "zero"
     if before is not None and before.op.only_pads and (not any(sides) or before.op.surroundings == mode == "zero"):
         more = [side for axis in range(graph.rank) for side in before.op.pads(axis)]
         sides = [a + b for a, b in zip(sides, more, strict=True)]

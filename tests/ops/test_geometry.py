@@ -488,6 +488,17 @@ def test_maps_are_joined_by_their_middles_or_with_zeros_around() -> None:
                     plain.result([Shape(4, size) for size in sizes])
 
 
+def test_a_pixel_is_spread_over_a_map_in_sums_and_products() -> None:
+    for op, size in product((Add(), Mul()), SIZES):
+        for sizes in ((1, size), (size, 1)):
+            maps = [Shape(4, (each, OTHER)) for each in sizes]
+            assert op.result(maps) == Shape(4, (size, OTHER))
+            stretched = [op.window(0, sizes, index) == Window(taps=1, stride=0) for index in range(2)]
+            assert stretched == [each == 1 < size for each in sizes]
+    with pytest.raises(Refusal, match="differ in size"):
+        Concat().result([Shape(4, (1, OTHER)), Shape(4, (3, OTHER))])
+
+
 def test_a_map_of_any_size_that_is_aligned_has_more_than_a_pixel() -> None:
     """At one pixel it would be meant for all of the other map; where both axes differ, the size in hand decides."""
     height, width = AnySize("H"), AnySize("W")

@@ -499,6 +499,21 @@ def test_a_pixel_is_spread_over_a_map_in_sums_and_products() -> None:
         Concat().result([Shape(4, (1, OTHER)), Shape(4, (3, OTHER))])
 
 
+def test_one_channel_is_spread_over_the_others_in_sums_and_products() -> None:
+    for op, (first, second, wanted) in product((Add(), Mul()), [(1, 1, 1), (1, 2, 2), (2, 1, 2), (4, 1, 4), (4, 4, 4)]):
+        assert op.result([Shape(first, (3, OTHER)), Shape(second, (3, OTHER))]) == Shape(wanted, (3, OTHER))
+    with pytest.raises(Refusal, match="differ in channels: 2 and 4"):
+        Add().result([Shape(2, (3, OTHER)), Shape(4, (3, OTHER))])
+
+
+def test_a_map_of_half_the_pixels_is_to_be_resized_and_a_larger_one_aligned() -> None:
+    for size, help in ((5, "a `resize` to the larger map"), (6, "`align: center_crop`, `align: pad` or a crop")):
+        for sizes in ((size, 10), (10, size)):
+            with pytest.raises(Refusal) as refused:
+                Concat().result([Shape(4, (each, OTHER)) for each in sizes])
+            assert refused.value.help == help
+
+
 def test_a_map_of_any_size_that_is_aligned_has_more_than_a_pixel() -> None:
     """At one pixel it would be meant for all of the other map; where both axes differ, the size in hand decides."""
     height, width = AnySize("H"), AnySize("W")

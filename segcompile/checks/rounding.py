@@ -42,9 +42,10 @@ def check_rounding(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _along(node: Node, axis: int, shapes: Mapping[str, Shape], sizes: AxisSizes | None) -> _Told | None:
-    if sizes is None or len(node.inputs) < 2 or not shapes[node.inputs[0]].size:
+    to_size = isinstance(node.op, Resize) and node.op.size is not None
+    if sizes is None or len(node.inputs) + to_size < 2 or not shapes[node.inputs[0]].size:
         return None
-    extents = [shapes[name].size[axis] for name in node.inputs]
+    extents = [shapes[name].size[axis] for name in (*node.inputs, *([node.name] if to_size else []))]
     try:
         if node.op.joins:
             return next(_of_join(node, node.op, CELL[len(shapes[node.name].size)], extents, sizes), None)
@@ -77,7 +78,8 @@ def _of_resize(node: Node, op: Resize, extents: list[Size], sizes: AxisSizes) ->
     have, want = extents
     if have == 1 or (isinstance(have, int) and isinstance(want, int)):
         return None
-    source, reference = map(_layer, node.inputs)
+    source, *named = map(_layer, node.inputs)
+    reference = named[0] if named else "its size"
     message = f"the ratio from {source} to {reference} depends on {sizes.legal.symbol}: {have} to {want}"
     ends = 1 if op.align_corners else 0
     ratio = limit_ratio(have - ends, want - ends)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from segcompile.emit.arguments import number, same_sides
 from segcompile.emit.calls import Code
@@ -54,8 +55,26 @@ def size_of(op: Resize, inputs: Sequence[str], axes: slice) -> str:
     """The size to which a map is resized, a tuple; the axes of the image are these of an array's."""
     if len(inputs) == 2:
         return f"{inputs[1]}.shape[{axes.start}:{'' if axes.stop is None else axes.stop}]"
-    sides = (f"{inputs[0]}.shape[{axis}] * {factor}" for axis, factor in enumerate(op.factor or (), axes.start))
+    if op.size is not None:
+        return str(op.size)
+    sides = (_times(f"{inputs[0]}.shape[{axis}]", factor) for axis, factor in enumerate(op.factor or (), axes.start))
     return f"({', '.join(sides)}{',' if op.rank == 1 else ''})"
+
+
+def _times(extent: str, ratio: Fraction) -> str:
+    """An extent times a ratio, rounded down: `x.shape[2] * 3 // 2`."""
+    above = f" * {ratio.numerator}" if ratio.numerator > 1 or ratio == 1 else ""
+    return f"{extent}{above}{f' // {ratio.denominator}' if ratio.denominator > 1 else ''}"
+
+
+def is_whole(op: Resize) -> bool:
+    """Whether the sizes of its maps alone say the ratio of a resize: no fraction is stated that they may round."""
+    return all(ratio.denominator == 1 for ratio in op.factor or ()) or op.align_corners
+
+
+def fractions(op: Resize) -> str:
+    """The ratios of a resize, one an axis, as pairs: `((2, 3), (1, 1))`."""
+    return str(tuple((ratio.numerator, ratio.denominator) for ratio in op.factor or ()))
 
 
 def flat_features(shape: Shape) -> int:

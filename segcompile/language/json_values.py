@@ -100,6 +100,7 @@ VALUES: Mapping[Reads, Schema] = {
     Reads.NUMBER: NUMBER,
     Reads.NUMBERS: listed(NUMBER),
     Reads.PAIR: along_axes(integer(1)),
+    Reads.RATIO: along_axes(either({"type": "number", "exclusiveMinimum": 0}, _EXPRESSION)),
     Reads.NATURAL_PAIR: along_axes(integer(0)),
     Reads.PADDING: either(
         words("same", "causal"),

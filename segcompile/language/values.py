@@ -138,6 +138,18 @@ def read_each(node: Node, values: Values, rank: int) -> tuple[int, ...]:
     return read_axes(node, values, read_positive, due_along(Reads.POSITIVE.value, "3", rank), rank)
 
 
+def read_ratios(node: Node, values: Values, rank: int) -> tuple[Fraction, ...]:
+    """`2`, `1/2` or `1.5`, exactly; positive ratios, one an axis."""
+    return read_axes(node, values, _read_positive_ratio, due_along("a positive ratio", "2", rank), rank)
+
+
+def _read_positive_ratio(node: Node, values: Values, due: str = "a positive ratio") -> Fraction:
+    ratio = read_ratio(node, values, due)
+    if ratio <= 0:
+        raise fail("SC105", f"{due} is due here, not `{ratio}`", node.span, help="for example `2` or `1/2`")
+    return ratio
+
+
 def read_naturals(node: Node, values: Values, rank: int) -> tuple[int, ...]:
     return read_axes(node, values, read_natural, due_along(Reads.NATURAL.value, "12", rank), rank)
 
@@ -350,6 +362,7 @@ def read_init(node: Node, values: Values) -> Init:
 
 ALONG_AXES: Mapping[Reads, Callable[[Node, Values, int], Any]] = {  # of what has one entry an axis: their number, too
     Reads.PAIR: read_each,
+    Reads.RATIO: read_ratios,
     Reads.NATURAL_PAIR: read_naturals,
     Reads.PADDING: read_padding,
 }

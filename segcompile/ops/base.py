@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
@@ -21,6 +22,7 @@ class Reads(Enum):
     NUMBER = "a number"
     NUMBERS = "a list of numbers"
     PAIR = "a positive integer, `3x3` or [height, width]"
+    RATIO = "a positive integer, a ratio as `1/2`, or [height, width]"
     NATURAL_PAIR = "a non-negative integer, `1x2` or [height, width]"
     PADDING = "`same`, a non-negative integer, [height, width] or [top, bottom, left, right]"
     FLAG = "yes or no"
@@ -39,11 +41,12 @@ Natural = Annotated[int, Field(ge=0)]
 PerAxis = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Reads.PAIR]
 NaturalPerAxis = Annotated[tuple[Natural, ...], Reads.NATURAL_PAIR]
 OptionalPerAxis = Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, Reads.PAIR]
+OptionalRatios = Annotated[tuple[Annotated[Fraction, Field(gt=0)], ...] | None, Reads.RATIO]
 OptionalOffset = Annotated[tuple[Natural, ...] | None, Reads.NATURAL_PAIR]
 PadWord = Literal["same", "causal"]  # the size is kept; and by padding before the map alone, so that none looks ahead
 AxisPadding = PadWord | tuple[int, int]  # or (before, after)
 Padding = Annotated[tuple[PadWord | tuple[Natural, Natural], ...], Reads.PADDING]
-_PER_AXIS = (Reads.PAIR, Reads.NATURAL_PAIR, Reads.PADDING)
+_PER_AXIS = (Reads.PAIR, Reads.RATIO, Reads.NATURAL_PAIR, Reads.PADDING)
 ONE, NO_PIXELS, UNPADDED = (1,), (0,), ((0, 0),)  # along each axis
 Surroundings = Literal["zero", "reflect", "edge", "circular"]
 PadMode = Annotated[Surroundings, Reads.WORD]

@@ -1,6 +1,6 @@
 """Ops that move or resample the grid without weights: crop, pad, resize."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from math import gcd
@@ -15,6 +15,7 @@ from segcompile.ops.base import (
     Op,
     OptionalOffset,
     OptionalPerAxis,
+    OptionalRatios,
     Padding,
     PadMode,
     Reads,
@@ -112,32 +113,48 @@ class Pad(Op):
 
 
 class Resize(Op):
-    """Interpolation to the size of a reference or by a whole factor; pixel centres at half integers,
-    or corners on corners with `align_corners`."""
+    """Interpolation by a ratio, to a size, or to that of a reference. By a ratio r, n pixels become floor(n r), and
+    output p lies at (p + 1/2) / r - 1/2, whatever was rounded; else r is the quotient of the sizes. Pixel centres lie
+    at half integers, or corners on corners with `align_corners`. Nothing is smoothed before it is made smaller."""
 
     spelling: ClassVar[str] = "resize"
     main: ClassVar[str] = "factor"
-    summary: ClassVar[str] = "interpolate by a factor or to a reference: mode nearest or bilinear, align_corners"
+    by_word: ClassVar[Mapping[str, str]] = {"size": "size"}
+    summary: ClassVar[str] = "interpolate by a ratio, to a size or to a reference: mode, align_corners"
     least_inputs: ClassVar[int] = 1
     most_inputs: ClassVar[int | None] = 2
     lends_size: ClassVar[bool] = True
     resamples: ClassVar[bool] = True
     spatial: ClassVar[bool] = True
 
-    factor: OptionalPerAxis = None
-    mode: Annotated[Literal["nearest", "bilinear"], Reads.WORD] = "bilinear"
+    factor: OptionalRatios = None
+    size: OptionalPerAxis = None
+    mode: Annotated[Literal["nearest", "bilinear", "nearest_exact"], Reads.WORD] = "bilinear"
     align_corners: Flag = False
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        if self.align_corners and self.mode == "nearest":
-            raise Refusal("SC315", "align_corners belongs to bilinear interpolation, not to nearest", "align_corners")
-        if len(shapes) == 2:
-            return Shape(shapes[0].channels, shapes[1].size)
-        if self.factor is None:
+        if self.align_corners and self.mode != "bilinear":
+            message = f"align_corners belongs to bilinear interpolation, not to {self.mode}"
+            raise Refusal("SC315", message, "align_corners")
+        if len(shapes) == 1 and self.factor is None and self.size is None:
             raise Refusal("SC012", "resize needs a factor or a reference", None, "`resize: 2` or `resize: input`")
-        return Shape(shapes[0].channels, tuple(map(mul, shapes[0].size, self.factor)))
+        sizes = zip(*(shape.size for shape in shapes), strict=True)
+        return Shape(shapes[0].channels, tuple(map(self._wanted, range(len(shapes[0].size)), sizes)))
+
+    def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
+        for axis, ratio in enumerate(self.factor or ()):
+            if ratio < 1:
+                yield Need(axis, output.size[axis] - 1, partial(self._nothing_left, axis, shapes[0].size))
+
+    def _nothing_left(self, axis: int, sizes: Sequence[Size]) -> Refusal:
+        ratio, cells = (self.factor or ())[axis], f"{sizes[axis]} {CELL[len(sizes)]}s"
+        return Refusal("SC303", f"{ratio} of {cells} is less than one", "factor", "a larger image, or a larger ratio")
 
     def dilated(self, factor: tuple[int, ...]) -> Op:
+        if self.factor is not None and min(self.factor) < 1:
+            cells = f"{CELL[len(factor)]}s"
+            message = f"takes values between {cells} of this map, and a denser map has other {cells} there"
+            raise Refusal("SC507", message, None, "`replace` it first: it has no dilation")
         raise too_late()
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
@@ -146,15 +163,28 @@ class Resize(Op):
         step, upsample = self._ratio(axis, sizes)
         if self.mode == "nearest":  # i = floor(p * step / upsample)
             return Window(upsample, step, 1, upsample - 1, upsample)
+        if self.mode == "nearest_exact":  # i = floor((p + 1/2) * step / upsample)
+            return Window(upsample, step, 1, upsample - 1 - step // 2, upsample)
         if self.align_corners:  # |i - p * step / upsample| < 1
             return Window(2 * upsample - 1, step, 1, upsample - 1, upsample)
         # |i - ((p + 1/2) * step / upsample - 1/2)| < 1, times 2 * upsample
         return Window(4 * upsample - 1, 2 * step, 1, 3 * upsample - step - 1, 2 * upsample)
 
+    def _wanted(self, axis: int, sizes: Sequence[Size]) -> Size:
+        """How large the map becomes along an axis."""
+        if len(sizes) == 2:
+            return sizes[1]
+        if self.size is not None:
+            return self.size[axis]
+        assert self.factor is not None  # `output` refuses a resize that says nothing
+        ratio = self.factor[axis]
+        return sizes[0] * ratio.numerator // ratio.denominator
+
     def _ratio(self, axis: int, sizes: Sequence[Size]) -> tuple[int, int]:
         """Input pixels per output pixel, as a reduced fraction."""
-        have = sizes[0]
-        want = sizes[1] if len(sizes) == 2 else have * (self.factor[axis] if self.factor else 1)
+        if len(sizes) == 1 and self.factor is not None and not self.align_corners:
+            return self.factor[axis].denominator, self.factor[axis].numerator
+        have, want = sizes[0], self._wanted(axis, sizes)
         if self.align_corners:
             have, want = have - 1, want - 1
         if isinstance(have, AnySize) or isinstance(want, AnySize):

@@ -85,6 +85,15 @@ LAYERS = (
     "resize: [3, 2], mode: bilinear",
     "resize: 2, mode: bilinear, align_corners: yes",
     "resize: [2, 3], mode: nearest",
+    "resize: 1/2",
+    "resize: [2/3, 5/2]",
+    "resize: [1/3, 3/4], mode: bilinear, align_corners: yes",
+    "resize: [1/2, 3/2], mode: nearest",
+    "resize: [1/2, 4], mode: nearest",
+    "resize: [2/3, 3], mode: nearest_exact",
+    "resize: [3, 2], mode: nearest_exact",
+    "resize: {size: [5, 17]}",
+    "resize: {size: [17, 5]}, mode: nearest_exact",
     "pixel_shuffle: 2",
     "pixel_shuffle: 1",
     "space_to_depth: 1",
@@ -157,6 +166,7 @@ JOINED = {
     "space_to_depth: 2, from: a": "{a: {channels: 3, size: [8, 12]}}",
     "resize: b, from: a": UNEQUAL,
     "resize: b, from: a, mode: nearest": UNEQUAL,
+    "resize: b, from: a, mode: nearest_exact": UNEQUAL,
     "resize: b, from: a, mode: bilinear, align_corners: yes": UNEQUAL,
 }
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from operator import add
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -132,10 +133,15 @@ def unpools(draw: DrawFn, rank: int = 2) -> Unpool:
 
 
 def resizes(rank: int = 2, by_factor: bool = True) -> SearchStrategy[Resize]:
-    """Interpolation, by a factor or to a reference."""
-    factor = along(1, 3, rank) if by_factor else st.none()
-    nearest = st.builds(Resize, factor=factor, mode=st.just("nearest"))
-    return nearest | st.builds(Resize, factor=factor, mode=st.just("bilinear"), align_corners=st.booleans())
+    """Interpolation, by a ratio or to a size, or to a reference."""
+    said = {"factor": along(1, 3, rank) | st.tuples(*[_RATIOS] * rank)} if by_factor else {}
+    nearest = st.sampled_from(["nearest", "nearest_exact"])
+    found = st.builds(Resize, **said, mode=nearest) | st.builds(Resize, **said, align_corners=st.booleans())
+    return found | st.builds(Resize, size=along(3, 12, rank), mode=st.sampled_from(_MODES)) if by_factor else found
+
+
+_RATIOS = st.sampled_from([Fraction(text) for text in ("1/2", "2/3", "3/2", "1/3", "1", "3/4", "5/2")])
+_MODES = get_args(Resize.model_fields["mode"].annotation)
 
 
 def pads(rank: int = 2) -> SearchStrategy[Pad]:

@@ -32,7 +32,7 @@ KNOWN = {
     "act": {*BY_KIND["act"], "none"},
     "pool": {*BY_KIND["pool"]},
     "drop": {"none"},
-    "mode": {"zero", "reflect", "edge", "circular", "nearest", "bilinear"},
+    "mode": {"zero", "reflect", "edge", "circular", "nearest", "bilinear", "nearest_exact"},
     "round": {"floor", "ceil"},
     "align": {"none", "center_crop", "pad"},
     "init": {"identity", "bilinear", "zeros", "normal", "he", "xavier"},
@@ -101,8 +101,8 @@ def test_what_the_help_says_to_write_can_be_read() -> None:
         ("attribute", "batch_norm", scalar("False"), "write `norm: none`"),
         ("attribute", "filters", None, "write `conv: ...`"),
         ("op", "tf.keras.layers.Conv2D", scalar("W"), "write `conv: W`"),
-        ("op", "upsample", scalar("bilinear"), "write `resize: ...`, by a factor or to the size of a layer; "
-         "`mode` is bilinear or nearest"),
+        ("op", "upsample", scalar("bilinear"), "write `resize: ...`, by a ratio or to the size of a layer; "
+         "`mode` is bilinear, nearest or nearest_exact"),
         ("op", "CONV", None, "write `conv`"),
         ("op", "cnov", None, "did you mean `conv`?"),
         ("op", "xyzzy", None, None),

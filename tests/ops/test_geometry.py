@@ -44,7 +44,7 @@ SIZES = range(1, 10)
 OTHER = 7  # the size along the other axis, where every op here has an output
 
 
-def both(value: int) -> tuple[int, int]:
+def both(value: Any) -> tuple[Any, int]:
     """An attribute that is a number along the axis that is tried (the height) and 1 along the other."""
     return value, 1
 
@@ -78,13 +78,16 @@ def between(size: int, places: Sequence[Fraction]) -> Line:
     return [{i for i in range(-2, size + 2) if abs(i - place) < 1} for place in places]
 
 
-def resized(have: int, want: int, mode: str, corners: bool) -> Line:
+def resized(have: int, want: int, mode: str, corners: bool, ratio: Fraction | None = None) -> Line:
+    ratio = ratio or Fraction(want, have)
     if mode == "nearest":
-        return [{floor(Fraction(p * have, want))} for p in range(want)]
+        return [{floor(p / ratio)} for p in range(want)]
+    if mode == "nearest_exact":
+        return [{floor((p + Fraction(1, 2)) / ratio)} for p in range(want)]
     if corners:
         step = Fraction(have - 1, want - 1) if want > 1 else Fraction(0)
         return between(have, [p * step for p in range(want)])
-    return between(have, [(p + Fraction(1, 2)) * have / want - Fraction(1, 2) for p in range(want)])
+    return between(have, [(p + Fraction(1, 2)) / ratio - Fraction(1, 2) for p in range(want)])
 
 
 def turned(op: Op) -> Op:
@@ -363,7 +366,12 @@ def test_only_zeros_around_a_map_may_be_another_value() -> None:
             Pad(amount=((1, 1), (1, 1)), mode=mode, value=0.5).output([Shape(4, (9, 9))])
 
 
-@pytest.mark.parametrize(("mode", "corners"), [("nearest", False), ("bilinear", False), ("bilinear", True)])
+RATIOS = [Fraction(text) for text in ("1/2", "2/3", "3/2", "1/3", "3/5", "5/2", "4/3")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "corners"), [("nearest", False), ("nearest_exact", False), ("bilinear", False), ("bilinear", True)]
+)
 def test_a_resize_reads_the_pixels_around_the_place_of_its_output(mode: str, corners: bool) -> None:
     for have, want in product(range(1, 8), range(1, 12)):
         op = Resize(mode=mode, align_corners=corners)
@@ -372,6 +380,29 @@ def test_a_resize_reads_the_pixels_around_the_place_of_its_output(mode: str, cor
     for have, factor in product(range(1, 8), (1, 2, 3, 4)):
         op = Resize(factor=both(factor), mode=mode, align_corners=corners)
         held(op, [have], resized(have, have * factor, mode, corners), inside=True)
+    for have, ratio in product(range(1, 12), RATIOS):
+        op = Resize(factor=both(ratio), mode=mode, align_corners=corners)
+        held(op, [have], resized(have, floor(have * ratio), mode, corners, ratio), inside=True)
+    for have, want in product(range(1, 8), range(1, 12)):
+        op = Resize(size=(want, OTHER), mode=mode, align_corners=corners)
+        held(op, [have], resized(have, want, mode, corners), inside=True)
+
+
+def test_a_resize_asks_for_a_pixel_that_is_left_where_it_makes_the_map_smaller() -> None:
+    for ratio in (Fraction(1), Fraction(3, 2), Fraction(2)):
+        shapes = [Shape(4, (5, OTHER))]
+        assert not [*Resize(factor=both(ratio)).needs(shapes, Resize(factor=both(ratio)).output(shapes))]
+    with pytest.raises(Refusal, match="needs a factor"):
+        Resize().output([Shape(4, (5, OTHER))])
+
+
+def test_a_resize_has_no_form_for_a_denser_map() -> None:
+    for op in (Resize(), Resize(size=(4, 4)), *(Resize(factor=both(ratio)) for ratio in (1, 2, Fraction(3, 2)))):
+        with pytest.raises(Refusal, match="brings the map back"):
+            op.dilated((2, 2))
+    for factor in ((Fraction(1, 2), 1), (1, Fraction(2, 3)), (2, Fraction(1, 3))):
+        with pytest.raises(Refusal, match="takes values between pixels"):
+            Resize(factor=factor).dilated((2, 2))
 
 
 def test_corner_on_corner_one_pixel_stands_for_all_outputs_and_one_output_over_the_first_pixel() -> None:
@@ -567,6 +598,7 @@ WINDOWED = [
     *(Pad(amount=((a, b), (0, 0))) for a, b in product((0, 2), (0, 3))),
     *(SpaceToDepth(factor=factor) for factor in (1, 2, 3)),
     Resize(factor=both(3)),
+    *(Resize(factor=both(Fraction(text)), mode="nearest_exact") for text in ("1/2", "2/3", "5/2")),
 ]  # fmt: skip
 
 

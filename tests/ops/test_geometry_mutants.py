@@ -18,7 +18,6 @@ _spec.loader.exec_module(geometry_mutants)
 
 _AWAY = "a slack below zero is refused, whatever it is, and its axis is told to nobody who has numbers"
 _PLAIN = "it chooses between sizes that are equal, or are refused by `needs`"
-_NO_FACTOR = "a resize that has neither factor nor reference is refused before"
 _NUMBERS = "sizes that do not grow are numbers"
 _ONLY = "the first of a list of one is its last"
 _SHORTCUT = "it only saves time"
@@ -33,8 +32,6 @@ NO_INPUT_TELLS = {
     "joins.Join._common: 0 -1 (#1)": _PLAIN,
     "pooling.Pool._least: 1 -1 (#0)": "each map has a pixel",
     "pooling.Pool._least: 0 +1 (#1)": "a window that begins at the first pixel holds it",
-    "resampling.Resize._ratio: 1 +1 (#2)": _NO_FACTOR,
-    "resampling.Resize._ratio: 1 -1 (#2)": _NO_FACTOR,
     "size.AnySize.__floordiv__: 1 -1 (#0)": f"a floor by 1 changes nothing: {_SHORTCUT}",
     "size._floored: size.step * turns +1 (#5)": "it is a multiple of the divisor, and one more is rounded away",
     "size._extreme: 1 -1 (#0)": "the first size beside itself is itself",

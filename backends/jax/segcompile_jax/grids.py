@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from segcompile.emit import Code, Rule
 from segcompile.emit.arguments import sides
 from segcompile.emit.joins import aligned
-from segcompile.emit.rules import add, bounds, crop, mul, operand, size_of
+from segcompile.emit.rules import add, bounds, crop, fractions, is_whole, mul, operand, size_of
 from segcompile.ops import (
     Add,
     ChannelShuffle,
@@ -31,7 +31,11 @@ def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], o
 
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    function = "nearest" if op.mode == "nearest" else "interpolate_corners" if op.align_corners else "interpolate"
+    function = op.mode if op.mode != "bilinear" else "interpolate_corners" if op.align_corners else "interpolate"
+    if not is_whole(op):
+        half = ", half=1" if op.mode == "nearest_exact" else ""
+        function = "interpolate_by" if op.mode == "bilinear" else "nearest_by"
+        return Code(f"{function}({inputs[0]}, {fractions(op)}{half})", {function})
     size = size_of(op, inputs, slice(1, len(output.size) + 1))
     return Code(f"{function}({inputs[0]}, {size})", {function})
 

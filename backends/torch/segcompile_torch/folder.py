@@ -11,6 +11,8 @@ _HELPERS: dict[str, Needs] = {
     "avg_pool": {"F", "torch"},
     "center_pad": {"F"},
     "nearest": {"torch"},
+    "nearest_exact": {"torch"},
+    "nearest_by": {"torch"},
     "to_patches": frozenset(),
     "from_patches": frozenset(),
     "identity_": {"torch"},

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
+from math import inf, nextafter
 
 from segcompile.emit import Code, Rule
-from segcompile.emit.arguments import number, same_sides
+from segcompile.emit.arguments import number
 from segcompile.emit.joins import aligned
-from segcompile.emit.rules import add, bounds, crop, mul, operand, size_of
+from segcompile.emit.rules import add, bounds, crop, fractions, is_whole, mul, operand, size_of
 from segcompile.ops import (
     Add,
     ChannelShuffle,
@@ -43,16 +45,41 @@ def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
         windows = [op.window(axis, [shape.size[axis] for shape in shapes], 0) for axis in range(len(shapes[0].size))]
     except Undecidable:
         return False
-    return all(found is not None and found.stride == 1 and found.upsample.bit_count() == 1 for found in windows)
+    strides = [found.stride == 1 or op.factor is not None for found in windows if found is not None]
+    powers = [found.stride.bit_count() == found.upsample.bit_count() == 1 for found in windows if found is not None]
+    return all((*strides, *powers))
 
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    if op.mode == "nearest" and not _exact_in_floats(op, shapes):
-        return Code(f"nearest({inputs[0]}, {size_of(op, inputs, _AXES)})", {"nearest"})
-    to = size_of(op, inputs, _AXES) if len(inputs) == 2 else f"scale_factor={same_sides(op.factor or (1,))}"
-    corners = "" if op.mode == "nearest" else f", align_corners={op.align_corners}"
-    mode = "nearest" if op.mode == "nearest" else _LINEAR[len(output.size)]
+    if op.mode != "bilinear" and not _exact_in_floats(op, shapes):
+        if not is_whole(op):
+            half = ", half=1" if op.mode == "nearest_exact" else ""
+            return Code(f"nearest_by({inputs[0]}, {fractions(op)}{half})", {"nearest_by"})
+        return Code(f"{op.mode}({inputs[0]}, {size_of(op, inputs, _AXES)})", {op.mode})
+    scaled = len(inputs) == 1 and op.size is None
+    to = f"scale_factor={_scale_factor(op)}" if scaled else size_of(op, inputs, _AXES)
+    corners = f", align_corners={op.align_corners}" if op.mode == "bilinear" else ""
+    mode = _LINEAR[len(output.size)] if op.mode == "bilinear" else op.mode.replace("_", "-")
     return Code(f'F.interpolate({inputs[0]}, {to}, mode="{mode}"{corners})', {"F"})
+
+
+def _scale_factor(op: Resize) -> str:
+    """The ratios as F.interpolate takes them: `2`, `0.5`, `(1, 2 / 3)`."""
+    each = [_in_floats(ratio) for ratio in op.factor or ()]
+    return each[0] if len({*each}) == 1 else f"({', '.join(each)})"
+
+
+def _in_floats(ratio: Fraction) -> str:
+    """A ratio by which a float multiplies every size to floor(size * ratio): the quotient itself, unless it was rounded
+    down by more than a size times it is rounded; then the next float above."""
+    value = float(ratio)
+    if ratio.denominator == 1:
+        return str(ratio)
+    if Fraction(value) == ratio:
+        return repr(value)
+    if Fraction(value) < ratio * (1 - Fraction(1, 2**54)):
+        return repr(nextafter(value, inf))
+    return f"{ratio.numerator} / {ratio.denominator}"
 
 
 def _space_to_depth(

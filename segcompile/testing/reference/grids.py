@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
+from math import floor
 
 import numpy as np
 
@@ -72,19 +74,25 @@ def pad(op: Pad, inputs: Sequence[Array], tensors: Tensors) -> Array:
 
 
 def resize(op: Resize, inputs: Sequence[Array], tensors: Tensors) -> Array:
-    """Between the two nearest pixels along each axis, whose centres lie at half integers; or corners on corners."""
+    """Between the two nearest pixels along each axis, whose centres lie at half integers, by the ratio that is stated
+    or that of the sizes; or corners on corners."""
     x = inputs[0]
     for axis in range(x.ndim - 2):
         have = x.shape[2 + axis]
-        want = inputs[1].shape[2 + axis] if len(inputs) == 2 else have * (op.factor or ())[axis]
-        p = np.arange(want)
-        if op.mode == "nearest":
-            x = x.take(p * have // want, 2 + axis)
+        if len(inputs) == 2 or op.size is not None:
+            want = inputs[1].shape[2 + axis] if len(inputs) == 2 else (op.size or ())[axis]
+            ratio = Fraction(want, have)
+        else:
+            ratio = (op.factor or ())[axis]
+            want = floor(have * ratio)
+        p, (above, below) = np.arange(want), ratio.as_integer_ratio()
+        if op.mode != "bilinear":
+            x = x.take((2 * p + (op.mode == "nearest_exact")) * below // (2 * above), 2 + axis)
             continue
         if op.align_corners:
             place = p * (have - 1) / max(want - 1, 1)
         else:
-            place = np.clip((p + 0.5) * have / want - 0.5, 0, have - 1)
+            place = np.clip((p + 0.5) * below / above - 0.5, 0, have - 1)
         low = np.floor(place).astype(int)
         share = (place - low).astype(x.real.dtype).reshape(-1, *[1] * (x.ndim - 3 - axis))
         high = np.minimum(low + 1, have - 1)

@@ -1,0 +1,95 @@
+"""Interpolation by a ratio, to a size, and which pixel is nearest: claims, refusals at the value, code."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from segcompile.language.write import write_spec
+from segcompile.ops import Resize
+from segcompile.ops.base import Shape
+from tests.test_channels import compiled, refused
+
+HALVES = """\
+segcompile: 1
+model: net
+params: {S: 2}
+input: {channels: 3, size: 33}
+layers:
+  - half:  {resize: 1/S}
+  - most:  {resize: [3/2, 1], from: input}
+  - least: {resize: 0.25, mode: nearest, from: input}
+  - near:  {resize: 2/3, mode: nearest_exact, from: input}
+  - back:  {resize: {size: [33, 65]}, from: half}
+outputs: {half: half, most: most, least: least, near: near, back: back}
+claims:
+  half:  {size: 16, stride: 2, receptive_field: 2}
+  most:  {size: [49, 33], receptive_field: [2, 1]}
+  least: {size: 8, stride: 4, receptive_field: 1}
+  near:  {size: 22, stride: 3/2, receptive_field: 1}
+  back:  {size: [33, 65]}
+"""
+
+
+def test_a_ratio_is_exact_and_a_size_is_a_size(tmp_path: Path) -> None:
+    found, torch, jax = compiled(tmp_path, HALVES)
+    for code in (
+        'F.interpolate(image, scale_factor=0.5, mode="bilinear", align_corners=False)',
+        'scale_factor=(1.5, 1), mode="bilinear"',
+        'F.interpolate(image, scale_factor=0.25, mode="nearest")',
+        "nearest_by(image, ((2, 3), (2, 3)), half=1)",
+        'F.interpolate(half, (33, 65), mode="bilinear", align_corners=False)',
+    ):
+        assert code in torch, torch
+    for code in (
+        "interpolate_by(image, ((1, 2), (1, 2)))",
+        "interpolate_by(image, ((3, 2), (1, 1)))",
+        "nearest_by(image, ((1, 4), (1, 4)))",
+        "nearest_by(image, ((2, 3), (2, 3)), half=1)",
+        "interpolate(half, (33, 65))",
+    ):
+        assert code in jax, jax
+    flat = write_spec(found.graph)
+    for layer in ("{resize: 1/2}", "{resize: [3/2, 1], from: input}", "{resize: 1/4, mode: nearest, from: input}",
+                  "{resize: {size: [33, 65]}, from: half}"):  # fmt: skip
+        assert layer in flat, flat
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("0", "error[SC105 out-of-range]: a positive ratio"),
+        ("-1/2", "error[SC105 out-of-range]: a positive ratio"),
+        ("1/(S - 2)", "error[SC104 bad-expression]: division by zero"),
+        ("1/40", "error[SC303 empty-output]: half: 1/40 of 33 pixels is less than one"),
+        ("{size: 0}", "error[SC105 out-of-range]: a positive integer"),
+        ("{to: 4}", "error[SC004 wrong-type]: `resize` takes a value, not a mapping"),
+        ("2, size: [4, 4]", "error[SC011 misplaced-key]: `size` stands under `resize`"),
+    ],
+)
+def test_what_is_no_ratio_and_no_size_is_refused_at_the_value(tmp_path: Path, written: str, told: str) -> None:
+    said = refused(tmp_path, HALVES.replace("{resize: 1/S}", f"{{resize: {written}}}"))
+    assert told in said and "net.yaml:6:" in said, said
+
+
+def test_a_ratio_of_any_size_is_the_same_at_every_size_and_a_size_of_any_size_is_not(tmp_path: Path) -> None:
+    any_size = HALVES.replace("size: 33", "size: any").partition("claims:")[0]
+    found, _, _ = compiled(tmp_path, any_size.replace("  - back:  {resize: {size: [33, 65]}, from: half}\n", "")
+                           .replace(", back: back", ""))  # fmt: skip
+    assert found.facts["near"].stride == (Fraction(3, 2),) * 2
+    shape = found.facts["near"].shape
+    assert [size.at(32) for size in shape.size if not isinstance(size, int)] == [21, 21]
+    assert [[axis.legal.legal(size) for size in (3, 4)] for axis in found.sizes if axis is not None] == [
+        [False, True]
+    ] * 2
+
+
+def test_the_nearest_pixel_of_an_exact_centre_is_the_one_that_the_centre_lies_in() -> None:
+    for mode, want in (("nearest", [0, 2, 4]), ("nearest_exact", [1, 3, 5])):
+        op = Resize(factor=(Fraction(1, 2),), mode=mode)
+        assert op.result([Shape(1, (7,))]) == Shape(1, (3,))
+        window = op.window(0, [7], 0)
+        assert window is not None
+        assert [window.stride * p - window.offset for p in range(3)] == want

@@ -31,11 +31,11 @@ def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], o
 
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    function = op.mode if op.mode != "bilinear" else "interpolate_corners" if op.align_corners else "interpolate"
     if not is_whole(op):
         half = ", half=1" if op.mode == "nearest_exact" else ""
-        function = "interpolate_by" if op.mode == "bilinear" else "nearest_by"
-        return Code(f"{function}({inputs[0]}, {fractions(op)}{half})", {function})
+        by = "interpolate_by" if op.mode == "bilinear" else "nearest_by"
+        return Code(f"{by}({inputs[0]}, {fractions(op)}{half})", {by})
+    function = op.mode if op.mode != "bilinear" else "interpolate_corners" if op.align_corners else "interpolate"
     size = size_of(op, inputs, slice(1, len(output.size) + 1))
     return Code(f"{function}({inputs[0]}, {size})", {function})
 

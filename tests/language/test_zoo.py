@@ -163,6 +163,8 @@ ROWS = [
         translation={
             ", {resize: input, mode: nearest}": "",
             ", {resize: cbr, mode: nearest}": "",
+            "act: silu": "act: hard_swish",
+            "bias: yes, act: sigmoid}": "bias: yes, act: hard_sigmoid}",
             "{add: [conv2, input]}": "{add: [conv2, stem]}",
             "{add: [out, input]}]]": '{add: [out, "b{n-1}"]}]]',
             "o: 24, d: 1}, {add: [out, input]}": "o: 24, d: 1}, {add: [out, b2]}",

@@ -114,8 +114,8 @@ ROWS = [
         "enet",
         "enet",
         translation={
-            "{conv: w-c, norm: none, act: none, init: zeros, frozen: yes}": "{scale: 0}",
-            "{concat: [pool, empty]}": "{concat: [pool, {for: {i: 2..w//c}, name: empty}]}",
+            "      - empty: {conv: w-c, norm: none, act: none, init: zeros, frozen: yes}\n": "",
+            "{concat: [pool, empty]}": "{pad: {channels: w-c}}",
             "args: [c, w]\n": "args: [c, w, drop: 0.1]\n",
             "{conv: w, drop: 0.01}": "{conv: w, drop: drop}",
             "args: [w, d]\n": "args: [w, d, drop: 0.1]\n",
@@ -124,6 +124,8 @@ ROWS = [
             ),
             "c: 16, w: 64}": "c: 16, w: 64, drop: 0.01}",
             "w: 64, d: 1, repeat: 4}": "w: 64, d: 1, drop: 0.01, repeat: 4}",
+            "drop: drop}": "drop: {spatial: drop}}",
+            "drop: 0.1}": "drop: {spatial: 0.1}}",
         },
     ),
     # The dropout of the stages is the release's: little, more and none.
@@ -149,8 +151,10 @@ ROWS = [
         "enet_relu",
         "enet_relu.yaml",
         translation={
-            "{conv: w-c, norm: none, act: none, init: zeros, frozen: yes}": "{scale: 0}",
-            "{concat: [pool, empty]}": "{concat: [pool, {for: {i: 2..w//c}, name: empty}]}",
+            "      - empty: {conv: w-c, norm: none, act: none, init: zeros, frozen: yes}\n": "",
+            "{concat: [pool, empty]}": "{pad: {channels: w-c}}",
+            "drop: 0.1}": "drop: {spatial: 0.1}}",
+            "drop: 0.01}": "drop: {spatial: 0.01}}",
         },
     ),
     Row("esrgan_x4", "esrgan_x4.yaml"),

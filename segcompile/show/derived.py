@@ -11,6 +11,8 @@ from segcompile.facts.pairs import show
 from segcompile.language.loops import is_loop
 from segcompile.language.write import mapping, prose, quoted, values
 from segcompile.network.claims import Claim
+from segcompile.network.graph import Node as GraphNode
+from segcompile.network.graph import Role
 from segcompile.ops import AnySize
 from segcompile.show.claimed import claim_lines
 from segcompile.text.errors import Span
@@ -44,11 +46,16 @@ def _params(given: Mapping[str, int], compiled: Compiled) -> list[str]:
 def _edit(compiled: Compiled) -> list[str]:
     """The example of an edit: of a layer that there is, and by which nothing that is claimed changes."""
     layers = compiled.graph.layers
-    layer = next((name for name, nodes in layers.items() if nodes[0].op.spelling == "conv"), next(iter(layers)))
+    layer = next((name for name, nodes in layers.items() if _takes_an_act(nodes)), next(iter(layers)))
     return [
         "# transform:   # edits of the base's layers, in this order: set, remove, append and others",
         f"#   - set: {{{layer}: {{act: silu}}}}",
     ]
+
+
+def _takes_an_act(layer: tuple[GraphNode, ...]) -> bool:
+    """Whether it is a convolution whose activation, if it has one, has no weights that are counted."""
+    return layer[0].op.spelling == "conv" and not any(node.role == Role.ACT and node.op.has_weights() for node in layer)
 
 
 def _claims(compiled: Compiled) -> list[str]:

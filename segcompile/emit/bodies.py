@@ -78,6 +78,25 @@ class _Step:
 
 
 @dataclass(frozen=True, slots=True)
+class _Given:
+    """The names of a body's variables, and where each is read for the last time."""
+
+    names: Names
+    variables: dict[str, list[tuple[str, int]]] = field(default_factory=dict)  # wanted name -> those given for it
+
+    def new(self, wanted: str, made: int, last: int) -> str:
+        """A variable for what step `made` makes and step `last` is the last to read: a former one that is read no more
+        after that step, or a new one."""
+        given = self.variables.setdefault(wanted, [])
+        index = next((i for i, (_, until) in enumerate(given) if until <= made), None)
+        if index is None:
+            given.append((self.names.new(wanted), last))
+        else:
+            given[index] = (given[index][0], last)
+        return given[-1 if index is None else index][0]
+
+
+@dataclass(frozen=True, slots=True)
 class BodyWriter:
     """Writes the body of each scope. `inner` holds the finished bodies and `calls` the constructor calls of the scopes
     inside; `inputs` is what the model's forward calls the graph's inputs; `places`: where modules lie in the model."""
@@ -111,8 +130,8 @@ class BodyWriter:
         steps, arguments = self._written(scope)
         names = Names({*self.rules.names, "x", "y"})
         body = Body(scope, arguments, results, names, attributes(self.tree, scope))
-        self._name_values(steps, body)
         body.variables.update(called)
+        self._name_values(steps, body)
         unborn = {*body.result_names} - {*body.argument_names}
         for step in steps:
             comment = self._comment(step, scope)
@@ -120,7 +139,7 @@ class BodyWriter:
             for index, (target, code) in enumerate(parts):
                 told = comment if index == len(parts) - 1 else ()
                 body.statements.append(Statement(target, code, told, target in unborn))
-                unborn.discard(target)
+                unborn.difference_update(target.split(", "))
         return body
 
     def _ends(self, item: Item) -> tuple[list[str], list[str]]:
@@ -133,24 +152,29 @@ class BodyWriter:
     # --- names -----------------------------------------------------------------------------------------------------
 
     def _name_values(self, steps: list[_Step], body: Body) -> None:
-        """Straight-line tensors are x; only a tensor that is read again later gets its layer's name."""
+        """Straight-line tensors are x; only a tensor that is read again later gets its layer's name, which is free
+        again where that is read for the last time. Arguments that have a name keep it."""
         last = {value: index for index, step in enumerate(steps) for value in step.reads}
         last |= dict.fromkeys(body.results, len(steps))
+        given = _Given(body.names)
         for index, value in enumerate(body.arguments):
-            body.variables[value] = "x" if index == 0 and body.scope != ROOT else self._name(value, body)
+            if value not in body.variables:
+                first = index == 0 and body.scope != ROOT
+                body.variables[value] = "x" if first else given.new(self._wanted(value, body), -1, last.get(value, -1))
         read_again = body.scope != ROOT and bool(body.arguments) and last.get(body.arguments[0], 0) > 0
         straight = "y" if read_again else "x"
         for index, step in enumerate(steps):
+            read = [value for value in step.makes if value in last]
             for value in step.makes:
-                if value not in last:  # a pool of which only the switches are read
+                if value not in last:  # a pool of which only the switches are read, say
                     body.variables[value] = "_"
-                elif len(step.makes) == 1 and last[value] <= index + 1:
+                elif len(read) == 1 and last[value] <= index + 1:
                     body.variables[value] = straight
                 else:
-                    body.variables[value] = self._name(value, body)
+                    body.variables[value] = given.new(self._wanted(value, body), index, last[value])
 
-    def _name(self, value: str, body: Body) -> str:
-        return body.names.new(self.inputs[value] if value in self.inputs else self.tree.short_name(value, body.scope))
+    def _wanted(self, value: str, body: Body) -> str:
+        return self.inputs[value] if value in self.inputs else self.tree.short_name(value, body.scope)
 
     # --- code ------------------------------------------------------------------------------------------------------
 

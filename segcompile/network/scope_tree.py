@@ -1,8 +1,8 @@
 """The spec's named scopes as a tree: what is written where, and what crosses a scope's border.
 
 What crosses is a value: a node's result under the node's name, or the switches of a max pool under `switches_of`.
-A scope in which a layer shares the weights of one outside has no module of its own, since that could not reach them:
-what is written in it is part of the scope around.
+A scope without weights has no module of its own, nor one in which a layer shares the weights of one outside, which it
+could not reach: what is written in it is part of the scope around.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class ScopeTree:
     @cached_property
     def dissolved(self) -> frozenset[str]:
         """The scopes that are no modules."""
-        return frozenset(name for name in borrowers(self.graph) if self.twin_around(name) is None)
+        weighted = {name for node in self.graph.nodes if node.op.has_weights() for name in enclosing(node.layer)}
+        weightless = self.graph.by_scope.keys() - weighted
+        return frozenset(name for name in borrowers(self.graph) if self.twin_around(name) is None) | weightless
 
     def twin_around(self, name: str) -> str | None:
         """The twin that a layer or scope lies in, or is."""
@@ -127,15 +129,16 @@ class ScopeTree:
 
     @cached_property
     def results(self) -> dict[str, list[str]]:
-        """Scope -> its values that are read outside it, in order; of the root, the model's outputs."""
-        found: dict[str, dict[str, None]] = {name: {} for name in self.scopes}
+        """Scope, with a module or without -> its values that are read outside it, in order; of the root, the model's
+        outputs."""
+        found: dict[str, dict[str, None]] = {name: {} for name in self.graph.by_scope}
         leaving = set(self.graph.outputs.values())
         for node in self.graph.nodes:
             for value in self.made(node):
-                readers = {self.home[reader.name] for reader in self.readers.get(value, ())}
+                readers = {reader.layer for reader in self.readers.get(value, ())}
                 readers |= {ROOT} if value in leaving else set()
-                for scope in enclosing(self.home[node.name]):
-                    if scope in self.scopes and any(scope not in enclosing(reader) for reader in readers):
+                for scope in enclosing(node.layer):
+                    if scope in found and any(scope not in enclosing(reader) for reader in readers):
                         found[scope][value] = None
         return {ROOT: list(self.graph.outputs.values())} | {scope: list(nodes) for scope, nodes in found.items()}
 
@@ -163,7 +166,7 @@ class ScopeTree:
         Switches have no other name in a scope that they enter, so that decoders can share a class.
         """
         node = self.graph.by_name[node_of(value)]
-        home = [name for name in enclosing(self.home[node.name]) if name not in enclosing(scope)]
+        home = [name for name in enclosing(node.layer) if name in self.graph.by_scope and name not in enclosing(scope)]
         outermost = [name for name in home if self._is_only(value, name)]
         short = (outermost[-1] if outermost else node.layer).rpartition(".")[2]
         if not is_switches(value):

@@ -216,7 +216,7 @@ def test_bug_duplicate_class_of_language_is_one_class_whatever_is_read_of_each_u
 ) -> None:
     net = built(nets, tmp_path, (CASES / "language" / "bug_duplicate_class.yaml").read_text())
     assert net.source.count("class Pair(") == 1 and net.source.count("(nn.Module)") == 3
-    assert "_, p2 = self.p2(f0, x)" in net.source  # only the first use's inner layer is read
+    assert "_, x = self.p2(f0, x)" in net.source  # only the first use's inner layer is read
     assert '"""`q1` and `q2` of the spec.\n' in net.source and "self.q2 = Q()" in net.source
     check_against_flat(nets, net)
 

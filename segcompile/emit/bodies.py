@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from segcompile.emit.calls import WIDTH, Apply, Argument, Call, Rules
 from segcompile.facts.facts import Facts, NodeFacts
 from segcompile.facts.module_names import attributes, scope_path
 from segcompile.facts.pairs import show
-from segcompile.network.graph import Node, layer_of
+from segcompile.network.graph import Node, enclosing, layer_of
 from segcompile.network.names import Names
 from segcompile.network.scope_tree import ROOT, Item, ScopeTree, is_switches, node_of
 from segcompile.ops import Shape
@@ -78,11 +78,23 @@ class _Step:
 
 
 @dataclass(frozen=True, slots=True)
+class _Entering:
+    """What enters a scope: its name there, and whether only its size is read."""
+
+    name: str
+    lends_size: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Given:
     """The names of a body's variables, and where each is read for the last time."""
 
     names: Names
     variables: dict[str, list[tuple[str, int]]] = field(default_factory=dict)  # wanted name -> those given for it
+
+    def take(self, name: str, last: int) -> None:
+        """An argument of this name."""
+        self.variables[name] = [(self.names.new(name), last)]
 
     def new(self, wanted: str, made: int, last: int) -> str:
         """A variable for what step `made` makes and step `last` is the last to read: a former one that is read no more
@@ -109,9 +121,10 @@ class BodyWriter:
     calls: Mapping[str, Call]
     places: Mapping[str, str]
 
-    def write(self, scope: str, results: list[str]) -> Body:
-        """The body of `scope`, which hands on `results`; the comments of its lines give its own sizes."""
-        return self._write(scope, results, {})
+    def write(self, scope: str, results: list[str], called: Sequence[str]) -> Body:
+        """The body of `scope`, which hands on `results` and has these arguments; the comments of its lines give its own
+        sizes."""
+        return self._write(scope, results, dict(zip(self._written(scope)[1], called, strict=True)))
 
     def sketch(self, scope: str) -> Body:
         """The body, which hands nothing on and calls its arguments by their places: scopes that compute the same have
@@ -119,12 +132,58 @@ class BodyWriter:
         arguments = self._written(scope)[1]
         return self._write(scope, [], {value: f"argument {index}" for index, value in enumerate(arguments)})
 
+    def channels(self, scope: str) -> int:
+        """Those of what enters a scope first."""
+        return self._shape(self.inner[scope].arguments[0]).channels
+
+    def call_arguments(self, scopes: Sequence[str]) -> list[str]:
+        """What forward's arguments are called in the class that some scopes share: as their block calls them, x what
+        enters without a name, `like` what lends its size alone; else as the layer, or what the scopes' layers have in
+        common before their numbers."""
+        names = Names({*self.rules.names, "y"})
+        return [names.new(self._call_argument(each)) for each in zip(*map(self._entering, scopes), strict=True)]
+
+    def _call_argument(self, each: Sequence[_Entering]) -> str:
+        said = list(dict.fromkeys(one.name for one in each))
+        if len(said) == 1:
+            return said[0]
+        if all(one.lends_size for one in each):
+            return "like"
+        stems = {name.rstrip("_0123456789") for name in said}
+        return stems.pop() if len(stems) == 1 else said[0]
+
+    def _entering(self, scope: str) -> list[_Entering]:
+        """What enters a scope, in the order of the arguments."""
+        _, arguments = self._written(scope)
+        named, found = self._named(scope), list[_Entering]()
+        for index, value in enumerate(arguments):
+            name = named.get(value) or ("x" if index == 0 else self.inputs.get(value))
+            readers = [reader for reader in self.tree.readers[value] if scope in enclosing(reader.layer)]
+            lends = all(value not in reader.read for reader in readers)
+            found.append(_Entering(name or self.tree.short_name(value, scope), lends))
+        return found
+
+    def _named(self, scope: str) -> dict[str, str]:
+        """The values that a block's call names as its arguments, in the block's order -> what the block calls them."""
+        found: dict[str, str] = {}
+        for argument, layer in self.tree.scopes[scope].layers.items():
+            value = self.tree.graph.names.get(layer)
+            if value is not None:
+                found.setdefault(value, argument)
+        return found
+
     def _written(self, scope: str) -> tuple[list[_Step], list[str]]:
-        """The steps of a scope, and the values that enter it."""
+        """The steps of a scope, and the values that enter it: of a block that which stands before its call first, then
+        those that the call names, then all others."""
         steps = [_Step(item, *self._ends(item)) for item in self.tree.items[scope]]
+        if scope == ROOT:
+            return steps, list(self.inputs)
         made = {value for step in steps for value in step.makes}
-        outer = dict.fromkeys(value for step in steps for value in step.reads if value not in made)
-        return steps, list(self.inputs) if scope == ROOT else list(outer)
+        outer = list(dict.fromkeys(value for step in steps for value in step.reads if value not in made))
+        named, around = list(self._named(scope)), self.tree.scopes[scope]
+        first = [] if around.entry in named or around.kind == "written" else [around.entry]
+        places = {value: index for index, value in enumerate([*first, *named])}
+        return steps, sorted(outer, key=lambda value: places.get(value, len(places)))
 
     def _write(self, scope: str, results: list[str], called: Mapping[str, str]) -> Body:
         steps, arguments = self._written(scope)
@@ -153,16 +212,16 @@ class BodyWriter:
 
     def _name_values(self, steps: list[_Step], body: Body) -> None:
         """Straight-line tensors are x; only a tensor that is read again later gets its layer's name, which is free
-        again where that is read for the last time. Arguments that have a name keep it."""
+        again where that is read for the last time. The arguments have their names."""
         last = {value: index for index, step in enumerate(steps) for value in step.reads}
         last |= dict.fromkeys(body.results, len(steps))
         given = _Given(body.names)
-        for index, value in enumerate(body.arguments):
-            if value not in body.variables:
-                first = index == 0 and body.scope != ROOT
-                body.variables[value] = "x" if first else given.new(self._wanted(value, body), -1, last.get(value, -1))
-        read_again = body.scope != ROOT and bool(body.arguments) and last.get(body.arguments[0], 0) > 0
-        straight = "y" if read_again else "x"
+        for value in body.arguments:
+            name = body.variables[value]
+            if name != "x":
+                given.take(name, last.get(value, -1))
+        entering = [value for value in body.arguments if body.variables[value] == "x"]
+        straight = "y" if body.scope != ROOT and any(last.get(value, 0) > 0 for value in entering) else "x"
         for index, step in enumerate(steps):
             read = [value for value in step.makes if value in last]
             for value in step.makes:
@@ -171,10 +230,8 @@ class BodyWriter:
                 elif len(read) == 1 and last[value] <= index + 1:
                     body.variables[value] = straight
                 else:
-                    body.variables[value] = given.new(self._wanted(value, body), index, last[value])
-
-    def _wanted(self, value: str, body: Body) -> str:
-        return self.inputs[value] if value in self.inputs else self.tree.short_name(value, body.scope)
+                    name = self.tree.short_name(value, body.scope)
+                    body.variables[value] = given.new(name, index, last[value])
 
     # --- code ------------------------------------------------------------------------------------------------------
 

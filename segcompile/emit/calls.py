@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from segcompile.ops import Op, Shape
@@ -23,10 +23,10 @@ class Code(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A constructor call whose integers are still integers, so that classes can be compared and shared.
+    """A constructor call whose numbers are still numbers, so that classes can be compared and shared.
 
     `names` are the roles of the positional arguments, for the class that makes arguments of them; `needs` those of the
-    function and of its arguments.
+    function and of its arguments; `usual` what keywords are where they are not said.
     """
 
     function: str
@@ -34,6 +34,7 @@ class Call:
     keywords: tuple[tuple[str, Argument], ...] = ()
     names: tuple[str, ...] = ()
     needs: Needs = frozenset()
+    usual: Mapping[str, Argument] = field(default_factory=dict)
 
     @property
     def slots(self) -> tuple[Argument, ...]:
@@ -49,8 +50,9 @@ class Call:
         """The arguments as text, with `slots` printed in the place of their values."""
         printed = [str(slot) for slot in self.slots] if slots is None else list(slots)
         plain = printed[: len(self.positional)]
-        named = [f"{key}={slot}" for (key, _), slot in zip(self.keywords, printed[len(plain) :], strict=True)]
-        return (*plain, *named)
+        named = zip((key for key, _ in self.keywords), printed[len(plain) :], strict=True)
+        told = [f"{key}={slot}" for key, slot in named if key not in self.usual or slot != str(self.usual[key])]
+        return (*plain, *told)
 
 
 Apply = Callable[[Any, str, Sequence[str], Sequence[Shape], Shape], Code]

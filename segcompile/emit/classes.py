@@ -1,32 +1,30 @@
-"""The classes of a model. Scopes that are alike but for integers share one, and those integers become its arguments."""
+"""The classes of a model. Scopes that are alike but for numbers and words share one, and these become its arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from keyword import iskeyword
 
 from segcompile.emit.bodies import Body, BodyWriter, Statement
 from segcompile.emit.calls import Argument, Call, Needs, Rules
-from segcompile.emit.templates import camel
+from segcompile.emit.naming import Unnamed, name_classes
+from segcompile.emit.numbers import numbers_in, with_numbers, without_numbers
+from segcompile.emit.parameters import Instance, Parameter, Written, write_parameters
 from segcompile.facts.facts import Facts
 from segcompile.facts.module_names import places
-from segcompile.network.graph import Graph, Node, Scope, enclosing
+from segcompile.network.graph import Graph, Node, enclosing
 from segcompile.network.names import Names
 from segcompile.network.scope_tree import ROOT, ScopeTree, borrowers
-
-Column = tuple[Argument, ...]  # one constructor argument, over all instances of a class
-Parameters = tuple[tuple[str, Argument], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Construction:
-    """One line of a constructor: `self.<attribute> = <function>(<arguments>)`."""
+    """One line of a constructor: `self.<attribute> = <function>(<arguments>)`, or (arguments None) `= <function>`."""
 
     attribute: str
     function: str
-    arguments: tuple[str, ...]
+    arguments: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Class:
     titles: tuple[str, ...]  # of the blocks, specs, joins or chains that it stands for, each once
     about: str  # what a used spec says of itself
     instances: tuple[str, ...]  # the scopes that it stands for; its statements are the first one's
-    parameters: Parameters  # of the constructor: name, and a value it takes
+    parameters: tuple[Parameter, ...]  # of the constructor
     members: tuple[Construction, ...]
     arguments: tuple[str, ...]  # of forward
     statements: tuple[Statement, ...]
@@ -96,22 +94,25 @@ def _view(
     calls: dict[str, Call] = {}
     classes: list[Class] = []
     writer = BodyWriter(tree, facts, rules, inputs, bodies, calls, places(tree))
-    taken = {*rules.classes, class_name}
+    taken, reserved = set[str](), {*rules.classes, class_name}
     for level in tree.innermost_first():
-        for names in _alike(level, writer):
+        groups = _alike(level, writer)
+        for names in groups:
+            called = writer.call_arguments(names)
             for name, results in _united(names, tree).items():
-                bodies[name] = writer.write(name, results)
-            shared = _Shared(names, bodies, tree, rules, _class_name([tree.scopes[name] for name in names], taken))
-            classes.append(shared.printed())
-            calls.update(shared.instances())
-    root = writer.write(ROOT, tree.results[ROOT])
+                bodies[name] = writer.write(name, results, called)
+        every = [_Shared(names, level, bodies, writer) for names in groups]
+        for name, shared in zip(name_classes([each.unnamed for each in every], taken, reserved), every, strict=True):
+            classes.append(shared.printed(name))
+            calls.update(shared.instances(name))
+    root = writer.write(ROOT, tree.results[ROOT], list(inputs.values()))
     members = tuple(Construction(m.attribute, m.call.function, m.call.arguments()) for m in root.members)
     code = (root.argument_names, tuple(root.statements), root.result_names)
     classes.append(Class(class_name, (class_name,), "", (ROOT,), (), members, *code))
-    every = (root, *bodies.values())
-    made = (body for body in every if tree.twin_around(body.scope) is None)
+    written = (root, *bodies.values())
+    made = (body for body in written if tree.twin_around(body.scope) is None)
     modules = {member.node.name for body in made for member in body.members if member.node}
-    needs = set[str]().union(*(body.needs for body in every))
+    needs = set[str]().union(*(body.needs for body in written))
     where = {node: path for node, path in writer.places.items() if node in modules}
     return ModelView(tuple(classes), where, needs), calls
 
@@ -125,11 +126,18 @@ def _alike(level: list[str], writer: BodyWriter) -> list[list[str]]:
 
 
 def _signature(body: Body) -> object:
-    """What scopes that share a class have in common: everything but integers in constructor calls."""
+    """What scopes that share a class have in common: everything but numbers and words in constructor calls."""
     members = tuple((member.attribute, member.call.function, member.call.roles) for member in body.members)
-    fixed = tuple(slot if isinstance(slot, str | bool | float) else type(slot) for slot in body.slots)
-    statements = tuple((statement.target, statement.code) for statement in body.statements)
+    fixed = tuple(_kind(slot) for slot in body.slots)
+    statements = tuple((statement.target, without_numbers(statement.code)) for statement in body.statements)
     return members, fixed, statements, body.argument_names
+
+
+def _kind(slot: Argument) -> object:
+    """What a slot has in common in scopes that share a class: all of it if it is code; a number is one an axis, too."""
+    if isinstance(slot, str) and not slot.startswith('"'):
+        return slot
+    return int if isinstance(slot, tuple) else type(slot)
 
 
 def _united(scopes: list[str], tree: ScopeTree) -> dict[str, list[str]]:
@@ -140,66 +148,70 @@ def _united(scopes: list[str], tree: ScopeTree) -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class _Shared:
-    """Scopes that are alike, and the class that they share."""
+    """Scopes that are alike, and the class that they share; `level`: those scopes that are written with them."""
 
     scopes: list[str]
+    level: list[str]
     bodies: Mapping[str, Body]
-    tree: ScopeTree
-    rules: Rules
-    name: str
+    writer: BodyWriter
 
     @property
     def first(self) -> Body:
         return self.bodies[self.scopes[0]]
 
     @cached_property
-    def columns(self) -> list[Column]:
-        """Each constructor argument of each member, over the scopes."""
-        return list(zip(*(self.bodies[name].slots for name in self.scopes), strict=True))
+    def written(self) -> Written:
+        """The constructor's arguments, and the slots of its members."""
+        functions = {member.call.function for member in self.first.members}
+        names = Names({*self.writer.rules.names, *functions, "self"})
+        title = self.writer.tree.scopes[self.scopes[0]].title
+        family = [name for name in self.level if self.writer.tree.scopes[name].title == title]
+        return write_parameters(*([*map(self.instance, some)] for some in (self.scopes, family)), names)
 
-    @cached_property
-    def parameters(self) -> dict[Column, str]:
-        """The arguments that differ between the scopes -> their names: the block's own, or the member's role."""
-        roles = [role for member in self.first.members for role in member.call.roles]
-        given = [self.tree.scopes[name].arguments for name in self.scopes]
-        names = Names({*self.rules.names, *(member.call.function for member in self.first.members), "self"})
-        found: dict[Column, str] = {}
-        for column, role in zip(self.columns, roles, strict=True):
-            if column not in found and any(value != column[0] for value in column):
-                own = (key for key in given[0] if tuple(arguments.get(key) for arguments in given) == column)
-                found[column] = names.new(next(own, role))
-        return found
+    def instance(self, name: str) -> Instance:
+        return Instance(self.writer.tree.scopes[name], self.bodies[name], self.writer.channels(name))
 
-    def printed(self) -> Class:
+    @property
+    def unnamed(self) -> Unnamed:
+        """What its name is made of."""
+        tree, scope = self.writer.tree, self.scopes[0]
+        whole = [item if isinstance(item, str) else item[0].layer for item in tree.items[scope]]
+        inside = [name.removeprefix(f"{scope}.") for name in whole]
+        return Unnamed([tree.scopes[name] for name in self.scopes], inside, self.written.own)
+
+    def printed(self, called: str) -> Class:
         """The class itself."""
-        slots = iter([self.parameters.get(column, str(column[0])) for column in self.columns])
+        slots = iter(self.written.slots)
         members = tuple(
             Construction(m.attribute, m.call.function, m.call.arguments([next(slots) for _ in m.call.slots]))
             for m in self.first.members
         )
-        parameters = tuple((name, column[0]) for column, name in self.parameters.items())
-        scopes, first = [self.tree.scopes[name] for name in self.scopes], self.first
+        members = (*(Construction(attribute, word) for attribute, word in self.written.kept), *members)
+        scopes, first = [self.writer.tree.scopes[name] for name in self.scopes], self.first
         titles, about = tuple(dict.fromkeys(scope.title for scope in scopes)), scopes[0].about
-        code = (first.argument_names, tuple(first.statements), first.result_names)
-        return Class(self.name, titles, about, tuple(self.scopes), parameters, members, *code)
+        code = (first.argument_names, tuple(self.statements()), first.result_names)
+        return Class(called, titles, about, tuple(self.scopes), self.written.parameters, members, *code)
 
-    def instances(self) -> dict[str, Call]:
-        """How each scope is constructed."""
-        names, columns = tuple(self.parameters.values()), tuple(self.parameters)
-        handed_on = tuple((name, name) for name, _ in self.rules.handed_on)
+    def statements(self) -> Iterator[Statement]:
+        """Those of forward, with the numbers in which the scopes differ from `self`."""
+        numbers = iter(self.written.numbers)
+        for statement in self.first.statements:
+            texts = [next(numbers) for _ in numbers_in(statement.code)]
+            yield replace(statement, code=with_numbers(statement.code, texts))
+
+    def instances(self, called: str) -> dict[str, Call]:
+        """How each scope is constructed: what has a default is said by its name."""
+        plain = [each for each in self.written.parameters if each.default is None]
+        named = [each for each in self.written.parameters if each.default is not None]
+        handed_on = tuple((name, name) for name, _ in self.writer.rules.handed_on)
+        usual = {each.name: each.default for each in named if each.default is not None}
         return {
-            scope: Call(self.name, tuple(column[index] for column in columns), handed_on, names)
+            scope: Call(
+                called,
+                tuple(each.values[index] for each in plain),
+                (*((each.name, each.values[index]) for each in named), *handed_on),
+                tuple(each.name for each in plain),
+                usual=usual,
+            )
             for index, scope in enumerate(self.scopes)
         }
-
-
-def _class_name(scopes: Sequence[Scope], taken: set[str]) -> str:
-    """The block's or spec's name as a class, or what scopes of several names have in common before their numbers; else
-    the first scope's, else with a number; it is taken from now on."""
-    titles = list(dict.fromkeys(scope.title for scope in scopes))
-    stems = {title.rstrip("_0123456789") for title in titles}
-    block = camel(stems.pop() if len(titles) > 1 and len(stems) == 1 else titles[0]) or "Block"
-    tried = (block, camel(scopes[0].name), f"{block}Block", *(f"{block}{count}" for count in range(2, len(taken) + 3)))
-    name = next(name for name in tried if name.isidentifier() and not iskeyword(name) and name not in taken)
-    taken.add(name)
-    return name

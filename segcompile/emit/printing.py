@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from segcompile.emit.calls import Argument, Rules
+from segcompile.emit.calls import Rules
 from segcompile.emit.classes import Class
 from segcompile.emit.lines import call_lines, statement_lines
+from segcompile.emit.parameters import Parameter
 from segcompile.emit.templates import one_line
 from segcompile.network.graph import Graph
 
@@ -24,9 +25,14 @@ def print_class(found: Class, graph: Graph, is_model: bool, rules: Rules) -> dic
         result = ", ".join(returns)
         annotation = tensor if len(returns) == 1 else f"tuple[{', '.join([tensor] * len(returns))}]"
     handed_on = ["*", *(f"{name}: {kind}" for name, kind in rules.handed_on)] if rules.handed_on else []
-    parameters = ["self", *(f"{name}: {_annotation(value)}" for name, value in found.parameters), *handed_on]
+    parameters = ["self", *map(_declared, found.parameters), *handed_on]
     arguments = ["self", *(f"{name}: {tensor}" for name in found.arguments)]
-    members = [call_lines(f"self.{m.attribute} = {m.function}", m.arguments, "", _BODY) for m in found.members]
+    members = [
+        call_lines(f"self.{each.attribute} = {each.function}", each.arguments, "", _BODY)
+        if each.arguments is not None
+        else [f"self.{each.attribute} = {each.function}"]
+        for each in found.members
+    ]
     return {
         "name": found.name,
         "about": one_line(found.about) or f"{_listed(found.titles)} of the spec.",
@@ -49,6 +55,8 @@ def _listed(titles: Sequence[str]) -> str:
     return f"{', '.join(more)} and {last}" if more else last
 
 
-def _annotation(value: Argument) -> str:
-    """The type of a constructor's argument: an integer, or one an axis."""
-    return f"tuple[{', '.join(['int'] * len(value))}]" if isinstance(value, tuple) else "int"
+def _declared(parameter: Parameter) -> str:
+    """A constructor's argument as the constructor says it."""
+    value = parameter.values[0]
+    kind = f"tuple[{', '.join(['int'] * len(value))}]" if isinstance(value, tuple) else type(value).__name__
+    return f"{parameter.name}: {kind}{'' if parameter.default is None else f' = {parameter.default}'}"

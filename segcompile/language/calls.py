@@ -52,6 +52,7 @@ class BlockCall:
 
     layers: Sequence
     values: dict[str, int | str]
+    defaults: dict[str, int]  # of the arguments, as far as they are numbers
     inside: Place
 
 
@@ -95,7 +96,9 @@ def read_block(
         calls=(*place.calls, Label(target.span, f"in block `{target.text}`, called here")),
         blocks=(*place.blocks, target.text),
     )
-    return BlockCall(list_under(found[1], "layers"), values, inside)
+    plain = {name: node.text for name, node in _defaults(found[1]).items() if isinstance(node, Scalar)}
+    defaults = {name: int(text) for name, text in plain.items() if text.isdecimal()}
+    return BlockCall(list_under(found[1], "layers"), values, defaults, inside)
 
 
 def _arguments(

@@ -17,7 +17,7 @@ from segcompile.language.passing import passed_into
 from segcompile.language.place import Place
 from segcompile.language.sharing import Owners
 from segcompile.language.values import is_name, read_natural
-from segcompile.network.graph import Graph, Origin, Role, Scope
+from segcompile.network.graph import Graph, Origin, Role, Scope, layer_of
 from segcompile.network.graph import Node as GraphNode
 from segcompile.network.splice import Fragment, embedded
 from segcompile.ops import Op
@@ -252,12 +252,26 @@ class Expander:
             return self.expand_list(call.layers, call.inside.entered(above), above)
         absolute = self.names.declare(format_name(name, place.values), place, name.span)
         integers = {key: value for key, value in call.values.items() if isinstance(value, int)}
-        scope = Scope(absolute, target.text, above or None, kind="block", span=name.span, arguments=integers)
-        index = self._open(scope)
         inside = call.inside.scope(absolute, target.text, above)
+        scope = Scope(
+            absolute, target.text, above or None, kind="block", span=name.span, arguments=integers,
+            defaults=call.defaults, layers=self._layers_passed(inside),
+        )  # fmt: skip
+        index = self._open(scope)
         start, result = len(self.nodes), self.expand_list(call.layers, inside, above)
         self.nodes[start:] = self.owners.share_all(scope, body, place, meant, self.nodes, start)
         return self._close(index, result)
+
+    def _layers_passed(self, inside: Place) -> dict[str, str]:
+        """The arguments of a block that name layers or inputs -> these; those of a list have its name and a number."""
+        found: dict[str, str] = {}
+        for argument, given in inside.passed.items():
+            listed = isinstance(given, Sequence)
+            for count, item in enumerate(given.items if isinstance(given, Sequence) else (given,), 1):
+                node = self.names.find(item.text, inside) if isinstance(item, Scalar) else None
+                if node is not None:
+                    found[f"{argument}{count}" if listed else argument] = layer_of(node)
+        return found
 
     def _use(self, name: Scalar | None, body: Mapping, place: Place, above: str) -> str:
         """A whole spec as one layer; what is inside sees nothing outside it."""

@@ -79,7 +79,9 @@ class Scope:
     result: str | None = None
     kind: Literal["block", "spec", "written"] = "written"  # called, used, or written in place
     span: Span | None = None  # where it was given its name
-    arguments: Mapping[str, int] = field(default_factory=dict)  # the integers it was made with
+    arguments: Mapping[str, int] = field(default_factory=dict)  # the integers it was made with, in the block's order
+    defaults: Mapping[str, int] = field(default_factory=dict)  # what those are where a call says nothing, if numbers
+    layers: Mapping[str, str] = field(default_factory=dict)  # its other arguments -> the layers or inputs they name
     about: str = ""  # what a used spec says of itself
     input: str = ""  # what a used spec calls that which enters it, if that is not `input`
     takes: int = 0  # the channels of that, as a used spec says; 0: nothing says it

@@ -201,6 +201,7 @@ def embedded(graph: Graph, scope: Scope) -> Fragment:
             name=f"{scope.name}.{own.name}",
             entry=names[own.entry] if own.entry is not None else None,
             result=names[own.result] if own.result is not None else None,
+            layers={argument: f"{scope.name}.{layer}" for argument, layer in own.layers.items()},
         )
         for own in graph.scopes
     ]

@@ -38,3 +38,100 @@ def test_a_variable_is_free_again_where_it_is_read_no_more() -> None:
     layers += "  - two: {block: two, a: one.c, b: one.d}\n  - end: {add: [two.c, two.d]}\n"
     assert lines(model(layers, blocks=blocks), "self.one(") == ["c, d = self.one(a, x)"]
     assert lines(model(layers, blocks=blocks), "self.two(") == ["c, d = self.two(c, d)"]
+
+
+RESIDUAL = """\
+  residual:
+    args: [w, s: 1]
+    layers:
+      - a: {conv: w, kernel: 1, norm: batch, act: relu}
+      - b: {conv: 4w, stride: s, norm: batch}
+      - shortcut: {conv: 4w, kernel: 1, stride: s, from: input, repeat: "channels != 4*w"}
+      - out: {add: [b, above], act: relu}
+"""
+DEEP = """\
+  - one1: {block: residual, w: 4}
+  - "one{i+1}": {block: residual, w: 4, repeat: 2}
+  - two1: {block: residual, w: 8, s: 2}
+  - two2: {block: residual, w: 8}
+"""
+
+
+def test_a_class_has_its_blocks_arguments_in_their_order_with_their_defaults() -> None:
+    found = model(DEEP, blocks=RESIDUAL)
+    assert lines(found, "def __init__(self, in") == [
+        "def __init__(self, in_channels: int, w: int, s: int = 1) -> None:",
+        "def __init__(self, in_channels: int, w: int) -> None:",
+    ]
+    assert lines(found, "self.b = ") == [
+        "self.b = nn.Conv2d(w, 4 * w, 3, stride=s, padding=1)",
+        "self.b = nn.Conv2d(w, 4 * w, 3, padding=1)",
+    ]
+    assert lines(found, "self.one")[:2] == ["self.one1 = ResidualShortcut(4, 4)", "self.one2 = Residual(16, 4)"]
+    assert lines(found, "self.two")[0] == "self.two1 = ResidualShortcut(16, 8, s=2)"
+
+
+def test_a_class_of_one_use_has_its_blocks_arguments_too() -> None:
+    blocks = "  wide: {args: [n, w], layers: [a: {conv: w}, b: {conv: 2w, kernel: n}]}\n"
+    found = model("  - x: {block: wide, n: 1, w: 6}\n", blocks=blocks)
+    assert "def __init__(self, w: int) -> None:" in found and "self.x = Wide(6)" in found
+    assert lines(found, " = nn.") == [*("self.a = nn.Conv2d(4, w, 3, padding=1)", "self.b = nn.Conv2d(w, 12, 1)")]
+
+
+def test_the_numbers_of_forward_are_arguments_that_the_class_keeps() -> None:
+    blocks = "  causal: {args: [d], layers: [a: {conv: 4, dilation: d, pad: causal, drop: 0.1}, b: {conv: 4}]}\n"
+    text = model("  - x: {block: causal, d: 1}\n  - y: {block: causal, d: 2}\n", blocks=blocks)
+    assert "def __init__(self, d: int) -> None:" in text and "self.d = d" in text
+    assert "F.pad(x, (2 * self.d, 0, 2 * self.d, 0))" in text and text.count("(nn.Module)") == 2
+    rates = model(
+        "  - x: {block: half, drop: 0.1}\n  - y: {block: half, drop: 0.5}\n",
+        blocks="  half: {args: [drop], layers: [a: {conv: 4, drop: drop}, b: {conv: 4}]}\n",
+    )
+    assert lines(rates, "dropout: float") == ["def __init__(self, dropout: float) -> None:"]
+    assert "F.dropout(self.a(x), self.dropout, self.training)" in rates and "self.x = Half(0.1)" in rates
+
+
+def test_one_argument_says_what_follows_of_it() -> None:
+    blocks = "  pair: {args: [d], layers: [a: {conv: channels, dilation: d}, b: {conv: channels, dilation: 2d}]}\n"
+    found = model("  - x: {block: pair, d: 1}\n  - y: {block: pair, d: 3}\n", blocks=blocks)
+    assert lines(found, "self.b = ") == ["self.b = nn.Conv2d(4, 4, 3, padding=2 * d, dilation=2 * d)"]
+    dense = "  dense: {layers: [a: {conv: 8}, both: {concat: [input, a]}, c: {conv: channels}]}\n"
+    found = model("  - x: {block: dense}\n  - y: {block: dense}\n", blocks=dense)
+    assert lines(found, "self.c = ") == ["self.c = nn.Conv2d(in_channels + 8, in_channels + 8, 3, padding=1)"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_arguments_of_forward_are_called_as_their_block_calls_them(backend: str) -> None:
+    blocks = "  up: {args: [skip, of], layers: [a: {concat: [input, skip]}, b: {conv: 4}, c: {add: [b, of]}]}\n"
+    layers = "  - s: {conv: 4}\n  - t: {conv: 4}\n  - one: {block: up, of: s, skip: t, from: input}\n"
+    found = model(f"{layers}  - two: {{block: up, of: one, skip: s}}\n", backend, blocks)
+    assert (
+        lines(found, "def ")[1]
+        .partition(", x: ")[2]
+        .replace("jax.Array", "Tensor")
+        .startswith("Tensor, skip: Tensor, of: Tensor) -> ")
+    )
+    assert lines(found, "self.one(") == ["x = self.one(image, x, s)"]
+
+
+def test_what_enters_a_chain_is_called_by_what_its_uses_have_in_common() -> None:
+    chain = "  - up{n}: [{{concat: [above, en{n}]}}, {{conv: 4}}, {{resize: network.input}}]\n"
+    layers = "  - en1: {conv: 4}\n  - en2: {conv: 4, stride: 2}\n  - x: {conv: 4}\n" + chain.format(n=2)
+    layers += chain.format(n=1).replace("network.input", "en2")
+    assert lines(model(layers), "def forward")[0] == "def forward(self, x: Tensor, en: Tensor, like: Tensor) -> Tensor:"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_classes_of_one_block_are_called_by_what_sets_them_apart(backend: str) -> None:
+    blocks = """\
+  stack:
+    args: [n, last: 0]
+    layers: ["c{i}": {conv: channels, repeat: n}, end: {conv: channels, repeat: last}]
+"""
+    layers = "".join(f"  - s{n}: {{block: stack, n: {n}}}\n" for n in (2, 3))
+    found = model(f"{layers}  - s4: {{block: stack, n: 3, last: 1}}\n", backend, blocks)
+    names = [line.partition(" ")[2].partition("(")[0] for line in lines(found, "class ")]
+    assert [name for name in names if name.startswith("Stack")] == ["Stack2", "Stack3", "Stack3Last"]
+    unlike = "  cell: {args: [act], layers: [a: {conv: 4, act: act}, b: {conv: 4}]}\n"
+    found = model("  - x: {block: cell, act: relu}\n  - y: {block: cell, act: elu}\n", backend, unlike)
+    assert "class Cell(" in found and "class Cell2(" in found

@@ -95,7 +95,7 @@ layers:
   - b: {block: pair, w: 6, tap: a.conv1}
   - head: {conv: 2, act: none}
 """,
-    "blocks that differ in more than integers": """
+    "blocks that differ in kernels and padding": """
 blocks:
   plain: {args: [k, p], layers: [c1: {conv: 4, kernel: k, pad: p}, c2: {conv: 4, norm: batch, act: prelu}]}
 layers:
@@ -204,11 +204,15 @@ def test_a_papers_model_equals_the_same_model_written_flat(nets: SimpleNamespace
     check_against_flat(nets, nets.emitted(nets.sized(graph, size, size)))
 
 
-def test_scopes_that_differ_in_integers_share_a_class_and_others_do_not(nets: SimpleNamespace, tmp_path: Path) -> None:
+def test_scopes_that_differ_in_numbers_share_a_class_and_others_do_not(nets: SimpleNamespace, tmp_path: Path) -> None:
     shared = built(nets, tmp_path, SCOPED["nested blocks"]).source
     assert shared.count("(nn.Module)") == 3
-    others = built(nets, tmp_path, SCOPED["blocks that differ in more than integers"]).source
-    assert others.count("(nn.Module)") == 3
+    others = SCOPED["blocks that differ in kernels and padding"]
+    assert built(nets, tmp_path, others).source.count("(nn.Module)") == 2
+    unlike = others.replace("k, p]", "k, p, a: relu]").replace("pad: p}", "pad: p, act: a}")
+    assert unlike.count("a}") == 1
+    unlike = unlike.replace("k: 1, p: 0", "k: 1, p: 0, a: elu")
+    assert built(nets, tmp_path, unlike).source.count("(nn.Module)") == 3
 
 
 def test_bug_duplicate_class_of_language_is_one_class_whatever_is_read_of_each_use(

@@ -25,9 +25,8 @@ def _kernel(
 ) -> Call:
     init = kernel_init(op)
     keywords = {**keywords, "use_bias": op.bias, "kernel_init": init.text}
-    told = tuple((key, value) for key, value in keywords.items() if _USUAL.get(key) != value)
     names = ("in_features", "features", "kernel_size")[: len(positional)]
-    return Call(function, positional, (*told, *RNGS), names, needs | init.needs)
+    return Call(function, positional, (*keywords.items(), *RNGS), names, needs | init.needs, _USUAL)
 
 
 def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:

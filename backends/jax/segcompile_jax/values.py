@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from segcompile.emit import Argument, Call, Code, Rule
+from segcompile.emit import Call, Code, Rule
 from segcompile.emit.arguments import number
 from segcompile.emit.rules import apply_member, response_norm_arguments, scale
 from segcompile.ops import (
@@ -42,33 +42,31 @@ def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequ
     return Code(_ACTIVATION[op.kind].format(inputs[0]))
 
 
-def _epsilon(op: BatchNorm | InstanceNorm | GroupNorm | LayerNorm, usual: float) -> tuple[tuple[str, Argument], ...]:
-    return (("epsilon", op.eps),) if op.eps != usual else ()
-
-
 def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
     kept = float(1 - Decimal(repr(op.momentum)))  # the share of the old statistics: 0.9, and not 0.899...
-    told = (("momentum", kept), *_epsilon(op, 1e-5), *RNGS)
-    return Call("BatchNorm", (shapes[0].channels,), told, ("features",), {"BatchNorm"})
+    told = (("momentum", kept), ("epsilon", op.eps), *RNGS)
+    return Call("BatchNorm", (shapes[0].channels,), told, ("features",), {"BatchNorm"}, {"epsilon": 1e-5})
 
 
 def _instance_norm(op: InstanceNorm, shapes: Sequence[Shape]) -> Call:
-    return Call("nnx.InstanceNorm", (shapes[0].channels,), (*_epsilon(op, 1e-6), *RNGS), ("features",))
+    told = (("epsilon", op.eps), *RNGS)
+    return Call("nnx.InstanceNorm", (shapes[0].channels,), told, ("features",), usual={"epsilon": 1e-6})
 
 
 def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
-    told = (*_epsilon(op, 1e-6), *RNGS)
-    return Call("nnx.GroupNorm", (shapes[0].channels, op.groups), told, ("features", "groups"))
+    told = (("epsilon", op.eps), *RNGS)
+    names = ("features", "groups")
+    return Call("nnx.GroupNorm", (shapes[0].channels, op.groups), told, names, usual={"epsilon": 1e-6})
 
 
 def _layer_norm(op: LayerNorm, shapes: Sequence[Shape]) -> Call:
-    return Call("nnx.LayerNorm", (shapes[0].channels,), (*_epsilon(op, 1e-6), *RNGS), ("features",))
+    told = (("epsilon", op.eps), *RNGS)
+    return Call("nnx.LayerNorm", (shapes[0].channels,), told, ("features",), usual={"epsilon": 1e-6})
 
 
 def _affine(op: Affine, shapes: Sequence[Shape]) -> Call:
-    told: tuple[tuple[str, Argument], ...] = (("init", op.start),) if op.start != 1 else ()
-    told += () if op.bias else (("use_bias", False),)
-    return Call("Affine", (shapes[0].channels,), told, ("features",), {"Affine"})
+    told = (("init", op.start), ("use_bias", op.bias))
+    return Call("Affine", (shapes[0].channels,), told, ("features",), {"Affine"}, {"init": 1.0, "use_bias": True})
 
 
 def _response_norm(

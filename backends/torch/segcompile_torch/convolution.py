@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from segcompile.emit import Argument, Call, Code, Rule
 from segcompile.emit.arguments import same_sides, symmetric
@@ -11,23 +12,23 @@ from segcompile.ops import Conv, Deconv, Linear, Op, Shape
 from segcompile.ops.base import UNPADDED
 from segcompile_torch.arguments import PAD_MODE, befores, pads
 
+_USUAL: dict[str, Argument] = {
+    "stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "output_padding": 0, "padding_mode": '"zeros"',
+}  # fmt: skip
 _CONV_MODE = {"zero": "zeros", "reflect": "reflect", "edge": "replicate", "circular": "circular"}  # in nn.Conv2d
 
 
 def _convolution(function: str, op: Conv | Deconv, channels_in: int, extra: dict[str, Argument]) -> Call:
-    keywords: dict[str, Argument] = {"stride": same_sides(op.stride)}
-    if symmetric(op):
-        keywords["padding"] = same_sides(befores(op))
+    padding = same_sides(befores(op)) if symmetric(op) else 0
+    keywords: dict[str, Argument] = {"stride": same_sides(op.stride), "padding": padding}
     keywords |= {"dilation": same_sides(op.dilation), "groups": op.groups, "bias": op.bias, **extra}
-    usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "output_padding": 0}
-    told = tuple((key, value) for key, value in keywords.items() if usual.get(key) != value)
     positional = (channels_in, op.channels, same_sides(op.kernel))
-    return Call(function, positional, told, ("in_channels", "channels", "kernel_size"))
+    return Call(function, positional, tuple(keywords.items()), ("in_channels", "channels", "kernel_size"), usual=_USUAL)
 
 
 def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
     wrapped = op.mode != "zero" and symmetric(op) and any(pads(op))
-    extra: dict[str, Argument] = {"padding_mode": f'"{_CONV_MODE[op.mode]}"'} if wrapped else {}
+    extra: dict[str, Argument] = {"padding_mode": f'"{_CONV_MODE[op.mode if wrapped else "zero"]}"'}
     return _convolution(f"nn.Conv{len(op.kernel)}d", op, shapes[0].channels, extra)
 
 
@@ -66,13 +67,13 @@ def _deconv_by_weights(op: Deconv, member: str, inputs: Sequence[str], shapes: S
 
 def _by_weights(source: str, member: str, call: Call) -> str:
     """The arguments of a function that does what the module of a call does, with the weights of another one."""
-    told = [f"{key}={value}" for key, value in call.keywords if key != "bias"]
-    return ", ".join([source, f"{member}.weight", f"{member}.bias", *told])
+    told = Call("", (), tuple((key, value) for key, value in call.keywords if key not in ("bias", "padding_mode")))
+    return ", ".join([source, f"{member}.weight", f"{member}.bias", *replace(told, usual=_USUAL).arguments()])
 
 
 def _linear(op: Linear, shapes: Sequence[Shape]) -> Call:
-    told = () if op.bias else (("bias", False),)
-    return Call("nn.Linear", (flat_features(shapes[0]), op.features), told, ("in_features", "features"))
+    positional = (flat_features(shapes[0]), op.features)
+    return Call("nn.Linear", positional, (("bias", op.bias),), ("in_features", "features"), usual=_USUAL)
 
 
 def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:

@@ -35,6 +35,7 @@ _ACTIVATION = {
     "hard_sigmoid": "F.relu6({} + 3) / 6", "hard_swish": "F.hardswish({})", "mish": "F.mish({})", "selu": "F.selu({})",
     "softplus": "F.softplus({})",
 }  # fmt: skip
+_USUAL: dict[str, Argument] = {"eps": 1e-5}  # of what normalises
 
 
 def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -43,9 +44,9 @@ def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequ
 
 
 def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
-    momentum = (("momentum", op.momentum),) if op.momentum != 0.1 else ()
-    told = (*_eps(op), *momentum)
-    return Call(f"nn.BatchNorm{len(shapes[0].size) or 1}d", (shapes[0].channels,), told, ("channels",))
+    told = (("eps", op.eps), ("momentum", op.momentum))
+    name = f"nn.BatchNorm{len(shapes[0].size) or 1}d"
+    return Call(name, (shapes[0].channels,), told, ("channels",), usual={**_USUAL, "momentum": 0.1})
 
 
 def _batch_norm_by_weights(
@@ -57,31 +58,25 @@ def _batch_norm_by_weights(
     return Code(f"F.batch_norm({', '.join([inputs[0], *told])})", {"F"})
 
 
-def _eps(op: BatchNorm | InstanceNorm | GroupNorm | LayerNorm) -> tuple[tuple[str, Argument], ...]:
-    return (("eps", op.eps),) if op.eps != 1e-5 else ()
-
-
 def _instance_norm(op: InstanceNorm, shapes: Sequence[Shape]) -> Call:
-    return Call(
-        f"nn.InstanceNorm{len(shapes[0].size)}d", (shapes[0].channels,), (*_eps(op), ("affine", True)), ("channels",)
-    )
+    told = (("eps", op.eps), ("affine", True))
+    return Call(f"nn.InstanceNorm{len(shapes[0].size)}d", (shapes[0].channels,), told, ("channels",), usual=_USUAL)
 
 
 def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
-    return Call("nn.GroupNorm", (op.groups, shapes[0].channels), _eps(op), ("groups", "channels"))
+    told = (("eps", op.eps),)
+    return Call("nn.GroupNorm", (op.groups, shapes[0].channels), told, ("groups", "channels"), usual=_USUAL)
 
 
 def _layer_norm(op: LayerNorm, shapes: Sequence[Shape]) -> Call:
     """Of a map by a class of the template: PyTorch's own is over the last axes."""
-    if not shapes[0].size:
-        return Call("nn.LayerNorm", (shapes[0].channels,), _eps(op), ("channels",))
-    return Call("LayerNorm", (shapes[0].channels,), _eps(op), ("channels",), {"LayerNorm"})
+    function, needs = ("LayerNorm", {"LayerNorm"}) if shapes[0].size else ("nn.LayerNorm", set[str]())
+    return Call(function, (shapes[0].channels,), (("eps", op.eps),), ("channels",), needs, _USUAL)
 
 
 def _affine(op: Affine, shapes: Sequence[Shape]) -> Call:
-    told: tuple[tuple[str, Argument], ...] = (("init", op.start),) if op.start != 1 else ()
-    told += () if op.bias else (("bias", False),)
-    return Call("Affine", (shapes[0].channels,), told, ("channels",), {"Affine"})
+    told = (("init", op.start), ("bias", op.bias))
+    return Call("Affine", (shapes[0].channels,), told, ("channels",), {"Affine"}, {"init": 1.0, "bias": True})
 
 
 def _response_norm(

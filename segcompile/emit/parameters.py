@@ -1,0 +1,271 @@
+"""The arguments of a class's constructor: what the scopes that share it differ in, said as their block says it.
+
+A slot is an argument of a member's constructor, a column what it is in each scope. A column is written with the block's
+own arguments and with the channels that enter: `w`, `4 * w`, `w // 2`, `in_channels + 16`. It is looked at over all
+scopes of the block, those of other classes too: where all have one number, several would explain it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from segcompile.emit.bodies import Body
+from segcompile.emit.calls import Argument
+from segcompile.emit.numbers import numbers_in
+from segcompile.facts.module_names import ATTRIBUTES
+from segcompile.network.graph import Scope
+from segcompile.network.names import Names
+
+_Column = tuple[Argument, ...]
+_CHANNELS = frozenset({"channels", "features", "in_channels", "in_features"})  # roles of slots
+_ENTERING = ""  # the source that is called as the first slot that it explains
+_SLOT = "slot "  # and its number: the source that is what this slot is
+_DIVISORS = (2, 4, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An argument of a constructor: its values in the scopes that share the class, and that which it has where nothing
+    is said, if there is one."""
+
+    name: str
+    values: tuple[Argument, ...]
+    default: Argument | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The arguments of a constructor in their order, the text of every slot of its members, and that of every number of
+    its forward. `kept`: the attributes that forward reads, and what they are. `own`: which arguments of the block say
+    a number in any class of it."""
+
+    parameters: tuple[Parameter, ...]
+    slots: tuple[str, ...]
+    numbers: tuple[str, ...]
+    kept: tuple[tuple[str, str], ...]
+    own: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A scope, its body, and the channels of what enters it first."""
+
+    scope: Scope
+    body: Body
+    channels: int
+
+    @property
+    def slots(self) -> list[_Slot]:
+        """The arguments of its members' constructors, then the numbers in its forward."""
+        calls = [(member.attribute, member.call) for member in self.body.members]
+        found = [
+            _Slot(attribute, call.function, role, value, call.usual.get(role))
+            for attribute, call in calls
+            for role, value in zip(call.roles, call.slots, strict=True)
+        ]
+        codes = (statement.code for statement in self.body.statements)
+        return found + [_Slot("", "", role, value) for code in codes for role, value in numbers_in(code)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """A number or word of a class: of a member's constructor, or (member "") in forward."""
+
+    member: str
+    function: str
+    role: str
+    value: Argument
+    usual: Argument | None = None  # what it is where it is not said
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.member, self.role
+
+
+@dataclass(frozen=True, slots=True)
+class _Formula:
+    """How a column is written: each `{}` stands for a source."""
+
+    sources: tuple[str, ...]
+    text: str
+
+
+def write_parameters(shared: Sequence[Instance], family: Sequence[Instance], reserved: Names) -> Written:
+    """The arguments of a class that some scopes share, of all that the spec makes of their block: the `family`."""
+    return _Writer(shared, family, reserved).written()
+
+
+@dataclass(frozen=True)
+class _Writer:
+    shared: Sequence[Instance]
+    family: Sequence[Instance]
+    names: Names
+    found: dict[int, _Formula] = field(default_factory=dict)  # the slots that are no plain numbers
+    more: dict[str, _Column] = field(default_factory=dict)  # sources that the block does not know
+    said: set[str] = field(default_factory=set)  # the sources that say a number in any class of the block
+
+    @cached_property
+    def slots(self) -> list[_Slot]:
+        return self.shared[0].slots
+
+    @cached_property
+    def columns(self) -> list[_Column]:
+        every = zip(*(each.slots for each in self.shared), strict=True)
+        return [_alike(tuple(slot.value for slot in slots)) for slots in every]
+
+    @cached_property
+    def own(self) -> list[str]:
+        """The block's arguments, in its order."""
+        first, *others = [each.scope.arguments for each in self.family]
+        return [name for name in first if all(name in arguments for arguments in others)]
+
+    @property
+    def defaults(self) -> Mapping[str, int]:
+        return self.shared[0].scope.defaults
+
+    def sources(self, instances: Sequence[Instance]) -> dict[str, _Column]:
+        """What a column over some scopes can be written with."""
+        found = {name: tuple(each.scope.arguments[name] for each in instances) for name in self.own}
+        entering = tuple(each.channels for each in instances)
+        return found | ({_ENTERING: entering} if _varies(entering) else {})
+
+    def written(self) -> Written:
+        for index in range(len(self.slots)):
+            self.explain(index)
+        self.explain_like_siblings()
+        rest = [index for index, column in enumerate(self.columns) if index not in self.found and _varies(column)]
+        for index in sorted(rest, key=lambda index: self.slots[index].role == "padding"):  # what others may explain
+            source = f"{_SLOT}{index}"
+            formula = _explained(self.columns[index], self.more)
+            self.found[index] = formula or _Formula((source,), "{}")
+            if formula is None:
+                self.more[source] = self.columns[index]
+        return self.named()
+
+    def explain(self, index: int) -> None:
+        """Write a slot with the block's arguments and the channels that enter, where these explain it. An argument that
+        is left out in all calls of this class is a number."""
+        slot, found = self.slots[index], None
+        if slot.member:
+            pairs = [(each, other) for each in self.family for other in each.slots if other.key == slot.key]
+            plain = self.shared[0].scope.kind == "block" and slot.role in _CHANNELS
+            column = _alike(tuple(other.value for _, other in pairs))
+            found = _explained(column, self.sources([each for each, _ in pairs]), plain)
+        if found is None and _varies(self.columns[index]):
+            found = _explained(self.columns[index], self.sources(self.shared))
+        if found is not None:
+            self.said.update(found.sources)
+            if not all(self.is_left_out(source) for source in found.sources):
+                self.found[index] = found
+
+    def is_left_out(self, source: str) -> bool:
+        """Whether no call of this class says an argument, which has a default."""
+        default = self.defaults.get(source)
+        return source in self.own and all(each.scope.arguments[source] == default for each in self.shared)
+
+    def explain_like_siblings(self) -> None:
+        """Write numbers as what enters and some more, `in_channels + 16`, where others of the same function are."""
+        sorts = [(slot.function, slot.role) for slot in self.slots]
+        growing = {sorts[index] for index, formula in self.found.items() if formula.text.startswith("{} + ")}
+        channels = {each.channels for each in self.shared}
+        for index, column in enumerate(self.columns):
+            if index not in self.found and sorts[index] in growing and len({*column}) == len(channels) == 1:
+                (value,), (entering,) = {*column}, channels
+                if isinstance(value, int) and value > entering:
+                    self.found[index] = _Formula((_ENTERING,), f"{{}} + {value - entering}")
+
+    def named(self) -> Written:
+        """The arguments: the channels that enter, the block's, then the others; those with a default come last."""
+        used = {source for formula in self.found.values() for source in formula.sources}
+        entering = tuple(each.channels for each in self.shared)
+        here = {**self.sources(self.shared), **self.more, _ENTERING: entering}
+        order = [source for source in (_ENTERING, *self.own, *self.more) if source in used]
+        called = {source: self.names.new(self.wanted(source)) for source in order}
+        every = [Parameter(called[source], here[source], self.default(source)) for source in order]
+        parameters = sorted(every, key=lambda parameter: parameter.default is not None)
+        slots, numbers, kept = list[str](), list[str](), dict[str, str]()
+        taken = Names({*ATTRIBUTES, *self.shared[0].body.attributes.values()})
+        for index, slot in enumerate(self.slots):
+            formula = self.found.get(index, _Formula((), str(self.columns[index][0])))
+            words = [called[source] for source in formula.sources]
+            if slot.member:
+                slots.append(formula.text.format(*words))
+                continue
+            kept |= {word: taken.new(word) for word in words if word not in kept}
+            numbers.append(formula.text.format(*(f"self.{kept[word]}" for word in words)))
+        attributes = tuple((attribute, word) for word, attribute in kept.items())
+        return Written(tuple(parameters), tuple(slots), tuple(numbers), attributes, frozenset(self.own) & self.said)
+
+    def wanted(self, source: str) -> str:
+        """What an argument should be called: as the block calls it, or as the first slot that it explains."""
+        if source in self.own:
+            return source
+        if source != _ENTERING:
+            return self.slots[int(source.removeprefix(_SLOT))].role
+        roles = [self.slots[index].role for index in sorted(self.found) if source in self.found[index].sources]
+        return next((role for role in roles if role.startswith("in_")), roles[0])
+
+    def default(self, source: str) -> Argument | None:
+        """What an argument is where nothing is said: as its block says, or as the slot that it is called after has it,
+        if that is so in one of the scopes."""
+        if source in self.own or source == _ENTERING:
+            return self.defaults.get(source)
+        index = int(source.removeprefix(_SLOT))
+        usual = self.slots[index].usual
+        return usual if usual in self.columns[index] else None
+
+
+def _alike(column: _Column) -> _Column:
+    """A column in which some scopes have one number for all axes, and others one an axis: all have that."""
+    rank = max((len(value) for value in column if isinstance(value, tuple)), default=0)
+    return tuple((value,) * rank if rank and isinstance(value, int) else value for value in column)
+
+
+def _varies(column: _Column) -> bool:
+    return any(value != column[0] for value in column)
+
+
+def _explained(column: _Column, sources: Mapping[str, _Column], plain: bool = False) -> _Formula | None:
+    """A column by one source. `plain`: also where all scopes have one number, if that is the source's."""
+    varies = _varies(column)
+    for source, values in sources.items():
+        if column == values and (varies or plain):
+            return _Formula((source,), "{}")
+    if not varies:
+        return None
+    if all(isinstance(value, tuple) for value in column):
+        return _each_axis(column, sources)
+    for source, values in sources.items():
+        found = _multiple(column, values)
+        if found:
+            return _Formula((source,), found)
+    return None
+
+
+def _each_axis(column: _Column, sources: Mapping[str, _Column]) -> _Formula | None:
+    """A column of one number an axis: `(d, 1)`."""
+    axes = list(zip(*(value for value in column if isinstance(value, tuple)), strict=True))
+    each = [_explained(axis, sources) if _varies(axis) else _Formula((), str(axis[0])) for axis in axes]
+    found = [formula for formula in each if formula is not None]
+    if len(found) < len(axes):
+        return None
+    every = ", ".join(formula.text for formula in found)
+    read = tuple(source for formula in found for source in formula.sources)
+    return _Formula(read, f"({every})" if len(axes) > 1 else f"({every},)")
+
+
+def _multiple(column: _Column, values: _Column) -> str:
+    """`4 * {}`, `{} // 2` or `{} + 16`; nothing where that is not what a column is of these values."""
+    pairs = [(a, b) for a, b in zip(column, values, strict=True) if type(a) is int and type(b) is int]
+    if len(pairs) < len(column):
+        return ""
+    factors = {a // b if b and a % b == 0 else 0 for a, b in pairs}
+    if len(factors) == 1 and 0 not in factors:
+        return f"{factors.pop()} * {{}}"
+    for divisor in _DIVISORS:
+        if all(b // divisor == a for a, b in pairs):
+            return f"{{}} // {divisor}"
+    more = {a - b for a, b in pairs}
+    return f"{{}} + {more.pop()}" if len(more) == 1 and min(more) > 0 else ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from segcompile.emit.calls import WIDTH, Apply, Argument, Call, Rules
+from segcompile.emit.calls import Apply, Argument, Call, Rules
+from segcompile.emit.paragraphs import stages_of
 from segcompile.facts.facts import Facts, NodeFacts
 from segcompile.facts.module_names import attributes, scope_path
 from segcompile.facts.pairs import show
@@ -27,12 +28,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One line of forward: `<target> = <code>  # <comment>`. `declares`: the returned variable is born here."""
+    """One line of forward: `<target> = <code>  # <comment>`. `declares`: the returned variable is born here. `stage`:
+    that of the network which begins here."""
 
     target: str
     code: str
     comment: tuple[str, ...] = ()  # columns
     declares: bool = False
+    stage: str = ""
 
 
 @dataclass(slots=True)
@@ -192,13 +195,17 @@ class BodyWriter:
         body.variables.update(called)
         self._name_values(steps, body)
         unborn = {*body.result_names} - {*body.argument_names}
+        stages = stages_of([_whole(step.item) for step in steps], self.tree) if scope == ROOT else {}
+        before: tuple[str, ...] = ()
         for step in steps:
             comment = self._comment(step, scope)
             parts = self._scope_call(step, body) if isinstance(step.item, str) else self._layer(step, step.item, body)
             for index, (target, code) in enumerate(parts):
-                told = comment if index == len(parts) - 1 else ()
-                body.statements.append(Statement(target, code, told, target in unborn))
+                told = comment if index == len(parts) - 1 and comment != before else ()
+                stage = stages.get(_whole(step.item), "") if index == 0 else ""
+                body.statements.append(Statement(target, code, told, target in unborn, stage))
                 unborn.difference_update(target.split(", "))
+            before = comment
         return body
 
     def _ends(self, item: Item) -> tuple[list[str], list[str]]:
@@ -247,10 +254,8 @@ class BodyWriter:
         return [(", ".join(body.variables[value] for value in step.makes), code)]
 
     def _layer(self, step: _Step, nodes: tuple[Node, ...], body: Body) -> list[tuple[str, str]]:
-        """A layer's statements, (target, expression): one, or more where that would not fit a line.
-
-        A pool that also gives its switches is a statement of its own.
-        """
+        """A layer's statements, (target, expression): one, but that a pool that also gives its switches stands by
+        itself."""
         parts: list[tuple[str, str]] = []
         target, *switches = (body.variables[value] for value in step.makes)
         inputs = [body.variables[value] for value in self.tree.reads(nodes[0])]
@@ -265,9 +270,6 @@ class BodyWriter:
             if switched is not None:
                 parts.append((", ".join([target, *switches]), code))
                 code = target
-            elif len(code) > WIDTH - 16 - len(target) and node is not nodes[0]:
-                parts.append((target, inputs[0]))
-                code, _ = apply(node.op, member, [target], shapes, output)
             inputs = [code]
         return parts if switches and len(nodes) == 1 else [*parts, (target, inputs[0])]
 
@@ -311,6 +313,11 @@ class BodyWriter:
             return own
         name = layer_of(lender).removeprefix(f"{scope}.")
         return (*own, *[""] * (3 - len(own)), f"weights of {name}")
+
+
+def _whole(item: Item) -> str:
+    """The name of a layer or scope."""
+    return item if isinstance(item, str) else item[0].layer
 
 
 def describe(found: NodeFacts, axes: str) -> tuple[str, ...]:

@@ -3,49 +3,80 @@
 from __future__ import annotations
 
 import itertools
+import re
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from segcompile.emit.bodies import Statement
 from segcompile.emit.calls import WIDTH
 
 _STATEMENT = 8  # spaces before a statement of a method
-_LONGEST = 120  # characters of a line that stays whole where there is no good place to break it
 _STEP = 4
 
 
-def call_lines(head: str, arguments: Sequence[str], tail: str, indent: int) -> list[str]:
+def call_lines(head: str, arguments: Sequence[str], tail: str, indent: int, around: str = "()") -> list[str]:
     """`head(arguments)tail`, behind `indent` spaces: in one line, with all arguments in a second one, or one a line."""
-    whole, inside = f"{head}({', '.join(arguments)}){tail}", " " * _STEP
+    start, end = f"{head}{around[0]}", f"{around[1]}{tail}"
+    whole, inside = f"{start}{', '.join(arguments)}{end}", " " * _STEP
     if indent + len(whole) <= WIDTH:
         return [whole]
     if indent + _STEP + len(", ".join(arguments)) <= WIDTH:
-        return [f"{head}(", f"{inside}{', '.join(arguments)}", f"){tail}"]
-    return [f"{head}(", *(f"{inside}{argument}," for argument in arguments), f"){tail}"]
+        return [start, f"{inside}{', '.join(arguments)}", end]
+    return [start, *(f"{inside}{argument}," for argument in arguments), end]
 
 
-def statement_lines(statements: Sequence[Statement], tensor: str) -> list[str]:
-    """`target = code  # comment`, the comments under one another; above the line where they would not fit behind it.
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """The lines of a forward. `by_hand`: a formatter would lay them out otherwise."""
 
-    `tensor` is the type of the returned variable where it is born.
+    lines: list[str]
+    by_hand: bool
+
+
+def statement_lines(statements: Sequence[Statement], tensor: str) -> Laid:
+    """`target = code  # comment`, the comments under one another, each at the right of its statement's last line, and
+    an empty line before each stage. `tensor` is the type of the returned variable where it is born.
+
+    A statement that leaves no room for its comment is two, if it is a function of something longer than a name; or else
+    it is broken within its brackets.
     """
-    codes = [f"{s.target}{f': {tensor}' if s.declares else ''} = {s.code}" for s in statements]
-    comments = _columns([s.comment for s in statements])
-    room = WIDTH - _STATEMENT - 4 - max(map(len, comments), default=0)
-    width = max((len(code) for code in codes if len(code) <= room), default=0)
-    lines = []
-    for code, comment in zip(codes, comments, strict=True):
-        fits = len(code) <= room
-        lines += [f"# {comment}"] if comment and not fits else []
-        lines += [f"{code:<{width}}  # {comment}"] if comment and fits else _broken(code)
-    return lines
+    staged = any(statement.stage for statement in statements)
+    comments = _columns([(s.stage, *s.comment) if staged else s.comment for s in statements])
+    room = WIDTH - _STATEMENT - len("  # ") - max(map(len, comments), default=0)
+    every = [
+        _parts(statement, tensor, room if comment else WIDTH - _STATEMENT)
+        for statement, comment in zip(statements, comments, strict=True)
+    ]
+    ends = [parts[-1] for parts, comment in zip(every, comments, strict=True) if comment]
+    width = max((len(end) for end in ends if len(end) <= room), default=0)
+    lines = list[str]()
+    for statement, parts, comment in zip(statements, every, comments, strict=True):
+        lines += [""] if statement.stage and lines else []
+        lines += [*parts[:-1], f"{parts[-1]:<{width}}  # {comment}" if comment else parts[-1]]
+    broken = any(part.startswith(" ") for parts in every for part in parts)
+    return Laid(lines, broken or any(len(end) < width for end in ends))
+
+
+def _parts(statement: Statement, tensor: str, room: int) -> list[str]:
+    """The lines of a statement, of which the last one fits into the room if that can be."""
+    target, code = statement.target, statement.code
+    start = f"{target}{f': {tensor}' if statement.declares else ''} = "
+    if len(start) + len(code) <= room:
+        return [start + code]
+    function, _, rest = code.partition("(")
+    first, *others = _arguments(rest[:-1]) or [""]
+    words = {word for other in others for word in re.findall(r"\w+", other)}
+    if re.search(r"[( ]", first) and not first.startswith("[") and not {*target.split(", ")} & {*words, "_"}:
+        last = f"{target} = {function}({', '.join([target, *others])})"
+        if "," not in target and len(last) <= room:
+            return [*_parts(replace(statement, code=first), tensor, WIDTH - _STATEMENT), last]
+    return _broken(start + code)
 
 
 def _broken(code: str) -> list[str]:
-    """A statement; one that is too long for a line in several: a sum within parentheses, a call of a list within its
-    brackets, and any other call argument by argument."""
-    if _STATEMENT + len(code) <= _LONGEST:
-        return [code]
+    """A statement in several lines: a sum within parentheses, a call of a list within its brackets, and any other call
+    with its arguments on lines of their own."""
     target, _, total = code.partition(" = ")
     terms = total.split(" + ")
     if len(terms) > 1 and all(term.count("(") == term.count(")") for term in terms):
@@ -57,7 +88,12 @@ def _broken(code: str) -> list[str]:
         return [start + listed, *_filled(inside), closed + end]
     function, _, rest = total.partition("(")
     arguments = _arguments(rest[:-1])
-    return call_lines(f"{target} = {function}", arguments, "", _STATEMENT) if arguments else [code]
+    if not arguments:
+        return [code]
+    inside = ", ".join(arguments)
+    fits = _STATEMENT + _STEP + len(inside) <= WIDTH
+    within = [inside] if fits else [f"{argument}," for argument in arguments]
+    return [f"{target} = {function}(", *(" " * _STEP + line for line in within), ")"]
 
 
 def _filled(text: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from segcompile.emit.calls import Rules
+from segcompile.emit.calls import WIDTH, Rules
 from segcompile.emit.classes import Class
 from segcompile.emit.lines import call_lines, statement_lines
 from segcompile.emit.parameters import Parameter
@@ -19,10 +19,10 @@ def print_class(found: Class, graph: Graph, is_model: bool, rules: Rules) -> dic
     """The class, whose result is a dict of the graph's heads if it is the model's and they are several."""
     returns, tensor = found.returns, rules.tensor
     if is_model and len(returns) > 1:
-        pairs = ", ".join(f'"{head}": {name}' for head, name in zip(graph.outputs, returns, strict=True))
-        result, annotation = f"{{{pairs}}}", f"dict[str, {tensor}]"
+        pairs = [f'"{head}": {name}' for head, name in zip(graph.outputs, returns, strict=True)]
+        result, annotation = call_lines("return ", pairs, "", _BODY, "{}"), f"dict[str, {tensor}]"
     else:
-        result = ", ".join(returns)
+        result = [f"return {', '.join(returns)}"]
         annotation = tensor if len(returns) == 1 else f"tuple[{', '.join([tensor] * len(returns))}]"
     handed_on = ["*", *(f"{name}: {kind}" for name, kind in rules.handed_on)] if rules.handed_on else []
     parameters = ["self", *map(_declared, found.parameters), *handed_on]
@@ -33,18 +33,28 @@ def print_class(found: Class, graph: Graph, is_model: bool, rules: Rules) -> dic
         else [f"self.{each.attribute} = {each.function}"]
         for each in found.members
     ]
+    laid = statement_lines(found.statements, tensor)
     return {
         "name": found.name,
-        "about": one_line(found.about) or f"{_listed(found.titles)} of the spec.",
-        "first": found.instances[0] if len(found.instances) > 1 else "",
+        "about": _about(found),
         "constructor": call_lines("def __init__", parameters, " -> None:", _METHOD),
         "members": [line for lines in members for line in lines],
         "forward": call_lines(f"def {rules.forward}", arguments, f" -> {annotation}:", _METHOD),
-        "statements": statement_lines(found.statements, tensor),
-        "aligned": any(statement.comment for statement in found.statements),
+        "statements": laid.lines,
+        "by_hand": laid.by_hand,
         "result": result,
         "is_model": is_model,
     }
+
+
+def _about(found: Class) -> list[str]:
+    """The docstring: what the class stands for, and whose sizes its comments say if there are several."""
+    about = one_line(found.about) or f"{_listed(found.titles)} of the spec."
+    if len(found.instances) == 1:
+        return [f'"""{about}"""']
+    sizes = f"Sizes in comments: `{found.instances[0]}`."
+    whole = f'"""{about} {sizes}"""'
+    return [whole] if _METHOD + len(whole) <= WIDTH else [f'"""{about}', "", sizes, '"""']
 
 
 def _listed(titles: Sequence[str]) -> str:

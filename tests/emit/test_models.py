@@ -221,7 +221,7 @@ def test_bug_duplicate_class_of_language_is_one_class_whatever_is_read_of_each_u
     net = built(nets, tmp_path, (CASES / "language" / "bug_duplicate_class.yaml").read_text())
     assert net.source.count("class Pair(") == 1 and net.source.count("(nn.Module)") == 3
     assert "_, x = self.p2(f0, x)" in net.source  # only the first use's inner layer is read
-    assert '"""`q1` and `q2` of the spec.\n' in net.source and "self.q2 = Q()" in net.source
+    assert '"""`q1` and `q2` of the spec. Sizes in comments: `q1`."""\n' in net.source and "self.q2 = Q()" in net.source
     check_against_flat(nets, net)
 
 
@@ -257,9 +257,9 @@ layers:
 
 def test_a_shared_class_shows_the_sizes_of_its_first_use(nets: SimpleNamespace, tmp_path: Path) -> None:
     source = built(nets, tmp_path, SCOPED["nested blocks"]).source
-    assert "Sizes in comments are those of its first use, `x1.first`." in source
+    assert '"""`inner` of the spec. Sizes in comments: `x1.first`."""\n' in source
     assert "x = F.relu(self.c(x))  # (B, 3, 16, 16)   stride 1   rf 3\n" in source
-    assert source.count("# fmt: off") == source.count("# fmt: on") == 3
+    assert source.count("# fmt: off") == source.count("# fmt: on") == 2  # the calls of several lengths
 
 
 def test_a_used_spec_is_described_in_its_own_words(nets: SimpleNamespace) -> None:
@@ -435,7 +435,7 @@ BROKEN_LIST = """
         x = torch.cat([
             a_layer_of_long_name_0, a_layer_of_long_name_1, a_layer_of_long_name_2, a_layer_of_long_name_3,
             a_layer_of_long_name_4, x
-        ], 1)
+        ], 1)                                                        # (B, 12, 8, 8)   stride 1   rf 1
 """
 BROKEN_SUM = """
         x = (

@@ -110,8 +110,9 @@ READ = {
         "    def forward(self, signal: Tensor) -> Tensor:",
         "        x: Tensor = F.relu(self.conv_norm(self.conv(signal)))  # (B, 8, 64)   stride 1   rf 3",
         "        x = F.max_pool1d(x, 2)                                 # (B, 8, 32)   stride 2   rf 4",
-        "        # (B, 8, 64)   stride 1   rf 6",
-        '        x = F.interpolate(x, scale_factor=2, mode="linear", align_corners=False)',
+        "        x = F.interpolate(",
+        '            x, scale_factor=2, mode="linear", align_corners=False',
+        "        )                                                      # (B, 8, 64)   stride 1   rf 6",
         "        x = self.out(F.pad(x, (1, 0)))                         # (B, 2, 65)   stride 1   rf 6",
     ),
     (3, "torch"): (
@@ -120,7 +121,8 @@ READ = {
         "self.conv_norm = nn.BatchNorm3d(8)",
         "    def forward(self, volume: Tensor) -> Tensor:",
         "        x = F.max_pool3d(x, (1, 2, 2))                         # (B, 8, 16, 16, 16)   stride 1x2x2   rf 3x6x6",
-        '        x = F.interpolate(x, scale_factor=(1, 2, 2), mode="trilinear", align_corners=False)',
+        '            x, scale_factor=(1, 2, 2), mode="trilinear", align_corners=False',
+        "        )                                                      # (B, 8, 16, 32, 32)   stride 1       rf 3x8x8",
         "        x = self.out(F.pad(x, (2, 1, 0, 0, 1, 0)))             # (B, 2, 17, 32, 35)   stride 1       rf 3x8x8",
     ),
     (1, "jax"): (
@@ -131,7 +133,7 @@ READ = {
     ),
     (3, "jax"): (
         "self.conv = nnx.Conv(1, 8, (3, 5, 5), padding=(1, 2, 2), kernel_init=he, rngs=rngs)",
-        "        x = interpolate(x, (x.shape[1] * 1, x.shape[2] * 2, x.shape[3] * 2))",
+        "            x, (x.shape[1] * 1, x.shape[2] * 2, x.shape[3] * 2)",
         '    y: jax.Array = jax.image.resize(x, shape, "trilinear", antialias=False)',
     ),
 }  # fmt: skip

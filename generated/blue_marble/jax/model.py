@@ -126,7 +126,6 @@ class DilatedContextBasic(nnx.Module):
         self.layer8 = nnx.Conv(16, 16, (1, 1), padding=0, kernel_init=identity(16), rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        # fmt: off
         x = nnx.relu(self.layer1(x))  # (B, 48, 48, 16)   stride 2   rf 8
         x = nnx.relu(self.layer2(x))  # (B, 48, 48, 16)   stride 2   rf 12
         x = nnx.relu(self.layer3(x))  # (B, 48, 48, 16)   stride 2   rf 20
@@ -134,8 +133,7 @@ class DilatedContextBasic(nnx.Module):
         x = nnx.relu(self.layer5(x))  # (B, 48, 48, 16)   stride 2   rf 68
         x = nnx.relu(self.layer6(x))  # (B, 48, 48, 16)   stride 2   rf 132
         x = nnx.relu(self.layer7(x))  # (B, 48, 48, 16)   stride 2   rf 136
-        x = self.layer8(x)            # (B, 48, 48, 16)   stride 2   rf 136
-        # fmt: on
+        x = self.layer8(x)
         return x
 
 

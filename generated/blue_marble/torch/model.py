@@ -54,7 +54,6 @@ class DilatedContextBasic(nn.Module):
         self.layer8 = nn.Conv2d(16, 16, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        # fmt: off
         x = F.relu(self.layer1(x))  # (B, 16, 48, 48)   stride 2   rf 8
         x = F.relu(self.layer2(x))  # (B, 16, 48, 48)   stride 2   rf 12
         x = F.relu(self.layer3(x))  # (B, 16, 48, 48)   stride 2   rf 20
@@ -62,8 +61,7 @@ class DilatedContextBasic(nn.Module):
         x = F.relu(self.layer5(x))  # (B, 16, 48, 48)   stride 2   rf 68
         x = F.relu(self.layer6(x))  # (B, 16, 48, 48)   stride 2   rf 132
         x = F.relu(self.layer7(x))  # (B, 16, 48, 48)   stride 2   rf 136
-        x = self.layer8(x)          # (B, 16, 48, 48)   stride 2   rf 136
-        # fmt: on
+        x = self.layer8(x)
         return x
 
 

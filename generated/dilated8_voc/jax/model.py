@@ -149,7 +149,7 @@ class DilatedFrontend(nnx.Module):
         x = nnx.relu(self.conv5_2(x))                          # (B, 94, 94, 512)     stride 8   rf 156
         x = nnx.relu(self.conv5_3(x))                          # (B, 90, 90, 512)     stride 8   rf 188
         x = self.fc6_drop(nnx.relu(self.fc6(x)))               # (B, 66, 66, 4096)    stride 8   rf 380
-        x = self.fc7_drop(nnx.relu(self.fc7(x)))               # (B, 66, 66, 4096)    stride 8   rf 380
+        x = self.fc7_drop(nnx.relu(self.fc7(x)))
         x = self.final(x)                                      # (B, 66, 66, 21)      stride 8   rf 380
         # fmt: on
         return x

@@ -83,7 +83,7 @@ class DilatedFrontend(nn.Module):
         x = F.relu(self.conv5_2(x))             # (B, 512, 94, 94)     stride 8   rf 156
         x = F.relu(self.conv5_3(x))             # (B, 512, 90, 90)     stride 8   rf 188
         x = self.fc6_drop(F.relu(self.fc6(x)))  # (B, 4096, 66, 66)    stride 8   rf 380
-        x = self.fc7_drop(F.relu(self.fc7(x)))  # (B, 4096, 66, 66)    stride 8   rf 380
+        x = self.fc7_drop(F.relu(self.fc7(x)))
         x = self.final(x)                       # (B, 21, 66, 66)      stride 8   rf 380
         # fmt: on
         return x

@@ -78,36 +78,42 @@ class Fcn8s(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         # fmt: off
-        x: Tensor = F.relu(self.conv1_1(image))                 # (B, 64, 698, 698)    stride 1    rf 3
-        x = F.relu(self.conv1_2(x))                             # (B, 64, 698, 698)    stride 1    rf 5
-        x = F.max_pool2d(x, 2, ceil_mode=True)                  # (B, 64, 349, 349)    stride 2    rf 6
-        x = F.relu(self.conv2_1(x))                             # (B, 128, 349, 349)   stride 2    rf 10
-        x = F.relu(self.conv2_2(x))                             # (B, 128, 349, 349)   stride 2    rf 14
-        x = F.max_pool2d(x, 2, ceil_mode=True)                  # (B, 128, 175, 175)   stride 4    rf 16
-        x = F.relu(self.conv3_1(x))                             # (B, 256, 175, 175)   stride 4    rf 24
-        x = F.relu(self.conv3_2(x))                             # (B, 256, 175, 175)   stride 4    rf 32
-        x = F.relu(self.conv3_3(x))                             # (B, 256, 175, 175)   stride 4    rf 40
-        pool3 = F.max_pool2d(x, 2, ceil_mode=True)              # (B, 256, 88, 88)     stride 8    rf 44
-        x = F.relu(self.conv4_1(pool3))                         # (B, 512, 88, 88)     stride 8    rf 60
-        x = F.relu(self.conv4_2(x))                             # (B, 512, 88, 88)     stride 8    rf 76
-        x = F.relu(self.conv4_3(x))                             # (B, 512, 88, 88)     stride 8    rf 92
-        pool4 = F.max_pool2d(x, 2, ceil_mode=True)              # (B, 512, 44, 44)     stride 16   rf 100
-        x = F.relu(self.conv5_1(pool4))                         # (B, 512, 44, 44)     stride 16   rf 132
-        x = F.relu(self.conv5_2(x))                             # (B, 512, 44, 44)     stride 16   rf 164
-        x = F.relu(self.conv5_3(x))                             # (B, 512, 44, 44)     stride 16   rf 196
-        x = F.max_pool2d(x, 2, ceil_mode=True)                  # (B, 512, 22, 22)     stride 32   rf 212
-        x = F.dropout(F.relu(self.fc6(x)), 0.5, self.training)  # (B, 4096, 16, 16)    stride 32   rf 404
-        x = F.dropout(F.relu(self.fc7(x)), 0.5, self.training)  # (B, 4096, 16, 16)    stride 32   rf 404
-        x = self.score_fr(x)                                    # (B, 21, 16, 16)      stride 32   rf 404
-        upscore2 = self.upscore2(x)                             # (B, 21, 34, 34)      stride 16   rf 436
-        x = self.score_pool4(pool4)                             # (B, 21, 44, 44)      stride 16   rf 100
-        x = crop(x, upscore2, 5)                                # (B, 21, 34, 34)      stride 16   rf 100
-        x = upscore2 + x                                        # (B, 21, 34, 34)      stride 16   rf 436
-        upscore_pool4 = self.upscore_pool4(x)                   # (B, 21, 70, 70)      stride 8    rf 468
-        x = self.score_pool3(pool3)                             # (B, 21, 88, 88)      stride 8    rf 44
-        x = crop(x, upscore_pool4, 9)                           # (B, 21, 70, 70)      stride 8    rf 44
-        x = upscore_pool4 + x                                   # (B, 21, 70, 70)      stride 8    rf 468
-        x = self.upscore8(x)                                    # (B, 21, 568, 568)    stride 1    rf 468
-        x = crop(x, image, 31)                                  # (B, 21, 500, 500)    stride 1    rf 468
+        x: Tensor = F.relu(self.conv1_1(image))     # conv1   (B, 64, 698, 698)    stride 1    rf 3
+        x = F.relu(self.conv1_2(x))                 #         (B, 64, 698, 698)    stride 1    rf 5
+        x = F.max_pool2d(x, 2, ceil_mode=True)      #         (B, 64, 349, 349)    stride 2    rf 6
+
+        x = F.relu(self.conv2_1(x))                 # conv2   (B, 128, 349, 349)   stride 2    rf 10
+        x = F.relu(self.conv2_2(x))                 #         (B, 128, 349, 349)   stride 2    rf 14
+        x = F.max_pool2d(x, 2, ceil_mode=True)      #         (B, 128, 175, 175)   stride 4    rf 16
+
+        x = F.relu(self.conv3_1(x))                 # conv3   (B, 256, 175, 175)   stride 4    rf 24
+        x = F.relu(self.conv3_2(x))                 #         (B, 256, 175, 175)   stride 4    rf 32
+        x = F.relu(self.conv3_3(x))                 #         (B, 256, 175, 175)   stride 4    rf 40
+        pool3 = F.max_pool2d(x, 2, ceil_mode=True)  #         (B, 256, 88, 88)     stride 8    rf 44
+
+        x = F.relu(self.conv4_1(pool3))             # conv4   (B, 512, 88, 88)     stride 8    rf 60
+        x = F.relu(self.conv4_2(x))                 #         (B, 512, 88, 88)     stride 8    rf 76
+        x = F.relu(self.conv4_3(x))                 #         (B, 512, 88, 88)     stride 8    rf 92
+        pool4 = F.max_pool2d(x, 2, ceil_mode=True)  #         (B, 512, 44, 44)     stride 16   rf 100
+
+        x = F.relu(self.conv5_1(pool4))             # conv5   (B, 512, 44, 44)     stride 16   rf 132
+        x = F.relu(self.conv5_2(x))                 #         (B, 512, 44, 44)     stride 16   rf 164
+        x = F.relu(self.conv5_3(x))                 #         (B, 512, 44, 44)     stride 16   rf 196
+        x = F.max_pool2d(x, 2, ceil_mode=True)      #         (B, 512, 22, 22)     stride 32   rf 212
+
+        x = F.relu(self.fc6(x))
+        x = F.dropout(x, 0.5, self.training)        # fc      (B, 4096, 16, 16)    stride 32   rf 404
+        x = F.dropout(F.relu(self.fc7(x)), 0.5, self.training)
+        x = self.score_fr(x)                        #         (B, 21, 16, 16)      stride 32   rf 404
+        upscore2 = self.upscore2(x)                 #         (B, 21, 34, 34)      stride 16   rf 436
+        x = self.score_pool4(pool4)                 #         (B, 21, 44, 44)      stride 16   rf 100
+        x = crop(x, upscore2, 5)                    #         (B, 21, 34, 34)      stride 16   rf 100
+        x = upscore2 + x                            #         (B, 21, 34, 34)      stride 16   rf 436
+        upscore_pool4 = self.upscore_pool4(x)       #         (B, 21, 70, 70)      stride 8    rf 468
+        x = self.score_pool3(pool3)                 #         (B, 21, 88, 88)      stride 8    rf 44
+        x = crop(x, upscore_pool4, 9)               #         (B, 21, 70, 70)      stride 8    rf 44
+        x = upscore_pool4 + x                       #         (B, 21, 70, 70)      stride 8    rf 468
+        x = self.upscore8(x)                        #         (B, 21, 568, 568)    stride 1    rf 468
+        x = crop(x, image, 31)                      #         (B, 21, 500, 500)    stride 1    rf 468
         # fmt: on
         return x

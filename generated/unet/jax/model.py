@@ -77,20 +77,15 @@ class ConvTranspose(nnx.Module):
 
 
 class Double(nnx.Module):
-    """`double` of the spec.
-
-    Sizes in comments are those of its first use, `enc0`.
-    """
+    """`double` of the spec. Sizes in comments: `enc0`."""
 
     def __init__(self, in_features: int, w: int, *, rngs: nnx.Rngs) -> None:
         self.conv1 = nnx.Conv(in_features, w, (3, 3), padding=0, kernel_init=he, rngs=rngs)
         self.conv2 = nnx.Conv(w, w, (3, 3), padding=0, kernel_init=he, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        # fmt: off
         x = nnx.relu(self.conv1(x))  # (B, 570, 570, 64)   stride 1   rf 3
         x = nnx.relu(self.conv2(x))  # (B, 568, 568, 64)   stride 1   rf 5
-        # fmt: on
         return x
 
 
@@ -115,27 +110,28 @@ class Unet(nnx.Module):
 
     def __call__(self, image: jax.Array) -> jax.Array:
         # fmt: off
-        enc0 = self.enc0(image)                             # (B, 568, 568, 64)    stride 1    rf 5
-        x: jax.Array = nnx.max_pool(enc0, (2, 2), (2, 2))   # (B, 284, 284, 64)    stride 2    rf 6
-        enc1 = self.enc1(x)                                 # (B, 280, 280, 128)   stride 2    rf 14
-        x = nnx.max_pool(enc1, (2, 2), (2, 2))              # (B, 140, 140, 128)   stride 4    rf 16
-        enc2 = self.enc2(x)                                 # (B, 136, 136, 256)   stride 4    rf 32
-        x = nnx.max_pool(enc2, (2, 2), (2, 2))              # (B, 68, 68, 256)     stride 8    rf 36
-        enc3 = self.enc3(x)                                 # (B, 64, 64, 512)     stride 8    rf 68
-        x = nnx.max_pool(enc3, (2, 2), (2, 2))              # (B, 32, 32, 512)     stride 16   rf 76
-        x = self.bottom(x)                                  # (B, 28, 28, 1024)    stride 16   rf 140
-        x = self.up3(x)                                     # (B, 56, 56, 512)     stride 8    rf 140
-        x = jnp.concatenate([center_crop(enc3, x), x], -1)  # (B, 56, 56, 1024)    stride 8    rf 140
-        x = self.dec3(x)                                    # (B, 52, 52, 512)     stride 8    rf 172
-        x = self.up2(x)                                     # (B, 104, 104, 256)   stride 4    rf 172
-        x = jnp.concatenate([center_crop(enc2, x), x], -1)  # (B, 104, 104, 512)   stride 4    rf 172
-        x = self.dec2(x)                                    # (B, 100, 100, 256)   stride 4    rf 188
-        x = self.up1(x)                                     # (B, 200, 200, 128)   stride 2    rf 188
-        x = jnp.concatenate([center_crop(enc1, x), x], -1)  # (B, 200, 200, 256)   stride 2    rf 188
-        x = self.dec1(x)                                    # (B, 196, 196, 128)   stride 2    rf 204
-        x = self.up0(x)                                     # (B, 392, 392, 64)    stride 1    rf 204
-        x = jnp.concatenate([center_crop(enc0, x), x], -1)  # (B, 392, 392, 128)   stride 1    rf 204
-        x = self.dec0(x)                                    # (B, 388, 388, 64)    stride 1    rf 204
-        x = self.logits(x)                                  # (B, 388, 388, 2)     stride 1    rf 204
+        enc0 = self.enc0(image)                             # enc      (B, 568, 568, 64)    stride 1    rf 5
+        x: jax.Array = nnx.max_pool(enc0, (2, 2), (2, 2))   #          (B, 284, 284, 64)    stride 2    rf 6
+        enc1 = self.enc1(x)                                 #          (B, 280, 280, 128)   stride 2    rf 14
+        x = nnx.max_pool(enc1, (2, 2), (2, 2))              #          (B, 140, 140, 128)   stride 4    rf 16
+        enc2 = self.enc2(x)                                 #          (B, 136, 136, 256)   stride 4    rf 32
+        x = nnx.max_pool(enc2, (2, 2), (2, 2))              #          (B, 68, 68, 256)     stride 8    rf 36
+        enc3 = self.enc3(x)                                 #          (B, 64, 64, 512)     stride 8    rf 68
+        x = nnx.max_pool(enc3, (2, 2), (2, 2))              #          (B, 32, 32, 512)     stride 16   rf 76
+
+        x = self.bottom(x)                                  # bottom   (B, 28, 28, 1024)    stride 16   rf 140
+        x = self.up3(x)                                     #          (B, 56, 56, 512)     stride 8    rf 140
+        x = jnp.concatenate([center_crop(enc3, x), x], -1)  #          (B, 56, 56, 1024)    stride 8    rf 140
+        x = self.dec3(x)                                    #          (B, 52, 52, 512)     stride 8    rf 172
+        x = self.up2(x)                                     #          (B, 104, 104, 256)   stride 4    rf 172
+        x = jnp.concatenate([center_crop(enc2, x), x], -1)  #          (B, 104, 104, 512)   stride 4    rf 172
+        x = self.dec2(x)                                    #          (B, 100, 100, 256)   stride 4    rf 188
+        x = self.up1(x)                                     #          (B, 200, 200, 128)   stride 2    rf 188
+        x = jnp.concatenate([center_crop(enc1, x), x], -1)  #          (B, 200, 200, 256)   stride 2    rf 188
+        x = self.dec1(x)                                    #          (B, 196, 196, 128)   stride 2    rf 204
+        x = self.up0(x)                                     #          (B, 392, 392, 64)    stride 1    rf 204
+        x = jnp.concatenate([center_crop(enc0, x), x], -1)  #          (B, 392, 392, 128)   stride 1    rf 204
+        x = self.dec0(x)                                    #          (B, 388, 388, 64)    stride 1    rf 204
+        x = self.logits(x)                                  #          (B, 388, 388, 2)     stride 1    rf 204
         # fmt: on
         return x

@@ -29,10 +29,7 @@ def he_(layer: nn.ConvTranspose2d) -> None:
 
 
 class Double(nn.Module):
-    """`double` of the spec.
-
-    Sizes in comments are those of its first use, `enc0`.
-    """
+    """`double` of the spec. Sizes in comments: `enc0`."""
 
     def __init__(self, in_channels: int, w: int) -> None:
         super().__init__()
@@ -40,10 +37,8 @@ class Double(nn.Module):
         self.conv2 = nn.Conv2d(w, w, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        # fmt: off
         x = F.relu(self.conv1(x))  # (B, 64, 570, 570)   stride 1   rf 3
         x = F.relu(self.conv2(x))  # (B, 64, 568, 568)   stride 1   rf 5
-        # fmt: on
         return x
 
 
@@ -80,27 +75,28 @@ class Unet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         # fmt: off
-        enc0 = self.enc0(image)                      # (B, 64, 568, 568)    stride 1    rf 5
-        x: Tensor = F.max_pool2d(enc0, 2)            # (B, 64, 284, 284)    stride 2    rf 6
-        enc1 = self.enc1(x)                          # (B, 128, 280, 280)   stride 2    rf 14
-        x = F.max_pool2d(enc1, 2)                    # (B, 128, 140, 140)   stride 4    rf 16
-        enc2 = self.enc2(x)                          # (B, 256, 136, 136)   stride 4    rf 32
-        x = F.max_pool2d(enc2, 2)                    # (B, 256, 68, 68)     stride 8    rf 36
-        enc3 = self.enc3(x)                          # (B, 512, 64, 64)     stride 8    rf 68
-        x = F.max_pool2d(enc3, 2)                    # (B, 512, 32, 32)     stride 16   rf 76
-        x = self.bottom(x)                           # (B, 1024, 28, 28)    stride 16   rf 140
-        x = self.up3(x)                              # (B, 512, 56, 56)     stride 8    rf 140
-        x = torch.cat([center_crop(enc3, x), x], 1)  # (B, 1024, 56, 56)    stride 8    rf 140
-        x = self.dec3(x)                             # (B, 512, 52, 52)     stride 8    rf 172
-        x = self.up2(x)                              # (B, 256, 104, 104)   stride 4    rf 172
-        x = torch.cat([center_crop(enc2, x), x], 1)  # (B, 512, 104, 104)   stride 4    rf 172
-        x = self.dec2(x)                             # (B, 256, 100, 100)   stride 4    rf 188
-        x = self.up1(x)                              # (B, 128, 200, 200)   stride 2    rf 188
-        x = torch.cat([center_crop(enc1, x), x], 1)  # (B, 256, 200, 200)   stride 2    rf 188
-        x = self.dec1(x)                             # (B, 128, 196, 196)   stride 2    rf 204
-        x = self.up0(x)                              # (B, 64, 392, 392)    stride 1    rf 204
-        x = torch.cat([center_crop(enc0, x), x], 1)  # (B, 128, 392, 392)   stride 1    rf 204
-        x = self.dec0(x)                             # (B, 64, 388, 388)    stride 1    rf 204
-        x = self.logits(x)                           # (B, 2, 388, 388)     stride 1    rf 204
+        enc0 = self.enc0(image)                      # enc      (B, 64, 568, 568)    stride 1    rf 5
+        x: Tensor = F.max_pool2d(enc0, 2)            #          (B, 64, 284, 284)    stride 2    rf 6
+        enc1 = self.enc1(x)                          #          (B, 128, 280, 280)   stride 2    rf 14
+        x = F.max_pool2d(enc1, 2)                    #          (B, 128, 140, 140)   stride 4    rf 16
+        enc2 = self.enc2(x)                          #          (B, 256, 136, 136)   stride 4    rf 32
+        x = F.max_pool2d(enc2, 2)                    #          (B, 256, 68, 68)     stride 8    rf 36
+        enc3 = self.enc3(x)                          #          (B, 512, 64, 64)     stride 8    rf 68
+        x = F.max_pool2d(enc3, 2)                    #          (B, 512, 32, 32)     stride 16   rf 76
+
+        x = self.bottom(x)                           # bottom   (B, 1024, 28, 28)    stride 16   rf 140
+        x = self.up3(x)                              #          (B, 512, 56, 56)     stride 8    rf 140
+        x = torch.cat([center_crop(enc3, x), x], 1)  #          (B, 1024, 56, 56)    stride 8    rf 140
+        x = self.dec3(x)                             #          (B, 512, 52, 52)     stride 8    rf 172
+        x = self.up2(x)                              #          (B, 256, 104, 104)   stride 4    rf 172
+        x = torch.cat([center_crop(enc2, x), x], 1)  #          (B, 512, 104, 104)   stride 4    rf 172
+        x = self.dec2(x)                             #          (B, 256, 100, 100)   stride 4    rf 188
+        x = self.up1(x)                              #          (B, 128, 200, 200)   stride 2    rf 188
+        x = torch.cat([center_crop(enc1, x), x], 1)  #          (B, 256, 200, 200)   stride 2    rf 188
+        x = self.dec1(x)                             #          (B, 128, 196, 196)   stride 2    rf 204
+        x = self.up0(x)                              #          (B, 64, 392, 392)    stride 1    rf 204
+        x = torch.cat([center_crop(enc0, x), x], 1)  #          (B, 128, 392, 392)   stride 1    rf 204
+        x = self.dec0(x)                             #          (B, 64, 388, 388)    stride 1    rf 204
+        x = self.logits(x)                           #          (B, 2, 388, 388)     stride 1    rf 204
         # fmt: on
         return x

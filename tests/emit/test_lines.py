@@ -1,0 +1,93 @@
+"""Lines of forward: where they are broken, and where they say what changed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from segcompile.backend import load_backend, run_backend
+from segcompile.emit.bodies import Statement
+from segcompile.emit.lines import statement_lines
+from segcompile.testing.cases import compiled
+
+
+def forward(layers: str, backend: str = "torch", outputs: str = "") -> str:
+    """The lines of forward of a network of these layers."""
+    text = "segcompile: 1\nmodel: net\ninput: {channels: 4, size: 16}\n"
+    text += f"defaults: {{conv: {{kernel: 3, pad: same}}}}\nlayers:\n{layers}{outputs}"
+    source = str(run_backend(load_backend(backend), compiled(text)[1]).files["model.py"])
+    return re.split(r"    def (?:forward|__call__).*\n", source)[-1]
+
+
+def test_a_line_says_what_it_makes_where_that_is_not_what_the_line_before_made() -> None:
+    layers = "  - a: {conv: 8}\n  - b: {conv: 8, kernel: 1}\n  - c: {conv: 8, kernel: 1}\n  - d: {conv: 4, kernel: 1}\n"
+    assert (
+        forward(layers)
+        == """\
+        # fmt: off
+        x: Tensor = self.a(image)  # (B, 8, 16, 16)   stride 1   rf 3
+        x = self.b(x)
+        x = self.c(x)
+        x = self.d(x)              # (B, 4, 16, 16)   stride 1   rf 3
+        # fmt: on
+        return x
+"""
+    )
+
+
+def test_no_comment_stands_on_a_line_of_its_own_and_each_ends_its_statement() -> None:
+    layers = "  - a: {conv: 8, norm: batch, act: relu, drop: 0.25}\n  - b: {resize: 2, mode: bilinear}\n"
+    assert (
+        forward(layers)
+        == """\
+        # fmt: off
+        x: Tensor = F.relu(self.a_norm(self.a(image)))
+        x = F.dropout(x, 0.25, self.training)  # (B, 8, 16, 16)   stride 1   rf 3
+        x = F.interpolate(
+            x, scale_factor=2, mode="bilinear", align_corners=False
+        )                                      # (B, 8, 32, 32)   stride 1/2   rf 4
+        # fmt: on
+        return x
+""".replace("stride 1   rf 3", "stride 1     rf 3")
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "wanted"),
+    [
+        ("x", "f(g(x), y)", ["x = g(x)", "x = f(x, y)"]),
+        ("x", "f(y + x)", ["x = y + x", "x = f(x)"]),
+        ("x", "f(g(y), x)", ["x = f(", "    g(y), x", ")"]),  # x would not be there any more
+        ("a, b", "f(g(y))", ["a, b = f(", "    g(y)", ")"]),
+        ("x", "f([a, b], 1)", ["x = f([", "    a, b", "], 1)"]),
+    ],
+)
+def test_a_statement_without_room_for_its_comment_is_two_or_broken(target: str, code: str, wanted: list[str]) -> None:
+    room = 110 - len("        ") - len(f"{target} = {code}  # ")
+    fits, too_long = (
+        statement_lines([Statement(target, code, ("c" * size,))], "Tensor").lines for size in (room, room + 1)
+    )
+    assert fits == [f"{target} = {code}  # {'c' * room}"]
+    assert [line.partition("  # ")[0].rstrip() for line in too_long] == wanted
+    assert too_long[-1].endswith("  # " + "c" * (room + 1))
+
+
+def test_stages_are_set_apart_and_named_at_the_right_of_their_first_lines() -> None:
+    layers = "".join(f"  - conv{n}_{i}: {{conv: {4 * n}}}\n" for n in (1, 2) for i in (1, 2))
+    for backend, kind in (("torch", "Tensor"), ("jax", "jax.Array")):
+        found = forward(layers.replace("  - conv2_1", "  - pool1: {pool: max, kernel: 2}\n  - conv2_1"), backend)
+        (first, second, _, empty, third, fourth) = found.splitlines()[1:7]
+        assert first.lstrip().startswith(f"x: {kind} = self.conv1_1(") and "  # conv1   (B, " in first
+        assert empty == "" and "self.conv2_1(" in third and "  # conv2   (B, " in third
+        assert "  #         (B, " in second and "  #         (B, " in fourth
+    assert "  # (B, " in forward("  - a: {conv: 4}\n  - b: {conv: 5}\n")  # no stages, no names
+
+
+def test_a_dict_of_many_heads_is_broken() -> None:
+    names = [f"a_head_of_long_name_{index}" for index in range(4)]
+    layers = "".join(f"  - {name}: {{conv: 2, from: input}}\n" for name in names)
+    outputs = f"outputs: {{{', '.join(f'{name}: {name}' for name in names)}}}\n"
+    found = forward(layers, outputs=outputs)
+    assert '        return {\n            "a_head_of_long_name_0": a_head_of_long_name_0,' in found
+    assert max(map(len, found.splitlines())) <= 110

@@ -389,6 +389,15 @@ def nets() -> SimpleNamespace:
     return SimpleNamespace(**{function.__name__: function for function in functions}, **values)
 
 
+_FORGETS = 200  # tests, after which JAX forgets what it compiled: of some thousand it keeps ten gigabytes
+_done = iter(range(1, 10**9))
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    if next(_done) % _FORGETS == 0 and "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are called by their argument: archives hold the time, and both processes must collect the same names."""
     return argname if isinstance(val, bytes) else None

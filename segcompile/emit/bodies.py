@@ -148,8 +148,8 @@ class BodyWriter:
 
     def _call_argument(self, each: Sequence[_Entering]) -> str:
         said = list(dict.fromkeys(one.name for one in each))
-        if len(said) == 1:
-            return said[0]
+        if len(said) == 1 or "x" in said:  # the block's argument may be what enters in some of the scopes
+            return said[0] if len(said) == 1 else "x"
         if all(one.lends_size for one in each):
             return "like"
         stems = {name.rstrip("_0123456789") for name in said}

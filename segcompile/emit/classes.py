@@ -166,7 +166,7 @@ class _Shared:
         names = Names({*self.writer.rules.names, *functions, "self"})
         title = self.writer.tree.scopes[self.scopes[0]].title
         family = [name for name in self.level if self.writer.tree.scopes[name].title == title]
-        return write_parameters(*([*map(self.instance, some)] for some in (self.scopes, family)), names)
+        return write_parameters([*map(self.instance, self.scopes)], [*map(self.instance, family)], names)
 
     def instance(self, name: str) -> Instance:
         return Instance(self.writer.tree.scopes[name], self.bodies[name], self.writer.channels(name))

@@ -127,7 +127,7 @@ class _Writer:
 
     def sources(self, instances: Sequence[Instance]) -> dict[str, _Column]:
         """What a column over some scopes can be written with."""
-        found = {name: tuple(each.scope.arguments[name] for each in instances) for name in self.own}
+        found: dict[str, _Column] = {name: tuple(each.scope.arguments[name] for each in instances) for name in self.own}
         entering = tuple(each.channels for each in instances)
         return found | ({_ENTERING: entering} if _varies(entering) else {})
 

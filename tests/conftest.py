@@ -394,8 +394,9 @@ _done = iter(range(1, 10**9))
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    if next(_done) % _FORGETS == 0 and "jax" in sys.modules:
-        sys.modules["jax"].clear_caches()
+    forget = getattr(sys.modules.get("jax"), "clear_caches", None)  # some tests put another module in its place
+    if next(_done) % _FORGETS == 0 and forget is not None:
+        forget()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -150,6 +150,8 @@ class Emitted:
         functional = vars(self.module)["F"]
         functional.max_pool2d = functional.avg_pool2d = _sum_pool
         functional.interpolate = _sum_interpolate
+        if "avg_pool" in vars(self.module):
+            self.module.avg_pool = _sum_pool_within
         with torch.no_grad():
             for module in self.model.modules():
                 if isinstance(module, torch.nn.BatchNorm2d):
@@ -175,6 +177,14 @@ def _sum_pool(x: Any, kernel: Any, stride: Any = None, padding: Any = 0, ceil_mo
     ceil_mode = named.pop("ceil_mode", ceil_mode)
     stride, padding = named.pop("stride", stride), named.pop("padding", padding)
     return torch.nn.functional.avg_pool2d(x, kernel, stride, padding, ceil_mode, divisor_override=1)
+
+
+def _sum_pool_within(x: Any, kernel: Any, stride: Any, counted: Any, beyond: Any) -> Any:
+    """The sums where a generated function takes means that do not count all of the padding."""
+    import torch
+
+    pad = torch.nn.functional.pad
+    return _sum_pool(pad(pad(x, counted), beyond), kernel, stride)
 
 
 def _sum_interpolate(x: Any, *size: Any, **named: Any) -> Any:

@@ -60,7 +60,7 @@ RULE = before("    Scale: ", "    ChannelPool: Rule(_channel_pool),\n")
 STEPS: dict[str, tuple[tuple[str, str], ...]] = {
     "segcompile/ops/pointwise.py": (before("\nclass Softmax(Op)", CLASS, "\n"),),
     "segcompile/ops/__init__.py": (
-        ("import Activation, Dropout", "import Activation, ChannelPool, Dropout"),
+        ("    Activation,\n    Clip,\n", "    Activation,\n    ChannelPool,\n    Clip,\n"),
         ("    Scale,\n    Softmax,\n)", "    Scale,\n    Softmax,\n    ChannelPool,\n)"),
         ('"BatchNorm", ', '"BatchNorm",\n    "ChannelPool", '),
     ),

@@ -10,6 +10,7 @@ from segcompile.network.graph import Graph, Node
 from segcompile.ops import Shape, Undecidable
 
 Strides = tuple[Fraction | None, ...]  # along each axis; None: steps differ, or are those of no grid
+_APART = Fraction(0)  # while they are traced: the steps of the paths differ, and so do those of what reads this
 
 
 def trace_strides(graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str, Fields]) -> dict[str, Strides]:
@@ -19,15 +20,18 @@ def trace_strides(graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str
     for node in graph.nodes:
         along = enumerate(fields[node.name])
         strides[node.name] = tuple(_stride(field, _made(node, axis, shapes, strides)) for axis, field in along)
-    return strides
+    return {name: tuple(stride or None for stride in each) for name, each in strides.items()}
 
 
 def _stride(field: Field, made: set[Fraction | None]) -> Fraction | None:
     """The stride of a field, where it is known; of one that holds the whole image too, unless another path to it, whose
     pixels the field does not tell apart, has another. Where it is not known, that which all paths have."""
-    if field.sets:
-        return field.stride if not field.whole or made <= {field.stride, None} else None
-    return made.pop() if len(made) == 1 else None
+    apart = len(made - {None}) > 1 or _APART in made
+    if field.sets and not field.whole:
+        return _APART if apart and field.stride is None else field.stride
+    if apart or (field.sets and not made <= {field.stride, None}):
+        return _APART
+    return field.stride if field.sets else made.pop() if len(made) == 1 else None
 
 
 def _made(node: Node, axis: int, shapes: Mapping[str, Shape], strides: Mapping[str, Strides]) -> set[Fraction | None]:

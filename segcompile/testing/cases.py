@@ -201,7 +201,7 @@ STARTS = (
     "linear: 64, init: zeros",
     "conv: 64, kernel: 3, norm: batch, act: prelu",
     "norm: {group: 16}",
-    "norm: layer",
+    "norm: {layer: {eps: 1e-3}}",
     "affine: channels, init: {constant: 1e-6}",
     "conv: 64, kernel: 3, init: {constant: 0.25}",
     "linear: 64, init: {constant: -1}",

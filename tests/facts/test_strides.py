@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
 from segcompile.compiler import analyse_graph
 from segcompile.network.graph import Graph
@@ -17,14 +17,14 @@ from segcompile.testing.strategies import graphs
 from segcompile.text.errors import Findings
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, phases=(Phase.explicit, Phase.generate))
 @given(graph=graphs(most=10))
 def test_strides_behind_instance_norms_are_those_without_them(graph: Graph) -> None:
     check_strides(graph)
 
 
 @pytest.mark.long
-@settings(max_examples=1000, derandomize=False)
+@settings(max_examples=1000, derandomize=False, phases=(Phase.explicit, Phase.generate))
 @given(graph=graphs(most=10))
 def test_strides_of_a_thousand_graphs_are_those_without_instance_norms(graph: Graph) -> None:
     check_strides(graph)
@@ -45,6 +45,20 @@ def check_strides(graph: Graph) -> None:
                     any(isinstance(node.op, GlobalPool) for node in graph.nodes)
                     or len(without[name].maps[axis].every) > 1
                 ), name
+
+
+def test_a_norm_over_paths_that_differ_has_no_stride_and_what_is_joined_with_it_has_none(
+    nets: SimpleNamespace, tmp_path: Path
+) -> None:
+    layers = """
+  - half:   {conv: 4, kernel: 3, stride: 2, pad: 1}
+  - apart:  {concat: [half, input], align: center_crop}
+  - normed: {norm: instance}
+  - joined: {concat: [normed, half]}
+"""
+    found = facts(nets, tmp_path, layers, "32")
+    assert found["half"] == (2, 2)
+    assert found["apart"] == found["normed"] == found["joined"] == (None, None)
 
 
 def facts(nets: SimpleNamespace, folder: Path, layers: str, size: str) -> dict[str, tuple[Fraction | None, ...]]:

@@ -34,7 +34,7 @@ def test_every_op_has_a_formula_and_a_case_and_every_word_of_its_attributes_too(
 
 def test_every_initialisation_has_a_case() -> None:
     schemes = {op.init.scheme for op in NODES if hasattr(op, "init")}
-    assert schemes == {*get_args(Init.model_fields["scheme"].annotation)} - {"constant"}
+    assert schemes == {*get_args(Init.model_fields["scheme"].annotation)}
 
 
 def test_no_two_cases_have_one_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -39,7 +40,8 @@ def check_values(nets: SimpleNamespace, graph: Graph) -> None:
         parameters.setdefault(node, {})[tensor] = value.numpy()
     inputs = net.inputs()
     values = trace(net.graph, parameters, dict(zip(net.graph.inputs, (x.numpy() for x in inputs), strict=True)))
-    assume(undecided(net.graph, values) is None)
+    if undecided(net.graph, values) is not None:
+        return
     expected = {head: values[node] for head, node in net.graph.outputs.items()}
     with torch.no_grad():
         for head, value in net.outputs(*inputs).items():
@@ -130,5 +132,6 @@ def test_a_mean_over_more_than_a_volume_holds_is_padded_before(
     nets: SimpleNamespace, size: tuple[int, ...], line: str
 ) -> None:
     graph = graph_of(Pool(kind="avg", kernel=(3, 3, 3), stride=(1, 1, 1), pad=((1, 1),)), size)
-    assert line in nets.emitted(graph).source.replace("in0", "features")
+    source = nets.emitted(graph).source.replace("in0", "features")
+    assert line in re.sub(r"\(\n +(.*)\n +\)", r"(\1)", source)  # a call may be in three lines
     check_values(nets, graph)

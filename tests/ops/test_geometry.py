@@ -538,8 +538,9 @@ def test_one_channel_is_spread_over_the_others_in_sums_and_products() -> None:
 
 
 def test_a_map_of_half_the_pixels_is_to_be_resized_and_a_larger_one_aligned() -> None:
-    for size, help in ((5, "a `resize` to the larger map"), (6, "`align: center_crop`, `align: pad` or a crop")):
-        for sizes in ((size, 10), (10, size)):
+    resized, aligned = "a `resize` to the larger map", "`align: center_crop`, `align: pad` or a crop"
+    for size, larger, help in ((5, 10, resized), (6, 10, aligned), (6, 11, aligned)):
+        for sizes in ((size, larger), (larger, size)):
             with pytest.raises(Refusal) as refused:
                 Concat().result([Shape(4, (each, OTHER)) for each in sizes])
             assert refused.value.help == help

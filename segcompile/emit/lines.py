@@ -13,6 +13,7 @@ from segcompile.emit.calls import WIDTH
 
 _STATEMENT = 8  # spaces before a statement of a method
 _STEP = 4
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*")
 
 
 def call_lines(head: str, arguments: Sequence[str], tail: str, indent: int, around: str = "()") -> list[str]:
@@ -87,8 +88,8 @@ def _broken(code: str) -> list[str]:
     if closed:
         return [start + listed, *_filled(inside), closed + end]
     function, _, rest = total.partition("(")
-    arguments = _arguments(rest[:-1])
-    if not arguments:
+    arguments = _arguments(rest[:-1]) if rest.endswith(")") and _FUNCTION.fullmatch(function) else []
+    if not arguments:  # no call, as `0.5 * x`: it stays whole
         return [code]
     inside = ", ".join(arguments)
     fits = _STATEMENT + _STEP + len(inside) <= WIDTH

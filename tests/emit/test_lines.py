@@ -91,3 +91,9 @@ def test_a_dict_of_many_heads_is_broken() -> None:
     found = forward(layers, outputs=outputs)
     assert '        return {\n            "a_head_of_long_name_0": a_head_of_long_name_0,' in found
     assert max(map(len, found.splitlines())) <= 110
+
+
+def test_what_is_no_call_stays_whole() -> None:
+    statement = Statement("scaled", "2.6108584674392104 * " + "volume" * 12, ("(B, 4, 8, 6, 8)", "stride 1", "rf 1"))
+    (line,) = [line for line in statement_lines([statement], "Tensor").lines if "volume" in line]
+    assert line.startswith("scaled = 2.6108584674392104 * volume") and "()" not in line

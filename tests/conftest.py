@@ -9,6 +9,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = os.environ["NPROC"] = "1"
 
 import importlib
+import itertools
 import re
 import signal
 import sys
@@ -271,6 +272,11 @@ def source_of(graph: Graph, facts: Facts, about: str = "") -> dict[str, str]:
     return dict(BACKEND.emit(BuildRequest("net", "Net", "net.yaml", about, {}, graph, facts, Training())).files)
 
 
+def unbroken(source: str) -> str:
+    """Code in which a call that stands in three lines stands in one."""
+    return re.sub(r"\(\n +(.*)\n +\)", r"(\1)", source)
+
+
 def load(source: str, name: str = "emitted_model") -> ModuleType:
     """A generated model.py as a module that nothing else knows."""
     module = ModuleType(name)
@@ -392,7 +398,7 @@ def nets() -> SimpleNamespace:
     """The functions and constants of this file, for tests in any folder."""
     sys.dont_write_bytecode = True
     functions: list[Callable[..., Any]] = [
-        compiled, slim, thin, skeleton, mixed, sized, every_layer, source_of, load, imported, emitted,
+        compiled, slim, thin, skeleton, mixed, sized, every_layer, source_of, unbroken, load, imported, emitted,
         measure, measured_cells, check_fields, work,
     ]  # fmt: skip
     values = {"root": ROOT, "batch_norm": BatchNorm}
@@ -400,7 +406,7 @@ def nets() -> SimpleNamespace:
 
 
 _FORGETS = 200  # tests, after which JAX forgets what it compiled: of some thousand it keeps ten gigabytes
-_done = iter(range(1, 10**9))
+_done = itertools.count(1)
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:

@@ -65,8 +65,7 @@ def _parts(statement: Statement, tensor: str, room: int) -> list[str]:
     start = f"{target}{f': {tensor}' if statement.declares else ''} = "
     if len(start) + len(code) <= room:
         return [start + code]
-    function, _, rest = code.partition("(")
-    first, *others = _arguments(rest[:-1]) or [""]
+    function, (first, *others) = _call(code) or ("", [""])
     words = {word for other in others for word in re.findall(r"\w+", other)}
     if re.search(r"[( ]", first) and not first.startswith("[") and not {*target.split(", ")} & {*words, "_"}:
         last = f"{target} = {function}({', '.join([target, *others])})"
@@ -87,10 +86,10 @@ def _broken(code: str) -> list[str]:
     inside, closed, end = rest.rpartition("], ")
     if closed:
         return [start + listed, *_filled(inside), closed + end]
-    function, _, rest = total.partition("(")
-    arguments = _arguments(rest[:-1]) if rest.endswith(")") and _FUNCTION.fullmatch(function) else []
-    if not arguments:  # no call, as `0.5 * x`: it stays whole
+    call = _call(total)
+    if call is None:  # as `0.5 * x`: it stays whole
         return [code]
+    function, arguments = call
     inside = ", ".join(arguments)
     fits = _STATEMENT + _STEP + len(inside) <= WIDTH
     within = [inside] if fits else [f"{argument}," for argument in arguments]
@@ -101,6 +100,13 @@ def _filled(text: str) -> list[str]:
     """Words in lines, indented once more than a statement; those that a zero stands between stay together."""
     lines = textwrap.wrap(text, WIDTH - _STATEMENT - _STEP, break_long_words=False, break_on_hyphens=False)
     return [" " * _STEP + line.replace("\0", " ") for line in lines]
+
+
+def _call(code: str) -> tuple[str, list[str]] | None:
+    """The function and the arguments of code that is one call; None of any other."""
+    function, _, rest = code.partition("(")
+    arguments = _arguments(rest[:-1]) if rest.endswith(")") and _FUNCTION.fullmatch(function) else []
+    return (function, arguments) if arguments else None
 
 
 def _arguments(text: str) -> list[str]:

@@ -10,7 +10,7 @@ from segcompile.emit.arguments import same_sides, symmetric
 from segcompile.emit.rules import apply_member, flat_features
 from segcompile.ops import Conv, Deconv, Linear, Op, Shape
 from segcompile.ops.base import UNPADDED
-from segcompile_torch.arguments import PAD_MODE, befores, pads
+from segcompile_torch.arguments import befores, padded, pads
 
 _USUAL: dict[str, Argument] = {
     "stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "output_padding": 0, "padding_mode": '"zeros"',
@@ -35,8 +35,8 @@ def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
 def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     if symmetric(op):
         return apply_member(op, member, inputs, shapes, output)
-    mode = "" if op.mode == "zero" else f', mode="{PAD_MODE[op.mode]}"'
-    return Code(f"{member}(F.pad({inputs[0]}, {pads(op)}{mode}))", {"F"})
+    source, needs = padded(inputs[0], pads(op), op.mode)
+    return Code(f"{member}({source})", needs)
 
 
 def _deconv(op: Deconv, shapes: Sequence[Shape]) -> Call:
@@ -51,12 +51,9 @@ def _apply_deconv(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequen
 
 
 def _conv_by_weights(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    source = inputs[0]
-    if op.mode != "zero" and any(pads(op)):
-        source = f'F.pad({source}, {pads(op)}, mode="{PAD_MODE[op.mode]}")'
-    elif not symmetric(op):
-        source = f"F.pad({source}, {pads(op)})"
-    told = _conv(op.model_copy(update={"pad": UNPADDED * len(op.kernel)}) if source != inputs[0] else op, shapes)
+    before = not symmetric(op) or (op.mode != "zero" and any(pads(op)))
+    source = padded(inputs[0], pads(op), op.mode).text if before else inputs[0]
+    told = _conv(op.model_copy(update={"pad": UNPADDED * len(op.kernel)}) if before else op, shapes)
     return Code(f"F.conv{len(op.kernel)}d({_by_weights(source, member, told)})", {"F"})
 
 

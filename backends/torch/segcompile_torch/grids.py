@@ -7,7 +7,6 @@ from fractions import Fraction
 from math import inf, nextafter
 
 from segcompile.emit import Code, Rule
-from segcompile.emit.arguments import number
 from segcompile.emit.joins import aligned
 from segcompile.emit.rules import add, bounds, crop, fractions, is_whole, mul, operand, size_of
 from segcompile.ops import (
@@ -26,16 +25,14 @@ from segcompile.ops import (
     SpaceToDepth,
     Undecidable,
 )
-from segcompile_torch.arguments import PAD_MODE, pads
+from segcompile_torch.arguments import padded, pads
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # interpolation along each axis, by their number
 _AXES = slice(2, None)  # of the image, in a tensor
 
 
 def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    value = f", value={number(op.value)}" if op.value else ""
-    filled = value if op.mode == "zero" else f', mode="{PAD_MODE[op.mode]}"'
-    return Code(f"F.pad({inputs[0]}, {pads(op)}{filled})", {"F"})
+    return padded(inputs[0], pads(op), op.mode, op.value)
 
 
 def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:

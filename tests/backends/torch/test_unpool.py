@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -88,7 +87,7 @@ def test_a_last_window_that_overhangs_is_put_back_too(nets: SimpleNamespace, tmp
 def test_a_stranger_reads_which_pool_an_unpooling_undoes(nets: SimpleNamespace, tmp_path: Path) -> None:
     source = built(nets, tmp_path, SEGNET).source
     forward = source[source.index("        # fmt: off") : source.index("        return x")]
-    forward = re.sub(r"\(\n +(.*)\n +\) ", r"(\1)", forward)  # a call in three lines
+    forward = nets.unbroken(forward)
     assert [line.partition("  #")[0].strip() for line in forward.splitlines() if "= " in line] == [
         "conv1 = F.relu(self.conv1_norm(self.conv1(image)))",
         "pool1, pool1_indices = F.max_pool2d(conv1, 2, return_indices=True)",

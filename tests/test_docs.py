@@ -20,7 +20,7 @@ from segcompile.language.derive import variants_of
 from segcompile.library import locate
 from segcompile.network import data, training
 from segcompile.network.training import Training
-from segcompile.ops import ALL_OPS, SPELLINGS, Init, Op, Reads, kinds
+from segcompile.ops import ALL_OPS, SPELLINGS, TOLD_BY, Init, Op, Reads, kinds
 from segcompile.text import source
 from segcompile.text.errors import Findings, SegcompileError
 
@@ -127,6 +127,7 @@ def row_of(op: type[Op]) -> list[str]:
     first = f"{op.spelling}: {words[0]}" if words else f"{op.spelling}: {f'{{{worded[0]}' if worded else ''}"
     found = [row for row in rows("Ops") if code(row[0])[0].startswith(first)]
     found = [row for row in found if worded or "{" not in code(row[0])[0]]
+    found = [row for row in found if {*TOLD_BY[op.spelling]} & {*code(row[1])} == {op.told_by} - {None}]
     assert len(found) == 1, f"docs/language.md has {len(found)} rows for `{first}`"
     return found[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -9,11 +10,11 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from segcompile.language.expressions import Values, names_in
-from segcompile.language.owners import CARRIED, attributes_of, classes, listed, owner, without
+from segcompile.language.owners import CARRIED, attributes_of, classes, listed, others, owner, without
 from segcompile.language.values import ALONG_AXES, READERS, read_option, read_word, with_stride
 from segcompile.language.words import Meant, called
 from segcompile.network.graph import Role
-from segcompile.ops import BY_KIND, BY_SPELLING, BY_WORD, SPELLINGS, Op, Reads
+from segcompile.ops import BY_KIND, BY_SPELLING, BY_WORD, SPELLINGS, TOLD_BY, Op, Reads, kinds
 from segcompile.text.errors import Diagnostic, SegcompileError, Span, fail, gathering, stop_on
 from segcompile.text.source import Mapping, Node, Scalar, describe, is_nothing, scalars
 
@@ -127,7 +128,7 @@ def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, rank: i
     if key in CARRIED:
         _refuse_others(key, body)
         return _read_carried_op(key, main, defaults, values)
-    op, under, main = _under(key, main)
+    op, under, main = _under(key, main, said=body.entries)
     given = _given(op, key, body, defaults, values)
     if under is not None and (op.spelling not in _NAMES_LAYERS or factor):
         given = {under: (main, values), **given}
@@ -138,13 +139,17 @@ def read_op(key: str, body: Mapping, defaults: Defaults, values: Values, rank: i
     return Read(_build(op, _values(op, given, rank), spans, body.span), spans)
 
 
-def _under(key: str, main: Node, written: str = "") -> tuple[type[Op], str | None, Node]:
+def _under(key: str, main: Node, written: str = "", said: Container[str] = ()) -> tuple[type[Op], str | None, Node]:
     """The op that stands under its key, the attribute that is said there, and its value: of `pad: 3`, and of
-    `pad: {channels: 3}`. `written`: the key as it is in the spec, if it is another word."""
+    `pad: {channels: 3}`. `written`: the key as it is in the spec, if it is another word; `said`: what stands beside."""
     if isinstance(main, Mapping):
         return _by_word(key, main, written or key)
     kind = BY_KIND[key]
-    op = kind[read_word(main, tuple(kind), key)] if kind else BY_SPELLING[key]
+    word = read_word(main, tuple(kind), key) if kind else None
+    for attribute, op in TOLD_BY[key].items():
+        if attribute in said and (word is None or word in kinds(op)):
+            return op, op.main, main
+    op = kind[word] if word is not None else BY_SPELLING[key]
     return op, op.main, main
 
 
@@ -210,7 +215,10 @@ def _refuse_attribute(op: type[Op], key: str, word: Scalar, node: Node, free: li
     if is_nothing(node):
         stray = "it has no value; is the comma before it one too many?"
         raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=stray)
-    known = (*free, *COMMON, key)
+    if op.told_by is not None and name in attributes_of(key):
+        help = f"either of the two: a `{key}` with `{op.told_by}` has no `{name}`"
+        raise fail("SC011", f"`{name}` stands beside `{op.told_by}`", word.span, help=help)
+    known = (*free, *COMMON, key, *others(op))
     meant = Meant("attribute", name, known, node, key, otherwise=owner(name) or listed(op))
     raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=meant)
 

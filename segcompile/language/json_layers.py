@@ -33,6 +33,7 @@ _MEANINGS = {
     "align_corners": "the outermost pixels stay where they are",
     "alpha": "the weight of the mean square, or of what elu has below zero",
     "beta": "the exponent",
+    "bins": "parts into which each axis is divided, one output each",
     "bias": "a number added to each channel",
     "count_pad": "whether a mean counts the zeros of the padding",
     "dilation": "input pixels from one tap of the kernel to the next",

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from segcompile.network.graph import Role
-from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, Op
+from segcompile.ops import BY_KIND, BY_SPELLING, SPELLINGS, TOLD_BY, Op, kinds
 
 CARRIED = (Role.NORM, Role.ACT, Role.DROP)
 
 
 def classes(spelling: str) -> list[type[Op]]:
-    """The ops of one spelling: one, or one a kind."""
-    return [BY_SPELLING[spelling]] if spelling in BY_SPELLING else list(BY_KIND.get(spelling, {}).values())
+    """The ops of one spelling: one, or one a kind, and those that an attribute tells from these."""
+    found = [BY_SPELLING[spelling]] if spelling in BY_SPELLING else list(BY_KIND.get(spelling, {}).values())
+    return [*found, *TOLD_BY.get(spelling, {}).values()]
 
 
 def attributes_of(spelling: str) -> set[str]:
@@ -24,7 +25,14 @@ def attributes_of(spelling: str) -> set[str]:
 def listed(op: type[Op]) -> str:
     """The help where an op lacks an attribute: those that it has."""
     names = op.beside()
-    return f"it has {', '.join(names)}" if names else "it has none"
+    also = f", or {', '.join(others(op))}" if others(op) else ""
+    return f"it has {', '.join(names)}{also}" if names else "it has none"
+
+
+def others(op: type[Op]) -> list[str]:
+    """The attributes that make another op of one with the same word: `bins` of a `pool: avg`."""
+    told = TOLD_BY[op.spelling].items()
+    return [name for name, other in told if other is not op and {*kinds(op)} <= {*kinds(other)}]
 
 
 def owner(name: str) -> str | None:

@@ -32,7 +32,7 @@ from segcompile.ops.pointwise import (
     Softmax,
     SpatialDropout,
 )
-from segcompile.ops.pooling import GlobalPool, Pool, Unpool
+from segcompile.ops.pooling import AdaptivePool, GlobalPool, Pool, Unpool
 from segcompile.ops.resampling import Crop, Pad, Resize
 from segcompile.ops.shuffling import PixelShuffle, SpaceToDepth
 from segcompile.ops.size import AnySize, Size, Undecidable
@@ -42,6 +42,7 @@ ALL_OPS: tuple[type[Op], ...] = (
     Deconv,
     Linear,
     Pool,
+    AdaptivePool,
     GlobalPool,
     Unpool,
     Add,
@@ -83,8 +84,15 @@ def kinds(op: type[Op]) -> tuple[str, ...]:
 
 SPELLINGS: tuple[str, ...] = tuple(dict.fromkeys(op.spelling for op in ALL_OPS))
 
+_BY_KEY = [op for op in ALL_OPS if op.told_by is None]
+
 BY_KIND: dict[str, dict[str, type[Op]]] = {
-    spelling: {kind: op for op in ALL_OPS if op.spelling == spelling for kind in kinds(op)} for spelling in SPELLINGS
+    spelling: {kind: op for op in _BY_KEY if op.spelling == spelling for kind in kinds(op)} for spelling in SPELLINGS
+}
+
+TOLD_BY: dict[str, dict[str, type[Op]]] = {
+    spelling: {op.told_by: op for op in ALL_OPS if op.spelling == spelling and op.told_by is not None}
+    for spelling in SPELLINGS
 }
 
 BY_WORD: dict[str, dict[str, type[Op]]] = {
@@ -92,15 +100,15 @@ BY_WORD: dict[str, dict[str, type[Op]]] = {
 }
 
 BY_SPELLING: dict[str, type[Op]] = {
-    op.spelling: op for op in ALL_OPS if not kinds(op) and op.main not in op.by_word.values()
+    op.spelling: op for op in _BY_KEY if not kinds(op) and op.main not in op.by_word.values()
 }
 
 __all__ = [
     "ALL_OPS", "AXIS_NAMES", "BY_KIND", "BY_SPELLING", "BY_WORD", "CELL", "ENDS", "IDENTITY", "LINES", "MEDIUM",
-    "SPELLINGS", "SYMBOLS",
-    "Activation", "Add", "Affine", "AnySize", "BatchNorm", "ChannelShuffle", "Clip", "Concat", "Conv", "Crop",
-    "Deconv", "DropPath", "Dropout", "Elu", "GlobalPool", "GroupNorm", "Init", "InstanceNorm", "Join", "LayerNorm",
-    "LeakyRelu", "Linear", "Mul", "Need", "Op", "PRelu", "Pad", "PadChannels", "Parameter", "PixelShuffle", "Pool",
-    "Reads", "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice", "Softmax", "SpaceToDepth",
-    "SpatialDropout", "Undecidable", "Unpool", "Window", "kinds",
+    "SPELLINGS", "SYMBOLS", "TOLD_BY",
+    "Activation", "AdaptivePool", "Add", "Affine", "AnySize", "BatchNorm", "ChannelShuffle", "Clip", "Concat",
+    "Conv", "Crop", "Deconv", "DropPath", "Dropout", "Elu", "GlobalPool", "GroupNorm", "Init", "InstanceNorm",
+    "Join", "LayerNorm", "LeakyRelu", "Linear", "Mul", "Need", "Op", "PRelu", "Pad", "PadChannels", "Parameter",
+    "PixelShuffle", "Pool", "Reads", "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice",
+    "Softmax", "SpaceToDepth", "SpatialDropout", "Undecidable", "Unpool", "Window", "kinds",
 ]  # fmt: skip

@@ -162,6 +162,7 @@ class Op(BaseModel):
     spelling: ClassVar[str]  # the key in a spec
     main: ClassVar[str | None] = None  # the attribute that the key's value fills; None: the value names inputs
     by_word: ClassVar[Mapping[str, str]] = {}  # word in a mapping under the key -> attribute: `pad: {channels: 3}`
+    told_by: ClassVar[str | None] = None  # the attribute that tells it from another op of its key: `bins` of a pool
     summary: ClassVar[str]  # one line for `segcompile list`
     least_inputs: ClassVar[int] = 1
     most_inputs: ClassVar[int | None] = 1  # None: any number

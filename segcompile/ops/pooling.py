@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from math import gcd
 from typing import Annotated, ClassVar, Literal, Self
 
 from segcompile.ops.axes import CELL
@@ -24,7 +25,7 @@ from segcompile.ops.base import (
     window_pads,
 )
 from segcompile.ops.needs import Need, Refusal
-from segcompile.ops.size import Size, difference, least
+from segcompile.ops.size import AnySize, Size, Undecidable, difference, least
 
 
 class Pool(Op):
@@ -215,6 +216,41 @@ class Unpool(Op):
             return None
         kernel = self.kernel[axis]  # p = stride * i + t - pad, the taps read backwards, as of a Deconv
         return Window(kernel, offset=kernel - 1 - self.pool.pads(axis)[0], upsample=self.pool.steps[axis])
+
+
+class AdaptivePool(Op):
+    """Maximum or mean over each of `bins` parts along an axis, whatever the size: of S pixels and n bins, bin p holds
+    pixels floor(p S / n) to ceil((p + 1) S / n), the end excluded. The pyramid of He et al. (2014), section 2.2, and of
+    Zhao et al. (2017), section 3.2, as PyTorch's adaptive pools divide it."""
+
+    spelling: ClassVar[str] = "pool"
+    main: ClassVar[str] = "kind"
+    told_by: ClassVar[str | None] = "bins"
+    summary: ClassVar[str] = "pooling of the image in so many bins along each axis"
+    spatial: ClassVar[bool] = True
+
+    kind: Annotated[Literal["max", "avg"], Reads.WORD]
+    bins: PerAxis
+
+    @property
+    def title(self) -> str:
+        return f"{self.kind} bins"
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        return Shape(shapes[0].channels, self.bins)
+
+    def dilated(self, factor: tuple[int, ...]) -> Op:
+        cells = f"{CELL[len(factor)]}s"
+        message = f"divides the map into bins, and those of a denser map hold other {cells}"
+        raise Refusal("SC507", message, None, "take strides out first, and append this layer after that")
+
+    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+        size, bins = sizes[0], self.bins[axis]
+        if isinstance(size, AnySize):
+            raise Undecidable(f"dividing {size} into {bins} bins")
+        common = gcd(size, bins)
+        step, upsample = size // common, bins // common  # upsample * i lies less than that before the bin's end
+        return Window(step + upsample - 1, step, 1, upsample - 1, upsample)
 
 
 class GlobalPool(Op):

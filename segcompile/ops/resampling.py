@@ -161,7 +161,8 @@ class Resize(Op):
         if index == 1:
             return None
         step, upsample = self._ratio(axis, sizes)
-        if self.mode == "nearest":  # i = floor(p * step / upsample)
+        alone = sizes[0] == 1 and self.factor is None and not self.align_corners  # no neighbours to blend it with
+        if self.mode == "nearest" or alone:  # i = floor(p * step / upsample)
             return Window(upsample, step, 1, upsample - 1, upsample)
         if self.mode == "nearest_exact":  # i = floor((p + 1/2) * step / upsample)
             return Window(upsample, step, 1, upsample - 1 - step // 2, upsample)

@@ -16,6 +16,7 @@ from segcompile.network.graph import Graph, Node
 from segcompile.network.splice import leading_to
 from segcompile.network.training import Training
 from segcompile.ops import (
+    AdaptivePool,
     Add,
     GlobalPool,
     Init,
@@ -82,6 +83,8 @@ def linear(graph: Graph) -> Graph:
         if op.pointwise or (op.whole_image and op.window(0, [1], 0) is not None):
             return Scale(factor=1.0)
         if isinstance(op, Pool) and max(op.dilation) == 1:  # a mean cannot be dilated
+            return op.model_copy(update={"kind": "avg"})
+        if isinstance(op, AdaptivePool):
             return op.model_copy(update={"kind": "avg"})
         if isinstance(op, GlobalPool):
             return op.model_copy(update={"kind": "global_avg"})

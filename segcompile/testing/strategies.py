@@ -15,6 +15,7 @@ from segcompile.network.graph import Graph, Node
 from segcompile.ops import (
     SYMBOLS,
     Activation,
+    AdaptivePool,
     Add,
     Affine,
     AnySize,
@@ -120,6 +121,10 @@ def pools(draw: DrawFn, rank: int = 2) -> Pool:
     return draw(largest | st.builds(Pool, kind=st.just("avg"), count_pad=st.booleans(), **geometry))
 
 
+def adaptive_pools(rank: int = 2) -> SearchStrategy[AdaptivePool]:
+    return st.builds(AdaptivePool, kind=st.sampled_from(kinds(AdaptivePool)), bins=along(1, 5, rank))
+
+
 @st.composite
 def unpools(draw: DrawFn, rank: int = 2) -> Unpool:
     """The unpooling of any max pool whose windows do not overlap."""
@@ -202,6 +207,7 @@ MOVING: dict[type[Op], Callable[[int], SearchStrategy[Any]]] = {
     PixelShuffle: pixel_shuffles,
     Deconv: deconvs,
     Pool: pools,
+    AdaptivePool: adaptive_pools,
     SpaceToDepth: space_to_depths,
     Conv: convs,
 }

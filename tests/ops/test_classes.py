@@ -30,6 +30,7 @@ ABOUT = {
     "testing/checks/numbers.py": {"Unpool": "it asks where the maxima of its pool are, and those may be equal"},
     "testing/networks.py": {
         "Add": "its weights",
+        "AdaptivePool": "means for maxima",
         "GlobalPool": "means for maxima",
         "PadChannels": "the channels that it adds",
         "PixelShuffle": "its channels",

@@ -8,8 +8,8 @@ from segcompile_jax.reserved import MODELS, TEMPLATES
 from segcompile_jax.rules import JAX
 
 _OF_JAX_NUMPY = (
-    "Affine", "ConvTranspose", "PReLU", "avg_pool", "bilinear", "center_pad", "dilated_max_pool", "identity",
-    "interpolate_by", "interpolate_corners", "nearest", "nearest_by", "nearest_exact",
+    "Affine", "ConvTranspose", "PReLU", "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "bilinear", "center_pad",
+    "dilated_max_pool", "identity", "interpolate_by", "interpolate_corners", "nearest", "nearest_by", "nearest_exact",
 )  # fmt: skip
 _HELPERS: dict[str, Needs] = {name: {"jnp"} for name in _OF_JAX_NUMPY}
 

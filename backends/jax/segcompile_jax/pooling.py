@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from segcompile.emit import Code, Rule
 from segcompile.emit.arguments import Sides, beyond, counted, reached
-from segcompile.ops import GlobalPool, Op, Pool, Shape, Unpool
+from segcompile.ops import AdaptivePool, GlobalPool, Op, Pool, Shape, Unpool
 
 
 def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -18,6 +18,11 @@ def pool(op: Pool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], 
         return Code(f"nnx.{op.kind}_pool({inputs[0]}, {_window(op, around)})")
     parts = f"{counted(op)}, {beyond(counted(op), around)}"
     return Code(f"avg_pool({inputs[0]}, {op.kernel}, {op.steps}, {parts})", {"avg_pool"})
+
+
+def adaptive_pool(op: AdaptivePool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    function = f"adaptive_{op.kind}_pool"
+    return Code(f"{function}({inputs[0]}, {op.bins})", {function})
 
 
 def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -37,6 +42,7 @@ def _window(op: Pool, around: Sides) -> str:
 
 RULES: dict[type[Op], Rule] = {
     Pool: Rule(pool),
+    AdaptivePool: Rule(adaptive_pool),
     GlobalPool: Rule(global_pool),
     Unpool: Rule(unpool),
 }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from segcompile.emit import Code, Rule
 from segcompile.emit.arguments import beyond, counted, reached, same_sides, symmetric
-from segcompile.ops import GlobalPool, Op, Pool, Shape, Unpool
+from segcompile.ops import AdaptivePool, GlobalPool, Op, Pool, Shape, Unpool
 from segcompile_torch.arguments import befores, in_order, pads
 
 
@@ -55,6 +55,10 @@ def _pool(op: Pool, source: str, itself: bool, end: str = "") -> Code:
     return Code(f"F.{op.kind}_pool{len(op.kernel)}d({source}, {', '.join(arguments)}{end})", {"F"})
 
 
+def adaptive_pool(op: AdaptivePool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return Code(f"F.adaptive_{op.kind}_pool{len(op.bins)}d({inputs[0]}, {same_sides(op.bins)})", {"F"})
+
+
 def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     return Code(f"F.adaptive_{op.kind.removeprefix('global_')}_pool{len(shapes[0].size)}d({inputs[0]}, 1)", {"F"})
 
@@ -83,6 +87,7 @@ def _padded_size(op: Pool, source: str) -> str:
 
 RULES: dict[type[Op], Rule] = {
     Pool: Rule(pool, switched=switched_pool),
+    AdaptivePool: Rule(adaptive_pool),
     GlobalPool: Rule(global_pool),
     Unpool: Rule(unpool),
 }

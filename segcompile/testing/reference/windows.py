@@ -7,7 +7,7 @@ from operator import mul
 
 import numpy as np
 
-from segcompile.ops import Conv, Deconv, GlobalPool, Linear, Op, Pool, Unpool
+from segcompile.ops import AdaptivePool, Conv, Deconv, GlobalPool, Linear, Op, Pool, Unpool
 from segcompile.testing.reference.arrays import Array, Formula, Tensors, around, channelwise, every, padded
 
 
@@ -104,6 +104,21 @@ def pool(op: Pool, inputs: Sequence[Array], tensors: Tensors) -> Array:
     return found
 
 
+def adaptive_pool(op: AdaptivePool, inputs: Sequence[Array], tensors: Tensors) -> Array:
+    """The maximum or the mean over the pixels of each bin."""
+    x = inputs[0]
+    sides = [
+        [slice(p * size // bins, -(-(p + 1) * size // bins)) for p in range(bins)]
+        for size, bins in zip(x.shape[2:], op.bins, strict=True)
+    ]
+    reduced = np.zeros((*x.shape[:2], *op.bins), x.dtype)
+    for cell in np.ndindex(*op.bins):
+        part = x[:, :, *(parts[index] for parts, index in zip(sides, cell, strict=True))].reshape(*x.shape[:2], -1)
+        largest = np.take_along_axis(part, part.real.argmax(2, keepdims=True), 2)[..., 0]
+        reduced[:, :, *cell] = part.mean(2) if op.kind == "avg" else largest
+    return reduced
+
+
 def global_pool(op: GlobalPool, inputs: Sequence[Array], tensors: Tensors) -> Array:
     """The maximum or the mean over the whole map."""
     x = inputs[0].reshape(*inputs[0].shape[:2], -1)
@@ -132,6 +147,7 @@ FORMULAS: dict[type[Op], Formula] = {
     Deconv: deconv,
     Linear: linear,
     Pool: pool,
+    AdaptivePool: adaptive_pool,
     GlobalPool: global_pool,
     Unpool: unpool,
 }

@@ -17,7 +17,7 @@ from segcompile.facts.coverage.region import Region
 from segcompile.facts.index_set import IndexSet, TooWide
 from segcompile.facts.receptive_field import Fields
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import LINES, Shape, Undecidable, Window
+from segcompile.ops import LINES, Chain, Shape, Undecidable
 from segcompile.text.errors import Diagnostic, Label, finding
 
 MOST_STEPS = 50_000  # nodes looked at for one head: phases x nodes
@@ -95,8 +95,8 @@ def _in_stages(ways: Ways, phase: int, seen: set[tuple[str, Region]]) -> Griddin
     return None
 
 
-def _resamples(window: Window) -> bool:
-    return window.stride != 1 or window.upsample != 1
+def _resamples(chain: Chain) -> bool:
+    return any(window.stride != 1 or window.upsample != 1 for window in chain)
 
 
 def _chain(ways: Ways, start: str, axis: int, reached: dict[str, Region]) -> tuple[Node, ...]:
@@ -104,15 +104,15 @@ def _chain(ways: Ways, start: str, axis: int, reached: dict[str, Region]) -> tup
     stage, chain = {start}, []
     for name in reversed(reached):
         windows = [along[axis] for source, along in ways.windows(name) if source in stage]
-        if any(_skips(window) for window in windows):
+        if any(map(_skips, windows)):
             chain.append(ways.graph.by_name[name])
-        if windows and not any(_resamples(window) for window in windows):
+        if windows and not any(map(_resamples, windows)):
             stage.add(name)
     return tuple(chain)
 
 
-def _skips(window: Window) -> bool:
-    return (window.dilation > 1 and window.taps > 1) or window.stride > window.taps
+def _skips(chain: Chain) -> bool:
+    return any((window.dilation > 1 and window.taps > 1) or window.stride > window.taps for window in chain)
 
 
 def _leaves_holes(node: Node) -> bool:

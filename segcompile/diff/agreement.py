@@ -14,7 +14,7 @@ from segcompile.checks import Subject
 from segcompile.compiler import Compiled
 from segcompile.diff.overlap import SAME, Overlap
 from segcompile.diff.pairing import Pair, Pairs, but_for_padding, counterparts, share_alike
-from segcompile.facts.alignment import window_of
+from segcompile.facts.alignment import chains_of, window_of
 from segcompile.facts.any_border import AnyBorder, images_of_one_period
 from segcompile.facts.border import Border
 from segcompile.facts.facts import shapes_in
@@ -107,6 +107,12 @@ class _Step:
         one = window_of(self.one, axis, self.shapes, index) if self.one is not None else IDENTITY
         return one, window_of(self.other, axis, self.others, index) if self.other is not None else IDENTITY
 
+    def in_steps(self, axis: int, index: int) -> bool:
+        """Whether one of both reads this input through windows behind windows, which lie otherwise over each output."""
+        both = ((self.one, self.shapes), (self.other, self.others))
+        chains = (chain for one, shapes in both if one is not None for chain in chains_of(one, axis, shapes, index))
+        return any(len(chain) > 1 for chain in chains)
+
 
 def _behind(step: _Step, found: Mapping[Pair, Overlaps | None]) -> Overlaps | None:
     """What agrees of a pair's results, given what agrees of all that it reads."""
@@ -127,7 +133,7 @@ def _along(axis: int, step: _Step, found: Mapping[Pair, Overlaps | None]) -> Ove
         (window, other), overlaps = step.windows(axis, index), found[pair]
         if window is None and other is None:
             continue  # read for its size, or not at all
-        if window is None or other is None or overlaps is None:
+        if window is None or other is None or overlaps is None or step.in_steps(axis, index):
             return None
         behind = _as_read(overlaps[axis], step, *step.sizes(pair, axis)).behind(window, other)
         result = behind if behind is None or result is None else result.joined(behind)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import IDENTITY, Shape, Undecidable, Window
+from segcompile.ops import IDENTITY, Chain, Shape, Undecidable, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,16 @@ def window_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) ->
         return node.op.window(axis, [shapes[name].size[axis] for name in node.inputs], index)
     except Undecidable:
         return None
+
+
+def chains_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) -> tuple[Chain, ...]:
+    """The node's chains of windows on one of its inputs; () where it has none, or where they depend on the image."""
+    if not all(shapes[name].size for name in node.inputs):
+        return ()
+    try:
+        return node.op.chains(axis, [shapes[name].size[axis] for name in node.inputs], index)
+    except Undecidable:
+        return ()
 
 
 def _behind(maps: tuple[Coordinates, ...], window: Window) -> tuple[Coordinates, ...]:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from segcompile.facts.alignment import window_of
+from segcompile.facts.alignment import chains_of, window_of
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Shape, Window
+from segcompile.ops import Chain, Shape, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,11 @@ class Border:
         """The outputs that see no padding; empty if there are none."""
         return range(self.before, max(self.before, self.size - self.after))
 
-    def behind(self, window: Window, size: int) -> Border:
-        """The border of the `size` outputs of a window on this tensor."""
-        first, end = first_behind(window, self.before), end_behind(window, self.size - self.after)
+    def behind(self, chain: Chain, size: int) -> Border:
+        """The border of the `size` outputs of a chain of windows on this tensor."""
+        first, end = self.before, self.size - self.after
+        for window in chain:
+            first, end = first_behind(window, first), end_behind(window, end)
         return Border(max(0, first), max(0, size - end), size)
 
 
@@ -81,14 +83,12 @@ def _border(node: Node, axis: int, shapes: Mapping[str, Shape], borders: Mapping
     assert isinstance(size, int)
     before = after = 0
     for index, name in enumerate(node.inputs):
-        window = window_of(node, axis, shapes, index)
-        if window is None:
-            continue
         source = borders[name][axis]
-        if source is None or not window.stride:  # a single pixel, stretched, is the whole image's
-            return None
-        found = source.behind(window, size)
-        before, after = max(before, found.before), max(after, found.after)
+        for chain in chains_of(node, axis, shapes, index):
+            if source is None or not all(window.stride for window in chain):  # a pixel, stretched, is the whole image's
+                return None
+            found = source.behind(chain, size)
+            before, after = max(before, found.before), max(after, found.after)
     return Border(before, after, size)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 
-from segcompile.ops import Window
+from segcompile.ops import Chain, Window
 
 WIDEST = 2**20  # indices that a set with holes may span
 
@@ -182,3 +182,11 @@ def read_by(window: Window, outputs: IndexSet) -> IndexSet | None:
     else:
         places = outputs.spread(window.stride).repeated(window.taps, window.dilation)
     return places.shifted(-window.offset).divided(window.upsample)
+
+
+def read_by_all(chain: Chain, outputs: IndexSet) -> IndexSet | None:
+    """The input indices that the outputs read through a chain of windows."""
+    found: IndexSet | None = outputs
+    for window in reversed(chain):
+        found = found and read_by(window, found)
+    return found

@@ -22,7 +22,7 @@ from segcompile.facts.coverage.region import Product, Region, unite, whole
 from segcompile.facts.index_set import IndexSet, read_by, union
 from segcompile.facts.strides import Strides
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Shape, Size, Undecidable, Window
+from segcompile.ops import Chain, Shape, Size, Undecidable
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _behind(node: Node, shapes: Mapping[str, Shape], found: Mapping[str, Touched
     every = False
     for index, have in read:
         try:
-            steps = _steps(node, index, shapes)
+            parts = _parts(node, index, shapes)
         except Undecidable:
             if have.local is not None:
                 raise
@@ -86,8 +86,8 @@ def _behind(node: Node, shapes: Mapping[str, Shape], found: Mapping[str, Touched
             continue
         for cells, into in ((have.local, local), (have.mixed, mixed_in)):
             if cells is not None:
-                into += _outputs(cells, steps)
-        every |= have.whole and bool(steps)
+                into += [product for steps in parts for product in _outputs(cells, steps)]
+        every |= have.whole and bool(parts)
     return Touched(unite(local), unite(mixed_in), every)
 
 
@@ -101,18 +101,22 @@ def _every_cell(shape: Shape) -> Region | None:
 class _Step:
     """How a node reads one input along one axis, with the sizes of both maps and what is put around the input."""
 
-    window: Window
+    chain: Chain
     size: Size
     extent: Size
     fills: tuple[str, int, int]
 
     def outputs(self, cells: IndexSet) -> IndexSet | None:
         """The outputs, of those there are, that read one of the cells or a copy of it."""
-        window, extent = self.window, self.extent
-        if not window.stride:  # the one pixel that all outputs read
-            return IndexSet(0, extent - 1) if isinstance(extent, int) else None
-        found = read_by(window.transposed, self._with_copies(cells))
-        return found.within(0, extent - 1) if found is not None and isinstance(extent, int) else found
+        extent, found = self.extent, self._with_copies(cells)
+        for window in self.chain:
+            if not window.stride:  # the one pixel that all outputs read
+                return IndexSet(0, extent - 1) if isinstance(extent, int) else None
+            behind = read_by(window.transposed, found)
+            if behind is None:
+                return None
+            found = behind
+        return found.within(0, extent - 1) if isinstance(extent, int) else found
 
     def _with_copies(self, cells: IndexSet) -> IndexSet:
         """The cells, and where padding by the map's own pixels repeats them."""
@@ -133,22 +137,15 @@ class _Step:
         return union(copies) or cells
 
 
-def _steps(node: Node, index: int, shapes: Mapping[str, Shape]) -> tuple[_Step, ...]:
-    """How the node reads input `index` along each axis; (): not its values."""
-    found: tuple[_Step, ...] = ()
-    for axis, extent in enumerate(shapes[node.name].size):
-        sizes = [shapes[name].size[axis] for name in node.inputs]
-        window = node.op.window(axis, sizes, index)
-        if window is None:
-            return ()
-        fills = (node.op.surroundings or "zero", *node.op.pads(axis))
-        found = (*found, _Step(window, sizes[index], extent, fills))
-    return found
+def _parts(node: Node, index: int, shapes: Mapping[str, Shape]) -> list[tuple[_Step, ...]]:
+    """How the node reads input `index`: in each of some ways, along each axis; []: not its values."""
+    size, extents = shapes[node.inputs[index]].size, shapes[node.name].size
+    fills = [(node.op.surroundings or "zero", *node.op.pads(axis)) for axis in range(len(extents))]
+    parts = node.op.parts([shapes[name].size for name in node.inputs], index)
+    return [tuple(map(_Step, chains, size, extents, fills)) for chains in parts]
 
 
 def _outputs(cells: Region, steps: tuple[_Step, ...]) -> list[Product]:
-    if not steps:
-        return []
     found = (whole(map(_Step.outputs, steps, product)) for product in cells.products)
     return [product for product in found if product is not None]
 

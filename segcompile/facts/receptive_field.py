@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, reduce
 from math import gcd, lcm
 
 from segcompile.facts.index_set import IndexSet, TooWide, union
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import IDENTITY, Shape, Size, Undecidable, Window
+from segcompile.ops import IDENTITY, Chain, Shape, Size, Undecidable, Window
 
 Sets = tuple[IndexSet | None, ...]  # None: an output that sees nothing
 
@@ -100,6 +100,20 @@ class Field:
         except TooWide:
             return _WHOLE if self.whole else _UNKNOWN
 
+    def behind_all(self, chain: Chain, extent: Size) -> Field:
+        """The field of the tensor of `extent` outputs that some windows, one behind another, make of this one."""
+        if len(chain) == 1:
+            return self.behind(chain[0], extent)
+        if self.step is not None:
+            return reduce(lambda field, window: field.behind(window, extent), chain, self)
+        if not isinstance(extent, int) or extent * max(window.taps for window in chain) ** 2 > MAX_WORK:
+            return _WHOLE if self.whole else _UNKNOWN
+        return Field(
+            tuple(union(self.at(index) for index in reads(chain, output)) for output in range(extent)),
+            None,
+            self.whole,
+        )
+
     def _strided_behind(self, window: Window, step: int) -> Field:
         """Without fractional strides: one set says it all."""
         (seen,) = self.sets
@@ -151,6 +165,14 @@ def indices_read(window: Window, output: int) -> range:
     return range(low, low + count * step, step)
 
 
+def reads(chain: Chain, output: int) -> list[int]:
+    """The input indices that one output reads through a chain of windows, in order."""
+    found = [output]
+    for window in reversed(chain):
+        found = sorted({index for output in found for index in indices_read(window, output)})
+    return found
+
+
 MAX_PERIOD = 2**13  # phases of a table
 MAX_WORK = 2**20  # sets looked at for one table
 MAX_GRAPH_WORK = 2**22  # the same for all tables of a graph: long networks of large periods have no end
@@ -195,12 +217,11 @@ def _axis_field(node: Node, axis: int, shapes: Mapping[str, Shape], fields: Mapp
     found = []
     for index, name in enumerate(node.inputs):
         try:
-            window = node.op.window(axis, sizes, index)
+            chains = node.op.chains(axis, sizes, index)
         except Undecidable:
             found.append(_WHOLE if fields[name][axis].whole else _UNKNOWN)
             continue
-        if window is not None:
-            found.append(fields[name][axis].behind(window, extent))
+        found += [fields[name][axis].behind_all(chain, extent) for chain in chains]
     return join(found, extent)
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Literal
 
 from segcompile.facts.alignment import centre
-from segcompile.facts.receptive_field import Field, Fields, indices_read
+from segcompile.facts.receptive_field import Field, Fields, reads
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Shape, Window
 
@@ -60,11 +60,11 @@ def _before(
         return None
     sizes = [shapes[name].size[axis] for name in node.inputs]
     for position, name in enumerate(node.inputs):
-        window = node.op.window(axis, sizes, position)
-        indices = indices_read(window, index) if window is not None else range(0)
-        for reads in indices if side == "low" else reversed(indices):
-            if window is not None and _end(fields[name], axis, reads, side) == end:
-                return name, reads, window
+        window, chains = node.op.window(axis, sizes, position), node.op.chains(axis, sizes, position)
+        indices = sorted({read for chain in chains for read in reads(chain, index)}, reverse=side == "high")
+        for read in indices if window is not None else ():
+            if window is not None and _end(fields[name], axis, read, side) == end:
+                return name, read, window
     return None
 
 

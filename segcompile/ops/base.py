@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from functools import cache
+from itertools import product as every_one
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -114,6 +115,7 @@ class Window:
 
 
 IDENTITY = Window()
+Chain = tuple[Window, ...]  # one window behind another, that on the input first; what lies between them is no tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +236,21 @@ class Op(BaseModel):
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         """What an output reads of input `index`, given the inputs' `sizes` along `axis`; None: not its values.
 
-        Of a whole-image op that keeps the grid, the place that an output lies over.
+        Of a whole-image op that keeps the grid, the place that an output lies over. Where `chains` says more, the
+        window around all that it says.
         """
         return IDENTITY
+
+    def chains(self, axis: int, sizes: Sequence[Size], index: int) -> tuple[Chain, ...]:
+        """The same, exactly, where no single window says it: what any of some chains of windows reads along `axis`; ()
+        not its values."""
+        window = self.window(axis, sizes, index)
+        return ((window,),) if window is not None else ()
+
+    def parts(self, sizes: Sequence[tuple[Size, ...]], index: int) -> tuple[tuple[Chain, ...], ...]:
+        """The same along all axes at once, of inputs of these `sizes`: a union of products of chains, one an axis."""
+        along = enumerate(zip(*sizes, strict=True))
+        return tuple(every_one(*(self.chains(axis, each, index) for axis, each in along)))
 
     def biased(self) -> "Op | None":
         """This op with a bias, where a factor for each channel of the result can be taken into its weight and a shift

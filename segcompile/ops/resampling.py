@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from segcompile.ops.axes import CELL
 from segcompile.ops.base import (
     UNPADDED,
+    Chain,
     Flag,
     Number,
     Op,
@@ -129,12 +130,12 @@ class Resize(Op):
 
     factor: OptionalRatios = None
     size: OptionalPerAxis = None
-    mode: Annotated[Literal["nearest", "bilinear", "nearest_exact"], Reads.WORD] = "bilinear"
+    mode: Annotated[Literal["nearest", "bilinear", "nearest_exact", "cubic"], Reads.WORD] = "bilinear"
     align_corners: Flag = False
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        if self.align_corners and self.mode != "bilinear":
-            message = f"align_corners belongs to bilinear interpolation, not to {self.mode}"
+        if self.align_corners and self.mode not in ("bilinear", "cubic"):
+            message = f"align_corners belongs to bilinear and cubic interpolation, not to {self.mode}"
             raise Refusal("SC315", message, "align_corners")
         if len(shapes) == 1 and self.factor is None and self.size is None:
             raise Refusal("SC012", "resize needs a factor or a reference", None, "`resize: 2` or `resize: input`")
@@ -161,15 +162,33 @@ class Resize(Op):
         if index == 1:
             return None
         step, upsample = self._ratio(axis, sizes)
-        alone = sizes[0] == 1 and self.factor is None and not self.align_corners  # no neighbours to blend it with
-        if self.mode == "nearest" or alone:  # i = floor(p * step / upsample)
+        if self.mode == "nearest" or self._is_alone(sizes):  # i = floor(p * step / upsample)
             return Window(upsample, step, 1, upsample - 1, upsample)
         if self.mode == "nearest_exact":  # i = floor((p + 1/2) * step / upsample)
             return Window(upsample, step, 1, upsample - 1 - step // 2, upsample)
-        if self.align_corners:  # |i - p * step / upsample| < 1
-            return Window(2 * upsample - 1, step, 1, upsample - 1, upsample)
-        # |i - ((p + 1/2) * step / upsample - 1/2)| < 1, times 2 * upsample
-        return Window(4 * upsample - 1, 2 * step, 1, 3 * upsample - step - 1, 2 * upsample)
+        pixels = 2 if self.mode == "cubic" else 1
+        return self._nearer(step, upsample, -pixels, pixels)
+
+    def chains(self, axis: int, sizes: Sequence[Size], index: int) -> tuple[Chain, ...]:
+        """Of a cubic interpolation without the pixels that lie a whole one from the output, whose weights are zero."""
+        around = super().chains(axis, sizes, index)
+        if not around or self.mode != "cubic" or self._is_alone(sizes):
+            return around
+        step, upsample = self._ratio(axis, sizes)
+        parts = [self._nearer(step, upsample, low, high) for low, high in ((-2, -1), (-1, 1), (1, 2))]
+        return tuple((part,) for part in parts if part.taps)
+
+    def _is_alone(self, sizes: Sequence[Size]) -> bool:
+        """Whether the map is one pixel, which has no neighbours, and is spread over a size."""
+        return sizes[0] == 1 and self.factor is None and not self.align_corners
+
+    def _nearer(self, step: int, upsample: int, low: int, high: int) -> Window:
+        """The pixels that lie more than `low` and less than `high` behind the place of an output."""
+        if self.align_corners:  # low < i - p * step / upsample < high
+            return Window((high - low) * upsample - 1, step, 1, -low * upsample - 1, upsample)
+        # low < i - ((p + 1/2) * step / upsample - 1/2) < high, times 2 * upsample
+        taps, offset = 2 * (high - low) * upsample - 1, (1 - 2 * low) * upsample - step - 1
+        return Window(taps, 2 * step, 1, offset, 2 * upsample)
 
     def _wanted(self, axis: int, sizes: Sequence[Size]) -> Size:
         """How large the map becomes along an axis."""

@@ -35,13 +35,13 @@ def is_interior(graph: Graph, shapes: Mapping[str, Shape], node: str, axis: int,
         if low < 0 or high >= _extent(shapes[step.name], axis):
             return False
         for position, name in enumerate(step.inputs):
-            window = step.op.window(axis, sizes, position)
-            if window is None:
-                continue
-            first = -(-(window.stride * low - window.offset) // window.upsample)
-            last = (window.stride * high - window.offset + window.reach) // window.upsample
-            had = needed.get(name, (first, last))
-            needed[name] = min(had[0], first), max(had[1], last)
+            for chain in step.op.chains(axis, sizes, position):
+                first, last = low, high
+                for window in reversed(chain):
+                    first = -(-(window.stride * first - window.offset) // window.upsample)
+                    last = (window.stride * last - window.offset + window.reach) // window.upsample
+                had = needed.get(name, (first, last))
+                needed[name] = min(had[0], first), max(had[1], last)
     return all(
         needed[name][0] >= 0 and needed[name][1] < _extent(shape, axis)
         for name, shape in graph.inputs.items()

@@ -141,7 +141,10 @@ def resizes(rank: int = 2, by_factor: bool = True) -> SearchStrategy[Resize]:
     """Interpolation, by a ratio or to a size, or to a reference."""
     said = {"factor": along(1, 3, rank) | st.tuples(*[_RATIOS] * rank)} if by_factor else {}
     nearest = st.sampled_from(["nearest", "nearest_exact"])
-    found = st.builds(Resize, **said, mode=nearest) | st.builds(Resize, **said, align_corners=st.booleans())
+    smooth = st.sampled_from(["bilinear", "bilinear", "cubic"])
+    found = st.builds(Resize, **said, mode=nearest) | st.builds(
+        Resize, **said, mode=smooth, align_corners=st.booleans()
+    )
     return found | st.builds(Resize, size=along(3, 12, rank), mode=st.sampled_from(_MODES)) if by_factor else found
 
 

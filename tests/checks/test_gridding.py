@@ -37,14 +37,16 @@ def each_phase_by_itself(
             if start not in reached.regions or start in reached.whole:
                 continue
             node = graph.by_name.get(start)
-            read = [window for _, each in windows_of(node, shapes) for window in each] if node is not None else []
+            read = (
+                [w for _, each in windows_of(node, shapes) for chain in each for w in chain] if node is not None else []
+            )
             if node is not None and not any(map(resamples, read)):
                 continue
             for axis, cells in enumerate(reached.regions[start].along):
                 stage, chain = {start}, []
                 for item in graph.nodes:
                     if item.name in reached.regions:
-                        windows = [each[axis] for name, each in windows_of(item, shapes) if name in stage]
+                        windows = [w for name, each in windows_of(item, shapes) if name in stage for w in each[axis]]
                         chain += [item.name] if any(map(skips, windows)) else []
                         if windows and not any(map(resamples, windows)):
                             stage.add(item.name)

@@ -78,7 +78,7 @@ def test_regions_are_sets_of_cells(products: list[tuple[set[int], set[int]]], he
         assert region.count == len(cells)
         assert [indices(factor) for factor in region.along] == [{y for y, _ in cells}, {x for _, x in cells}]
         assert cells_of(region.within((4, 7))) == {(y, x) for y, x in cells if y < 4 and x < 7}
-        assert cells_of(region.read_by((height, width))) == {
+        assert cells_of(region.read_by(((height,), (width,)))) == {
             (i, j) for y, x in cells for i in indices_read(height, y) for j in indices_read(width, x)
         }
 

@@ -66,7 +66,11 @@ def carried(node: Node, read: list[np.ndarray]) -> np.ndarray:
         into, out = read[0].shape[1], op.channels
         pair = (out, into // op.groups) if isinstance(op, Conv) else (into, out // op.groups)
         tensors = {"weight": np.ones((*pair, *op.kernel))}
-    return (FORMULAS[type(op)](op, read, tensors) > 1e-9).astype(float)  # of interpolation a rounding error may be left
+    if isinstance(op, Resize) and op.mode == "cubic":  # some of its weights are negative, and no sum of theirs is zero
+        read = [part * np.random.default_rng(0).uniform(1, 2, part.shape) for part in read]
+    return (abs(FORMULAS[type(op)](op, read, tensors)) > 1e-9).astype(
+        float
+    )  # of interpolation a rounding error may be left
 
 
 def unpooled_anywhere(op: Unpool, read: list[np.ndarray]) -> np.ndarray:

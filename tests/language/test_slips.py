@@ -49,7 +49,7 @@ SLIPS = [
     (FINE, "upsample: 2", "SC109", "«upsample»: 2", "write `resize: 2`"),
     (FINE, "interpolate: b4", "SC109", "«interpolate»: b4", "write `resize: b4`"),
     (FINE, "scale_factor: 2, mode: bilinear", "SC109", "«scale_factor»: 2", "write `resize: 2`"),
-    (FINE, "resize: b4, mode: bicubic", "SC115", "mode: «bicubic»", "bilinear, nearest"),
+    (FINE, "resize: b4, mode: bicubic", "SC115", "mode: «bicubic»", "write `cubic`"),
     (FINE, "resize: image", "SC102", "resize: «image»", "write `input`"),
     ("conv: K, norm: none", "conv: K, align_corners: no", "SC003", "«align_corners»: no", "resize has it"),
     (GATE, "multiply: [input, gate]", "SC109", "«multiply»: [", "write `mul: [input, gate]`"),

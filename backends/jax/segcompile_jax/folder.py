@@ -9,8 +9,10 @@ from segcompile_jax.rules import JAX
 
 _OF_JAX_NUMPY = (
     "Affine", "ConvTranspose", "PReLU", "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "bilinear", "center_pad",
-    "dilated_max_pool", "identity", "interpolate_by", "interpolate_corners", "nearest", "nearest_by", "nearest_exact",
+    "cubic_between", "dilated_max_pool", "identity", "interpolate_by", "interpolate_corners", "nearest", "nearest_by",
+    "nearest_exact",
 )  # fmt: skip
 _HELPERS: dict[str, Needs] = {name: {"jnp"} for name in _OF_JAX_NUMPY}
+_HELPERS |= {name: {"cubic_between", "jnp"} for name in ("cubic", "cubic_by", "cubic_corners")}
 
 FOLDER = Target(TEMPLATES, JAX, initialise, _HELPERS, MODELS, JAX, harness=("step.py",))

@@ -30,12 +30,16 @@ def _pad(op: Pad, member: str, inputs: Sequence[str], shapes: Sequence[Shape], o
     return padded(inputs[0], sides(op), op.mode, op.value)
 
 
+_FUNCTIONS = {"bilinear": "interpolate", "cubic": "cubic", "nearest": "nearest", "nearest_exact": "nearest_exact"}
+
+
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    function = _FUNCTIONS[op.mode]
     if not is_whole(op):
         half = ", half=1" if op.mode == "nearest_exact" else ""
-        by = "interpolate_by" if op.mode == "bilinear" else "nearest_by"
+        by = "nearest_by" if op.mode == "nearest_exact" else f"{function}_by"
         return Code(f"{by}({inputs[0]}, {fractions(op)}{half})", {by})
-    function = op.mode if op.mode != "bilinear" else "interpolate_corners" if op.align_corners else "interpolate"
+    function += "_corners" if op.align_corners else ""
     size = size_of(op, inputs, slice(1, len(output.size) + 1))
     return Code(f"{function}({inputs[0]}, {size})", {function})
 

@@ -13,6 +13,7 @@ _HELPERS: dict[str, Needs] = {
     "nearest": {"torch"},
     "nearest_exact": {"torch"},
     "nearest_by": {"torch"},
+    "cubic": {"F"},
     "to_patches": frozenset(),
     "from_patches": frozenset(),
     "identity_": {"torch"},

@@ -27,7 +27,10 @@ from segcompile.ops import (
 )
 from segcompile_torch.arguments import padded, pads
 
-_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # interpolation along each axis, by their number
+_MODES = {
+    "bilinear": {1: "linear", 2: "bilinear", 3: "trilinear"},  # by the number of axes
+    "nearest_exact": dict.fromkeys((1, 2, 3), "nearest-exact"),
+}
 _AXES = slice(2, None)  # of the image, in a tensor
 
 
@@ -48,15 +51,19 @@ def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
 
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    if op.mode != "bilinear" and not _exact_in_floats(op, shapes):
+    if op.mode in ("nearest", "nearest_exact") and not _exact_in_floats(op, shapes):
         if not is_whole(op):
             half = ", half=1" if op.mode == "nearest_exact" else ""
             return Code(f"nearest_by({inputs[0]}, {fractions(op)}{half})", {"nearest_by"})
         return Code(f"{op.mode}({inputs[0]}, {size_of(op, inputs, _AXES)})", {op.mode})
     scaled = len(inputs) == 1 and op.size is None
     to = f"scale_factor={_scale_factor(op)}" if scaled else size_of(op, inputs, _AXES)
-    corners = f", align_corners={op.align_corners}" if op.mode == "bilinear" else ""
-    mode = _LINEAR[len(output.size)] if op.mode == "bilinear" else op.mode.replace("_", "-")
+    if op.mode == "cubic" and len(output.size) != 2:
+        each = ", ".join(map(_in_floats, op.factor or ()))
+        to = f"scale_factor=({each}{',' if len(output.size) == 1 else ''})" if scaled else to
+        return Code(f"cubic({inputs[0]}, {to}{', align_corners=True' if op.align_corners else ''})", {"cubic"})
+    corners = f", align_corners={op.align_corners}" if op.mode in ("bilinear", "cubic") else ""
+    mode = "bicubic" if op.mode == "cubic" else _MODES.get(op.mode, {}).get(len(output.size), op.mode)
     return Code(f'F.interpolate({inputs[0]}, {to}, mode="{mode}"{corners})', {"F"})
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from segcompile.facts.coverage.reach import backwards, windows_of
 from segcompile.network.graph import Graph
-from segcompile.ops import CELL, Shape, Window
+from segcompile.ops import CELL, Chain, Shape, Window
 from segcompile.text.errors import fail
 
 if TYPE_CHECKING:
@@ -146,8 +146,8 @@ def count_paths(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tupl
         if name in graph.inputs or name not in found:
             continue
         total = _sum(found.pop(name))
-        for source, windows in windows_of(graph.by_name[name], shapes):
-            read = _read_by(total, windows)
+        for source, chains in windows_of(graph.by_name[name], shapes):
+            read = _read_by(total, chains)
             if read is not None:
                 found.setdefault(source, []).append(read)
     if not found:
@@ -158,16 +158,17 @@ def count_paths(graph: Graph, shapes: Mapping[str, Shape], node: str, cell: tupl
     return total
 
 
-def _read_by(counts: PathCounts, windows: tuple[Window, ...]) -> PathCounts | None:
-    """The paths a layer further back, through windows, one an axis."""
+def _read_by(counts: PathCounts, chains: tuple[Chain, ...]) -> PathCounts | None:
+    """The paths a layer further back, through windows, a chain an axis."""
     factors, start = list(counts.factors), list(counts.start)
-    apart = len(factors) == len(windows)
-    for axis, window in enumerate(windows):
+    apart = len(factors) == len(chains)
+    for axis, chain in enumerate(chains):
         factor, turned = (axis, 0) if apart else (0, axis)
-        found = _along(factors[factor], turned, start[axis], window)
-        if found is None:
-            return None
-        factors[factor], start[axis] = found
+        for window in reversed(chain):
+            found = _along(factors[factor], turned, start[axis], window)
+            if found is None:
+                return None
+            factors[factor], start[axis] = found
     return _scaled(PathCounts(tuple(start), tuple(factors), counts.exponent))
 
 

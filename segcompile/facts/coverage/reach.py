@@ -8,7 +8,7 @@ from functools import cached_property
 
 from segcompile.facts.coverage.region import Product, Region, unite
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Shape, Window
+from segcompile.ops import Chain, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,14 @@ class Ways:
     graph: Graph
     shapes: Mapping[str, Shape]
     node: str
-    _windows: dict[str, tuple[tuple[str, tuple[Window, ...]], ...]] = field(default_factory=dict, init=False)
+    _windows: dict[str, tuple[tuple[str, tuple[Chain, ...]], ...]] = field(default_factory=dict, init=False)
 
     @cached_property
     def order(self) -> tuple[str, ...]:
         """`node` and all that it depends on: readers before what they read, inputs last."""
         return tuple(backwards(self.graph, self.node))
 
-    def windows(self, name: str) -> tuple[tuple[str, tuple[Window, ...]], ...]:
+    def windows(self, name: str) -> tuple[tuple[str, tuple[Chain, ...]], ...]:
         """What a tensor's cells read through windows, as `windows_of` tells; () of an input. Raises Undecidable."""
         if name not in self._windows:
             node = self.graph.by_name.get(name)
@@ -99,15 +99,12 @@ def mixes(node: Node, shapes: Mapping[str, Shape]) -> bool:
     return node.op.whole_image or not shapes[node.name].size
 
 
-def windows_of(node: Node, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, tuple[Window, ...]]]:
-    """Each input whose values the node's outputs read through windows, with these, one an axis. None of an op that
-    mixes the whole image. Raises Undecidable."""
+def windows_of(node: Node, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, tuple[Chain, ...]]]:
+    """Each input whose values the node's outputs read through windows, with these, a chain an axis; several times where
+    they are read in several ways. None of an op that mixes the whole image. Raises Undecidable."""
     sizes = [shapes[name].size for name in node.inputs]
     if mixes(node, shapes) or not all(sizes):
         return
-    along = list(zip(*sizes, strict=True))
     for index, name in enumerate(node.inputs):
-        windows = tuple(node.op.window(axis, each, index) for axis, each in enumerate(along))
-        known = tuple(window for window in windows if window is not None)
-        if len(known) == len(windows):
-            yield name, known
+        for chains in node.op.parts(sizes, index):
+            yield name, chains

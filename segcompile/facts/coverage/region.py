@@ -13,8 +13,8 @@ from itertools import product as every
 from math import prod
 from typing import TYPE_CHECKING
 
-from segcompile.facts.index_set import IndexSet, read_by, union
-from segcompile.ops import Window
+from segcompile.facts.index_set import IndexSet, read_by_all, union
+from segcompile.ops import Chain
 
 if TYPE_CHECKING:
     import numpy
@@ -76,9 +76,9 @@ class Region:
             found[(*row, slice(first - lows[-1], last - lows[-1] + 1))] = True
         return found
 
-    def read_by(self, windows: Sequence[Window]) -> Region | None:
-        """The cells of a tensor that these cells of the next one read, by windows, one an axis."""
-        return unite(whole(map(read_by, windows, product)) for product in self.products)
+    def read_by(self, chains: Sequence[Chain]) -> Region | None:
+        """The cells of a tensor that these cells of another one read, by windows, a chain an axis."""
+        return unite(whole(map(read_by_all, chains, product)) for product in self.products)
 
     def within(self, sizes: Sequence[int]) -> Region | None:
         """The part on a map of these sizes."""

@@ -74,8 +74,8 @@ def pad(op: Pad, inputs: Sequence[Array], tensors: Tensors) -> Array:
 
 
 def resize(op: Resize, inputs: Sequence[Array], tensors: Tensors) -> Array:
-    """Between the two nearest pixels along each axis, whose centres lie at half integers, by the ratio that is stated
-    or that of the sizes; or corners on corners."""
+    """Between the two nearest pixels along each axis (cubic: the four), whose centres lie at half integers, by the
+    ratio that is stated or that of the sizes; or corners on corners."""
     x = inputs[0]
     for axis in range(x.ndim - 2):
         have = x.shape[2 + axis]
@@ -86,18 +86,32 @@ def resize(op: Resize, inputs: Sequence[Array], tensors: Tensors) -> Array:
             ratio = (op.factor or ())[axis]
             want = floor(have * ratio)
         p, (above, below) = np.arange(want), ratio.as_integer_ratio()
-        if op.mode != "bilinear":
+        if op.mode in ("nearest", "nearest_exact"):
             x = x.take((2 * p + (op.mode == "nearest_exact")) * below // (2 * above), 2 + axis)
             continue
-        if op.align_corners:
-            place = p * (have - 1) / max(want - 1, 1)
-        else:
-            place = np.clip((p + 0.5) * below / above - 0.5, 0, have - 1)
+        place = p * (have - 1) / max(want - 1, 1) if op.align_corners else (p + 0.5) * below / above - 0.5
+        if op.mode == "cubic":
+            x = _cubic(x, 2 + axis, place)
+            continue
+        place = np.clip(place, 0, have - 1)
         low = np.floor(place).astype(int)
         share = (place - low).astype(x.real.dtype).reshape(-1, *[1] * (x.ndim - 3 - axis))
         high = np.minimum(low + 1, have - 1)
         x = (1 - share) * x.take(low, 2 + axis) + share * x.take(high, 2 + axis)
     return x
+
+
+def _cubic(x: Array, axis: int, place: Array) -> Array:
+    """Between the four nearest pixels along an axis, of which the ends go on: Keys (1981), equation 4, with -3/4 for
+    its a, as PyTorch and OpenCV have it."""
+    low = np.floor(place).astype(int)
+    total: Array = 0  # type: ignore[assignment]
+    for tap in range(-1, 3):
+        d = np.abs(place - low - tap)
+        weight = np.where(d <= 1, 1.25 * d**3 - 2.25 * d**2 + 1, -0.75 * d**3 + 3.75 * d**2 - 6 * d + 3)
+        shaped = weight.astype(x.real.dtype).reshape(-1, *[1] * (x.ndim - 1 - axis))
+        total = total + shaped * x.take(np.clip(low + tap, 0, x.shape[axis] - 1), axis)
+    return total
 
 
 def pixel_shuffle(op: PixelShuffle, inputs: Sequence[Array], tensors: Tensors) -> Array:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from segcompile.facts.receptive_field import reads
 from segcompile.language.write import write_spec
 from segcompile.ops import Resize
 from segcompile.ops.base import Shape
@@ -95,3 +96,29 @@ def test_the_nearest_pixel_of_an_exact_centre_is_the_one_that_the_centre_lies_in
         window = op.window(0, [7], 0)
         assert window is not None
         assert [window.stride * p - window.offset for p in range(3)] == want
+
+
+def _nearer(place: Fraction) -> list[int]:
+    """The pixels of a cubic's weights that are not zero: nearer than two, and none a whole pixel away."""
+    return [i for i in range(-9, 40) if abs(i - place) < 2 and abs(i - place) != 1]
+
+
+def test_a_cubic_sees_four_pixels_or_the_one_that_it_lies_on() -> None:
+    for ratio in (Fraction(2), Fraction(3), Fraction(1, 2), Fraction(2, 3), Fraction(5, 2), Fraction(1)):
+        op = Resize(factor=(ratio,), mode="cubic")
+        for p in range(8):
+            place = (p + Fraction(1, 2)) / ratio - Fraction(1, 2)
+            around = op.window(0, [9], 0)
+            assert around is not None
+            assert sorted({i for chain in op.chains(0, [9], 0) for i in reads(chain, p)}) == _nearer(place)
+            assert reads((around,), p) == [i for i in range(-9, 40) if abs(i - place) < 2]
+    for have, want in ((5, 9), (9, 5), (4, 7), (5, 5), (5, 1), (1, 5), (2, 3)):
+        op = Resize(size=(want,), mode="cubic", align_corners=True)
+        for p in range(want):
+            place = Fraction(p * (have - 1), max(want - 1, 1))
+            assert sorted({i for chain in op.chains(0, [have], 0) for i in reads(chain, p)}) == _nearer(place)
+
+
+def test_a_cubic_of_one_pixel_sees_that_pixel() -> None:
+    op = Resize(size=(6,), mode="cubic")
+    assert all(reads(chain, p) == [0] for chain in op.chains(0, [1], 0) for p in range(6))

@@ -64,6 +64,7 @@ _EMPTY = {"enum": ["-", "–", "", None]}  # cells of a table
 LAYERS = ref("layers", "a list of layers")
 _INSIDE = ref(in_block("layers"), "a list of layers, in which a loop's words stand for words")
 _INTEGER = {"type": "integer"}
+_TURN = either(ATOM, {"type": "number"})  # of a loop's variable; a number with a fraction is passed whole, as words are
 
 
 def attribute(op: type[Op], name: str) -> Schema:
@@ -212,7 +213,7 @@ def definitions() -> dict[str, Schema]:
 
 def loop(key: str, what: Schema) -> Schema:
     """A loop that repeats what stands under a key."""
-    variables = {"type": "object", "additionalProperties": either(RANGE, listed(ATOM)), "minProperties": 1}
+    variables = {"type": "object", "additionalProperties": either(RANGE, listed(_TURN)), "minProperties": 1}
     turns = {**variables, "description": "variables and their values, which run side by side"}
     return closed({"for": turns, key: what}, ("for", key), f"{key} that are written once a turn")
 

@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 _AMBIGUOUS = re.compile(r"0[0-9]+|0[xob]\w*|[0-9]+(:[0-9]+)+|[0-9]+(_[0-9]+)+")
 _FLOAT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _NO_NUMBER = re.compile(r"[-+]?\.(nan|NaN|NAN|inf|Inf|INF)")  # floats of YAML
-_SHARE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(?:/\s*([1-9][0-9]{0,17})|%)")  # 1/2, 50 %: no number of a spec
+_PERCENT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*%")
 _DECIMAL = re.compile(r"[-+]?([0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})")  # no exponent: it is held exactly
 _RATIO = re.compile(r"(.*[^/\s])\s*/\s*([^/\s].*)")  # not `//`
 _TIMES = re.compile(r"\s*[xX×]\s*")
@@ -96,9 +96,11 @@ def is_written_whole(scalar: Scalar) -> bool:
 
 
 def read_integer_or_name(node: Node, values: Values) -> int | str:
-    """What a block's argument or a loop variable may be: an integer where it can be evaluated, else a name."""
+    """What a loop variable may be: an integer where it can be evaluated, a number, which is passed whole, or a name."""
     due, example = "an integer or a name", "one value: `2` or `enc2`"
     scalar = _scalar(node, due, example)
+    if _FLOAT.fullmatch(scalar.text) and not scalar.text.lstrip("+-").isdigit():
+        return scalar.text
     known = values.get(scalar.text)
     if isinstance(known, str):
         return known
@@ -258,17 +260,19 @@ def read_flag(node: Node, values: Values) -> bool:
 
 
 def read_number(node: Node, values: Values) -> float:
-    """A decimal number (`1e-3`) or an integer expression."""
+    """A decimal number (`1e-3`), an integer expression, or a ratio of two (`p/100`)."""
     text = node.text if isinstance(node, Scalar) else ""
     if _FLOAT.fullmatch(text):
         value = float(text)
         if math.isinf(value):
             raise fail("SC105", f"`{brief(text)}` is too large", node.span, help="a number below 1e308")
         return value
-    share = _SHARE.fullmatch(text)
+    share = _PERCENT.fullmatch(text)
     if share is not None:
-        help = f"write `{float(share[1]) / float(share[2] or 100):g}`"
+        help = f"write `{float(share[1]) / 100:g}`"
         raise fail("SC004", f"a number is due here, not `{text}`", node.span, help=help)
+    if _RATIO.fullmatch(text):
+        return float(read_ratio(node, values))
     scalar = _expression(node, Reads.NUMBER.value, lambda: _write_number(node))
     return float(evaluate(scalar, values))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
 
-from segcompile.compiler import Compiled
+from segcompile.compiler import Compiled, compile_spec
+from segcompile.ops import DropPath, LeakyRelu
+from segcompile.text.errors import Findings, SegcompileError
 
 from .conftest import Workbench
 
@@ -192,3 +195,22 @@ def test_a_parameter_that_claims_alone_mention_is_used(bench: Workbench) -> None
     assert (
         bench.findings(derived(bench, "claims: {c2: {stride: 2}}", f"{BASE}claims: [{{c1: {{channels: 2*K}}}}]")) == []
     )
+
+
+def test_a_loop_passes_numbers_whole_and_a_number_may_be_a_ratio(tmp_path: Path) -> None:
+    text = """\
+segcompile: 1
+model: net
+input: {channels: 2, size: 8}
+layers:
+  - for: {i: 1..3, rate: [0, 0.125, 0.5]}
+    layers: ["c{i}": {conv: 2, kernel: 1, act: {leaky_relu: (i-1)/16}, drop: {path: rate}}]
+"""
+    spec = tmp_path / "net.yaml"
+    spec.write_text(text)
+    nodes = compile_spec(spec, Findings()).graph.nodes
+    assert [node.op.rate for node in nodes if isinstance(node.op, DropPath)] == [0, 0.125, 0.5]
+    assert [node.op.slope for node in nodes if isinstance(node.op, LeakyRelu)] == [0, 1 / 16, 1 / 8]
+    spec.write_text(text.replace("drop: {path: rate}", "groups: rate"))
+    with pytest.raises(SegcompileError, match=r"a positive integer is due here, not `0\.125`"):
+        compile_spec(spec, Findings())

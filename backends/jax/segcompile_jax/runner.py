@@ -51,8 +51,8 @@ class JaxModel:
             for path, variable in nnx.to_flat_state(nnx.state(module, _WEIGHTS)):
                 name = _name(path)
                 if name in parameters:
-                    value = np.asarray(parameters[name], self.dtype)
-                    variable.set_value(jnp.asarray(value.transpose(_FROM_TORCH[value.ndim])))
+                    value = np.array(parameters[name], self.dtype)  # a copy: the device may keep it as it is
+                    variable.set_value(jax.device_put(value.transpose(_FROM_TORCH[value.ndim])))
             self.state = nnx.state(module)
 
     def forward(self, *inputs: Array) -> dict[str, Array]:
@@ -213,8 +213,8 @@ def _named(state: Any) -> dict[str, Array]:
 
 
 def _in(values: Sequence[Array]) -> list[jax.Array]:
-    """Channels last."""
-    return [jnp.asarray(np.moveaxis(value, 1, -1)) for value in values]
+    """Channels last. `jnp.asarray` would compile a copy for each shape."""
+    return [jax.device_put(np.moveaxis(value, 1, -1)) for value in values]
 
 
 def _jax_image(shape: Sequence[int], dtype: Any) -> Any:

@@ -8,11 +8,17 @@ from segcompile_jax.reserved import MODELS, TEMPLATES
 from segcompile_jax.rules import JAX
 
 _OF_JAX_NUMPY = (
-    "Affine", "ConvTranspose", "PReLU", "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "bilinear", "center_pad",
-    "cubic_between", "dilated_max_pool", "identity", "interpolate_by", "interpolate_corners", "nearest", "nearest_by",
+    "Affine", "ConvTranspose", "PReLU", "adaptive_avg_pool", "adaptive_max_pool", "avg_pool", "center_pad",
+    "cubic_between", "dilated_max_pool", "interpolate_by", "interpolate_corners", "nearest", "nearest_by",
     "nearest_exact",
 )  # fmt: skip
-_HELPERS: dict[str, Needs] = {name: {"jnp"} for name in _OF_JAX_NUMPY}
-_HELPERS |= {name: {"cubic_between", "jnp"} for name in ("cubic", "cubic_by", "cubic_corners")}
+_DRAWN: Needs = {"initializer", "Callable", "np"}
+_HELPERS: dict[str, Needs] = {
+    **{name: {"jnp"} for name in _OF_JAX_NUMPY},
+    **{name: {"cubic_between", "jnp"} for name in ("cubic", "cubic_by", "cubic_corners")},
+    **dict.fromkeys(("bilinear", "identity", "normal"), _DRAWN),
+    **{name: {*_DRAWN, "math"} for name in ("he", "he_transposed", "xavier")},
+    "with_weights_of": {"Callable"},
+}
 
 FOLDER = Target(TEMPLATES, JAX, initialise, _HELPERS, MODELS, JAX, harness=("step.py",))

@@ -23,7 +23,7 @@ def kernel_init(op: Conv | Deconv | Linear) -> Code:
         arguments += [] if init.std is None else [f"std={number(init.std)}"]
         return Code(f"identity({', '.join(arguments)})", {"identity"})
     if init.scheme == "normal":
-        return Code(f"nnx.initializers.normal({init.std!r})")
+        return Code(f"normal({init.std!r})", {"normal"})
     if init.scheme == "constant":
         return Code(f"nnx.initializers.constant({init.value!r})")
     return Code("nnx.initializers.zeros") if init.scheme == "zeros" else Code(init.scheme, {init.scheme})

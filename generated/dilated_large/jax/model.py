@@ -6,9 +6,29 @@ Source: arXiv 1511.07122, table 1.
 Sizes in comments are for a 64 x 64 input; rf = receptive field in input pixels.
 """
 
+from collections.abc import Callable
+
 import jax
-import jax.numpy as jnp
+import numpy as np
 from flax import nnx
+
+
+def initializer(draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]) -> nnx.Initializer:
+    """An initialiser whose values NumPy draws from the key: XLA compiles jax.random anew for each shape."""
+
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: np.dtype) -> jax.Array:
+        def values(seed: jax.Array) -> np.ndarray:
+            return draw(np.random.default_rng(np.asarray(seed)), shape).astype(dtype, copy=False)
+
+        seed = jax.random.key_data(key)
+        if isinstance(seed, jax.core.Tracer):  # in nnx.jit, nnx.vmap, nnx.eval_shape
+            form = jax.ShapeDtypeStruct(shape, dtype)
+            drawn: jax.Array = jax.pure_callback(values, form, seed, vmap_method="sequential")
+        else:
+            drawn = jax.device_put(values(seed))
+        return drawn
+
+    return init
 
 
 def identity(groups: int | None = None, std: float = 0.01) -> nnx.Initializer:
@@ -19,14 +39,15 @@ def identity(groups: int | None = None, std: float = 0.01) -> nnx.Initializer:
     `std` * C / c_out, but zero where c_in = c_out = C.
     """
 
-    def init(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype) -> jax.Array:
+    @initializer
+    def init(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         height, width, c_in, c_out = shape
         maps = groups or c_in
         noise = 0 if c_in == c_out == maps else std * maps / c_out
-        values = noise * jax.random.normal(key, shape, dtype)
-        same_map = jnp.arange(c_in)[:, None] * maps // c_in == jnp.arange(c_out) * maps // c_out
-        centre = values[height // 2, width // 2]
-        return values.at[height // 2, width // 2].set(jnp.where(same_map, maps / c_out, centre))
+        values = noise * random.standard_normal(shape, np.float32)
+        same_map = np.arange(c_in)[:, None] * maps // c_in == np.arange(c_out) * maps // c_out
+        values[height // 2, width // 2][same_map] = maps / c_out
+        return values
 
     return init
 

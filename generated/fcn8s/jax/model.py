@@ -6,26 +6,55 @@ Source: arXiv 1411.4038, table 2.
 Sizes in comments are for a 500 x 500 input; rf = receptive field in input pixels.
 """
 
+import math
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
-he = nnx.initializers.variance_scaling(2, "fan_in", "normal")  # He et al. (2015), equation 10
+
+def initializer(draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]) -> nnx.Initializer:
+    """An initialiser whose values NumPy draws from the key: XLA compiles jax.random anew for each shape."""
+
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: np.dtype) -> jax.Array:
+        def values(seed: jax.Array) -> np.ndarray:
+            return draw(np.random.default_rng(np.asarray(seed)), shape).astype(dtype, copy=False)
+
+        seed = jax.random.key_data(key)
+        if isinstance(seed, jax.core.Tracer):  # in nnx.jit, nnx.vmap, nnx.eval_shape
+            form = jax.ShapeDtypeStruct(shape, dtype)
+            drawn: jax.Array = jax.pure_callback(values, form, seed, vmap_method="sequential")
+        else:
+            drawn = jax.device_put(values(seed))
+        return drawn
+
+    return init
 
 
-def bilinear(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype) -> jax.Array:
+@initializer
+def he(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Gaussian of variance 2 / n, n the values that an output sums up: He et al. (2015), equation 10."""
+    deviation = math.sqrt(2 / math.prod(shape[:-1]))
+    return deviation * random.standard_normal(shape, np.float32)
+
+
+@initializer
+def bilinear(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Upsampling by bilinear interpolation, each channel by itself: Long et al. (2015), section 3.3.
 
-    A kernel (k, k, c_out / groups, c_in) of a transposed convolution.
+    A kernel (k, k, c_out / groups, c_in) of a transposed convolution; nothing of it is random.
     """
     ramps = []
     for size in shape[:2]:
         factor = (size + 1) // 2
         centre = factor - 1 if size % 2 else factor - 0.5
-        ramps.append(1 - abs(jnp.arange(size) - centre) / factor)
-    channels = jnp.arange(shape[3])
-    values = (ramps[0][:, None] * ramps[1])[..., None]
-    return jnp.zeros(shape, dtype).at[:, :, channels % shape[2], channels].set(values)
+        ramps.append(1 - abs(np.arange(size) - centre) / factor)
+    channels, values = np.arange(shape[3]), np.zeros(shape)
+    tent = ramps[0][:, None] * ramps[1]
+    values[..., channels % shape[2], channels] = tent[..., None]
+    return values
 
 
 def crop(x: jax.Array, reference: jax.Array, offset: int | tuple[int, int]) -> jax.Array:
@@ -62,8 +91,8 @@ class ConvTranspose(nnx.Module):
         self.groups = groups
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        # One matrix product gives the strides * strides outputs over each input. Of a convolution over zeros
-        # between the inputs, XLA makes code up to 500 times as slow on a CPU where groups are channels.
+        # One matrix product gives the strides * strides outputs over each input. nnx.ConvTranspose has no
+        # groups, and convolves over zeros between the inputs: its gradient takes a CPU 5 to 40 times as long.
         kernel, groups, (down, right) = self.kernel[...], self.groups, self.strides
         height, width, out, channels = kernel.shape
         m, n = -(-height // down), -(-width // right)  # inputs that an output reads, along both axes

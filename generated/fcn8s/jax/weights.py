@@ -54,7 +54,7 @@ def blank() -> Fcn8s:
 
     def zeros(shape: jax.ShapeDtypeStruct) -> jax.Array:
         random = jnp.issubdtype(shape.dtype, jax.dtypes.prng_key)
-        return jax.random.key(0) if random else jnp.asarray(np.zeros(shape.shape, shape.dtype))
+        return jax.random.key(0) if random else jax.device_put(np.zeros(shape.shape, shape.dtype))
 
     model: Fcn8s = nnx.merge(graph, jax.tree.map(zeros, shapes))
     return model
@@ -84,7 +84,7 @@ def assign(model: nnx.Module, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Set all of a model's weights and statistics to tensors that fit."""
     for name, (variable, kernel) in variables_of(model).items():
         value = tensors[name].astype(variable[...].dtype)
-        variable[...] = jnp.asarray(value.transpose(np.argsort(AXES[value.ndim])) if kernel else value)
+        variable[...] = jax.device_put(value.transpose(np.argsort(AXES[value.ndim])) if kernel else value)
 
 
 def save(path: Path, model: nnx.Module) -> None:

@@ -126,6 +126,47 @@ def test_a_seed_gives_the_same_weights_again(start: Start) -> None:
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
+SCHEMES = """segcompile: 1
+model: net
+input: {channels: 4, size: 24}
+defaults: {conv: {kernel: 3, bias: no}}
+layers:
+  - he:       {conv: 5, norm: batch}
+  - xavier:   {conv: 6, init: xavier}
+  - normal:   {conv: 7, init: {normal: 0.5}}
+  - identity: {conv: 14, init: {identity: {std: 0.5}}}
+  - up:       {deconv: 9, kernel: 2, stride: 2}
+  - bilinear: {deconv: 9, kernel: 4, stride: 2, init: bilinear}
+"""
+
+
+def test_nothing_is_compiled_for_the_shape_of_a_kernel(
+    nets: SimpleNamespace, start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    import jax
+    from flax import nnx
+
+    start(SCHEMES)  # compiles what is needed once: keys, and vectors of these lengths
+    source = (tmp_path / "model.py").read_text().replace("(3, 3)", "(5, 3)").replace("(4, 4)", "(6, 3)")
+    with jax.log_compiles():
+        net = nets.load(source).Net(rngs=nnx.Rngs(0))
+        assert net.he.kernel.shape[:2] == (5, 3) and "Compiling" not in caplog.text
+        jax.random.normal(jax.random.key(0), (5, 3, 4, 1))
+        assert "Compiling" in caplog.text
+
+
+def test_a_constructor_that_is_traced_draws_the_same(nets: SimpleNamespace, start: Start, tmp_path: Path) -> None:
+    import jax
+    from flax import nnx
+
+    start(SCHEMES)
+    net = nets.load((tmp_path / "model.py").read_text()).Net
+    shapes = nnx.state(nnx.eval_shape(lambda: net(rngs=nnx.Rngs(3))))
+    traced, wanted = nnx.state(nnx.jit(net)(rngs=nnx.Rngs(3))), nnx.state(net(rngs=nnx.Rngs(3)))
+    assert jax.tree.map(np.shape, shapes) == jax.tree.map(np.shape, wanted)
+    assert jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), traced, wanted))
+
+
 def test_each_layer_gets_its_own_initialisation_also_inside_scopes(start: Start) -> None:
     found = start("""segcompile: 1
 model: net

@@ -90,7 +90,7 @@ DEEP = (
 _NORMS = (GroupNorm, InstanceNorm, LayerNorm)  # that are a factor in a network of ones
 _SORTING = (PixelShuffle, SpaceToDepth, Slice, ChannelShuffle)  # ops that keep channels apart
 _LINEAR = (
-    "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "softmax", "dropout", "hardswish", "mish", "selu", "softplus",
+    "relu", "relu6", "elu", "gelu", "silu", "leaky_relu", "dropout", "hardswish", "mish", "selu", "softplus",
     "local_response_norm",
 )  # fmt: skip
 
@@ -132,7 +132,8 @@ class Emitted:
             setattr(functional, name, lambda x, *rest, **named: x)
         functional.max_pool2d, functional.max_unpool2d = _mean_pool, _spread
         functional.adaptive_max_pool2d = torch.nn.functional.adaptive_avg_pool2d
-        functional.pad = _pad
+        functional.pad, functional.softmax = _pad, _softmax
+        functional.scaled_dot_product_attention = _attention
         names = SimpleNamespace(**{**vars(torch), **dict.fromkeys(("sigmoid", "tanh", "clamp"), lambda x, *rest: x)})
         vars(self.module).update(F=functional, torch=names)
         generator = torch.Generator().manual_seed(1)
@@ -165,6 +166,20 @@ class Emitted:
     def has_gaps(self, axis: int) -> bool:
         """Whether some outputs of some layer see nothing along an axis."""
         return any(None in fact.fields[axis].sets for fact in self.facts.values())
+
+
+def _softmax(x: Any, axis: int) -> Any:
+    """Over channels a function of each pixel, which goes; over positions one of all."""
+    import torch
+
+    return x if axis == 1 else torch.nn.functional.softmax(x, axis)
+
+
+def _attention(q: Any, k: Any, v: Any, scale: float | None = None) -> Any:
+    """At a scale at which no position is beyond what float64 can tell."""
+    import torch
+
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=0.01)
 
 
 def _pad(x: Any, pads: Any, mode: str = "constant", value: float = 0) -> Any:
@@ -254,8 +269,9 @@ def skeleton(graph: Graph) -> Graph:
             return replace(
                 node, op=Pool(kind="avg", kernel=(node.op.factor,) * graph.rank, stride=(node.op.factor,) * graph.rank)
             )
-        goes = isinstance(node.op, _NORMS) or (node.op.pointwise and not node.op.has_weights())
-        return replace(node, op=Scale(factor=1.0)) if goes else node
+        mixes = node.op.whole_image and node.op.window(0, [1], 0) is not None
+        goes = isinstance(node.op, _NORMS) or mixes or (node.op.pointwise and not node.op.has_weights())
+        return replace(node, op=Scale(factor=1.0), inputs=node.inputs[:1]) if goes else node
 
     return slim(replace(graph, nodes=tuple(bare(node) for node in graph.nodes)), 1)
 

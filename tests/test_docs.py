@@ -96,16 +96,19 @@ def written(value: Any) -> str:
     if isinstance(value, tuple):
         return written(value[0]) if value else "none"
     if isinstance(value, Init):
-        return value.scheme if value.value is None else f"{{{value.scheme}: {value.value:g}}}"
+        said = value.value if value.std is None else value.std
+        return value.scheme if said is None else f"{{{value.scheme}: {said:g}}}"
     return str(value)
 
 
-ABSENT = {"stride": "kernel", "offset": "derived"}  # what an attribute is that the spec leaves out
+ABSENT = {  # what an attribute is that the spec leaves out
+    "stride": "kernel", "offset": "derived", "reduce": "none", "scale": "1/√d", "keys": "input", "values": "projected",
+}  # fmt: skip
 
 
 def expected(op: type[Op]) -> set[str]:
     """The attributes column of an op's row: `kernel`, `stride: 1`, `mode: zero|reflect|edge`."""
-    found = set()
+    found = {f"{name}: {ABSENT[name]}" for name in op.also_reads}
     for name, info in op.model_fields.items():
         if name not in op.beside():
             continue

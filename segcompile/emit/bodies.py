@@ -323,7 +323,7 @@ def _whole(item: Item) -> str:
 def describe(found: NodeFacts, axes: str) -> tuple[str, ...]:
     """The comment of a line, in columns: the shape, in the order of `axes` (those of a map as `*`), the stride and the
     receptive field of what it makes."""
-    extents = {"B": ["B"], "C": [str(found.shape.channels)], "*": map(str, found.shape.size)}
+    extents = {"B": ["B"], "C": [str(found.shape.channels)], "*": _lengths(found.shape)}
     shape = f"({', '.join(extent for axis in axes for extent in extents[axis])})"
     if not found.shape.size:
         return (shape,)
@@ -332,3 +332,11 @@ def describe(found: NodeFacts, axes: str) -> tuple[str, ...]:
     if any(field.whole for field in found.fields):
         return shape, stride, "rf whole image"
     return shape, stride, "" if None in sizes else f"rf {show(sizes)}"
+
+
+def _lengths(shape: Shape) -> list[str]:
+    """Those of a tensor's axes beside batch and channels; of a list of any size `1 + H/16·W/16`."""
+    (length, *_) = (*shape.extents, None)
+    if not shape.tokens or length is not None:
+        return [str(length)] if shape.tokens else [*map(str, shape.size)]
+    return [f"{shape.tokens} + {'·'.join(map(str, shape.size))}"]

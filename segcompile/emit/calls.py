@@ -56,16 +56,17 @@ class Call:
 
 
 Apply = Callable[[Any, str, Sequence[str], Sequence[Shape], Shape], Code]
-MakeMember = Callable[[Any, Sequence[Shape]], Call]
+MakeMember = Callable[[Any, Sequence[Shape]], Call | None]
 
 
 class Rule(NamedTuple):
     """How one framework writes an op.
 
     `apply` is its expression: (op, how its module is reached: `self.conv1`, its inputs' expressions, their shapes, its
-    output's shape) -> code. `member` is the constructor of its module, if it has one. `switched` is the expression of a
-    max pool that also gives its switches, where its maxima are: code of two values. `by_weights` is the expression
-    where the module is that of another layer, whose weights are shared and whose stride, say, is another.
+    output's shape) -> code. `member` is the constructor of its module, if it has one, or None where the op has none of
+    such inputs. `switched` is the expression of a max pool that also gives its switches, where its maxima are: code of
+    two values. `by_weights` is the expression where the module is that of another layer, whose weights are shared and
+    whose stride, say, is another.
     """
 
     apply: Apply

@@ -156,6 +156,7 @@ def _harness(request: BuildRequest) -> dict[str, Any]:
         "about": request.about or f"The network {request.model}.",
         "spec": request.spec,
         "channels": source.channels,
+        "lists": any(fact.shape.tokens for fact in request.facts.values()),
         **words_of(graph.rank),
         "ignore": tuple(each.label for each in ignored) or (unused_label(max(heads["heads"].values())),),
         "training": training,

@@ -23,8 +23,9 @@ def harness_placement(graph: Graph, facts: Facts, findings: Findings) -> Placeme
 
 
 def mixes_image(graph: Graph) -> str | None:
-    """The first layer that mixes the whole image: what it gives is another for every shift of the image."""
-    return next((node.layer for node in graph.nodes if node.op.whole_image), None)
+    """The first layer that mixes the whole image, or treats its places apart: what it gives is another for every shift
+    of the image."""
+    return next((node.layer for node in graph.nodes if node.op.whole_image or node.op.positional), None)
 
 
 def _unfit(graph: Graph, facts: Facts) -> tuple[str, Node] | None:
@@ -37,6 +38,8 @@ def _unfit(graph: Graph, facts: Facts) -> tuple[str, Node] | None:
     for node in outputs:
         if not facts[node.name].shape.size:
             return f"`{node.layer}` gives a vector, and the harness trains maps", node
+        if facts[node.name].shape.tokens:
+            return f"`{node.layer}` gives a list of tokens and positions, and the harness trains maps", node
     if all(parameter.frozen for fact in facts.values() for parameter in fact.parameters):
         return "the network has no weights to train", outputs[0]
     return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import IDENTITY, Chain, Shape, Undecidable, Window
+from segcompile.ops import IDENTITY, Chain, Shape, Size, Undecidable, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +106,27 @@ def arrivals(node: Node, axis: int, shapes: Mapping[str, Shape], places: Places)
 
 def window_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) -> Window | None:
     """The node's window on one of its inputs; None where it has none, or where it depends on the image."""
-    if not all(shapes[name].size for name in node.inputs):
+    if not shapes[node.inputs[index]].size or not shapes[node.name].size:
         return None
     try:
-        return node.op.window(axis, [shapes[name].size[axis] for name in node.inputs], index)
+        return node.op.window(axis, sizes_along(node, axis, shapes), index)
     except Undecidable:
         return None
 
 
 def chains_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) -> tuple[Chain, ...]:
     """The node's chains of windows on one of its inputs; () where it has none, or where they depend on the image."""
-    if not all(shapes[name].size for name in node.inputs):
+    if not shapes[node.inputs[index]].size or not shapes[node.name].size:
         return ()
     try:
-        return node.op.chains(axis, [shapes[name].size[axis] for name in node.inputs], index)
+        return node.op.chains(axis, sizes_along(node, axis, shapes), index)
     except Undecidable:
         return ()
+
+
+def sizes_along(node: Node, axis: int, shapes: Mapping[str, Shape]) -> list[Size]:
+    """Those of a node's inputs along an axis; 1 of a vector, and of tokens without a map."""
+    return [shapes[name].size[axis] if shapes[name].size else 1 for name in node.inputs]
 
 
 def _behind(maps: tuple[Coordinates, ...], window: Window) -> tuple[Coordinates, ...]:

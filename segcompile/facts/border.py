@@ -52,13 +52,14 @@ def end_behind(window: Window, end: int) -> int:
     return -((window.reach - window.offset - window.upsample * end) // window.stride)
 
 
-Borders = tuple[Border | None, ...]  # along each axis; None: everything, behind a whole-image op
+Borders = tuple[Border | None, ...]  # along each axis; None: everything, behind an op of the whole image or of places
 
 
 def trace_borders(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, Borders]:
     """Node or input name -> its borders along each axis, for shapes without symbols.
 
-    None stands for everything: behind a whole-image op, and for vectors.
+    None stands for everything: behind a whole-image op, behind one that treats each position of the map otherwise, and
+    for vectors.
     """
     nothing: Borders = (None,) * graph.rank
     borders = {name: _untouched(shapes[name]) or nothing for name in graph.inputs}
@@ -77,7 +78,7 @@ def _untouched(shape: Shape) -> Borders:
 
 def _border(node: Node, axis: int, shapes: Mapping[str, Shape], borders: Mapping[str, Borders]) -> Border | None:
     """The widest of what the node's windows make of its inputs' borders."""
-    if node.op.whole_image or not shapes[node.name].size:
+    if node.op.whole_image or node.op.positional or not shapes[node.name].size:
         return None
     size = shapes[node.name].size[axis]
     assert isinstance(size, int)

@@ -66,10 +66,9 @@ def _not_checked(count: int) -> str:
 
 
 def _shape(node: Node, inputs: list[Shape]) -> Shape:
-    if node.op.spatial and not inputs[0].size:
-        raise Refusal("SC316", f"{node.op.spelling} needs a feature map, and {node.inputs[0]} is a vector")
+    node.op.check_form(inputs, node.inputs)
     rank, axes = node.op.rank, len(inputs[0].size)
-    if rank is not None and rank != axes:
+    if rank not in (None, axes) and not (inputs[0].tokens and not axes):
         raise Refusal("SC316", f"{node.op.spelling} speaks of {rank} axes, and {node.inputs[0]} has {axes}")
     try:
         return _within_bounds(node.op.result(inputs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from segcompile.facts.alignment import sizes_along
 from segcompile.facts.receptive_field import Field, Fields
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Shape, Undecidable
@@ -36,10 +37,9 @@ def _stride(field: Field, made: set[Fraction | None]) -> Fraction | None:
 
 def _made(node: Node, axis: int, shapes: Mapping[str, Shape], strides: Mapping[str, Strides]) -> set[Fraction | None]:
     """The strides that the node's windows make of those of its inputs; None among them, or alone, where one is none."""
-    if not all(shapes[name].size for name in (node.name, *node.inputs)):
+    if not shapes[node.name].size:
         return {None}
-    sizes = [shapes[name].size[axis] for name in node.inputs]
-    found: set[Fraction | None] = set()
+    sizes, found = sizes_along(node, axis, shapes), set[Fraction | None]()
     for index, name in enumerate(node.inputs):
         try:
             window = node.op.window(axis, sizes, index)

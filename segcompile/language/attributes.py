@@ -20,7 +20,7 @@ from segcompile.text.source import Mapping, Node, Scalar, describe, is_nothing, 
 
 CALLS = ("block", "use")
 COMMON = ("from", "repeat", "share", "accept", *CARRIED)  # what any layer may say beside its op's attributes
-JOINS = ("add", "mul", "concat")
+JOINS = ("add", "mul", "concat", "matmul")
 _NAMES_LAYERS = (*JOINS, "crop", "resize", "unpool")  # ops whose main argument is no attribute
 
 
@@ -166,10 +166,15 @@ def _by_word(key: str, main: Mapping, written: str) -> tuple[type[Op], str, Node
     raise fail("SC004", f"`{written}` takes a value, not a mapping", main.span, help=help)
 
 
+def layers_read(key: str) -> tuple[str, ...]:
+    """The attributes of an op that name layers which it reads beside its input, in the order of these."""
+    return BY_SPELLING[key].also_reads if key in BY_SPELLING else ()
+
+
 def _starts_at_random(op: type[Op]) -> bool:
-    """Whether a network's `init` speaks of its weights: of kernels, and not of scales, which start from one number."""
+    """Whether a network's `init` speaks of its weights: of kernels, and not of scales and learned vectors."""
     field = op.model_fields.get("init")
-    return field is not None and field.default.scheme != "constant"
+    return field is not None and field.default.scheme in ("he", "xavier")
 
 
 def _refuse_others(key: str, body: Mapping) -> None:
@@ -189,7 +194,7 @@ def _given(op: type[Op], key: str, body: Mapping, defaults: Defaults, values: Va
     given = {name: (node, defaults.values) for name, (_, node) in entries if name in free}
     wrong: list[Diagnostic] = []
     for name, (word, node) in body.entries.items():
-        if name == key or name in COMMON:
+        if name in (key, *COMMON, *op.also_reads):
             continue
         with gathering(wrong):
             _refuse_attribute(op, key, word, node, free)
@@ -218,7 +223,7 @@ def _refuse_attribute(op: type[Op], key: str, word: Scalar, node: Node, free: li
     if op.told_by is not None and name in attributes_of(key):
         help = f"either of the two: a `{key}` with `{op.told_by}` has no `{name}`"
         raise fail("SC011", f"`{name}` stands beside `{op.told_by}`", word.span, help=help)
-    known = (*free, *COMMON, key, *others(op))
+    known = (*free, *op.also_reads, *COMMON, key, *others(op))
     meant = Meant("attribute", name, known, node, key, otherwise=owner(name) or listed(op))
     raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=meant)
 
@@ -282,7 +287,7 @@ def _out_of_range(op: type[Op], name: str, value: Any, span: Span) -> Segcompile
         for limit in field.metadata
         if hasattr(limit, sign)
     ]
-    usual = 0.5 if field.is_required() else field.default
+    usual = 0.5 if field.is_required() or field.default is None else field.default
     help = f"for example `{'drop' if op.spelling == 'dropout' else name}: {usual:g}`"
     return fail("SC105", f"`{name}` is {' and '.join(limits)}, not {value:g}", span, help=help)
 

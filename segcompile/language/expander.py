@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from segcompile.language.attributes import CALLS, JOINS, Read, read_carried, read_op
+from segcompile.language.attributes import CALLS, JOINS, Read, layers_read, read_carried, read_op
 from segcompile.language.calls import Library, SpecCall, find_block, read_block, read_target
 from segcompile.language.channels import WORD, Channels, reads_channels
 from segcompile.language.expressions import filled_in, format_name
@@ -140,7 +140,7 @@ class Expander:
         absolute = self.names.declare(written or self.names.free(key, place), place, span)
         if not written:
             self.names.unnamed.add(absolute)
-        inputs, factor = self._inputs(key, body.entries[key][1], absolute, place, above)
+        inputs, factor = self._inputs(key, body, absolute, place, above)
         if len(inputs) == 1 and key in JOINS and len(body.entries) == 1 and _in_loops(body.entries[key][1]):
             self.names.results[absolute] = inputs[0]  # a join of one is that one
             return inputs[0]
@@ -148,7 +148,8 @@ class Expander:
         read = read_op(key, body, place.defaults, place.values, place.rank, factor)
         carried = read_carried(key, body, place.defaults, place.values)
         _check_arity(key, read.op, inputs, body.entries[key][1])
-        origin = Origin(place.at(span), place.each_at(read.spans), bool(written))
+        named = {word: body.entries[word][1].span for word in layers_read(key) if word in body.entries}
+        origin = Origin(place.at(span), place.each_at({**read.spans, **named}), bool(written))
         main = GraphNode(absolute, read.op, inputs, absolute, origin)
         return self._append(self.owners.share(main, body, place, meant, self.nodes), carried, place)
 
@@ -176,8 +177,9 @@ class Expander:
 
     # --- inputs ----------------------------------------------------------------------------------------------------
 
-    def _inputs(self, key: str, main: Node, name: str, place: Place, above: str) -> tuple[tuple[str, ...], bool]:
+    def _inputs(self, key: str, body: Mapping, name: str, place: Place, above: str) -> tuple[tuple[str, ...], bool]:
         """What the layer reads; True if a resize's main argument is a factor."""
+        main = body.entries[key][1]
         if key in JOINS:
             return self._branches(key, main, name, place, above), False
         if key in ("crop", "unpool"):
@@ -186,7 +188,17 @@ class Expander:
             if isinstance(main, Scalar) and self._is_reference(main, place):
                 return (above, self.names.read(main, place, name, place.above or above)), False
             return (above,), True
-        return (above,), False
+        return (above, *self._further(key, body, name, place, above)), False
+
+    def _further(self, key: str, body: Mapping, name: str, place: Place, above: str) -> Iterator[str]:
+        """The layers that an op's attributes name, in the order of its inputs. Raises SegcompileError (SC012) for one
+        without the one before it."""
+        words = layers_read(key)
+        for before, word in zip(("", *words), words, strict=False):
+            if word in body.entries:
+                if before and before not in body.entries:
+                    raise fail("SC012", f"`{word}` needs `{before}`", body.key(word).span, help=f"`{before}: layer`")
+                yield self.names.read(body.entries[word][1], place, name, place.above or above)
 
     def _is_reference(self, main: Scalar, place: Place) -> bool:
         """Whether `resize: word` names a layer; otherwise the word is a factor."""
@@ -363,3 +375,6 @@ def _check_arity(key: str, op: Op, inputs: tuple[str, ...], main: Node) -> None:
         empty = "a loop without turns names none: `a..b` is empty where b < a"
         help = empty if any(map(is_loop, items)) else f"`{key}: [a, b]`"
         raise fail("SC204", message, main.span, help=help)
+    if key in JOINS and op.most_inputs is not None and len(inputs) > op.most_inputs:
+        message = f"{key} takes {op.most_inputs} layers, not {len(inputs)}"
+        raise fail("SC204", message, main.span, help=f"`{key}: [a, b]`")

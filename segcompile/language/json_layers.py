@@ -48,12 +48,15 @@ _MEANINGS = {
     "mode": "what is filled in",
     "momentum": "share of the new batch in the running statistics",
     "more": "channels of zeros behind those that enter",
+    "over": "what is summed over",
     "offset": "pixels cut off at the top and left; derived where none is said",
     "output_pad": "pixels added at the bottom and right",
     "pad": "pixels around the input, or cut off the output of a deconv",
+    "reduce": "the kernel and stride by which keys and values are made fewer",
     "round": "whether a last window that overhangs is kept (ceil)",
+    "scale": "the factor before the softmax (default: 1 / sqrt(channels of a head))",
     "shared": "one slope for all channels",
-    "size": "neighbouring channels that are looked at",
+    "size": "neighbouring channels that are looked at, or pixels along the axes",
     "slope": "the factor below zero",
     "stride": "input pixels a step of the output",
     "value": "the number that is put around, where the mode is zero",
@@ -152,6 +155,10 @@ _PLACED = {
     "repeat": ref("natural", "how many of it stand one behind the other; `i` counts them"),
     "accept": ref("accept", "warnings of this layer that are meant"),
 }
+_ALSO_READ = {
+    "keys": {**NAME, "description": "the layer whose positions are attended to"},
+    "values": {**NAME, "description": "the layer whose vectors are summed up, as they are; nothing is projected"},
+}
 _SHARED = {"share": {**NAME, "description": "the layer, or the call of the same block, whose weights it has"}}
 
 
@@ -162,6 +169,7 @@ def bodies() -> dict[str, Schema]:
         if op.spelling not in CARRIED:
             own = {op.spelling: {"description": op.summary, **operand(op)}}
             placed = {key: schema for key, schema in _PLACED.items() if key != "from" or op.spelling not in JOINS}
+            placed |= {key: _ALSO_READ[key] for key in op.also_reads}
             placed |= _SHARED if op.has_weights() else {}
             found[op.__name__] = closed({**own, **attributes([op]), **_CARRIED, **placed}, own, op.summary)
     behind = dict(_CARRIED)

@@ -19,12 +19,12 @@ def classes(spelling: str) -> list[type[Op]]:
 
 def attributes_of(spelling: str) -> set[str]:
     """What a layer or the defaults may say of an op beside its main argument."""
-    return {name for op in classes(spelling) for name in op.beside()}
+    return {name for op in classes(spelling) for name in (*op.beside(), *op.also_reads)}
 
 
 def listed(op: type[Op]) -> str:
     """The help where an op lacks an attribute: those that it has."""
-    names = op.beside()
+    names = (*op.beside(), *op.also_reads)
     also = f", or {', '.join(others(op))}" if others(op) else ""
     return f"it has {', '.join(names)}{also}" if names else "it has none"
 

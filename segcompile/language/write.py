@@ -85,7 +85,9 @@ def written(op: Op, inputs: list[str]) -> dict[str, str]:
     """What a layer says of its own op, the op's key first; `inputs` are the layers that it reads."""
     if op.joins:
         return {op.spelling: f"[{', '.join(inputs)}]", **_attributes(op)}
-    if len(inputs) > 1:
+    if op.also_reads:
+        return {op.spelling: _under(op), **dict(zip(op.also_reads, inputs[1:], strict=False)), **_attributes(op)}
+    if len(inputs) > 1 and not op.remembers:
         return {op.spelling: inputs[1], **_attributes(op)}
     if op.spelling in (Role.NORM, Role.ACT):
         return {op.spelling: _word(op, "kind")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+from segcompile.ops.attention import Attention, MatMul, PositionSoftmax
 from segcompile.ops.axes import AXIS_NAMES, CELL, ENDS, LINES, MEDIUM, SYMBOLS
 from segcompile.ops.base import (
     IDENTITY,
@@ -37,6 +38,7 @@ from segcompile.ops.pooling import AdaptivePool, GlobalPool, Pool, Unpool
 from segcompile.ops.resampling import Crop, Pad, Resize
 from segcompile.ops.shuffling import PixelShuffle, SpaceToDepth
 from segcompile.ops.size import AnySize, Size, Undecidable
+from segcompile.ops.tokens import Map, Position, Token, Tokens
 
 ALL_OPS: tuple[type[Op], ...] = (
     Conv,
@@ -57,6 +59,12 @@ ALL_OPS: tuple[type[Op], ...] = (
     Slice,
     ChannelShuffle,
     PadChannels,
+    Attention,
+    MatMul,
+    Position,
+    Token,
+    Map,
+    Tokens,
     BatchNorm,
     InstanceNorm,
     GroupNorm,
@@ -73,6 +81,7 @@ ALL_OPS: tuple[type[Op], ...] = (
     DropPath,
     Scale,
     Softmax,
+    PositionSoftmax,
 )
 
 
@@ -105,65 +114,12 @@ BY_SPELLING: dict[str, type[Op]] = {
 }
 
 __all__ = [
-    "ALL_OPS",
-    "AXIS_NAMES",
-    "BY_KIND",
-    "BY_SPELLING",
-    "BY_WORD",
-    "CELL",
-    "ENDS",
-    "IDENTITY",
-    "LINES",
-    "MEDIUM",
-    "SPELLINGS",
-    "SYMBOLS",
-    "TOLD_BY",
-    "Activation",
-    "AdaptivePool",
-    "Add",
-    "Affine",
-    "AnySize",
-    "BatchNorm",
-    "Chain",
-    "ChannelShuffle",
-    "Clip",
-    "Concat",
-    "Conv",
-    "Crop",
-    "Deconv",
-    "DropPath",
-    "Dropout",
-    "Elu",
-    "GlobalPool",
-    "GroupNorm",
-    "Init",
-    "InstanceNorm",
-    "Join",
-    "LayerNorm",
-    "LeakyRelu",
-    "Linear",
-    "Mul",
-    "Need",
-    "Op",
-    "PRelu",
-    "Pad",
-    "PadChannels",
-    "Parameter",
-    "PixelShuffle",
-    "Pool",
-    "Reads",
-    "Refusal",
-    "Resize",
-    "ResponseNorm",
-    "Scale",
-    "Shape",
-    "Size",
-    "Slice",
-    "Softmax",
-    "SpaceToDepth",
-    "SpatialDropout",
-    "Undecidable",
-    "Unpool",
-    "Window",
-    "kinds",
+    "ALL_OPS", "AXIS_NAMES", "BY_KIND", "BY_SPELLING", "BY_WORD", "CELL", "ENDS", "IDENTITY", "LINES", "MEDIUM",
+    "SPELLINGS", "SYMBOLS", "TOLD_BY",
+    "Activation", "AdaptivePool", "Add", "Affine", "AnySize", "Attention", "BatchNorm", "Chain", "ChannelShuffle",
+    "Clip", "Concat", "Conv", "Crop", "Deconv", "DropPath", "Dropout", "Elu", "GlobalPool", "GroupNorm", "Init",
+    "InstanceNorm", "Join", "LayerNorm", "LeakyRelu", "Linear", "Map", "MatMul", "Mul", "Need", "Op", "PRelu",
+    "Pad", "PadChannels", "Parameter", "PixelShuffle", "Pool", "Position", "PositionSoftmax", "Reads", "Refusal",
+    "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice", "Softmax", "SpaceToDepth", "SpatialDropout",
+    "Token", "Tokens", "Undecidable", "Unpool", "Window", "kinds",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """What every op is: attributes, a window per axis and input, an output shape, parameters and a cost."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
 from functools import cache
@@ -78,13 +78,43 @@ STARTS = ("init", "frozen")  # attributes of a weight: who shares it has them fr
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Channels and the sizes along the axes, without the batch; `size` is () for a vector."""
+    """Channels and the sizes along the axes, without the batch; `size` is () for a vector.
+
+    With `tokens` it is a list: so many vectors before the positions of a map of `size`, row by row; none of a map
+    behind them where `size` is (). A list is held by a tensor of one axis.
+    """
 
     channels: int
     size: tuple[Size, ...] = ()
+    tokens: int = 0
+
+    @property
+    def axes(self) -> int:
+        """How many axes the tensor that holds it has beside batch and channels."""
+        return 1 if self.tokens else len(self.size)
+
+    @property
+    def extents(self) -> tuple[int | None, ...]:
+        """The lengths of these axes; None where a size is symbolic."""
+        return (self.positions,) if self.tokens else tuple(None if isinstance(n, AnySize) else n for n in self.size)
+
+    @property
+    def positions(self) -> int | None:
+        """How many vectors of its channels it holds; None where a size is symbolic."""
+        if self.tokens and not self.size:
+            return self.tokens
+        of_map = product(*self.size)
+        return None if of_map is None else self.tokens + of_map
+
+    def with_channels(self, channels: int) -> "Shape":
+        """The same positions, of so many channels."""
+        return replace(self, channels=channels)
 
     def __str__(self) -> str:
-        return times(self.channels, *self.size)
+        if not self.tokens:
+            return times(self.channels, *self.size)
+        of_map = f"{self.tokens} + {times(*self.size)}" if self.size else f"{self.tokens}"
+        return f"{self.channels} x ({of_map})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +177,7 @@ class Parameter:
 
     @property
     def is_bias(self) -> bool:
-        return self.name == "bias"
+        return self.name.rpartition(".")[2] == "bias"
 
 
 class Op(BaseModel):
@@ -169,6 +199,8 @@ class Op(BaseModel):
     least_inputs: ClassVar[int] = 1
     most_inputs: ClassVar[int | None] = 1  # None: any number
     lends_size: ClassVar[bool] = False  # the second input, if any, is read for its size only
+    remembers: ClassVar[bool] = False  # of a list, that input is the map whose positions it holds; a pass finds it
+    also_reads: ClassVar[tuple[str, ...]] = ()  # what a spec calls the layers that it reads beside its input, in order
     joins: ClassVar[bool] = False  # its inputs stand side by side, and its key in a spec lists them
     switches: ClassVar[int | None] = None  # the input of which it reads where the maxima were, and no values
     flattens: ClassVar[bool] = False  # it reads a map as one vector, channel by channel and row by row
@@ -177,6 +209,7 @@ class Op(BaseModel):
     stored_as: ClassVar[tuple[str, ...]] = ()  # the kinds of layers in a file of weights that hold its tensors
     whole_image: ClassVar[bool] = False  # every output depends on every input position
     data_dependent: ClassVar[bool] = False  # the values decide which part of its window an output reads: a bound
+    positional: ClassVar[bool] = False  # what it gives depends on where in the map that is, besides what it reads
     spatial: ClassVar[bool] = False  # needs a map, and no vector
     pointwise: ClassVar[bool] = False  # at evaluation an output reads its own position alone, and all positions alike
     per_use: ClassVar[tuple[str, ...]] = ()  # attributes that each of several layers of one weight has for itself
@@ -251,6 +284,25 @@ class Op(BaseModel):
         """The same along all axes at once, of inputs of these `sizes`: a union of products of chains, one an axis."""
         along = enumerate(zip(*sizes, strict=True))
         return tuple(every_one(*(self.chains(axis, each, index) for axis, each in along)))
+
+    @property
+    def keeps_lists(self) -> bool:
+        """Whether it makes a list of a list, of the same positions."""
+        return self.pointwise and not self.spatial
+
+    @property
+    def takes_lists(self) -> bool:
+        """Whether it reads lists, whatever it makes of them."""
+        return self.keeps_lists
+
+    def check_form(self, shapes: Sequence[Shape], names: Sequence[str]) -> None:
+        """Refuse (SC316) a vector where a map is needed, and a list where that is not kept. `names`: the inputs'."""
+        if self.spatial and not shapes[0].axes:
+            raise Refusal("SC316", f"{self.spelling} needs a feature map, and {names[0]} is a vector")
+        lists = [name for shape, name in zip(shapes, names, strict=True) if shape.tokens]
+        if lists and not self.takes_lists:
+            message = f"{self.title} needs a feature map, and {lists[0]} is a list of tokens"
+            raise Refusal("SC316", message, None, "`map: positions` takes its positions, `tokens: [0, 1]` its tokens")
 
     def biased(self) -> "Op | None":
         """This op with a bias, where a factor for each channel of the result can be taken into its weight and a shift
@@ -351,6 +403,10 @@ class Op(BaseModel):
     def macs(self, shapes: Sequence[Shape], output: Shape) -> int | None:
         """Multiply-accumulates of one image's forward pass; None where a size is symbolic."""
         return 0
+
+    def remark(self, shapes: Sequence[Shape]) -> str | None:
+        """What is said of it below a table, as it stands on these inputs; None for nothing."""
+        return None
 
     @property
     def title(self) -> str:

@@ -6,6 +6,19 @@ from typing import Annotated, ClassVar
 from segcompile.ops.base import Natural, Op, Positive, Reads, Shape
 from segcompile.ops.needs import Refusal
 
+Part = Annotated[tuple[Natural, Natural], Reads.PART]
+
+
+def check_part(part: tuple[int, int], count: int, what: str, code: str) -> None:
+    """Refuse a part that is empty, or goes beyond the `count` channels or tokens that there are."""
+    first, end = part
+    if first >= end:
+        help = f"`to` is excluded: `[{first}, {first + 1}]` is one {what}"
+        raise Refusal(code, f"no {what} lies from {first} to {end}", "part", help)
+    if end > count:
+        same = ", which `channels` stands for" if what == "channel" else ""
+        raise Refusal(code, f"{what}s {first} to {end - 1} of {count}", "part", f"`to` is at most `{count}`{same}")
+
 
 class Slice(Op):
     """The channels from the first number of `part` to the second one, which is excluded. A split is two slices."""
@@ -15,17 +28,12 @@ class Slice(Op):
     summary: ClassVar[str] = "some channels, one after another: [from, to], `to` excluded"
     pointwise: ClassVar[bool] = True
 
-    part: Annotated[tuple[Natural, Natural], Reads.PART]
+    part: Part
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         (source,), (first, end) = shapes, self.part
-        if first >= end:
-            help = f"`to` is excluded: `[{first}, {first + 1}]` is one channel"
-            raise Refusal("SC301", f"no channel lies from {first} to {end}", "part", help)
-        if end > source.channels:
-            help = f"`to` is at most `{source.channels}`, which `channels` stands for"
-            raise Refusal("SC301", f"channels {first} to {end - 1} of {source.channels}", "part", help)
-        return Shape(end - first, source.size)
+        check_part(self.part, source.channels, "channel", "SC301")
+        return source.with_channels(end - first)
 
 
 class ChannelShuffle(Op):
@@ -63,4 +71,4 @@ class PadChannels(Op):
         return "pad channels"
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        return Shape(shapes[0].channels + self.more, shapes[0].size)
+        return shapes[0].with_channels(shapes[0].channels + self.more)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from math import gcd
+from math import gcd, prod
 from typing import ClassVar, Literal, Self
 
 from segcompile.ops.axes import CELL
@@ -107,12 +107,23 @@ class Conv(Op):
     def groups_of(self, channels: int) -> int:
         return self.groups
 
+    @property
+    def keeps_lists(self) -> bool:
+        return {*self.kernel, *self.stride} == {1} and not any(map(any, map(self.pads, range(len(self.kernel)))))
+
+    def along(self, source: Shape) -> Self:
+        """This op as it slides over the tensor of `source`: over that of a list along its one axis."""
+        if not source.tokens:
+            return self
+        return self.model_copy(update={"kernel": ONE, "stride": ONE, "dilation": ONE, "pad": UNPADDED})
+
     def output(self, shapes: Sequence[Shape]) -> Shape:
         (source,) = shapes
         check_groups(source.channels, self.groups, "input")
         check_groups(self.channels, self.groups, "output")
         check_init(self.init, self.kernel, source.channels, self.channels, self.groups)
-        return Shape(self.channels, tuple(map(self._extent, range(len(source.size)), source.size)))
+        size = tuple(map(self._extent, range(len(source.size)), source.size))
+        return Shape(self.channels, size, source.tokens)
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
         for axis, size in enumerate(shapes[0].size):
@@ -141,12 +152,14 @@ class Conv(Op):
         return Window(self.kernel[axis], self.stride[axis], self.dilation[axis], self.pads(axis)[0])
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
-        weight = (self.channels, shapes[0].channels // self.groups, *self.kernel)
+        weight = (self.channels, shapes[0].channels // self.groups, *self.along(shapes[0]).kernel)
         found = (Parameter("weight", weight, self.init, self.frozen),)
         return (*found, Parameter("bias", (self.channels,), ZEROS, self.frozen)) if self.bias else found
 
     def macs(self, shapes: Sequence[Shape], output: Shape) -> int | None:
-        return product(output.channels, *output.size, shapes[0].channels // self.groups, *self.kernel)
+        positions = output.positions
+        reads = shapes[0].channels // self.groups * prod(self.kernel)
+        return None if positions is None else output.channels * positions * reads
 
 
 class Deconv(Op):

@@ -31,8 +31,15 @@ class Join(Op):
     def aligns(self) -> str:
         return self.align
 
+    @property
+    def keeps_lists(self) -> bool:
+        return self.align == "none"
+
     def joined(self, shapes: Sequence[Shape]) -> tuple[Size, ...]:
-        """The common size. Raises Refusal SC316 for a vector beside a feature map."""
+        """The common size. Raises Refusal SC316 for a vector, or a list, beside a feature map."""
+        if len({shape.tokens for shape in shapes}) > 1:
+            help = "`map: positions` takes the positions of a list, `tokens: [0, 1]` its tokens"
+            raise Refusal("SC316", f"lists of unequal tokens: {_listed(shapes)}", None, help)
         ranks = {len(shape.size) for shape in shapes}
         if len(ranks) > 1:
             help = "a `conv` of kernel 1 behind a global pool, in the place of the `linear`, gives a map of one pixel"
@@ -42,7 +49,8 @@ class Join(Op):
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
         if self.align == "none":
             for axis in range(len(output.size)):
-                first, *others = dict.fromkeys(self._read([shape.size[axis] for shape in shapes]))
+                sizes = [shape.size[axis] for shape in shapes]
+                first, *others = dict.fromkeys(sizes if output.tokens else self._read(sizes))
                 for other in others:
                     yield Need(axis, difference(first, other), partial(self._apart, shapes), equal=True)
         elif (found := _spread(shapes)) is not None:
@@ -152,7 +160,7 @@ class Concat(Join):
     summary: ClassVar[str] = "channels side by side: align"
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        return Shape(sum(shape.channels for shape in shapes), self.joined(shapes))
+        return Shape(sum(shape.channels for shape in shapes), self.joined(shapes), shapes[0].tokens)
 
 
 class _Elementwise(Join):
@@ -164,7 +172,7 @@ class _Elementwise(Join):
             listed = " and ".join(str(shape.channels) for shape in shapes)
             help = "a 1x1 convolution makes them equal"
             raise Refusal("SC301", f"the inputs differ in channels: {listed}", None, help)
-        return Shape(channels.pop(), self.joined(shapes))
+        return Shape(channels.pop(), self.joined(shapes), shapes[0].tokens)
 
 
 class Add(_Elementwise):

@@ -16,7 +16,8 @@ _ONES = Init(scheme="constant", value=1.0)
 Eps = Annotated[float, Field(gt=0), Reads.NUMBER]
 
 
-def _scale_and_shift(channels: int) -> tuple[Parameter, ...]:
+def scale_and_shift(channels: int) -> tuple[Parameter, ...]:
+    """What a norm is trained to scale and shift each channel by."""
     return Parameter("weight", (channels,), _ONES), Parameter("bias", (channels,), ZEROS)
 
 
@@ -45,7 +46,7 @@ class BatchNorm(Op):
         return "batch norm"
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
-        return _scale_and_shift(shapes[0].channels)
+        return scale_and_shift(shapes[0].channels)
 
     def buffers(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
         channels = (shapes[0].channels,)
@@ -80,7 +81,7 @@ class InstanceNorm(Op):
         return shapes[0]
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
-        return _scale_and_shift(shapes[0].channels)
+        return scale_and_shift(shapes[0].channels)
 
 
 class GroupNorm(Op):
@@ -110,7 +111,7 @@ class GroupNorm(Op):
         return shapes[0]
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
-        return _scale_and_shift(shapes[0].channels)
+        return scale_and_shift(shapes[0].channels)
 
 
 class LayerNorm(Op):
@@ -135,7 +136,7 @@ class LayerNorm(Op):
         return shapes[0]
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
-        return _scale_and_shift(shapes[0].channels)
+        return scale_and_shift(shapes[0].channels)
 
 
 class Affine(Op):

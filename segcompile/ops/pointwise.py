@@ -199,11 +199,11 @@ class Softmax(Op):
     """Probabilities over the channels of each pixel."""
 
     spelling: ClassVar[str] = "softmax"
-    main: ClassVar[str] = "over"
+    main: ClassVar[str] = "kind"
     summary: ClassVar[str] = "probabilities over the channels"
     pointwise: ClassVar[bool] = True
 
-    over: Annotated[Literal["channels"], Reads.WORD] = "channels"
+    kind: Annotated[Literal["channels"], Reads.WORD] = "channels"
 
     def probability(self, channels: int) -> Literal["softmax"]:
         return "softmax"
@@ -211,5 +211,5 @@ class Softmax(Op):
     def output(self, shapes: Sequence[Shape]) -> Shape:
         if shapes[0].channels == 1:
             help = "leave it out, or write `act: sigmoid` for a probability; a softmax needs two channels"
-            raise Refusal("SC319", "a softmax over 1 channel is 1 everywhere, whatever the channel holds", "over", help)
+            raise Refusal("SC319", "a softmax over 1 channel is 1 everywhere, whatever the channel holds", "kind", help)
         return shapes[0]

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from segcompile.network.graph import Graph
 from segcompile.passes.derive_crops import derive_crops
 from segcompile.passes.explicit_pads import explicit_pads
+from segcompile.passes.lists import remember_maps
 from segcompile.passes.needed import leave_out_unneeded
 from segcompile.passes.unpools import pair_unpools
 from segcompile.text.errors import Findings
 
 Pass = Callable[[Graph, Findings], Graph]  # what is wrong goes to the findings
 
-NORMAL: tuple[Pass, ...] = (explicit_pads, pair_unpools, leave_out_unneeded, derive_crops)
+NORMAL: tuple[Pass, ...] = (explicit_pads, pair_unpools, remember_maps, leave_out_unneeded, derive_crops)
 
 
 def normalise(graph: Graph, findings: Findings) -> Graph:

@@ -140,8 +140,8 @@ def _touched(found: NodeFacts) -> tuple[int | None, ...]:
 
 
 def _legend(compiled: Compiled) -> list[str]:
-    """What the signs in the column of fields mean, with the first of each as the example."""
-    said: dict[str, str] = {}
+    """What the signs in the column of fields mean, with the first of each as the example, and what ops remark."""
+    said, shapes = dict[str, str](), shapes_in(compiled.graph, compiled.facts)
     cell, medium = CELL[compiled.graph.rank], MEDIUM[compiled.graph.rank]
     for nodes in compiled.graph.layers.values():
         found = compiled.facts[nodes[-1].name]
@@ -156,6 +156,8 @@ def _legend(compiled: Compiled) -> list[str]:
             said.setdefault("bound", f"{text}: a bound; the values decide which part of it counts")
         if text[0].isdigit() and "(" in text:
             said.setdefault("holes", f"{text}: of {show(local)} {cell}s, {show(_touched(found))} are seen")
+        remark = nodes[0].op.remark([shapes[name] for name in nodes[0].inputs])
+        said |= {nodes[0].layer: f"{nodes[0].layer}: {remark}"} if remark else {}
     return ["", *said.values()] if said else []
 
 

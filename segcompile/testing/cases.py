@@ -22,6 +22,7 @@ IMAGE = "{channels: 4, size: [9, 11]}"
 PAIR = "{a: {channels: 4, size: [9, 11]}, b: {channels: 4, size: [9, 11]}}"
 PIXEL = "{a: {channels: 4, size: [9, 11]}, b: {channels: 4, size: [1, 1]}}"  # of which `b` is spread
 MAP = "{a: {channels: 4, size: [9, 11]}, b: {channels: 1, size: [1, 11]}}"
+ATTENDED = "{a: {channels: 4, size: [9, 4]}, b: {channels: 4, size: [5, 6]}, c: {channels: 6, size: [5, 6]}}"
 UNEQUAL = "{a: {channels: 4, size: [9, 12]}, b: {channels: 4, size: [6, 13]}}"
 
 LAYERS = (
@@ -109,6 +110,15 @@ LAYERS = (
     "pad: {channels: 3}",
     "channel_shuffle: 2",
     "channel_shuffle: 1",
+    # all positions
+    "attention: 2",
+    "attention: 1, bias: no, scale: 0.3, init: {normal: 0.02}",
+    "attention: 4, reduce: 2",
+    "attention: 2, reduce: [3, 2], bias: no",
+    "position: learned, size: [9, 11]",
+    "position: learned, size: [4, 3], init: zeros",
+    "token: 2",
+    "softmax: positions",
     # values
     "norm: batch",
     "norm: {batch: {eps: 1e-2, momentum: 0.01}}",
@@ -169,6 +179,11 @@ JOINED = {
     "concat: [b, a]": PAIR,
     "concat: [a, b, a], align: center_crop": UNEQUAL,
     "concat: [a, b], align: pad": UNEQUAL,
+    "attention: 2, from: a, keys: b": UNEQUAL,
+    "attention: 2, from: a, keys: b, reduce: 2": "{a: {channels: 4, size: [9, 4]}, b: {channels: 3, size: [6, 13]}}",
+    "attention: 2, from: a, keys: b, values: c": ATTENDED,
+    "attention: 1, from: a, keys: b, values: c, scale: 1": ATTENDED,
+    "matmul: [a, b], over: positions": "{a: {channels: 3, size: [9, 11]}, b: {channels: 4, size: [9, 11]}}",
     "crop: b, from: a, offset: [2, 1]": "{a: {channels: 3, size: [9, 11]}, b: {channels: 2, size: [5, 8]}}",
     "space_to_depth: 2, from: a": "{a: {channels: 3, size: [8, 12]}}",
     "resize: b, from: a": UNEQUAL,
@@ -177,6 +192,34 @@ JOINED = {
     "resize: b, from: a, mode: nearest_exact": UNEQUAL,
     "resize: b, from: a, mode: bilinear, align_corners: yes": UNEQUAL,
 }
+
+LISTED = (
+    "position: learned, size: [9, 11]",
+    "position: learned, size: [5, 13]",
+    "attention: 2",
+    "attention: 2, keys: list",
+    "attention: 4, from: input, keys: list, bias: no",
+    "token: 1",
+    "conv: 6, kernel: 1, groups: 2, norm: layer, act: gelu",
+    "conv: 3, kernel: 1, bias: no, norm: batch, act: prelu, drop: {path: 0.2}",
+    "add: [list, list], weights: [1, 0.5]",
+    "concat: [list, list]",
+    "slice: [1, 3]",
+    "channel_shuffle: 2",
+    "pad: {channels: 2}",
+    "affine: channels",
+    "softmax: channels",
+    "map: positions",
+    "tokens: [1, 3]",
+)  # behind `list`, a list of three tokens and an image
+
+OF_TOKENS = (
+    "attention: 2, keys: input",
+    "conv: 5, kernel: 1, norm: layer, act: relu",
+    "add: [queries, queries]",
+    "matmul: [queries, input], over: channels",
+    "matmul: [queries, queries], over: positions",
+)  # behind `queries`, two of the tokens
 
 UNPOOLED = (
     "pool: max, kernel: 2",
@@ -214,6 +257,12 @@ STARTS = (
     "conv: 64, kernel: 3, init: {constant: 0.25}",
     "linear: 64, init: {constant: -1}",
     "norm: {instance: {eps: 1e-3}}",
+    "attention: 4",
+    "attention: 4, init: he, reduce: 2",
+    "attention: 4, init: {normal: 0.02}, bias: no",
+    "position: learned, size: 8",
+    "token: 64, init: {normal: 0.5}",
+    "token: 2, init: zeros",
 )
 
 TRAINED = """\
@@ -267,6 +316,12 @@ def _named(layer: str, request: BuildRequest) -> Case:
     return Case(layer + {1: " (signal)", 2: "", 3: " (volume)"}[request.graph.rank], request)
 
 
+def _listed(layer: str, image: str = IMAGE, more: str = "") -> Case:
+    """A layer behind a list, and behind what is made of that."""
+    case = _case(layer, image, f"  - list: {{token: 3}}\n{more}")
+    return _named(f"{layer}, of {'tokens' if more else 'a list'}", case.request)
+
+
 def _unpooled(pool: str, image: str = IMAGE) -> Case:
     case = _case("unpool: pool", image, f"  - pool: {{{pool}}}\n  - deep: {{conv: 4, kernel: 1}}\n")
     return _named(f"unpool: {{{pool}}}", case.request)
@@ -278,6 +333,9 @@ def ops() -> tuple[Case, ...]:
     found = [_case(layer) for layer in LAYERS]
     found += [_case(layer, image) for layer, image in JOINED.items()]
     found += [_case(layer, image) for image, layers in ranks.LAYERS.items() for layer in layers]
+    found += [_listed(layer) for layer in LISTED]
+    found += [_listed(layer, more="  - queries: {tokens: [0, 2]}\n") for layer in OF_TOKENS]
+    found += [_listed(layer, image) for image, layers in ranks.LISTED.items() for layer in layers]
     found += [_unpooled(pool) for pool in UNPOOLED]
     found += [_unpooled(pool, image) for image, pool in ranks.UNPOOLED.items()]
     found += [Case(name, compiled(HEAD.format(input=image, layers=text))[1]) for name, image, text in shared.NETWORKS]

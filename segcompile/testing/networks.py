@@ -50,8 +50,9 @@ def slim(graph: Graph, channels: int = 2) -> Graph:
             changes |= {"groups": groups, "init": Init(), "frozen": False}
         elif isinstance(op, PadChannels):
             changes = {"more": 0}
-        elif hasattr(op, "groups"):  # of a norm or a shuffle
-            changes |= {"groups": gcd(op.groups, width)}
+        for split in ("groups", "heads"):  # of a norm, a shuffle, an attention
+            if op.main != "channels" and hasattr(op, split):
+                changes |= {split: gcd(getattr(op, split), width)}
         return replace(node, op=op.model_copy(update=changes))
 
     inputs = {name: Shape(channels, shape.size) for name, shape in graph.inputs.items()}
@@ -90,7 +91,12 @@ def linear(graph: Graph) -> Graph:
             return op.model_copy(update={"kind": "global_avg"})
         return op.model_copy(update={"weights": ()}) if isinstance(op, Add) else op
 
-    return replace(graph, nodes=tuple(replace(node, op=of(node.op)) for node in graph.nodes))
+    def as_one(node: Node) -> Node:
+        op = of(node.op)
+        most = op.most_inputs
+        return replace(node, op=op, inputs=node.inputs[:most])
+
+    return replace(graph, nodes=tuple(map(as_one, graph.nodes)))
 
 
 def small(graph: Graph, least: int = SMALL) -> Graph:

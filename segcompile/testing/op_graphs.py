@@ -5,8 +5,24 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from segcompile.network.graph import Graph
-from segcompile.ops import Add, Concat, Crop, Linear, Mul, Op, Resize, Unpool
+from segcompile.network.graph import Graph, Node
+from segcompile.ops import (
+    Add,
+    Attention,
+    Concat,
+    Crop,
+    Linear,
+    Map,
+    MatMul,
+    Mul,
+    Op,
+    Position,
+    Resize,
+    Shape,
+    Token,
+    Tokens,
+    Unpool,
+)
 from segcompile.testing import strategies
 from segcompile.testing.strategies import MIXING, MOVING, POINTWISE, graph_of
 
@@ -22,6 +38,29 @@ def joined(draw: DrawFn, op: SearchStrategy[Op], sizes: Sizes) -> Graph:
     return graph_of(draw(op), first, draw(st.just(first) | sizes | spread))
 
 
+@st.composite
+def listed(draw: DrawFn, op: SearchStrategy[Op], sizes: Sizes, *before: Op) -> Graph:
+    """An op behind others behind a list of two tokens and an image, whose size it reads if it remembers that."""
+    nodes = [Node("list", Token(count=2), ("in0",), "list")]
+    for index, each in enumerate(before):
+        nodes.append(Node(f"before{index}", each, (nodes[-1].name,), f"before{index}"))
+    drawn, above = draw(op), nodes[-1].name
+    nodes.append(Node("layer", drawn, (above, "in0") if drawn.remembers else (above,), "layer"))
+    image = Shape(strategies.CHANNELS, draw(sizes))
+    return Graph("net", {"in0": image}, tuple(nodes), {"output": "layer"}).verify()
+
+
+@st.composite
+def products(draw: DrawFn, sizes: Sizes) -> Graph:
+    """A product over positions, and with its tokens another one over channels."""
+    image = Shape(strategies.CHANNELS, draw(sizes))
+    nodes = (
+        Node("regions", MatMul(over="positions"), ("in0", "in1"), "regions"),
+        Node("layer", MatMul(over="channels"), ("regions", "in0"), "layer"),
+    )
+    return Graph("net", {"in0": image, "in1": image}, nodes, {"output": "layer"}).verify()
+
+
 def op_graphs(sizes: Sizes, rank: int = 2) -> dict[type[Op], SearchStrategy[Graph]]:
     """Op -> graphs of it alone, on inputs of `rank` axes; some of them are refused."""
     linear = st.builds(Linear, features=st.integers(1, 5), bias=st.booleans())
@@ -29,6 +68,12 @@ def op_graphs(sizes: Sizes, rank: int = 2) -> dict[type[Op], SearchStrategy[Grap
     alone: dict[type[Op], SearchStrategy[Graph]] = {kind: st.builds(graph_of, op, sizes) for kind, op in unary.items()}
     return alone | {
         Linear: st.builds(graph_of, linear, sizes),
+        Attention: alone[Attention] | joined(strategies.attentions(), sizes),
+        MatMul: products(sizes),
+        Position: alone[Position] | listed(strategies.positions(rank), sizes),
+        Token: st.builds(graph_of, st.builds(Token, count=st.integers(1, 3)), sizes),
+        Map: listed(st.builds(Map), sizes),
+        Tokens: listed(strategies.parts_of_tokens(), sizes, Attention(heads=2)),
         Unpool: st.builds(strategies.unpooled, strategies.unpools(rank), sizes),
         Resize: alone[Resize] | joined(strategies.resizes(rank, by_factor=False), sizes),
         Crop: joined(st.builds(Crop, offset=strategies.along(0, 4, rank)), sizes),

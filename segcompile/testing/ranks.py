@@ -23,6 +23,9 @@ _ANY = (
     "norm: lrn",
     "norm: layer",
     "affine: channels",
+    "attention: 2",
+    "attention: 4, reduce: 2",
+    "softmax: positions",
     "conv: 6, kernel: 3, norm: batch, act: prelu, drop: 0.5",
 )
 _JOINED = (
@@ -55,6 +58,7 @@ LAYERS = {
         "resize: 5/2",
         "resize: 2/3, mode: nearest_exact",
         "resize: {size: [7]}, mode: nearest",
+        "position: learned, size: [5]",
     ),
     VOLUME: (
         *_ANY,
@@ -77,10 +81,16 @@ LAYERS = {
         "resize: [1/2, 2/3, 3/2]",
         "resize: [1/2, 2/3, 3/2], mode: nearest_exact",
         "resize: {size: [5, 3, 8]}, mode: nearest_exact",
+        "position: learned, size: [3, 6, 2]",
     ),
     SIGNALS: (*_JOINED, "crop: b, from: a, offset: 2"),
     VOLUMES: (*_JOINED, "crop: b, from: a, offset: 0", "crop: b, from: a, offset: [1, 0, 1]"),
 }  # of inputs
+
+LISTED = {
+    SIGNAL: ("map: positions", "position: learned, size: [7]", "conv: 3, kernel: 1"),
+    VOLUME: ("map: positions", "position: learned, size: [4, 3, 2]", "conv: 3, kernel: 1"),
+}
 
 UNPOOLED = {
     SIGNAL: "pool: max, kernel: 2, stride: 3, pad: 1, round: ceil",

@@ -19,6 +19,7 @@ from segcompile.ops import (
     Add,
     Affine,
     AnySize,
+    Attention,
     BatchNorm,
     ChannelShuffle,
     Clip,
@@ -34,12 +35,15 @@ from segcompile.ops import (
     InstanceNorm,
     LayerNorm,
     LeakyRelu,
+    Map,
     Mul,
     Op,
     Pad,
     PadChannels,
     PixelShuffle,
     Pool,
+    Position,
+    PositionSoftmax,
     PRelu,
     Refusal,
     Resize,
@@ -51,11 +55,15 @@ from segcompile.ops import (
     Softmax,
     SpaceToDepth,
     SpatialDropout,
+    Token,
+    Tokens,
     Undecidable,
     Unpool,
     kinds,
 )
 from segcompile.ops.base import product
+from segcompile.passes.lists import remember_maps
+from segcompile.text.errors import Findings
 
 CHANNELS = 4  # of most tensors: divisible by 1, 2 and 4 groups
 LARGEST = 96  # pixels along an axis of any tensor in a drawn graph
@@ -187,7 +195,16 @@ POINTWISE: dict[type[Op], SearchStrategy[Any]] = {
 }
 """Ops that keep the grid and whose linear part is positive."""
 
+
+def attentions() -> SearchStrategy[Attention]:
+    """Attention of CHANNELS channels, at one scale."""
+    scale = st.sampled_from([None, None, 0.25])
+    return st.builds(Attention, heads=st.sampled_from([1, 2, 4]), scale=scale, bias=st.booleans())
+
+
 MIXING: dict[type[Op], SearchStrategy[Any]] = {
+    Attention: attentions(),
+    PositionSoftmax: st.builds(PositionSoftmax, kind=st.just("positions")),
     GlobalPool: st.builds(GlobalPool, kind=st.sampled_from(kinds(GlobalPool))),
     InstanceNorm: st.builds(InstanceNorm, eps=EPSILON),
     GroupNorm: st.builds(GroupNorm, groups=st.sampled_from([1, 2, 4]), eps=EPSILON),
@@ -204,7 +221,18 @@ def space_to_depths(rank: int = 2) -> SearchStrategy[SpaceToDepth]:
     return st.builds(SpaceToDepth, factor=st.sampled_from([1, 2, 2, 3]))
 
 
+def parts_of_tokens() -> SearchStrategy[Tokens]:
+    """Some of two tokens."""
+    return st.builds(Tokens, part=st.sampled_from([(0, 1), (1, 2), (0, 2)]))
+
+
+def positions(rank: int = 2) -> SearchStrategy[Position]:
+    """Learned vectors of a map of any size."""
+    return st.builds(Position, size=along(2, 12, rank))
+
+
 MOVING: dict[type[Op], Callable[[int], SearchStrategy[Any]]] = {
+    Position: positions,
     Resize: resizes,
     Pad: pads,
     PixelShuffle: pixel_shuffles,
@@ -249,8 +277,10 @@ class _Growing:
 
     def add(self, op: Op, inputs: Sequence[str], weights: str | None = None) -> bool:
         """Append a node, unless the op refuses its inputs or the tensor would be too large."""
+        shapes = [self.shapes[name] for name in inputs]
         try:
-            shape = op.result([self.shapes[name] for name in inputs])
+            op.check_form(shapes, inputs)
+            shape = op.result(shapes)
         except (Refusal, Undecidable):
             return False
         cells = product(*shape.size)
@@ -277,6 +307,17 @@ class _Growing:
         fitting = [name for name, shape in self.shapes.items() if shape == self.shapes[pool]]
         self.add(op, [self.draw(st.sampled_from(fitting)), pool, before])
 
+    def list_and_map(self) -> None:
+        """Tokens before the positions of a map, up to two ops on that list, and its map again."""
+        before = self.any_tensor()
+        if not self.add(Token(count=self.draw(st.integers(1, 2))), [before]):
+            return
+        made = self.nodes[-1].name
+        for _ in range(self.draw(st.integers(0, 2))):
+            self.add(self.draw(st.one_of(attentions(), positions(self.rank), *POINTWISE.values())), [made])
+            made = self.nodes[-1].name
+        self.add(Map(), [made])
+
     def share(self) -> None:
         """An op with the weights of one before it: a convolution with other strides, dilations and padding."""
         owners = [node for node in self.nodes if node.op.has_weights() and node.weights is None]
@@ -285,8 +326,9 @@ class _Growing:
         owner = self.draw(st.sampled_from(owners))
         drawn = self.draw(MOVING[type(owner.op)](self.rank)) if owner.op.per_use else owner.op
         op = owner.op.model_copy(update={name: getattr(drawn, name) for name in owner.op.per_use})
-        channels = self.shapes[owner.inputs[0]].channels
-        fitting = [name for name, shape in self.shapes.items() if shape.channels == channels]
+        like = self.shapes[owner.inputs[0]]
+        alike = {name: (shape.channels, shape.tokens) for name, shape in self.shapes.items()}
+        fitting = [name for name in self.shapes if alike[name] == (like.channels, like.tokens)]
         self.add(op, [self.draw(st.sampled_from(fitting))], owner.name)
 
     def step(self) -> None:
@@ -295,6 +337,8 @@ class _Growing:
             self.share()
         if self.draw(st.integers(0, 9)) == 9:
             self.pool_and_unpool()
+        elif self.draw(st.integers(0, 25)) == 25:
+            self.list_and_map()
         elif len(self.shapes) > 1 and self.draw(st.integers(0, 2)) == 0:
             first = self.any_tensor()
             self.add(self._binary(), [first, self.draw(st.sampled_from(self._partners(first)))])
@@ -335,8 +379,8 @@ def _is_beyond(size: Size) -> bool:
 
 @st.composite
 def graphs(draw: DrawFn, most: int = 8, low: int = 16, high: int = 40, rank: int = 2) -> Graph:
-    """A network of up to `most` ops on one image of `rank` axes of low .. high pixels, with branches; every layer is an
-    output.
+    """A network of up to `most` ops on one image of `rank` axes of low .. high pixels, with branches; every layer that
+    gives a map is an output.
 
     Crops carry explicit offsets. Nothing bounds how strides combine: branches may meet at unequal strides.
     """
@@ -357,8 +401,9 @@ def _drawn(draw: DrawFn, image: Shape, most: int) -> Graph:
         growing.detour(growing.any_tensor())
     if not growing.nodes:
         growing.add(Activation(kind="relu"), ["input"])
-    outputs = {f"out_{node.name}": node.name for node in growing.nodes}
-    return Graph("net", {"input": image}, tuple(growing.nodes), outputs).verify()
+    outputs = {f"out_{node.name}": node.name for node in growing.nodes if not growing.shapes[node.name].tokens}
+    graph = Graph("net", {"input": image}, tuple(growing.nodes), outputs or {"out": growing.nodes[-1].name})
+    return remember_maps(graph, Findings()).verify()
 
 
 def unpooled(op: Unpool, size: tuple[int, ...]) -> Graph:

@@ -30,10 +30,11 @@ def leaves_gaps(node: Node, axis: int) -> bool:
 
 def clean_sets(graph: Graph, shapes: dict[str, Shape], axis: int) -> dict[str, set[int] | None]:
     """Tensor -> the outputs all of whose indices, followed one by one, lie inside every tensor on the way; None
-    behind a whole-image op."""
+    behind an op of the whole image, or of places."""
     found: dict[str, set[int] | None] = {name: set(range(shapes[name].size[axis])) for name in graph.inputs}
     for node in graph.nodes:
-        clean: set[int] | None = None if node.op.whole_image else set(range(shapes[node.name].size[axis]))
+        everything = node.op.whole_image or node.op.positional
+        clean: set[int] | None = None if everything else set(range(shapes[node.name].size[axis]))
         for index, name in enumerate(node.inputs):
             window = window_of(node, axis, shapes, index)
             source = found[name]

@@ -20,7 +20,7 @@ from segcompile.ops import ALL_OPS, BY_KIND, SPELLINGS
 from segcompile.text.errors import SourceText, Span
 from segcompile.text.source import Mapping, Node, Scalar, Sequence
 
-FIELDS = {name for op in ALL_OPS for name in op.model_fields}
+FIELDS = {name for op in ALL_OPS for name in (*op.model_fields, *op.also_reads)}
 KNOWN = {
     "op": {*SPELLINGS, *CALLS},
     "value": {"channels"},

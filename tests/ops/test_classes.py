@@ -22,6 +22,7 @@ ABOUT = {
     "checks/rounding.py": {"Resize": "it alone has a ratio of two sizes"},
     "emit/folding.py": {"BatchNorm": "its epsilon", "Deconv": "its weight has the outputs along the second axis"},
     "passes/derive_crops.py": {"Crop": "the pass of crops"},
+    "passes/lists.py": {"Token": "it alone makes a list of a map"},
     "passes/unpools.py": {"Pool": "what an unpool undoes", "Unpool": "the pass of unpools"},
     "passes/edits/atrous.py": {"Pool": "`remove_stride` takes pools out, and `round` is theirs"},
     "passes/edits/convolutionalize.py": {"Linear": "the edit of linear layers"},

@@ -49,14 +49,15 @@ def test_shape_parameters_and_window_of_an_op_are_those_of_the_emitted_code(nets
         net = emitted(nets, graph)
         (value,) = net.outputs().values()
         shape = net.shapes["layer"]
-        assert tuple(value.shape[1:]) == (shape.channels, *shape.size), net.source
-        found = {name.rpartition(".")[2]: tuple(value.shape) for name, value in net.model.named_parameters()}
+        assert tuple(value.shape[1:]) == (shape.channels, *shape.extents), net.source
+        named = {name: tuple(value.shape) for name, value in net.model.named_parameters()}
+        found = {name.removeprefix("layer."): shape for name, shape in named.items() if name.startswith("layer.")}
         assert found == {parameter.name: parameter.shape for parameter in net.facts["layer"].parameters}
         net.made_linear()
         for index, name in enumerate(graph.by_name["layer"].inputs):
             if kind.whole_image:
                 check_whole(net)
-            elif name == f"in{index}":
+            elif name == f"in{index}" and not shape.tokens:
                 check_sets(net, index)
 
     holds()
@@ -109,14 +110,15 @@ def reached(value, source, axis: int) -> set[int]:
 
 
 def check_whole(net) -> None:
-    """Each output reads every pixel. Means go out before they are taken: the channels are weighed at random."""
+    """Each output reads every pixel of the last input, of an attention those of its keys. Means go out before they are
+    taken: the channels are weighed at random."""
     import torch
 
     inputs = [value.requires_grad_() for value in net.inputs()]
     (result,) = net.outputs(*inputs).values()
     pixels = (result * torch.rand_like(result[:1, :, :1, :1] if result.dim() == 4 else result)).sum(1).flatten()
     for pixel in pixels[[0, len(pixels) // 2, -1]]:
-        (gradient,) = torch.autograd.grad(pixel, inputs[0], retain_graph=True)
+        (gradient,) = torch.autograd.grad(pixel, inputs[-1], retain_graph=True)
         assert bool((gradient.abs().sum((0, 1)) > 1e-9).all()), net.source
 
 

@@ -30,6 +30,7 @@ def _kernel(
 
 
 def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
+    op = op.along(shapes[0])
     keywords: dict[str, Argument] = {"strides": same_sides(op.stride)}
     keywords["padding"] = 0 if is_padded_before(op) else padding(op)
     keywords |= {"kernel_dilation": same_sides(op.dilation), "feature_group_count": op.groups}
@@ -42,6 +43,7 @@ def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[S
 
 
 def _conv_by_weights(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    op = op.along(shapes[0])
     source, needs = padded(inputs[0], sides(op), op.mode) if is_padded_before(op) else Code(inputs[0])
     settings = f"strides={same_sides(op.stride)}, padding={0 if is_padded_before(op) else padding(op)}"
     code = f"with_weights_of({member}, {source}, {settings}, kernel_dilation={same_sides(op.dilation)})"

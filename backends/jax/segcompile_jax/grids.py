@@ -67,7 +67,7 @@ def _channel_shuffle(
 
 
 def _pad_channels(op: PadChannels, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    around = ((0, 0), *[(0, 0)] * len(output.size), (0, op.more))
+    around = ((0, 0), *[(0, 0)] * output.axes, (0, op.more))
     return Code(f"jnp.pad({inputs[0]}, {around})", {"jnp"})
 
 

@@ -9,10 +9,10 @@ from segcompile.emit import Code
 from segcompile.emit.arguments import number
 from segcompile.facts.facts import Facts
 from segcompile.network.graph import Graph
-from segcompile.ops import Conv, Deconv, Linear
+from segcompile.ops import Attention, Conv, Deconv, Linear
 
 
-def kernel_init(op: Conv | Deconv | Linear) -> Code:
+def kernel_init(op: Attention | Conv | Deconv | Linear) -> Code:
     """The initialiser of a kernel, as code: one that the template defines, or that nnx has."""
     init = op.init
     if init.scheme == "he" and isinstance(op, Deconv):

@@ -9,7 +9,7 @@ from segcompile.emit import AMBIGUOUS, defined
 
 TEMPLATES = files("segcompile_jax") / "templates"
 
-_DEFINED = defined(TEMPLATES / "model.py.jinja")
+_DEFINED = defined(TEMPLATES / "model.py.jinja") | defined(TEMPLATES / "attention.jinja")
 
 # What the template defines, imports and uses, with the builtins in classes (a test reads them in emitted code).
 NAMES = _DEFINED | AMBIGUOUS | {

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from segcompile.emit import Rule, Rules
 from segcompile.ops import Op
-from segcompile_jax import convolution, grids, pooling, values
+from segcompile_jax import attention, convolution, grids, pooling, values
 from segcompile_jax.reserved import CLASSES, NAMES
 
-RULES: dict[type[Op], Rule] = {**convolution.RULES, **pooling.RULES, **grids.RULES, **values.RULES}
+RULES: dict[type[Op], Rule] = {
+    **convolution.RULES,
+    **pooling.RULES,
+    **grids.RULES,
+    **attention.RULES,
+    **values.RULES,
+}
 
 JAX = Rules(
     RULES,

@@ -23,10 +23,9 @@ Array = NDArray[Any]
 ROUNDING = 1e-10  # of the largest gradient of one step: what interpolation leaves where its weight is zero
 _WEIGHTS = nnx.Not(nnx.RngState)
 _NAMES = {"kernel": "weight", "scale": "weight", "negative_slope": "weight", "mean": "running_mean"}
-_NAMES |= {"var": "running_var", "bias": "bias"}  # of flax -> of PyTorch
-# The axes of a weight of so many, a kernel (..., in, out).
-_TO_TORCH = {1: (0,), **{axes: (axes - 1, axes - 2, *range(axes - 2)) for axes in (2, 3, 4, 5)}}
-_FROM_TORCH = {1: (0,), **{axes: (*range(2, axes), 1, 0) for axes in (2, 3, 4, 5)}}
+_NAMES |= {"var": "running_var"}  # of flax -> of PyTorch, where they differ
+# The axes of a kernel of so many, (..., in, out), in PyTorch's order.
+_TO_TORCH = {axes: (axes - 1, axes - 2, *range(axes - 2)) for axes in (2, 3, 4, 5)}
 
 
 class JaxModel:
@@ -52,7 +51,7 @@ class JaxModel:
                 name = _name(path)
                 if name in parameters:
                     value = np.array(parameters[name], self.dtype)  # a copy: the device may keep it as it is
-                    variable.set_value(jax.device_put(value.transpose(_FROM_TORCH[value.ndim])))
+                    variable.set_value(jax.device_put(value.transpose(np.argsort(_order(path, value.shape)))))
             self.state = nnx.state(module)
 
     def forward(self, *inputs: Array) -> dict[str, Array]:
@@ -181,8 +180,8 @@ class JaxRunner:
     def shapes(self, folder: Path, class_name: str) -> dict[str, tuple[int, ...]]:
         module = nnx.eval_shape(lambda: _class(folder, class_name)(rngs=nnx.Rngs(0)))
         found = nnx.to_flat_state(nnx.state(module, _WEIGHTS))
-        shapes = {_name(path): variable.get_value().shape for path, variable in found}
-        return {name: tuple(shape[axis] for axis in _TO_TORCH[len(shape)]) for name, shape in shapes.items()}
+        shapes = {path: variable.get_value().shape for path, variable in found}
+        return {_name(path): tuple(shape[axis] for axis in _order(path, shape)) for path, shape in shapes.items()}
 
 
 def _class(folder: Path, class_name: str) -> Callable[..., Any]:
@@ -203,13 +202,18 @@ def _module_of(path: Path) -> ModuleType:
 def _name(path: Sequence[Any]) -> str:
     """`context.layer1.weight`: an attribute's path as PyTorch calls it."""
     *layer, last = map(str, path)
-    return ".".join([*layer, _NAMES[last]])
+    return ".".join([*layer, _NAMES.get(last, last)])
+
+
+def _order(path: Sequence[Any], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of a variable in PyTorch's order: only kernels have another one."""
+    return _TO_TORCH[len(shape)] if str(path[-1]) == "kernel" else tuple(range(len(shape)))
 
 
 def _named(state: Any) -> dict[str, Array]:
     """The variables of a state under PyTorch's names and in its layouts."""
-    found = {_name(path): np.array(variable[...]) for path, variable in nnx.to_flat_state(state)}
-    return {name: value.transpose(_TO_TORCH[value.ndim]) for name, value in found.items()}
+    found = {path: np.array(variable[...]) for path, variable in nnx.to_flat_state(state)}
+    return {_name(path): value.transpose(_order(path, value.shape)) for path, value in found.items()}
 
 
 def _in(values: Sequence[Array]) -> list[jax.Array]:

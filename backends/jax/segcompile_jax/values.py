@@ -104,7 +104,7 @@ def _spatial_dropout(op: SpatialDropout, shapes: Sequence[Shape]) -> Call:
 
 
 def _drop_path(op: DropPath, shapes: Sequence[Shape]) -> Call:
-    return _broadcast(op.rate, len(shapes[0].size) + 1)
+    return _broadcast(op.rate, shapes[0].axes + 1)
 
 
 def _broadcast(rate: float, axes: int) -> Call:

@@ -27,6 +27,7 @@ def _convolution(function: str, op: Conv | Deconv, channels_in: int, extra: dict
 
 
 def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
+    op = op.along(shapes[0])
     wrapped = op.mode != "zero" and symmetric(op) and any(pads(op))
     extra: dict[str, Argument] = {"padding_mode": f'"{_CONV_MODE[op.mode if wrapped else "zero"]}"'}
     return _convolution(f"nn.Conv{len(op.kernel)}d", op, shapes[0].channels, extra)
@@ -51,6 +52,7 @@ def _apply_deconv(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequen
 
 
 def _conv_by_weights(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    op = op.along(shapes[0])
     before = not symmetric(op) or (op.mode != "zero" and any(pads(op)))
     source = padded(inputs[0], pads(op), op.mode).text if before else inputs[0]
     told = _conv(op.model_copy(update={"pad": UNPADDED * len(op.kernel)}) if before else op, shapes)

@@ -21,6 +21,10 @@ _HELPERS: dict[str, Needs] = {
     "he_": {"math"},
     "Affine": {"torch"},
     "DropPath": {"torch"},
+    "attend": {"F"},
+    "softmax_positions": {"F"},
+    "Position": {"F", "math", "torch"},
+    "Tokens": {"torch"},
 }
 
 FOLDER = Target(TEMPLATES, TORCH, initialise, _HELPERS, MODELS, TORCH_IN_STAGES)

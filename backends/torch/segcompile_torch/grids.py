@@ -109,13 +109,13 @@ def _slice(op: Slice, member: str, inputs: Sequence[str], shapes: Sequence[Shape
 def _channel_shuffle(
     op: ChannelShuffle, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
 ) -> Code:
-    if not output.size:  # F.channel_shuffle takes no vectors
+    if not output.axes:  # F.channel_shuffle takes no vectors
         return Code(f"{operand(inputs[0])}.unflatten(1, ({op.groups}, -1)).mT.flatten(1)")
     return Code(f"F.channel_shuffle({inputs[0]}, {op.groups})", {"F"})
 
 
 def _pad_channels(op: PadChannels, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    return Code(f"F.pad({inputs[0]}, {(0, 0) * len(output.size) + (0, op.more)})", {"F"})
+    return Code(f"F.pad({inputs[0]}, {(0, 0) * output.axes + (0, op.more)})", {"F"})
 
 
 def _concat(op: Concat, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:

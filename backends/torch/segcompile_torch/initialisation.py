@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from segcompile.emit import Code
 from segcompile.facts.facts import Facts
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Conv, Deconv, Init, Linear, Op
+from segcompile.ops import Attention, Conv, Deconv, Init, Linear
 
-_MODULE: dict[type[Op], str] = {Conv: "nn.Conv{}d", Deconv: "nn.ConvTranspose{}d", Linear: "nn.Linear"}  # of a rank
+_MODULE = {"conv": "nn.Conv{}d", "deconv": "nn.ConvTranspose{}d", "linear": "nn.Linear"}  # of a rank
 
 
 def initialise(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[Code]:
@@ -18,32 +18,56 @@ def initialise(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[Cod
 
     The commonest initialisation is a loop over all modules; the others follow, a layer or a whole scope at a time.
     """
-    weighted = [node for node in graph.nodes if isinstance(node.op, Conv | Deconv | Linear) and node.weights is None]
-    if not weighted:
+    kernels = [kernel for node in graph.nodes for kernel in _kernels(node, facts, paths)]
+    if not kernels:
         return []
-    groups: dict[_Way, list[Node]] = {}
-    for node in weighted:
-        groups.setdefault(_Way(_init(node, facts), _transposed_he(node.op)), []).append(node)
+    groups: dict[_Way, list[_Kernel]] = {}
+    for kernel in kernels:
+        groups.setdefault(kernel.way, []).append(kernel)
     candidates = (
         [way for way in groups if way.anywhere] or [way for way in groups if not way.transposed] or list(groups)
     )
     usual = max(candidates, key=lambda way: len(groups[way]))
-    biased = any(getattr(node.op, "bias", False) for node in weighted)
-    lines = _loop("self.modules()", weighted, usual, biased)
-    for way, nodes in groups.items():
+    lines = _loop("self.modules()", kernels, usual, any(kernel.biased for kernel in kernels))
+    for way, own in groups.items():
         if way != usual:
-            lines += _exception(way, nodes, weighted, paths)
-    return lines + _frozen(weighted, paths)
+            lines += _exception(way, own, kernels)
+    frozen = [node for node in graph.nodes if getattr(node.op, "frozen", False) and node.weights is None]
+    return lines + [Code(f"self.{paths[node.name]}.requires_grad_(False)") for node in frozen]
 
 
-def _transposed_he(op: Op) -> bool:
-    """Whether an op's weight is He's of a transposed convolution, whose fan in PyTorch does not count."""
-    return isinstance(op, Deconv) and op.init.scheme == "he"
+@dataclass(frozen=True)
+class _Kernel:
+    """A module of the model with a kernel: where it lies, what it is (`conv`), and its class in PyTorch."""
+
+    path: str
+    kind: str
+    module: str
+    way: _Way
+    biased: bool
+
+
+def _kernels(node: Node, facts: Facts, paths: Mapping[str, str]) -> Iterator[_Kernel]:
+    """Those of one node: an attention has several, each a module of its own."""
+    op = node.op
+    if not isinstance(op, Attention | Conv | Deconv | Linear):
+        return
+    tensors = {tensor.name: tensor for tensor in facts[node.name].parameters}
+    for name, tensor in tensors.items():
+        layer, _, role = f"{paths[node.name]}.{name}".rpartition(".")
+        if role == "weight" and len(tensor.shape) > 1:
+            axes = len(tensor.shape) - 2
+            kind = "deconv" if isinstance(op, Deconv) else "conv" if axes else "linear"
+            init, transposed = tensor.init, kind == "deconv" and tensor.init.scheme == "he"
+            if init.scheme == "identity" and init.groups is None:  # it passes on as many maps as enter
+                init = init.model_copy(update={"groups": tensor.shape[1]})
+            biased = f"{name.removesuffix('weight')}bias" in tensors
+            yield _Kernel(layer, kind, _MODULE[kind].format(axes), _Way(init, transposed), biased)
 
 
 @dataclass(frozen=True)
 class _Way:
-    """How a weight is filled; `transposed`: as He's of a transposed convolution."""
+    """How a weight is filled; `transposed`: as He's of a transposed convolution, by another fan than PyTorch's."""
 
     init: Init
     transposed: bool
@@ -71,22 +95,10 @@ class _Way:
         return Code(f"nn.init.{function}({weight})")
 
 
-def _init(node: Node, facts: Facts) -> Init:
-    """The layer's initialisation; an identity of unsaid groups passes on as many maps as enter."""
-    assert isinstance(node.op, Conv | Deconv | Linear)
-    init = node.op.init
-    if init.scheme == "identity" and init.groups is None:
-        return init.model_copy(update={"groups": facts[node.name].parameters[0].shape[1]})
-    return init
-
-
-def _kinds(nodes: list[Node]) -> str:
-    ranks = {type(node.op): node.op.rank for node in nodes}
-    return " | ".join(name.format(ranks[kind]) for kind, name in _MODULE.items() if kind in ranks)
-
-
-def _loop(modules: str, nodes: list[Node], way: _Way, biased: bool) -> list[Code]:
-    lines = [Code(f"for module in {modules}:"), Code(f"    if isinstance(module, {_kinds(nodes)}):")]
+def _loop(modules: str, kernels: Sequence[_Kernel], way: _Way, biased: bool) -> list[Code]:
+    classes = {kernel.module: [*_MODULE].index(kernel.kind) for kernel in kernels}
+    listed = " | ".join(sorted(classes, key=lambda name: (classes[name], name)))
+    lines = [Code(f"for module in {modules}:"), Code(f"    if isinstance(module, {listed}):")]
     lines.append(_inside(2, way.fill("module")))
     if biased:
         lines += [Code("        if module.bias is not None:"), Code("            nn.init.zeros_(module.bias)")]
@@ -98,37 +110,30 @@ def _inside(depth: int, line: Code) -> Code:
     return line._replace(text=f"{'    ' * depth}{line.text}")
 
 
-def _exception(way: _Way, nodes: list[Node], weighted: list[Node], paths: Mapping[str, str]) -> list[Code]:
-    scope = _whole_scope(nodes, weighted, paths)
+def _exception(way: _Way, own: Sequence[_Kernel], kernels: Sequence[_Kernel]) -> list[Code]:
+    scope = _whole_scope({kernel.path for kernel in own}, {kernel.path for kernel in kernels})
     if scope is not None:
-        return _loop(f"self.{scope}.modules()", nodes, way, False)
-    kinds = [(kind, [node for node in nodes if type(node.op) is kind]) for kind in _MODULE]
-    return [line for kind, some in kinds for line in _each([f"self.{paths[node.name]}" for node in some], kind, way)]
+        return _loop(f"self.{scope}.modules()", own, way, False)
+    kinds = [(kind, [f"self.{kernel.path}" for kernel in own if kernel.kind == kind]) for kind in _MODULE]
+    return [line for kind, layers in kinds for line in _each(layers, kind, way)]
 
 
-def _each(layers: list[str], kind: type[Op], way: _Way) -> list[Code]:
+def _each(layers: list[str], name: str, way: _Way) -> list[Code]:
     """The statements for some layers of one kind; a variable has one type in all loops."""
     if len(layers) <= 1:
         return [way.fill(layer) for layer in layers]
-    name, joined = kind.spelling, ", ".join(layers)
+    joined = ", ".join(layers)
     head = [f"for {name} in ({joined}):"]
     if len(joined) > 79:
         head = [f"for {name} in (", *(f"    {layer}," for layer in layers), "):"]
     return [*map(Code, head), _inside(1, way.fill(name))]
 
 
-def _whole_scope(nodes: list[Node], weighted: list[Node], paths: Mapping[str, str]) -> str | None:
+def _whole_scope(mine: set[str], every: set[str]) -> str | None:
     """The scope that holds these layers and no others, if there is one."""
-    mine = {paths[node.name] for node in nodes}
-    scope = paths[nodes[0].name].rpartition(".")[0]
+    scope = min(mine).rpartition(".")[0]
     while scope:
-        inside = {paths[node.name] for node in weighted if paths[node.name].startswith(f"{scope}.")}
-        if inside == mine:
+        if {path for path in every if path.startswith(f"{scope}.")} == mine:
             return scope
         scope = scope.rpartition(".")[0]
     return None
-
-
-def _frozen(weighted: list[Node], paths: Mapping[str, str]) -> list[Code]:
-    frozen = [node for node in weighted if getattr(node.op, "frozen", False)]
-    return [Code(f"self.{paths[node.name]}.requires_grad_(False)") for node in frozen]

@@ -9,13 +9,15 @@ from segcompile.emit import AMBIGUOUS, defined
 
 TEMPLATES = files("segcompile_torch") / "templates"
 
+_DEFINED = defined(TEMPLATES / "model.py.jinja") | defined(TEMPLATES / "attention.jinja")
+
 # What the template defines, imports and uses, with the builtins in classes (a test reads them in emitted code).
-NAMES = defined(TEMPLATES / "model.py.jinja") | AMBIGUOUS | {
+NAMES = _DEFINED | AMBIGUOUS | {
     "F", "Tensor", "dict", "float", "int", "isinstance", "math", "module", "nn", "self", "str", "super", "torch",
     "tuple",
 }  # fmt: skip
 
-CLASSES = frozenset({"F", "False", "None", "Tensor", "True"})
+CLASSES = frozenset(name for name in _DEFINED if name[0].isupper()) | {"F", "False", "None", "Tensor", "True"}
 
 # What the other files, which import the model's class by its name, use in capitals (a test reads them).
 MODELS = CLASSES | {

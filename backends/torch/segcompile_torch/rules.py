@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from segcompile.emit import Rule, Rules
 from segcompile.ops import Op
-from segcompile_torch import convolution, grids, pooling, values
+from segcompile_torch import attention, convolution, grids, pooling, values
 from segcompile_torch.reserved import CLASSES, NAMES
 
-RULES: dict[type[Op], Rule] = {**convolution.RULES, **pooling.RULES, **grids.RULES, **values.RULES}
+RULES: dict[type[Op], Rule] = {
+    **convolution.RULES,
+    **pooling.RULES,
+    **grids.RULES,
+    **attention.RULES,
+    **values.RULES,
+}
 
 TORCH = Rules(RULES, NAMES, CLASSES)
 TORCH_IN_STAGES = Rules({**RULES, **values.IN_STAGES}, NAMES, CLASSES)

@@ -45,7 +45,7 @@ def _activation(op: Activation, member: str, inputs: Sequence[str], shapes: Sequ
 
 def _batch_norm(op: BatchNorm, shapes: Sequence[Shape]) -> Call:
     told = (("eps", op.eps), ("momentum", op.momentum))
-    name = f"nn.BatchNorm{len(shapes[0].size) or 1}d"
+    name = f"nn.BatchNorm{shapes[0].axes or 1}d"
     return Call(name, (shapes[0].channels,), told, ("channels",), usual={**_USUAL, "momentum": 0.1})
 
 
@@ -70,7 +70,7 @@ def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
 
 def _layer_norm(op: LayerNorm, shapes: Sequence[Shape]) -> Call:
     """Of a map by a class of the template: PyTorch's own is over the last axes."""
-    function, needs = ("LayerNorm", {"LayerNorm"}) if shapes[0].size else ("nn.LayerNorm", set[str]())
+    function, needs = ("LayerNorm", {"LayerNorm"}) if shapes[0].axes else ("nn.LayerNorm", set[str]())
     return Call(function, (shapes[0].channels,), (("eps", op.eps),), ("channels",), needs, _USUAL)
 
 

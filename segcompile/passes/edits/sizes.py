@@ -26,9 +26,10 @@ def result(node: Node, known: Mapping[str, Known]) -> Known:
     shapes = [shape for shape in found if isinstance(shape, Shape)]
     if len(shapes) < len(found):
         return next(shape for shape in found if isinstance(shape, Refusal))
-    if node.op.spatial and any(not shape.size for shape in shapes):
+    if node.op.spatial and any(not shape.axes for shape in shapes):
         return Refusal("SC316", f"`{node.layer}` reads a vector")
     try:
+        node.op.check_form(shapes, node.inputs)
         return node.op.result(shapes)
     except (Refusal, Undecidable) as error:
         return error if isinstance(error, Refusal) else Refusal("SC310", str(error))

@@ -61,8 +61,10 @@ def measurable(request: BuildRequest, largest: int = LARGEST) -> BuildRequest | 
 
 
 def _is_known(request: BuildRequest, node: str) -> bool:
-    """Whether the field of a node is known and not the whole image."""
-    return all(field.sets and not field.whole for field in request.facts[node].fields)
+    """Whether the field of a node is known and not the whole image; of a list, which has no cells, it is not asked."""
+    return not request.facts[node].shape.tokens and all(
+        field.sets and not field.whole for field in request.facts[node].fields
+    )
 
 
 def _heads(request: BuildRequest) -> list[str]:

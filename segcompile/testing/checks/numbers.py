@@ -34,7 +34,7 @@ def compare_shapes(subject: Subject, outputs: Mapping[str, Array]) -> None:
         raise Mismatch(f"the outputs are {', '.join(outputs)}, not {', '.join(heads)}")
     for head, node in heads.items():
         shape = subject.request.facts[node].shape
-        found, want = outputs[head].shape, (BATCH, shape.channels, *shape.size)
+        found, want = outputs[head].shape, (BATCH, shape.channels, *shape.extents)
         if found != want:
             raise Mismatch(f"{head} is {found}, and the analysis says {want}")
 

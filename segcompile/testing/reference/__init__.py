@@ -1,10 +1,10 @@
 """Networks in plain NumPy: every op from its definition, one small function each, and nothing of any framework.
 
-Maps are (batch, channels, height, width), vectors (batch, channels); what goes in decides whether it is float32,
-float64 or complex. All functions are analytic in what they are given, but where a comparison of real parts decides:
-so a derivative along a direction d is Im f(x + i h d) / h with h so small that nothing is rounded (Squire & Trapp
-1998), and gradients need no formulas of their own. Of several equal maxima the first one in the window, row by row,
-counts.
+Maps are (batch, channels, height, width), lists (batch, channels, length), vectors (batch, channels); what goes in
+decides whether it is float32, float64 or complex. All functions are analytic in what they are given, but where a
+comparison of real parts decides: so a derivative along a direction d is Im f(x + i h d) / h with h so small that
+nothing is rounded (Squire & Trapp 1998), and gradients need no formulas of their own. Of several equal maxima the first
+one in the window, row by row, counts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from segcompile.network.graph import Graph
 from segcompile.ops import Op
-from segcompile.testing.reference import grids, values, windows
+from segcompile.testing.reference import attention, grids, values, windows
 from segcompile.testing.reference.arrays import Array, Formula, Tensors
 
 STEP = 1e-30
@@ -55,4 +55,9 @@ def _moved(value: Array, along: Array | None) -> Array:
     return value + (0j if along is None else 1j * STEP * along)
 
 
-FORMULAS: Mapping[type[Op], Formula] = {**grids.FORMULAS, **values.FORMULAS, **windows.FORMULAS}
+FORMULAS: Mapping[type[Op], Formula] = {
+    **grids.FORMULAS,
+    **attention.FORMULAS,
+    **values.FORMULAS,
+    **windows.FORMULAS,
+}

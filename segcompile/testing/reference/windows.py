@@ -23,6 +23,8 @@ def _biased(x: Array, tensors: Tensors) -> Array:
 
 def conv(op: Conv, inputs: Sequence[Array], tensors: Tensors) -> Array:
     """Cross-correlation: y[p] = sum over taps t of weight[t] x[stride p + dilation t - pad]."""
+    if len(op.kernel) != inputs[0].ndim - 2:  # of a list, along its one axis: each position alone
+        op = Conv(channels=op.channels, kernel=(1,), groups=op.groups)
     x, weight = padded(inputs[0], op), tensors["weight"]
     sliding = zip(x.shape[2:], op.kernel, op.stride, op.dilation, strict=True)
     size = [(extent - dilation * (taps - 1) - 1) // stride + 1 for extent, taps, stride, dilation in sliding]

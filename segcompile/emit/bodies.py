@@ -1,12 +1,15 @@
-"""One scope as code: the members of its constructor, and the statements of its forward."""
+"""Writes one scope as code: the members of its constructor, and the statements of its forward."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from segcompile.emit.calls import Apply, Argument, Call, Rules
+from segcompile.emit.body import Body, Member, Statement
+from segcompile.emit.calls import Apply, Call, Rules
+from segcompile.emit.lines import call_of
 from segcompile.emit.paragraphs import stages_of
+from segcompile.emit.repeats import with_loops
 from segcompile.facts.facts import Facts, NodeFacts
 from segcompile.facts.module_names import attributes, scope_path
 from segcompile.facts.pairs import show
@@ -14,56 +17,6 @@ from segcompile.network.graph import Node, enclosing, layer_of
 from segcompile.network.names import Names
 from segcompile.network.scope_tree import ROOT, Item, ScopeTree, is_switches, node_of
 from segcompile.ops import Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One line of a constructor: `self.<attribute> = <call>`, of an op's module or (node None) of a scope's."""
-
-    attribute: str
-    call: Call
-    node: Node | None = None
-    scope: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One line of forward: `<target> = <code>  # <comment>`. `declares`: the returned variable is born here. `stage`:
-    that of the network which begins here."""
-
-    target: str
-    code: str
-    comment: tuple[str, ...] = ()  # columns
-    declares: bool = False
-    stage: str = ""
-
-
-@dataclass(slots=True)
-class Body:
-    """A scope while it is written; values are node names, variables what the code calls them."""
-
-    scope: str
-    arguments: list[str]  # values from outside, in the order of forward's arguments
-    results: list[str]  # values used outside
-    names: Names  # of variables
-    attributes: Mapping[str, str]  # of nodes and inner scopes
-    variables: dict[str, str] = field(default_factory=dict)
-    members: list[Member] = field(default_factory=list)
-    statements: list[Statement] = field(default_factory=list)
-    needs: set[str] = field(default_factory=set)  # of its code, without the scopes inside
-
-    @property
-    def argument_names(self) -> tuple[str, ...]:
-        return tuple(self.variables[value] for value in self.arguments)
-
-    @property
-    def result_names(self) -> tuple[str, ...]:
-        return tuple(self.variables[value] for value in self.results)
-
-    @property
-    def slots(self) -> list[Argument]:
-        """The value of every constructor argument of every member, in order."""
-        return [slot for member in self.members for slot in member.call.slots]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +67,8 @@ class _Given:
 @dataclass(frozen=True, slots=True)
 class BodyWriter:
     """Writes the body of each scope. `inner` holds the finished bodies and `calls` the constructor calls of the scopes
-    inside; `inputs` is what the model's forward calls the graph's inputs; `places`: where modules lie in the model."""
+    inside; `inputs` is what the model's forward calls the graph's inputs; `places`: where modules lie in the model.
+    Scopes that are `apart` are in no loop."""
 
     tree: ScopeTree
     facts: Facts
@@ -123,6 +77,7 @@ class BodyWriter:
     inner: Mapping[str, Body]
     calls: Mapping[str, Call]
     places: Mapping[str, str]
+    apart: Collection[str]
 
     def write(self, scope: str, results: list[str], called: Sequence[str]) -> Body:
         """The body of `scope`, which hands on `results` and has these arguments; the comments of its lines give its own
@@ -130,10 +85,10 @@ class BodyWriter:
         return self._write(scope, results, dict(zip(self._written(scope)[1], called, strict=True)))
 
     def sketch(self, scope: str) -> Body:
-        """The body, which hands nothing on and calls its arguments by their places: scopes that compute the same have
-        the same one, whatever enters them and is read of them."""
+        """The body, which hands nothing on and calls its arguments x, and the further ones by their places: scopes that
+        compute the same have the same one, whatever enters them and is read of them."""
         arguments = self._written(scope)[1]
-        return self._write(scope, [], {value: f"argument {index}" for index, value in enumerate(arguments)})
+        return self._write(scope, [], {value: f"argument {i}" if i else "x" for i, value in enumerate(arguments)})
 
     def channels(self, scope: str) -> int:
         """Those of what enters a scope first."""
@@ -194,7 +149,9 @@ class BodyWriter:
         body = Body(scope, arguments, results, names, attributes(self.tree, scope))
         body.variables.update(called)
         self._name_values(steps, body)
-        unborn = {*body.result_names} - {*body.argument_names}
+        unborn = (
+            {*body.result_names} - {*body.argument_names} if len(results) == 1 else set[str]()
+        )  # typed by themselves
         stages = stages_of([_whole(step.item) for step in steps], self.tree) if scope == ROOT else {}
         before: tuple[str, ...] = ()
         for step in steps:
@@ -206,7 +163,17 @@ class BodyWriter:
                 body.statements.append(Statement(target, code, told, target in unborn, stage))
                 unborn.difference_update(target.split(", "))
             before = comment
+        body.members, body.statements = with_loops(body.members, body.statements, self.apart)
+        self._return_last(body)
         return body
+
+    def _return_last(self, body: Body) -> None:
+        """Return what the last statement makes, where that is the only result, without a name for it."""
+        *others, last = body.statements
+        function = call_of(last.code)[0]
+        if body.result_names == (last.target,) and not last.inside and function.startswith(self.rules.typed):
+            before = [replace(statement, declares=False) for statement in others]
+            body.statements = [*before, replace(last, declares=False, returns=True)]
 
     def _ends(self, item: Item) -> tuple[list[str], list[str]]:
         """What a layer or scope reads, and what it makes; a layer's result first, then its pool's switches."""
@@ -249,7 +216,7 @@ class BodyWriter:
             attribute = self._reached(scope_path(self.tree, twin), body)
         else:
             attribute = body.attributes[step.item]
-            body.members.append(Member(attribute, self.calls[step.item], scope=step.item))
+            body.members.append(Member(attribute, self.calls[step.item], scopes=(step.item,)))
         code = f"self.{attribute}({', '.join(body.variables[value] for value in step.reads)})"
         return [(", ".join(body.variables[value] for value in step.makes), code)]
 

@@ -86,7 +86,8 @@ class Rules:
     No variable may be called as one of `names` in the generated file, no class as one of `classes`.
     `tensor` is the type of what layers give, `axes` the order of a feature map's axes: B, C, and * for those of its
     size. A module is applied by its method `forward`; `handed_on` are keywords, name and type, that each constructor
-    takes and gives to those inside.
+    takes and gives to those inside. A call of a function whose name begins as one of `typed` gives a `tensor` to a type
+    checker, too.
     """
 
     table: Mapping[type[Op], Rule]
@@ -96,6 +97,7 @@ class Rules:
     axes: str = "BC*"
     forward: str = "forward"
     handed_on: tuple[tuple[str, str], ...] = ()
+    typed: tuple[str, ...] = ()
 
     @property
     def gives_switches(self) -> bool:

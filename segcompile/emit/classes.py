@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from segcompile.emit.bodies import Body, BodyWriter, Statement
+from segcompile.emit.bodies import BodyWriter
+from segcompile.emit.body import COUNTER, Body, Member, Statement
 from segcompile.emit.calls import Argument, Call, Needs, Rules
 from segcompile.emit.naming import Unnamed, name_classes
 from segcompile.emit.numbers import numbers_in, with_numbers, without_numbers
 from segcompile.emit.parameters import Instance, Parameter, Written, write_parameters
 from segcompile.facts.facts import Facts
-from segcompile.facts.module_names import places
-from segcompile.network.graph import Graph, Node, enclosing
+from segcompile.facts.module_names import places, scope_path
+from segcompile.network.graph import Graph, Node, enclosing, layer_of
 from segcompile.network.names import Names
 from segcompile.network.scope_tree import ROOT, ScopeTree, borrowers
 
 
 @dataclass(frozen=True, slots=True)
 class Construction:
-    """One line of a constructor: `self.<attribute> = <function>(<arguments>)`, or (arguments None) `= <function>`."""
+    """One line of a constructor: `self.<attribute> = <function>(<arguments>)`, or (arguments None) `= <function>`.
+    `opens`: it is the head of a loop over `<function>(<arguments>)`; `inside`: it stands in a loop."""
 
     attribute: str
     function: str
     arguments: tuple[str, ...] | None = None
+    opens: bool = False
+    inside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,12 @@ class Class:
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """All classes, each after those it needs; the model's own is the last. `paths`: where nodes have their modules.
-    `needs`: of the code of all classes."""
+    """All classes, each after those it needs; the model's own is the last. `paths`: where nodes have their modules;
+    `looped`: where scopes have theirs that loops make. `needs`: of the code of all classes."""
 
     classes: tuple[Class, ...]
     paths: Mapping[str, str]
+    looped: Mapping[str, str]
     needs: Needs
 
     @property
@@ -56,12 +61,20 @@ class ModelView:
         return self.classes[-1]
 
 
-def view_model(graph: Graph, facts: Facts, class_name: str, inputs: Mapping[str, str], rules: Rules) -> ModelView:
-    """The classes of a model whose graph inputs are called `inputs` (graph name -> argument of forward)."""
+def view_model(
+    graph: Graph,
+    facts: Facts,
+    class_name: str,
+    inputs: Mapping[str, str],
+    rules: Rules,
+    apart: Collection[str] = (),
+) -> ModelView:
+    """The classes of a model whose graph inputs are called `inputs` (graph name -> argument of forward). Scopes that
+    are `apart` are spoken of elsewhere, and in no loop."""
     unlike: set[str] = set()
     while True:
         tree = ScopeTree(graph, rules.gives_switches, twins(graph, unlike))
-        view, calls = _view(tree, facts, class_name, inputs, rules)
+        view, calls = _view(tree, facts, class_name, inputs, rules, {*apart, *_lent(tree)})
         other = {twin for twin, scope in tree.twins.items() if calls[twin] != calls[scope]}
         if not other:
             return view
@@ -86,27 +99,40 @@ def twins(graph: Graph, unlike: Collection[str]) -> dict[str, str]:
     return found
 
 
+def _lent(tree: ScopeTree) -> Iterator[str]:
+    """The scopes whose modules are reached from outside them: those of weights that others share."""
+    owners = (layer_of(node.weights) for node in tree.graph.nodes if node.weights is not None)
+    for name in (*owners, *tree.twins.values()):
+        yield from enclosing(name)
+
+
 def _view(
-    tree: ScopeTree, facts: Facts, class_name: str, inputs: Mapping[str, str], rules: Rules
+    tree: ScopeTree,
+    facts: Facts,
+    class_name: str,
+    inputs: Mapping[str, str],
+    rules: Rules,
+    apart: Collection[str],
 ) -> tuple[ModelView, Mapping[str, Call]]:
     """The classes, and how each scope is constructed, a twin as if it were."""
     bodies: dict[str, Body] = {}
     calls: dict[str, Call] = {}
     classes: list[Class] = []
-    writer = BodyWriter(tree, facts, rules, inputs, bodies, calls, places(tree))
+    writer = BodyWriter(tree, facts, rules, inputs, bodies, calls, places(tree), apart)
     taken, reserved = set[str](), {*rules.classes, class_name}
     for level in tree.innermost_first():
-        groups = _alike(level, writer)
-        for names in groups:
-            called = writer.call_arguments(names)
-            for name, results in _united(names, tree).items():
+        groups = list[list[str]]()
+        for sketches in _alike(level, writer):
+            called = writer.call_arguments([*sketches])
+            for name, results in _united(sketches, tree).items():
                 bodies[name] = writer.write(name, results, called)
+            groups += _grouped({name: _signature(bodies[name]) for name in sketches})
         every = [_Shared(names, level, bodies, writer) for names in groups]
         for name, shared in zip(name_classes([each.unnamed for each in every], taken, reserved), every, strict=True):
             classes.append(shared.printed(name))
             calls.update(shared.instances(name))
     root = writer.write(ROOT, tree.results[ROOT], list(inputs.values()))
-    members = tuple(Construction(m.attribute, m.call.function, m.call.arguments()) for m in root.members)
+    members = _constructions(root.members, map(str, root.slots))
     code = (root.argument_names, tuple(root.statements), root.result_names)
     classes.append(Class(class_name, (class_name,), "", (ROOT,), (), members, *code))
     written = (root, *bodies.values())
@@ -114,20 +140,29 @@ def _view(
     modules = {member.node.name for body in made for member in body.members if member.node}
     needs = set[str]().union(*(body.needs for body in written))
     where = {node: path for node, path in writer.places.items() if node in modules}
-    return ModelView(tuple(classes), where, needs), calls
+    looped = (scope for body in written for member in body.members if member.inside for scope in member.scopes)
+    return ModelView(tuple(classes), where, {scope: scope_path(tree, scope) for scope in looped}, needs), calls
 
 
-def _alike(level: list[str], writer: BodyWriter) -> list[list[str]]:
-    """Scopes of one level in groups that can share a class: they compute the same, and say the same of themselves."""
+def _alike(level: list[str], writer: BodyWriter) -> list[dict[str, Body]]:
+    """Sketches of the scopes of one level in groups that can share a class: they compute the same, and say the same of
+    themselves."""
+    sketches = {name: writer.sketch(name) for name in level}
+    groups = _grouped({name: (writer.tree.scopes[name].about, _signature(body)) for name, body in sketches.items()})
+    return [{name: sketches[name] for name in names} for names in groups]
+
+
+def _grouped(signatures: Mapping[str, object]) -> list[list[str]]:
+    """The scopes of one signature together."""
     groups: dict[object, list[str]] = {}
-    for name in level:
-        groups.setdefault((writer.tree.scopes[name].about, _signature(writer.sketch(name))), []).append(name)
+    for name, signature in signatures.items():
+        groups.setdefault(signature, []).append(name)
     return list(groups.values())
 
 
 def _signature(body: Body) -> object:
     """What scopes that share a class have in common: everything but numbers and words in constructor calls."""
-    members = tuple((member.attribute, member.call.function, member.call.roles) for member in body.members)
+    members = tuple((each.attribute, each.call.function, each.call.roles, each.steps) for each in body.members)
     fixed = tuple(_kind(slot) for slot in body.slots)
     statements = tuple((statement.target, without_numbers(statement.code)) for statement in body.statements)
     return members, fixed, statements, body.argument_names
@@ -140,10 +175,44 @@ def _kind(slot: Argument) -> object:
     return int if isinstance(slot, tuple) else type(slot)
 
 
-def _united(scopes: list[str], tree: ScopeTree) -> dict[str, list[str]]:
+def _united(sketches: Mapping[str, Body], tree: ScopeTree) -> dict[str, list[str]]:
     """Scope -> what it hands on: all that is read of any of the scopes, which are alike, in the order of the data."""
-    wanted = {value.removeprefix(f"{name}.") for name in scopes for value in tree.results[name]}
-    return {name: [value for value in tree.inside(name) if value.removeprefix(f"{name}.") in wanted] for name in scopes}
+    wanted = {_place(value, body) for name, body in sketches.items() for value in tree.results[name]}
+    return {
+        name: [value for value in tree.inside(name) if _place(value, body) in wanted] for name, body in sketches.items()
+    }
+
+
+def _place(value: str, body: Body) -> str:
+    """Where a scope makes a value, the same in scopes that are alike: what the last turn of a loop makes as the loop's,
+    however many turns it has."""
+    for member in body.members:
+        if member.inside and value.startswith(f"{member.scopes[-1]}."):
+            return member.attribute + value.removeprefix(member.scopes[-1])
+    return value.removeprefix(f"{body.scope}.")
+
+
+def _constructions(members: Sequence[Member], texts: Iterable[str]) -> tuple[Construction, ...]:
+    """The lines of a constructor, with these texts of its members' slots."""
+    slots, start, found = iter(texts), "", list[Construction]()
+    for member in members:
+        own = [next(slots) for _ in member.call.slots]
+        start = own[0] if member.opens else start
+        if member.steps:
+            own = [_grown(text, step, start) for text, step in zip(own, member.steps, strict=True)]
+        arguments = member.call.arguments(own)
+        found.append(Construction(member.attribute, member.call.function, arguments, member.opens, member.inside))
+    return tuple(found)
+
+
+def _grown(text: str, step: int, start: str) -> str:
+    """What is `text` in the first turn of a loop and `step` more in each further one."""
+    if step == 0:
+        return text
+    times = "" if step == 1 else f"{step} * "
+    if text.isdecimal() and start.isdecimal() and int(text) == step * int(start):
+        return f"{times}{COUNTER}"
+    return f"{text} + {times}{COUNTER if start == '0' else f'({COUNTER} - {start})'}"
 
 
 @dataclass(frozen=True)
@@ -181,12 +250,8 @@ class _Shared:
 
     def printed(self, called: str) -> Class:
         """The class itself."""
-        slots = iter(self.written.slots)
-        members = tuple(
-            Construction(m.attribute, m.call.function, m.call.arguments([next(slots) for _ in m.call.slots]))
-            for m in self.first.members
-        )
-        members = (*(Construction(attribute, word) for attribute, word in self.written.kept), *members)
+        kept = (Construction(attribute, word) for attribute, word in self.written.kept)
+        members = (*kept, *_constructions(self.first.members, self.written.slots))
         scopes, first = [self.writer.tree.scopes[name] for name in self.scopes], self.first
         titles, about = tuple(dict.fromkeys(scope.title for scope in scopes)), scopes[0].about
         code = (first.argument_names, tuple(self.statements()), first.result_names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
@@ -86,7 +87,7 @@ class Target:
             request = replace(request, training=replace(request.training, stages=()))
         rules, training = (self.staged if request.training.stages else self.rules), request.training
         inputs = _input_names(request.graph, rules)
-        view = view_model(request.graph, request.facts, request.class_name, inputs, rules)
+        view = self._view(request, inputs, rules)
         found = {"model.py": env.get_template("model.py.jinja").render(self._model(request, view, rules))}
         findings = Findings()
         placement = harness_placement(request.graph, request.facts, findings)
@@ -119,7 +120,16 @@ class Target:
         needs = set(view.needs).union(*(line.needs for line in lines))
         needs = needs.union(*(self.helpers.get(name, ()) for name in needs))
         model = {"classes": classes, "init_lines": [line.text for line in lines], "needs": needs}
-        return header(request) | _draft(request) | words_of(graph.rank) | model
+        return header(request) | _draft(request) | words_of(graph.rank) | model | {"loops": bool(view.looped)}
+
+    def _view(self, request: BuildRequest, inputs: Mapping[str, str], rules: Rules) -> ModelView:
+        """The classes. What the constructor's end speaks of is in no loop: a type checker knows no such attribute."""
+        graph, facts, name = request.graph, request.facts, request.class_name
+        view = view_model(graph, facts, name, inputs, rules)
+        ending = " ".join(line.text for line in self.initialise(graph, facts, view.paths))
+        said = {f"{path}." for path in re.findall(r"self\.([\w.]+)", ending)}
+        apart = {scope for scope, path in view.looped.items() if any(each.startswith(f"{path}.") for each in said)}
+        return view_model(graph, facts, name, inputs, rules, apart) if apart else view
 
 
 def _draft(request: BuildRequest) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import itertools
 import re
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from segcompile.emit.bodies import Statement
+from segcompile.emit.body import Statement
 from segcompile.emit.calls import WIDTH
 
 _STATEMENT = 8  # spaces before a statement of a method
@@ -27,15 +27,7 @@ def call_lines(head: str, arguments: Sequence[str], tail: str, indent: int, arou
     return [start, *(f"{inside}{argument}," for argument in arguments), end]
 
 
-@dataclass(frozen=True, slots=True)
-class Laid:
-    """The lines of a forward. `by_hand`: a formatter would lay them out otherwise."""
-
-    lines: list[str]
-    by_hand: bool
-
-
-def statement_lines(statements: Sequence[Statement], tensor: str) -> Laid:
+def statement_lines(statements: Sequence[Statement], tensor: str) -> list[str]:
     """`target = code  # comment`, the comments under one another, each at the right of its statement's last line, and
     an empty line before each stage. `tensor` is the type of the returned variable where it is born.
 
@@ -55,45 +47,46 @@ def statement_lines(statements: Sequence[Statement], tensor: str) -> Laid:
     for statement, parts, comment in zip(statements, every, comments, strict=True):
         lines += [""] if statement.stage and lines else []
         lines += [*parts[:-1], f"{parts[-1]:<{width}}  # {comment}" if comment else parts[-1]]
-    broken = any(part.startswith(" ") for parts in every for part in parts)
-    return Laid(lines, broken or any(len(end) < width for end in ends))
+    return lines
 
 
 def _parts(statement: Statement, tensor: str, room: int) -> list[str]:
     """The lines of a statement, of which the last one fits into the room if that can be."""
+    if statement.opens:
+        return [f"for {statement.target} in {statement.code}:"]
+    if statement.inside:
+        return [" " * _STEP + line for line in _parts(replace(statement, inside=False), tensor, room - _STEP)]
     target, code = statement.target, statement.code
-    start = f"{target}{f': {tensor}' if statement.declares else ''} = "
+    start = "return " if statement.returns else f"{target}{f': {tensor}' if statement.declares else ''} = "
     if len(start) + len(code) <= room:
         return [start + code]
-    function, (first, *others) = _call(code) or ("", [""])
+    function, (first, *others) = call_of(code)
     words = {word for other in others for word in re.findall(r"\w+", other)}
     if re.search(r"[( ]", first) and not first.startswith("[") and not {*target.split(", ")} & {*words, "_"}:
-        last = f"{target} = {function}({', '.join([target, *others])})"
+        last = f"{'return' if statement.returns else f'{target} ='} {function}({', '.join([target, *others])})"
         if "," not in target and len(last) <= room:
-            return [*_parts(replace(statement, code=first), tensor, WIDTH - _STATEMENT), last]
-    return _broken(start + code)
+            return [*_parts(replace(statement, code=first, returns=False), tensor, WIDTH - _STATEMENT), last]
+    return _broken(start, code)
 
 
-def _broken(code: str) -> list[str]:
+def _broken(begin: str, code: str) -> list[str]:
     """A statement in several lines: a sum within parentheses, a call of a list within its brackets, and any other call
     with its arguments on lines of their own."""
-    target, _, total = code.partition(" = ")
-    terms = total.split(" + ")
+    terms = code.split(" + ")
     if len(terms) > 1 and all(term.count("(") == term.count(")") for term in terms):
         text = " ".join(f"+ {term}".replace(" ", "\0") for term in terms).removeprefix("+\0")  # a term is one word
-        return [f"{target} = (", *_filled(text), ")"]
+        return [f"{begin}(", *_filled(text), ")"]
     start, listed, rest = code.partition("([")
     inside, closed, end = rest.rpartition("], ")
     if closed:
-        return [start + listed, *_filled(inside), closed + end]
-    call = _call(total)
-    if call is None:  # as `0.5 * x`: it stays whole
-        return [code]
-    function, arguments = call
+        return [begin + start + listed, *_filled(inside), closed + end]
+    function, arguments = call_of(code)
+    if not function:  # as `0.5 * x`: it stays whole
+        return [begin + code]
     inside = ", ".join(arguments)
     fits = _STATEMENT + _STEP + len(inside) <= WIDTH
     within = [inside] if fits else [f"{argument}," for argument in arguments]
-    return [f"{target} = {function}(", *(" " * _STEP + line for line in within), ")"]
+    return [f"{begin}{function}(", *(" " * _STEP + line for line in within), ")"]
 
 
 def _filled(text: str) -> list[str]:
@@ -102,11 +95,11 @@ def _filled(text: str) -> list[str]:
     return [" " * _STEP + line.replace("\0", " ") for line in lines]
 
 
-def _call(code: str) -> tuple[str, list[str]] | None:
-    """The function and the arguments of code that is one call; None of any other."""
+def call_of(code: str) -> tuple[str, list[str]]:
+    """The function and the arguments of code that is one call; no function and one empty argument of any other."""
     function, _, rest = code.partition("(")
     arguments = _arguments(rest[:-1]) if rest.endswith(")") and _FUNCTION.fullmatch(function) else []
-    return (function, arguments) if arguments else None
+    return (function, arguments) if arguments else ("", [""])
 
 
 def _arguments(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from segcompile.emit.bodies import Body
+from segcompile.emit.body import Body
 from segcompile.emit.calls import Argument
 from segcompile.emit.numbers import numbers_in
 from segcompile.facts.module_names import ATTRIBUTES

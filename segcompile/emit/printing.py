@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from segcompile.emit.body import COUNTER
 from segcompile.emit.calls import WIDTH, Rules
-from segcompile.emit.classes import Class
+from segcompile.emit.classes import Class, Construction
 from segcompile.emit.lines import call_lines, statement_lines
 from segcompile.emit.parameters import Parameter
 from segcompile.emit.templates import one_line
@@ -22,29 +23,34 @@ def print_class(found: Class, graph: Graph, is_model: bool, rules: Rules) -> dic
         pairs = [f'"{head}": {name}' for head, name in zip(graph.outputs, returns, strict=True)]
         result, annotation = call_lines("return ", pairs, "", _BODY, "{}"), f"dict[str, {tensor}]"
     else:
-        result = [f"return {', '.join(returns)}"]
+        result = [] if found.statements[-1].returns else [f"return {', '.join(returns)}"]
         annotation = tensor if len(returns) == 1 else f"tuple[{', '.join([tensor] * len(returns))}]"
     handed_on = ["*", *(f"{name}: {kind}" for name, kind in rules.handed_on)] if rules.handed_on else []
     parameters = ["self", *map(_declared, found.parameters), *handed_on]
     arguments = ["self", *(f"{name}: {tensor}" for name in found.arguments)]
-    members = [
-        call_lines(f"self.{each.attribute} = {each.function}", each.arguments, "", _BODY)
-        if each.arguments is not None
-        else [f"self.{each.attribute} = {each.function}"]
-        for each in found.members
-    ]
-    laid = statement_lines(found.statements, tensor)
+    members = map(_member_lines, found.members)
     return {
         "name": found.name,
         "about": _about(found),
         "constructor": call_lines("def __init__", parameters, " -> None:", _METHOD),
         "members": [line for lines in members for line in lines],
         "forward": call_lines(f"def {rules.forward}", arguments, f" -> {annotation}:", _METHOD),
-        "statements": laid.lines,
-        "by_hand": laid.by_hand,
+        "statements": statement_lines(found.statements, tensor),
         "result": result,
         "is_model": is_model,
     }
+
+
+def _member_lines(member: Construction) -> list[str]:
+    """The lines of a member in the constructor."""
+    if member.arguments is None:
+        return [f"self.{member.attribute} = {member.function}"]
+    if member.opens:
+        return [f"for {COUNTER} in {member.function}({', '.join(member.arguments)}):"]
+    if not member.inside:
+        return call_lines(f"self.{member.attribute} = {member.function}", member.arguments, "", _BODY)
+    named = ["self", f'f"{member.attribute}"', f"{member.function}({', '.join(member.arguments)})"]
+    return [f"    {line}" for line in call_lines("setattr", named, "", _BODY + 4)]
 
 
 def _about(found: Class) -> list[str]:

@@ -23,4 +23,5 @@ JAX = Rules(
     axes="B*C",
     forward="__call__",
     handed_on=(("rngs", "nnx.Rngs"),),
+    typed=("jnp.", "nnx.relu", "nnx.sigmoid", "nnx.softmax"),
 )

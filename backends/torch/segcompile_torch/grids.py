@@ -62,7 +62,7 @@ def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Sha
         each = ", ".join(map(_in_floats, op.factor or ()))
         to = f"scale_factor=({each}{',' if len(output.size) == 1 else ''})" if scaled else to
         return Code(f"cubic({inputs[0]}, {to}{', align_corners=True' if op.align_corners else ''})", {"cubic"})
-    corners = f", align_corners={op.align_corners}" if op.mode in ("bilinear", "cubic") else ""
+    corners = ", align_corners=True" if op.align_corners else ""
     mode = "bicubic" if op.mode == "cubic" else _MODES.get(op.mode, {}).get(len(output.size), op.mode)
     return Code(f'F.interpolate({inputs[0]}, {to}, mode="{mode}"{corners})', {"F"})
 

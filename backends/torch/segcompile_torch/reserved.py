@@ -13,8 +13,8 @@ _DEFINED = defined(TEMPLATES / "model.py.jinja") | defined(TEMPLATES / "attentio
 
 # What the template defines, imports and uses, with the builtins in classes (a test reads them in emitted code).
 NAMES = _DEFINED | AMBIGUOUS | {
-    "F", "Tensor", "dict", "float", "int", "isinstance", "math", "module", "nn", "self", "str", "super", "torch",
-    "tuple",
+    "F", "Tensor", "dict", "float", "getattr", "i", "int", "isinstance", "math", "module", "nn", "range", "self",
+    "setattr", "str", "super", "torch", "tuple",
 }  # fmt: skip
 
 CLASSES = frozenset(name for name in _DEFINED if name[0].isupper()) | {"F", "False", "None", "Tensor", "True"}

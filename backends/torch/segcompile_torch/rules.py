@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from segcompile.emit import Rule, Rules
 from segcompile.ops import Op
 from segcompile_torch import attention, convolution, grids, pooling, values
@@ -15,5 +17,5 @@ RULES: dict[type[Op], Rule] = {
     **values.RULES,
 }
 
-TORCH = Rules(RULES, NAMES, CLASSES)
-TORCH_IN_STAGES = Rules({**RULES, **values.IN_STAGES}, NAMES, CLASSES)
+TORCH = Rules(RULES, NAMES, CLASSES, typed=("F.", "torch."))
+TORCH_IN_STAGES = replace(TORCH, table={**RULES, **values.IN_STAGES})

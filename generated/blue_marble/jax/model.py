@@ -134,6 +134,7 @@ def freeze(layer: nnx.Module) -> None:
             setattr(layer, name, Frozen(value[...]))
 
 
+# fmt: off
 class DilatedContextBasic(nnx.Module):
     """Context network of Yu & Koltun (2016)."""
 
@@ -180,10 +181,8 @@ class BlueMarble(nnx.Module):
         freeze(self.upsample)
 
     def __call__(self, image: jax.Array) -> jax.Array:
-        # fmt: off
         x: jax.Array = nnx.relu(self.stem(image))  # (B, 48, 48, 16)   stride 2   rf 4
         x = self.context(x)                        # (B, 48, 48, 16)   stride 2   rf 136
         x = self.score(x)                          # (B, 48, 48, 3)    stride 2   rf 136
         x = self.upsample(x)                       # (B, 96, 96, 3)    stride 1   rf 138
-        # fmt: on
         return x

@@ -39,6 +39,7 @@ def bilinear_(weight: Tensor) -> None:
     weight[channels, channels % weight.shape[1]] = (ramps[0][:, None] * ramps[1]).to(weight)
 
 
+# fmt: off
 class DilatedContextBasic(nn.Module):
     """Context network of Yu & Koltun (2016)."""
 
@@ -90,10 +91,8 @@ class BlueMarble(nn.Module):
         self.upsample.requires_grad_(False)
 
     def forward(self, image: Tensor) -> Tensor:
-        # fmt: off
         x: Tensor = F.relu(self.stem(image))  # (B, 16, 48, 48)   stride 2   rf 4
         x = self.context(x)                   # (B, 16, 48, 48)   stride 2   rf 136
         x = self.score(x)                     # (B, 3, 48, 48)    stride 2   rf 136
         x = self.upsample(x)                  # (B, 3, 96, 96)    stride 1   rf 138
-        # fmt: on
         return x

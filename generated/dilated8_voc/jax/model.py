@@ -140,6 +140,7 @@ def freeze(layer: nnx.Module) -> None:
             setattr(layer, name, Frozen(value[...]))
 
 
+# fmt: off
 class DilatedFrontend(nnx.Module):
     """Front end of Yu & Koltun (2016), VGG-16 at stride 8 without its last two pools and without padding."""
 
@@ -164,7 +165,6 @@ class DilatedFrontend(nnx.Module):
         self.final = nnx.Conv(4096, 21, (1, 1), padding=0, kernel_init=normal(0.001), rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        # fmt: off
         x = nnx.relu(self.conv1_1(x))                          # (B, 898, 898, 64)    stride 1   rf 3
         x = nnx.relu(self.conv1_2(x))                          # (B, 896, 896, 64)    stride 1   rf 5
         x = nnx.max_pool(x, (2, 2), (2, 2), ((0, 1), (0, 1)))  # (B, 448, 448, 64)    stride 2   rf 6
@@ -184,7 +184,6 @@ class DilatedFrontend(nnx.Module):
         x = self.fc6_drop(nnx.relu(self.fc6(x)))               # (B, 66, 66, 4096)    stride 8   rf 380
         x = self.fc7_drop(nnx.relu(self.fc7(x)))
         x = self.final(x)                                      # (B, 66, 66, 21)      stride 8   rf 380
-        # fmt: on
         return x
 
 
@@ -210,7 +209,6 @@ class DilatedLargePaddedOnce(nnx.Module):
         self.layer8 = nnx.Conv(672, 21, (1, 1), padding=0, kernel_init=identity(21), rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        # fmt: off
         x = nnx.relu(self.layer1(x))  # (B, 130, 130, 42)    stride 8   rf 396
         x = nnx.relu(self.layer2(x))  # (B, 128, 128, 42)    stride 8   rf 412
         x = nnx.relu(self.layer3(x))  # (B, 124, 124, 84)    stride 8   rf 444
@@ -219,7 +217,6 @@ class DilatedLargePaddedOnce(nnx.Module):
         x = nnx.relu(self.layer6(x))  # (B, 68, 68, 672)     stride 8   rf 892
         x = nnx.relu(self.layer7(x))  # (B, 66, 66, 672)     stride 8   rf 908
         x = self.layer8(x)            # (B, 66, 66, 21)      stride 8   rf 908
-        # fmt: on
         return x
 
 
@@ -235,9 +232,7 @@ class Dilated8Voc(nnx.Module):
         freeze(self.upsample)
 
     def __call__(self, image: jax.Array) -> jax.Array:
-        # fmt: off
         x: jax.Array = self.front(image)  # (B, 66, 66, 21)     stride 8   rf 380
         x = self.context(x)               # (B, 66, 66, 21)     stride 8   rf 908
         x = self.upsample(x)              # (B, 528, 528, 21)   stride 1   rf 916
-        # fmt: on
         return x

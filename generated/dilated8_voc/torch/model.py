@@ -40,6 +40,7 @@ def bilinear_(weight: Tensor) -> None:
     weight[channels, channels % weight.shape[1]] = (ramps[0][:, None] * ramps[1]).to(weight)
 
 
+# fmt: off
 class DilatedFrontend(nn.Module):
     """Front end of Yu & Koltun (2016), VGG-16 at stride 8 without its last two pools and without padding."""
 
@@ -65,7 +66,6 @@ class DilatedFrontend(nn.Module):
         self.final = nn.Conv2d(4096, 21, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        # fmt: off
         x = F.relu(self.conv1_1(x))             # (B, 64, 898, 898)    stride 1   rf 3
         x = F.relu(self.conv1_2(x))             # (B, 64, 896, 896)    stride 1   rf 5
         x = F.max_pool2d(x, 2, ceil_mode=True)  # (B, 64, 448, 448)    stride 2   rf 6
@@ -85,7 +85,6 @@ class DilatedFrontend(nn.Module):
         x = self.fc6_drop(F.relu(self.fc6(x)))  # (B, 4096, 66, 66)    stride 8   rf 380
         x = self.fc7_drop(F.relu(self.fc7(x)))
         x = self.final(x)                       # (B, 21, 66, 66)      stride 8   rf 380
-        # fmt: on
         return x
 
 
@@ -104,7 +103,6 @@ class DilatedLargePaddedOnce(nn.Module):
         self.layer8 = nn.Conv2d(672, 21, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        # fmt: off
         x = F.relu(self.layer1(x))  # (B, 42, 130, 130)    stride 8   rf 396
         x = F.relu(self.layer2(x))  # (B, 42, 128, 128)    stride 8   rf 412
         x = F.relu(self.layer3(x))  # (B, 84, 124, 124)    stride 8   rf 444
@@ -113,7 +111,6 @@ class DilatedLargePaddedOnce(nn.Module):
         x = F.relu(self.layer6(x))  # (B, 672, 68, 68)     stride 8   rf 892
         x = F.relu(self.layer7(x))  # (B, 672, 66, 66)     stride 8   rf 908
         x = self.layer8(x)          # (B, 21, 66, 66)      stride 8   rf 908
-        # fmt: on
         return x
 
 
@@ -142,9 +139,7 @@ class Dilated8Voc(nn.Module):
         self.upsample.requires_grad_(False)
 
     def forward(self, image: Tensor) -> Tensor:
-        # fmt: off
         x: Tensor = self.front(image)  # (B, 21, 66, 66)     stride 8   rf 380
         x = self.context(x)            # (B, 21, 66, 66)     stride 8   rf 908
         x = self.upsample(x)           # (B, 21, 528, 528)   stride 1   rf 916
-        # fmt: on
         return x

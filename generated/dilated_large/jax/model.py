@@ -52,6 +52,7 @@ def identity(groups: int | None = None, std: float = 0.01) -> nnx.Initializer:
     return init
 
 
+# fmt: off
 class DilatedLarge(nnx.Module):
     """Context network of Yu & Koltun (2016)."""
 
@@ -74,7 +75,6 @@ class DilatedLarge(nnx.Module):
         self.layer8 = nnx.Conv(672, 21, (1, 1), padding=0, kernel_init=identity(21), rngs=rngs)
 
     def __call__(self, features: jax.Array) -> jax.Array:
-        # fmt: off
         x: jax.Array = nnx.relu(self.layer1(features))  # (B, 64, 64, 42)    stride 1   rf 3
         x = nnx.relu(self.layer2(x))                    # (B, 64, 64, 42)    stride 1   rf 5
         x = nnx.relu(self.layer3(x))                    # (B, 64, 64, 84)    stride 1   rf 9
@@ -83,5 +83,4 @@ class DilatedLarge(nnx.Module):
         x = nnx.relu(self.layer6(x))                    # (B, 64, 64, 672)   stride 1   rf 65
         x = nnx.relu(self.layer7(x))                    # (B, 64, 64, 672)   stride 1   rf 67
         x = self.layer8(x)                              # (B, 64, 64, 21)    stride 1   rf 67
-        # fmt: on
         return x

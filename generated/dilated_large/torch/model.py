@@ -25,6 +25,7 @@ def identity_(weight: Tensor, groups: int, std: float = 0.01) -> None:
     weight[:, :, height // 2, width // 2][same_map] = groups / c_out
 
 
+# fmt: off
 class DilatedLarge(nn.Module):
     """Context network of Yu & Koltun (2016)."""
 
@@ -49,7 +50,6 @@ class DilatedLarge(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        # fmt: off
         x: Tensor = F.relu(self.layer1(features))  # (B, 42, 64, 64)    stride 1   rf 3
         x = F.relu(self.layer2(x))                 # (B, 42, 64, 64)    stride 1   rf 5
         x = F.relu(self.layer3(x))                 # (B, 84, 64, 64)    stride 1   rf 9
@@ -58,5 +58,4 @@ class DilatedLarge(nn.Module):
         x = F.relu(self.layer6(x))                 # (B, 672, 64, 64)   stride 1   rf 65
         x = F.relu(self.layer7(x))                 # (B, 672, 64, 64)   stride 1   rf 67
         x = self.layer8(x)                         # (B, 21, 64, 64)    stride 1   rf 67
-        # fmt: on
         return x

@@ -121,6 +121,7 @@ def freeze(layer: nnx.Module) -> None:
             setattr(layer, name, Frozen(value[...]))
 
 
+# fmt: off
 class Fcn8s(nnx.Module):
     """FCN-8s, scores of pool3 added to those of FCN-16s at twice the resolution."""
 
@@ -159,7 +160,6 @@ class Fcn8s(nnx.Module):
         freeze(self.upscore8)
 
     def __call__(self, image: jax.Array) -> jax.Array:
-        # fmt: off
         x: jax.Array = nnx.relu(self.conv1_1(image))  # conv1   (B, 698, 698, 64)    stride 1    rf 3
         x = nnx.relu(self.conv1_2(x))                 #         (B, 698, 698, 64)    stride 1    rf 5
         x = nnx.max_pool(
@@ -206,5 +206,4 @@ class Fcn8s(nnx.Module):
         x = upscore_pool4 + x                         #         (B, 70, 70, 21)      stride 8    rf 468
         x = self.upscore8(x)                          #         (B, 568, 568, 21)    stride 1    rf 468
         x = crop(x, image, 31)                        #         (B, 500, 500, 21)    stride 1    rf 468
-        # fmt: on
         return x

@@ -33,6 +33,7 @@ def bilinear_(weight: Tensor) -> None:
     weight[channels, channels % weight.shape[1]] = (ramps[0][:, None] * ramps[1]).to(weight)
 
 
+# fmt: off
 class Fcn8s(nn.Module):
     """FCN-8s, scores of pool3 added to those of FCN-16s at twice the resolution."""
 
@@ -77,7 +78,6 @@ class Fcn8s(nn.Module):
         self.upscore8.requires_grad_(False)
 
     def forward(self, image: Tensor) -> Tensor:
-        # fmt: off
         x: Tensor = F.relu(self.conv1_1(image))     # conv1   (B, 64, 698, 698)    stride 1    rf 3
         x = F.relu(self.conv1_2(x))                 #         (B, 64, 698, 698)    stride 1    rf 5
         x = F.max_pool2d(x, 2, ceil_mode=True)      #         (B, 64, 349, 349)    stride 2    rf 6
@@ -115,5 +115,4 @@ class Fcn8s(nn.Module):
         x = upscore_pool4 + x                       #         (B, 21, 70, 70)      stride 8    rf 468
         x = self.upscore8(x)                        #         (B, 21, 568, 568)    stride 1    rf 468
         x = crop(x, image, 31)                      #         (B, 21, 500, 500)    stride 1    rf 468
-        # fmt: on
         return x

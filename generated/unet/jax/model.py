@@ -109,6 +109,7 @@ class ConvTranspose(nnx.Module):
         return x if self.bias is None else x + self.bias[...]
 
 
+# fmt: off
 class Double(nnx.Module):
     """`double` of the spec. Sizes in comments: `enc0`."""
 
@@ -117,9 +118,8 @@ class Double(nnx.Module):
         self.conv2 = nnx.Conv(w, w, (3, 3), padding=0, kernel_init=he, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = nnx.relu(self.conv1(x))  # (B, 570, 570, 64)   stride 1   rf 3
-        x = nnx.relu(self.conv2(x))  # (B, 568, 568, 64)   stride 1   rf 5
-        return x
+        x = nnx.relu(self.conv1(x))     # (B, 570, 570, 64)   stride 1   rf 3
+        return nnx.relu(self.conv2(x))  # (B, 568, 568, 64)   stride 1   rf 5
 
 
 class Unet(nnx.Module):
@@ -142,7 +142,6 @@ class Unet(nnx.Module):
         self.logits = nnx.Conv(64, 2, (1, 1), padding=0, kernel_init=he, rngs=rngs)
 
     def __call__(self, image: jax.Array) -> jax.Array:
-        # fmt: off
         enc0 = self.enc0(image)                             # enc      (B, 568, 568, 64)    stride 1    rf 5
         x: jax.Array = nnx.max_pool(enc0, (2, 2), (2, 2))   #          (B, 284, 284, 64)    stride 2    rf 6
         enc1 = self.enc1(x)                                 #          (B, 280, 280, 128)   stride 2    rf 14
@@ -166,5 +165,4 @@ class Unet(nnx.Module):
         x = jnp.concatenate([center_crop(enc0, x), x], -1)  #          (B, 392, 392, 128)   stride 1    rf 204
         x = self.dec0(x)                                    #          (B, 388, 388, 64)    stride 1    rf 204
         x = self.logits(x)                                  #          (B, 388, 388, 2)     stride 1    rf 204
-        # fmt: on
         return x

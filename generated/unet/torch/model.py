@@ -28,6 +28,7 @@ def he_(layer: nn.ConvTranspose2d) -> None:
     nn.init.normal_(layer.weight, std=math.sqrt(2 / n))
 
 
+# fmt: off
 class Double(nn.Module):
     """`double` of the spec. Sizes in comments: `enc0`."""
 
@@ -37,9 +38,8 @@ class Double(nn.Module):
         self.conv2 = nn.Conv2d(w, w, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.conv1(x))  # (B, 64, 570, 570)   stride 1   rf 3
-        x = F.relu(self.conv2(x))  # (B, 64, 568, 568)   stride 1   rf 5
-        return x
+        x = F.relu(self.conv1(x))     # (B, 64, 570, 570)   stride 1   rf 3
+        return F.relu(self.conv2(x))  # (B, 64, 568, 568)   stride 1   rf 5
 
 
 class Unet(nn.Module):
@@ -74,7 +74,6 @@ class Unet(nn.Module):
             he_(deconv)
 
     def forward(self, image: Tensor) -> Tensor:
-        # fmt: off
         enc0 = self.enc0(image)                      # enc      (B, 64, 568, 568)    stride 1    rf 5
         x: Tensor = F.max_pool2d(enc0, 2)            #          (B, 64, 284, 284)    stride 2    rf 6
         enc1 = self.enc1(x)                          #          (B, 128, 280, 280)   stride 2    rf 14
@@ -98,5 +97,4 @@ class Unet(nn.Module):
         x = torch.cat([center_crop(enc0, x), x], 1)  #          (B, 128, 392, 392)   stride 1    rf 204
         x = self.dec0(x)                             #          (B, 64, 388, 388)    stride 1    rf 204
         x = self.logits(x)                           #          (B, 2, 388, 388)     stride 1    rf 204
-        # fmt: on
         return x

@@ -86,7 +86,7 @@ def test_a_last_window_that_overhangs_is_put_back_too(nets: SimpleNamespace, tmp
 
 def test_a_stranger_reads_which_pool_an_unpooling_undoes(nets: SimpleNamespace, tmp_path: Path) -> None:
     source = built(nets, tmp_path, SEGNET).source
-    forward = source[source.index("        # fmt: off") : source.index("        return x")]
+    forward = source[source.index("    def forward") : source.index("        return x")]
     forward = nets.unbroken(forward)
     assert [line.partition("  #")[0].strip() for line in forward.splitlines() if "= " in line] == [
         "conv1 = F.relu(self.conv1_norm(self.conv1(image)))",
@@ -145,4 +145,4 @@ def test_over_padding_that_pytorch_s_pooling_does_not_take_the_map_is_padded_bef
     source = " ".join(net.source.split()).replace("( ", "(").replace(" )", ")").replace(",)", ")")
     assert 'F.max_pool2d(F.pad(image, (2, 0, 0, 1), value=float("-inf")), (2, 3), 3, return_indices=True)' in source
     unpooled = "F.max_unpool2d(p, p_indices, (2, 3), (3, 3), output_size=(image.shape[2] + 1, image.shape[3] + 2))"
-    assert f"{unpooled} x = F.pad(x, (-2, 0, 0, -1))" in source
+    assert f"{unpooled} return F.pad(x, (-2, 0, 0, -1))" in source

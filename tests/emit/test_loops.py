@@ -1,0 +1,103 @@
+"""Members that repeat are loops, in constructors and in forward; no weight is called otherwise for that."""
+
+from __future__ import annotations
+
+import pytest
+
+from segcompile.backend import load_backend, run_backend
+from segcompile.testing.cases import compiled
+
+BACKENDS = ["torch", "jax"]
+UNIT = """\
+  unit: {args: [d: 1], layers: [c: {conv: 4, dilation: d, norm: batch}, out: {add: [c, input], act: relu}]}
+"""
+GROW = """\
+  grow: {args: [d], layers: [c: {conv: 3, dilation: d}, out: {concat: [input, c]}]}
+  stage: {args: [n, d], layers: ["unit{i}": {block: grow, d: d, repeat: n}]}
+"""
+FIRST = '  - z: {conv: 4}\n  - "a{i}": {block: unit, d: 2, repeat: 3}\n'
+
+
+def model(layers: str, blocks: str = UNIT, backend: str = "torch") -> str:
+    """model.py of a network of these layers and blocks, in one space where there are several, without comments."""
+    text = "segcompile: 1\nmodel: net\ninput: {channels: 4, size: 16}\ndefaults: {conv: {kernel: 3, pad: same}}\n"
+    source = run_backend(load_backend(backend), compiled(f"{text}blocks:\n{blocks}layers:\n{layers}")[1]).files[
+        "model.py"
+    ]
+    return "\n".join(line.partition("  #")[0].rstrip() for line in str(source).splitlines())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_three_members_of_one_class_and_more_are_a_loop(backend: str) -> None:
+    found = model(f"{FIRST}  - b1: {{block: unit}}\n  - b2: {{block: unit}}\n", backend=backend)
+    rngs = ", rngs=rngs" if backend == "jax" else ""
+    assert (
+        f"""
+        for i in range(1, 4):
+            setattr(self, f"a{{i}}", Unit(2{rngs}))
+        self.b1 = Unit({rngs[2:]})
+""".replace("Unit(2", "Unit(d=2")
+        in found
+    )
+    assert (
+        """
+            x = getattr(self, f"a{i}")(x)
+
+        x = self.b1(x)
+"""
+        in found
+    )
+
+
+def test_what_grows_from_turn_to_turn_is_written_with_the_counter() -> None:
+    found = model("  - one: {block: stage, n: 3, d: 1}\n  - two: {block: stage, n: 5, d: 2}\n", GROW)
+    assert found.count("class Stage") == 1 and "self.two = Stage(13, 5, 2)" in found
+    assert (
+        """
+    def __init__(self, in_channels: int, n: int, d: int) -> None:
+        super().__init__()
+        self.n = n
+        for i in range(1, n + 1):
+            setattr(self, f"unit{i}", Grow(in_channels + 3 * (i - 1), d))
+"""
+        in found
+    )
+    assert (
+        """
+        for i in range(1, self.n + 1):
+            x = getattr(self, f"unit{i}")(x)
+        return x
+"""
+        in found
+    )
+
+
+def test_the_last_turns_result_may_be_read_again() -> None:
+    found = model(f"{FIRST}  - b: {{conv: 4}}\n  - c: {{add: [a3, b]}}\n")
+    assert (
+        """
+        for i in range(1, 4):
+            x = getattr(self, f"a{i}")(x)
+        a3 = x
+        x = self.b(a3)
+        x = a3 + x
+"""
+        in found
+    )
+    apart = model(f"{FIRST}  - b: {{conv: 4}}\n  - c: {{add: [a2, b]}}\n")
+    assert "for i in" not in apart and "a2 = self.a2(x)" in apart
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_is_reached_by_its_name_is_in_no_loop(backend: str) -> None:
+    """A type checker knows no attribute that `setattr` makes."""
+    layers = '  - z: {conv: 4}\n  - "a{i}": {block: unit, repeat: 5}\n'
+    shared = model(f"{layers}  - b: {{conv: 4, norm: batch, share: a2.c}}\n", backend=backend)
+    assert "self.a2 = Unit(" in shared and "self.a2.c(" in shared and "for i in range(3, 6):" in shared
+    frozen = model(FIRST, UNIT.replace("norm: batch", "frozen: yes"), backend)
+    assert "self.a1 = Unit(" in frozen and "self.a1.c" in frozen and "for i in" not in frozen
+
+
+def test_names_of_a_loop_are_no_variables() -> None:
+    found = model("  - i: {conv: 4}\n  - getattr: {conv: 4}\n  - out: {add: [i, getattr, input]}\n")
+    assert "i_ = self.i(image)" in found and "for i in" not in found

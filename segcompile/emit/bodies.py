@@ -9,6 +9,7 @@ from segcompile.emit.body import Body, Member, Statement
 from segcompile.emit.calls import Apply, Call, Rules
 from segcompile.emit.lines import call_of
 from segcompile.emit.paragraphs import stages_of
+from segcompile.emit.reasons import offset_reason, padding_reason
 from segcompile.emit.repeats import with_loops
 from segcompile.facts.facts import Facts, NodeFacts
 from segcompile.facts.module_names import attributes, scope_path
@@ -160,7 +161,9 @@ class BodyWriter:
             for index, (target, code) in enumerate(parts):
                 told = comment if index == len(parts) - 1 and comment != before else ()
                 stage = stages.get(_whole(step.item), "") if index == 0 else ""
-                body.statements.append(Statement(target, code, told, target in unborn, stage))
+                reason = self._offset_reason(step, scope) if told else ""
+                told = told[:1] if reason else told  # a crop has the stride and the field of what it crops
+                body.statements.append(Statement(target, code, told, reason, target in unborn, stage))
                 unborn.difference_update(target.split(", "))
             before = comment
         body.members, body.statements = with_loops(body.members, body.statements, self.apart)
@@ -252,7 +255,8 @@ class BodyWriter:
         if lender is not None:
             return f"self.{self._reached(self.places[lender], body)}"
         body.needs |= call.needs
-        body.members.append(Member(body.attributes[node.name], call, node))
+        reason = padding_reason(node, self.tree.graph, self.facts) if body.scope == ROOT else ""
+        body.members.append(Member(body.attributes[node.name], call, node, reason=reason))
         return f"self.{body.attributes[node.name]}"
 
     def _apply(self, node: Node, shapes: list[Shape]) -> Apply:
@@ -271,6 +275,12 @@ class BodyWriter:
     def _reached(self, path: str, body: Body) -> str:
         """How a module at this path of the model is reached from the class of a scope around it."""
         return path.removeprefix(f"{scope_path(self.tree, body.scope)}.") if body.scope != ROOT else path
+
+    def _offset_reason(self, step: _Step, scope: str) -> str:
+        """Why a crop of the model itself is where it is."""
+        if scope != ROOT or isinstance(step.item, str):
+            return ""
+        return offset_reason(step.item[0], self.tree.graph, self.facts)
 
     def _comment(self, step: _Step, scope: str) -> tuple[str, ...]:
         """The columns of a line's comment: what it makes, and whose weights it does that with."""

@@ -27,6 +27,7 @@ class Member:
     steps: tuple[int, ...] = ()
     opens: bool = False
     inside: bool = False
+    reason: str = ""  # of a number among the arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Statement:
     target: str
     code: str
     comment: tuple[str, ...] = ()  # columns
+    reason: str = ""  # of a number in the code
     declares: bool = False
     stage: str = ""
     opens: bool = False

@@ -29,6 +29,7 @@ class Construction:
     arguments: tuple[str, ...] | None = None
     opens: bool = False
     inside: bool = False
+    reason: str = ""  # of a number among the arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,8 @@ def _constructions(members: Sequence[Member], texts: Iterable[str]) -> tuple[Con
         if member.steps:
             own = [_grown(text, step, start) for text, step in zip(own, member.steps, strict=True)]
         arguments = member.call.arguments(own)
-        found.append(Construction(member.attribute, member.call.function, arguments, member.opens, member.inside))
+        kind = member.opens, member.inside, member.reason
+        found.append(Construction(member.attribute, member.call.function, arguments, *kind))
     return tuple(found)
 
 

@@ -35,7 +35,9 @@ def statement_lines(statements: Sequence[Statement], tensor: str) -> list[str]:
     it is broken within its brackets.
     """
     staged = any(statement.stage for statement in statements)
-    comments = _columns([(s.stage, *s.comment) if staged else s.comment for s in statements])
+    columns = _columns([(s.stage, *s.comment) if staged else s.comment for s in statements])
+    reasons = [f"   {statement.reason}" if statement.reason else "" for statement in statements]
+    comments = [f"{cells}{reason}".rstrip() for cells, reason in zip(columns, reasons, strict=True)]
     room = WIDTH - _STATEMENT - len("  # ") - max(map(len, comments), default=0)
     every = [
         _parts(statement, tensor, room if comment else WIDTH - _STATEMENT)
@@ -118,4 +120,4 @@ def _arguments(text: str) -> list[str]:
 def _columns(rows: list[tuple[str, ...]]) -> list[str]:
     """The comments as text, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in itertools.zip_longest(*rows, fillvalue="")]
-    return ["   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
+    return ["   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) for row in rows]

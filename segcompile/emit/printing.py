@@ -48,7 +48,8 @@ def _member_lines(member: Construction) -> list[str]:
     if member.opens:
         return [f"for {COUNTER} in {member.function}({', '.join(member.arguments)}):"]
     if not member.inside:
-        return call_lines(f"self.{member.attribute} = {member.function}", member.arguments, "", _BODY)
+        tail = f"  # {member.reason}" if member.reason else ""
+        return call_lines(f"self.{member.attribute} = {member.function}", member.arguments, tail, _BODY)
     named = ["self", f'f"{member.attribute}"', f"{member.function}({', '.join(member.arguments)})"]
     return [f"    {line}" for line in call_lines("setattr", named, "", _BODY + 4)]
 

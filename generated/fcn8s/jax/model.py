@@ -126,7 +126,9 @@ class Fcn8s(nnx.Module):
     """FCN-8s, scores of pool3 added to those of FCN-16s at twice the resolution."""
 
     def __init__(self, *, rngs: nnx.Rngs) -> None:
-        self.conv1_1 = nnx.Conv(3, 64, (3, 3), padding=100, kernel_init=he, rngs=rngs)
+        self.conv1_1 = nnx.Conv(
+            3, 64, (3, 3), padding=100, kernel_init=he, rngs=rngs
+        )  # pad 100 so that 500 x 500 pixels leave 16 x 16
         self.conv1_2 = nnx.Conv(64, 64, (3, 3), padding=1, kernel_init=he, rngs=rngs)
         self.conv2_1 = nnx.Conv(64, 128, (3, 3), padding=1, kernel_init=he, rngs=rngs)
         self.conv2_2 = nnx.Conv(128, 128, (3, 3), padding=1, kernel_init=he, rngs=rngs)
@@ -198,12 +200,12 @@ class Fcn8s(nnx.Module):
         x = self.score_fr(x)                          #         (B, 16, 16, 21)      stride 32   rf 404
         upscore2 = self.upscore2(x)                   #         (B, 34, 34, 21)      stride 16   rf 436
         x = self.score_pool4(pool4)                   #         (B, 44, 44, 21)      stride 16   rf 100
-        x = crop(x, upscore2, 5)                      #         (B, 34, 34, 21)      stride 16   rf 100
+        x = crop(x, upscore2, 5)                      #         (B, 34, 34, 21)      5 lies over 0
         x = upscore2 + x                              #         (B, 34, 34, 21)      stride 16   rf 436
         upscore_pool4 = self.upscore_pool4(x)         #         (B, 70, 70, 21)      stride 8    rf 468
         x = self.score_pool3(pool3)                   #         (B, 88, 88, 21)      stride 8    rf 44
-        x = crop(x, upscore_pool4, 9)                 #         (B, 70, 70, 21)      stride 8    rf 44
+        x = crop(x, upscore_pool4, 9)                 #         (B, 70, 70, 21)      9 lies over 0
         x = upscore_pool4 + x                         #         (B, 70, 70, 21)      stride 8    rf 468
         x = self.upscore8(x)                          #         (B, 568, 568, 21)    stride 1    rf 468
-        x = crop(x, image, 31)                        #         (B, 500, 500, 21)    stride 1    rf 468
+        x = crop(x, image, 31)                        #         (B, 500, 500, 21)    31 lies over 0
         return x

@@ -39,7 +39,7 @@ class Fcn8s(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1_1 = nn.Conv2d(3, 64, 3, padding=100)
+        self.conv1_1 = nn.Conv2d(3, 64, 3, padding=100)  # pad 100 so that 500 x 500 pixels leave 16 x 16
         self.conv1_2 = nn.Conv2d(64, 64, 3, padding=1)
         self.conv2_1 = nn.Conv2d(64, 128, 3, padding=1)
         self.conv2_2 = nn.Conv2d(128, 128, 3, padding=1)
@@ -107,12 +107,12 @@ class Fcn8s(nn.Module):
         x = self.score_fr(x)                        #         (B, 21, 16, 16)      stride 32   rf 404
         upscore2 = self.upscore2(x)                 #         (B, 21, 34, 34)      stride 16   rf 436
         x = self.score_pool4(pool4)                 #         (B, 21, 44, 44)      stride 16   rf 100
-        x = crop(x, upscore2, 5)                    #         (B, 21, 34, 34)      stride 16   rf 100
+        x = crop(x, upscore2, 5)                    #         (B, 21, 34, 34)      5 lies over 0
         x = upscore2 + x                            #         (B, 21, 34, 34)      stride 16   rf 436
         upscore_pool4 = self.upscore_pool4(x)       #         (B, 21, 70, 70)      stride 8    rf 468
         x = self.score_pool3(pool3)                 #         (B, 21, 88, 88)      stride 8    rf 44
-        x = crop(x, upscore_pool4, 9)               #         (B, 21, 70, 70)      stride 8    rf 44
+        x = crop(x, upscore_pool4, 9)               #         (B, 21, 70, 70)      9 lies over 0
         x = upscore_pool4 + x                       #         (B, 21, 70, 70)      stride 8    rf 468
         x = self.upscore8(x)                        #         (B, 21, 568, 568)    stride 1    rf 468
-        x = crop(x, image, 31)                      #         (B, 21, 500, 500)    stride 1    rf 468
+        x = crop(x, image, 31)                      #         (B, 21, 500, 500)    31 lies over 0
         return x

@@ -290,8 +290,8 @@ def source_of(graph: Graph, facts: Facts, about: str = "") -> dict[str, str]:
 
 
 def unbroken(source: str) -> str:
-    """Code in which a call that stands in three lines stands in one."""
-    return re.sub(r"\(\n +(.*)\n +\)", r"(\1)", source)
+    """Code in which a call that stands in two or three lines stands in one."""
+    return re.sub(r"\(\n +(.*?)(?:\n +)?\)(?=\n|  )", r"(\1)", source)
 
 
 def load(source: str, name: str = "emitted_model") -> ModuleType:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from segcompile.emit.body import Body, Member, Statement
 from segcompile.emit.calls import Apply, Call, Rules
 from segcompile.emit.lines import call_of
+from segcompile.emit.options import Option, Step, Uses
 from segcompile.emit.paragraphs import stages_of
 from segcompile.emit.reasons import offset_reason, padding_reason
 from segcompile.emit.repeats import with_loops
@@ -18,20 +19,6 @@ from segcompile.network.graph import Node, enclosing, layer_of
 from segcompile.network.names import Names
 from segcompile.network.scope_tree import ROOT, Item, ScopeTree, is_switches, node_of
 from segcompile.ops import Shape
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A layer or an inner scope, with the values it reads and makes."""
-
-    item: Item
-    reads: list[str]
-    makes: list[str]
-
-    @property
-    def result(self) -> str:
-        """The node that its line speaks of: of the last result, or of the pool whose switches are all that it makes."""
-        return next((value for value in reversed(self.makes) if not is_switches(value)), node_of(self.makes[-1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +67,28 @@ class BodyWriter:
     places: Mapping[str, str]
     apart: Collection[str]
 
-    def write(self, scope: str, results: list[str], called: Sequence[str]) -> Body:
+    def write(self, scope: str, results: list[str], called: Sequence[str], option: Option | None = None) -> Body:
         """The body of `scope`, which hands on `results` and has these arguments; the comments of its lines give its own
-        sizes."""
-        return self._write(scope, results, dict(zip(self._written(scope)[1], called, strict=True)))
+        sizes. `option`: what other scopes of its class leave out."""
+        body = self._body(scope, results, dict(zip(self.uses(scope).arguments, called, strict=True)))
+        self._name_values(self.uses(scope).steps, body, option)
+        return self._write(body, option)
+
+    def write_like(self, full: Body, scope: str, results: list[str]) -> Body:
+        """The body of a scope of a class with an option, which it leaves out; the names are those of a `full` one."""
+        theirs, ours = self.uses(full.scope), self.uses(scope)
+        names = {theirs.local(value): name for value, name in full.variables.items()}
+        values = [*ours.arguments, *(value for step in ours.steps for value in step.makes)]
+        return self._write(self._body(scope, results, {value: names.get(ours.local(value), "_") for value in values}))
 
     def sketch(self, scope: str) -> Body:
         """The body, which hands nothing on and calls its arguments x, and the further ones by their places: scopes that
         compute the same have the same one, whatever enters them and is read of them."""
-        arguments = self._written(scope)[1]
-        return self._write(scope, [], {value: f"argument {i}" if i else "x" for i, value in enumerate(arguments)})
+        uses = self.uses(scope)
+        called = {value: f"argument {index}" if index else "x" for index, value in enumerate(uses.arguments)}
+        body = self._body(scope, [], called)
+        self._name_values(uses.steps, body)
+        return self._write(body)
 
     def channels(self, scope: str) -> int:
         """Those of what enters a scope first."""
@@ -113,9 +112,8 @@ class BodyWriter:
 
     def _entering(self, scope: str) -> list[_Entering]:
         """What enters a scope, in the order of the arguments."""
-        _, arguments = self._written(scope)
         named, found = self._named(scope), list[_Entering]()
-        for index, value in enumerate(arguments):
+        for index, value in enumerate(self.uses(scope).arguments):
             name = named.get(value) or ("x" if index == 0 else self.inputs.get(value))
             readers = [reader for reader in self.tree.readers[value] if scope in enclosing(reader.layer)]
             lends = all(value not in reader.read for reader in readers)
@@ -131,41 +129,46 @@ class BodyWriter:
                 found.setdefault(value, argument)
         return found
 
-    def _written(self, scope: str) -> tuple[list[_Step], list[str]]:
+    def uses(self, scope: str) -> Uses:
         """The steps of a scope, and the values that enter it: of a block that which stands before its call first, then
         those that the call names, then all others."""
-        steps = [_Step(item, *self._ends(item)) for item in self.tree.items[scope]]
+        steps = [Step(item, *self._ends(item)) for item in self.tree.items[scope]]
         if scope == ROOT:
-            return steps, list(self.inputs)
+            return Uses(scope, steps, list(self.inputs))
         made = {value for step in steps for value in step.makes}
         outer = list(dict.fromkeys(value for step in steps for value in step.reads if value not in made))
         named, around = list(self._named(scope)), self.tree.scopes[scope]
         first = [] if around.entry in named or around.kind == "written" else [around.entry]
         places = {value: index for index, value in enumerate([*first, *named])}
-        return steps, sorted(outer, key=lambda value: places.get(value, len(places)))
+        return Uses(scope, steps, sorted(outer, key=lambda value: places.get(value, len(places))))
 
-    def _write(self, scope: str, results: list[str], called: Mapping[str, str]) -> Body:
-        steps, arguments = self._written(scope)
+    def _body(self, scope: str, results: list[str], variables: Mapping[str, str]) -> Body:
         names = Names({*self.rules.names, "x", "y"})
-        body = Body(scope, arguments, results, names, attributes(self.tree, scope))
-        body.variables.update(called)
-        self._name_values(steps, body)
-        unborn = (
-            {*body.result_names} - {*body.argument_names} if len(results) == 1 else set[str]()
-        )  # typed by themselves
-        stages = stages_of([_whole(step.item) for step in steps], self.tree) if scope == ROOT else {}
+        own, arguments = attributes(self.tree, scope), list(self.uses(scope).arguments)
+        return Body(scope, arguments, results, names, own, dict(variables))
+
+    def _write(self, body: Body, option: Option | None = None) -> Body:
+        """Fill a body whose variables have names."""
+        scope, uses = body.scope, self.uses(body.scope)
+        # a type checker knows no module's result; it takes several as they are
+        unborn = {*body.result_names} - {*body.argument_names} if len(body.results) == 1 else set[str]()
+        stages = stages_of([step.name for step in uses.steps], self.tree) if scope == ROOT else {}
         before: tuple[str, ...] = ()
-        for step in steps:
-            comment = self._comment(step, scope)
+        for step in uses.steps:
+            comment, members = self._comment(step, scope), len(body.members)
+            optional = option is not None and uses.local(step.name) in option.items
             parts = self._scope_call(step, body) if isinstance(step.item, str) else self._layer(step, step.item, body)
             for index, (target, code) in enumerate(parts):
                 told = comment if index == len(parts) - 1 and comment != before else ()
-                stage = stages.get(_whole(step.item), "") if index == 0 else ""
+                stage = stages.get(step.name, "") if index == 0 else ""
                 reason = self._offset_reason(step, scope) if told else ""
                 told = told[:1] if reason else told  # a crop has the stride and the field of what it crops
-                body.statements.append(Statement(target, code, told, reason, target in unborn, stage))
+                line = Statement(target, code, told, reason, target in unborn, stage, optional=optional)
+                body.statements.append(line)
                 unborn.difference_update(target.split(", "))
             before = comment
+            if optional:
+                body.members[members:] = [replace(member, optional=True) for member in body.members[members:]]
         body.members, body.statements = with_loops(body.members, body.statements, self.apart)
         self._return_last(body)
         return body
@@ -187,11 +190,14 @@ class BodyWriter:
 
     # --- names -----------------------------------------------------------------------------------------------------
 
-    def _name_values(self, steps: list[_Step], body: Body) -> None:
+    def _name_values(self, steps: Sequence[Step], body: Body, option: Option | None = None) -> None:
         """Straight-line tensors are x; only a tensor that is read again later gets its layer's name, which is free
-        again where that is read for the last time. The arguments have their names."""
+        again where that is read for the last time. The arguments have their names, and so has what an option makes."""
         last = {value: index for index, step in enumerate(steps) for value in step.reads}
         last |= dict.fromkeys(body.results, len(steps))
+        if option is not None:
+            made, argument = f"{body.scope}.{option.value}", body.arguments[option.argument]
+            body.variables[made], last[argument] = body.variables[argument], last[made]
         given = _Given(body.names)
         for value in body.arguments:
             name = body.variables[value]
@@ -202,6 +208,8 @@ class BodyWriter:
         for index, step in enumerate(steps):
             read = [value for value in step.makes if value in last]
             for value in step.makes:
+                if value in body.variables:  # an option's
+                    continue
                 if value not in last:  # a pool of which only the switches are read, say
                     body.variables[value] = "_"
                 elif len(read) == 1 and last[value] <= index + 1:
@@ -212,7 +220,7 @@ class BodyWriter:
 
     # --- code ------------------------------------------------------------------------------------------------------
 
-    def _scope_call(self, step: _Step, body: Body) -> list[tuple[str, str]]:
+    def _scope_call(self, step: Step, body: Body) -> list[tuple[str, str]]:
         assert isinstance(step.item, str)
         twin = self.tree.twins.get(step.item)
         if twin is not None:
@@ -223,7 +231,7 @@ class BodyWriter:
         code = f"self.{attribute}({', '.join(body.variables[value] for value in step.reads)})"
         return [(", ".join(body.variables[value] for value in step.makes), code)]
 
-    def _layer(self, step: _Step, nodes: tuple[Node, ...], body: Body) -> list[tuple[str, str]]:
+    def _layer(self, step: Step, nodes: tuple[Node, ...], body: Body) -> list[tuple[str, str]]:
         """A layer's statements, (target, expression): one, but that a pool that also gives its switches stands by
         itself."""
         parts: list[tuple[str, str]] = []
@@ -276,13 +284,13 @@ class BodyWriter:
         """How a module at this path of the model is reached from the class of a scope around it."""
         return path.removeprefix(f"{scope_path(self.tree, body.scope)}.") if body.scope != ROOT else path
 
-    def _offset_reason(self, step: _Step, scope: str) -> str:
+    def _offset_reason(self, step: Step, scope: str) -> str:
         """Why a crop of the model itself is where it is."""
         if scope != ROOT or isinstance(step.item, str):
             return ""
         return offset_reason(step.item[0], self.tree.graph, self.facts)
 
-    def _comment(self, step: _Step, scope: str) -> tuple[str, ...]:
+    def _comment(self, step: Step, scope: str) -> tuple[str, ...]:
         """The columns of a line's comment: what it makes, and whose weights it does that with."""
         own, item = describe(self.facts[step.result], self.rules.axes), step.item
         lender = self.tree.twins.get(item) if isinstance(item, str) else item[0].weights
@@ -290,11 +298,6 @@ class BodyWriter:
             return own
         name = layer_of(lender).removeprefix(f"{scope}.")
         return (*own, *[""] * (3 - len(own)), f"weights of {name}")
-
-
-def _whole(item: Item) -> str:
-    """The name of a layer or scope."""
-    return item if isinstance(item, str) else item[0].layer
 
 
 def describe(found: NodeFacts, axes: str) -> tuple[str, ...]:
@@ -307,7 +310,7 @@ def describe(found: NodeFacts, axes: str) -> tuple[str, ...]:
     steps, sizes = tuple(field.stride for field in found.fields), found.receptive_field
     stride = "" if None in steps else f"stride {show(steps)}"
     if any(field.whole for field in found.fields):
-        return shape, stride, "rf whole image"
+        return shape, stride, "rf all"
     return shape, stride, "" if None in sizes else f"rf {show(sizes)}"
 
 

@@ -17,7 +17,8 @@ class Member:
     """One line of a constructor: `self.<attribute> = <call>`, of an op's module or of a scope's.
 
     `inside` a loop the attribute is that of all its turns, `unit{i}`, and `steps` say by how much each argument grows
-    from turn to turn; the line before `opens` it, and has the call of `range`.
+    from turn to turn; the line before `opens` it, and has the call of `range`. An `optional` one is not
+    there in all scopes of the class; in those it is `absent`.
     """
 
     attribute: str
@@ -28,13 +29,18 @@ class Member:
     opens: bool = False
     inside: bool = False
     reason: str = ""  # of a number among the arguments
+    optional: bool = False
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One line of forward: `<target> = <code>  # <comment>`. `declares`: the returned variable is born here. `stage`:
-    that of the network which begins here. `opens`: it is `for <target> in <code>:`; `inside`: it stands in a loop;
-    `returns`: it is `return <code>`."""
+    """One line of forward: `<target> = <code>  # <comment>`.
+
+    `declares`: the returned variable is born here. `stage`: that of the network which begins here. `opens`: it is
+    `for <target> in <code>:`, or (target "") `if <code>:`; `inside`: it stands in a loop; `returns`: it is
+    `return <code>`; `optional`: not all scopes of the class have it.
+    """
 
     target: str
     code: str
@@ -45,6 +51,7 @@ class Statement:
     opens: bool = False
     inside: bool = False
     returns: bool = False
+    optional: bool = False
 
 
 @dataclass(slots=True)

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from segcompile.emit.bodies import BodyWriter
-from segcompile.emit.body import COUNTER, Body, Member, Statement
+from segcompile.emit.body import Body, Statement
 from segcompile.emit.calls import Argument, Call, Needs, Rules
+from segcompile.emit.constructors import Construction, constructions
 from segcompile.emit.naming import Unnamed, name_classes
 from segcompile.emit.numbers import numbers_in, with_numbers, without_numbers
+from segcompile.emit.options import find_option, without
 from segcompile.emit.parameters import Instance, Parameter, Written, write_parameters
 from segcompile.facts.facts import Facts
-from segcompile.facts.module_names import places, scope_path
+from segcompile.facts.module_names import ATTRIBUTES, places, scope_path
 from segcompile.network.graph import Graph, Node, enclosing, layer_of
 from segcompile.network.names import Names
 from segcompile.network.scope_tree import ROOT, ScopeTree, borrowers
-
-
-@dataclass(frozen=True, slots=True)
-class Construction:
-    """One line of a constructor: `self.<attribute> = <function>(<arguments>)`, or (arguments None) `= <function>`.
-    `opens`: it is the head of a loop over `<function>(<arguments>)`; `inside`: it stands in a loop."""
-
-    attribute: str
-    function: str
-    arguments: tuple[str, ...] | None = None
-    opens: bool = False
-    inside: bool = False
-    reason: str = ""  # of a number among the arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +112,18 @@ def _view(
     writer = BodyWriter(tree, facts, rules, inputs, bodies, calls, places(tree), apart)
     taken, reserved = set[str](), {*rules.classes, class_name}
     for level in tree.innermost_first():
+        sketches = {name: writer.sketch(name) for name in level}
         groups = list[list[str]]()
-        for sketches in _alike(level, writer):
-            called = writer.call_arguments([*sketches])
-            for name, results in _united(sketches, tree).items():
-                bodies[name] = writer.write(name, results, called)
-            groups += _grouped({name: _signature(bodies[name]) for name in sketches})
-        every = [_Shared(names, level, bodies, writer) for names in groups]
+        for names in _alike(sketches, tree):
+            bodies |= _written(names, sketches, writer)
+            groups += _grouped({name: _signature(bodies[name]) for name in names})
+        every = _with_options([_Shared(names, level, bodies, writer) for names in groups], sketches)
+        bodies |= {name: body for shared in every for name, body in shared.bodies.items()}
         for name, shared in zip(name_classes([each.unnamed for each in every], taken, reserved), every, strict=True):
             classes.append(shared.printed(name))
             calls.update(shared.instances(name))
     root = writer.write(ROOT, tree.results[ROOT], list(inputs.values()))
-    members = _constructions(root.members, map(str, root.slots))
+    members = constructions(root.members, map(str, root.slots))
     code = (root.argument_names, tuple(root.statements), root.result_names)
     classes.append(Class(class_name, (class_name,), "", (ROOT,), (), members, *code))
     written = (root, *bodies.values())
@@ -145,12 +135,26 @@ def _view(
     return ModelView(tuple(classes), where, {scope: scope_path(tree, scope) for scope in looped}, needs), calls
 
 
-def _alike(level: list[str], writer: BodyWriter) -> list[dict[str, Body]]:
-    """Sketches of the scopes of one level in groups that can share a class: they compute the same, and say the same of
-    themselves."""
-    sketches = {name: writer.sketch(name) for name in level}
-    groups = _grouped({name: (writer.tree.scopes[name].about, _signature(body)) for name, body in sketches.items()})
-    return [{name: sketches[name] for name in names} for names in groups]
+def _alike(sketches: Mapping[str, Body], tree: ScopeTree) -> list[list[str]]:
+    """The scopes in groups that can share a class: they compute the same, and say the same of themselves."""
+    return _grouped({name: (tree.scopes[name].about, _signature(body)) for name, body in sketches.items()})
+
+
+def _written(names: Sequence[str], sketches: Mapping[str, Body], writer: BodyWriter) -> dict[str, Body]:
+    """The bodies of some scopes that may share a class."""
+    called, results = writer.call_arguments(names), _united({name: sketches[name] for name in names}, writer.tree)
+    return {name: writer.write(name, results[name], called) for name in names}
+
+
+def _with_options(every: Sequence[_Shared], sketches: Mapping[str, Body]) -> list[_Shared]:
+    """The classes, one for two of one block of which the first has some layers more, which the other may leave out."""
+    found = list(every)
+    for more, less in itertools.permutations(every, 2):
+        united = more.with_option(less, sketches) if more in found and less in found else None
+        if united is not None:
+            found[min(found.index(more), found.index(less))] = united
+            found = [each for each in found if each is not more and each is not less]
+    return found
 
 
 def _grouped(signatures: Mapping[str, object]) -> list[list[str]]:
@@ -165,7 +169,7 @@ def _signature(body: Body) -> object:
     """What scopes that share a class have in common: everything but numbers and words in constructor calls."""
     members = tuple((each.attribute, each.call.function, each.call.roles, each.steps) for each in body.members)
     fixed = tuple(_kind(slot) for slot in body.slots)
-    statements = tuple((statement.target, without_numbers(statement.code)) for statement in body.statements)
+    statements = tuple((each.target, without_numbers(each.code), each.optional) for each in body.statements)
     return members, fixed, statements, body.argument_names
 
 
@@ -193,31 +197,7 @@ def _place(value: str, body: Body) -> str:
     return value.removeprefix(f"{body.scope}.")
 
 
-def _constructions(members: Sequence[Member], texts: Iterable[str]) -> tuple[Construction, ...]:
-    """The lines of a constructor, with these texts of its members' slots."""
-    slots, start, found = iter(texts), "", list[Construction]()
-    for member in members:
-        own = [next(slots) for _ in member.call.slots]
-        start = own[0] if member.opens else start
-        if member.steps:
-            own = [_grown(text, step, start) for text, step in zip(own, member.steps, strict=True)]
-        arguments = member.call.arguments(own)
-        kind = member.opens, member.inside, member.reason
-        found.append(Construction(member.attribute, member.call.function, arguments, *kind))
-    return tuple(found)
-
-
-def _grown(text: str, step: int, start: str) -> str:
-    """What is `text` in the first turn of a loop and `step` more in each further one."""
-    if step == 0:
-        return text
-    times = "" if step == 1 else f"{step} * "
-    if text.isdecimal() and start.isdecimal() and int(text) == step * int(start):
-        return f"{times}{COUNTER}"
-    return f"{text} + {times}{COUNTER if start == '0' else f'({COUNTER} - {start})'}"
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Shared:
     """Scopes that are alike, and the class that they share; `level`: those scopes that are written with them."""
 
@@ -239,6 +219,31 @@ class _Shared:
         family = [name for name in self.level if self.writer.tree.scopes[name].title == title]
         return write_parameters([*map(self.instance, self.scopes)], [*map(self.instance, family)], names)
 
+    def with_option(self, less: _Shared, sketches: Mapping[str, Body]) -> _Shared | None:
+        """One class for these scopes and those of another, which have a part less; None where they are not alike."""
+        tree, names, writer = self.writer.tree, [*self.scopes, *less.scopes], self.writer
+        ours, theirs = (tree.scopes[each.scopes[0]] for each in (self, less))
+        if ours.kind != "block" or (ours.title, ours.about) != (theirs.title, theirs.about):
+            return None
+        option = find_option(writer.uses(ours.name), writer.uses(theirs.name), tree)
+        if option is None:
+            return None
+        called, results = writer.call_arguments(names), _united({name: sketches[name] for name in names}, tree)
+        full = {name: writer.write(name, results[name], called, option) for name in self.scopes}
+        first = full[ours.name]
+        rest = {name: without(first, writer.write_like(first, name, results[name])) for name in less.scopes}
+        bodies = full | {name: body for name, body in rest.items() if body is not None}
+        if len(bodies) < len(names) or len({*map(_signature, bodies.values())}) > 1:
+            return None
+        united = _Shared(names, self.level, {**self.bodies, **bodies}, writer)
+        return united if united.written.is_whole else None
+
+    @cached_property
+    def has(self) -> str:
+        """The attribute that says whether a scope has what is optional; "" where nothing is."""
+        flag = next((member.attribute for member in self.first.members if member.optional), "")
+        return Names({*ATTRIBUTES, *self.first.attributes.values()}).new(f"has_{flag}") if flag else ""
+
     def instance(self, name: str) -> Instance:
         return Instance(self.writer.tree.scopes[name], self.bodies[name], self.writer.channels(name))
 
@@ -252,8 +257,9 @@ class _Shared:
 
     def printed(self, called: str) -> Class:
         """The class itself."""
-        kept = (Construction(attribute, word) for attribute, word in self.written.kept)
-        members = (*kept, *_constructions(self.first.members, self.written.slots))
+        kept = [Construction(attribute, word) for attribute, word in self.written.kept]
+        kept += [Construction(self.has, self.written.flag)] if self.has else []
+        members = (*kept, *constructions(self.first.members, self.written.slots, self.written.flag))
         scopes, first = [self.writer.tree.scopes[name] for name in self.scopes], self.first
         titles, about = tuple(dict.fromkeys(scope.title for scope in scopes)), scopes[0].about
         code = (first.argument_names, tuple(self.statements()), first.result_names)
@@ -261,9 +267,12 @@ class _Shared:
 
     def statements(self) -> Iterator[Statement]:
         """Those of forward, with the numbers in which the scopes differ from `self`."""
-        numbers = iter(self.written.numbers)
+        numbers, began = iter(self.written.numbers), False
         for statement in self.first.statements:
             texts = [next(numbers) for _ in numbers_in(statement.code)]
+            if statement.optional and not began:
+                began = True
+                yield Statement("", f"self.{self.has}", opens=True)
             yield replace(statement, code=with_numbers(statement.code, texts))
 
     def instances(self, called: str) -> dict[str, Call]:
@@ -275,8 +284,8 @@ class _Shared:
         return {
             scope: Call(
                 called,
-                tuple(each.values[index] for each in plain),
-                (*((each.name, each.values[index]) for each in named), *handed_on),
+                tuple(each.of(index) for each in plain),
+                (*((each.name, each.of(index)) for each in named), *handed_on),
                 tuple(each.name for each in plain),
                 usual=usual,
             )

@@ -13,7 +13,7 @@ from segcompile.emit.calls import WIDTH
 
 _STATEMENT = 8  # spaces before a statement of a method
 _STEP = 4
-_FUNCTION = re.compile(r"[A-Za-z_][\w.]*")
+_CALL = re.compile(r'(getattr\(self, f"[^"]*"\)|[A-Za-z_][\w.]*)\((.*)\)')
 
 
 def call_lines(head: str, arguments: Sequence[str], tail: str, indent: int, around: str = "()") -> list[str]:
@@ -55,9 +55,10 @@ def statement_lines(statements: Sequence[Statement], tensor: str) -> list[str]:
 def _parts(statement: Statement, tensor: str, room: int) -> list[str]:
     """The lines of a statement, of which the last one fits into the room if that can be."""
     if statement.opens:
-        return [f"for {statement.target} in {statement.code}:"]
-    if statement.inside:
-        return [" " * _STEP + line for line in _parts(replace(statement, inside=False), tensor, room - _STEP)]
+        return [f"for {statement.target} in {statement.code}:" if statement.target else f"if {statement.code}:"]
+    if statement.inside or statement.optional:
+        plain = replace(statement, inside=False, optional=False)
+        return [" " * _STEP + line for line in _parts(plain, tensor, room - _STEP)]
     target, code = statement.target, statement.code
     start = "return " if statement.returns else f"{target}{f': {tensor}' if statement.declares else ''} = "
     if len(start) + len(code) <= room:
@@ -68,27 +69,33 @@ def _parts(statement: Statement, tensor: str, room: int) -> list[str]:
         last = f"{'return' if statement.returns else f'{target} ='} {function}({', '.join([target, *others])})"
         if "," not in target and len(last) <= room:
             return [*_parts(replace(statement, code=first, returns=False), tensor, WIDTH - _STATEMENT), last]
-    return _broken(start, code)
+    return _broken(start, code, room)
 
 
-def _broken(begin: str, code: str) -> list[str]:
+def _broken(begin: str, code: str, room: int) -> list[str]:
     """A statement in several lines: a sum within parentheses, a call of a list within its brackets, and any other call
     with its arguments on lines of their own."""
     terms = code.split(" + ")
     if len(terms) > 1 and all(term.count("(") == term.count(")") for term in terms):
         text = " ".join(f"+ {term}".replace(" ", "\0") for term in terms).removeprefix("+\0")  # a term is one word
-        return [f"{begin}(", *_filled(text), ")"]
+        return _closed([f"{begin}(", *_filled(text)], ")", room)
     start, listed, rest = code.partition("([")
     inside, closed, end = rest.rpartition("], ")
     if closed:
-        return [begin + start + listed, *_filled(inside), closed + end]
+        return _closed([begin + start + listed, *_filled(inside)], closed + end, room)
     function, arguments = call_of(code)
     if not function:  # as `0.5 * x`: it stays whole
         return [begin + code]
     inside = ", ".join(arguments)
     fits = _STATEMENT + _STEP + len(inside) <= WIDTH
     within = [inside] if fits else [f"{argument}," for argument in arguments]
-    return [f"{begin}{function}(", *(" " * _STEP + line for line in within), ")"]
+    return _closed([f"{begin}{function}(", *(" " * _STEP + line for line in within)], ")", room)
+
+
+def _closed(lines: list[str], end: str, room: int) -> list[str]:
+    """The brackets close at the end of the last line, or on one of their own where there is no room."""
+    last = lines[-1].removesuffix(",") + end
+    return [*lines[:-1], last] if len(last) <= room else [*lines, end]
 
 
 def _filled(text: str) -> list[str]:
@@ -99,9 +106,9 @@ def _filled(text: str) -> list[str]:
 
 def call_of(code: str) -> tuple[str, list[str]]:
     """The function and the arguments of code that is one call; no function and one empty argument of any other."""
-    function, _, rest = code.partition("(")
-    arguments = _arguments(rest[:-1]) if rest.endswith(")") and _FUNCTION.fullmatch(function) else []
-    return (function, arguments) if arguments else ("", [""])
+    match = _CALL.fullmatch(code)
+    arguments = _arguments(match[2]) if match else []
+    return (match[1], arguments) if match and arguments else ("", [""])
 
 
 def _arguments(text: str) -> list[str]:

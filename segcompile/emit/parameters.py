@@ -18,7 +18,7 @@ from segcompile.facts.module_names import ATTRIBUTES
 from segcompile.network.graph import Scope
 from segcompile.network.names import Names
 
-_Column = tuple[Argument, ...]
+_Column = tuple[Argument | None, ...]  # None in a scope without that member
 _CHANNELS = frozenset({"channels", "features", "in_channels", "in_features"})  # roles of slots
 _ENTERING = ""  # the source that is called as the first slot that it explains
 _SLOT = "slot "  # and its number: the source that is what this slot is
@@ -31,21 +31,33 @@ class Parameter:
     is said, if there is one."""
 
     name: str
-    values: tuple[Argument, ...]
+    values: _Column
     default: Argument | None = None
+
+    def of(self, index: int) -> Argument:
+        """Its value in the scope of this place; there is one in each scope of a class (`Written.is_whole`)."""
+        value = self.values[index]
+        assert value is not None
+        return value
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """The arguments of a constructor in their order, the text of every slot of its members, and that of every number of
     its forward. `kept`: the attributes that forward reads, and what they are. `own`: which arguments of the block say
-    a number in any class of it."""
+    a number in any class of it. `flag`: the argument that says whether a scope has what is optional."""
 
     parameters: tuple[Parameter, ...]
     slots: tuple[str, ...]
     numbers: tuple[str, ...]
     kept: tuple[tuple[str, str], ...]
     own: frozenset[str]
+    flag: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it says every argument of every scope."""
+        return all(value is not None for parameter in self.parameters for value in parameter.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +71,10 @@ class Instance:
     @property
     def slots(self) -> list[_Slot]:
         """The arguments of its members' constructors, then the numbers in its forward."""
-        calls = [(member.attribute, member.call) for member in self.body.members]
+        calls = [(member, member.call) for member in self.body.members]
         found = [
-            _Slot(attribute, call.function, role, value, call.usual.get(role))
-            for attribute, call in calls
+            _Slot(member.attribute, call.function, role, None if member.absent else value, call.usual.get(role))
+            for member, call in calls
             for role, value in zip(call.roles, call.slots, strict=True)
         ]
         codes = (statement.code for statement in self.body.statements)
@@ -76,7 +88,7 @@ class _Slot:
     member: str
     function: str
     role: str
-    value: Argument
+    value: Argument | None
     usual: Argument | None = None  # what it is where it is not said
 
     @property
@@ -103,6 +115,7 @@ class _Writer:
     family: Sequence[Instance]
     names: Names
     found: dict[int, _Formula] = field(default_factory=dict)  # the slots that are no plain numbers
+    equal: set[int] = field(default_factory=set)  # the slots that are what enters, wherever the block has them
     more: dict[str, _Column] = field(default_factory=dict)  # sources that the block does not know
     said: set[str] = field(default_factory=set)  # the sources that say a number in any class of the block
 
@@ -150,9 +163,12 @@ class _Writer:
         slot, found = self.slots[index], None
         if slot.member:
             pairs = [(each, other) for each in self.family for other in each.slots if other.key == slot.key]
+            pairs = [(each, other) for each, other in pairs if other.value is not None]
             plain = self.shared[0].scope.kind == "block" and slot.role in _CHANNELS
             column = _alike(tuple(other.value for _, other in pairs))
             found = _explained(column, self.sources([each for each, _ in pairs]), plain)
+            if {value for value, (each, _) in zip(column, pairs, strict=True) if value != each.channels} == set():
+                self.equal.add(index)
         if found is None and _varies(self.columns[index]):
             found = _explained(self.columns[index], self.sources(self.shared))
         if found is not None:
@@ -166,8 +182,13 @@ class _Writer:
         return source in self.own and all(each.scope.arguments[source] == default for each in self.shared)
 
     def explain_like_siblings(self) -> None:
-        """Write numbers as what enters and some more, `in_channels + 16`, where others of the same function are."""
+        """Write numbers as what enters, or as that and some more, `in_channels + 16`, where others of the same function
+        are."""
         sorts = [(slot.function, slot.role) for slot in self.slots]
+        same = {sorts[index] for index, formula in self.found.items() if formula == _Formula((_ENTERING,), "{}")}
+        for index in self.equal - self.found.keys():
+            if sorts[index] in same:
+                self.found[index] = _Formula((_ENTERING,), "{}")
         growing = {sorts[index] for index, formula in self.found.items() if formula.text.startswith("{} + ")}
         channels = {each.channels for each in self.shared}
         for index, column in enumerate(self.columns):
@@ -188,15 +209,26 @@ class _Writer:
         slots, numbers, kept = list[str](), list[str](), dict[str, str]()
         taken = Names({*ATTRIBUTES, *self.shared[0].body.attributes.values()})
         for index, slot in enumerate(self.slots):
-            formula = self.found.get(index, _Formula((), str(self.columns[index][0])))
+            formula = self.found.get(index, _Formula((), str(_first(self.columns[index]))))
             words = [called[source] for source in formula.sources]
             if slot.member:
                 slots.append(formula.text.format(*words))
                 continue
             kept |= {word: taken.new(word) for word in words if word not in kept}
             numbers.append(formula.text.format(*(f"self.{kept[word]}" for word in words)))
+        flag = self.flag()
+        parameters += [flag] if flag is not None else []
         attributes = tuple((attribute, word) for word, attribute in kept.items())
-        return Written(tuple(parameters), tuple(slots), tuple(numbers), attributes, frozenset(self.own) & self.said)
+        said = frozenset(self.own) & self.said
+        return Written(tuple(parameters), tuple(slots), tuple(numbers), attributes, said, flag.name if flag else "")
+
+    def flag(self) -> Parameter | None:
+        """The argument that says whether a scope has the optional members, called as the first of them."""
+        first = next((member.attribute for member in self.shared[0].body.members if member.optional), None)
+        if first is None:
+            return None
+        has = tuple(not any(member.absent for member in each.body.members) for each in self.shared)
+        return Parameter(self.names.new(first), has, default=False)
 
     def wanted(self, source: str) -> str:
         """What an argument should be called: as the block calls it, or as the first slot that it explains."""
@@ -223,12 +255,19 @@ def _alike(column: _Column) -> _Column:
     return tuple((value,) * rank if rank and isinstance(value, int) else value for value in column)
 
 
+def _first(column: _Column) -> Argument | None:
+    return next((value for value in column if value is not None), None)
+
+
 def _varies(column: _Column) -> bool:
-    return any(value != column[0] for value in column)
+    return len({*column} - {None}) > 1
 
 
 def _explained(column: _Column, sources: Mapping[str, _Column], plain: bool = False) -> _Formula | None:
     """A column by one source. `plain`: also where all scopes have one number, if that is the source's."""
+    there = [index for index, value in enumerate(column) if value is not None]
+    sources = {name: tuple(values[index] for index in there) for name, values in sources.items()}
+    column = tuple(column[index] for index in there)
     varies = _varies(column)
     for source, values in sources.items():
         if column == values and (varies or plain):

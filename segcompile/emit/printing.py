@@ -7,7 +7,8 @@ from typing import Any
 
 from segcompile.emit.body import COUNTER
 from segcompile.emit.calls import WIDTH, Rules
-from segcompile.emit.classes import Class, Construction
+from segcompile.emit.classes import Class
+from segcompile.emit.constructors import Construction
 from segcompile.emit.lines import call_lines, statement_lines
 from segcompile.emit.parameters import Parameter
 from segcompile.emit.templates import one_line
@@ -43,13 +44,16 @@ def print_class(found: Class, graph: Graph, is_model: bool, rules: Rules) -> dic
 
 def _member_lines(member: Construction) -> list[str]:
     """The lines of a member in the constructor."""
+    if member.opens and member.arguments is None:
+        return [f"if {member.function}:"]
     if member.arguments is None:
         return [f"self.{member.attribute} = {member.function}"]
     if member.opens:
         return [f"for {COUNTER} in {member.function}({', '.join(member.arguments)}):"]
     if not member.inside:
-        tail = f"  # {member.reason}" if member.reason else ""
-        return call_lines(f"self.{member.attribute} = {member.function}", member.arguments, tail, _BODY)
+        tail, step = f"  # {member.reason}" if member.reason else "", 4 if member.optional else 0
+        lines = call_lines(f"self.{member.attribute} = {member.function}", member.arguments, tail, _BODY + step)
+        return [" " * step + line for line in lines]
     named = ["self", f'f"{member.attribute}"', f"{member.function}({', '.join(member.arguments)})"]
     return [f"    {line}" for line in call_lines("setattr", named, "", _BODY + 4)]
 

@@ -51,7 +51,7 @@ def with_loops(
 
 
 def _turn(statement: Statement, called: Mapping[str, Member]) -> _Turn | None:
-    match = _COUNTED.fullmatch(statement.code)
+    match = None if statement.optional else _COUNTED.fullmatch(statement.code)
     member = called.get(f"{match[1]}{match[2]}") if match else None
     return _Turn(statement, member, match[1], int(match[2]), match[3]) if match and member else None
 

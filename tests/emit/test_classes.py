@@ -60,15 +60,41 @@ DEEP = """\
 def test_a_class_has_its_blocks_arguments_in_their_order_with_their_defaults() -> None:
     found = model(DEEP, blocks=RESIDUAL)
     assert lines(found, "def __init__(self, in") == [
-        "def __init__(self, in_channels: int, w: int, s: int = 1) -> None:",
-        "def __init__(self, in_channels: int, w: int) -> None:",
+        "def __init__(self, in_channels: int, w: int, s: int = 1, shortcut: bool = False) -> None:",
     ]
-    assert lines(found, "self.b = ") == [
-        "self.b = nn.Conv2d(w, 4 * w, 3, stride=s, padding=1)",
-        "self.b = nn.Conv2d(w, 4 * w, 3, padding=1)",
+    assert lines(found, "self.b = ") == ["self.b = nn.Conv2d(w, 4 * w, 3, stride=s, padding=1)"]
+    assert lines(found, "self.one")[:2] == ["self.one1 = Residual(4, 4, shortcut=True)", "self.one2 = Residual(16, 4)"]
+    assert lines(found, "self.two")[0] == "self.two1 = Residual(16, 8, s=2, shortcut=True)"
+
+
+WAYS = """\
+  two_ways:
+    args: [k: 1, way: 0]
+    layers:
+      - a: {conv: 4, act: relu}
+      - w: {conv: 4, kernel: k, from: input, repeat: way}
+      - out: {add: [a, above]}
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_layers_that_some_uses_have_not_stand_behind_a_flag(backend: str) -> None:
+    found = model("  - x: {block: two_ways, way: 1}\n  - y: {block: two_ways}\n", backend, WAYS)
+    assert lines(found, "class ")[-2:] == [
+        line for line in lines(found, "class ") if "TwoWays" in line or "Net" in line
     ]
-    assert lines(found, "self.one")[:2] == ["self.one1 = ResidualShortcut(4, 4)", "self.one2 = Residual(16, 4)"]
-    assert lines(found, "self.two")[0] == "self.two1 = ResidualShortcut(16, 8, s=2)"
+    assert lines(found, "self.has_w") == ["self.has_w = w", "if self.has_w:"]
+    (made, used) = lines(found, "self.w")
+    assert f"        if w:\n            {made}" in found and f"        if self.has_w:\n            {used}" in found
+    assert used == "x = self.w(x)" and lines(found, "y + x") + lines(found, "a + x")
+
+
+def test_layers_without_which_another_argument_is_read_are_a_class_of_their_own() -> None:
+    uses = "  - x: {block: two_ways, way: 1}\n  - y: {block: two_ways}\n"
+    again = WAYS.replace("[a, above]", "[a, above, input]")  # where the way is, its argument is read behind it
+    assert model(uses, blocks=again).count("(nn.Module)") == 3
+    unlike = "  - x: {block: two_ways, k: 1, way: 1}\n  - y: {block: two_ways, k: 3, way: 1}\n"
+    assert "TwoWays(k=3, w=True)" in model(f"{unlike}  - z: {{block: two_ways}}\n", blocks=WAYS)
 
 
 def test_a_class_of_one_use_has_its_blocks_arguments_too() -> None:

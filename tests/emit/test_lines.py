@@ -40,10 +40,9 @@ def test_no_comment_stands_on_a_line_of_its_own_and_each_ends_its_statement() ->
         forward(layers)
         == """\
         x = F.relu(self.a_norm(self.a(image)))
-        x = F.dropout(x, 0.25, self.training)  # (B, 8, 16, 16)   stride 1   rf 3
+        x = F.dropout(x, 0.25, self.training)         # (B, 8, 16, 16)   stride 1   rf 3
         return F.interpolate(
-            x, scale_factor=(2, 4), mode="bilinear"
-        )                                      # (B, 8, 32, 64)   stride 1/2x1/4   rf 4
+            x, scale_factor=(2, 4), mode="bilinear")  # (B, 8, 32, 64)   stride 1/2x1/4   rf 4
 """.replace("stride 1   rf 3", "stride 1         rf 3")
     )
 
@@ -53,9 +52,9 @@ def test_no_comment_stands_on_a_line_of_its_own_and_each_ends_its_statement() ->
     [
         ("x", "f(g(x), y)", ["x = g(x)", "x = f(x, y)"]),
         ("x", "f(y + x)", ["x = y + x", "x = f(x)"]),
-        ("x", "f(g(y), x)", ["x = f(", "    g(y), x", ")"]),  # x would not be there any more
-        ("a, b", "f(g(y))", ["a, b = f(", "    g(y)", ")"]),
-        ("x", "f([a, b], 1)", ["x = f([", "    a, b", "], 1)"]),
+        ("x", "f(g(y), x)", ["x = f(", "    g(y), x)"]),  # x would not be there any more
+        ("a, b", "f(g(y))", ["a, b = f(", "    g(y))"]),
+        ("x", "f([a, b], 1)", ["x = f([", "    a, b], 1)"]),
     ],
 )
 def test_a_statement_without_room_for_its_comment_is_two_or_broken(target: str, code: str, wanted: list[str]) -> None:

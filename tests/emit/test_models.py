@@ -188,6 +188,21 @@ layers:
   - x2: {block: outer, w: 5}
   - head: {conv: 2, act: none}
 """,
+    "a shortcut where the channels change": """
+blocks:
+  unit:
+    args: [w, s: 1]
+    layers:
+      - a: {conv: w, stride: s, drop: 0.1}
+      - b: {conv: w, act: none}
+      - way: {conv: w, stride: s, from: input, repeat: "channels != w"}
+      - out: {add: [b, above], act: relu}
+layers:
+  - x1: {block: unit, w: 5}
+  - x2: {block: unit, w: 5}
+  - x3: {block: unit, w: 3, s: 2}
+  - x4: {block: unit, w: 3}
+""",
     "repeats of several counts": """
 blocks:
   grow:  {layers: [c: {conv: 3}, out: {concat: [input, c]}]}
@@ -446,12 +461,10 @@ def test_a_list_that_is_too_long_for_a_line_is_broken_between_its_maps(nets: Sim
 BROKEN_LIST = """
         return torch.cat([
             a_layer_of_long_name_0, a_layer_of_long_name_1, a_layer_of_long_name_2, a_layer_of_long_name_3,
-            a_layer_of_long_name_4, x
-        ], 1)                                                        # (B, 12, 8, 8)   stride 1   rf 1
+            a_layer_of_long_name_4, x], 1)                           # (B, 12, 8, 8)   stride 1   rf 1
 """
 BROKEN_SUM = """
         x = (
             1 * a_layer_of_long_name_0 + -0.5 * a_layer_of_long_name_1 + 1 * a_layer_of_long_name_2
-            + 1 * a_layer_of_long_name_3 + 1 * a_layer_of_long_name_4 + 1 * x
-        )
+            + 1 * a_layer_of_long_name_3 + 1 * a_layer_of_long_name_4 + 1 * x)
 """

@@ -119,8 +119,7 @@ READ = {
         "self.conv_norm = nn.BatchNorm3d(8)",
         "    def forward(self, volume: Tensor) -> Tensor:",
         "        x = F.max_pool3d(x, (1, 2, 2))                         # (B, 8, 16, 16, 16)   stride 1x2x2   rf 3x6x6",
-        '            x, scale_factor=(1, 2, 2), mode="trilinear"',
-        "        )                                                      # (B, 8, 16, 32, 32)   stride 1       rf 3x8x8",
+        '            x, scale_factor=(1, 2, 2), mode="trilinear")       # (B, 8, 16, 32, 32)   stride 1       rf 3x8x8',
         "        x = self.out(F.pad(x, (2, 1, 0, 0, 1, 0)))             # (B, 2, 17, 32, 35)   stride 1       rf 3x8x8",
     ),
     (1, "jax"): (

@@ -28,7 +28,7 @@ def test_a_padding_beyond_the_kernel_says_what_it_leaves(backend: str) -> None:
     "layers",
     [
         "  - a: {conv: 4}\n  - b: {conv: 4, pad: 0}\n",  # what the kernel needs
-        "  - a: {conv: 4, pad: 3}\n  - g: {global_pool: avg}\n",  # no map behind it is smaller than the image
+        "  - a: {conv: 4, pad: 3}\n  - g: {pool: global_avg}\n",  # no map behind it is smaller than the image
         "  - a: {conv: 4, pad: 0}\n  - b: {conv: 4, pad: 4}\n",  # a map's, not the image's
     ],
 )

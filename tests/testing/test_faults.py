@@ -66,7 +66,7 @@ FAULTS = {
     ),
     "a tensor too many": (
         "conv: 3, kernel: 3",
-        in_model("self.reset_parameters()\n", "self.more = nn.PReLU()\n        self.reset_parameters()\n"),
+        in_model("for module in self", "self.more = nn.PReLU()\n        for module in self"),
         "names",
         "the model has a tensor `more.weight`, which the analysis does not know",
     ),

@@ -1,4 +1,4 @@
-"""The spec's initialisation as the statements of `reset_parameters`."""
+"""The spec's initialisation as the statements that end the model's constructor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MODULE = {"conv": "nn.Conv{}d", "deconv": "nn.ConvTranspose{}d", "linear": "nn.
 
 
 def initialise(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[Code]:
-    """The lines of `reset_parameters`, indented from its body on; [] for a network without such weights.
+    """The lines that end the model's constructor; [] for a network without such weights.
 
     The commonest initialisation is a loop over all modules; the others follow, a layer or a whole scope at a time.
     """
@@ -28,7 +28,9 @@ def initialise(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[Cod
         [way for way in groups if way.anywhere] or [way for way in groups if not way.transposed] or list(groups)
     )
     usual = max(candidates, key=lambda way: len(groups[way]))
-    lines = _loop("self.modules()", kernels, usual, any(kernel.biased for kernel in kernels))
+    biased = any(kernel.biased for kernel in kernels)
+    lines = _loop("self.modules()", kernels, usual, biased)
+    lines[0] = Code(f"{lines[0].text}  # the spec's initial weights{'; biases start at zero' if biased else ''}")
     for way, own in groups.items():
         if way != usual:
             lines += _exception(way, own, kernels)

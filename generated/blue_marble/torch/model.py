@@ -75,11 +75,7 @@ class BlueMarble(nn.Module):
         self.context = DilatedContextBasic()
         self.score = nn.Conv2d(16, 3, 1)
         self.upsample = nn.ConvTranspose2d(3, 3, 4, stride=2, padding=1, groups=3, bias=False)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """The spec's initial weights; biases start at zero."""
-        for module in self.modules():
+        for module in self.modules():  # the spec's initial weights; biases start at zero
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight)
                 if module.bias is not None:

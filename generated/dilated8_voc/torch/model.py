@@ -122,11 +122,7 @@ class Dilated8Voc(nn.Module):
         self.front = DilatedFrontend()
         self.context = DilatedLargePaddedOnce()
         self.upsample = nn.ConvTranspose2d(21, 21, 16, stride=8, padding=4, groups=21, bias=False)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """The spec's initial weights; biases start at zero."""
-        for module in self.modules():
+        for module in self.modules():  # the spec's initial weights; biases start at zero
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight)
                 if module.bias is not None:

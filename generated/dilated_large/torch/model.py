@@ -39,11 +39,7 @@ class DilatedLarge(nn.Module):
         self.layer6 = nn.Conv2d(336, 672, 3, padding=16, dilation=16)
         self.layer7 = nn.Conv2d(672, 672, 3, padding=1)
         self.layer8 = nn.Conv2d(672, 21, 1)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """The spec's initial weights; biases start at zero."""
-        for module in self.modules():
+        for module in self.modules():  # the spec's initial weights; biases start at zero
             if isinstance(module, nn.Conv2d):
                 identity_(module.weight, groups=21)
                 if module.bias is not None:

@@ -165,35 +165,30 @@ class Fcn8s(nnx.Module):
         x: jax.Array = nnx.relu(self.conv1_1(image))  # conv1   (B, 698, 698, 64)    stride 1    rf 3
         x = nnx.relu(self.conv1_2(x))                 #         (B, 698, 698, 64)    stride 1    rf 5
         x = nnx.max_pool(
-            x, (2, 2), (2, 2), ((0, 1), (0, 1))
-        )                                             #         (B, 349, 349, 64)    stride 2    rf 6
+            x, (2, 2), (2, 2), ((0, 1), (0, 1)))      #         (B, 349, 349, 64)    stride 2    rf 6
 
         x = nnx.relu(self.conv2_1(x))                 # conv2   (B, 349, 349, 128)   stride 2    rf 10
         x = nnx.relu(self.conv2_2(x))                 #         (B, 349, 349, 128)   stride 2    rf 14
         x = nnx.max_pool(
-            x, (2, 2), (2, 2), ((0, 1), (0, 1))
-        )                                             #         (B, 175, 175, 128)   stride 4    rf 16
+            x, (2, 2), (2, 2), ((0, 1), (0, 1)))      #         (B, 175, 175, 128)   stride 4    rf 16
 
         x = nnx.relu(self.conv3_1(x))                 # conv3   (B, 175, 175, 256)   stride 4    rf 24
         x = nnx.relu(self.conv3_2(x))                 #         (B, 175, 175, 256)   stride 4    rf 32
         x = nnx.relu(self.conv3_3(x))                 #         (B, 175, 175, 256)   stride 4    rf 40
         pool3 = nnx.max_pool(
-            x, (2, 2), (2, 2), ((0, 1), (0, 1))
-        )                                             #         (B, 88, 88, 256)     stride 8    rf 44
+            x, (2, 2), (2, 2), ((0, 1), (0, 1)))      #         (B, 88, 88, 256)     stride 8    rf 44
 
         x = nnx.relu(self.conv4_1(pool3))             # conv4   (B, 88, 88, 512)     stride 8    rf 60
         x = nnx.relu(self.conv4_2(x))                 #         (B, 88, 88, 512)     stride 8    rf 76
         x = nnx.relu(self.conv4_3(x))                 #         (B, 88, 88, 512)     stride 8    rf 92
         pool4 = nnx.max_pool(
-            x, (2, 2), (2, 2), ((0, 1), (0, 1))
-        )                                             #         (B, 44, 44, 512)     stride 16   rf 100
+            x, (2, 2), (2, 2), ((0, 1), (0, 1)))      #         (B, 44, 44, 512)     stride 16   rf 100
 
         x = nnx.relu(self.conv5_1(pool4))             # conv5   (B, 44, 44, 512)     stride 16   rf 132
         x = nnx.relu(self.conv5_2(x))                 #         (B, 44, 44, 512)     stride 16   rf 164
         x = nnx.relu(self.conv5_3(x))                 #         (B, 44, 44, 512)     stride 16   rf 196
         x = nnx.max_pool(
-            x, (2, 2), (2, 2), ((0, 1), (0, 1))
-        )                                             #         (B, 22, 22, 512)     stride 32   rf 212
+            x, (2, 2), (2, 2), ((0, 1), (0, 1)))      #         (B, 22, 22, 512)     stride 32   rf 212
 
         x = self.fc6_drop(nnx.relu(self.fc6(x)))      # fc      (B, 16, 16, 4096)    stride 32   rf 404
         x = self.fc7_drop(nnx.relu(self.fc7(x)))

@@ -60,11 +60,7 @@ class Fcn8s(nn.Module):
         self.upscore_pool4 = nn.ConvTranspose2d(21, 21, 4, stride=2, bias=False)
         self.score_pool3 = nn.Conv2d(256, 21, 1)
         self.upscore8 = nn.ConvTranspose2d(21, 21, 16, stride=8, bias=False)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """The spec's initial weights; biases start at zero."""
-        for module in self.modules():
+        for module in self.modules():  # the spec's initial weights; biases start at zero
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight)
                 if module.bias is not None:

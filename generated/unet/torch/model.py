@@ -61,11 +61,7 @@ class Unet(nn.Module):
         self.up0 = nn.ConvTranspose2d(128, 64, 2, stride=2)
         self.dec0 = Double(128, 64)
         self.logits = nn.Conv2d(64, 2, 1)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """The spec's initial weights; biases start at zero."""
-        for module in self.modules():
+        for module in self.modules():  # the spec's initial weights; biases start at zero
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight)
                 if module.bias is not None:

@@ -11,7 +11,7 @@ from segcompile.emit.lines import call_of
 from segcompile.emit.options import Option, Step, Uses
 from segcompile.emit.paragraphs import stages_of
 from segcompile.emit.reasons import offset_reason, padding_reason
-from segcompile.emit.repeats import with_loops
+from segcompile.emit.repeats import LEAST, with_loops
 from segcompile.facts.facts import Facts, NodeFacts
 from segcompile.facts.module_names import attributes, scope_path
 from segcompile.facts.pairs import show
@@ -56,7 +56,7 @@ class _Given:
 class BodyWriter:
     """Writes the body of each scope. `inner` holds the finished bodies and `calls` the constructor calls of the scopes
     inside; `inputs` is what the model's forward calls the graph's inputs; `places`: where modules lie in the model.
-    Scopes that are `apart` are in no loop."""
+    Scopes that are `apart` are in no loop; `least`: turns of a loop in some scopes."""
 
     tree: ScopeTree
     facts: Facts
@@ -66,6 +66,7 @@ class BodyWriter:
     calls: Mapping[str, Call]
     places: Mapping[str, str]
     apart: Collection[str]
+    least: Mapping[str, int]
 
     def write(self, scope: str, results: list[str], called: Sequence[str], option: Option | None = None) -> Body:
         """The body of `scope`, which hands on `results` and has these arguments; the comments of its lines give its own
@@ -169,7 +170,7 @@ class BodyWriter:
             before = comment
             if optional:
                 body.members[members:] = [replace(member, optional=True) for member in body.members[members:]]
-        body.members, body.statements = with_loops(body.members, body.statements, self.apart)
+        with_loops(body, self.apart, self.least.get(body.scope, LEAST))
         self._return_last(body)
         return body
 

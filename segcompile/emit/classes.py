@@ -15,6 +15,7 @@ from segcompile.emit.naming import Unnamed, name_classes
 from segcompile.emit.numbers import numbers_in, with_numbers, without_numbers
 from segcompile.emit.options import find_option, without
 from segcompile.emit.parameters import Instance, Parameter, Written, write_parameters
+from segcompile.emit.repeats import LEAST
 from segcompile.facts.facts import Facts
 from segcompile.facts.module_names import ATTRIBUTES, places, scope_path
 from segcompile.network.graph import Graph, Node, enclosing, layer_of
@@ -108,11 +109,14 @@ def _view(
     """The classes, and how each scope is constructed, a twin as if it were."""
     bodies: dict[str, Body] = {}
     calls: dict[str, Call] = {}
+    least: dict[str, int] = {}
     classes: list[Class] = []
-    writer = BodyWriter(tree, facts, rules, inputs, bodies, calls, places(tree), apart)
+    writer = BodyWriter(tree, facts, rules, inputs, bodies, calls, places(tree), apart, least)
     taken, reserved = set[str](), {*rules.classes, class_name}
     for level in tree.innermost_first():
         sketches = {name: writer.sketch(name) for name in level}
+        least |= dict.fromkeys(_shorter(sketches, tree), LEAST - 1)
+        sketches |= {name: writer.sketch(name) for name in level if name in least}
         groups = list[list[str]]()
         for names in _alike(sketches, tree):
             bodies |= _written(names, sketches, writer)
@@ -133,6 +137,13 @@ def _view(
     where = {node: path for node, path in writer.places.items() if node in modules}
     looped = (scope for body in written for member in body.members if member.inside for scope in member.scopes)
     return ModelView(tuple(classes), where, {scope: scope_path(tree, scope) for scope in looped}, needs), calls
+
+
+def _shorter(sketches: Mapping[str, Body], tree: ScopeTree) -> Iterator[str]:
+    """The uses of a block without a loop where others of it have some: theirs may be shorter."""
+    looped = {name: sum(member.opens for member in body.members) for name, body in sketches.items()}
+    most = {tree.scopes[name].title: count for name, count in sorted(looped.items(), key=lambda item: item[1])}
+    return (name for name, count in looped.items() if 0 == count < most[tree.scopes[name].title])
 
 
 def _alike(sketches: Mapping[str, Body], tree: ScopeTree) -> list[list[str]]:

@@ -44,6 +44,11 @@ def _grown(text: str, step: int, start: str) -> str:
     if step == 0:
         return text
     times = "" if step == 1 else f"{step} * "
-    if text.isdecimal() and start.isdecimal() and int(text) == step * int(start):
-        return f"{times}{COUNTER}"
-    return f"{text} + {times}{COUNTER if start == '0' else f'({COUNTER} - {start})'}"
+    if text.isdecimal() and start.isdecimal() and int(text) % step == 0 and int(text) <= step * int(start):
+        return f"{times}{_less(int(start) - int(text) // step)}"
+    return f"{text} + {times}{_less(int(start)) if start.isdecimal() else f'({COUNTER} - {start})'}"
+
+
+def _less(number: int) -> str:
+    """The counter, less a number."""
+    return f"({COUNTER} - {number})" if number else COUNTER

@@ -161,7 +161,7 @@ class _Writer:
         """Write a slot with the block's arguments and the channels that enter, where these explain it. An argument that
         is left out in all calls of this class is a number."""
         slot, found = self.slots[index], None
-        if slot.member:
+        if slot.member and slot.function != "range":  # in forward a loop says its numbers as they are if they are alike
             pairs = [(each, other) for each in self.family for other in each.slots if other.key == slot.key]
             pairs = [(each, other) for each, other in pairs if other.value is not None]
             plain = self.shared[0].scope.kind == "block" and slot.role in _CHANNELS
@@ -307,4 +307,6 @@ def _multiple(column: _Column, values: _Column) -> str:
         if all(b // divisor == a for a, b in pairs):
             return f"{{}} // {divisor}"
     more = {a - b for a, b in pairs}
-    return f"{{}} + {more.pop()}" if len(more) == 1 and min(more) > 0 else ""
+    if len(more) > 1 or 0 in more:
+        return ""
+    return f"{{}} + {more.pop()}" if min(more) > 0 else f"{{}} - {-more.pop()}"

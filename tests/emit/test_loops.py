@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from segcompile.backend import load_backend, run_backend
-from segcompile.testing.cases import compiled
+from segcompile.compiler import compile_spec
+from segcompile.library import bundled
+from segcompile.testing.cases import compiled, request_for
+from segcompile.text.errors import Findings
 
 BACKENDS = ["torch", "jax"]
 UNIT = """\
@@ -101,3 +104,49 @@ def test_what_is_reached_by_its_name_is_in_no_loop(backend: str) -> None:
 def test_names_of_a_loop_are_no_variables() -> None:
     found = model("  - i: {conv: 4}\n  - getattr: {conv: 4}\n  - out: {add: [i, getattr, input]}\n")
     assert "i_ = self.i(image)" in found and "for i in" not in found
+
+
+ROWS = """\
+  low:  {layers: [p: {pool: max, kernel: 2}, c: {conv: channels}]}
+  high: {args: [skip], layers: [up: {resize: skip}, both: {concat: [up, skip]}, c: {conv: 4}]}
+  u:
+    args: [L]
+    layers:
+      - en1: {conv: 4}
+      - for: {n: 2..L}
+        layers: ["en{n}": {block: low}]
+      - bottom: {conv: 4}
+      - for: {n: L..1 by -1}
+        layers: ["de{n}": {block: high, skip: "en{n}"}]
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_results_that_are_read_again_are_places_in_a_row(backend: str) -> None:
+    found = model("  - one: {block: u, L: 4}\n  - two: {block: u, L: 3}\n", ROWS, backend)
+    assert found.count("class U(") == 1
+    assert (
+        """
+        en = {1: self.en1(x)}
+        for i in range(2, self.L + 1):
+            en[i] = getattr(self, f"en{i}")(en[i - 1])
+        x = self.bottom(en[self.L])
+        for i in range(self.L, 0, -1):
+            x = getattr(self, f"de{i}")(x, en[i])
+        return x
+"""
+        in found
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "variant", "settings", "most"),
+    [("deeplabv3_r101", "os8", {}, 150), ("u2net", "full", {}, 250), ("hrnet", None, {"W": 18}, 300)],
+)
+def test_a_deep_network_is_written_in_few_lines(
+    spec: str, variant: str | None, settings: dict[str, int], most: int
+) -> None:
+    path = bundled()[spec]
+    found = compile_spec(path, Findings(), overrides=settings, variant=variant)
+    source = str(run_backend(load_backend("torch"), request_for(found, path)).files["model.py"])
+    assert source.count("\n") <= most and max(map(len, source.splitlines())) <= 110

@@ -203,6 +203,21 @@ layers:
   - x3: {block: unit, w: 3, s: 2}
   - x4: {block: unit, w: 3}
 """,
+    "a U of rows": """
+blocks:
+  low:  {layers: [p: {pool: max, kernel: 2}, c: {conv: channels}]}
+  high: {args: [skip], layers: [up: {resize: skip}, both: {concat: [up, skip]}, c: {conv: 4}]}
+  u:
+    args: [L]
+    layers:
+      - en1: {conv: 3}
+      - {for: {n: 2..L}, layers: ["en{n}": {block: low}]}
+      - bottom: {conv: 4}
+      - {for: {n: L..1 by -1}, layers: ["de{n}": {block: high, skip: "en{n}"}]}
+layers:
+  - one: {block: u, L: 4}
+  - two: {block: u, L: 3}
+""",
     "repeats of several counts": """
 blocks:
   grow:  {layers: [c: {conv: 3}, out: {concat: [input, c]}]}

@@ -153,7 +153,7 @@ FAULTS = {
         SMALL,
         'files["model.py"] += "\\n\\ndef late() -> None:\\n    import segcompile.ops\\n"',
         "standalone",
-        "model.py:59 imports segcompile.ops",
+        "model.py:54 imports segcompile.ops",
     ),
     "an import of segcompile that no parser sees": (
         SMALL,

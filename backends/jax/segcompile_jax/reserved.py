@@ -13,8 +13,8 @@ _DEFINED = defined(TEMPLATES / "model.py.jinja") | defined(TEMPLATES / "attentio
 
 # What the template defines, imports and uses, with the builtins in classes (a test reads them in emitted code).
 NAMES = _DEFINED | AMBIGUOUS | {
-    "Callable", "ValueError", "bool", "copy", "dict", "float", "getattr", "i", "int", "isinstance", "jax", "jnp", "math",
-    "nnx", "np", "object", "range", "rngs", "self", "setattr", "str", "super", "tuple", "vars",
+    "Callable", "ValueError", "bool", "copy", "dict", "float", "getattr", "i", "int", "isinstance", "jax", "jnp",
+    "math", "nnx", "np", "object", "range", "rngs", "self", "setattr", "str", "super", "tuple", "vars",
 }  # fmt: skip
 
 CLASSES = frozenset(name for name in _DEFINED if name[0].isupper()) | {

@@ -131,12 +131,9 @@ def test_the_arguments_of_forward_are_called_as_their_block_calls_them(backend: 
     blocks = "  up: {args: [skip, of], layers: [a: {concat: [input, skip]}, b: {conv: 4}, c: {add: [b, of]}]}\n"
     layers = "  - s: {conv: 4}\n  - t: {conv: 4}\n  - one: {block: up, of: s, skip: t, from: input}\n"
     found = model(f"{layers}  - two: {{block: up, of: one, skip: s}}\n", backend, blocks)
-    assert (
-        lines(found, "def ")[1]
-        .partition(", x: ")[2]
-        .replace("jax.Array", "Tensor")
-        .startswith("Tensor, skip: Tensor, of: Tensor) -> ")
-    )
+    forward = next(line for line in lines(found, "def ") if "(self, x: " in line)
+    named = forward.partition(", x: ")[2].replace("jax.Array", "Tensor")
+    assert named.startswith("Tensor, skip: Tensor, of: Tensor) -> ")
     assert lines(found, "self.one(") == ["x = self.one(image, x, s)"]
 
 

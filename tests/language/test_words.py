@@ -32,7 +32,7 @@ KNOWN = {
     "act": {*BY_KIND["act"], "none"},
     "pool": {*BY_KIND["pool"]},
     "drop": {"none"},
-    "mode": {"zero", "reflect", "edge", "circular", "nearest", "bilinear", "nearest_exact"},
+    "mode": {"zero", "reflect", "edge", "circular", "nearest", "bilinear", "nearest_exact", "cubic"},
     "round": {"floor", "ceil"},
     "align": {"none", "center_crop", "pad"},
     "init": {"identity", "bilinear", "zeros", "normal", "he", "xavier"},

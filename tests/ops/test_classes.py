@@ -21,6 +21,7 @@ ABOUT = {
     "checks/no_effect.py": {"Crop": "a crop that cuts nothing"},
     "checks/rounding.py": {"Resize": "it alone has a ratio of two sizes"},
     "emit/folding.py": {"BatchNorm": "its epsilon", "Deconv": "its weight has the outputs along the second axis"},
+    "emit/reasons.py": {"Conv": "a padding that makes the image larger", "Crop": "its derived offset"},
     "passes/derive_crops.py": {"Crop": "the pass of crops"},
     "passes/lists.py": {"Token": "it alone makes a list of a map"},
     "passes/unpools.py": {"Pool": "what an unpool undoes", "Unpool": "the pass of unpools"},

@@ -61,7 +61,7 @@ STEPS: dict[str, tuple[tuple[str, str], ...]] = {
     "segcompile/ops/pointwise.py": (before("\nclass Softmax(Op)", CLASS, "\n"),),
     "segcompile/ops/__init__.py": (
         ("    Activation,\n    Clip,\n", "    Activation,\n    ChannelPool,\n    Clip,\n"),
-        ("    Scale,\n    Softmax,\n)", "    Scale,\n    Softmax,\n    ChannelPool,\n)"),
+        ("    Softmax,\n    PositionSoftmax,\n)", "    Softmax,\n    PositionSoftmax,\n    ChannelPool,\n)"),
         ('"BatchNorm", ', '"BatchNorm",\n    "ChannelPool", '),
     ),
     "backends/torch/segcompile_torch/values.py": (IMPORTED, RULE, before("\ndef _softmax(", TORCH)),

@@ -35,7 +35,7 @@ def check_values(nets: SimpleNamespace, graph: Graph) -> None:
     net = nets.emitted(graph)
     parameters: dict[str, dict[str, np.ndarray]] = {}
     for name, value in net.model.state_dict().items():
-        node, _, tensor = name.rpartition(".")
+        node, _, tensor = name.partition(".")
         parameters.setdefault(node, {})[tensor] = value.numpy()
     inputs = net.inputs()
     values = trace(net.graph, parameters, dict(zip(net.graph.inputs, (x.numpy() for x in inputs), strict=True)))

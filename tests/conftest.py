@@ -291,7 +291,7 @@ def source_of(graph: Graph, facts: Facts, about: str = "") -> dict[str, str]:
 
 def unbroken(source: str) -> str:
     """Code in which a call that stands in two or three lines stands in one."""
-    return re.sub(r"\(\n +(.*?)(?:\n +)?\)(?=\n|  )", r"(\1)", source)
+    return re.sub(r"([(\[])\n +(.*?)(?:\n +)?\)(?=\n|  )", r"\1\2)", source)
 
 
 def load(source: str, name: str = "emitted_model") -> ModuleType:

@@ -116,7 +116,7 @@ def test_an_emitted_model_runs_at_every_legal_size(
     (tmp_path / "net.yaml").write_text(text)
     compiled = nets.compiled(tmp_path / "net.yaml")
     source = nets.source_of(compiled.graph, compiled.facts)["model.py"]
-    assert all(crop in source for crop in crops), source
+    assert all(crop in source or crop in nets.unbroken(source) for crop in crops), source
     run_at(nets, nets.every_layer(compiled.graph), compiled.facts, first_legal(compiled.sizes, 18))
 
 

@@ -69,6 +69,8 @@ def test_verify_accepts_every_bundled_spec(path: Path, variant: str | None, back
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 @pytest.mark.parametrize("name", ["unetpp", "attention_unet", "bisenet_r18"])
 def test_verify_accepts_the_zoo(name: str, backend: str) -> None:
+    if not ZOO.is_dir():
+        pytest.skip("the zoo is not beside this checkout")
     assert lines(ZOO / f"{name}.yaml", backend)[-1].startswith("receptive fields of ")
 
 

@@ -3,15 +3,18 @@
     # tensor of the file: its place in the network
     layer1.*.conv*: l1_*.c*     # layer1.0.conv2 -> l1_0.c2, and with it layer1.0.conv2.weight -> l1_0.c2.weight
     classifier.4:   score
+    stages.*.conv:  stage{*+1}  # stages.0.conv -> stage1
     onnx::Conv_12:  stem.weight
 
 A pattern is held against a tensor's layer (its name up to the last dot), which keeps the rest, `.weight`; otherwise
 against its whole name. `*` stands for any characters, as few as possible, and fills the `*` at the same place on the
-right. A `#` behind a space, or at the start, begins a comment.
+right. `{*+1}` and `{*-2}` are filled by the whole number that their `*` stands for, and 1 more or 2 less. A `#` behind
+a space, or at the start, begins a comment.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,8 @@ from segcompile.weights.stored import Source, Stored
 
 MOST_BYTES = 1_000_000
 _EXAMPLE = "for example `backbone.*.conv: enc*`"
+_HOLE = re.compile(r"\{\*([+-][0-9]{1,9})\}|\*")
+_COUNT = re.compile(r"[0-9]{1,9}")  # names are another's: no number is too long for int()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +40,19 @@ class Rename:
     def renamed(self, name: str) -> str | None:
         """The name that a tensor of the file gets by this line."""
         layer, dot, part = name.rpartition(".")
-        found = captured(self.pattern, layer) if dot else None
-        if found is not None:
-            return f"{self._filled(found)}.{part}"
-        found = captured(self.pattern, name)
-        return None if found is None else self._filled(found)
+        place = self._filled(captured(self.pattern, layer)) if dot else None
+        return self._filled(captured(self.pattern, name)) if place is None else f"{place}.{part}"
 
-    def _filled(self, texts: Sequence[str]) -> str:
-        first, *rest = self.place.split("*")
-        return first + "".join(text + part for text, part in zip(texts, rest, strict=False))
+    def _filled(self, texts: Sequence[str] | None) -> str | None:
+        """The place for what each `*` stands for; None without such texts, or where one should be a number."""
+        if texts is None:
+            return None
+        first, *holes = _HOLE.split(self.place)
+        for text, shift, part in zip(texts, holes[::2], holes[1::2], strict=False):
+            if shift and not _COUNT.fullmatch(text):
+                return None
+            first += (str(int(text) + int(shift)) if shift else text) + part
+        return first
 
 
 def captured(pattern: str, text: str) -> list[str] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segcompile.ops import PRelu
+from segcompile.ops import Affine, PRelu
 from segcompile.weights.parameters import Tensor
 from segcompile.weights.stored import Array, Source, Stored
 
@@ -77,8 +77,12 @@ def fits(found: Sequence[int], wanted: Sequence[int]) -> bool:
 
 
 def takes(tensor: Tensor, shape: Sequence[int]) -> bool:
-    """Whether a parameter can have a tensor of a shape: it fits, or is the one slope of a PReLU for all channels."""
-    return fits(shape, tensor.shape) or (isinstance(tensor.node.op, PRelu) and tuple(shape) == (1,))
+    """Whether a parameter can have a tensor of a shape: it fits, is the one slope of a PReLU for all channels, or has a
+    scale for each channel as a map of one pixel, (channels, 1, 1), as torchvision's ConvNeXt keeps it."""
+    op = tensor.node.op
+    one_slope = isinstance(op, PRelu) and tuple(shape) == (1,)
+    one_pixel = isinstance(op, Affine) and tuple(shape[:1]) == tensor.shape and {*shape[1:]} == {1}
+    return fits(shape, tensor.shape) or one_slope or one_pixel
 
 
 def groups_of(tensor: Tensor, stored: Stored) -> int | None:

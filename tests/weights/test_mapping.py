@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from segcompile.weights.naming import captured
+from segcompile.text.errors import SourceText, Span
+from segcompile.weights.naming import Rename, captured
 
 from .conftest import save_torch
 
@@ -263,6 +264,19 @@ def test_the_one_slope_of_a_prelu_is_that_of_every_channel(run: Run, tmp_path: P
     assert np.array_equal(load_file(tmp_path / "out.safetensors")["a_act.weight"], np.full(4, 0.25, "f"))
 
 
+@pytest.mark.parametrize(("shape", "taken"), [((3, 1, 1), True), ((1, 3, 1), False), ((3, 1, 3), False)])
+def test_a_scale_a_channel_may_be_a_map_of_one_pixel(
+    shape: tuple[int, ...], taken: bool, save: Save, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "net.yaml").write_text(f"{NET}  - a: {{affine: channels, bias: no}}\n")
+    scale = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    save["torch"](tmp_path / "a.pth", {"a.weight": scale})
+    status, *_ = run("import", "a.pth", "--spec", "net.yaml", *FLAGS, "--strict")
+    assert status == (0 if taken else 1)
+    if taken:
+        assert np.array_equal(load_file(tmp_path / "out.safetensors")["a.weight"], scale.ravel())
+
+
 # --- --names
 
 
@@ -274,6 +288,19 @@ def test_the_one_slope_of_a_prelu_is_that_of_every_channel(run: Run, tmp_path: P
 ])  # fmt: skip
 def test_what_a_star_stands_for(pattern: str, text: str, found: list[str] | None) -> None:
     assert captured(pattern, text) == found
+
+
+@pytest.mark.parametrize(("pattern", "place", "name", "renamed"), [
+    ("l*.*.conv", "l{*+1}_*", "l0.9.conv.weight", "l1_9.weight"), ("l*", "l{*-2}", "l9.bias", "l7.bias"),
+    ("l*", "l{*+1}", "l09.bias", "l10.bias"), ("l*", "l{*-1}", "l0.bias", "l-1.bias"),
+    ("l*", "l{*+1}", "la.bias", None), ("l*", "l{*+1}", "l.bias", None), ("l*", "l{*+1}", "l²", None),
+    ("l*", "l{*+1}", f"l{'9' * 5000}.bias", None),
+    ("*.gamma", "u{*+1}.g.weight", "0.gamma", "u1.g.weight"), ("l*", "l{*}", "l1.bias", "l{1}.bias"),
+])  # fmt: skip
+def test_a_star_is_counted_on_from_if_it_stands_for_a_number(
+    pattern: str, place: str, name: str, renamed: str | None
+) -> None:
+    assert Rename(pattern, place, Span(SourceText("names.txt", ()), 1, 1, 1)).renamed(name) == renamed
 
 
 def test_names_place_what_neither_names_nor_order_do(

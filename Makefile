@@ -1,10 +1,11 @@
-# segcompile: `make demo` from a paper's table to a trained network; `make test`; `make check`; `make bench`.
+# segcompile: `make demo` from a paper's table to a trained network; `make test`; `make check`; `make bench`; `make peers`.
 # PIP_ARGS reaches every pip install, e.g. PIP_ARGS="--index-url ..." for an index with CPU builds of torch.
 
 PYTHON ?= python3
 PIP_ARGS ?=
 DEMO_STEPS ?= 1200
 BIN := .venv/bin
+PEERS := .venv-peers
 DEMO := build/demo
 GENERATED := dilated_large unet blue_marble fcn8s dilated8_voc
 BACKENDS := torch jax
@@ -12,7 +13,7 @@ BACKENDS := torch jax
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 QUICK := XLA_FLAGS=--xla_backend_optimization_level=0 # half of the cost of the short tests of JAX is LLVM's
 
-.PHONY: setup demo test test-long check bench generated clean
+.PHONY: setup demo test test-long check bench peers generated clean
 
 setup: .venv/installed
 
@@ -59,5 +60,15 @@ bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/receptive_field.py
 
+# Networks of other libraries against ours, in an environment of their own: they ask for another torch than constraints.txt.
+peers: $(PEERS)/installed
+	$(PEERS)/bin/python benchmarks/peers.py
+	$(PEERS)/bin/python benchmarks/peers.py --speed
+
+$(PEERS)/installed: pyproject.toml backends/torch/pyproject.toml benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -r benchmarks/peers.txt -e . -e backends/torch
+	touch $@
+
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -52,10 +52,15 @@ ROWS = [
     Row("fpn_r50", "fpn"),
     Row("hdc_duc_r50", "hdc_duc"),
     Row("linknet", "linknet"),
+    # That code dilates the convolution that had the stride, too, which the old file does not.
     Row(
         "deeplabv3plus_r50",
         "deeplabv3plus",
-        translation={"{resize: input}": "{resize: above}", "size: any": "size: 512"},
+        translation={
+            "{resize: input}": "{resize: above}",
+            "size: any": "size: 512",
+            "  - append:\n": "  - set: {layer4_0.b: {dilation: 2, pad: 2}}\n  - append:\n",
+        },
     ),
     # Its gates were resized from one pixel to the size of the map that they are joined with, which broadcasts now.
     # Without these three `resize` the old file is the new network: nothing else is different.

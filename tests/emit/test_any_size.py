@@ -106,7 +106,7 @@ def first_legal(sizes: Sizes, count: int, start: int = 1) -> list[tuple[int, int
         (UNET.replace("PAD", "0").replace("ALIGN", "pad"), ["center_pad(x, enc2)", "center_pad(x, enc0)"]),
         (UNET.replace("PAD", "same").replace("ALIGN", "center_crop"), ["center_crop(enc2, x)"]),
         (CROSSED.replace("ALIGN", "center_crop"), ["  center_crop(a, x), center_crop(c, a, x), center_crop(x, a), "]),
-        (THIRDS, ["[center_crop(b, x), center_crop(x, b)]"]),
+        (THIRDS, ["center_crop(b, x), center_crop(x, b)], 1)"]),
         (CROSSED.replace("ALIGN", "pad"), ["  center_pad(a, c), center_pad(c, a), center_pad(x, c, a), "]),
     ],
 )

@@ -124,8 +124,8 @@ def test_initial_weights_pass_maps_on_and_interpolate_in_every_rank(
 
 
 @pytest.mark.parametrize(("size", "line"), [
-    ((2, 4, 4), "x: Tensor = F.avg_pool3d(F.pad(features, (1, 1, 1, 1, 1, 1)), 3, 1)"),
-    ((3, 4, 4), "x: Tensor = F.avg_pool3d(features, 3, 1, padding=1)"),
+    ((2, 4, 4), "return F.avg_pool3d(F.pad(features, (1, 1, 1, 1, 1, 1)), 3, 1)"),
+    ((3, 4, 4), "return F.avg_pool3d(features, 3, 1, padding=1)"),
 ])  # fmt: skip
 def test_a_mean_over_more_than_a_volume_holds_is_padded_before(
     nets: SimpleNamespace, size: tuple[int, ...], line: str

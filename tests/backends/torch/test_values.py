@@ -113,9 +113,9 @@ def test_a_stranger_reads_the_numbers_of_the_paper(nets: SimpleNamespace, tmp_pa
     source = run(nets, tmp_path, layers)[0].source
     for line in (
         "self.up_norm = nn.InstanceNorm2d(2, eps=0.001, affine=True)",
-        "x: Tensor = self.up_norm(F.pixel_shuffle(features, 2))",
+        "x = self.up_norm(F.pixel_shuffle(features, 2))",
         "self.group_norm = nn.GroupNorm(4, 8)",
         "x = F.relu(self.group_norm(self.group(x)))",
-        "x = F.local_response_norm(x, 5, alpha=0.0005, k=2)",
+        "return F.local_response_norm(x, 5, alpha=0.0005, k=2)",
     ):
         assert line in source, source

@@ -95,7 +95,8 @@ def _border(node: Node, axis: int, shapes: Mapping[str, Shape], borders: Mapping
 
 def ragged(graph: Graph, shapes: Mapping[str, Shape]) -> frozenset[str]:
     """The nodes whose borders are bounds: behind a transposed convolution that leaves gaps (kernel below stride) or is
-    dilated, and behind an unpooling, an output may read less than its neighbours and so be clean among others."""
+    dilated, a cubic interpolation, of which some outputs lie on pixels, and an unpooling, an output may read less than
+    its neighbours and so be clean among others."""
     found: set[str] = set()
     for node in graph.nodes:
         if node.op.data_dependent or any(_skips(node, index, shapes) for index in range(len(node.inputs))):
@@ -107,5 +108,7 @@ def ragged(graph: Graph, shapes: Mapping[str, Shape]) -> frozenset[str]:
 
 def _skips(node: Node, index: int, shapes: Mapping[str, Shape]) -> bool:
     axes = range(len(shapes[node.inputs[index]].size))
+    if any(len(chains_of(node, axis, shapes, index)) > 1 for axis in axes):
+        return True  # some outputs read less
     windows = [window for axis in axes if (window := window_of(node, axis, shapes, index)) is not None]
     return any(window.upsample > 1 and (window.dilation > 1 or window.taps < window.upsample) for window in windows)

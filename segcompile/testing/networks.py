@@ -26,6 +26,7 @@ from segcompile.ops import (
     Pool,
     Scale,
     Shape,
+    Slice,
 )
 from segcompile.text.errors import Findings, SegcompileError
 
@@ -50,6 +51,8 @@ def slim(graph: Graph, channels: int = 2) -> Graph:
             changes |= {"groups": groups, "init": Init(), "frozen": False}
         elif isinstance(op, PadChannels):
             changes = {"more": 0}
+        elif isinstance(op, Slice):
+            changes = {"part": (0, channels)}
         for split in ("groups", "heads"):  # of a norm, a shuffle, an attention
             if op.main != "channels" and hasattr(op, split):
                 changes |= {split: gcd(getattr(op, split), width)}

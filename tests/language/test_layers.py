@@ -46,7 +46,7 @@ import pytest
         ("{drop: 0.5}", {"rate": 0.5}),
         ("{dropout: 0.5}", {"rate": 0.5}),
         ("{scale: 1e-2}", {"factor": 0.01}),
-        ("{softmax: channels}", {"over": "channels"}),
+        ("{softmax: channels}", {"kind": "channels"}),
     ],
 )  # fmt: skip
 def test_a_body_says_this_op(bench: Any, layer: str, attributes: dict[str, object]) -> None:

@@ -37,13 +37,17 @@ ABOUT = {
         "PadChannels": "the channels that it adds",
         "PixelShuffle": "its channels",
         "Pool": "means for maxima",
+        "Slice": "which channels it takes",
     },
     "weights/comparing.py": {"BatchNorm": "a file may fold it", "Deconv": "files reckon its cut with its output_pad"},
     "weights/folding.py": {"BatchNorm": "the norm that files fold"},
     "weights/images.py": {"BatchNorm": "the norm that an image's mean goes into"},
     "weights/ordering.py": {"Conv": "Keras has a depthwise one"},
     "weights/parameters.py": {"Conv": "an image of other channels widens it"},
-    "weights/placing.py": {"PRelu": "files have one slope for all channels"},
+    "weights/placing.py": {
+        "Affine": "files have scales as maps of one pixel",
+        "PRelu": "files have one slope for all channels",
+    },
 }
 
 

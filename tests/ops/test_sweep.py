@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from segcompile.facts.receptive_field import reads
 from segcompile.network.graph import Graph
 from segcompile.ops import (
     ALL_OPS,
@@ -65,12 +66,8 @@ def test_shape_parameters_and_window_of_an_op_are_those_of_the_emitted_code(nets
 
 def indices(op: Op, axis: int, extents: list[Size], index: int, p: int) -> set[int]:
     """The indices of one input that output p reads: those in its window, and where its border takes their values."""
-    window = op.window(axis, extents, index)
-    if window is None:
-        return set()
-    sums = (window.stride * p + window.dilation * t - window.offset for t in range(window.taps))
-    inside = (at(op, total // window.upsample, extents[index]) for total in sums if total % window.upsample == 0)
-    return {i for i in inside if i is not None}
+    read = (i for chain in op.chains(axis, extents, index) for i in reads(chain, p))
+    return {inside for i in read if (inside := at(op, i, extents[index])) is not None}
 
 
 def at(op: Op, i: int, size: Size) -> int | None:

@@ -62,7 +62,7 @@ STEPS: dict[str, tuple[tuple[str, str], ...]] = {
     "segcompile/ops/__init__.py": (
         ("    Activation,\n    Clip,\n", "    Activation,\n    ChannelPool,\n    Clip,\n"),
         ("    Softmax,\n    PositionSoftmax,\n)", "    Softmax,\n    PositionSoftmax,\n    ChannelPool,\n)"),
-        ('"ChannelShuffle",', '"ChannelPool", "ChannelShuffle",'),
+        ('"ChannelShuffle",', '"ChannelPool",\n    "ChannelShuffle",'),
     ),
     "backends/torch/segcompile_torch/values.py": (IMPORTED, RULE, before("\ndef _softmax(", TORCH)),
     "backends/jax/segcompile_jax/values.py": (IMPORTED, RULE, before("\ndef _softmax(", JAX)),

@@ -106,7 +106,7 @@ def arrivals(node: Node, axis: int, shapes: Mapping[str, Shape], places: Places)
 
 def window_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) -> Window | None:
     """The node's window on one of its inputs; None where it has none, or where it depends on the image."""
-    if not shapes[node.inputs[index]].size or not shapes[node.name].size:
+    if not shapes[node.inputs[index]].size or (node.name in shapes and not shapes[node.name].size):
         return None
     try:
         return node.op.window(axis, sizes_along(node, axis, shapes), index)
@@ -116,7 +116,7 @@ def window_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) ->
 
 def chains_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) -> tuple[Chain, ...]:
     """The node's chains of windows on one of its inputs; () where it has none, or where they depend on the image."""
-    if not shapes[node.inputs[index]].size or not shapes[node.name].size:
+    if not shapes[node.inputs[index]].size or (node.name in shapes and not shapes[node.name].size):
         return ()
     try:
         return node.op.chains(axis, sizes_along(node, axis, shapes), index)

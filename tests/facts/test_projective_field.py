@@ -27,8 +27,7 @@ from segcompile.ops import (
     Conv,
     Deconv,
     GlobalPool,
-    GroupNorm,
-    InstanceNorm,
+    Linear,
     Mul,
     Op,
     Pad,
@@ -51,7 +50,7 @@ SETTINGS = settings(phases=(Phase.explicit, Phase.generate))
 def carried(node: Node, read: list[np.ndarray]) -> np.ndarray:
     """One where an output of the node, by its definition, takes a share of a value that is one, and zero elsewhere."""
     op = node.op
-    if isinstance(op, InstanceNorm | GroupNorm):
+    if op.whole_image and not isinstance(op, GlobalPool | Linear):  # norms, attention
         return np.full_like(read[0], read[0].any())
     if isinstance(op, Unpool):
         return unpooled_anywhere(op, read)

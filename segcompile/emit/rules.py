@@ -8,12 +8,21 @@ from fractions import Fraction
 from segcompile.emit.arguments import number, same_sides
 from segcompile.emit.calls import Code
 from segcompile.emit.joins import aligned
-from segcompile.ops import Add, Crop, Mul, Op, Resize, ResponseNorm, Scale, Shape, Slice
+from segcompile.ops import Add, Attention, Crop, Mul, Op, Resize, ResponseNorm, Scale, Shape, Slice
 
 
 def apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    """The module, applied to its input."""
-    return Code(f"{member}({inputs[0]})")
+    """The module, applied to what it reads."""
+    return Code(f"{member}({', '.join(inputs)})")
+
+
+def attention(op: Attention, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    """The module, applied to queries and to what keys and values are projected from, or a call of the generated file's
+    `attend`, where nothing is projected."""
+    if not op.projects(shapes):
+        scale = f", {number(op.scale)}" if op.scale is not None else ""
+        return Code(f"attend({', '.join(inputs)}, {op.heads}{scale})", {"attend"})
+    return apply_member(op, member, inputs if op.fuses(shapes) else (inputs[0], inputs[-1]), shapes, output)
 
 
 def crop(op: Crop, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
 
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import IDENTITY, Chain, Shape, Size, Undecidable, Window
+
+_T = TypeVar("_T")
+_Ask = Callable[[int, Sequence[Size], int], _T]  # (axis, sizes of the inputs along it, input): a question to an op
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +110,23 @@ def arrivals(node: Node, axis: int, shapes: Mapping[str, Shape], places: Places)
 
 def window_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) -> Window | None:
     """The node's window on one of its inputs; None where it has none, or where it depends on the image."""
-    if not shapes[node.inputs[index]].size or (node.name in shapes and not shapes[node.name].size):
-        return None
-    try:
-        return node.op.window(axis, sizes_along(node, axis, shapes), index)
-    except Undecidable:
-        return None
+    return _asked(node.op.window, node, axis, shapes, index)
 
 
 def chains_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) -> tuple[Chain, ...]:
     """The node's chains of windows on one of its inputs; () where it has none, or where they depend on the image."""
+    return _asked(node.op.chains, node, axis, shapes, index) or ()
+
+
+def _asked(ask: _Ask[_T], node: Node, axis: int, shapes: Mapping[str, Shape], index: int) -> _T | None:
+    """What the node's op answers of one of its inputs; None where that or the result is no map, or where it depends on
+    the image. The result has no shape yet where it is what is asked for."""
     if not shapes[node.inputs[index]].size or (node.name in shapes and not shapes[node.name].size):
-        return ()
+        return None
     try:
-        return node.op.chains(axis, sizes_along(node, axis, shapes), index)
+        return ask(axis, sizes_along(node, axis, shapes), index)
     except Undecidable:
-        return ()
+        return None
 
 
 def sizes_along(node: Node, axis: int, shapes: Mapping[str, Shape]) -> list[Size]:

@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, reduce
-from math import gcd, lcm
+from math import gcd, lcm, prod
 
+from segcompile.facts.alignment import sizes_along
 from segcompile.facts.index_set import IndexSet, TooWide, union
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import IDENTITY, Chain, Shape, Size, Undecidable, Window
 
+_UNCHANGED = (IDENTITY,)
 Sets = tuple[IndexSet | None, ...]  # None: an output that sees nothing
 
 
@@ -85,34 +87,25 @@ class Field:
         found = self.sets[phase]
         return found.shifted(turns * self.step) if found is not None and turns else found
 
-    def behind(self, window: Window, extent: Size) -> Field:
-        """The field of the tensor of `extent` outputs that `window` makes of this one."""
-        if window == IDENTITY or not self.sets:
+    def behind(self, chain: Chain, extent: Size) -> Field:
+        """The field of the tensor of `extent` outputs that some windows, one behind another, make of this one."""
+        if chain == _UNCHANGED or not self.sets:
             return self
         try:
-            if (self.step or 1) * (window.stride + window.dilation * window.taps + abs(window.offset)) >= LARGEST:
+            if any((self.step or 1) * _span(window) >= LARGEST for window in chain):
                 raise TooWide
             if self.step is None:
-                return self._listed_behind(window, extent)
-            if self.period == 1 and window.upsample == 1:
-                return self._strided_behind(window, self.step)
-            return self._periodic_behind(window, self.step)
+                return self._listed_behind(chain, extent)
+            return reduce(Field._behind_one, chain, self)
         except TooWide:
             return _WHOLE if self.whole else _UNKNOWN
 
-    def behind_all(self, chain: Chain, extent: Size) -> Field:
-        """The field of the tensor of `extent` outputs that some windows, one behind another, make of this one."""
-        if len(chain) == 1:
-            return self.behind(chain[0], extent)
-        if self.step is not None:
-            return reduce(lambda field, window: field.behind(window, extent), chain, self)
-        if not isinstance(extent, int) or extent * max(window.taps for window in chain) ** 2 > MAX_WORK:
-            return _WHOLE if self.whole else _UNKNOWN
-        return Field(
-            tuple(union(self.at(index) for index in reads(chain, output)) for output in range(extent)),
-            None,
-            self.whole,
-        )
+    def _behind_one(self, window: Window) -> Field:
+        """The same of one window, where steps are even."""
+        step = self.step or 1
+        if self.period == 1 and window.upsample == 1:
+            return self._strided_behind(window, step)
+        return self._periodic_behind(window, step)
 
     def _strided_behind(self, window: Window, step: int) -> Field:
         """Without fractional strides: one set says it all."""
@@ -142,14 +135,19 @@ class Field:
             found.append(seen and seen.repeated(times, step * indices.step * cycle // self.period))
         return union(found)
 
-    def _listed_behind(self, window: Window, extent: Size) -> Field:
-        if not isinstance(extent, int) or extent * window.taps > MAX_WORK:
+    def _listed_behind(self, chain: Chain, extent: Size) -> Field:
+        if not isinstance(extent, int) or extent * prod(window.taps for window in chain) > MAX_WORK:
             raise TooWide
         return Field(
-            tuple(union(self.at(index) for index in indices_read(window, output)) for output in range(extent)),
+            tuple(union(self.at(index) for index in reads(chain, output)) for output in range(extent)),
             None,
             self.whole,
         )
+
+
+def _span(window: Window) -> int:
+    """Indices that a window may lie apart from the place of an output, or from the next one's."""
+    return window.stride + window.dilation * window.taps + abs(window.offset)
 
 
 def indices_read(window: Window, output: int) -> range:
@@ -212,8 +210,7 @@ def _node_fields(node: Node, shapes: Mapping[str, Shape], fields: Mapping[str, F
 
 
 def _axis_field(node: Node, axis: int, shapes: Mapping[str, Shape], fields: Mapping[str, Fields]) -> Field:
-    sizes = [shapes[name].size[axis] for name in node.inputs]
-    extent = shapes[node.name].size[axis]
+    sizes, extent = sizes_along(node, axis, shapes), shapes[node.name].size[axis]
     found = []
     for index, name in enumerate(node.inputs):
         try:
@@ -221,7 +218,7 @@ def _axis_field(node: Node, axis: int, shapes: Mapping[str, Shape], fields: Mapp
         except Undecidable:
             found.append(_WHOLE if fields[name][axis].whole else _UNKNOWN)
             continue
-        found += [fields[name][axis].behind_all(chain, extent) for chain in chains]
+        found += [fields[name][axis].behind(chain, extent) for chain in chains]
     return join(found, extent)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from segcompile.facts.alignment import sizes_along
 from segcompile.facts.receptive_field import Fields
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import MEDIUM, Shape, Undecidable
@@ -24,7 +25,7 @@ def why_unknown(graph: Graph, shapes: Mapping[str, Shape], fields: Mapping[str, 
 
 def undecided(node: Node, axis: int, shapes: Mapping[str, Shape]) -> str | None:
     """Why the windows of a node on its maps are not the same for every image; None if they are."""
-    sizes = [shapes[name].size[axis] for name in node.inputs]
+    sizes = sizes_along(node, axis, shapes)
     try:
         for index in range(len(sizes)):
             node.op.window(axis, sizes, index)

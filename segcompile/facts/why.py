@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from segcompile.facts.alignment import centre
+from segcompile.facts.alignment import centre, sizes_along
 from segcompile.facts.receptive_field import Field, Fields, reads
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Shape, Window
@@ -58,11 +58,11 @@ def _before(
     end = _end(fields[node.name], axis, index, side)
     if end is None or node.op.whole_image:
         return None
-    sizes = [shapes[name].size[axis] for name in node.inputs]
+    sizes = sizes_along(node, axis, shapes)
     for position, name in enumerate(node.inputs):
         window, chains = node.op.window(axis, sizes, position), node.op.chains(axis, sizes, position)
         indices = sorted({read for chain in chains for read in reads(chain, index)}, reverse=side == "high")
-        for read in indices if window is not None else ():
+        for read in indices:
             if window is not None and _end(fields[name], axis, read, side) == end:
                 return name, read, window
     return None

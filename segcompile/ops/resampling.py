@@ -133,8 +133,13 @@ class Resize(Op):
     mode: Annotated[Literal["nearest", "bilinear", "nearest_exact", "cubic"], Reads.WORD] = "bilinear"
     align_corners: Flag = False
 
+    @property
+    def blends(self) -> bool:
+        """Whether it gives means of pixels around a place, and not the nearest one."""
+        return self.mode in ("bilinear", "cubic")
+
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        if self.align_corners and self.mode not in ("bilinear", "cubic"):
+        if self.align_corners and not self.blends:
             message = f"align_corners belongs to bilinear and cubic interpolation, not to {self.mode}"
             raise Refusal("SC315", message, "align_corners")
         if len(shapes) == 1 and self.factor is None and self.size is None:
@@ -171,9 +176,8 @@ class Resize(Op):
 
     def chains(self, axis: int, sizes: Sequence[Size], index: int) -> tuple[Chain, ...]:
         """Of a cubic interpolation without the pixels that lie a whole one from the output, whose weights are zero."""
-        around = super().chains(axis, sizes, index)
-        if not around or self.mode != "cubic" or self._is_alone(sizes):
-            return around
+        if index == 1 or self.mode != "cubic" or self._is_alone(sizes):
+            return super().chains(axis, sizes, index)
         step, upsample = self._ratio(axis, sizes)
         if upsample == 1 and step % 2:  # each output lies on a pixel
             return ((self._nearer(step, upsample, -1, 1),),)

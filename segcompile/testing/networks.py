@@ -86,9 +86,7 @@ def linear(graph: Graph) -> Graph:
     def of(op: Op) -> Op:
         if op.pointwise or (op.whole_image and op.window(0, [1], 0) is not None):
             return Scale(factor=1.0)
-        if isinstance(op, Pool) and max(op.dilation) == 1:  # a mean cannot be dilated
-            return op.model_copy(update={"kind": "avg"})
-        if isinstance(op, AdaptivePool):
+        if isinstance(op, AdaptivePool) or (isinstance(op, Pool) and max(op.dilation) == 1):  # no mean can be dilated
             return op.model_copy(update={"kind": "avg"})
         if isinstance(op, GlobalPool):
             return op.model_copy(update={"kind": "global_avg"})
@@ -96,8 +94,7 @@ def linear(graph: Graph) -> Graph:
 
     def as_one(node: Node) -> Node:
         op = of(node.op)
-        most = op.most_inputs
-        return replace(node, op=op, inputs=node.inputs[:most])
+        return replace(node, op=op, inputs=node.inputs[: op.most_inputs])
 
     return replace(graph, nodes=tuple(map(as_one, graph.nodes)))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from segcompile.emit import Argument, Call, Code, Rule
 from segcompile.emit.arguments import number, same_sides
-from segcompile.emit.rules import apply_member, operand
+from segcompile.emit.rules import apply_member, attention, operand
 from segcompile.ops import Attention, Map, MatMul, Op, Position, PositionSoftmax, Shape, Token, Tokens
 
 _USUAL: dict[str, Argument] = {"bias": True, "scale": "None", "reduce": 1}
@@ -26,14 +26,6 @@ def _attention_module(op: Attention, shapes: Sequence[Shape]) -> Call | None:
         told = (("reduce", same_sides(op.reduce)), *told)
     names = ("channels", "key_channels", "heads")
     return Call("CrossAttention", (width, shapes[-1].channels, op.heads), told, names, needs, _USUAL)
-
-
-def _attention(op: Attention, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    if not op.projects(shapes):
-        scale = f", {number(op.scale)}" if op.scale is not None else ""
-        return Code(f"attend({', '.join(inputs)}, {op.heads}{scale})", {"attend"})
-    read = inputs if op.fuses(shapes) else (inputs[0], inputs[-1])
-    return Code(f"{member}({', '.join(read)})")
 
 
 def _matmul(op: MatMul, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -57,10 +49,6 @@ def _position_module(op: Position, shapes: Sequence[Shape]) -> Call:
     return Call("Position", (shapes[0].channels, op.size), keywords, ("channels", "size"), needs, {"std": 0.02})
 
 
-def _position(op: Position, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    return Code(f"{member}({', '.join(inputs)})")
-
-
 def _token_module(op: Token, shapes: Sequence[Shape]) -> Call:
     std = op.init.std or 0
     names = ("channels", "count")
@@ -78,10 +66,10 @@ def _tokens(op: Tokens, member: str, inputs: Sequence[str], shapes: Sequence[Sha
 
 
 RULES: dict[type[Op], Rule] = {
-    Attention: Rule(_attention, _attention_module),
+    Attention: Rule(attention, _attention_module),
     MatMul: Rule(_matmul),
     PositionSoftmax: Rule(_position_softmax),
-    Position: Rule(_position, _position_module),
+    Position: Rule(apply_member, _position_module),
     Token: Rule(apply_member, _token_module),
     Map: Rule(_map),
     Tokens: Rule(_tokens),

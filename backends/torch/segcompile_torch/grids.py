@@ -51,7 +51,7 @@ def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
 
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    if op.mode in ("nearest", "nearest_exact") and not _exact_in_floats(op, shapes):
+    if not op.blends and not _exact_in_floats(op, shapes):
         if not is_whole(op):
             half = ", half=1" if op.mode == "nearest_exact" else ""
             return Code(f"nearest_by({inputs[0]}, {fractions(op)}{half})", {"nearest_by"})

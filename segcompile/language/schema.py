@@ -27,7 +27,7 @@ Scalars = str | list[str]  # one, or a list of them
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)  # what validates a spec validates its parts, too
 
 
 class Cite(_Part):

@@ -48,7 +48,7 @@ from segcompile.ops import (
     Slice,
     SpaceToDepth,
 )
-from segcompile.testing.cases import specs
+from segcompile.testing.cases import ops, specs
 from segcompile.testing.fields import mask, probes
 from segcompile.testing.networks import every_layer, sized, slim, thin
 from segcompile.text.errors import Findings
@@ -456,10 +456,21 @@ def _is_long(item: pytest.Item) -> bool:
     if check in ("emission", "names"):
         return _is_deep(case)
     if item.path.parent.name == "jax":
+        if check == "gradients" and case in _others_of_their_kind():
+            return True
         return check not in OF_JAX_IN_SHORT["checks"] or case in _late(OF_JAX_IN_SHORT["networks"])
+    if check == "training" and case.endswith(("(signal)", "(volume)")):  # see tests/harness/test_ranks.py
+        return True
     if check == "types":  # see tests/harness/test_rendered.py
         return True
     return case in _late(IN_SHORT) or (check == "receptive field" and case in LARGE)
+
+
+@cache
+def _others_of_their_kind() -> frozenset[str]:
+    """Single layers of a key and first value that an earlier one has: `conv: 3, stride: 2` and `conv: 3 (signal)`."""
+    names, kinds = [case.name for case in ops()], set[str]()
+    return frozenset(name for name in names if (kind := re.split(r",| \(", name)[0]) in kinds or kinds.add(kind))
 
 
 def _is_deep(case: str) -> bool:

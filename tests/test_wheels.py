@@ -53,6 +53,7 @@ def test_wheels_install_without_torch_and_list_the_bundled_specs(stranger: Path,
     assert run(stranger / "python", "-c", absent, cwd=tmp_path) == "[]\n"
 
 
+@pytest.mark.long
 def test_a_stranger_builds_by_name_and_trains_a_step(stranger: Path, tmp_path: Path) -> None:
     run(stranger / "segcompile", "build", "dilated_large", "--backend", "torch", cwd=tmp_path)
     assert (tmp_path / "generated/dilated_large/torch/model.py").is_file()

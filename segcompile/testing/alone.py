@@ -1,6 +1,6 @@
 """`python -m segcompile.testing.alone RUNNER`: runs emitted folders where segcompile cannot be imported.
 
-Reads a list of {folder, class_name, inputs} from stdin and prints a list of what went wrong, null where nothing did.
+Reads {folder, class_name, inputs} from stdin, one a line, and prints what went wrong with each, null where nothing did.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+ANSWER = "alone: "  # emitted code may print, too
+
 
 class _Absent(MetaPathFinder):
     """Finds nothing of segcompile, and says so."""
@@ -26,13 +28,14 @@ class _Absent(MetaPathFinder):
 
 
 def main(runner: str) -> None:
-    """Load the runner, take segcompile away, run every job of stdin."""
+    """Load the runner, take segcompile away, run every job of stdin as it comes."""
     module, _, name = runner.partition(":")
     loader = getattr(importlib.import_module(module), name)
     for known in [name for name in sys.modules if name.partition(".")[0].startswith("segcompile")]:
         del sys.modules[known]
     sys.meta_path.insert(0, _Absent())
-    print(json.dumps([_fault(loader, job) for job in json.load(sys.stdin)]))
+    for line in sys.stdin:
+        print(ANSWER + json.dumps(_fault(loader, json.loads(line))), flush=True)
 
 
 def _fault(loader: Any, job: dict[str, Any]) -> str | None:

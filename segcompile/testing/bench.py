@@ -30,6 +30,10 @@ class Mismatch(Exception):
     """What a check found: a sentence that names both numbers."""
 
 
+class Unasked(Exception):
+    """Why a check has nothing to ask of a case, which could not be told before."""
+
+
 @dataclass(frozen=True, eq=False)
 class Subject:
     """A model that a backend emitted: with random weights, or `fresh` with those that it starts from."""

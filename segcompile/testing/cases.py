@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 from segcompile.backend import Backend, BuildRequest
@@ -13,6 +13,7 @@ from segcompile.build import request_for
 from segcompile.compiler import Compiled, compile_spec
 from segcompile.language.derive import variants_of
 from segcompile.library import bundled, locate
+from segcompile.network.graph import Graph
 from segcompile.testing import ranks, shared
 from segcompile.testing.networks import reduced
 from segcompile.text.errors import Findings
@@ -279,19 +280,29 @@ training: {{optimizer: {{adamw: {{}}}}, lr: 2e-2, batch: 4, steps: 20}}
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A network, and what a backend is asked to build of it."""
+    """A network, and what a backend is asked to build of it; that is made when it is first asked for."""
 
     name: str
-    request: BuildRequest
+    graph: Graph  # of the ops and the rank of the request's, by which a backend declares it or does not
+    make: Callable[[], BuildRequest]
+
+    @classmethod
+    def of(cls, name: str, request: BuildRequest) -> Case:
+        """A request that is there."""
+        return cls(name, request.graph, lambda: request)
+
+    @cached_property
+    def request(self) -> BuildRequest:
+        return self.make()
 
     def is_declared(self, backend: Backend) -> bool:
         """Whether the backend says that it can emit networks of this rank, every layer, and shared weights where
         there are such. One whose `refuses` fails does not say so."""
-        graph = self.request.graph
+        nodes = self.graph.nodes
         try:
-            known = (type(node.op) in backend.ops and backend.refuses(node.op) is None for node in graph.nodes)
-            shares = backend.shares or all(node.weights is None for node in graph.nodes)
-            return graph.rank in backend.ranks and shares and all(known)
+            known = (type(node.op) in backend.ops and backend.refuses(node.op) is None for node in nodes)
+            shares = backend.shares or all(node.weights is None for node in nodes)
+            return self.graph.rank in backend.ranks and shares and all(known)
         except Exception:
             return False
 
@@ -313,7 +324,7 @@ def _case(layer: str, image: str = IMAGE, before: str = "") -> Case:
 
 def _named(layer: str, request: BuildRequest) -> Case:
     """A layer's case: of a signal, `norm: lrn (signal)`."""
-    return Case(layer + {1: " (signal)", 2: "", 3: " (volume)"}[request.graph.rank], request)
+    return Case.of(layer + {1: " (signal)", 2: "", 3: " (volume)"}[request.graph.rank], request)
 
 
 def _listed(layer: str, image: str = IMAGE, more: str = "") -> Case:
@@ -338,7 +349,9 @@ def ops() -> tuple[Case, ...]:
     found += [_listed(layer, image) for image, layers in ranks.LISTED.items() for layer in layers]
     found += [_unpooled(pool) for pool in UNPOOLED]
     found += [_unpooled(pool, image) for image, pool in ranks.UNPOOLED.items()]
-    found += [Case(name, compiled(HEAD.format(input=image, layers=text))[1]) for name, image, text in shared.NETWORKS]
+    found += [
+        Case.of(name, compiled(HEAD.format(input=image, layers=text))[1]) for name, image, text in shared.NETWORKS
+    ]
     return tuple(found)
 
 
@@ -353,26 +366,26 @@ def starts() -> tuple[Case, ...]:
 def trained() -> tuple[Case, ...]:
     """A network that learns something in a few steps, a part of which is frozen: on images, signals and volumes."""
     sizes = {"a small network": "16", "a small network (signal)": "[16]", "a small network (volume)": "[16, 16, 16]"}
-    return tuple(Case(name, compiled(TRAINED.format(size=size))[1]) for name, size in sizes.items())
+    return tuple(Case.of(name, compiled(TRAINED.format(size=size))[1]) for name, size in sizes.items())
 
 
 @cache
 def specs(only: str | None = None) -> tuple[Case, ...]:
     """The bundled specs as they are, or the one of this name."""
     named = {f"{name} ({variant})" if variant else name: (path, variant) for name, path, variant in bundled_variants()}
-    return tuple(Case(name, _bundled(*which)) for name, which in named.items() if only in (None, name))
+    return tuple(Case.of(name, _bundled(*which)) for name, which in named.items() if only in (None, name))
 
 
 @cache
 def small_specs() -> tuple[Case, ...]:
     """The bundled specs on a small image, with few channels."""
-    return tuple(Case(case.name, reduced(case.request.graph)) for case in specs())
+    return tuple(Case(case.name, case.graph, partial(reduced, case.graph)) for case in specs())
 
 
 @cache
 def specs_of_classes() -> tuple[Case, ...]:
     """The same with twelve channels everywhere, of which one scores best."""
-    return tuple(Case(case.name, reduced(case.request.graph, widths=(12,))) for case in specs())
+    return tuple(Case(case.name, case.graph, partial(reduced, case.graph, widths=(12,))) for case in specs())
 
 
 def run_cases() -> tuple[Case, ...]:

@@ -14,7 +14,8 @@ _WIDTH = max(len(check.name) for check in CHECKS)
 
 @dataclass
 class Row:
-    """One check. Cases that an earlier check failed are not put to it, and count as not passed."""
+    """One check. Cases that an earlier check failed are not put to it, and count as not passed; those of which there is
+    nothing to ask do not count."""
 
     check: Check
     cases: int
@@ -24,6 +25,9 @@ class Row:
     first: Result | None = None  # the first fault
 
     def add(self, result: Result) -> None:
+        if result.unasked is not None:
+            self.cases -= 1
+            return
         self.done += 1
         self.passed += result.passed
         if result.fault is not None and self.first is None:

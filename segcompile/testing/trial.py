@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from segcompile.backend import Backend
-from segcompile.testing.bench import Bench, Mismatch
+from segcompile.testing.bench import Bench, Mismatch, Unasked
 from segcompile.testing.cases import Case
 from segcompile.testing.checks import CHECKS, Check
 from segcompile.text.errors import SegcompileError
@@ -14,16 +14,18 @@ from segcompile.text.errors import SegcompileError
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one check found in one case: nothing, a fault, or (held back) no answer, since an earlier check failed."""
+    """What one check found in one case: nothing, or a fault; or why it found nothing out, being held back since an
+    earlier check failed, or having nothing to ask."""
 
     check: str
     case: str
     fault: str | None = None
     held_back: bool = False
+    unasked: str | None = None
 
     @property
     def passed(self) -> bool:
-        return self.fault is None and not self.held_back
+        return self.fault is None and self.unasked is None and not self.held_back
 
 
 @dataclass(eq=False)
@@ -54,6 +56,8 @@ class Trial:
             check.run(self.bench, case)
         except SegcompileError as error:
             fault = error.diagnostics[0].message
+        except Unasked as reason:
+            return Result(check.name, case.name, unasked=str(reason))
         except Mismatch as error:
             fault = str(error)
         except Exception as error:  # whatever emitted code does is a fault of the backend

@@ -40,11 +40,11 @@ def _agreements(bench: Bench, request: BuildRequest) -> Iterator[str]:
     yield f"{len(subject.tensors)} tensors, {count:,} parameters"
     yield f"shapes of all outputs, {_compare_shapes(subject)}"
     whole = request_of(every_layer(thin(request.graph)))
-    if bench.declares(Case("layers", whole)):  # a row that is lost on the way may be made up for at the end
+    if bench.declares(Case.of("layers", whole)):  # a row that is lost on the way may be made up for at the end
         found = bench.subject(whole, double=False, fresh=True)
         yield f"shapes of all layers, {_compare_shapes(found, of_layers=True)}"
     small = reduced(request.graph)
-    if not bench.declares(Case("reduced", small)):
+    if not bench.declares(Case.of("reduced", small)):
         return
     yield f"values {_compared(bench.subject(small))}"  # in float32 a hundred layers round further than a fault may go
     yield f"receptive fields {_measured(bench, measurable(small))}"
@@ -66,7 +66,7 @@ def _measured(bench: Bench, linear: BuildRequest | str) -> str:
     """Of how many cells the field is what the analysis says, or why none is measured. Raises Mismatch."""
     if isinstance(linear, str):
         return f"are not measured: {linear}"
-    if not bench.declares(Case("linear", linear)):
+    if not bench.declares(Case.of("linear", linear)):
         return "are not measured: the backend does not declare the ops that take the place of those without a field"
     cells = compare_fields(bench.subject(linear))
     if not cells:

@@ -34,7 +34,7 @@ def drawn(rank: int) -> st.SearchStrategy[Graph]:
 
 
 @pytest.mark.parametrize("rank", SIDES)
-@settings(SETTINGS, max_examples=60)
+@settings(SETTINGS, max_examples=25)
 @given(data=st.data())
 def test_every_command_tells_of_any_network(tmp_path: Path, data: st.DataObject, rank: int) -> None:
     graph = data.draw(drawn(rank))

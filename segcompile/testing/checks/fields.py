@@ -13,7 +13,7 @@ from segcompile.backend import BuildRequest
 from segcompile.facts.facts import shapes_in
 from segcompile.facts.receptive_field import Field
 from segcompile.ops import LINES, Pool
-from segcompile.testing.bench import Bench, Mismatch, Subject
+from segcompile.testing.bench import Bench, Mismatch, Subject, Unasked
 from segcompile.testing.cases import Case
 from segcompile.testing.fields import extent, mask, probes
 from segcompile.testing.networks import linear, request_of, small, with_outputs
@@ -30,8 +30,9 @@ def receptive_field(bench: Bench, case: Case) -> None:
     """The input pixels that reach some cells of each output are those that the analysis names; of the network without
     activations, and with means for maxima."""
     request = measurable(case.request)
-    if not isinstance(request, str):
-        compare_fields(bench.subject(request))
+    if isinstance(request, str):
+        raise Unasked(request)
+    compare_fields(bench.subject(request))
 
 
 def measurable(request: BuildRequest, largest: int = LARGEST) -> BuildRequest | str:

@@ -8,10 +8,13 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator, Mapping
-from functools import partial
+from contextlib import suppress
+from pathlib import Path
 
-from segcompile.testing import cases
+from segcompile.backend import run_backend
+from segcompile.testing.alone import ANSWER
 from segcompile.testing.bench import Bench, Mismatch
 from segcompile.testing.cases import Case
 from segcompile.text.errors import SegcompileError
@@ -42,25 +45,24 @@ def refusal(bench: Bench, case: Case) -> None:
 
 def same_bytes(bench: Bench, case: Case) -> None:
     """Another process, with another hash seed, another locale and another working directory, emits the same bytes."""
-    first, second = (bench.once(f"digests {seed}", partial(_digests_elsewhere, bench, seed)) for seed in "12")
-    first, second = first[case.name], second[case.name]
-    for path in sorted({*first, *second}):
-        if first.get(path) != second.get(path):
+    here, there = digests(run_backend(bench.backend, case.request).files), _digests_elsewhere(bench, case)
+    for path in sorted({*here, *there}):
+        if here.get(path) != there.get(path):
             raise Mismatch(f"{path} differs between two processes")
 
 
-def _digests_elsewhere(bench: Bench, seed: str) -> dict[str, dict[str, str]]:
-    """Case -> path -> digest, as a process of its own emits the whole networks on trial."""
+def _digests_elsewhere(bench: Bench, case: Case) -> dict[str, str]:
+    """Path -> digest, as a process of its own emits a whole network."""
+    seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
-    environment |= {"LC_ALL": "C", "TZ": f"UTC+{seed}", "PYTHONDONTWRITEBYTECODE": "1"}
-    folder = bench.place / f"elsewhere_{seed}"
-    folder.mkdir()
-    command = [sys.executable, "-m", "segcompile.testing.digests", bench.backend.name]
-    command += [] if bench.only is None else [bench.only]
+    environment |= {"LC_ALL": "C", "TZ": "UTC+1", "PYTHONDONTWRITEBYTECODE": "1"}
+    folder = bench.place / "elsewhere"
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "segcompile.testing.digests", bench.backend.name, case.name]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise Mismatch(f"a process of its own cannot emit: {_last_line(done.stderr)}")
-    found: dict[str, dict[str, str]] = json.loads(done.stdout)
+    found: dict[str, str] = json.loads(done.stdout)
     return found
 
 
@@ -76,7 +78,7 @@ def standalone(bench: Bench, case: Case) -> None:
         for line, module in _imports(path.read_text(encoding="utf-8")):
             if module.partition(".")[0].startswith("segcompile"):
                 raise Mismatch(f"{path.name}:{line} imports {module}")
-    fault = bench.once("alone", partial(_faults_alone, bench))[case.name]
+    fault = bench.once("alone", lambda: _Alone(bench)).fault(folder, case)
     if fault is not None:
         raise Mismatch(fault)
 
@@ -90,26 +92,37 @@ def _imports(source: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.module or ""
 
 
-def _faults_alone(bench: Bench) -> dict[str, str | None]:
-    """Case -> what goes wrong where segcompile cannot be imported; None if nothing does. One process for all."""
-    found = bench.declared(cases.run_cases())
-    jobs = [
-        {
-            "folder": str(bench.built(case.request)),
-            "class_name": case.request.class_name,
-            "inputs": [(1, shape.channels, *shape.size) for shape in case.request.graph.inputs.values()],
-        }
-        for case in found
-    ]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "segcompile.testing.alone", bench.backend.runner]
-    done = subprocess.run(
-        command, env=environment, cwd=bench.place, input=json.dumps(jobs), capture_output=True, text=True
-    )
-    if done.returncode:
-        raise Mismatch(f"nothing runs alone: {_last_line(done.stderr)}")
-    faults = json.loads(done.stdout.splitlines()[-1])
-    return {case.name: fault for case, fault in zip(found, faults, strict=True)}
+class _Alone:
+    """A process in which segcompile cannot be imported. One for all cases, since frameworks take long to import."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.log = bench.place / "alone.txt"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "segcompile.testing.alone", str(bench.backend.runner)]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command, env=environment, cwd=bench.place, text=True, bufsize=1,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+            )  # fmt: skip
+        weakref.finalize(self, _ended, self.process)
+
+    def fault(self, folder: Path, case: Case) -> str | None:
+        """What goes wrong in a folder; None if nothing does. Raises Mismatch where the process has ended."""
+        shapes = [(1, shape.channels, *shape.size) for shape in case.request.graph.inputs.values()]
+        job = {"folder": str(folder), "class_name": case.request.class_name, "inputs": shapes}
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps(job) + "\n")
+        answer = next((line for line in self.process.stdout if line.startswith(ANSWER)), None)
+        if answer is None:
+            raise Mismatch(f"nothing runs alone: {_last_line(self.log.read_text())}")
+        found: str | None = json.loads(answer.removeprefix(ANSWER))
+        return found
+
+
+def _ended(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
 
 
 def lint(bench: Bench, case: Case) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from segcompile.ops import (
+    AdaptivePool,
     Add,
     AnySize,
     Concat,
@@ -102,6 +103,11 @@ def reads(op: Op, sizes: Sequence[int], index: int, outputs: int, axis: int = 0)
     """What the op's window along an axis says."""
     window = op.window(axis, sizes, index)
     assert window is not None
+    return taps(window, outputs)
+
+
+def taps(window: Window, outputs: int) -> Line:
+    """What a window reads for each of so many outputs."""
     line: Line = []
     for p in range(outputs):
         sums = [window.stride * p + window.dilation * t - window.offset for t in range(window.taps)]
@@ -386,6 +392,54 @@ def test_a_resize_reads_the_pixels_around_the_place_of_its_output(mode: str, cor
     for have, want in product(range(1, 8), range(1, 12)):
         op = Resize(size=(want, OTHER), mode=mode, align_corners=corners)
         held(op, [have], resized(have, want, mode, corners), inside=True)
+
+
+def cubic(have: int, want: int, corners: bool, ratio: Fraction | None = None) -> tuple[Line, Line]:
+    """Pixels less than two from the place of each output, and those of them that have a weight: a whole one away is
+    none, and a map of one pixel that is spread by its centres has no neighbours."""
+    if have == 1 and ratio is None and not corners:
+        return [{0}] * want, [{0}] * want
+    places = list(_places(have, want, corners, ratio or Fraction(want, have)))
+    near = [{i for i in range(-4, have + 4) if abs(i - place) < 2} for place in places]
+    return near, [{i for i in part if abs(i - place) != 1} for part, place in zip(near, places, strict=True)]
+
+
+def _places(have: int, want: int, corners: bool, ratio: Fraction) -> Iterator[Fraction]:
+    for p in range(want):
+        if corners:
+            yield p * Fraction(have - 1, want - 1) if want > 1 else Fraction(0)
+        else:
+            yield (p + Fraction(1, 2)) / ratio - Fraction(1, 2)
+
+
+@pytest.mark.parametrize("corners", [False, True])
+def test_a_cubic_reads_the_four_pixels_around_a_place_that_have_a_weight(corners: bool) -> None:
+    def tried(op: Resize, have: int, want: int, ratio: Fraction | None = None) -> None:
+        near, weighed = cubic(have, want, corners, ratio)
+        inside = set(range(have))
+        found: Line = [set() for _ in range(want)]
+        for (window,) in op.chains(0, [have], 0):
+            for part, read in zip(found, taps(window, want), strict=True):
+                part |= read
+        assert [part & inside for part in found] == [part & inside for part in weighed], f"{op} of {have}"
+        around = reads(op, [have], 0, want)
+        assert all(part <= whole for part, whole in zip(found, around, strict=True))
+        assert [part & inside for part in around] == [part & inside for part in near]
+
+    for have, want in product(range(1, 9), range(1, 12)):
+        tried(Resize(size=(want, OTHER), mode="cubic", align_corners=corners), have, want)
+    for have, ratio in product(range(1, 10), [*RATIOS, *map(Fraction, (1, 2, 3, 4))] if not corners else []):
+        if floor(have * ratio):
+            tried(Resize(factor=both(ratio), mode="cubic"), have, floor(have * ratio), ratio)
+    assert Resize(mode="cubic").chains(0, [4, 8], 1) == ()
+
+
+def test_bins_hold_the_pixels_of_their_part_of_the_map() -> None:
+    for size, bins in product(range(1, 13), range(1, 8)):
+        parts: Line = [set(range(p * size // bins, -(-(p + 1) * size // bins))) for p in range(bins)]
+        held(AdaptivePool(kind="avg", bins=both(bins)), [size], parts)
+    with pytest.raises(Undecidable, match="into 4 bins"):
+        AdaptivePool(kind="max", bins=both(4)).window(0, [AnySize("H")], 0)
 
 
 def test_a_resize_asks_for_a_pixel_that_is_left_where_it_makes_the_map_smaller() -> None:

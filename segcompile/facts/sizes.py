@@ -14,13 +14,18 @@ from segcompile.text.errors import Findings, Label
 
 
 @dataclass(frozen=True, slots=True)
-class _Demand:
+class Demand:
     """What a node asks of a symbolic size: slack >= 0, or slack == 0 if `equal`."""
 
     node: Node
     axis: int
     slack: AnySize
     equal: bool = False
+
+    @property
+    def sizes(self) -> SizeSet:
+        """The sizes at which it is met. Raises Undecidable where they cannot be written down."""
+        return fulfilling(self.slack, self.equal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,8 @@ def find_sizes(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) ->
     if not any(isinstance(size, AnySize) for each in extents for size in each):
         return (None,) * graph.rank
     known = [(node, [shapes[name] for name in node.inputs]) for node in graph.nodes if node.name in shapes]
-    needs = [demand for item in known for demand in _needs(*item, shapes[item[0].name])]
-    whole = [demand for item in known for demand in _whole_strides(*item, shapes[item[0].name])]
+    needs = [demand for item in known for demand in needs_of(*item, shapes[item[0].name])]
+    whole = [demand for item in known for demand in whole_strides(*item, shapes[item[0].name])]
     sizes: Sizes = ()
     for axis, along in enumerate(zip(*(each for each in extents if each), strict=True)):
         said = Findings() if findings.has_errors else findings  # one cause, not one an axis
@@ -56,27 +61,27 @@ def find_sizes(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) ->
 def _axis_sizes(
     axis: int,
     extents: Sequence[Size],
-    needs: Iterable[_Demand],
-    whole: Iterable[_Demand],
+    needs: Iterable[Demand],
+    whole: Iterable[Demand],
     graph: Graph,
     findings: Findings,
 ) -> AxisSizes | None:
     symbols = [size.symbol for size in extents if isinstance(size, AnySize)]
     if not symbols:
         return None
-    legal = _legal(SizeSet(symbols[0]), _strictest(axis, needs), graph, findings)
+    legal = _legal(SizeSet(symbols[0]), strictest(axis, needs), graph, findings)
     exact = legal
     try:
-        for demand in _strictest(axis, whole):
-            exact &= fulfilling(demand.slack, demand.equal)
+        for demand in strictest(axis, whole):
+            exact &= demand.sizes
     except Undecidable:
         return AxisSizes(legal, None)
     return AxisSizes(legal, exact)
 
 
-def _strictest(axis: int, demands: Iterable[_Demand]) -> list[_Demand]:
+def strictest(axis: int, demands: Iterable[Demand]) -> list[Demand]:
     """The demands along one axis that depend on the image, without those that another one implies."""
-    found: dict[object, _Demand] = {}
+    found: dict[object, Demand] = {}
     for demand in demands:
         slack = demand.slack
         if demand.axis == axis:
@@ -86,11 +91,11 @@ def _strictest(axis: int, demands: Iterable[_Demand]) -> list[_Demand]:
     return list(found.values())
 
 
-def _legal(sizes: SizeSet, demands: Iterable[_Demand], graph: Graph, findings: Findings) -> SizeSet:
+def _legal(sizes: SizeSet, demands: Iterable[Demand], graph: Graph, findings: Findings) -> SizeSet:
     """The sizes that meet all demands, or those that meet the ones before the error that is added."""
     earlier: list[tuple[Node, SizeSet]] = []
     for demand in demands:
-        node, own = demand.node, fulfilling(demand.slack, demand.equal)
+        node, own = demand.node, demand.sizes
         try:
             both = sizes & own
         except Undecidable as why:
@@ -113,13 +118,14 @@ def _legal(sizes: SizeSet, demands: Iterable[_Demand], graph: Graph, findings: F
     return sizes
 
 
-def _needs(node: Node, inputs: list[Shape], output: Shape) -> Iterator[_Demand]:
+def needs_of(node: Node, inputs: list[Shape], output: Shape) -> Iterator[Demand]:
+    """What a node's op needs of its inputs' sizes, of `inputs` and an output of these shapes."""
     for need in node.op.needs(inputs, output):
         if isinstance(need.slack, AnySize):
-            yield _Demand(node, need.axis, need.slack, need.equal)
+            yield Demand(node, need.axis, need.slack, need.equal)
 
 
-def _whole_strides(node: Node, inputs: list[Shape], output: Shape) -> Iterator[_Demand]:
+def whole_strides(node: Node, inputs: list[Shape], output: Shape) -> Iterator[Demand]:
     """The last window ends neither before the end of the padded input (floor) nor behind it (ceil)."""
     if node.op.sliding is None or node.op.sliding.transposed:
         return
@@ -129,4 +135,4 @@ def _whole_strides(node: Node, inputs: list[Shape], output: Shape) -> Iterator[_
             reach = window.reach + 1 - window.offset - node.op.pads(axis)[1]
             rest = difference((output.size[axis] - 1) * window.stride + reach, size)
             symbolic = rest if isinstance(rest, AnySize) else AnySize(size.symbol, 0, (0,), rest)
-            yield _Demand(node, axis, symbolic, equal=True)
+            yield Demand(node, axis, symbolic, equal=True)

@@ -10,12 +10,12 @@ from segcompile.compiler import Compiled
 from segcompile.facts.facts import NodeFacts, fields_in, shapes_in
 from segcompile.facts.look_ahead import reach
 from segcompile.facts.pairs import show
-from segcompile.facts.size_set import SizeSet
 from segcompile.facts.sizes import AxisSizes, Sizes
 from segcompile.facts.unknown import why_unknown
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import AXIS_NAMES, CELL, MEDIUM, AnySize, Shape
 from segcompile.show.numbers import number, short
+from segcompile.show.sizes import set_json
 from segcompile.text.errors import Diagnostic
 from segcompile.text.report import as_json
 
@@ -211,7 +211,7 @@ def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequenc
         "variant": variant,
         "inputs": inputs_json(graph),
         "sizes": {
-            axis: {"legal": _set_json(found.legal), "exact": _set_json(found.exact)}
+            axis: {"legal": set_json(found.legal), "exact": set_json(found.exact)}
             for axis, found in zip(AXIS_NAMES[len(compiled.sizes)], compiled.sizes, strict=True)
             if found is not None
         },
@@ -230,14 +230,6 @@ def rf_json(compiled: Compiled | None, variant: str | None, diagnostics: Sequenc
 def inputs_json(graph: Graph) -> dict[str, Any]:
     """Name -> what enters there."""
     return {name: {"channels": shape.channels, "size": _sizes(shape)} for name, shape in graph.inputs.items()}
-
-
-def _set_json(sizes: SizeSet | None) -> dict[str, Any] | None:
-    """`least`: the smallest size of each of the residues. None where the set cannot be written down."""
-    if sizes is None:
-        return None
-    least = [sizes.least[residue] for residue in sizes.residues]
-    return {"text": str(sizes), "modulus": sizes.modulus, "residues": list(sizes.residues), "least": least}
 
 
 def _cost(nodes: tuple[Node, ...], compiled: Compiled) -> dict[str, Any]:

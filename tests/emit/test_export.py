@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch.export import Dim
 
 from segcompile.compiler import compile_spec
-from segcompile.facts.sizes import AxisSizes, Sizes
+from segcompile.facts.sizes import Sizes
 from segcompile.library import bundled
 from segcompile.network.graph import Graph
-from segcompile.ops import Pool
+from segcompile.show.dims import dims_text
 from segcompile.testing.cases import specs
 from segcompile.testing.networks import request_of
 from segcompile.text.errors import Findings
@@ -42,26 +41,13 @@ def of_any_size(nets: SimpleNamespace, name: str, folder: Path) -> tuple[Graph, 
     return nets.thin(found.graph), found.sizes
 
 
-def dimension(name: str, sizes: AxisSizes | None, graph: Graph) -> tuple[Any, list[int]]:
-    """What torch.export calls the legal sizes of an axis, all of one residue, and three of them.
-
-    With a pool that rounds up, or a join that cuts, those at which no stride rounds: PyTorch 2.13 cannot prove its own
-    guards for others.
-    """
-    assert sizes is not None
-    guarded = any(
-        (isinstance(node.op, Pool) and node.op.round == "ceil") or (node.op.joins and node.op.align != "none")
-        for node in graph.nodes
-    )
-    legal = sizes.exact if guarded and sizes.exact is not None else sizes.legal
-    step, start = (
-        legal.modulus,
-        legal.nearest(72)[1],
-    )  # behind five strides 2 pixels, for PyTorch takes 1 for a constant
-    assert start is not None
-    step = 1 if len(legal.residues) == step else step
-    turns = Dim(f"{name}_turns", min=start // step, max=start // step + 8)
-    return turns if step == 1 else step * turns + start % step, [start + step * n for n in (1, 5, 2)]
+def dimensions(graph: Graph, sizes: Sizes) -> tuple[Any, list[list[int]]]:
+    """What `segcompile sizes --dims torch` prints, and three of the sizes along each axis."""
+    code, found = dims_text(graph, sizes), dict[str, Any]()
+    exec(code, found)
+    listed = re.findall(r"# (\d+), (\d+), \.\.\.", code)
+    pairs = [(int(first), int(second) - int(first)) for first, second in listed]
+    return found["dynamic_shapes"], [[first + step * n for n in (0, 4, 1)] for first, step in pairs]
 
 
 def heads(outputs: Any) -> list[Any]:
@@ -75,16 +61,14 @@ def test_a_bundled_spec_is_exported_with_dynamic_height_and_width(
 ) -> None:
     from segcompile_torch import BACKEND
 
-    graph, (height, width) = of_any_size(nets, name, tmp_path)
+    graph, sizes = of_any_size(nets, name, tmp_path)
     (channels,) = (shape.channels for shape in graph.inputs.values())
     model = nets.load(BACKEND.emit(request_of(graph)).files["model.py"]).Net().eval()
-    (rows, heights), (columns, widths) = (
-        dimension(name, axis, graph) for name, axis in (("height", height), ("width", width))
-    )
+    shapes, (heights, widths) = dimensions(graph, sizes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's own
         image = torch.randn(1, channels, heights[0], widths[1])
-        program = torch.export.export(model, (image,), dynamic_shapes=({2: rows, 3: columns},)).module()
+        program = torch.export.export(model, (image,), dynamic_shapes=shapes).module()
     for size in zip(heights, reversed(widths), strict=True):
         image = torch.randn(1, channels, *size)
         for found, expected in zip(heads(program(image)), heads(model(image)), strict=True):

@@ -20,14 +20,32 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 OPS = ROOT / "segcompile" / "ops"
-ROOMS = ("attention", "base", "channels", "convolution", "joins", "linear", "needs", "pooling", "resampling", "shuffling", "size", "tokens")
+ROOMS = (
+    "attention",
+    "base",
+    "channels",
+    "convolution",
+    "joins",
+    "linear",
+    "needs",
+    "pooling",
+    "resampling",
+    "shuffling",
+    "size",
+    "tokens",
+)
 # No geometry: texts, channels, weights, costs, and how an attribute is read.
 BUT = {"__str__", "title", "summary", "reads", "parameters", "count", "is_bias", "macs", "product", "check_groups"}
 BUT |= {"check_init", "_scaled", "_listed", "_apart", "_uncovered", "_no_window", "_nothing_left", "_cannot_split"}
 BUT |= {"refusal", "_only", "__init__", "says"}
 # Fast tests that try the geometry. The plain ones, which need no fixtures, are called without pytest, whose start takes
 # a hundred times as long as what most mutants live.
-PLAIN = ("tests/ops/test_geometry.py", "tests/ops/test_lists.py", "tests/ops/test_any_size.py", "tests/ops/test_answers.py")
+PLAIN = (
+    "tests/ops/test_geometry.py",
+    "tests/ops/test_lists.py",
+    "tests/ops/test_any_size.py",
+    "tests/ops/test_answers.py",
+)
 OTHERS = ("tests/ops/test_sweep.py",)
 MOST_SECONDS = 60  # of the processor, for one mutant: an endless loop is a kill, too
 

@@ -1,0 +1,68 @@
+"""The sizes of a network as the dynamic shapes that `torch.export` takes: `segcompile sizes --dims torch`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from segcompile.facts.shapes import infer_shapes
+from segcompile.facts.size_set import SizeSet
+from segcompile.facts.sizes import AxisSizes, Sizes
+from segcompile.network.graph import Graph
+from segcompile.ops import AXIS_NAMES, AnySize, Pool
+from segcompile.text.errors import Findings
+
+
+def dims_text(graph: Graph, sizes: Sizes) -> str:
+    """Python code, for the model that is generated: `torch.export.export(model, (image,), dynamic_shapes=...)`.
+
+    A Dim is a whole number times a step, and so says one residue: that at which no stride rounds, where there is one.
+    PyTorch takes numbers that are 0 or 1 in its example for constants: the least size is two steps or more, and leaves
+    two pixels of every layer.
+    """
+    lines = ["from torch.export import Dim", ""]
+    names = AXIS_NAMES[graph.rank]
+    for axis, found in enumerate(sizes):
+        if found is not None:
+            lines += _dim(graph, axis, names[axis], found)
+    axes = ", ".join(f"{2 + axis}: {names[axis]}" for axis, found in enumerate(sizes) if found is not None)
+    shapes = ", ".join([f"{{{axes}}}"] * len(graph.inputs))
+    return "\n".join([*lines, f"dynamic_shapes = ({shapes},)"])
+
+
+def _dim(graph: Graph, axis: int, name: str, found: AxisSizes) -> Iterator[str]:
+    legal = (
+        found.exact if found.exact is not None and found.exact.residues and _is_guarded(graph, found) else found.legal
+    )
+    start = _least(graph, axis, legal)
+    first, second = start, legal.nearest(start + 1)[1]
+    note = f"  # {first}, {second}, ..."
+    if len(legal.residues) == legal.modulus:
+        yield f'{name} = Dim("{name}", min={start}){note}'
+        return
+    step, rest = legal.modulus, start % legal.modulus
+    note = f"  # {start}, {start + step}, ..."
+    left = [residue for residue in legal.residues if residue != rest]
+    others = f"; others are taken, too: {legal}" if left else ""
+    turns = f'{step} * Dim("{name}_{step}ths", min={start // step})'
+    yield f"{name} = {turns}{f' + {rest}' if rest else ''}{note}{others}"
+
+
+def _is_guarded(graph: Graph, found: AxisSizes) -> bool:
+    """Whether only sizes at which no stride rounds are told: PyTorch 2.13 cannot prove its own guards for others where
+    a pool rounds up, or a join cuts; and of several residues one has to be chosen anyway."""
+    several = 1 < len(found.legal.residues) < found.legal.modulus
+    return several or any(
+        (isinstance(node.op, Pool) and node.op.round == "ceil") or (node.op.joins and node.op.aligns != "none")
+        for node in graph.nodes
+    )
+
+
+def _least(graph: Graph, axis: int, legal: SizeSet) -> int:
+    """The least size of two steps or more that leaves two pixels of every map along an axis."""
+    shapes = infer_shapes(graph, Findings())
+    maps = [shape.size[axis] for shape in shapes.values() if shape.size]
+    size = legal.nearest(2 if len(legal.residues) == legal.modulus else 2 * legal.modulus)[1]
+    while size is not None and any(isinstance(each, AnySize) and each.at(size) < 2 for each in maps):
+        size = legal.nearest(size + 1)[1]
+    assert size is not None  # a legal set has no last size
+    return size

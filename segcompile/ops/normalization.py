@@ -141,15 +141,16 @@ class LayerNorm(Op):
 
 class Affine(Op):
     """A trained scale a channel, and a shift unless `bias` is false: the layer scale of Touvron et al. (2021), equation
-    4, which starts at 1e-6."""
+    4, which starts at 1e-6. One that is `shared` by all channels is PP-LCNetV3's learnable affine block."""
 
     spelling: ClassVar[str] = "affine"
     main: ClassVar[str] = "over"
-    summary: ClassVar[str] = "a scale and a shift a channel: bias, init"
+    summary: ClassVar[str] = "a scale and a shift a channel: shared, bias, init"
     pointwise: ClassVar[bool] = True
     stored_as: ClassVar[tuple[str, ...]] = ("scale",)
 
     over: Annotated[Literal["channels"], Reads.WORD] = "channels"
+    shared: Flag = False
     bias: Flag = True
     init: Initialiser = _ONES
 
@@ -165,9 +166,9 @@ class Affine(Op):
         return shapes[0]
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
-        channels = (shapes[0].channels,)
-        weight = Parameter("weight", channels, self.init)
-        return (weight, Parameter("bias", channels, ZEROS)) if self.bias else (weight,)
+        scales = (1 if self.shared else shapes[0].channels,)
+        weight = Parameter("weight", scales, self.init)
+        return (weight, Parameter("bias", scales, ZEROS)) if self.bias else (weight,)
 
 
 class ResponseNorm(Op):

@@ -131,6 +131,7 @@ LAYERS = (
     "norm: {layer: {eps: 1e-2}}",
     "affine: channels",
     "affine: channels, bias: no, init: {constant: 1e-6}",
+    "affine: channels, shared: yes",
     "norm: lrn",
     "norm: {lrn: {size: 4, alpha: 0.5, beta: 0.5, k: 2}}",
     "act: relu",

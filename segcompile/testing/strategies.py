@@ -180,7 +180,7 @@ POINTWISE: dict[type[Op], SearchStrategy[Any]] = {
     PRelu: st.builds(PRelu, shared=st.booleans()),
     BatchNorm: st.builds(BatchNorm, eps=EPSILON, momentum=st.sampled_from([0.1, 0.01])),
     LayerNorm: st.builds(LayerNorm, eps=EPSILON),
-    Affine: st.builds(Affine, bias=st.booleans()),
+    Affine: st.builds(Affine, shared=st.booleans(), bias=st.booleans()),
     ResponseNorm: st.builds(ResponseNorm, size=st.integers(1, 6), alpha=st.floats(0, 2), k=st.floats(0.5, 2)),
     Dropout: st.builds(Dropout, rate=st.sampled_from([0.0, 0.5])),
     SpatialDropout: st.builds(SpatialDropout, rate=st.sampled_from([0.0, 0.5])),

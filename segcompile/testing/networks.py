@@ -127,9 +127,8 @@ def thin(graph: Graph, widths: Sequence[int] = (2, 4)) -> Graph:
 def reductions(graph: Graph, widths: Sequence[int] = (2, 4)) -> Iterator[Graph]:
     """The graph small and of each of the widths in turn; at last as it is, but small."""
     for channels in widths:
-        reduced = small(slim(graph, channels))
-        if _fits(reduced):
-            yield reduced
+        if _fits(slimmed := slim(graph, channels)):
+            yield small(slimmed)
     yield small(graph)
 
 

@@ -27,7 +27,7 @@ ASIDE = ("about", "accept", "cite", "claims", "training")  # what is said of a n
 class Row:
     """An old file and the network that it is now: a bundled spec, one of its variants, with these parameters.
 
-    `new` names a bundled spec, `fpn`, or a file of `tests/data/zoo`, `icnet.yaml`.
+    `new` names a bundled spec, `fpn`, or a file of `tests/data/zoo`, `ln2.yaml`.
     `translation`: what stands in the old file, and the words that mean that today. Inside a branch or a chain `input`
     once meant what enters the branch, which is `above` now. A bundled spec has a size, where two old files had any.
     """
@@ -162,7 +162,24 @@ ROWS = [
         },
     ),
     Row("esrgan_x4", "esrgan_x4.yaml"),
-    Row("icnet", "icnet.yaml", translation={"        - input\n": "        - above\n"}),
+    # Its bins and its resizes were of one size of the image, which was not the release's.
+    Row(
+        "icnet",
+        "icnet",
+        translation={
+            "        - input\n": "        - above\n",
+            "size: [768, 1536]": "size: [1025, 2049]",
+            "  - half_size: {pool: avg, kernel: 2}       # only its size is used\n": "",
+            "{resize: half_size, from: input}": "{pool: max, kernel: 1, stride: 2}",
+            "  - quarter_size: {pool: max, kernel: 2}\n": "",
+            "{resize: quarter_size, from: conv3_1}": "{pool: max, kernel: 1, stride: 2}",
+            "kernel: [24//b, 48//b]": "bins: b",
+            "- up:   {resize: 2}": "- up:   {resize: fine}",
+            "- up2: {resize: 2}": "- up2: {resize: s2}",
+            "{resize: 4}": "{resize: input}",
+            "aux12: aux12, aux24: aux24": "aux16: aux12, aux8: aux24",
+        },
+    ),
     Row("ln2", "ln2.yaml"),
     # The gates as in `effnet_b0_unet`; the `input` of a chain was what enters it, the layer above.
     Row(

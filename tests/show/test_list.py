@@ -131,7 +131,7 @@ def test_about_asks_for_every_word_in_any_case() -> None:
     assert networks("--about", "driving") == [
         "bisenet", "denseaspp121", "dilated10_cityscapes", "dilated7_kitti", "dilated8_camvid",
         "dilated_basic_cityscapes", "dilated_basic_kitti", "enet", "erfnet", "fcdensenet103", "hdc_duc", "hrnet",
-        "segnet",
+        "icnet", "segnet",
     ]  # fmt: skip
     assert networks("--about", "KITTI Driving context") == ["dilated7_kitti", "dilated_basic_kitti"]
     assert networks("--about", "1606.06650") == ["unet3d"]

@@ -211,11 +211,18 @@ ROWS = [
     Row("segnet", "segnet.yaml"),
     Row("tcn", "tcn.yaml"),
     Row("unetpp", "unetpp.yaml"),
-    # The one channel of the image was copied 16 times, where `add` spreads it.
+    # The one channel of the volume was copied 16 times, where `add` spreads it; the paper has no batch norm.
     Row(
         "vnet2d",
-        "vnet2d.yaml",
-        translation={f"  - x16: {{concat: [{', '.join(['input'] * 16)}]}}\n": "", "[c1, x16]": "[c1, input]"},
+        "vnet",
+        variant="paper",
+        translation={
+            "size: 128": "size: [128, 128, 64]",
+            "norm: batch, ": "",
+            "norm: none, ": "",
+            f"  - x16: {{concat: [{', '.join(['input'] * 16)}]}}\n": "",
+            "[c1, x16]": "[c1, input]",
+        },
     ),
     Row("wavenet", "wavenet.yaml"),
 ]

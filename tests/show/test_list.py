@@ -72,9 +72,11 @@ def test_a_year_is_read_from_the_arxiv_number_or_not_at_all(cite: dict[str, str]
 
 def test_volumes_and_signals_are_listed_as_a_whole_table() -> None:
     assert listed("--rank", "3") == (
-        "network  year  paper             rank  parameters     MACs  receptive field  stride         size\n"
-        "───────  ────  ────────────────  ────  ──────────  ───────  ───────────────  ──────  ───────────\n"
-        "unet3d   2016  arXiv 1606.06650     3  19,072,291  266.7 G              100       1  116x132x132\n"
+        "network       year  paper             rank  parameters     MACs  receptive field  stride         size\n"
+        "────────────  ────  ────────────────  ────  ──────────  ───────  ───────────────  ──────  ───────────\n"
+        "unet3d        2016  arXiv 1606.06650     3  19,072,291  266.7 G              100       1  116x132x132\n"
+        "vnet@paper    2016  arXiv 1606.04797     3  65,175,314  502.1 G              548       1   128x128x64\n"
+        "vnet@release  2016  arXiv 1606.04797     3  61,982,682  384.6 G              492       1   128x128x64\n"
     )
     assert listed("--rank", "1") == (
         "network  year  paper             rank  parameters     MACs  receptive field  stride   size\n"
@@ -137,7 +139,7 @@ def test_about_asks_for_every_word_in_any_case() -> None:
     assert networks("--about", "1606.06650") == ["unet3d"]
 
 
-@pytest.mark.parametrize("most", ["19072291", "19.072291M", "0.1G", "19073k"])
+@pytest.mark.parametrize("most", ["19072291", "19.072291M", "0.02G", "19073k"])
 def test_a_number_of_parameters_may_have_a_unit(most: str) -> None:
     assert networks("--rank", "3", "--max-parameters", most) == ["unet3d"]
     assert listed("--rank", "3", "--max-parameters", "19072290") == "no bundled spec is such a network\n"

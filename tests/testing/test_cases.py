@@ -47,8 +47,8 @@ def test_every_bundled_spec_is_a_case_that_is_small() -> None:
     assert {case.name.partition(" ")[0] for case in cases.specs()} == {*bundled()}
     images = {case.name: image for case in cases.small_specs() for image in case.request.graph.inputs.values()}
     assert all(isinstance(size, int) and size < 400 for image in images.values() for size in image.size)
-    wide = {name for name, image in images.items() if image.channels != 2}
-    assert wide == {"enet", "erfnet", "espnetv2"}  # their sums of joined maps fit at no one width
+    wide = {name.partition(" ")[0] for name, image in images.items() if image.channels != 2}
+    assert wide == {"enet", "erfnet", "espnetv2", "vnet"}  # their sums of joined maps fit at no one width
 
 
 def test_a_network_that_few_channels_do_not_fit_keeps_its_own() -> None:

@@ -74,6 +74,7 @@ def test_volumes_and_signals_are_listed_as_a_whole_table() -> None:
     assert listed("--rank", "3") == (
         "network       year  paper             rank  parameters     MACs  receptive field  stride         size\n"
         "────────────  ────  ────────────────  ────  ──────────  ───────  ───────────────  ──────  ───────────\n"
+        "nnunet3d      2019  arXiv 1904.08128     3  31,197,204  477.5 G     whole volume       1          128\n"
         "unet3d        2016  arXiv 1606.06650     3  19,072,291  266.7 G              100       1  116x132x132\n"
         "vnet@paper    2016  arXiv 1606.04797     3  65,175,314  502.1 G              548       1   128x128x64\n"
         "vnet@release  2016  arXiv 1606.04797     3  61,982,682  384.6 G              492       1   128x128x64\n"

@@ -148,8 +148,22 @@ ROWS = [
     Row("nnunet2d", "nnunet2d"),
     Row("deeplabv3_r101", "deeplabv3_r101.yaml", translation={"{resize: input}]": "{resize: above}]"}),
     Row("drn_a50", "drn_a50.yaml"),
-    # A gate of one pixel was resized to the map that it is joined with, over which `mul` spreads it.
-    Row("effnet_b0_unet", "effnet_b0_unet.yaml", translation={", {resize: input, mode: nearest}": ""}),
+    # A gate of one pixel was resized to the map that it is joined with, over which `mul` spreads it. As in
+    # that code, the paddings are TensorFlow's, paths are dropped, and one skip is from the first unit of its stage.
+    Row(
+        "effnet_b0_unet",
+        "effnet_b0_unet",
+        translation={
+            ", {resize: input, mode: nearest}": "",
+            "stem: {conv: 32, kernel: 3, stride: 2}": "stem: {conv: 32, kernel: 3, stride: 2, pad: [0, 1, 0, 1]}",
+            "stride: s, groups: e}": "stride: s, pad: [(k-s)//2, (k-s+1)//2, (k-s)//2, (k-s+1)//2], groups: e}",
+            "args: [c, e, k]\n": "args: [c, e, k, u]\n",
+            "- out: {add: [mb, input]}": "- drop: {dropout: {path: u/80}}\n      - out: {add: [drop, input]}",
+            "r: [1, 1, 2, 2, 3]}": "r: [1, 1, 2, 2, 3], u: [1, 3, 5, 8, 11]}",
+            "k: k, repeat: r}": "k: k, u: u+i, repeat: r}",
+            "skip: b5_2": "skip: b5",
+        },
+    ),
     # The channels that a pooling lacks were a frozen convolution of zeros, as in `enet`.
     Row(
         "enet_relu",

@@ -175,7 +175,7 @@ ROWS = [
             "drop: 0.01}": "drop: {spatial: 0.01}}",
         },
     ),
-    Row("esrgan_x4", "esrgan_x4.yaml"),
+    Row("esrgan_x4", "esrgan_slim", variant="x4", translation={"size: any": "size: 64"}),
     # Its bins and its resizes were of one size of the image, which was not the release's.
     Row(
         "icnet",

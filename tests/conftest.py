@@ -85,8 +85,8 @@ LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to 
 DEEP = (
     "attention_unet", "convnext_t", "deeplabv3_r101", "deeplabv3plus", "denseaspp121", "effnet_b0_unet", "enet",
     "erfnet", "espnetv2", "esrgan_slim", "fcdensenet103", "fcn_r50", "fpn", "hdc_duc", "hrnet", "icnet", "lraspp",
-    "mobilenetv2", "nnunet2d", "nnunet3d", "pspnet", "resnet101", "resnet152", "segformer", "shufflenetv2", "u2net",
-    "upernet", "vnet",
+    "mobilenetv2", "nnunet2d", "nnunet3d", "ppocr_det", "pspnet", "resnet101", "resnet152", "segformer", "shufflenetv2",
+    "u2net", "upernet", "vnet",
 )  # fmt: skip
 _NORMS = (GroupNorm, InstanceNorm, LayerNorm)  # that are a factor in a network of ones
 _SORTING = (PixelShuffle, SpaceToDepth, Slice, ChannelShuffle)  # ops that keep channels apart

@@ -135,6 +135,9 @@ REFUSED = {  # layers, code, and where it points
     "start": (["a: {position: learned, size: 4, init: he}"], "SC315", "he"),
     "one_cell": (["p: {pool: global_avg}", "a: {softmax: positions}"], "SC319", "positions"),
     "values_alone": (["a: {attention: 2, values: input}"], "SC012", "values"),
+    "flattened_list": (["t: {token: 1}", "a: {linear: 3}"], "SC316", "a"),
+    "token_of_a_map": (["a: {map: {token: 0}}"], "SC316", "a"),
+    "token_beyond": (["t: {token: 2}", "a: {map: {token: 2}}"], "SC315", "2"),
     "three_factors": (["a: {matmul: [input, input, input], over: positions}"], "SC204", "["),
 }
 
@@ -165,6 +168,37 @@ def test_a_map_is_laid_out_as_what_its_list_was_made_of_at_any_size(tmp_path: Pa
         ("jax", "x[:, 1:].reshape(*patches.shape[:-1], -1)"),
     ):
         assert code in run_backend(load_backend(backend), request_for(found, tmp_path / "net.yaml")).files["model.py"]
+
+
+READOUT = """
+input: {channels: 6, size: [5, 4]}
+layers:
+  - list:  {token: 2}
+  - attn:  {attention: 2}
+  - head:  [{tokens: [0, 1]}, {linear: 3, act: relu}]
+  - pixel: {map: {token: 1}, from: attn}
+  - grid:  {map: positions, from: attn}
+  - read:  {concat: [grid, [{resize: grid, from: pixel}]]}
+  - mixed: {mul: [grid, pixel]}
+outputs: {head: head, read: read, mixed: mixed}
+"""
+
+
+def test_a_token_is_classified_and_is_read_beside_every_position(tmp_path: Path) -> None:
+    found = compiled(tmp_path, READOUT)
+    x = traced(found)
+    one = x["attn"][:, 1:2]
+    assert x["pixel"].shape == (6, 1) and np.array_equal(x["pixel"], one)
+    np.testing.assert_allclose(x["read"], np.concatenate([x["grid"], one.repeat(20, 1)]), rtol=1e-12)
+    np.testing.assert_allclose(x["mixed"], x["grid"] * one, rtol=1e-12)
+    weight, bias = found.facts["head.linear"].parameters
+    assert weight.shape == (3, 6) and bias.shape == (3,) and str(found.facts["head.linear"].shape) == "3"
+    for backend, lines in (
+        ("torch", ("x[:, :, :1]", "self.linear(torch.flatten(x, 1))", "attn[:, :, 1, None, None]")),
+        ("jax", ("x[:, :1]", "self.linear(flatten(x))", "attn[:, None, 1:2]")),
+    ):
+        code = run_backend(load_backend(backend), request_for(found, tmp_path / "net.yaml")).files["model.py"]
+        assert [line for line in lines if line not in code] == []
 
 
 def test_rf_says_that_vectors_of_positions_are_interpolated(tmp_path: Path) -> None:

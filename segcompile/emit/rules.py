@@ -87,12 +87,9 @@ def fractions(op: Resize) -> str:
 
 
 def flat_features(shape: Shape) -> int:
-    """The features of a vector, or of a map that is flattened into one."""
-    features = shape.channels
-    for size in shape.size:
-        assert isinstance(size, int)  # the op refuses anything else
-        features *= size
-    return features
+    """The features of a vector, or of a map or tokens that are flattened into one."""
+    assert shape.positions is not None  # the op refuses what has no fixed size
+    return shape.channels * shape.positions
 
 
 def response_norm_arguments(op: ResponseNorm) -> str:

@@ -38,7 +38,7 @@ from segcompile.ops.pooling import AdaptivePool, GlobalPool, Pool, Unpool
 from segcompile.ops.resampling import Crop, Pad, Resize
 from segcompile.ops.shuffling import PixelShuffle, SpaceToDepth
 from segcompile.ops.size import AnySize, Size, Undecidable
-from segcompile.ops.tokens import Map, Position, Token, Tokens
+from segcompile.ops.tokens import Map, Position, Token, TokenMap, Tokens
 
 ALL_OPS: tuple[type[Op], ...] = (
     Conv,
@@ -64,6 +64,7 @@ ALL_OPS: tuple[type[Op], ...] = (
     Position,
     Token,
     Map,
+    TokenMap,
     Tokens,
     BatchNorm,
     InstanceNorm,
@@ -121,5 +122,5 @@ __all__ = [
     "InstanceNorm", "Join", "LayerNorm", "LeakyRelu", "Linear", "Map", "MatMul", "Mul", "Need", "Op", "PRelu",
     "Pad", "PadChannels", "Parameter", "PixelShuffle", "Pool", "Position", "PositionSoftmax", "Reads", "Refusal",
     "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice", "Softmax", "SpaceToDepth", "SpatialDropout",
-    "Token", "Tokens", "Undecidable", "Unpool", "Window", "kinds",
+    "Token", "TokenMap", "Tokens", "Undecidable", "Unpool", "Window", "kinds",
 ]  # fmt: skip

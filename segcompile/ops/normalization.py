@@ -141,7 +141,8 @@ class LayerNorm(Op):
 
 class Affine(Op):
     """A trained scale a channel, and a shift unless `bias` is false: the layer scale of Touvron et al. (2021), equation
-    4, which starts at 1e-6. One that is `shared` by all channels is PP-LCNetV3's learnable affine block."""
+    4, which starts at 1e-6. With `shared` one of each for all channels, as the factors of Fu et al. (2019), equations 2
+    and 4, and PP-LCNetV3's learnable affine blocks."""
 
     spelling: ClassVar[str] = "affine"
     main: ClassVar[str] = "over"
@@ -159,6 +160,10 @@ class Affine(Op):
         """What all scales start from."""
         return self.init.value or 0.0
 
+    def scales(self, channels: int) -> int:
+        """How many it has for so many channels."""
+        return 1 if self.shared else channels
+
     def output(self, shapes: Sequence[Shape]) -> Shape:
         if self.init.scheme not in ("constant", "zeros"):
             message = f"a scale starts from one number, not by `{self.init.scheme}`, which is of kernels"
@@ -166,7 +171,7 @@ class Affine(Op):
         return shapes[0]
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
-        scales = (1 if self.shared else shapes[0].channels,)
+        scales = (self.scales(shapes[0].channels),)
         weight = Parameter("weight", scales, self.init)
         return (weight, Parameter("bias", scales, ZEROS)) if self.bias else (weight,)
 

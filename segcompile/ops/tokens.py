@@ -1,9 +1,21 @@
 """Lists: vectors before the positions of a map, and what a position is told of where it lies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
-from segcompile.ops.base import IDENTITY, Init, Initialiser, Op, Parameter, PerAxis, Positive, Reads, Shape, Window
+from segcompile.ops.base import (
+    IDENTITY,
+    Init,
+    Initialiser,
+    Natural,
+    Op,
+    Parameter,
+    PerAxis,
+    Positive,
+    Reads,
+    Shape,
+    Window,
+)
 from segcompile.ops.channels import Part, check_part
 from segcompile.ops.needs import Refusal
 from segcompile.ops.size import Size, times
@@ -16,6 +28,12 @@ def check_vectors(init: Init) -> None:
     if init.scheme not in ("normal", "zeros"):
         message = f"learned vectors start from noise or zeros, not by `{init.scheme}`"
         raise Refusal("SC315", message, "init", "`init: {normal: 0.02}`, or `init: zeros`")
+
+
+def check_list(source: Shape) -> None:
+    """Refuse (SC316) what has no tokens, or no positions behind them."""
+    if not source.tokens or not source.size:
+        raise Refusal("SC316", f"{source} is no list of tokens and positions", None, "leave it out")
 
 
 class Position(Op):
@@ -108,12 +126,42 @@ class Map(Op):
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         (source, *_) = shapes
-        if not source.tokens or not source.size:
-            raise Refusal("SC316", f"{source} is no list of tokens and positions", None, "leave it out")
+        check_list(source)
         return Shape(source.channels, source.size)
 
     def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         return IDENTITY if index == 0 else None
+
+
+class TokenMap(Op):
+    """One token of a list, the first is 0, as a map of one pixel: so it is read beside all positions, Ranftl et al.
+    (2021), section 3.1."""
+
+    spelling: ClassVar[str] = "map"
+    main: ClassVar[str] = "token"
+    by_word: ClassVar[Mapping[str, str]] = {"token": "token"}
+    summary: ClassVar[str] = "a token of a list, as a map of one pixel: {token: number}"
+    most_inputs: ClassVar[int | None] = 2
+    lends_size: ClassVar[bool] = True
+    remembers: ClassVar[bool] = True
+    whole_image: ClassVar[bool] = True
+
+    token: Annotated[Natural, Reads.NATURAL]
+
+    @property
+    def takes_lists(self) -> bool:
+        return True
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        (source, *_) = shapes
+        check_list(source)
+        if self.token >= source.tokens:
+            message, most = f"no token {self.token} of {source.tokens}", source.tokens - 1
+            raise Refusal("SC315", message, "token", f"the last one is {most}" if most else "its one token is 0")
+        return Shape(source.channels, (1,) * len(source.size))
+
+    def window(self, axis: int, sizes: Sequence[Size], index: int) -> None:
+        return None
 
 
 class Tokens(Op):

@@ -212,12 +212,14 @@ LISTED = (
     "affine: channels",
     "softmax: channels",
     "map: positions",
+    "map: {token: 2}",
     "tokens: [1, 3]",
 )  # behind `list`, a list of three tokens and an image
 
 OF_TOKENS = (
     "attention: 2, keys: input",
     "conv: 5, kernel: 1, norm: layer, act: relu",
+    "linear: 6",
     "add: [queries, queries]",
     "matmul: [queries, input], over: channels",
     "matmul: [queries, queries], over: positions",

@@ -20,6 +20,7 @@ from segcompile.ops import (
     Resize,
     Shape,
     Token,
+    TokenMap,
     Tokens,
     Unpool,
 )
@@ -73,6 +74,7 @@ def op_graphs(sizes: Sizes, rank: int = 2) -> dict[type[Op], SearchStrategy[Grap
         Position: alone[Position] | listed(strategies.positions(rank), sizes),
         Token: st.builds(graph_of, st.builds(Token, count=st.integers(1, 3)), sizes),
         Map: listed(st.builds(Map), sizes),
+        TokenMap: listed(st.builds(TokenMap, token=st.integers(0, 2)), sizes, Attention(heads=2)),
         Tokens: listed(strategies.parts_of_tokens(), sizes, Attention(heads=2)),
         Unpool: st.builds(strategies.unpooled, strategies.unpools(rank), sizes),
         Resize: alone[Resize] | joined(strategies.resizes(rank, by_factor=False), sizes),

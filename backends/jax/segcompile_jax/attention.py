@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from segcompile.emit import Argument, Call, Code, Rule
 from segcompile.emit.arguments import number
 from segcompile.emit.rules import apply_member, attention, operand
-from segcompile.ops import Attention, Map, MatMul, Op, Position, PositionSoftmax, Shape, Token, Tokens
+from segcompile.ops import Attention, Map, MatMul, Op, Position, PositionSoftmax, Shape, Token, TokenMap, Tokens
 from segcompile_jax.arguments import RNGS
 from segcompile_jax.initialisation import kernel_init
 
@@ -65,6 +65,11 @@ def _map(op: Map, member: str, inputs: Sequence[str], shapes: Sequence[Shape], o
     return Code(f"{operand(source)}[:, {shapes[0].tokens}:].reshape(*{like}.shape[:-1], -1)")
 
 
+def _token_map(op: TokenMap, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    axes = "None, " * (len(output.size) - 1)
+    return Code(f"{operand(inputs[0])}[:, {axes}{op.token}:{op.token + 1}]")
+
+
 def _tokens(op: Tokens, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     first, end = op.part
     return Code(f"{operand(inputs[0])}[:, {first or ''}:{end}]")
@@ -77,5 +82,6 @@ RULES: dict[type[Op], Rule] = {
     Position: Rule(apply_member, _position_module),
     Token: Rule(apply_member, _token_module),
     Map: Rule(_map),
+    TokenMap: Rule(_token_map),
     Tokens: Rule(_tokens),
 }

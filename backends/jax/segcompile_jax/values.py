@@ -66,8 +66,9 @@ def _layer_norm(op: LayerNorm, shapes: Sequence[Shape]) -> Call:
 
 def _affine(op: Affine, shapes: Sequence[Shape]) -> Call:
     told = (("init", op.start), ("use_bias", op.bias))
-    scales = 1 if op.shared else shapes[0].channels
-    return Call("Affine", (scales,), told, ("features",), {"Affine"}, {"init": 1.0, "use_bias": True})
+    return Call(
+        "Affine", (op.scales(shapes[0].channels),), told, ("features",), {"Affine"}, {"init": 1.0, "use_bias": True}
+    )
 
 
 def _response_norm(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from segcompile.emit import Argument, Call, Code, Rule
 from segcompile.emit.arguments import number, same_sides
 from segcompile.emit.rules import apply_member, attention, operand
-from segcompile.ops import Attention, Map, MatMul, Op, Position, PositionSoftmax, Shape, Token, Tokens
+from segcompile.ops import Attention, Map, MatMul, Op, Position, PositionSoftmax, Shape, Token, TokenMap, Tokens
 
 _USUAL: dict[str, Argument] = {"bias": True, "scale": "None", "reduce": 1}
 _AXES = {1: "l", 2: "hw", 3: "dhw"}  # letters of those of a map, in einsum
@@ -60,6 +60,11 @@ def _map(op: Map, member: str, inputs: Sequence[str], shapes: Sequence[Shape], o
     return Code(f"{operand(source)}[:, :, {shapes[0].tokens}:].unflatten(2, {like}.shape[2:])")
 
 
+def _token_map(op: TokenMap, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    axes = ", None" * len(output.size)
+    return Code(f"{operand(inputs[0])}[:, :, {op.token}{axes}]")
+
+
 def _tokens(op: Tokens, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     first, end = op.part
     return Code(f"{operand(inputs[0])}[:, :, {first or ''}:{end}]")
@@ -72,5 +77,6 @@ RULES: dict[type[Op], Rule] = {
     Position: Rule(apply_member, _position_module),
     Token: Rule(apply_member, _token_module),
     Map: Rule(_map),
+    TokenMap: Rule(_token_map),
     Tokens: Rule(_tokens),
 }

@@ -76,7 +76,7 @@ def _linear(op: Linear, shapes: Sequence[Shape]) -> Call:
 
 
 def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    if not shapes[0].size:
+    if not shapes[0].axes:
         return apply_member(op, member, inputs, shapes, output)
     return Code(f"{member}(torch.flatten({inputs[0]}, 1))", {"torch"})
 

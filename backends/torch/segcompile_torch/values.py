@@ -76,8 +76,9 @@ def _layer_norm(op: LayerNorm, shapes: Sequence[Shape]) -> Call:
 
 def _affine(op: Affine, shapes: Sequence[Shape]) -> Call:
     told = (("init", op.start), ("bias", op.bias))
-    scales = 1 if op.shared else shapes[0].channels
-    return Call("Affine", (scales,), told, ("channels",), {"Affine"}, {"init": 1.0, "bias": True})
+    return Call(
+        "Affine", (op.scales(shapes[0].channels),), told, ("channels",), {"Affine"}, {"init": 1.0, "bias": True}
+    )
 
 
 def _response_norm(

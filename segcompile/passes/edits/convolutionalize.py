@@ -58,6 +58,9 @@ def _convolution(node: Node, graph: Graph, trained: Known, entering: Known, span
         if isinstance(shape, Refusal):
             raise fail("SC503", f"no size is known for what enters `{layer}`: {shape}", span)
     assert isinstance(node.op, Linear) and isinstance(trained, Shape) and isinstance(entering, Shape)
+    if entering.tokens:
+        message = f"`{layer}` reads `{read}`, which gives tokens: a convolution needs a map"
+        raise fail("SC503", message, span, help=f"`replace` it: `conv: {node.op.features}, kernel: 1` reads each token")
     if not entering.size:
         message = f"`{layer}` reads `{read}`, which gives a vector: a convolution needs a map"
         raise fail("SC503", message, span, help=f"convolutionalize `{read}` with it")

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segcompile.ops import Attention, Conv, LayerNorm, Map, MatMul, Op, Position, PositionSoftmax, Resize, Token, Tokens
+from segcompile.ops import (
+    Attention,
+    Conv,
+    LayerNorm,
+    Map,
+    MatMul,
+    Op,
+    Position,
+    PositionSoftmax,
+    Resize,
+    Token,
+    TokenMap,
+    Tokens,
+)
 from segcompile.testing.reference.arrays import Array, Formula, Tensors
 from segcompile.testing.reference.grids import resize
 from segcompile.testing.reference.values import layer_norm
@@ -100,6 +113,11 @@ def positions(op: Map, inputs: Sequence[Array], tensors: Tensors) -> Array:
     return x[:, :, first:].reshape(*x.shape[:2], *like.shape[2:])
 
 
+def token_map(op: TokenMap, inputs: Sequence[Array], tensors: Tensors) -> Array:
+    x, like = inputs
+    return x[:, :, op.token].reshape(*x.shape[:2], *[1] * (like.ndim - 2))
+
+
 def tokens(op: Tokens, inputs: Sequence[Array], tensors: Tensors) -> Array:
     return inputs[0].take(range(*op.part), 2)
 
@@ -111,5 +129,6 @@ FORMULAS: dict[type[Op], Formula] = {
     Position: position,
     Token: token,
     Map: positions,
+    TokenMap: token_map,
     Tokens: tokens,
 }

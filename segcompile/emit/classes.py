@@ -185,10 +185,11 @@ def _signature(body: Body) -> object:
 
 
 def _kind(slot: Argument) -> object:
-    """What a slot has in common in scopes that share a class: all of it if it is code; a number is one an axis, too."""
+    """What a slot has in common in scopes that share a class: all of it if it is code; a number is one an axis, too, if
+    it is no list's, which has one axis."""
     if isinstance(slot, str) and not slot.startswith('"'):
         return slot
-    return int if isinstance(slot, tuple) else type(slot)
+    return int if isinstance(slot, tuple) and len(slot) > 1 else type(slot)
 
 
 def _united(sketches: Mapping[str, Body], tree: ScopeTree) -> dict[str, list[str]]:

@@ -36,10 +36,10 @@ def _unfit(graph: Graph, facts: Facts) -> tuple[str, Node] | None:
         readers = [node for node in graph.nodes if name in node.inputs] or outputs
         return f"`{name}` is a second input, and the harness reads one image", readers[0]
     for node in outputs:
-        if not facts[node.name].shape.size:
-            return f"`{node.layer}` gives a vector, and the harness trains maps", node
-        if facts[node.name].shape.tokens:
-            return f"`{node.layer}` gives a list of tokens and positions, and the harness trains maps", node
+        shape = facts[node.name].shape
+        if shape.tokens or not shape.size:
+            tokens = f"tokens{' and positions' if shape.size else ''}"
+            return f"`{node.layer}` gives {tokens if shape.tokens else 'a vector'}, and the harness trains maps", node
     if all(parameter.frozen for fact in facts.values() for parameter in fact.parameters):
         return "the network has no weights to train", outputs[0]
     return None

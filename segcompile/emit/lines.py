@@ -113,8 +113,11 @@ def call_of(code: str) -> tuple[str, list[str]]:
 
 def _arguments(text: str) -> list[str]:
     """What stands between the parentheses of a call, argument by argument; [] where that is not all of it."""
-    found, start, depth = list[str](), 0, 0
+    found, start, depth, quoted = list[str](), 0, 0, False
     for index, character in enumerate(text):
+        quoted ^= character == '"'
+        if quoted:
+            continue
         depth += (character in "([{") - (character in ")]}")
         if depth < 0:
             return []

@@ -285,7 +285,10 @@ def _explained(column: _Column, sources: Mapping[str, _Column], plain: bool = Fa
 
 def _each_axis(column: _Column, sources: Mapping[str, _Column]) -> _Formula | None:
     """A column of one number an axis: `(d, 1)`."""
-    axes = list(zip(*(value for value in column if isinstance(value, tuple)), strict=True))
+    values = [value for value in column if isinstance(value, tuple)]
+    if len({*map(len, values)}) > 1:  # those of maps, and of lists
+        return None
+    axes = list(zip(*values, strict=True))
     each = [_explained(axis, sources) if _varies(axis) else _Formula((), str(axis[0])) for axis in axes]
     found = [formula for formula in each if formula is not None]
     if len(found) < len(axes):

@@ -158,3 +158,11 @@ def test_classes_of_one_block_are_called_by_what_sets_them_apart(backend: str) -
     unlike = "  cell: {args: [act], layers: [a: {conv: 4, act: act}, b: {conv: 4}]}\n"
     found = model("  - x: {block: cell, act: relu}\n  - y: {block: cell, act: elu}\n", backend, unlike)
     assert "class Cell(" in found and "class Cell2(" in found
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_block_of_a_map_and_of_a_list_is_two_classes(backend: str) -> None:
+    blocks = "  two: {layers: [a: {conv: 4, kernel: 1, pad: 0}, b: {conv: 4, kernel: 1, pad: 0}]}\n"
+    layers = "  - m: {block: two}\n  - list: {token: 1}\n  - l: {block: two}\n  - out: {map: positions}\n"
+    found = model(layers, backend, blocks)
+    assert len(lines(found, "`two` of the spec")) == 2

@@ -55,6 +55,7 @@ def test_no_comment_stands_on_a_line_of_its_own_and_each_ends_its_statement() ->
         ("x", "f(g(y), x)", ["x = f(", "    g(y), x)"]),  # x would not be there any more
         ("a, b", "f(g(y))", ["a, b = f(", "    g(y))"]),
         ("x", "f([a, b], 1)", ["x = f([", "    a, b], 1)"]),
+        ("x", 'f("bck,bchw->bkhw", x)', ["x = f(", '    "bck,bchw->bkhw", x)']),  # a comma in quotes parts nothing
     ],
 )
 def test_a_statement_without_room_for_its_comment_is_two_or_broken(target: str, code: str, wanted: list[str]) -> None:

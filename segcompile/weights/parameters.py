@@ -20,7 +20,7 @@ class Tensor:
     parameter: Parameter
     name: str
     buffer: bool = False
-    reads: tuple[int, ...] = ()  # channels, height and width of the map that a fully connected layer flattens
+    reads: tuple[int, ...] = ()  # channels and sizes of what a fully connected layer flattens
 
     @property
     def trained(self) -> bool:
@@ -45,7 +45,7 @@ def tensors(graph: Graph, facts: Facts) -> Iterator[Tensor]:
 
 
 def _map(shape: Shape) -> tuple[int, ...]:
-    return (shape.channels, *(size for size in shape.size if isinstance(size, int)))
+    return (shape.channels, *(size for size in shape.extents if size is not None))
 
 
 def mixes_channels(node: Node) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
-from segcompile.ops import Affine, PRelu
+from segcompile.ops import Affine, PRelu, Token
 from segcompile.weights.parameters import Tensor
 from segcompile.weights.stored import Array, Source, Stored
 
@@ -47,19 +48,19 @@ class Place:
     @property
     def turned(self) -> bool:
         """Whether the tensor reads a map row by row, all channels of a pixel together, and the parameter does not."""
-        return self.stored is not None and self.stored.channels_last and self._map[1:] not in ((), (1, 1))
+        return self.stored is not None and self.stored.channels_last and any(size > 1 for size in self._map[1:])
 
     @property
     def _map(self) -> tuple[int, ...]:
-        """Channels, height and width of what a matrix reads."""
-        return self.tensor.shape[1:] if len(self.tensor.shape) == 4 else self.tensor.reads
+        """Channels and sizes of what a matrix reads."""
+        return self.tensor.shape[1:] if len(self.tensor.shape) > 2 else self.tensor.reads
 
     def value(self, found: Array) -> Array:
         """The parameter's value, of the tensor's: in its own shape and order, new input channels as the mean of the
         others."""
         if self.turned:
-            channels, height, width = self._map
-            found = found.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
+            channels, *size = self._map
+            found = np.moveaxis(found.reshape(-1, *size, channels), -1, 1)
         if self.widened:
             found = np.concatenate([found, *[found.mean(1, np.float64, keepdims=True)] * self.widened], axis=1)
         if self.spread:
@@ -69,20 +70,25 @@ class Place:
 
 def fits(found: Sequence[int], wanted: Sequence[int]) -> bool:
     """Whether one shape can be read as the other: they are equal, or those of a fully connected layer, (out, in * h *
-    w), and of the convolution that computes the same, (out, in, h, w). Both have their values in the same order."""
+    w), and of the convolution that computes the same, (out, in, h, w), of any rank; or one has some axes of one behind
+    the other's, as the kernel of a map's pixel behind that of a list's. Both have their values in the same order."""
     if tuple(found) == tuple(wanted):
         return True
-    matrix, kernel = sorted((found, wanted), key=len)
-    return len(matrix) == 2 and len(kernel) == 4 and tuple(matrix) == (kernel[0], kernel[1] * kernel[2] * kernel[3])
+    fewer, more = sorted((tuple(found), tuple(wanted)), key=len)
+    if len(fewer) < 2:
+        return False
+    return fewer == (more[0], prod(more[1:])) or more == fewer + (1,) * (len(more) - len(fewer))
 
 
 def takes(tensor: Tensor, shape: Sequence[int]) -> bool:
-    """Whether a parameter can have a tensor of a shape: it fits, is the one slope of a PReLU for all channels, or has a
-    scale for each channel as a map of one pixel, (channels, 1, 1), as torchvision's ConvNeXt keeps it."""
+    """Whether a parameter can have a tensor of a shape: it fits, is the one slope of a PReLU for all channels, has a
+    scale for each channel as a map of one pixel, (channels, 1, 1), as torchvision's ConvNeXt keeps it, or learned
+    tokens as the table of an embedding, (count, channels)."""
     op = tensor.node.op
     one_slope = isinstance(op, PRelu) and tuple(shape) == (1,)
     one_pixel = isinstance(op, Affine) and tuple(shape[:1]) == tensor.shape and {*shape[1:]} == {1}
-    return fits(shape, tensor.shape) or one_slope or one_pixel
+    table = isinstance(op, Token) and tuple(shape) == tensor.shape[1:]
+    return fits(shape, tensor.shape) or one_slope or one_pixel or table
 
 
 def groups_of(tensor: Tensor, stored: Stored) -> int | None:

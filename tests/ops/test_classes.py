@@ -47,6 +47,7 @@ ABOUT = {
     "weights/placing.py": {
         "Affine": "files have scales as maps of one pixel",
         "PRelu": "files have one slope for all channels",
+        "Token": "files have it as the table of an embedding",
     },
 }
 

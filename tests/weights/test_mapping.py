@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from segcompile.text.errors import SourceText, Span
 from segcompile.weights.naming import Rename, captured
 
-from .conftest import save_torch
+from .conftest import drawn, save_torch
 
 Run = Callable[..., tuple[int, str, str]]
 Save = Mapping[str, Callable[..., None]]
@@ -275,6 +275,51 @@ def test_a_scale_a_channel_may_be_a_map_of_one_pixel(
     assert status == (0 if taken else 1)
     if taken:
         assert np.array_equal(load_file(tmp_path / "out.safetensors")["a.weight"], scale.ravel())
+
+
+@pytest.mark.parametrize(("size", "ones"), [("6", (1, 1)), ("[6]", (1,)), ("[6, 6, 6]", (1, 1, 1))])
+@pytest.mark.parametrize(("one", "two", "rule"), [("mlp.fc1", "mlp.fc2", "name"), ("0", "2", "order")])
+def test_a_matrix_of_a_linear_layer_is_the_kernel_of_one_pixel(
+    size: str, ones: tuple[int, ...], one: str, two: str, rule: str, save: Save, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "net.yaml").write_text(
+        f"segcompile: 1\nmodel: net\ninput: {{channels: 3, size: {size}}}\n"
+        "layers:\n  - fc1: {conv: 12, kernel: 1, act: gelu}\n  - fc2: {conv: 3, kernel: 1}\n"
+    )
+    shapes = {f"{one}.weight": (12, 3), f"{one}.bias": (12,), f"{two}.weight": (3, 12), f"{two}.bias": (3,)}
+    tensors = drawn(shapes)
+    save["torch"](tmp_path / "a.pth", tensors)
+    report = told(run, "a.pth", "net.yaml", "--strict")
+    assert report["placed_by"] == rule
+    assert [each["reshaped_from"] for each in report["parameters"]] == [[12, 3], None, [3, 12], None]
+    found = load_file(tmp_path / "out.safetensors")
+    assert found["fc1.weight"].shape == (12, 3, *ones)
+    for ours, theirs in zip(("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"), tensors.values(), strict=True):
+        assert np.array_equal(found[ours].reshape(theirs.shape), theirs)
+
+
+@pytest.mark.parametrize(("shape", "taken"), [((2, 3), True), ((2, 3, 1, 1), True), ((2, 1, 3), False)])
+def test_a_kernel_of_a_list_may_be_that_of_a_map(
+    shape: tuple[int, ...], taken: bool, save: Save, run: Run, tmp_path: Path
+) -> None:
+    layers = "  - t: {token: 1}\n  - a: {conv: 2, kernel: 1, pad: 0, norm: none, act: none}\n"
+    (tmp_path / "net.yaml").write_text(f"{NET}{layers}outputs: {{a: a}}\n")
+    kernel = np.arange(6, dtype=np.float32).reshape(shape)
+    save["torch"](tmp_path / "a.pth", {"t.weight": np.zeros((1, 1, 3), np.float32), "a.weight": kernel})
+    status, *_ = run("import", "a.pth", "--spec", "net.yaml", *FLAGS, "--strict")
+    assert status == (0 if taken else 1)
+    if taken:
+        assert np.array_equal(load_file(tmp_path / "out.safetensors")["a.weight"], kernel.reshape(2, 3, 1))
+
+
+def test_learned_tokens_may_be_the_table_of_an_embedding(save: Save, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(f"{NET}  - q: {{token: 2}}\noutputs: {{q: q}}\n")
+    table = np.arange(6, dtype=np.float32).reshape(2, 3)
+    save["torch"](tmp_path / "a.pth", {"q.weight": table})
+    assert run("import", "a.pth", "--spec", "net.yaml", *FLAGS, "--strict")[0] == 0
+    assert np.array_equal(load_file(tmp_path / "out.safetensors")["q.weight"], table[None])
+    save["torch"](tmp_path / "a.pth", {"q.weight": table.T.copy()})
+    assert run("import", "a.pth", "--spec", "net.yaml", *FLAGS, "--strict")[0] == 1
 
 
 # --- --names

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+
+from segcompile.network.graph import Node
+from segcompile.ops import Init, Linear, Parameter
+from segcompile.weights.parameters import Tensor
+from segcompile.weights.placing import Place
+from segcompile.weights.stored import Stored
 
 from .onnx_models import OUT, Run, agrees, node, write
 from .test_caffe_layers import Caffe
@@ -123,3 +130,11 @@ def test_a_convolution_of_caffe_over_volumes(run: Run, tmp_path: Path) -> None:
     status, _, errors = run("import", file, "--spec", wrong, *OUT)
     assert status == 1 and "c has a stride of [2, 1, 2], the file's Convolution `c` 2" in errors
     assert "c has padding of 1, the file's Convolution `c` [1, 0, 1]" in errors
+
+
+def test_columns_behind_a_flattened_signal_go_from_sample_and_channel_to_channel_and_sample() -> None:
+    stored = Stored("fc", (1, 6), lambda: None, channels_last=True)
+    tensor = Tensor(Node("fc", Linear(features=1), ("x",), "fc"), Parameter("weight", (1, 6), Init()), "fc.weight")
+    place = Place(replace(tensor, reads=(2, 3)), stored)
+    assert place.turned and not Place(replace(tensor, reads=(6, 1)), stored).turned
+    assert place.value(np.arange(6.0).reshape(1, 6)).tolist() == [[0, 2, 4, 1, 3, 5]]

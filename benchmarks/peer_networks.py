@@ -15,13 +15,15 @@ CLASSES = 21  # of the networks that give each pixel a class
 @dataclass(frozen=True, slots=True)
 class Peer:
     """`library` and `name` make the network; `build` are the spec and the options of `segcompile build`; `names` is the
-    file of weights/maps/; `maps` are our layers whose values are compared, with their modules."""
+    file of weights/maps/; `maps` are our layers whose values are compared, with their modules; `fixed` is the one size
+    of image that it takes, if there is but one."""
 
     library: str
     name: str
     build: tuple[str, ...]
     names: str
     maps: Mapping[str, str]
+    fixed: tuple[int, int] | None = None
 
     def network(self) -> nn.Module:
         """The network with the library's own initial weights."""
@@ -99,6 +101,10 @@ PEERS = (
         "torchvision", "convnext_tiny", ("convnext_t",), "torchvision_convnext", _convnext("features.{}.{}", 1, 2)
     ),
     Peer(
+        "torchvision", "vit_b_16", ("vit_b16",), "torchvision_vit",
+        {f"block{index + 1}": f"encoder.layers.encoder_layer_{index}" for index in range(12)}, (224, 224),
+    ),
+    Peer(
         "torchvision", "fcn_resnet50", ("fcn_r50",), "torchvision_fcn",
         {**_residual(*R50, prefix="backbone."), "out_score": "classifier.4", "aux_score": "aux_classifier.4"},
     ),
@@ -123,6 +129,10 @@ PEERS = (
         {name: f"blocks.{int(name[1]) - 1}.{int(name[3:]) - 1}" for name in INVERTED} | {"b1": "blocks.0.0"},
     ),
     Peer("timm", "convnext_tiny", ("convnext_t",), "timm_convnext", _convnext("stages.{}.blocks.{}", 0, 1)),
+    Peer(
+        "timm", "vit_base_patch16_224", ("vit_b16",), "timm_vit",
+        {f"block{index + 1}": f"blocks.{index}" for index in range(12)}, (224, 224),
+    ),
     Peer(
         "smp", "FPN", ("fpn",), "smp_fpn",
         {

@@ -105,7 +105,8 @@ def values(network: nn.Module, layers: Iterable[str], image: Tensor) -> tuple[di
 
 
 def distance(ours: Tensor, theirs: Tensor) -> float:
-    """The largest difference, of the largest value."""
+    """The largest difference, of the largest value. Ours has channels first, also of a list, (B, C, length)."""
+    theirs = theirs.mT if theirs.dim() == 3 else theirs
     if ours.shape != theirs.shape:
         raise RuntimeError(f"{tuple(ours.shape)}, and the peer's is {tuple(theirs.shape)}")
     found = float((ours - theirs).abs().max() / theirs.abs().max())
@@ -120,7 +121,7 @@ def agreement(peer: Peer) -> tuple[str, bool]:
     ours, theirs, count = pair(peer)
     ours, theirs = ours.double().eval(), theirs.double().eval()
     outputs, between = [], []
-    for size in SIZES:
+    for size in SIZES if peer.fixed is None else (peer.fixed,):
         image = torch.randn(2, 3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
         (mine, ours_between), (other, theirs_between) = (
             values(ours, peer.maps, image), values(theirs, peer.maps.values(), image)
@@ -182,7 +183,8 @@ def speed(peer: Peer) -> tuple[str, bool]:
     ours, theirs, _ = pair(peer)
     again = peer.network()
     again.load_state_dict(theirs.state_dict())
-    images = torch.randn(IMAGES, 3, PIXELS, PIXELS, generator=torch.Generator().manual_seed(1))
+    size = peer.fixed or (PIXELS, PIXELS)
+    images = torch.randn(IMAGES, 3, *size, generator=torch.Generator().manual_seed(1))
     cells, within = "", True
     for kind in (forward, step):
         mine, other, same = rounds([kind(network, images) for network in (ours, theirs, again)])

@@ -35,4 +35,4 @@ def test_a_map_names_all_layers_of_its_network_and_no_others(path: Path) -> None
 
 
 def test_there_are_maps() -> None:
-    assert len(MAPS) == 15
+    assert len(MAPS) == 16

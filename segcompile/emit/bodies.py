@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from segcompile.emit.body import Body, Member, Statement
@@ -11,7 +11,8 @@ from segcompile.emit.lines import call_of
 from segcompile.emit.options import Option, Step, Uses
 from segcompile.emit.paragraphs import stages_of
 from segcompile.emit.reasons import offset_reason, padding_reason
-from segcompile.emit.repeats import LEAST, with_loops
+from segcompile.emit.repeats import Loops, with_loops
+from segcompile.emit.terms import with_terms
 from segcompile.facts.facts import Facts, NodeFacts
 from segcompile.facts.module_names import attributes, scope_path
 from segcompile.facts.pairs import show
@@ -56,7 +57,7 @@ class _Given:
 class BodyWriter:
     """Writes the body of each scope. `inner` holds the finished bodies and `calls` the constructor calls of the scopes
     inside; `inputs` is what the model's forward calls the graph's inputs; `places`: where modules lie in the model.
-    Scopes that are `apart` are in no loop; `least`: turns of a loop in some scopes."""
+    `loops`: what may be one, in each scope."""
 
     tree: ScopeTree
     facts: Facts
@@ -65,14 +66,13 @@ class BodyWriter:
     inner: Mapping[str, Body]
     calls: Mapping[str, Call]
     places: Mapping[str, str]
-    apart: Collection[str]
-    least: Mapping[str, int]
+    loops: Mapping[str, Loops]
 
     def write(self, scope: str, results: list[str], called: Sequence[str], option: Option | None = None) -> Body:
         """The body of `scope`, which hands on `results` and has these arguments; the comments of its lines give its own
         sizes. `option`: what other scopes of its class leave out."""
         body = self._body(scope, results, dict(zip(self.uses(scope).arguments, called, strict=True)))
-        self._name_values(self.uses(scope).steps, body, option)
+        self._name_values(self._lines(body, option), body, option)
         return self._write(body, option)
 
     def write_like(self, full: Body, scope: str, results: list[str]) -> Body:
@@ -88,7 +88,7 @@ class BodyWriter:
         uses = self.uses(scope)
         called = {value: f"argument {index}" if index else "x" for index, value in enumerate(uses.arguments)}
         body = self._body(scope, [], called)
-        self._name_values(uses.steps, body)
+        self._name_values(self._lines(body), body)
         return self._write(body)
 
     def channels(self, scope: str) -> int:
@@ -143,6 +143,14 @@ class BodyWriter:
         places = {value: index for index, value in enumerate([*first, *named])}
         return Uses(scope, steps, sorted(outer, key=lambda value: places.get(value, len(places))))
 
+    def _lines(self, body: Body, option: Option | None = None) -> list[Step]:
+        """The steps of a scope that have lines of their own; in the model all have."""
+        uses, optional = self.uses(body.scope), option.items if option is not None else ()
+        if body.scope == ROOT:
+            return list(uses.steps)
+        kept = {step.name for step in uses.steps if step.name in self.tree.twins or uses.local(step.name) in optional}
+        return with_terms(uses.steps, {*kept, *body.results}, self.facts)
+
     def _body(self, scope: str, results: list[str], variables: Mapping[str, str]) -> Body:
         names = Names({*self.rules.names, "x", "y"})
         own, arguments = attributes(self.tree, scope), list(self.uses(scope).arguments)
@@ -155,7 +163,7 @@ class BodyWriter:
         unborn = {*body.result_names} - {*body.argument_names} if len(body.results) == 1 else set[str]()
         stages = stages_of([step.name for step in uses.steps], self.tree) if scope == ROOT else {}
         before: tuple[str, ...] = ()
-        for step in uses.steps:
+        for step in self._lines(body, option):
             comment, members = self._comment(step, scope), len(body.members)
             optional = option is not None and uses.local(step.name) in option.items
             parts = self._scope_call(step, body) if isinstance(step.item, str) else self._layer(step, step.item, body)
@@ -170,7 +178,9 @@ class BodyWriter:
             before = comment
             if optional:
                 body.members[members:] = [replace(member, optional=True) for member in body.members[members:]]
-        with_loops(body, self.apart, self.least.get(body.scope, LEAST))
+        order = {step.name: index for index, step in enumerate(uses.steps)}
+        body.members.sort(key=lambda member: order[member.name])
+        with_loops(body, self.loops[body.scope])
         self._return_last(body)
         return body
 
@@ -192,14 +202,15 @@ class BodyWriter:
     # --- names -----------------------------------------------------------------------------------------------------
 
     def _name_values(self, steps: Sequence[Step], body: Body, option: Option | None = None) -> None:
-        """Straight-line tensors are x; only a tensor that is read again later gets its layer's name, which is free
-        again where that is read for the last time. The arguments have their names, and so has what an option makes."""
+        """Straight-line tensors are x; only a tensor that is read again later, or is one of several results, gets its
+        layer's name, which is free again where that is read for the last time. The arguments have their names, and so
+        has what an option makes."""
         last = {value: index for index, step in enumerate(steps) for value in step.reads}
         last |= dict.fromkeys(body.results, len(steps))
         if option is not None:
             made, argument = f"{body.scope}.{option.value}", body.arguments[option.argument]
             body.variables[made], last[argument] = body.variables[argument], last[made]
-        given = _Given(body.names)
+        given, named = _Given(body.names), body.results if len(body.results) > 1 else []
         for value in body.arguments:
             name = body.variables[value]
             if name != "x":
@@ -213,7 +224,7 @@ class BodyWriter:
                     continue
                 if value not in last:  # a pool of which only the switches are read, say
                     body.variables[value] = "_"
-                elif len(read) == 1 and last[value] <= index + 1:
+                elif len(read) == 1 and last[value] <= index + 1 and value not in named:
                     body.variables[value] = straight
                 else:
                     name = self.tree.short_name(value, body.scope)
@@ -222,6 +233,10 @@ class BodyWriter:
     # --- code ------------------------------------------------------------------------------------------------------
 
     def _scope_call(self, step: Step, body: Body) -> list[tuple[str, str]]:
+        return [(", ".join(body.variables[value] for value in step.makes), self._called(step, body))]
+
+    def _called(self, step: Step, body: Body) -> str:
+        """The call of a scope's module."""
         assert isinstance(step.item, str)
         twin = self.tree.twins.get(step.item)
         if twin is not None:
@@ -229,15 +244,15 @@ class BodyWriter:
         else:
             attribute = body.attributes[step.item]
             body.members.append(Member(attribute, self.calls[step.item], scopes=(step.item,)))
-        code = f"self.{attribute}({', '.join(body.variables[value] for value in step.reads)})"
-        return [(", ".join(body.variables[value] for value in step.makes), code)]
+        return f"self.{attribute}({', '.join(body.variables[value] for value in step.reads)})"
 
     def _layer(self, step: Step, nodes: tuple[Node, ...], body: Body) -> list[tuple[str, str]]:
         """A layer's statements, (target, expression): one, but that a pool that also gives its switches stands by
         itself."""
         parts: list[tuple[str, str]] = []
         target, *switches = (body.variables[value] for value in step.makes)
-        inputs = [body.variables[value] for value in self.tree.reads(nodes[0])]
+        terms = {term.makes[0]: self._called(term, body) for term in step.terms}
+        inputs = [terms.get(value) or body.variables[value] for value in self.tree.reads(nodes[0])]
         for node in nodes:
             shapes = [self._shape(value) for value in self.tree.reads(node)]
             member, output = self._member(node, shapes, body), self.facts[node.name].shape
@@ -265,7 +280,7 @@ class BodyWriter:
             return f"self.{self._reached(self.places[lender], body)}"
         body.needs |= call.needs
         reason = padding_reason(node, self.tree.graph, self.facts) if body.scope == ROOT else ""
-        body.members.append(Member(body.attributes[node.name], call, node, reason=reason))
+        body.members.append(Member(body.attributes[node.name], call, (node,), reason=reason))
         return f"self.{body.attributes[node.name]}"
 
     def _apply(self, node: Node, shapes: list[Shape]) -> Apply:
@@ -309,6 +324,8 @@ def describe(found: NodeFacts, axes: str) -> tuple[str, ...]:
     if not found.shape.size:
         return (shape,)
     steps, sizes = tuple(field.stride for field in found.fields), found.receptive_field
+    if None in steps and all(step is not None and step.denominator == 1 for step in found.stride):
+        steps = found.stride  # of a layer that mixes the whole image and keeps its grid
     stride = "" if None in steps else f"stride {show(steps)}"
     if any(field.whole for field in found.fields):
         return shape, stride, "rf all"

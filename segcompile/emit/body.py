@@ -23,14 +23,19 @@ class Member:
 
     attribute: str
     call: Call
-    node: Node | None = None
-    scopes: tuple[str, ...] = ()  # several in a loop
+    nodes: tuple[Node, ...] = ()  # whose module it is; several in a loop
+    scopes: tuple[str, ...] = ()
     steps: tuple[int, ...] = ()
     opens: bool = False
     inside: bool = False
     reason: str = ""  # of a number among the arguments
     optional: bool = False
     absent: bool = False
+
+    @property
+    def name(self) -> str:
+        """That of the first scope or layer whose module it is."""
+        return self.scopes[0] if self.scopes else self.nodes[0].layer
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,16 @@ from segcompile.emit.bodies import BodyWriter
 from segcompile.emit.body import Body, Statement
 from segcompile.emit.calls import Argument, Call, Needs, Rules
 from segcompile.emit.constructors import Construction, constructions
-from segcompile.emit.naming import Unnamed, name_classes
+from segcompile.emit.naming import ClassNames, Unnamed
 from segcompile.emit.numbers import numbers_in, with_numbers, without_numbers
-from segcompile.emit.options import find_option, without
+from segcompile.emit.options import find_option, loop_of, without
 from segcompile.emit.parameters import Instance, Parameter, Written, write_parameters
-from segcompile.emit.repeats import LEAST
+from segcompile.emit.repeats import Loops, counted, turns, varying
 from segcompile.facts.facts import Facts
 from segcompile.facts.module_names import ATTRIBUTES, places, scope_path
 from segcompile.network.graph import Graph, Node, enclosing, layer_of
 from segcompile.network.names import Names
-from segcompile.network.scope_tree import ROOT, ScopeTree, borrowers
+from segcompile.network.scope_tree import ROOT, Item, ScopeTree, borrowers, name_of, node_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Class:
 @dataclass(frozen=True, slots=True)
 class ModelView:
     """All classes, each after those it needs; the model's own is the last. `paths`: where nodes have their modules;
-    `looped`: where scopes have theirs that loops make. `needs`: of the code of all classes."""
+    `looped`: where scopes and nodes have theirs that loops make. `needs`: of the code of all classes."""
 
     classes: tuple[Class, ...]
     paths: Mapping[str, str]
@@ -109,21 +109,19 @@ def _view(
     """The classes, and how each scope is constructed, a twin as if it were."""
     bodies: dict[str, Body] = {}
     calls: dict[str, Call] = {}
-    least: dict[str, int] = {}
+    loops = {ROOT: Loops(apart)}
     classes: list[Class] = []
-    writer = BodyWriter(tree, facts, rules, inputs, bodies, calls, places(tree), apart, least)
-    taken, reserved = set[str](), {*rules.classes, class_name}
+    writer = BodyWriter(tree, facts, rules, inputs, bodies, calls, places(tree), loops)
+    names = ClassNames({*rules.classes, class_name})
     for level in tree.innermost_first():
-        sketches = {name: writer.sketch(name) for name in level}
-        least |= dict.fromkeys(_shorter(sketches, tree), LEAST - 1)
-        sketches |= {name: writer.sketch(name) for name in level if name in least}
+        sketches = _sketched(level, writer, loops)
         groups = list[list[str]]()
-        for names in _alike(sketches, tree):
-            bodies |= _written(names, sketches, writer)
-            groups += _grouped({name: _signature(bodies[name]) for name in names})
-        every = _with_options([_Shared(names, level, bodies, writer) for names in groups], sketches)
+        for scopes in _alike(sketches, tree):
+            bodies |= _written(scopes, sketches, writer)
+            groups += _grouped({name: _signature(bodies[name]) for name in scopes})
+        every = _with_options([_Shared(scopes, level, bodies, writer) for scopes in groups], sketches)
         bodies |= {name: body for shared in every for name, body in shared.bodies.items()}
-        for name, shared in zip(name_classes([each.unnamed for each in every], taken, reserved), every, strict=True):
+        for name, shared in zip(names.new([each.unnamed for each in every]), every, strict=True):
             classes.append(shared.printed(name))
             calls.update(shared.instances(name))
     root = writer.write(ROOT, tree.results[ROOT], list(inputs.values()))
@@ -132,18 +130,29 @@ def _view(
     classes.append(Class(class_name, (class_name,), "", (ROOT,), (), members, *code))
     written = (root, *bodies.values())
     made = (body for body in written if tree.twin_around(body.scope) is None)
-    modules = {member.node.name for body in made for member in body.members if member.node}
+    modules = {node.name for body in made for member in body.members for node in member.nodes}
     needs = set[str]().union(*(body.needs for body in written))
     where = {node: path for node, path in writer.places.items() if node in modules}
-    looped = (scope for body in written for member in body.members if member.inside for scope in member.scopes)
-    return ModelView(tuple(classes), where, {scope: scope_path(tree, scope) for scope in looped}, needs), calls
+    inside = [member for body in written for member in body.members if member.inside]
+    looped = {scope: scope_path(tree, scope) for member in inside for scope in member.scopes}
+    looped |= {node.name: writer.places[node.name] for member in inside for node in member.nodes}
+    return ModelView(tuple(classes), where, looped, needs), calls
 
 
-def _shorter(sketches: Mapping[str, Body], tree: ScopeTree) -> Iterator[str]:
-    """The uses of a block without a loop where others of it have some: theirs may be shorter."""
-    looped = {name: sum(member.opens for member in body.members) for name, body in sketches.items()}
-    most = {tree.scopes[name].title: count for name, count in sorted(looped.items(), key=lambda item: item[1])}
-    return (name for name, count in looped.items() if 0 == count < most[tree.scopes[name].title])
+def _sketched(level: Sequence[str], writer: BodyWriter, loops: dict[str, Loops]) -> dict[str, Body]:
+    """The sketches of some scopes, and what may be `loops` in them: of what the uses of a block have more or fewer,
+    also a single turn, if all of them are one loop in the use with most."""
+    blocks, apart = dict[str, list[str]](), loops[ROOT].apart
+    for name in level:
+        blocks.setdefault(writer.tree.scopes[name].title, []).append(name)
+    for uses in blocks.values():
+        counts = {name: counted(writer.tree.items[name]) for name in uses}
+        most = {key: max(uses, key=lambda name: counts[name][key]) for key in varying([*counts.values()])}
+        loops |= dict.fromkeys(uses, Loops(apart, dict.fromkeys(most, 1)))
+        found = {key: turns(writer.sketch(name), key) for key, name in most.items()}
+        least = {key: 1 if found[key] == counts[name][key] else 2 for key, name in most.items()}
+        loops |= dict.fromkeys(uses, Loops(apart, least))
+    return {name: writer.sketch(name) for name in level}
 
 
 def _alike(sketches: Mapping[str, Body], tree: ScopeTree) -> list[list[str]]:
@@ -194,18 +203,21 @@ def _kind(slot: Argument) -> object:
 
 def _united(sketches: Mapping[str, Body], tree: ScopeTree) -> dict[str, list[str]]:
     """Scope -> what it hands on: all that is read of any of the scopes, which are alike, in the order of the data."""
-    wanted = {_place(value, body) for name, body in sketches.items() for value in tree.results[name]}
-    return {
-        name: [value for value in tree.inside(name) if _place(value, body) in wanted] for name, body in sketches.items()
+    places = {
+        name: {value: _place(value, body, tree) for value in tree.inside(name)} for name, body in sketches.items()
     }
+    wanted = {places[name][value] for name in sketches for value in tree.results[name]}
+    return {name: [value for value, place in own.items() if place in wanted] for name, own in places.items()}
 
 
-def _place(value: str, body: Body) -> str:
+def _place(value: str, body: Body, tree: ScopeTree) -> str:
     """Where a scope makes a value, the same in scopes that are alike: what the last turn of a loop makes as the loop's,
     however many turns it has."""
+    layer = tree.graph.by_name[node_of(value)].layer
     for member in body.members:
-        if member.inside and value.startswith(f"{member.scopes[-1]}."):
-            return member.attribute + value.removeprefix(member.scopes[-1])
+        last = (member.scopes or [node.layer for node in member.nodes])[-1] if member.inside else layer
+        if member.inside and last in enclosing(layer):
+            return member.attribute + value.removeprefix(last)
     return value.removeprefix(f"{body.scope}.")
 
 
@@ -241,9 +253,10 @@ class _Shared:
         if option is None:
             return None
         called, results = writer.call_arguments(names), _united({name: sketches[name] for name in names}, tree)
-        full = {name: writer.write(name, results[name], called, option) for name in self.scopes}
+        loop = loop_of(option, self.first)
+        full = {name: writer.write(name, results[name], called, None if loop else option) for name in self.scopes}
         first = full[ours.name]
-        rest = {name: without(first, writer.write_like(first, name, results[name])) for name in less.scopes}
+        rest = {name: without(first, writer.write_like(first, name, results[name]), loop) for name in less.scopes}
         bodies = full | {name: body for name, body in rest.items() if body is not None}
         if len(bodies) < len(names) or len({*map(_signature, bodies.values())}) > 1:
             return None
@@ -263,9 +276,16 @@ class _Shared:
     def unnamed(self) -> Unnamed:
         """What its name is made of."""
         tree, scope = self.writer.tree, self.scopes[0]
-        whole = [item if isinstance(item, str) else item[0].layer for item in tree.items[scope]]
-        inside = [name.removeprefix(f"{scope}.") for name in whole]
-        return Unnamed([tree.scopes[name] for name in self.scopes], inside, self.written.own)
+        items = tree.items[scope]
+        inside = [name_of(item).removeprefix(f"{scope}.") for item in items]
+        words = [word for item in items for word in self.words(item)]
+        return Unnamed([tree.scopes[name] for name in self.scopes], inside, words, self.written.own)
+
+    def words(self, item: Item) -> list[str]:
+        """What a layer or an inner scope computes: its ops, or its class."""
+        if isinstance(item, str):
+            return [self.writer.calls[item].function]
+        return [node.op.title.replace(" ", "_") for node in item]
 
     def printed(self, called: str) -> Class:
         """The class itself."""

@@ -13,42 +13,49 @@ from segcompile.emit.calls import WIDTH
 
 _STATEMENT = 8  # spaces before a statement of a method
 _STEP = 4
+_BETWEEN = "   "  # two columns of comments
 _CALL = re.compile(r'(getattr\(self, f"[^"]*"\)|[A-Za-z_][\w.]*)\((.*)\)')
 
 
 def call_lines(head: str, arguments: Sequence[str], tail: str, indent: int, around: str = "()") -> list[str]:
-    """`head(arguments)tail`, behind `indent` spaces: in one line, with all arguments in a second one, or one a line."""
+    """`head(arguments)tail`, behind `indent` spaces: in one line, with all arguments in a second one, or in as many as
+    it takes; those of a function's head one a line."""
     start, end = f"{head}{around[0]}", f"{around[1]}{tail}"
     whole, inside = f"{start}{', '.join(arguments)}{end}", " " * _STEP
     if indent + len(whole) <= WIDTH:
         return [whole]
     if indent + _STEP + len(", ".join(arguments)) <= WIDTH:
         return [start, f"{inside}{', '.join(arguments)}", end]
-    return [start, *(f"{inside}{argument}," for argument in arguments), end]
+    if head.startswith("def "):
+        return [start, *(f"{inside}{argument}," for argument in arguments), end]
+    words = " ".join(f"{argument},".replace(" ", "\0") for argument in arguments)
+    return [start, *_filled(words, indent), end]
 
 
 def statement_lines(statements: Sequence[Statement], tensor: str) -> list[str]:
     """`target = code  # comment`, the comments under one another, each at the right of its statement's last line, and
     an empty line before each stage. `tensor` is the type of the returned variable where it is born.
 
-    A statement that leaves no room for its comment is two, if it is a function of something longer than a name; or else
-    it is broken within its brackets.
+    A statement that leaves no room for its comment takes that of the stage's name, where none begins; else it is two,
+    if it is a function of something longer than a name; or else it is broken within its brackets.
     """
-    staged = any(statement.stage for statement in statements)
-    columns = _columns([(s.stage, *s.comment) if staged else s.comment for s in statements])
+    named = max(len(statement.stage) for statement in statements)
+    columns = _columns([(s.stage, *s.comment) if named else s.comment for s in statements])
     reasons = [f"   {statement.reason}" if statement.reason else "" for statement in statements]
     comments = [f"{cells}{reason}".rstrip() for cells, reason in zip(columns, reasons, strict=True)]
     room = WIDTH - _STATEMENT - len("  # ") - max(map(len, comments), default=0)
+    more = [named + len(_BETWEEN) if named and not statement.stage else 0 for statement in statements]
     every = [
-        _parts(statement, tensor, room if comment else WIDTH - _STATEMENT)
-        for statement, comment in zip(statements, comments, strict=True)
+        _parts(statement, tensor, room + free if comment else WIDTH - _STATEMENT)
+        for statement, comment, free in zip(statements, comments, more, strict=True)
     ]
-    ends = [parts[-1] for parts, comment in zip(every, comments, strict=True) if comment]
-    width = max((len(end) for end in ends if len(end) <= room), default=0)
+    ends = [(len(parts[-1]), free) for parts, free, comment in zip(every, more, comments, strict=True) if comment]
+    width = max((end - (free if end > room else 0) for end, free in ends if end <= room + free), default=0)
     lines = list[str]()
-    for statement, parts, comment in zip(statements, every, comments, strict=True):
+    for statement, (*parts, end), comment, free in zip(statements, every, comments, more, strict=True):
         lines += [""] if statement.stage and lines else []
-        lines += [*parts[:-1], f"{parts[-1]:<{width}}  # {comment}" if comment else parts[-1]]
+        wide = free if len(end) > width else 0
+        lines += [*parts, f"{end:<{width + wide}}  # {comment[wide:]}" if comment else end]
     return lines
 
 
@@ -98,9 +105,9 @@ def _closed(lines: list[str], end: str, room: int) -> list[str]:
     return [*lines[:-1], last] if len(last) <= room else [*lines, end]
 
 
-def _filled(text: str) -> list[str]:
-    """Words in lines, indented once more than a statement; those that a zero stands between stay together."""
-    lines = textwrap.wrap(text, WIDTH - _STATEMENT - _STEP, break_long_words=False, break_on_hyphens=False)
+def _filled(text: str, indent: int = _STATEMENT) -> list[str]:
+    """Words in lines, indented once more than what they belong to; those that a zero stands between stay together."""
+    lines = textwrap.wrap(text, WIDTH - indent - _STEP, break_long_words=False, break_on_hyphens=False)
     return [" " * _STEP + line.replace("\0", " ") for line in lines]
 
 
@@ -130,4 +137,4 @@ def _arguments(text: str) -> list[str]:
 def _columns(rows: list[tuple[str, ...]]) -> list[str]:
     """The comments as text, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in itertools.zip_longest(*rows, fillvalue="")]
-    return ["   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) for row in rows]
+    return [_BETWEEN.join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) for row in rows]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from keyword import iskeyword
 
@@ -13,11 +14,12 @@ from segcompile.network.graph import Scope
 
 @dataclass(frozen=True, slots=True)
 class Unnamed:
-    """Scopes that share a class, the names of what is written in one of them, and which arguments of their block are
-    the constructor's."""
+    """Scopes that share a class, the names of what is written in one of them, what that computes in the field's words,
+    and which arguments of their block are the constructor's."""
 
     scopes: Sequence[Scope]
     inside: Sequence[str]
+    words: Sequence[str]
     passed: Collection[str]
 
     @property
@@ -35,21 +37,27 @@ class Unnamed:
         return {name: value for name, value in alike.items() if name not in self.passed}
 
 
-def name_classes(every: Sequence[Unnamed], taken: set[str], reserved: Collection[str]) -> list[str]:
-    """The names of some classes, none of which is `taken`; they are from now on. `reserved`: by the framework."""
-    blocks: dict[str, list[Unnamed]] = {}
-    for each in every:
-        blocks.setdefault(each.block, []).append(each)
-    labels = {block: _labels(alike) for block, alike in blocks.items()}
-    found = []
-    for each in every:
-        label = labels[each.block][blocks[each.block].index(each)]
-        wanted = f"{each.block}{label}"
-        fits = wanted.isidentifier() and not iskeyword(wanted) and wanted not in reserved
-        name = next(name for name in _numbered(wanted if fits else f"{wanted}Block") if name not in taken | {*reserved})
-        taken.add(name)
-        found.append(name)
-    return found
+@dataclass(frozen=True, slots=True)
+class ClassNames:
+    """The names of a file's classes, none of which is `reserved` by the framework."""
+
+    reserved: Collection[str]
+    named: dict[str, list[Unnamed]] = field(default_factory=dict)  # by their block
+    taken: set[str] = field(default_factory=set)
+
+    def new(self, every: Sequence[Unnamed]) -> list[str]:
+        """Those of some classes, which are taken from now on."""
+        for each in every:
+            self.named.setdefault(each.block, []).append(each)
+        labels = {block: _labels(alike) for block, alike in self.named.items()}
+        return [self._free(f"{each.block}{labels[each.block][self.named[each.block].index(each)]}") for each in every]
+
+    def _free(self, wanted: str) -> str:
+        fits = wanted.isidentifier() and not iskeyword(wanted) and wanted not in self.reserved
+        names = _numbered(wanted if fits else f"{wanted}Block")
+        name = next(name for name in names if name not in self.taken and name not in self.reserved)
+        self.taken.add(name)
+        return name
 
 
 def _numbered(name: str) -> Iterator[str]:
@@ -59,11 +67,18 @@ def _numbered(name: str) -> Iterator[str]:
 
 def _labels(alike: Sequence[Unnamed]) -> list[str]:
     """What sets several classes of a block apart: arguments that are no numbers of their constructors (`Rsu7`), or what
-    one has more than that with the least in it (`ResidualShortcut`); nothing where neither does."""
-    if len(alike) == 1:
-        return [""]
+    one has more than that with the least in it: a layer (`ResidualShortcut`), or else an op (`CellElu`). Those that
+    have one more alike are set apart in the same way (`InvertedUpSe`); nothing where nothing does."""
     by_arguments = _by_arguments(alike)
-    return by_arguments if len({*by_arguments}) == len(alike) else _by_layers(alike)
+    if len({*by_arguments}) == len(alike):
+        return by_arguments
+    least = min(alike, key=lambda each: (len(each.inside), -len(each.scopes)))
+    found = [_more(each.inside, least.inside) or _more(each.words, least.words) for each in alike]
+    for label in {*found} if len({*found}) > 1 else ():
+        places = [place for place, other in enumerate(found) if other == label]
+        for place, more in zip(places, _labels([alike[place] for place in places]), strict=True):
+            found[place] += more
+    return found
 
 
 def _by_arguments(alike: Sequence[Unnamed]) -> list[str]:
@@ -89,12 +104,8 @@ def _label(argument: str, value: int, defaults: Mapping[str, int]) -> str:
     return f"{camel(argument)}{'' if (value, defaults[argument]) == (1, 0) else value}"
 
 
-def _by_layers(alike: Sequence[Unnamed]) -> list[str]:
-    """The first layer of each that the one with the fewest has not."""
-    least = min(alike, key=lambda each: (len(each.inside), -len(each.scopes)))
-    labels = []
-    for each in alike:
-        more = [name for name in each.inside if name not in least.inside]
-        stems = [name.rstrip("_0123456789") for name in more]
-        labels.append(camel(next(iter([*stems, *more]), "")))
-    return labels
+def _more(parts: Sequence[str], least: Sequence[str]) -> str:
+    """The first part that is not among the least, or not as often."""
+    more = [part for part in parts if part in Counter(parts) - Counter(least)]
+    stems = [part.rstrip("_0123456789") for part in more]
+    return camel(next(iter([*stems, *more]), ""))

@@ -2,30 +2,36 @@
 
 Uses that have these layers and uses that have not are alike but for them, and what they make stands for one of the
 block's arguments: in the code it takes that one's name, and where the layers are left out it is the argument itself.
+Layers that are a loop need no flag: where they are left out, it has no turns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from segcompile.emit.body import Body, Statement
+from segcompile.emit.body import Body, Member, Statement
+from segcompile.emit.lines import call_of
 from segcompile.emit.numbers import without_numbers
-from segcompile.network.scope_tree import Item, ScopeTree, is_switches, node_of
+from segcompile.network.scope_tree import Item, ScopeTree, is_switches, name_of, node_of
+
+_Line = TypeVar("_Line", Member, Statement)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A layer or an inner scope, with the values it reads and makes."""
+    """A layer or an inner scope, with the values it reads and makes; `terms` are written within it."""
 
     item: Item
     reads: list[str]
     makes: list[str]
+    terms: tuple[Step, ...] = ()
 
     @property
     def name(self) -> str:
         """That of the layer or scope."""
-        return self.item if isinstance(self.item, str) else self.item[0].layer
+        return name_of(self.item)
 
     @property
     def result(self) -> str:
@@ -96,21 +102,57 @@ def _read(one: Step, other: Step, tree: ScopeTree) -> Iterator[tuple[str, str]]:
         yield from zip(ours, theirs, strict=False)
 
 
-def without(full: Body, body: Body) -> Body | None:
-    """The body of a scope that has not what another one may leave out, as one of the same class; None where it is not
-    alike."""
-    rest = [statement for statement in full.statements if not statement.optional]
-    if [_text(each) for each in rest] != [_text(each) for each in body.statements]:
-        return None
-    own = {member.attribute: member for member in body.members}
-    kept = [member for member in full.members if not member.optional]
-    kinds = [[(m.attribute, m.call.function, m.call.roles, m.steps) for m in some] for some in (kept, body.members)]
-    if kinds[0] != kinds[1]:
-        return None
-    members = [own.get(member.attribute, replace(member, node=None, absent=True)) for member in full.members]
-    following = iter(body.statements)
-    statements = [each if each.optional else next(following) for each in full.statements]
-    return replace(body, members=members, statements=statements)
+def loop_of(option: Option, body: Body) -> str:
+    """What the modules of a loop are called that does all that may be left out, and nothing else; "" if none does."""
+    items = {f"{body.scope}.{name}" for name in option.items}
+    loops = [member for member in body.members if member.inside]
+    return next((each.attribute for each in loops if {*each.scopes, *(node.layer for node in each.nodes)} == items), "")
+
+
+def without(full: Body, body: Body, loop: str = "") -> Body | None:
+    """The body of a scope that has not what another one may leave out, or no turns of its `loop`, as one of the same
+    class; None where it is not alike."""
+    gone = [member.optional or (bool(loop) and member.attribute.startswith(loop)) for member in full.members]
+    members = _woven(full.members, gone, body.members, _kind, _absent)
+    turns = [bool(loop) and f'f"{loop}' in line.code for line in full.statements]
+    heads = [line.opens and turn for line, turn in zip(full.statements, [*turns[1:], False], strict=True)]
+    gone = [line.optional or any(of_loop) for line, *of_loop in zip(full.statements, turns, heads, strict=True)]
+    statements = _woven(full.statements, gone, body.statements, _text, _never)
+    return replace(body, members=members, statements=statements) if members and statements else None
+
+
+def _woven(
+    full: Sequence[_Line],
+    gone: Sequence[bool],
+    own: Sequence[_Line],
+    kind: Callable[[_Line], object],
+    left: Callable[[_Line], _Line],
+) -> list[_Line]:
+    """A scope's own lines in the places of those of another one, and what is `left` of the lines that it has not; []
+    where they are not of one kind."""
+    if [kind(line) for line, is_gone in zip(full, gone, strict=True) if not is_gone] != [*map(kind, own)]:
+        return []
+    following = iter(own)
+    return [left(line) if is_gone else next(following) for line, is_gone in zip(full, gone, strict=True)]
+
+
+def _absent(member: Member) -> Member:
+    if not member.opens:
+        return replace(member, nodes=(), absent=True)
+    start, _, *step = member.call.positional
+    return replace(member, call=replace(member.call, positional=(start, start, *step)))
+
+
+def _never(line: Statement) -> Statement:
+    """A line that is left out, and the head of a loop that has no turns."""
+    if not line.opens:
+        return line
+    _, (start, _, *step) = call_of(line.code)
+    return replace(line, code=f"range({', '.join((start, start, *step))})")
+
+
+def _kind(member: Member) -> object:
+    return member.attribute, member.call.function, member.call.roles, member.steps
 
 
 def _text(statement: Statement) -> object:

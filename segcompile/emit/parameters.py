@@ -7,22 +7,23 @@ scopes of the block, those of other classes too: where all have one number, seve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from segcompile.emit.body import Body
 from segcompile.emit.calls import Argument
+from segcompile.emit.formulas import Column, Formula, alike, explained, varies
 from segcompile.emit.numbers import numbers_in
 from segcompile.facts.module_names import ATTRIBUTES
 from segcompile.network.graph import Scope
 from segcompile.network.names import Names
 
-_Column = tuple[Argument | None, ...]  # None in a scope without that member
 _CHANNELS = frozenset({"channels", "features", "in_channels", "in_features"})  # roles of slots
+_OF_PIXELS = ("size", "stride", "strides", "padding", "dilation")  # ends of roles
 _ENTERING = ""  # the source that is called as the first slot that it explains
 _SLOT = "slot "  # and its number: the source that is what this slot is
-_DIVISORS = (2, 4, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Parameter:
     is said, if there is one."""
 
     name: str
-    values: _Column
+    values: Column
     default: Argument | None = None
 
     def of(self, index: int) -> Argument:
@@ -73,7 +74,14 @@ class Instance:
         """The arguments of its members' constructors, then the numbers in its forward."""
         calls = [(member, member.call) for member in self.body.members]
         found = [
-            _Slot(member.attribute, call.function, role, None if member.absent else value, call.usual.get(role))
+            _Slot(
+                member.attribute,
+                call.function,
+                role,
+                None if member.absent else value,
+                call.usual.get(role),
+                role in _CHANNELS and (role.startswith("in_") or "in_" not in "".join(call.roles)),
+            )
             for member, call in calls
             for role, value in zip(call.roles, call.slots, strict=True)
         ]
@@ -90,18 +98,11 @@ class _Slot:
     role: str
     value: Argument | None
     usual: Argument | None = None  # what it is where it is not said
+    is_read: bool = False  # whether it is the channels of what the module reads
 
     @property
     def key(self) -> tuple[str, str]:
         return self.member, self.role
-
-
-@dataclass(frozen=True, slots=True)
-class _Formula:
-    """How a column is written: each `{}` stands for a source."""
-
-    sources: tuple[str, ...]
-    text: str
 
 
 def write_parameters(shared: Sequence[Instance], family: Sequence[Instance], reserved: Names) -> Written:
@@ -114,9 +115,9 @@ class _Writer:
     shared: Sequence[Instance]
     family: Sequence[Instance]
     names: Names
-    found: dict[int, _Formula] = field(default_factory=dict)  # the slots that are no plain numbers
+    found: dict[int, Formula] = field(default_factory=dict)  # the slots that are no plain numbers
     equal: set[int] = field(default_factory=set)  # the slots that are what enters, wherever the block has them
-    more: dict[str, _Column] = field(default_factory=dict)  # sources that the block does not know
+    more: dict[str, Column] = field(default_factory=dict)  # sources that the block does not know
     said: set[str] = field(default_factory=set)  # the sources that say a number in any class of the block
 
     @cached_property
@@ -124,9 +125,9 @@ class _Writer:
         return self.shared[0].slots
 
     @cached_property
-    def columns(self) -> list[_Column]:
+    def columns(self) -> list[Column]:
         every = zip(*(each.slots for each in self.shared), strict=True)
-        return [_alike(tuple(slot.value for slot in slots)) for slots in every]
+        return [alike(tuple(slot.value for slot in slots)) for slots in every]
 
     @cached_property
     def own(self) -> list[str]:
@@ -138,21 +139,23 @@ class _Writer:
     def defaults(self) -> Mapping[str, int]:
         return self.shared[0].scope.defaults
 
-    def sources(self, instances: Sequence[Instance]) -> dict[str, _Column]:
-        """What a column over some scopes can be written with."""
-        found: dict[str, _Column] = {name: tuple(each.scope.arguments[name] for each in instances) for name in self.own}
+    def sources(self, instances: Sequence[Instance], role: str = "") -> dict[str, Column]:
+        """What a column over some scopes can be written with: numbers of pixels with no channels."""
+        found: dict[str, Column] = {name: tuple(each.scope.arguments[name] for each in instances) for name in self.own}
         entering = tuple(each.channels for each in instances)
-        return found | ({_ENTERING: entering} if _varies(entering) else {})
+        return found | ({_ENTERING: entering} if varies(entering) and not role.endswith(_OF_PIXELS) else {})
 
     def written(self) -> Written:
         for index in range(len(self.slots)):
             self.explain(index)
         self.explain_like_siblings()
-        rest = [index for index, column in enumerate(self.columns) if index not in self.found and _varies(column)]
+        rest = [index for index, column in enumerate(self.columns) if index not in self.found and varies(column)]
         for index in sorted(rest, key=lambda index: self.slots[index].role == "padding"):  # what others may explain
             source = f"{_SLOT}{index}"
-            formula = _explained(self.columns[index], self.more)
-            self.found[index] = formula or _Formula((source,), "{}")
+            formula = explained(self.columns[index], self.more)
+            if formula is not None and self.slots[index].role not in _CHANNELS and re.search(" [+-] ", formula.text):
+                formula = None  # a number of pixels that happens to be one more than another
+            self.found[index] = formula or Formula((source,), "{}")
             if formula is None:
                 self.more[source] = self.columns[index]
         return self.named()
@@ -165,12 +168,16 @@ class _Writer:
             pairs = [(each, other) for each in self.family for other in each.slots if other.key == slot.key]
             pairs = [(each, other) for each, other in pairs if other.value is not None]
             plain = self.shared[0].scope.kind == "block" and slot.role in _CHANNELS
-            column = _alike(tuple(other.value for _, other in pairs))
-            found = _explained(column, self.sources([each for each, _ in pairs]), plain)
+            column, sources = (
+                alike(tuple(other.value for _, other in pairs)),
+                self.sources([each for each, _ in pairs], slot.role),
+            )
+            same = {slot.role: sources[slot.role]} if slot.role in sources else {}
+            found = explained(column, same, plain=True) or explained(column, sources, plain)
             if {value for value, (each, _) in zip(column, pairs, strict=True) if value != each.channels} == set():
                 self.equal.add(index)
-        if found is None and _varies(self.columns[index]):
-            found = _explained(self.columns[index], self.sources(self.shared))
+        if found is None and varies(self.columns[index]):
+            found = explained(self.columns[index], self.sources(self.shared, slot.role))
         if found is not None:
             self.said.update(found.sources)
             if not all(self.is_left_out(source) for source in found.sources):
@@ -185,17 +192,17 @@ class _Writer:
         """Write numbers as what enters, or as that and some more, `in_channels + 16`, where others of the same function
         are."""
         sorts = [(slot.function, slot.role) for slot in self.slots]
-        same = {sorts[index] for index, formula in self.found.items() if formula == _Formula((_ENTERING,), "{}")}
+        same = {sorts[index] for index, formula in self.found.items() if formula == Formula((_ENTERING,), "{}")}
         for index in self.equal - self.found.keys():
-            if sorts[index] in same:
-                self.found[index] = _Formula((_ENTERING,), "{}")
+            if sorts[index] in same or (same and self.slots[index].is_read):
+                self.found[index] = Formula((_ENTERING,), "{}")
         growing = {sorts[index] for index, formula in self.found.items() if formula.text.startswith("{} + ")}
         channels = {each.channels for each in self.shared}
         for index, column in enumerate(self.columns):
             if index not in self.found and sorts[index] in growing and len({*column}) == len(channels) == 1:
                 (value,), (entering,) = {*column}, channels
                 if isinstance(value, int) and value > entering:
-                    self.found[index] = _Formula((_ENTERING,), f"{{}} + {value - entering}")
+                    self.found[index] = Formula((_ENTERING,), f"{{}} + {value - entering}")
 
     def named(self) -> Written:
         """The arguments: the channels that enter, the block's, then the others; those with a default come last."""
@@ -209,7 +216,7 @@ class _Writer:
         slots, numbers, kept = list[str](), list[str](), dict[str, str]()
         taken = Names({*ATTRIBUTES, *self.shared[0].body.attributes.values()})
         for index, slot in enumerate(self.slots):
-            formula = self.found.get(index, _Formula((), str(_first(self.columns[index]))))
+            formula = self.found.get(index, Formula((), str(_first(self.columns[index]))))
             words = [called[source] for source in formula.sources]
             if slot.member:
                 slots.append(formula.text.format(*words))
@@ -231,85 +238,31 @@ class _Writer:
         return Parameter(self.names.new(first), has, default=False)
 
     def wanted(self, source: str) -> str:
-        """What an argument should be called: as the block calls it, or as the first slot that it explains."""
+        """What an argument should be called: as the block calls it, or as the first slot that it explains; also after
+        the slot's member, where others of its role are arguments."""
         if source in self.own:
             return source
         if source != _ENTERING:
-            return self.slots[int(source.removeprefix(_SLOT))].role
+            slot = self.slot(source)
+            return f"{slot.member}_{slot.role}" if slot.member and len(self.rivals(source)) > 1 else slot.role
         roles = [self.slots[index].role for index in sorted(self.found) if source in self.found[index].sources]
         return next((role for role in roles if role.startswith("in_")), roles[0])
 
     def default(self, source: str) -> Argument | None:
         """What an argument is where nothing is said: as its block says, or as the slot that it is called after has it,
-        if that is so in one of the scopes."""
+        if that is so in one of the scopes, and of all slots of that role."""
         if source in self.own or source == _ENTERING:
             return self.defaults.get(source)
-        index = int(source.removeprefix(_SLOT))
-        usual = self.slots[index].usual
-        return usual if usual in self.columns[index] else None
+        usual = self.slot(source).usual
+        return usual if all(usual in self.more[rival] for rival in self.rivals(source)) else None
+
+    def slot(self, source: str) -> _Slot:
+        return self.slots[int(source.removeprefix(_SLOT))]
+
+    def rivals(self, source: str) -> list[str]:
+        """The slots that are arguments because nothing explains them, of one role."""
+        return [other for other in self.more if self.slot(other).role == self.slot(source).role]
 
 
-def _alike(column: _Column) -> _Column:
-    """A column in which some scopes have one number for all axes, and others one an axis: all have that."""
-    rank = max((len(value) for value in column if isinstance(value, tuple)), default=0)
-    return tuple((value,) * rank if rank and isinstance(value, int) else value for value in column)
-
-
-def _first(column: _Column) -> Argument | None:
+def _first(column: Column) -> Argument | None:
     return next((value for value in column if value is not None), None)
-
-
-def _varies(column: _Column) -> bool:
-    return len({*column} - {None}) > 1
-
-
-def _explained(column: _Column, sources: Mapping[str, _Column], plain: bool = False) -> _Formula | None:
-    """A column by one source. `plain`: also where all scopes have one number, if that is the source's."""
-    there = [index for index, value in enumerate(column) if value is not None]
-    sources = {name: tuple(values[index] for index in there) for name, values in sources.items()}
-    column = tuple(column[index] for index in there)
-    varies = _varies(column)
-    for source, values in sources.items():
-        if column == values and (varies or plain):
-            return _Formula((source,), "{}")
-    if not varies:
-        return None
-    if all(isinstance(value, tuple) for value in column):
-        return _each_axis(column, sources)
-    for source, values in sources.items():
-        found = _multiple(column, values)
-        if found:
-            return _Formula((source,), found)
-    return None
-
-
-def _each_axis(column: _Column, sources: Mapping[str, _Column]) -> _Formula | None:
-    """A column of one number an axis: `(d, 1)`."""
-    values = [value for value in column if isinstance(value, tuple)]
-    if len({*map(len, values)}) > 1:  # those of maps, and of lists
-        return None
-    axes = list(zip(*values, strict=True))
-    each = [_explained(axis, sources) if _varies(axis) else _Formula((), str(axis[0])) for axis in axes]
-    found = [formula for formula in each if formula is not None]
-    if len(found) < len(axes):
-        return None
-    every = ", ".join(formula.text for formula in found)
-    read = tuple(source for formula in found for source in formula.sources)
-    return _Formula(read, f"({every})" if len(axes) > 1 else f"({every},)")
-
-
-def _multiple(column: _Column, values: _Column) -> str:
-    """`4 * {}`, `{} // 2` or `{} + 16`; nothing where that is not what a column is of these values."""
-    pairs = [(a, b) for a, b in zip(column, values, strict=True) if type(a) is int and type(b) is int]
-    if len(pairs) < len(column):
-        return ""
-    factors = {a // b if b and a % b == 0 else 0 for a, b in pairs}
-    if len(factors) == 1 and 0 not in factors:
-        return f"{factors.pop()} * {{}}"
-    for divisor in _DIVISORS:
-        if all(b // divisor == a for a, b in pairs):
-            return f"{{}} // {divisor}"
-    more = {a - b for a, b in pairs}
-    if len(more) > 1 or 0 in more:
-        return ""
-    return f"{{}} + {more.pop()}" if min(more) > 0 else f"{{}} - {-more.pop()}"

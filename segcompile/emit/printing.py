@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from segcompile.emit.body import COUNTER
@@ -11,6 +12,7 @@ from segcompile.emit.classes import Class
 from segcompile.emit.constructors import Construction
 from segcompile.emit.lines import call_lines, statement_lines
 from segcompile.emit.parameters import Parameter
+from segcompile.emit.repeats import stem_of
 from segcompile.emit.templates import one_line
 from segcompile.network.graph import Graph
 
@@ -54,8 +56,8 @@ def _member_lines(member: Construction) -> list[str]:
         tail, step = f"  # {member.reason}" if member.reason else "", 4 if member.optional else 0
         lines = call_lines(f"self.{member.attribute} = {member.function}", member.arguments, tail, _BODY + step)
         return [" " * step + line for line in lines]
-    named = ["self", f'f"{member.attribute}"', f"{member.function}({', '.join(member.arguments)})"]
-    return [f"    {line}" for line in call_lines("setattr", named, "", _BODY + 4)]
+    head = f'setattr(self, f"{member.attribute}", {member.function}'
+    return [f"    {line}" for line in call_lines(head, member.arguments, ")", _BODY + 4)]
 
 
 def _about(found: Class) -> list[str]:
@@ -69,7 +71,11 @@ def _about(found: Class) -> list[str]:
 
 
 def _listed(titles: Sequence[str]) -> str:
-    """`a`, `b` and `c`; of many the first ones."""
+    """`a`, `b` and `c`; of many the first ones; `in1` to `in4` of those that are counted up or down."""
+    stems, numbers = zip(*map(stem_of, titles), strict=True)
+    steps = {after - before for before, after in pairwise(numbers)}
+    if len(titles) > 2 and len({*stems}) == 1 and steps in ({1}, {-1}):
+        return f"`{titles[0]}` to `{titles[-1]}`"
     *more, last = [f"`{title}`" for title in titles[:4]]
     if len(titles) > 4:
         return f"{', '.join(more)} and {len(titles) - 3} more"

@@ -3,20 +3,24 @@
 `self.unit2 = Basic(64)`, `x = self.unit2(x)` and so on become `setattr(self, f"unit{i}", Basic(64))` and
 `x = getattr(self, f"unit{i}")(x)`: what a list of modules cannot give, the names that the weights of a network have.
 Where each turn has a result of its own, en2, en3, ..., these are places in a row: `en[i] = getattr(...)(en[i - 1])`.
+Layers are a loop only in a block whose uses have more or fewer of them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from segcompile.emit.body import COUNTER, Body, Member, Statement
 from segcompile.emit.calls import Argument, Call
+from segcompile.network.scope_tree import Item, name_of
 
-LEAST = 3  # members in a loop
-_COUNTED = re.compile(r"self\.(\w*?\D)(0|[1-9]\d*)\((.*)\)")
+_LEAST = 3  # turns of a loop, but of a block whose uses have more or fewer
+_CALLED = re.compile(r"self\.(\w+)")
+_COUNTED = re.compile(r"(\w*?\D)(0|[1-9]\d*)")
 _NUMBERED = re.compile(r"([A-Za-z]\w*?[A-Za-z]|[A-Za-z])([1-9]\d*)")
 _AT = re.compile(r"(\w+)\[(\d+)\]")  # in a row
 _STRAIGHT = ("x", "y")  # variables of which nothing behind the next line reads the value
@@ -24,13 +28,26 @@ _STRAIGHT = ("x", "y")  # variables of which nothing behind the next line reads 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A line of forward that calls a counted member: `<target> = self.<stem><number>(<arguments>)`."""
+    """A line of forward that calls a counted scope, or the modules of a counted layer: `x = self.<stem><number>(x)`."""
 
     statement: Statement
-    member: Member
+    members: tuple[Member, ...]
     stem: str
     number: int
-    arguments: str
+
+    @property
+    def code(self) -> str:
+        """Its code with the counter in the place of its number."""
+        name = rf"self\.{self.stem}{self.number}((?:_\w+)?)\("
+        return self.counted(re.sub(name, rf'getattr(self, f"{self.stem}{{{COUNTER}}}\1")(', self.statement.code))
+
+    @property
+    def target(self) -> str:
+        return self.counted(self.statement.target)
+
+    def attribute(self, member: Member) -> str:
+        """What one of its members is called in all turns."""
+        return f"{self.stem}{{{COUNTER}}}{member.attribute.removeprefix(f'{self.stem}{self.number}')}"
 
     def counted(self, text: str) -> str:
         """A text in which places in rows are counted from this turn's number: `en[i - 1]`."""
@@ -41,17 +58,80 @@ def _behind(more: int) -> str:
     return f"{COUNTER} {'-' if more < 0 else '+'} {abs(more)}" if more else COUNTER
 
 
-def with_loops(body: Body, apart: Collection[str], least: int) -> None:
-    """Write members of a body that repeat, and the statements that call them, as loops of `least` turns or more. Scopes
-    that are `apart` are reached by their names from elsewhere, and stay members of their own."""
-    members, statements = body.members, body.statements
-    body.members, body.statements = _looped(members, statements, apart, least)
+_Counted = tuple[str, bool]  # what layers, or scopes (True), are called before their numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Loops:
+    """What may be a loop. Scopes and nodes that are `apart` are reached by their names from elsewhere, and stay
+    members of their own. `least`: the turns that make a loop of what other uses of a block have more or fewer of;
+    layers are in no loop but where it is 1."""
+
+    apart: Collection[str]
+    least: Mapping[_Counted, int] = field(default_factory=dict)
+
+    def may_hold(self, member: Member) -> bool:
+        layers = (node.name for node in member.nodes if self.least.get((stem_of(node.layer)[0], False)) == 1)
+        names = {*(member.scopes or layers)}
+        return bool(names) and names.isdisjoint(self.apart)
+
+    def are(self, run: Sequence[_Turn]) -> bool:
+        """Whether some turns are enough."""
+        return bool(run) and len(run) >= self.least.get((run[0].stem, bool(run[0].members[0].scopes)), _LEAST)
+
+
+def stem_of(name: str) -> tuple[str, int]:
+    """What a layer or scope is called before its number, and that; ("", 0) of one that is not counted."""
+    match = _COUNTED.fullmatch(name.rpartition(".")[2])
+    return (match[1], int(match[2])) if match else ("", 0)
+
+
+def counted(items: Iterable[Item]) -> Counter[_Counted]:
+    """How often layers and scopes of a name with a number are there."""
+    return Counter((stem, isinstance(item, str)) for item in items if (stem := stem_of(name_of(item))[0]))
+
+
+def varying(counts: Sequence[Counter[_Counted]]) -> list[_Counted]:
+    """What is there more or less often, and twice in one use of a block or more."""
+    every = dict.fromkeys(key for count in counts for key in count)
+    return [key for key in every if len({count[key] for count in counts}) > 1 < max(count[key] for count in counts)]
+
+
+def turns(body: Body, key: _Counted) -> int:
+    """Those of the longest loop over layers or scopes that are called so."""
+    name, scopes = f"{key[0]}{{{COUNTER}}}", key[1]
+    loops = [each for each in body.members if each.inside and each.attribute == name and bool(each.scopes) == scopes]
+    return max((len(member.scopes or member.nodes) for member in loops), default=0)
+
+
+def with_loops(body: Body, loops: Loops) -> None:
+    """Write members of a body that repeat, and the statements that call them, as loops."""
+    members, statements = body.members, _carried(body, loops)
+    body.members, body.statements = _looped(members, statements, loops)
     for stem in _rows(body, statements):
         in_row = _in_row(statements, stem)
-        found, lines = _looped(members, in_row, apart, least)
+        found, lines = _looped(members, in_row, loops)
         if any(line.inside and line.target.startswith(f"{stem}[") for line in lines):
             statements = in_row
             body.members, body.statements = found, lines
+
+
+def _carried(body: Body, loops: Loops) -> list[Statement]:
+    """The statements, in which what enters the first of some turns is called as what it hands to the next one:
+    `out2 = self.new(out1)` before `out1, out2 = self.unit1(out1, out2)`."""
+    called = {member.attribute: member for member in body.members if loops.may_hold(member)}
+    found = list(body.statements)
+    for index in range(len(found) - 2):
+        before, first, second = found[index : index + 3]
+        following = _turn(second, called)
+        if following is None or before.declares or before.target not in _STRAIGHT:
+            continue
+        for name in {*first.target.split(", ")} - {"_", *re.findall(r"\w+", first.code)}:
+            renamed = replace(first, code=re.sub(rf"(?<![\w.]){before.target}(?!\w)", name, first.code))
+            turn = _turn(renamed, called)
+            if turn is not None and _follows(following, [turn]):
+                found[index : index + 2] = replace(before, target=name), renamed
+    return found
 
 
 def _rows(body: Body, statements: Sequence[Statement]) -> Iterator[str]:
@@ -85,27 +165,29 @@ def _in_row(statements: Sequence[Statement], stem: str) -> list[Statement]:
 
 
 def _looped(
-    members: Sequence[Member], statements: Sequence[Statement], apart: Collection[str], least: int
+    members: Sequence[Member], statements: Sequence[Statement], loops: Loops
 ) -> tuple[list[Member], list[Statement]]:
-    called = {member.attribute: member for member in members if member.scopes and not {*member.scopes} & {*apart}}
+    called = {member.attribute: member for member in members if loops.may_hold(member)}
     turns = [_turn(statement, called) for statement in statements]
     lines, replaced, index = list[Statement](), dict[str, list[Member]](), 0
     while index < len(turns):
         run = _run(turns[index:])
-        if len(run) < least:
+        if not loops.are(run):
             lines.append(statements[index])
             index += 1
             continue
         lines += _looped_lines(run)
-        replaced |= {turn.member.attribute: [] for turn in run} | {run[0].member.attribute: _looped_members(run)}
+        replaced |= {member.attribute: [] for turn in run for member in turn.members}
+        replaced |= {run[0].members[0].attribute: _looped_members(run)}
         index += len(run)
     return [new for member in members for new in replaced.get(member.attribute, [member])], lines
 
 
 def _turn(statement: Statement, called: Mapping[str, Member]) -> _Turn | None:
-    match = None if statement.optional else _COUNTED.fullmatch(statement.code)
-    member = called.get(f"{match[1]}{match[2]}") if match else None
-    return _Turn(statement, member, match[1], int(match[2]), match[3]) if match and member else None
+    names = _CALLED.findall(statement.code)
+    stem, number = stem_of(names[-1]) if names and not statement.optional else ("", 0)
+    alike = stem and all(re.fullmatch(rf"{stem}{number}(_\w+)?", name) and name in called for name in names)
+    return _Turn(statement, tuple(called[name] for name in called if name in names), stem, number) if alike else None
 
 
 def _run(turns: Sequence[_Turn | None]) -> list[_Turn]:
@@ -115,7 +197,7 @@ def _run(turns: Sequence[_Turn | None]) -> list[_Turn]:
         if turn is None or not _follows(turn, run):
             break
         run.append(turn)
-        if turn.counted(turn.statement.target) != run[0].counted(run[0].statement.target):
+        if turn.target != run[0].target:
             break
     return run
 
@@ -125,16 +207,14 @@ def _follows(turn: _Turn, run: Sequence[_Turn]) -> bool:
     if not run:
         return True
     first, last = run[0], run[-1]
-    alike = (turn.stem, turn.counted(turn.arguments)) == (first.stem, first.counted(first.arguments))
-    if not alike or turn.number - last.number != _step_of([*run, turn]):
+    if (turn.stem, turn.code) != (first.stem, first.code) or turn.number - last.number != _step_of([*run, turn]):
         return False
-    target, usual = turn.counted(turn.statement.target), first.counted(first.statement.target)
-    if turn.statement.stage or (turn.statement.declares and target == usual):
+    if turn.statement.stage or (turn.statement.declares and turn.target == first.target):
         return False
-    if not _drops(target, usual) and (usual not in _STRAIGHT or not target.isidentifier()):
+    if not _drops(turn.target, first.target) and (first.target not in _STRAIGHT or not turn.target.isidentifier()):
         return False
-    steps = _steps([each.member.call for each in (*run, turn)])
-    return steps is not None and (turn.number > first.number or not any(steps))
+    steps = _steps([*run, turn])
+    return steps is not None and (turn.number > first.number or not any(map(any, steps)))
 
 
 def _drops(target: str, usual: str) -> bool:
@@ -145,16 +225,24 @@ def _drops(target: str, usual: str) -> bool:
 
 def _step_of(run: Sequence[_Turn]) -> int:
     """Whether turns are counted up or down."""
-    return 1 if run[1].number > run[0].number else -1
+    return -1 if run[-1].number < run[0].number else 1
 
 
-def _steps(calls: Sequence[Call]) -> list[int] | None:
-    """By how much each argument grows from call to call; None where it does so in another way."""
+def _steps(run: Sequence[_Turn]) -> list[tuple[int, ...]] | None:
+    """By how much each argument of each member grows from turn to turn; None where it does so in another way."""
+    steps = [
+        _growth([member.call for member in members]) for members in zip(*(turn.members for turn in run), strict=True)
+    ]
+    found = [step for step in steps if step is not None]
+    return found if len(found) == len(steps) else None
+
+
+def _growth(calls: Sequence[Call]) -> tuple[int, ...] | None:
     if len({(call.function, call.roles) for call in calls}) > 1:
         return None
     steps = [_step(column) for column in zip(*(call.slots for call in calls), strict=True)]
     found = [step for step in steps if step is not None]
-    return found if len(found) == len(steps) else None
+    return tuple(found) if len(found) == len(steps) else None
 
 
 def _step(column: Sequence[Argument]) -> int | None:
@@ -167,12 +255,15 @@ def _step(column: Sequence[Argument]) -> int | None:
 
 def _looped_members(run: Sequence[_Turn]) -> list[Member]:
     first, step = run[0], _step_of(run)
-    name = f"{first.stem}{{{COUNTER}}}"
     numbers = (first.number, run[-1].number + step) if step > 0 else (first.number, run[-1].number + step, step)
     count = Call("range", numbers, names=("start", "stop", "step")[: len(numbers)])
-    scopes = tuple(scope for turn in run for scope in turn.member.scopes)
-    steps = tuple(_steps([turn.member.call for turn in run]) or ())
-    return [Member(name, count, opens=True), Member(name, first.member.call, None, scopes, steps, inside=True)]
+    found = [Member(f"{first.stem}{{{COUNTER}}}", count, opens=True)]
+    for index, (member, steps) in enumerate(zip(first.members, _steps(run) or (), strict=True)):
+        every = [turn.members[index] for turn in run]
+        nodes = tuple(node for each in every for node in each.nodes)
+        scopes = tuple(scope for each in every for scope in each.scopes)
+        found.append(Member(first.attribute(member), member.call, nodes, scopes, steps, inside=True))
+    return found
 
 
 def _looped_lines(run: Sequence[_Turn]) -> list[Statement]:
@@ -181,9 +272,7 @@ def _looped_lines(run: Sequence[_Turn]) -> list[Statement]:
     comment = next((turn.statement.comment for turn in reversed(run) if turn.statement.comment), ())
     numbers = f"{first.number}, {last.number + step}{'' if step > 0 else f', {step}'}"
     count = Statement(COUNTER, f"range({numbers})", stage=first.statement.stage, opens=True)
-    target, arguments = first.counted(first.statement.target), first.counted(first.arguments)
-    code = f'getattr(self, f"{first.stem}{{{COUNTER}}}")({arguments})'
-    lines = [count, replace(first.statement, target=target, code=code, comment=comment, stage="", inside=True)]
-    if not _drops(last.counted(last.statement.target), target):
-        lines.append(replace(last.statement, code=target, comment=()))
-    return lines
+    inside = replace(first.statement, target=first.target, code=first.code, comment=comment, stage="", inside=True)
+    if _drops(last.target, first.target):
+        return [count, inside]
+    return [count, inside, replace(last.statement, code=first.target, comment=())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segcompile.network.graph import enclosing
 from segcompile.network.names import Names
-from segcompile.network.scope_tree import ROOT, Item, ScopeTree
+from segcompile.network.scope_tree import ROOT, Item, ScopeTree, name_of
 
 # Every public name of torch.nn.Module and of flax.nnx.Module (tests of the backends compare), reset_parameters, and
 # what the latter's train() and eval() set.
@@ -36,17 +36,13 @@ def attributes(tree: ScopeTree, scope: str) -> dict[str, str]:
     for item in tree.items[scope]:
         lost = _lost_around(tree, item, scope)
         if lost is None:
-            _name(item, _whole(item), names, found)
+            _name(item, name_of(item), names, found)
         else:
             last.append(item)
             found[lost] = found.get(lost) or names.new(lost.rpartition(".")[2])
-    for item in sorted(last, key=lambda item: _whole(item) not in tree.owning):
-        _name(item, _whole(item).removeprefix(f"{scope}.").replace(".", "_"), names, found)
+    for item in sorted(last, key=lambda item: name_of(item) not in tree.owning):
+        _name(item, name_of(item).removeprefix(f"{scope}.").replace(".", "_"), names, found)
     return found
-
-
-def _whole(item: Item) -> str:
-    return item if isinstance(item, str) else item[0].layer
 
 
 def _name(item: Item, whole: str, names: Names, found: dict[str, str]) -> None:
@@ -61,7 +57,7 @@ def _name(item: Item, whole: str, names: Names, found: dict[str, str]) -> None:
 
 def _lost_around(tree: ScopeTree, item: Item, scope: str) -> str | None:
     """The outermost scope without a module in `scope` that an item of that stands in."""
-    lost = [name for name in enclosing(_whole(item)) if name in tree.dissolved and name not in enclosing(scope)]
+    lost = [name for name in enclosing(name_of(item)) if name in tree.dissolved and name not in enclosing(scope)]
     return lost[-1] if lost else None
 
 

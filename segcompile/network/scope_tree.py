@@ -32,6 +32,11 @@ def node_of(value: str) -> str:
     return value.removesuffix(_SWITCHES)
 
 
+def name_of(item: Item) -> str:
+    """That of the layer or scope."""
+    return item if isinstance(item, str) else item[0].layer
+
+
 def borrowers(graph: Graph) -> frozenset[str]:
     """The scopes in which a layer shares the weights of one outside."""
     shared = ((node.layer, layer_of(node.weights)) for node in graph.nodes if node.weights is not None)

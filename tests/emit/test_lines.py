@@ -77,6 +77,23 @@ def test_stages_are_set_apart_and_named_at_the_right_of_their_first_lines() -> N
     assert "  # (B, " in forward("  - a: {conv: 4}\n  - b: {conv: 5}\n")  # no stages, no names
 
 
+def test_a_long_line_takes_the_room_of_a_stages_name_where_none_begins() -> None:
+    short, long = Statement("x", "f(x)", ("c" * 40,), stage="stage2"), Statement("x", f"f({'x' * 47})", ("c" * 40,))
+    first, second = statement_lines([short, long], "Tensor")
+    assert second == f"x = f({'x' * 47})  # {'c' * 40}" and first.endswith(f"  # stage2   {'c' * 40}")
+    assert first.index("ccc") == second.index("ccc")
+
+
+def test_two_names_in_turn_are_a_stage_and_a_single_layer_is_of_the_stage_of_its_number() -> None:
+    turns = "".join(f"  - up{n}: {{deconv: 4, kernel: 2, stride: 2}}\n  - dec{n}: {{conv: 4}}\n" for n in (2, 1))
+    found = forward(f"  - enc1: {{conv: 4}}\n  - enc2: {{conv: 4}}\n{turns}")
+    assert re.findall(r"self\.(\w+)\(.*# ([a-z]\w*)", found) == [("enc1", "enc"), ("up2", "up")]
+    units = "".join(
+        f"  - embed{n}: {{conv: 4}}\n  - stage{n}_1: {{conv: 4}}\n  - stage{n}_2: {{conv: 4}}\n" for n in (1, 2)
+    )
+    assert re.findall(r"self\.(\w+)\(.*# ([a-z]\w*)", forward(units)) == [("embed1", "stage1"), ("embed2", "stage2")]
+
+
 def test_a_dict_of_many_heads_is_broken() -> None:
     names = [f"a_head_of_long_name_{index}" for index in range(4)]
     layers = "".join(f"  - {name}: {{conv: 2, from: input}}\n" for name in names)

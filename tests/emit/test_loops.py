@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from segcompile.backend import load_backend, run_backend
@@ -45,7 +47,6 @@ def test_three_members_of_one_class_and_more_are_a_loop(backend: str) -> None:
     assert (
         """
             x = getattr(self, f"a{i}")(x)
-
         x = self.b1(x)
 """
         in found
@@ -139,14 +140,52 @@ def test_results_that_are_read_again_are_places_in_a_row(backend: str) -> None:
     )
 
 
+DOWN = """\
+  down:
+    args: [n]
+    layers: ["half{i}": {conv: 4, stride: 2, norm: batch, act: relu, repeat: n-1}, end: {conv: 4, norm: batch}]
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_layers_of_which_some_uses_have_fewer_are_a_loop_of_no_turns_too(backend: str) -> None:
+    uses = "".join(f"  - d{n}: {{block: down, n: {n}}}\n" for n in (2, 3, 1))
+    found = model(uses, DOWN, backend)
+    assert found.count("class Down") == 1 and all(f"self.d{n} = Down({n}" in found for n in (2, 3, 1))
+    constructor, forward = found.partition("class Down")[2].split("    def ")[1:3]
+    assert '        for i in range(1, n):\n            setattr(self, f"half{i}", ' in constructor
+    assert '            setattr(self, f"half{i}_norm", ' in constructor
+    assert """\
+        for i in range(1, self.n):
+            x = relu(getattr(self, f"half{i}_norm")(getattr(self, f"half{i}")(x)))
+        x = self.end_norm(self.end(x))
+        return x
+""" in re.sub(r"\w+\.relu", "relu", re.sub(r"(x = )(getattr.*)\n +x = (\w+\.relu)\(x\)", r"\1\3(\2)", forward))
+    twice = model("  - a: {block: down, n: 3}\n  - b: {block: down, n: 3}\n", DOWN, backend)
+    assert "self.half2 = " in twice  # all uses have two of them
+
+
+PAIR = "  pair: {args: [a, b], layers: [c: {conv: 4, from: a}, d: {conv: 4, from: b}]}\n"
+
+
+def test_what_enters_the_first_turn_is_called_as_what_enters_the_others() -> None:
+    layers = "  - a: {conv: 4}\n  - b: {conv: 4}\n  - s: {block: pair, a: a, b: b}\n  - new: {conv: 4}\n"
+    layers += "  - u1: {block: pair, a: s.c, b: new}\n"
+    layers += "".join(f"  - u{n + 1}: {{block: pair, a: u{n}.c, b: u{n}.d}}\n" for n in (1, 2))
+    assert """
+        c, d = self.s(a, x)
+        d = self.new(d)
+        for i in range(1, 4):
+            c, d = getattr(self, f"u{i}")(c, d)
+""" in model(f"{layers}  - end: {{add: [u3.c, u3.d]}}\n", PAIR)
+
+
 @pytest.mark.parametrize(
-    ("spec", "variant", "settings", "most"),
-    [("deeplabv3_r101", "os8", {}, 150), ("u2net", "full", {}, 250), ("hrnet", None, {"W": 18}, 300)],
+    ("spec", "variant", "most"),
+    [("deeplabv3_r101", "os8", 150), ("u2net", "full", 250), ("hrnet_w18", None, 250)],
 )
-def test_a_deep_network_is_written_in_few_lines(
-    spec: str, variant: str | None, settings: dict[str, int], most: int
-) -> None:
+def test_a_deep_network_is_written_in_few_lines(spec: str, variant: str | None, most: int) -> None:
     path = bundled()[spec]
-    found = compile_spec(path, Findings(), overrides=settings, variant=variant)
+    found = compile_spec(path, Findings(), variant=variant)
     source = str(run_backend(load_backend("torch"), request_for(found, path)).files["model.py"])
     assert source.count("\n") <= most and max(map(len, source.splitlines())) <= 110

@@ -73,8 +73,7 @@ ROWS = [
     # The old file has 18 channels, one size, and nearest resizes by factors, where the release is bilinear.
     Row(
         "hrnet",
-        "hrnet",
-        set={"W": 18},
+        "hrnet_w18",
         translation={
             "size: 512": "size: [512, 1024]",
             "mode: nearest": "mode: bilinear",
@@ -88,7 +87,15 @@ ROWS = [
             "{resize: 4, mode: bilinear}": "{resize: input}",
         },
     ),
-    Row("fcdensenet103", "fcdensenet103"),
+    # What a dense block made is the end of what it hands on: a slice in the place of a concatenation of the parts.
+    Row(
+        "fcdensenet103",
+        "fcdensenet103",
+        translation={
+            f"{{concat: [{', '.join(f'{name}_{i}.new' for i in range(1, n + 1))}]}}": f"{{slice: [{c}, {c + 16 * n}]}}"
+            for name, n, c in (("mid", 15, 656), ("up5", 12, 896), ("up4", 10, 656), ("up3", 7, 464), ("up2", 5, 304))
+        },
+    ),
     # A frozen convolution of ones and a `scale` copied the gate to every channel: `mul` spreads it.
     Row(
         "attention_unet",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from segcompile.emit import Argument, Call, Code, Needs, Rule
 from segcompile.emit.arguments import same_sides, sides
@@ -14,6 +14,7 @@ from segcompile_jax.initialisation import kernel_init
 _USUAL: dict[str, Argument] = {
     "strides": 1, "kernel_dilation": 1, "dilation": 1, "feature_group_count": 1, "groups": 1, "use_bias": True,
 }  # fmt: skip
+_USUAL_OF_PIXELS = {**_USUAL, "padding": 0}  # a kernel of one pixel asks for none where "SAME" is the default
 
 
 def _kernel(
@@ -22,11 +23,12 @@ def _kernel(
     positional: tuple[Argument, ...],
     keywords: dict[str, Argument],
     needs: Needs = frozenset(),
+    usual: Mapping[str, Argument] = _USUAL,
 ) -> Call:
     init = kernel_init(op)
     keywords = {**keywords, "use_bias": op.bias, "kernel_init": init.text}
     names = ("in_features", "features", "kernel_size")[: len(positional)]
-    return Call(function, positional, (*keywords.items(), *RNGS), names, needs | init.needs, _USUAL)
+    return Call(function, positional, (*keywords.items(), *RNGS), names, needs | init.needs, usual)
 
 
 def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
@@ -34,7 +36,8 @@ def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
     keywords: dict[str, Argument] = {"strides": same_sides(op.stride)}
     keywords["padding"] = 0 if is_padded_before(op) else padding(op)
     keywords |= {"kernel_dilation": same_sides(op.dilation), "feature_group_count": op.groups}
-    return _kernel("nnx.Conv", op, (shapes[0].channels, op.channels, op.kernel), keywords)
+    usual = _USUAL_OF_PIXELS if {*op.kernel} == {1} else _USUAL
+    return _kernel("nnx.Conv", op, (shapes[0].channels, op.channels, op.kernel), keywords, usual=usual)
 
 
 def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:

@@ -108,7 +108,7 @@ def _softmax(op: Softmax, member: str, inputs: Sequence[str], shapes: Sequence[S
 
 
 def _dropout(op: Dropout, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    return Code(f"F.dropout({inputs[0]}, {number(op.rate)}, self.training)", {"F"})
+    return Code(f"F.dropout({inputs[0]}, {op.rate}, self.training)", {"F"})
 
 
 def _dropout_module(op: Dropout, shapes: Sequence[Shape]) -> Call:
@@ -118,7 +118,7 @@ def _dropout_module(op: Dropout, shapes: Sequence[Shape]) -> Call:
 def _spatial_dropout(
     op: SpatialDropout, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
 ) -> Code:
-    return Code(f"F.dropout{len(output.size)}d({inputs[0]}, {number(op.rate)}, self.training)", {"F"})
+    return Code(f"F.dropout{len(output.size)}d({inputs[0]}, {op.rate}, self.training)", {"F"})
 
 
 def _drop_path(op: DropPath, shapes: Sequence[Shape]) -> Call:

@@ -154,7 +154,7 @@ class DilatedContextBasic(nnx.Module):
             16, 16, (3, 3), padding=16, kernel_dilation=16, kernel_init=identity(16), rngs=rngs
         )
         self.layer7 = nnx.Conv(16, 16, (3, 3), padding=1, kernel_init=identity(16), rngs=rngs)
-        self.layer8 = nnx.Conv(16, 16, (1, 1), padding=0, kernel_init=identity(16), rngs=rngs)
+        self.layer8 = nnx.Conv(16, 16, (1, 1), kernel_init=identity(16), rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nnx.relu(self.layer1(x))  # (B, 48, 48, 16)   stride 2   rf 8
@@ -174,7 +174,7 @@ class BlueMarble(nnx.Module):
     def __init__(self, *, rngs: nnx.Rngs) -> None:
         self.stem = nnx.Conv(3, 16, (4, 4), strides=2, padding=1, kernel_init=he, rngs=rngs)
         self.context = DilatedContextBasic(rngs=rngs)
-        self.score = nnx.Conv(16, 3, (1, 1), padding=0, kernel_init=he, rngs=rngs)
+        self.score = nnx.Conv(16, 3, (1, 1), kernel_init=he, rngs=rngs)
         self.upsample = ConvTranspose(
             3, 3, (4, 4), strides=2, padding=1, groups=3, use_bias=False, kernel_init=bilinear, rngs=rngs
         )

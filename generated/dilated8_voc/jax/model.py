@@ -160,9 +160,9 @@ class DilatedFrontend(nnx.Module):
         self.conv5_3 = nnx.Conv(512, 512, (3, 3), padding=0, kernel_dilation=2, kernel_init=he, rngs=rngs)
         self.fc6 = nnx.Conv(512, 4096, (7, 7), padding=0, kernel_dilation=4, kernel_init=he, rngs=rngs)
         self.fc6_drop = nnx.Dropout(0.5, rngs=rngs)
-        self.fc7 = nnx.Conv(4096, 4096, (1, 1), padding=0, kernel_init=he, rngs=rngs)
+        self.fc7 = nnx.Conv(4096, 4096, (1, 1), kernel_init=he, rngs=rngs)
         self.fc7_drop = nnx.Dropout(0.5, rngs=rngs)
-        self.final = nnx.Conv(4096, 21, (1, 1), padding=0, kernel_init=normal(0.001), rngs=rngs)
+        self.final = nnx.Conv(4096, 21, (1, 1), kernel_init=normal(0.001), rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nnx.relu(self.conv1_1(x))                          # (B, 898, 898, 64)    stride 1   rf 3
@@ -206,7 +206,7 @@ class DilatedLargePaddedOnce(nnx.Module):
             336, 672, (3, 3), padding=0, kernel_dilation=16, kernel_init=identity(21), rngs=rngs
         )
         self.layer7 = nnx.Conv(672, 672, (3, 3), padding=0, kernel_init=identity(21), rngs=rngs)
-        self.layer8 = nnx.Conv(672, 21, (1, 1), padding=0, kernel_init=identity(21), rngs=rngs)
+        self.layer8 = nnx.Conv(672, 21, (1, 1), kernel_init=identity(21), rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nnx.relu(self.layer1(x))  # (B, 130, 130, 42)    stride 8   rf 396

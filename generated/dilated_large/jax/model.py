@@ -72,7 +72,7 @@ class DilatedLarge(nnx.Module):
             336, 672, (3, 3), padding=16, kernel_dilation=16, kernel_init=identity(21), rngs=rngs
         )
         self.layer7 = nnx.Conv(672, 672, (3, 3), padding=1, kernel_init=identity(21), rngs=rngs)
-        self.layer8 = nnx.Conv(672, 21, (1, 1), padding=0, kernel_init=identity(21), rngs=rngs)
+        self.layer8 = nnx.Conv(672, 21, (1, 1), kernel_init=identity(21), rngs=rngs)
 
     def __call__(self, features: jax.Array) -> jax.Array:
         x: jax.Array = nnx.relu(self.layer1(features))  # (B, 64, 64, 42)    stride 1   rf 3

@@ -143,17 +143,17 @@ class Fcn8s(nnx.Module):
         self.conv5_3 = nnx.Conv(512, 512, (3, 3), padding=1, kernel_init=he, rngs=rngs)
         self.fc6 = nnx.Conv(512, 4096, (7, 7), padding=0, kernel_init=he, rngs=rngs)
         self.fc6_drop = nnx.Dropout(0.5, rngs=rngs)
-        self.fc7 = nnx.Conv(4096, 4096, (1, 1), padding=0, kernel_init=he, rngs=rngs)
+        self.fc7 = nnx.Conv(4096, 4096, (1, 1), kernel_init=he, rngs=rngs)
         self.fc7_drop = nnx.Dropout(0.5, rngs=rngs)
-        self.score_fr = nnx.Conv(4096, 21, (1, 1), padding=0, kernel_init=nnx.initializers.zeros, rngs=rngs)
+        self.score_fr = nnx.Conv(4096, 21, (1, 1), kernel_init=nnx.initializers.zeros, rngs=rngs)
         self.upscore2 = ConvTranspose(
             21, 21, (4, 4), strides=2, use_bias=False, kernel_init=bilinear, rngs=rngs
         )
-        self.score_pool4 = nnx.Conv(512, 21, (1, 1), padding=0, kernel_init=nnx.initializers.zeros, rngs=rngs)
+        self.score_pool4 = nnx.Conv(512, 21, (1, 1), kernel_init=nnx.initializers.zeros, rngs=rngs)
         self.upscore_pool4 = ConvTranspose(
             21, 21, (4, 4), strides=2, use_bias=False, kernel_init=bilinear, rngs=rngs
         )
-        self.score_pool3 = nnx.Conv(256, 21, (1, 1), padding=0, kernel_init=nnx.initializers.zeros, rngs=rngs)
+        self.score_pool3 = nnx.Conv(256, 21, (1, 1), kernel_init=nnx.initializers.zeros, rngs=rngs)
         self.upscore8 = ConvTranspose(
             21, 21, (16, 16), strides=8, use_bias=False, kernel_init=bilinear, rngs=rngs
         )
@@ -162,45 +162,40 @@ class Fcn8s(nnx.Module):
         freeze(self.upscore8)
 
     def __call__(self, image: jax.Array) -> jax.Array:
-        x: jax.Array = nnx.relu(self.conv1_1(image))  # conv1   (B, 698, 698, 64)    stride 1    rf 3
-        x = nnx.relu(self.conv1_2(x))                 #         (B, 698, 698, 64)    stride 1    rf 5
-        x = nnx.max_pool(
-            x, (2, 2), (2, 2), ((0, 1), (0, 1)))      #         (B, 349, 349, 64)    stride 2    rf 6
+        x: jax.Array = nnx.relu(self.conv1_1(image))       # conv1   (B, 698, 698, 64)    stride 1    rf 3
+        x = nnx.relu(self.conv1_2(x))                      #         (B, 698, 698, 64)    stride 1    rf 5
+        x = nnx.max_pool(x, (2, 2), (2, 2), ((0, 1), (0, 1)))      # (B, 349, 349, 64)    stride 2    rf 6
 
-        x = nnx.relu(self.conv2_1(x))                 # conv2   (B, 349, 349, 128)   stride 2    rf 10
-        x = nnx.relu(self.conv2_2(x))                 #         (B, 349, 349, 128)   stride 2    rf 14
-        x = nnx.max_pool(
-            x, (2, 2), (2, 2), ((0, 1), (0, 1)))      #         (B, 175, 175, 128)   stride 4    rf 16
+        x = nnx.relu(self.conv2_1(x))                      # conv2   (B, 349, 349, 128)   stride 2    rf 10
+        x = nnx.relu(self.conv2_2(x))                      #         (B, 349, 349, 128)   stride 2    rf 14
+        x = nnx.max_pool(x, (2, 2), (2, 2), ((0, 1), (0, 1)))      # (B, 175, 175, 128)   stride 4    rf 16
 
-        x = nnx.relu(self.conv3_1(x))                 # conv3   (B, 175, 175, 256)   stride 4    rf 24
-        x = nnx.relu(self.conv3_2(x))                 #         (B, 175, 175, 256)   stride 4    rf 32
-        x = nnx.relu(self.conv3_3(x))                 #         (B, 175, 175, 256)   stride 4    rf 40
-        pool3 = nnx.max_pool(
-            x, (2, 2), (2, 2), ((0, 1), (0, 1)))      #         (B, 88, 88, 256)     stride 8    rf 44
+        x = nnx.relu(self.conv3_1(x))                      # conv3   (B, 175, 175, 256)   stride 4    rf 24
+        x = nnx.relu(self.conv3_2(x))                      #         (B, 175, 175, 256)   stride 4    rf 32
+        x = nnx.relu(self.conv3_3(x))                      #         (B, 175, 175, 256)   stride 4    rf 40
+        pool3 = nnx.max_pool(x, (2, 2), (2, 2), ((0, 1), (0, 1)))  # (B, 88, 88, 256)     stride 8    rf 44
 
-        x = nnx.relu(self.conv4_1(pool3))             # conv4   (B, 88, 88, 512)     stride 8    rf 60
-        x = nnx.relu(self.conv4_2(x))                 #         (B, 88, 88, 512)     stride 8    rf 76
-        x = nnx.relu(self.conv4_3(x))                 #         (B, 88, 88, 512)     stride 8    rf 92
-        pool4 = nnx.max_pool(
-            x, (2, 2), (2, 2), ((0, 1), (0, 1)))      #         (B, 44, 44, 512)     stride 16   rf 100
+        x = nnx.relu(self.conv4_1(pool3))                  # conv4   (B, 88, 88, 512)     stride 8    rf 60
+        x = nnx.relu(self.conv4_2(x))                      #         (B, 88, 88, 512)     stride 8    rf 76
+        x = nnx.relu(self.conv4_3(x))                      #         (B, 88, 88, 512)     stride 8    rf 92
+        pool4 = nnx.max_pool(x, (2, 2), (2, 2), ((0, 1), (0, 1)))  # (B, 44, 44, 512)     stride 16   rf 100
 
-        x = nnx.relu(self.conv5_1(pool4))             # conv5   (B, 44, 44, 512)     stride 16   rf 132
-        x = nnx.relu(self.conv5_2(x))                 #         (B, 44, 44, 512)     stride 16   rf 164
-        x = nnx.relu(self.conv5_3(x))                 #         (B, 44, 44, 512)     stride 16   rf 196
-        x = nnx.max_pool(
-            x, (2, 2), (2, 2), ((0, 1), (0, 1)))      #         (B, 22, 22, 512)     stride 32   rf 212
+        x = nnx.relu(self.conv5_1(pool4))                  # conv5   (B, 44, 44, 512)     stride 16   rf 132
+        x = nnx.relu(self.conv5_2(x))                      #         (B, 44, 44, 512)     stride 16   rf 164
+        x = nnx.relu(self.conv5_3(x))                      #         (B, 44, 44, 512)     stride 16   rf 196
+        x = nnx.max_pool(x, (2, 2), (2, 2), ((0, 1), (0, 1)))      # (B, 22, 22, 512)     stride 32   rf 212
 
-        x = self.fc6_drop(nnx.relu(self.fc6(x)))      # fc      (B, 16, 16, 4096)    stride 32   rf 404
+        x = self.fc6_drop(nnx.relu(self.fc6(x)))           # fc      (B, 16, 16, 4096)    stride 32   rf 404
         x = self.fc7_drop(nnx.relu(self.fc7(x)))
-        x = self.score_fr(x)                          #         (B, 16, 16, 21)      stride 32   rf 404
-        upscore2 = self.upscore2(x)                   #         (B, 34, 34, 21)      stride 16   rf 436
-        x = self.score_pool4(pool4)                   #         (B, 44, 44, 21)      stride 16   rf 100
-        x = crop(x, upscore2, 5)                      #         (B, 34, 34, 21)      5 lies over 0
-        x = upscore2 + x                              #         (B, 34, 34, 21)      stride 16   rf 436
-        upscore_pool4 = self.upscore_pool4(x)         #         (B, 70, 70, 21)      stride 8    rf 468
-        x = self.score_pool3(pool3)                   #         (B, 88, 88, 21)      stride 8    rf 44
-        x = crop(x, upscore_pool4, 9)                 #         (B, 70, 70, 21)      9 lies over 0
-        x = upscore_pool4 + x                         #         (B, 70, 70, 21)      stride 8    rf 468
-        x = self.upscore8(x)                          #         (B, 568, 568, 21)    stride 1    rf 468
-        x = crop(x, image, 31)                        #         (B, 500, 500, 21)    31 lies over 0
+        x = self.score_fr(x)                               #         (B, 16, 16, 21)      stride 32   rf 404
+        upscore2 = self.upscore2(x)                        #         (B, 34, 34, 21)      stride 16   rf 436
+        x = self.score_pool4(pool4)                        #         (B, 44, 44, 21)      stride 16   rf 100
+        x = crop(x, upscore2, 5)                           #         (B, 34, 34, 21)      5 lies over 0
+        x = upscore2 + x                                   #         (B, 34, 34, 21)      stride 16   rf 436
+        upscore_pool4 = self.upscore_pool4(x)              #         (B, 70, 70, 21)      stride 8    rf 468
+        x = self.score_pool3(pool3)                        #         (B, 88, 88, 21)      stride 8    rf 44
+        x = crop(x, upscore_pool4, 9)                      #         (B, 70, 70, 21)      9 lies over 0
+        x = upscore_pool4 + x                              #         (B, 70, 70, 21)      stride 8    rf 468
+        x = self.upscore8(x)                               #         (B, 568, 568, 21)    stride 1    rf 468
+        x = crop(x, image, 31)                             #         (B, 500, 500, 21)    31 lies over 0
         return x

@@ -139,7 +139,7 @@ class Unet(nnx.Module):
         self.dec1 = Double(256, 128, rngs=rngs)
         self.up0 = ConvTranspose(128, 64, (2, 2), strides=2, kernel_init=he_transposed(4), rngs=rngs)
         self.dec0 = Double(128, 64, rngs=rngs)
-        self.logits = nnx.Conv(64, 2, (1, 1), padding=0, kernel_init=he, rngs=rngs)
+        self.logits = nnx.Conv(64, 2, (1, 1), kernel_init=he, rngs=rngs)
 
     def __call__(self, image: jax.Array) -> jax.Array:
         enc0 = self.enc0(image)                             # enc      (B, 568, 568, 64)    stride 1    rf 5
@@ -152,7 +152,8 @@ class Unet(nnx.Module):
         x = nnx.max_pool(enc3, (2, 2), (2, 2))              #          (B, 32, 32, 512)     stride 16   rf 76
 
         x = self.bottom(x)                                  # bottom   (B, 28, 28, 1024)    stride 16   rf 140
-        x = self.up3(x)                                     #          (B, 56, 56, 512)     stride 8    rf 140
+
+        x = self.up3(x)                                     # dec      (B, 56, 56, 512)     stride 8    rf 140
         x = jnp.concatenate([center_crop(enc3, x), x], -1)  #          (B, 56, 56, 1024)    stride 8    rf 140
         x = self.dec3(x)                                    #          (B, 52, 52, 512)     stride 8    rf 172
         x = self.up2(x)                                     #          (B, 104, 104, 256)   stride 4    rf 172

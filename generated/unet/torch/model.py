@@ -80,7 +80,8 @@ class Unet(nn.Module):
         x = F.max_pool2d(enc3, 2)                    #          (B, 512, 32, 32)     stride 16   rf 76
 
         x = self.bottom(x)                           # bottom   (B, 1024, 28, 28)    stride 16   rf 140
-        x = self.up3(x)                              #          (B, 512, 56, 56)     stride 8    rf 140
+
+        x = self.up3(x)                              # dec      (B, 512, 56, 56)     stride 8    rf 140
         x = torch.cat([center_crop(enc3, x), x], 1)  #          (B, 1024, 56, 56)    stride 8    rf 140
         x = self.dec3(x)                             #          (B, 512, 52, 52)     stride 8    rf 172
         x = self.up2(x)                              #          (B, 256, 104, 104)   stride 4    rf 172

@@ -7,8 +7,9 @@ DEMO_STEPS ?= 1200
 BIN := .venv/bin
 PEERS := .venv-peers
 DEMO := build/demo
-GENERATED := dilated_large unet blue_marble fcn8s dilated8_voc
-BACKENDS := torch jax
+GENERATED := dilated_large unet blue_marble fcn8s dilated8_voc hrnet_w18 unet3d \
+  "deeplabv3_r101 --variant os8" "segformer --variant b0"
+BACKENDS := --backend torch --backend jax
 # Each process first gets its half of the tests, in their order, so that it makes the fixtures of that half and no more.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 QUICK := XLA_FLAGS=--xla_backend_optimization_level=0 # half of the cost of the short tests of JAX is LLVM's
@@ -46,13 +47,11 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/segcompile check specs/*.yaml
 	$(BIN)/python -m segcompile.index --check
-	for model in $(GENERATED); do for backend in $(BACKENDS); do \
-	  $(BIN)/segcompile build $$model --backend $$backend --check || exit 1; done; done
+	for model in $(GENERATED); do $(BIN)/segcompile build $$model $(BACKENDS) --check || exit 1; done
 
 generated: setup
 	$(BIN)/python -m segcompile.index
-	for model in $(GENERATED); do for backend in $(BACKENDS); do \
-	  $(BIN)/segcompile build $$model --backend $$backend || exit 1; done; done
+	for model in $(GENERATED); do $(BIN)/segcompile build $$model $(BACKENDS) || exit 1; done
 
 bench: setup
 	$(BIN)/python benchmarks/cost.py

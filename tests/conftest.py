@@ -141,6 +141,9 @@ class Emitted:
         functional.adaptive_max_pool2d = torch.nn.functional.adaptive_avg_pool2d
         functional.pad, functional.softmax = _pad, _softmax
         functional.scaled_dot_product_attention = _attention
+        if "attend_along" in vars(self.module):
+            along = self.module.attend_along
+            self.module.attend_along = lambda *given: along(*given[:5], 0.01)
         names = SimpleNamespace(**{**vars(torch), **dict.fromkeys(("sigmoid", "tanh", "clamp"), lambda x, *rest: x)})
         vars(self.module).update(F=functional, torch=names)
         generator = torch.Generator().manual_seed(1)
@@ -182,11 +185,11 @@ def _softmax(x: Any, axis: int) -> Any:
     return x if axis == 1 else torch.nn.functional.softmax(x, axis)
 
 
-def _attention(q: Any, k: Any, v: Any, scale: float | None = None) -> Any:
+def _attention(q: Any, k: Any, v: Any, mask: Any = None, scale: float | None = None) -> Any:
     """At a scale at which no position is beyond what float64 can tell."""
     import torch
 
-    return torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=0.01)
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, mask, scale=0.01)
 
 
 def _pad(x: Any, pads: Any, mode: str = "constant", value: float = 0) -> Any:
@@ -276,7 +279,7 @@ def skeleton(graph: Graph) -> Graph:
             return replace(
                 node, op=Pool(kind="avg", kernel=(node.op.factor,) * graph.rank, stride=(node.op.factor,) * graph.rank)
             )
-        mixes = node.op.whole_image and node.op.window(0, [1], 0) is not None
+        mixes = node.op.whole_image and node.op.window_on(0, [1], 0) is not None
         goes = isinstance(node.op, _NORMS) or mixes or (node.op.pointwise and not node.op.has_weights())
         return replace(node, op=Scale(factor=1.0), inputs=node.inputs[:1]) if goes else node
 

@@ -44,7 +44,7 @@ def test_bins_have_sizes_and_fields_of_their_own(nets: SimpleNamespace, tmp_path
 def test_a_bin_reads_from_its_first_pixel_rounded_down_to_its_last_rounded_up() -> None:
     for size in range(1, 24):
         for bins in range(1, 26):
-            window = AdaptivePool(kind="avg", bins=(bins,)).window(0, [size], 0)
+            window = AdaptivePool(kind="avg", bins=(bins,)).window_on(0, [size], 0)
             for p in range(bins):
                 assert indices_read(window, p) == range(p * size // bins, -(-(p + 1) * size // bins))
 
@@ -53,7 +53,7 @@ def test_one_pixel_that_is_spread_sees_what_that_pixel_sees(tmp_path: Path) -> N
     spec = PYRAMID.replace("bins: 3", "bins: 1").partition("claims:")[0]
     found, _, _ = compiled(tmp_path, spec)
     assert [field.size for field in found.facts["wide"].fields] == [24, 32]
-    assert AdaptivePool(kind="avg", bins=(1,)).window(0, [5], 0) == Window(5, 5)
+    assert AdaptivePool(kind="avg", bins=(1,)).window_on(0, [5], 0) == Window(5, 5)
 
 
 @pytest.mark.parametrize(

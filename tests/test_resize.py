@@ -93,7 +93,7 @@ def test_the_nearest_pixel_of_an_exact_centre_is_the_one_that_the_centre_lies_in
     for mode, want in (("nearest", [0, 2, 4]), ("nearest_exact", [1, 3, 5])):
         op = Resize(factor=(Fraction(1, 2),), mode=mode)
         assert op.result([Shape(1, (7,))]) == Shape(1, (3,))
-        window = op.window(0, [7], 0)
+        window = op.window_on(0, [7], 0)
         assert window is not None
         assert [window.stride * p - window.offset for p in range(3)] == want
 
@@ -108,7 +108,7 @@ def test_a_cubic_sees_four_pixels_or_the_one_that_it_lies_on() -> None:
         op = Resize(factor=(ratio,), mode="cubic")
         for p in range(8):
             place = (p + Fraction(1, 2)) / ratio - Fraction(1, 2)
-            around = op.window(0, [9], 0)
+            around = op.window_on(0, [9], 0)
             assert around is not None
             assert sorted({i for chain in op.chains(0, [9], 0) for i in reads(chain, p)}) == _nearer(place)
             assert reads((around,), p) == [i for i in range(-9, 40) if abs(i - place) < 2]

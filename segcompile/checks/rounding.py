@@ -58,7 +58,7 @@ def _of_join(node: Node, op: Op, cell: str, extents: list[Size], sizes: AxisSize
     """What an `align` cuts off, or puts, before the first pixel of an input."""
     verb = "cuts off" if op.aligns == "center_crop" else "puts before"
     for index, name in enumerate(node.inputs):
-        shift = op.shift(extents, index)
+        shift = op.cut_off(extents, index)
         if isinstance(shift, int):
             continue
         message = f"the {cell}s that it {verb} {_layer(name)} depend on {shift.symbol}"

@@ -8,7 +8,7 @@ from fractions import Fraction
 from segcompile.emit.arguments import number, same_sides
 from segcompile.emit.calls import Code
 from segcompile.emit.joins import aligned
-from segcompile.ops import Add, Attention, Crop, Mul, Op, Resize, ResponseNorm, Scale, Shape, Slice
+from segcompile.ops import Add, Attention, AxialAttention, Crop, Mul, Op, Resize, ResponseNorm, Scale, Shape, Slice
 
 
 def apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -23,6 +23,16 @@ def attention(op: Attention, member: str, inputs: Sequence[str], shapes: Sequenc
         scale = f", {number(op.scale)}" if op.scale is not None else ""
         return Code(f"attend({', '.join(inputs)}, {op.heads}{scale})", {"attend"})
     return apply_member(op, member, inputs if op.fuses(shapes) else (inputs[0], inputs[-1]), shapes, output)
+
+
+def attention_along(
+    op: AxialAttention, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    """The module, or a call of the generated file's `attend_along`, where nothing is projected."""
+    if op.projects(shapes):
+        return apply_member(op, member, inputs, shapes, output)
+    scale = f", {number(op.scale)}" if op.scale is not None else ""
+    return Code(f'attend_along({", ".join(inputs)}, {op.heads}, "{op.along}"{scale})', {"attend_along", "attend"})
 
 
 def crop(op: Crop, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:

@@ -110,7 +110,7 @@ def arrivals(node: Node, axis: int, shapes: Mapping[str, Shape], places: Places)
 
 def window_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) -> Window | None:
     """The node's window on one of its inputs; None where it has none, or where it depends on the image."""
-    return _asked(node.op.window, node, axis, shapes, index)
+    return _asked(node.op.window_on, node, axis, shapes, index)
 
 
 def chains_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) -> tuple[Chain, ...]:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import lcm
 
-from segcompile.facts.coverage.reach import mixes
+from segcompile.facts.coverage.reach import mixes, sizes_of
 from segcompile.facts.coverage.region import Product, Region, unite, whole
 from segcompile.facts.index_set import IndexSet, read_by, union
 from segcompile.facts.strides import Strides
@@ -70,13 +70,15 @@ def _behind(node: Node, shapes: Mapping[str, Shape], found: Mapping[str, Touched
     read = [(index, have) for index, name in enumerate(node.read) if (have := found.get(name, NOTHING))]
     if not read:
         return NOTHING
-    if mixes(node, shapes):
-        mixed = _every_cell(shapes[node.name])
-        return Touched(None, mixed, mixed is None)
     local: list[Product] = []
     mixed_in: list[Product] = []
     every = False
     for index, have in read:
+        if mixes(node, index, shapes):
+            mixed = _every_cell(shapes[node.name])
+            every |= mixed is None
+            mixed_in += mixed.products if mixed is not None else ()
+            continue
         try:
             parts = _parts(node, index, shapes)
         except Undecidable:
@@ -141,7 +143,7 @@ def _parts(node: Node, index: int, shapes: Mapping[str, Shape]) -> list[tuple[_S
     """How the node reads input `index`: in each of some ways, along each axis; []: not its values."""
     size, extents = shapes[node.inputs[index]].size, shapes[node.name].size
     fills = [(node.op.surroundings or "zero", *node.op.pads(axis)) for axis in range(len(extents))]
-    parts = node.op.parts([shapes[name].size for name in node.inputs], index)
+    parts = node.op.parts(sizes_of(node, shapes), index)
     return [tuple(map(_Step, chains, size, extents, fills)) for chains in parts]
 
 
@@ -161,7 +163,8 @@ def repeats(
     needed = _sources(graph, node)
     reached = {source}
     for item in graph.nodes:
-        if item.name in needed and not reached.isdisjoint(item.read) and not mixes(item, shapes):
+        read = (name for index, name in enumerate(item.read) if not mixes(item, index, shapes))
+        if item.name in needed and not reached.isdisjoint(read):
             reached.add(item.name)
     if node not in reached:
         return None

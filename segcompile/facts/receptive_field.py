@@ -201,7 +201,7 @@ def _work(node: Node, fields: Fields) -> int:
 
 def _node_fields(node: Node, shapes: Mapping[str, Shape], fields: Mapping[str, Fields]) -> Fields:
     rank = len(fields[node.inputs[0]])
-    if node.op.whole_image or not all(shapes[name].size for name in node.inputs):
+    if not shapes[node.name].size:
         return (_WHOLE,) * rank
     found = tuple(_axis_field(node, axis, shapes, fields) for axis in range(rank))
     if any(field.is_blind for field in found):  # then no pixel is seen, whatever the other axes would have
@@ -213,6 +213,9 @@ def _axis_field(node: Node, axis: int, shapes: Mapping[str, Shape], fields: Mapp
     sizes, extent = sizes_along(node, axis, shapes), shapes[node.name].size[axis]
     found = []
     for index, name in enumerate(node.inputs):
+        if node.op.reads_whole(axis, index, len(node.inputs)) or not shapes[name].size:
+            found.append(_WHOLE)
+            continue
         try:
             chains = node.op.chains(axis, sizes, index)
         except Undecidable:

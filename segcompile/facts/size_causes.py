@@ -93,7 +93,7 @@ def rounded(graph: Graph, size: Sequence[int]) -> Iterator[Rounded]:
 
 def _left(node: Node, axis: int, have: Size, want: Size) -> int:
     """Pixels of the padded input, the padding behind it included, that come after the last window."""
-    window = node.op.window(axis, [have], 0)
+    window = node.op.window_on(axis, [have], 0)
     if window is None or window.stride == 1:
         return 0
     end = (_number(want) - 1) * window.stride + window.reach + 1 - window.offset

@@ -130,7 +130,7 @@ def whole_strides(node: Node, inputs: list[Shape], output: Shape) -> Iterator[De
     if node.op.sliding is None or node.op.sliding.transposed:
         return
     for axis, size in enumerate(inputs[0].size):
-        window = node.op.window(axis, [size], 0)
+        window = node.op.window_on(axis, [size], 0)
         if window is not None and window.stride > 1 and isinstance(size, AnySize):
             reach = window.reach + 1 - window.offset - node.op.pads(axis)[1]
             rest = difference((output.size[axis] - 1) * window.stride + reach, size)

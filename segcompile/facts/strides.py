@@ -42,7 +42,7 @@ def _made(node: Node, axis: int, shapes: Mapping[str, Shape], strides: Mapping[s
     sizes, found = sizes_along(node, axis, shapes), set[Fraction | None]()
     for index, name in enumerate(node.inputs):
         try:
-            window = node.op.window(axis, sizes, index)
+            window = node.op.window_on(axis, sizes, index)
         except Undecidable:
             return {None}
         if window is not None:

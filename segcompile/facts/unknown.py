@@ -28,7 +28,7 @@ def undecided(node: Node, axis: int, shapes: Mapping[str, Shape]) -> str | None:
     sizes = sizes_along(node, axis, shapes)
     try:
         for index in range(len(sizes)):
-            node.op.window(axis, sizes, index)
+            node.op.window_on(axis, sizes, index)
     except Undecidable as why:
         return str(why)
     return None

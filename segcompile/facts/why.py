@@ -56,11 +56,11 @@ def _before(
 ) -> tuple[str, int, Window] | None:
     """An input of the node, and an index of it that output `index` reads and that sees the same end of the field."""
     end = _end(fields[node.name], axis, index, side)
-    if end is None or node.op.whole_image:
+    if end is None:
         return None
     sizes = sizes_along(node, axis, shapes)
     for position, name in enumerate(node.inputs):
-        window, chains = node.op.window(axis, sizes, position), node.op.chains(axis, sizes, position)
+        window, chains = node.op.window_on(axis, sizes, position), node.op.chains(axis, sizes, position)
         indices = sorted({read for chain in chains for read in reads(chain, index)}, reverse=side == "high")
         for read in indices:
             if window is not None and _end(fields[name], axis, read, side) == end:

@@ -221,8 +221,11 @@ def _refuse_attribute(op: type[Op], key: str, word: Scalar, node: Node, free: li
         stray = "it has no value; is the comma before it one too many?"
         raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=stray)
     if op.told_by is not None and name in attributes_of(key):
-        help = f"either of the two: a `{key}` with `{op.told_by}` has no `{name}`"
+        help = f"either of the two: `{key}` with `{op.told_by}` has no `{name}`"
         raise fail("SC011", f"`{name}` stands beside `{op.told_by}`", word.span, help=help)
+    told = next((by for by in others(op) if name in TOLD_BY[key][by].beside()), None)
+    if told is not None:
+        raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=f"`{key}` with `{told}` has it")
     known = (*free, *op.also_reads, *COMMON, key, *others(op))
     meant = Meant("attribute", name, known, node, key, otherwise=owner(name) or listed(op))
     raise fail("SC003", f"{key} has no attribute `{name}`", word.span, help=meant)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from segcompile.ops.attention import Attention, MatMul, PositionSoftmax
+from segcompile.ops.attention import Attending, Attention, MatMul, PositionSoftmax
 from segcompile.ops.axes import AXIS_NAMES, CELL, ENDS, LINES, MEDIUM, SYMBOLS
 from segcompile.ops.base import (
     IDENTITY,
@@ -20,6 +20,7 @@ from segcompile.ops.channels import ChannelShuffle, PadChannels, Slice
 from segcompile.ops.convolution import Conv, Deconv
 from segcompile.ops.joins import Add, Concat, Join, Mul
 from segcompile.ops.linear import Linear
+from segcompile.ops.local_attention import AxialAttention, WindowAttention
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.normalization import Affine, BatchNorm, GroupNorm, InstanceNorm, LayerNorm, ResponseNorm
 from segcompile.ops.pointwise import (
@@ -60,6 +61,8 @@ ALL_OPS: tuple[type[Op], ...] = (
     ChannelShuffle,
     PadChannels,
     Attention,
+    WindowAttention,
+    AxialAttention,
     MatMul,
     Position,
     Token,
@@ -117,10 +120,10 @@ BY_SPELLING: dict[str, type[Op]] = {
 __all__ = [
     "ALL_OPS", "AXIS_NAMES", "BY_KIND", "BY_SPELLING", "BY_WORD", "CELL", "ENDS", "IDENTITY", "LINES", "MEDIUM",
     "SPELLINGS", "SYMBOLS", "TOLD_BY",
-    "Activation", "AdaptivePool", "Add", "Affine", "AnySize", "Attention", "BatchNorm", "Chain", "ChannelShuffle",
-    "Clip", "Concat", "Conv", "Crop", "Deconv", "DropPath", "Dropout", "Elu", "GlobalPool", "GroupNorm", "Init",
-    "InstanceNorm", "Join", "LayerNorm", "LeakyRelu", "Linear", "Map", "MatMul", "Mul", "Need", "Op", "PRelu",
-    "Pad", "PadChannels", "Parameter", "PixelShuffle", "Pool", "Position", "PositionSoftmax", "Reads", "Refusal",
-    "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice", "Softmax", "SpaceToDepth", "SpatialDropout",
-    "Token", "TokenMap", "Tokens", "Undecidable", "Unpool", "Window", "kinds",
+    "Activation", "AdaptivePool", "Add", "Affine", "AnySize", "Attending", "Attention", "AxialAttention", "BatchNorm",
+    "Chain", "ChannelShuffle", "Clip", "Concat", "Conv", "Crop", "Deconv", "DropPath", "Dropout", "Elu", "GlobalPool",
+    "GroupNorm", "Init", "InstanceNorm", "Join", "LayerNorm", "LeakyRelu", "Linear", "Map", "MatMul", "Mul", "Need",
+    "Op", "PRelu", "Pad", "PadChannels", "Parameter", "PixelShuffle", "Pool", "Position", "PositionSoftmax", "Reads",
+    "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice", "Softmax", "SpaceToDepth", "SpatialDropout",
+    "Token", "TokenMap", "Tokens", "Undecidable", "Unpool", "Window", "WindowAttention", "kinds",
 ]  # fmt: skip

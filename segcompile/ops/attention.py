@@ -1,6 +1,7 @@
 """What relates all positions to all: attention, products of matrices, and probabilities over positions."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import Annotated, ClassVar, Literal
@@ -29,35 +30,55 @@ from segcompile.ops.size import Size, difference
 XAVIER = Init(scheme="xavier")
 
 
-class Attention(Op):
-    """Multi-head attention, Vaswani et al. (2017), section 3.2: softmax(q kᵀ · scale) v in each of `heads` groups of
-    channels, the scale 1 / sqrt(channels of a head) unless it is said.
-
-    q, k and v are projections of the input, and what comes out is projected again. With `keys` k and v are projections
-    of that layer (cross-attention). With `values` nothing is projected: q is the input, k and v are those two layers as
-    they are. `reduce` makes the map of keys and values smaller before: by a convolution of this kernel and stride, and
-    a layer norm, Xie et al. (2021), section 3.1.
-
-    Every output depends on all positions of both. It keeps the grid, as instance norm does.
-    """
+class Attending(Op):
+    """What every attention has: `heads` groups of channels, each with softmax(q kᵀ · scale) v, the scale
+    1 / sqrt(channels of a head) unless it is said, and projections, whose matrices start as `init` says."""
 
     spelling: ClassVar[str] = "attention"
     main: ClassVar[str] = "heads"
-    summary: ClassVar[str] = "attention over all positions: keys, values (layers), reduce, scale, bias, init"
-    most_inputs: ClassVar[int | None] = 3
-    also_reads: ClassVar[tuple[str, ...]] = ("keys", "values")
     spatial: ClassVar[bool] = True
-    whole_image: ClassVar[bool] = True
 
     heads: Positive
-    reduce: OptionalPerAxis = None
     scale: Annotated[float | None, Field(gt=0), Reads.NUMBER] = None
     bias: Flag = True
     init: Initialiser = XAVIER
+    frozen: Flag = False
 
-    @property
-    def keeps_lists(self) -> bool:
-        return True
+    def check_heads(self, channels: int) -> None:
+        """Refuse (SC308) channels that are no multiple of the heads."""
+        if channels % self.heads:
+            message = f"{channels} channels cannot be split into {self.heads} heads"
+            raise Refusal("SC308", message, "heads", f"a divisor of {channels}")
+
+    def check_start(self) -> None:
+        """Refuse (SC315) an initialisation that is of kernels."""
+        if self.init.scheme in ("identity", "bilinear"):
+            message = f"{self.init.scheme} initialisation is for convolutions"
+            raise Refusal("SC315", message, "init", "`init: xavier`, or `{normal: 0.02}`")
+
+    def projection(self, name: str, channels_in: int, channels_out: int) -> tuple[Parameter, ...]:
+        """The matrix of a projection and its bias; `proj`, the last one, always has one."""
+        weight = Parameter(f"{name}.weight", (channels_out, channels_in), self.init, self.frozen)
+        if not self.bias and name != "proj":
+            return (weight,)
+        return (weight, Parameter(f"{name}.bias", (channels_out,), ZEROS, self.frozen))
+
+    def joint(self, width: int) -> tuple[Parameter, ...]:
+        """The projections of a self-attention: one matrix to queries, keys and values, and the last one."""
+        return (*self.projection("qkv", width, 3 * width), *self.projection("proj", width, width))
+
+
+class Reading(Attending):
+    """An attention whose keys, and values, may be those of other layers.
+
+    q, k and v are projections of the input, and what comes out is projected again. With `keys` k and v are projections
+    of that layer (cross-attention). With `values` nothing is projected: q is the input, k and v are those two layers as
+    they are.
+    """
+
+    most_inputs: ClassVar[int | None] = 3
+    also_reads: ClassVar[tuple[str, ...]] = ("keys", "values")
+    of_projections: ClassVar[tuple[str, ...]] = ("bias", "init", "frozen")  # attributes that speak of these
 
     @staticmethod
     def projects(shapes: Sequence[Shape]) -> bool:
@@ -65,21 +86,16 @@ class Attention(Op):
         return len(shapes) < 3
 
     def fuses(self, shapes: Sequence[Shape]) -> bool:
-        """Whether one matrix projects to queries, keys and values: of self-attention at one scale."""
-        return len(shapes) == 1 and self.reduce is None
+        """Whether one matrix projects to queries, keys and values: of self-attention."""
+        return len(shapes) == 1
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         query, keys, values = (*shapes, *[shapes[-1]] * (3 - len(shapes)))
-        if not keys.axes or not values.axes:
-            raise Refusal("SC316", "a vector has no positions to attend to", "keys", "a map, a list or its tokens")
-        self._check_heads(query.channels)
-        self._check_reduce(keys)
+        self.check_heads(query.channels)
         if self.projects(shapes):
-            if self.init.scheme in ("identity", "bilinear"):
-                message = f"{self.init.scheme} initialisation is for convolutions"
-                raise Refusal("SC315", message, "init", "`init: xavier`, or `{normal: 0.02}`")
+            self.check_start()
             return query
-        said = next((name for name in ("bias", "init", "reduce") if self.says(name)), None)
+        said = next((name for name in self.of_projections if self.says(name)), None)
         if said is not None:
             message = f"`{said}` is of projections, and with `values` nothing is projected"
             raise Refusal("SC315", message, said, "leave it out, and convolve the layers before")
@@ -88,34 +104,18 @@ class Attention(Op):
             raise Refusal("SC301", message, "keys", "a conv of kernel 1 makes them equal")
         if keys.tokens != values.tokens or len(keys.size) != len(values.size):
             raise Refusal("SC316", f"keys of {keys}, and values of {values}", "values", "one value a key")
-        self._check_heads(values.channels)
+        self.check_heads(values.channels)
         return query.with_channels(values.channels)
 
-    def _check_heads(self, channels: int) -> None:
-        if channels % self.heads:
-            message = f"{channels} channels cannot be split into {self.heads} heads"
-            raise Refusal("SC308", message, "heads", f"a divisor of {channels}")
-
-    def _check_reduce(self, keys: Shape) -> None:
-        if self.reduce is not None and (keys.tokens or len(keys.size) != len(self.reduce)):
-            raise Refusal("SC316", f"`reduce` makes a map smaller, and the keys are {keys}", "reduce", "leave it out")
-
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
-        keys = shapes[min(1, len(shapes) - 1)]
-        for axis, (size, step) in enumerate(zip(keys.size, self.reduce or (), strict=False)):
-            yield Need(axis, size - step, partial(self._no_key, CELL[len(keys.size)], size, step))
         if not self.projects(shapes):
-            for axis, (size, other) in enumerate(zip(keys.size, shapes[2].size, strict=True)):
+            for axis, (size, other) in enumerate(zip(shapes[1].size, shapes[2].size, strict=True)):
                 yield Need(axis, difference(size, other), partial(self._unequal, *shapes[1:]), equal=True)
-
-    def _no_key(self, cell: str, size: Size, step: int) -> Refusal:
-        message = f"of {size} {cell}s, reduced by {step}, nothing is left"
-        return Refusal("SC303", message, "reduce", f"the keys need at least {step} {cell}s here")
 
     def _unequal(self, keys: Shape, values: Shape) -> Refusal:
         return Refusal("SC302", f"keys of {keys}, and values of {values}", "values", "one value a key")
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         """Where an output lies: over its query."""
         return IDENTITY if index == 0 else None
 
@@ -124,33 +124,83 @@ class Attention(Op):
             return ()
         width, of_keys = shapes[0].channels, shapes[-1].channels
         if self.fuses(shapes):
-            return (*self._projection("qkv", width, 3 * width), *self._projection("proj", width, width))
-        smaller: tuple[Parameter, ...] = ()
-        if self.reduce is not None:
-            convolved = Parameter("sr.weight", (of_keys, of_keys, *self.reduce), self.init)
-            norm = (Parameter(f"norm.{each.name}", each.shape, each.init) for each in scale_and_shift(of_keys))
-            smaller = (convolved, Parameter("sr.bias", (of_keys,), ZEROS), *norm)
-        q, kv = self._projection("q", width, width), self._projection("kv", of_keys, 2 * width)
-        return (*q, *kv, *smaller, *self._projection("proj", width, width))
+            return self.joint(width)
+        q, kv = self.projection("q", width, width), self.projection("kv", of_keys, 2 * width)
+        return (*q, *kv, *self.smaller(of_keys), *self.projection("proj", width, width))
 
-    def _projection(self, name: str, channels_in: int, channels_out: int) -> tuple[Parameter, ...]:
-        """The matrix of a projection and its bias; `proj`, the last one, always has one."""
-        weight = Parameter(f"{name}.weight", (channels_out, channels_in), self.init)
-        return (weight, Parameter(f"{name}.bias", (channels_out,), ZEROS)) if self.bias or name == "proj" else (weight,)
+    def smaller(self, channels: int) -> tuple[Parameter, ...]:
+        """The tensors that make the map of keys and values smaller before they are projected."""
+        return ()
+
+    def cost(self, shapes: Sequence[Shape], output: Shape, queries: int, read: int, pairs: int) -> int:
+        """Multiply-accumulates of `queries` and `read` keys, of so many `pairs` of which products are taken."""
+        query, keys = shapes[0], shapes[min(1, len(shapes) - 1)]
+        found = pairs * (query.channels + output.channels)
+        if self.projects(shapes):
+            found += 2 * queries * query.channels**2 + 2 * read * keys.channels * query.channels
+        return found
+
+
+class Attention(Reading):
+    """Multi-head attention, Vaswani et al. (2017), section 3.2, of all positions to all. `reduce` makes the map of keys
+    and values smaller before: by a convolution of this kernel and stride, and a layer norm, Xie et al. (2021),
+    section 3.1.
+
+    Every output depends on all positions of keys and values. It keeps the grid, as instance norm does.
+    """
+
+    summary: ClassVar[str] = "attention over all positions: keys, values (layers), reduce, scale, bias, init, frozen"
+    whole_image: ClassVar[bool] = True
+    of_projections: ClassVar[tuple[str, ...]] = ("bias", "init", "frozen", "reduce")
+
+    reduce: OptionalPerAxis = None
+
+    @property
+    def keeps_lists(self) -> bool:
+        return True
+
+    def reads_whole(self, axis: int, index: int, inputs: int) -> bool:
+        return index > 0 or inputs == 1
+
+    def fuses(self, shapes: Sequence[Shape]) -> bool:
+        """As `Reading.fuses`, of self-attention at one scale."""
+        return len(shapes) == 1 and self.reduce is None
+
+    def output(self, shapes: Sequence[Shape]) -> Shape:
+        if not all(shape.axes for shape in shapes):
+            raise Refusal("SC316", "a vector has no positions to attend to", "keys", "a map, a list or its tokens")
+        keys = shapes[min(1, len(shapes) - 1)]
+        if self.reduce is not None and (keys.tokens or len(keys.size) != len(self.reduce)):
+            raise Refusal("SC316", f"`reduce` makes a map smaller, and the keys are {keys}", "reduce", "leave it out")
+        return super().output(shapes)
+
+    def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
+        keys = shapes[min(1, len(shapes) - 1)]
+        for axis, (size, step) in enumerate(zip(keys.size, self.reduce or (), strict=False)):
+            yield Need(axis, size - step, partial(self._no_key, CELL[len(keys.size)], size, step))
+        yield from super().needs(shapes, output)
+
+    def _no_key(self, cell: str, size: Size, step: int) -> Refusal:
+        message = f"of {size} {cell}s, reduced by {step}, nothing is left"
+        return Refusal("SC303", message, "reduce", f"the keys need at least {step} {cell}s here")
+
+    def smaller(self, channels: int) -> tuple[Parameter, ...]:
+        if self.reduce is None:
+            return ()
+        convolved = Parameter("sr.weight", (channels, channels, *self.reduce), self.init, self.frozen)
+        norm = (replace(each, name=f"norm.{each.name}", frozen=self.frozen) for each in scale_and_shift(channels))
+        return (convolved, Parameter("sr.bias", (channels,), ZEROS, self.frozen), *norm)
 
     def macs(self, shapes: Sequence[Shape], output: Shape) -> int | None:
-        query, keys = shapes[0], shapes[min(1, len(shapes) - 1)]
-        queries, read = query.positions, keys.positions
+        keys = shapes[min(1, len(shapes) - 1)]
+        queries, read, reducing = shapes[0].positions, keys.positions, 0
         if queries is None or read is None:
             return None
-        projected = 0
         if self.reduce is not None:
             each = zip(keys.size, self.reduce, strict=True)
             read = Shape(1, tuple(size // step for size, step in each)).positions or 0
-            projected = read * keys.channels**2 * prod(self.reduce)
-        if self.projects(shapes):
-            projected += 2 * queries * query.channels**2 + 2 * read * keys.channels * query.channels
-        return projected + queries * read * (query.channels + output.channels)
+            reducing = read * keys.channels**2 * prod(self.reduce)
+        return reducing + self.cost(shapes, output, queries, read, queries * read)
 
 
 class MatMul(Op):
@@ -203,10 +253,13 @@ class MatMul(Op):
             for axis, (size, other) in enumerate(zip(first.size, second.size, strict=True)):
                 yield Need(axis, difference(size, other), partial(self._unequal, first, second), equal=True)
 
+    def reads_whole(self, axis: int, index: int, inputs: int) -> bool:
+        return self.over == "positions" or index == 0
+
     def _unequal(self, first: Shape, second: Shape) -> Refusal:
         return Refusal("SC302", f"the inputs differ in size: {first} and {second}", None, "a `resize` of one")
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         """Where an output lies: over channels, that of a map over its second input."""
         return IDENTITY if self.over == "channels" and index == 1 else None
 

@@ -207,7 +207,7 @@ class Op(BaseModel):
     resamples: ClassVar[bool] = False  # it gives the values of its input, or means between them, on another grid
     only_pads: ClassVar[bool] = False  # it gives its input and what it puts around, and changes nothing
     stored_as: ClassVar[tuple[str, ...]] = ()  # the kinds of layers in a file of weights that hold its tensors
-    whole_image: ClassVar[bool] = False  # every output depends on every input position
+    whole_image: ClassVar[bool] = False  # every output depends on every position of an input that it `reads_whole`
     data_dependent: ClassVar[bool] = False  # the values decide which part of its window an output reads: a bound
     positional: ClassVar[bool] = False  # what it gives depends on where in the map that is, besides what it reads
     spatial: ClassVar[bool] = False  # needs a map, and no vector
@@ -266,18 +266,23 @@ class Op(BaseModel):
             need.check()
         return output
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         """What an output reads of input `index`, given the inputs' `sizes` along `axis`; None: not its values.
 
-        Of a whole-image op that keeps the grid, the place that an output lies over. Where `chains` says more, the
-        window around all that it says.
+        Of an input that the op `reads_whole` and whose grid it keeps, the place that an output lies over. Where
+        `chains` says more, the window around all that it says.
         """
         return IDENTITY
+
+    def reads_whole(self, axis: int, index: int, inputs: int) -> bool:
+        """Whether each output reads input `index`, of so many, from end to end along `axis`: of a whole-image op along
+        all axes at once."""
+        return self.whole_image
 
     def chains(self, axis: int, sizes: Sequence[Size], index: int) -> tuple[Chain, ...]:
         """The same, exactly, where no single window says it: what any of some chains of windows reads along `axis`; ()
         not its values."""
-        window = self.window(axis, sizes, index)
+        window = self.window_on(axis, sizes, index)
         return ((window,),) if window is not None else ()
 
     def parts(self, sizes: Sequence[tuple[Size, ...]], index: int) -> tuple[tuple[Chain, ...], ...]:
@@ -374,7 +379,7 @@ class Op(BaseModel):
         """How it makes inputs of unequal sizes equal; `none` if it does not."""
         return "none"
 
-    def shift(self, sizes: Sequence[Size], index: int) -> Size:
+    def cut_off(self, sizes: Sequence[Size], index: int) -> Size:
         """How many pixels it cuts off input `index` before the first one to make the inputs' `sizes` along an axis
         equal; negative where it puts them there."""
         return 0

@@ -148,7 +148,7 @@ class Conv(Op):
     def biased(self) -> Op:
         return self.model_copy(update={"bias": True})
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.stride[axis], self.dilation[axis], self.pads(axis)[0])
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
@@ -249,7 +249,7 @@ class Deconv(Op):
     def biased(self) -> Op:
         return self.model_copy(update={"bias": True})
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         # Output p gets weight t of input i where p = stride*i + dilation*t - pad; the taps are read backwards.
         offset = self.dilation[axis] * (self.kernel[axis] - 1) - self.pads(axis)[0]
         return Window(self.kernel[axis], 1, self.dilation[axis], offset, upsample=self.stride[axis])

@@ -68,7 +68,7 @@ class Join(Op):
             return min(self._read(sizes), key=lambda size: size.period if isinstance(size, AnySize) else 0)
         return (least if self.align == "center_crop" else most)(sizes)
 
-    def shift(self, sizes: Sequence[Size], index: int) -> Size:
+    def cut_off(self, sizes: Sequence[Size], index: int) -> Size:
         if self.align == "none":
             return 0
         surplus = difference(sizes[index], self._common(sizes))
@@ -80,10 +80,10 @@ class Join(Op):
             raise Refusal("SC507", message, "align", "`crop` the larger map to the smaller one, and join without it")
         return self
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         if self.align == "none" and sizes[index] == 1 != self._common(sizes):
             return Window(taps=1, stride=0)
-        shift = self.shift(sizes, index)
+        shift = self.cut_off(sizes, index)
         if isinstance(shift, AnySize):
             raise Undecidable(f"aligning {sizes[index]} with {self._common(sizes)}")
         return Window(offset=-shift) if shift else IDENTITY

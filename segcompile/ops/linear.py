@@ -46,7 +46,7 @@ class Linear(Op):
     def biased(self) -> Op:
         return self.model_copy(update={"bias": True})
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> None:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> None:
         return None
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:

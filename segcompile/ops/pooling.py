@@ -134,7 +134,7 @@ class Pool(Op):
             raise Refusal("SC507", "takes a mean of neighbours, which cannot be dilated", "kind", "`pool: max`")
         return on_denser(self, self.sliding, "zero", factor)
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.steps[axis], self.dilation[axis], self.pads(axis)[0])
 
 
@@ -211,7 +211,7 @@ class Unpool(Op):
     def dilated(self, factor: tuple[int, ...]) -> Op:
         raise too_late()
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         if index == 2:
             return None
         kernel = self.kernel[axis]  # p = stride * i + t - pad, the taps read backwards, as of a Deconv
@@ -244,7 +244,7 @@ class AdaptivePool(Op):
         message = f"divides the map into bins, and those of a denser map hold other {cells}"
         raise Refusal("SC507", message, None, "take strides out first, and append this layer after that")
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         size, bins = sizes[0], self.bins[axis]
         if isinstance(size, AnySize):
             raise Undecidable(f"dividing {size} into {bins} bins")
@@ -271,5 +271,5 @@ class GlobalPool(Op):
     def output(self, shapes: Sequence[Shape]) -> Shape:
         return Shape(shapes[0].channels, (1,) * len(shapes[0].size))
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> None:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> None:
         return None

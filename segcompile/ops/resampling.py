@@ -60,7 +60,7 @@ class Crop(Op):
         offset = self.offset and tuple(map(mul, self.offset, factor))
         return self.model_copy(update={"offset": offset})
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         return Window(offset=-(self.offset[axis] if self.offset else 0)) if index == 0 else None
 
 
@@ -109,7 +109,7 @@ class Pad(Op):
     def dilated(self, factor: tuple[int, ...]) -> Op:
         return self.model_copy(update={"amount": dilated_pads(self, self.mode, factor)})
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(offset=self.pads(axis)[0])
 
 
@@ -163,7 +163,7 @@ class Resize(Op):
             raise Refusal("SC507", message, None, "`replace` it first: it has no dilation")
         raise too_late()
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         if index == 1:
             return None
         step, upsample = self._ratio(axis, sizes)

@@ -33,7 +33,7 @@ class PixelShuffle(Op):
     def dilated(self, factor: tuple[int, ...]) -> Op:
         raise too_late()
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(taps=self.factor, offset=self.factor - 1, upsample=self.factor)  # i = floor(p / factor)
 
 
@@ -66,5 +66,5 @@ class SpaceToDepth(Op):
         message = f"takes neighbouring {CELL[len(factor)]}s together, which lie further apart without these strides"
         raise Refusal("SC507", message, None, "`replace` it first: it has no dilation")
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(taps=self.factor, stride=self.factor)  # i = factor * p + t

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from segcompile.ops.base import (
     IDENTITY,
+    Flag,
     Init,
     Initialiser,
     Natural,
@@ -38,12 +39,12 @@ def check_list(source: Shape) -> None:
 
 class Position(Op):
     """A learned vector for each position of a map of `size`, and for each token of a list, is added: Dosovitskiy et al.
-    (2021), equation 1. Of a map of another size those of the positions are interpolated (bilinear, pixel centres at
-    half integers), as in their section 3.2."""
+    (2021), equation 1. Of a map of another size those of the positions are interpolated, as in their section 3.2, by a
+    `mode` of resize: pixel centres at half integers, nothing smoothed."""
 
     spelling: ClassVar[str] = "position"
     main: ClassVar[str] = "kind"
-    summary: ClassVar[str] = "a learned vector a position is added: size (of which they are), init"
+    summary: ClassVar[str] = "a learned vector a position is added: size (of which they are), mode, init, frozen"
     most_inputs: ClassVar[int | None] = 2
     lends_size: ClassVar[bool] = True
     remembers: ClassVar[bool] = True
@@ -52,7 +53,9 @@ class Position(Op):
 
     kind: Annotated[Literal["learned"], Reads.WORD] = "learned"
     size: PerAxis
+    mode: Annotated[Literal["bilinear", "cubic"], Reads.WORD] = "bilinear"
     init: Initialiser = SMALL
+    frozen: Flag = False
 
     @property
     def title(self) -> str:
@@ -70,7 +73,7 @@ class Position(Op):
             )
         return shapes[0]
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         return IDENTITY if index == 0 else None
 
     def remark(self, shapes: Sequence[Shape]) -> str | None:
@@ -80,7 +83,7 @@ class Position(Op):
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
         positions = Shape(1, self.size).positions or 0
-        return (Parameter("weight", (1, shapes[0].tokens + positions, shapes[0].channels), self.init),)
+        return (Parameter("weight", (1, shapes[0].tokens + positions, shapes[0].channels), self.init, self.frozen),)
 
 
 class Token(Op):
@@ -89,11 +92,12 @@ class Token(Op):
 
     spelling: ClassVar[str] = "token"
     main: ClassVar[str] = "count"
-    summary: ClassVar[str] = "a list: learned vectors, then the positions of a map: init"
+    summary: ClassVar[str] = "a list: learned vectors, then the positions of a map: init, frozen"
     spatial: ClassVar[bool] = True
 
     count: Positive
     init: Initialiser = SMALL
+    frozen: Flag = False
 
     @property
     def keeps_lists(self) -> bool:
@@ -105,7 +109,7 @@ class Token(Op):
         return Shape(source.channels, source.size, source.tokens + self.count)
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
-        return (Parameter("weight", (1, self.count, shapes[0].channels), self.init),)
+        return (Parameter("weight", (1, self.count, shapes[0].channels), self.init, self.frozen),)
 
 
 class Map(Op):
@@ -129,7 +133,7 @@ class Map(Op):
         check_list(source)
         return Shape(source.channels, source.size)
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         return IDENTITY if index == 0 else None
 
 
@@ -160,7 +164,7 @@ class TokenMap(Op):
             raise Refusal("SC315", message, "token", f"the last one is {most}" if most else "its one token is 0")
         return Shape(source.channels, (1,) * len(source.size))
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> None:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> None:
         return None
 
 
@@ -187,5 +191,5 @@ class Tokens(Op):
         first, end = self.part
         return Shape(source.channels, (), end - first)
 
-    def window(self, axis: int, sizes: Sequence[Size], index: int) -> None:
+    def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> None:
         return None

@@ -28,7 +28,7 @@ def _lost(node: Node, shapes: Mapping[str, Shape], axis: int, rank: int) -> tupl
     if node.op.whole_image or not shapes[node.name].size:
         return f"`{node.layer}` mixes the whole {MEDIUM[rank]}", _OFFSET
     try:
-        window = node.op.window(axis, sizes_along(node, axis, shapes), 0)
+        window = node.op.window_on(axis, sizes_along(node, axis, shapes), 0)
     except Undecidable:
         return f"the scale of `{node.layer}` depends on the {MEDIUM[rank]}'s size", _SIZE
     if window is not None and window.stride == 0:

@@ -70,7 +70,7 @@ def _moved(op: Op, other: Op, axis: int, inputs: list[Shape], index: int) -> Fra
     try:
         other.output(inputs)
         sizes = [shape.size[axis] for shape in inputs]
-        now, then = op.window(axis, sizes, index), other.window(axis, sizes, index)
+        now, then = op.window_on(axis, sizes, index), other.window_on(axis, sizes, index)
     except (Refusal, Undecidable):
         return None
     if now is None or then is None or (now.stride, now.upsample) != (then.stride, then.upsample):

@@ -24,6 +24,7 @@ PAIR = "{a: {channels: 4, size: [9, 11]}, b: {channels: 4, size: [9, 11]}}"
 PIXEL = "{a: {channels: 4, size: [9, 11]}, b: {channels: 4, size: [1, 1]}}"  # of which `b` is spread
 MAP = "{a: {channels: 4, size: [9, 11]}, b: {channels: 1, size: [1, 11]}}"
 ATTENDED = "{a: {channels: 4, size: [9, 4]}, b: {channels: 4, size: [5, 6]}, c: {channels: 6, size: [5, 6]}}"
+CROSSED = "{a: {channels: 4, size: [5, 6]}, b: {channels: 4, size: [5, 6]}, c: {channels: 6, size: [5, 6]}}"
 UNEQUAL = "{a: {channels: 4, size: [9, 12]}, b: {channels: 4, size: [6, 13]}}"
 
 LAYERS = (
@@ -116,8 +117,16 @@ LAYERS = (
     "attention: 1, bias: no, scale: 0.3, init: {normal: 0.02}",
     "attention: 4, reduce: 2",
     "attention: 2, reduce: [3, 2], bias: no",
+    "attention: 2, window: 4, shift: 2, positions: relative",
+    "attention: 4, window: [4, 3], shift: [1, 2], pad_mask: yes, bias: no, scale: 0.3",
+    "attention: 1, window: [9, 4], shift: [3, 0], positions: relative, pad_mask: yes, init: {normal: 0.02}",
+    "attention: 2, window: [3, 12]",
+    "attention: 2, along: rows",
+    "attention: 1, along: columns, bias: no, scale: 0.3",
+    "attention: 4, along: both",
     "position: learned, size: [9, 11]",
     "position: learned, size: [4, 3], init: zeros",
+    "position: learned, size: [14, 6], mode: cubic",
     "token: 2",
     "softmax: positions",
     # values
@@ -185,6 +194,9 @@ JOINED = {
     "attention: 2, from: a, keys: b, reduce: 2": "{a: {channels: 4, size: [9, 4]}, b: {channels: 3, size: [6, 13]}}",
     "attention: 2, from: a, keys: b, values: c": ATTENDED,
     "attention: 1, from: a, keys: b, values: c, scale: 1": ATTENDED,
+    "attention: 2, from: a, keys: b, values: c, along: both": CROSSED,
+    "attention: 1, from: a, keys: b, values: c, along: rows, scale: 1": CROSSED,
+    "attention: 1, from: a, keys: b, values: c, along: columns": CROSSED,
     "matmul: [a, b], over: positions": "{a: {channels: 3, size: [9, 11]}, b: {channels: 4, size: [9, 11]}}",
     "crop: b, from: a, offset: [2, 1]": "{a: {channels: 3, size: [9, 11]}, b: {channels: 2, size: [5, 8]}}",
     "space_to_depth: 2, from: a": "{a: {channels: 3, size: [8, 12]}}",
@@ -198,6 +210,7 @@ JOINED = {
 LISTED = (
     "position: learned, size: [9, 11]",
     "position: learned, size: [5, 13]",
+    "position: learned, size: [5, 13], mode: cubic",
     "attention: 2",
     "attention: 2, keys: list",
     "attention: 4, from: input, keys: list, bias: no",
@@ -264,6 +277,8 @@ STARTS = (
     "attention: 4",
     "attention: 4, init: he, reduce: 2",
     "attention: 4, init: {normal: 0.02}, bias: no",
+    "attention: 4, window: 7, positions: relative, init: {normal: 0.02}",
+    "attention: 4, along: both, init: he",
     "position: learned, size: 8",
     "token: 64, init: {normal: 0.5}",
     "token: 2, init: zeros",

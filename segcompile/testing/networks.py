@@ -84,7 +84,7 @@ def linear(graph: Graph) -> Graph:
     part is the pixel itself: what a window reads has a gradient that is not zero, whatever the values are."""
 
     def of(op: Op) -> Op:
-        if op.pointwise or (op.whole_image and op.window(0, [1], 0) is not None):
+        if op.pointwise or (op.whole_image and op.window_on(0, [1], 0) is not None):
             return Scale(factor=1.0)
         if isinstance(op, AdaptivePool) or (isinstance(op, Pool) and max(op.dilation) == 1):  # no mean can be dilated
             return op.model_copy(update={"kind": "avg"})

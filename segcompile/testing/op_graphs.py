@@ -9,6 +9,7 @@ from segcompile.network.graph import Graph, Node
 from segcompile.ops import (
     Add,
     Attention,
+    AxialAttention,
     Concat,
     Crop,
     Linear,
@@ -62,24 +63,38 @@ def products(draw: DrawFn, sizes: Sizes) -> Graph:
     return Graph("net", {"in0": image, "in1": image}, nodes, {"output": "layer"}).verify()
 
 
+def crossing(sizes: Sizes) -> SearchStrategy[Graph]:
+    """Attention along lines, of three maps of one size."""
+
+    def of(op: AxialAttention, size: tuple[int, ...]) -> Graph:
+        return graph_of(op, size, size, size)
+
+    return st.builds(of, strategies.axial_attentions().map(lambda op: op.model_copy(update={"bias": True})), sizes)
+
+
 def op_graphs(sizes: Sizes, rank: int = 2) -> dict[type[Op], SearchStrategy[Graph]]:
-    """Op -> graphs of it alone, on inputs of `rank` axes; some of them are refused."""
+    """Op -> graphs of it alone, on inputs of `rank` axes, if it takes such; some of them are refused."""
     linear = st.builds(Linear, features=st.integers(1, 5), bias=st.booleans())
     unary = {**{kind: draw(rank) for kind, draw in MOVING.items()}, **POINTWISE, **MIXING}
     alone: dict[type[Op], SearchStrategy[Graph]] = {kind: st.builds(graph_of, op, sizes) for kind, op in unary.items()}
-    return alone | {
-        Linear: st.builds(graph_of, linear, sizes),
-        Attention: alone[Attention] | joined(strategies.attentions(), sizes),
-        MatMul: products(sizes),
-        Position: alone[Position] | listed(strategies.positions(rank), sizes),
-        Token: st.builds(graph_of, st.builds(Token, count=st.integers(1, 3)), sizes),
-        Map: listed(st.builds(Map), sizes),
-        TokenMap: listed(st.builds(TokenMap, token=st.integers(0, 2)), sizes, Attention(heads=2)),
-        Tokens: listed(strategies.parts_of_tokens(), sizes, Attention(heads=2)),
-        Unpool: st.builds(strategies.unpooled, strategies.unpools(rank), sizes),
-        Resize: alone[Resize] | joined(strategies.resizes(rank, by_factor=False), sizes),
-        Crop: joined(st.builds(Crop, offset=strategies.along(0, 4, rank)), sizes),
-        Add: joined(st.builds(Add, align=ALIGN, weights=st.sampled_from([(), (0.25, 2.0)])), sizes),
-        Mul: joined(st.builds(Mul, align=ALIGN), sizes),
-        Concat: joined(st.builds(Concat, align=ALIGN), sizes),
-    }
+    of_images = {AxialAttention: st.builds(graph_of, strategies.axial_attentions(), sizes) | crossing(sizes)}
+    return (
+        (of_images if rank == 2 else {})
+        | alone
+        | {
+            Linear: st.builds(graph_of, linear, sizes),
+            Attention: alone[Attention] | joined(strategies.attentions(), sizes),
+            MatMul: products(sizes),
+            Position: alone[Position] | listed(strategies.positions(rank), sizes),
+            Token: st.builds(graph_of, st.builds(Token, count=st.integers(1, 3)), sizes),
+            Map: listed(st.builds(Map), sizes),
+            TokenMap: listed(st.builds(TokenMap, token=st.integers(0, 2)), sizes, Attention(heads=2)),
+            Tokens: listed(strategies.parts_of_tokens(), sizes, Attention(heads=2)),
+            Unpool: st.builds(strategies.unpooled, strategies.unpools(rank), sizes),
+            Resize: alone[Resize] | joined(strategies.resizes(rank, by_factor=False), sizes),
+            Crop: joined(st.builds(Crop, offset=strategies.along(0, 4, rank)), sizes),
+            Add: joined(st.builds(Add, align=ALIGN, weights=st.sampled_from([(), (0.25, 2.0)])), sizes),
+            Mul: joined(st.builds(Mul, align=ALIGN), sizes),
+            Concat: joined(st.builds(Concat, align=ALIGN), sizes),
+        }
+    )

@@ -20,6 +20,7 @@ from segcompile.ops import (
     Affine,
     AnySize,
     Attention,
+    AxialAttention,
     BatchNorm,
     ChannelShuffle,
     Clip,
@@ -57,6 +58,7 @@ from segcompile.ops import (
     Tokens,
     Undecidable,
     Unpool,
+    WindowAttention,
     kinds,
 )
 from segcompile.ops.base import product
@@ -200,6 +202,26 @@ def attentions() -> SearchStrategy[Attention]:
     return st.builds(Attention, heads=st.sampled_from([1, 2, 4]), scale=scale, bias=st.booleans())
 
 
+@st.composite
+def window_attentions(draw: DrawFn, rank: int = 2) -> WindowAttention:
+    """Attention inside windows of any size, as far shifted as they are."""
+    window = draw(along(1, 6, rank))
+    return WindowAttention(
+        heads=draw(st.sampled_from([1, 2, 4])),
+        window=window,
+        shift=tuple(draw(st.integers(0, side - 1)) for side in window),
+        positions=draw(st.sampled_from(["none", "relative"])),
+        pad_mask=draw(st.booleans()),
+        bias=draw(st.booleans()),
+    )
+
+
+def axial_attentions() -> SearchStrategy[AxialAttention]:
+    """Attention of CHANNELS channels along lines of an image."""
+    lines, scale = st.sampled_from(["rows", "columns", "both"]), st.sampled_from([None, 0.25])
+    return st.builds(AxialAttention, heads=st.sampled_from([1, 2, 4]), along=lines, scale=scale, bias=st.booleans())
+
+
 MIXING: dict[type[Op], SearchStrategy[Any]] = {
     Attention: attentions(),
     PositionSoftmax: st.builds(PositionSoftmax, kind=st.just("positions")),
@@ -226,11 +248,12 @@ def parts_of_tokens() -> SearchStrategy[Tokens]:
 
 def positions(rank: int = 2) -> SearchStrategy[Position]:
     """Learned vectors of a map of any size."""
-    return st.builds(Position, size=along(2, 12, rank))
+    return st.builds(Position, size=along(2, 12, rank), mode=st.sampled_from(["bilinear", "cubic"]))
 
 
 MOVING: dict[type[Op], Callable[[int], SearchStrategy[Any]]] = {
     Position: positions,
+    WindowAttention: window_attentions,
     Resize: resizes,
     Pad: pads,
     PixelShuffle: pixel_shuffles,
@@ -242,7 +265,7 @@ MOVING: dict[type[Op], Callable[[int], SearchStrategy[Any]]] = {
 }
 """Ops of a map of some rank that move the grid, or mix channels, and give a map."""
 
-_ALONE = (Position,)  # tried by themselves: what they give goes by the place in the map
+_ALONE = (Position, WindowAttention)  # tried by themselves: what they give goes by the place in the map
 _OFTEN = {Conv: 5, Deconv: 2, Pool: 2}  # times as often as the others
 
 

@@ -1,7 +1,7 @@
 """Mutants of the geometry: every number that a rule in `segcompile/ops` reckons with, one more or one less.
 
 python tests/ops/geometry_mutants.py               # lists the mutants
-python tests/ops/geometry_mutants.py Conv.window   # tries those of one function: which test kills each
+python tests/ops/geometry_mutants.py Conv.window_on   # tries those of one function: which test kills each
 """
 
 from __future__ import annotations

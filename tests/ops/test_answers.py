@@ -20,7 +20,7 @@ WINDOWS: tuple[tuple[Op, Sliding], ...] = (
 def test_the_sliding_window_of_an_op_is_the_one_it_reads_by(op: Op, sliding: Sliding) -> None:
     assert op.sliding == sliding
     for axis in range(2):
-        window = op.window(axis, [20, 20, 20], 0)
+        window = op.window_on(axis, [20, 20, 20], 0)
         assert window is not None
         stride = window.upsample if sliding.transposed else window.stride
         assert (window.taps, stride, window.dilation) == (
@@ -79,7 +79,7 @@ def test_ops_that_do_the_same_have_one_form(op: Op, canonical: Op, unpadded: Op)
 def test_an_op_that_says_nothing_has_no_padding_and_shifts_nothing() -> None:
     op = Activation(kind="relu")
     assert [op.pads(axis) for axis in range(2)] == [(0, 0), (0, 0)]
-    assert (op.sliding, op.surroundings, op.shift([5, 7], 1), op.aligns) == (None, None, 0, "none")
+    assert (op.sliding, op.surroundings, op.cut_off([5, 7], 1), op.aligns) == (None, None, 0, "none")
     assert (op.groups_of(8), op.buffers([]), Pad(amount=((1, 1), (1, 1))).bounds) == (None, (), None)
 
 

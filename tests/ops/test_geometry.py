@@ -101,7 +101,7 @@ def turned(op: Op) -> Op:
 
 def reads(op: Op, sizes: Sequence[int], index: int, outputs: int, axis: int = 0) -> Line:
     """What the op's window along an axis says."""
-    window = op.window(axis, sizes, index)
+    window = op.window_on(axis, sizes, index)
     assert window is not None
     return taps(window, outputs)
 
@@ -260,7 +260,7 @@ def test_padding_and_cropping_move_the_line() -> None:
                 op.result([Shape(4, (size, OTHER)), reference])
         elif after:
             held(op, [size, after], line)
-            assert op.window(0, [size, after], 1) is None
+            assert op.window_on(0, [size, after], 1) is None
 
 
 def of_each(op: Op, size: int, factor: int, axis: int) -> Line:
@@ -382,7 +382,7 @@ def test_a_resize_reads_the_pixels_around_the_place_of_its_output(mode: str, cor
     for have, want in product(range(1, 8), range(1, 12)):
         op = Resize(mode=mode, align_corners=corners)
         held(op, [have, want], resized(have, want, mode, corners), inside=True)
-        assert op.window(0, [have, want], 1) is None
+        assert op.window_on(0, [have, want], 1) is None
     for have, factor in product(range(1, 8), (1, 2, 3, 4)):
         op = Resize(factor=both(factor), mode=mode, align_corners=corners)
         held(op, [have], resized(have, have * factor, mode, corners), inside=True)
@@ -439,7 +439,7 @@ def test_bins_hold_the_pixels_of_their_part_of_the_map() -> None:
         parts: Line = [set(range(p * size // bins, -(-(p + 1) * size // bins))) for p in range(bins)]
         held(AdaptivePool(kind="avg", bins=both(bins)), [size], parts)
     with pytest.raises(Undecidable, match="into 4 bins"):
-        AdaptivePool(kind="max", bins=both(4)).window(0, [AnySize("H")], 0)
+        AdaptivePool(kind="max", bins=both(4)).window_on(0, [AnySize("H")], 0)
 
 
 def test_a_resize_asks_for_a_pixel_that_is_left_where_it_makes_the_map_smaller() -> None:
@@ -462,9 +462,9 @@ def test_a_resize_has_no_form_for_a_denser_map() -> None:
 def test_corner_on_corner_one_pixel_stands_for_all_outputs_and_one_output_over_the_first_pixel() -> None:
     op = Resize(align_corners=True)
     for want in range(1, 5):
-        assert op.window(0, [1, want], 0) == Window(taps=1, stride=0)
+        assert op.window_on(0, [1, want], 0) == Window(taps=1, stride=0)
     for have in range(2, 5):
-        assert op.window(0, [have, 1], 0) == Window(taps=1, stride=1)
+        assert op.window_on(0, [have, 1], 0) == Window(taps=1, stride=1)
 
 
 def test_a_resize_of_any_size_reads_what_it_reads_of_each_where_the_ratio_is_one_number() -> None:
@@ -472,7 +472,7 @@ def test_a_resize_of_any_size_reads_what_it_reads_of_each_where_the_ratio_is_one
     for have, want in ((height, height * 2), (height // 2, height // 2 * 3), (height * 3, height), (height, height)):
         for mode in ("nearest", "bilinear"):
             op = Resize(mode=mode)
-            assert op.window(0, [have, want], 0) == op.window(0, [have.at(8), want.at(8)], 0)
+            assert op.window_on(0, [have, want], 0) == op.window_on(0, [have.at(8), want.at(8)], 0)
     for have, want in (
         (height // 2, height),
         (height, height + 1),
@@ -481,13 +481,13 @@ def test_a_resize_of_any_size_reads_what_it_reads_of_each_where_the_ratio_is_one
         (height, height * -1 + 9),
     ):
         with pytest.raises(Undecidable, match="resizing"):
-            Resize().window(0, [have, want], 0)
+            Resize().window_on(0, [have, want], 0)
     flat = AnySize("H", 0, (0, 1))
     for have, want in ((height, flat), (flat, height), (height * -1, height), (height, height * -1), (height, 3)):
         assert limit_ratio(have, want) is None
     assert limit_ratio(height, height * 2 + 1) == Fraction(1, 2)
     with pytest.raises(Undecidable, match="resizing"):
-        Resize(align_corners=True).window(0, [height, height * 2], 0)  # (H - 1) / (2H - 1)
+        Resize(align_corners=True).window_on(0, [height, height * 2], 0)  # (H - 1) / (2H - 1)
 
 
 def test_shuffles_move_pixels_between_patches_and_channels() -> None:
@@ -526,7 +526,7 @@ def test_an_unpool_gives_back_the_size_and_reads_the_windows_that_hold_a_pixel()
         for index in (0, 1):
             found = reads(op, [len(windows), len(windows), size], index, size)
             assert [{cell for cell in part if 0 <= cell < len(windows)} for part in found] == line
-        assert op.window(0, [len(windows), len(windows), size], 2) is None
+        assert op.window_on(0, [len(windows), len(windows), size], 2) is None
 
 
 def test_an_unpool_refuses_windows_that_overlap_or_are_dilated() -> None:
@@ -549,7 +549,7 @@ def test_an_unpool_refuses_windows_that_overlap_or_are_dilated() -> None:
 
 def test_a_pool_over_the_whole_image_gives_one_pixel() -> None:
     assert GlobalPool(kind="global_avg").result([Shape(4, (5, 6))]) == Shape(4, (1, 1))
-    assert GlobalPool(kind="global_max").window(0, [5], 0) is None
+    assert GlobalPool(kind="global_max").window_on(0, [5], 0) is None
 
 
 def test_maps_are_joined_by_their_middles_or_with_zeros_around() -> None:
@@ -578,7 +578,7 @@ def test_a_pixel_is_spread_over_a_map_in_sums_and_products() -> None:
         for sizes in ((1, size), (size, 1)):
             maps = [Shape(4, (each, OTHER)) for each in sizes]
             assert op.result(maps) == Shape(4, (size, OTHER))
-            stretched = [op.window(0, sizes, index) == Window(taps=1, stride=0) for index in range(2)]
+            stretched = [op.window_on(0, sizes, index) == Window(taps=1, stride=0) for index in range(2)]
             assert stretched == [each == 1 < size for each in sizes]
     with pytest.raises(Refusal, match="differ in size"):
         Concat().result([Shape(4, (1, OTHER)), Shape(4, (3, OTHER))])
@@ -640,7 +640,7 @@ def test_a_fully_connected_layer_reads_one_vector_of_all_pixels() -> None:
     op = Linear(features=5)
     assert op.result([Shape(4, (3, 2))]) == Shape(5) == op.result([Shape(4)])
     assert op.parameters([Shape(4, (3, 2))])[0].shape == (5, 24)
-    assert op.window(0, [3], 0) is None
+    assert op.window_on(0, [3], 0) is None
 
 
 # --- any size --------------------------------------------------------------------------------------------------------

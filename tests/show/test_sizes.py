@@ -157,7 +157,7 @@ def test_what_is_lost_is_what_no_window_reads() -> None:
                 if node.op.sliding is None or node.op.sliding.transposed or node.name not in shapes:
                     continue
                 (have, want) = (shapes[each].size[0] for each in (node.inputs[0], node.name))
-                window = node.op.window(0, [have], 0)
+                window = node.op.window_on(0, [have], 0)
                 assert window is not None and isinstance(have, int) and isinstance(want, int)
                 last = window.stride * (want - 1) + window.reach - window.offset
                 each = told.get((node.name, 0))

@@ -9,7 +9,7 @@ from hypothesis import Phase, assume, event, example, given, settings
 from ruamel.yaml import YAML
 
 from segcompile.backend import load_backend
-from segcompile.ops import Attention
+from segcompile.ops import Attending
 from segcompile.testing.bench import Bench, Subject
 from segcompile.testing.cases import Case, compiled
 from segcompile.testing.checks import fields, numbers, weights
@@ -95,7 +95,7 @@ def check_cost(subject, said: tuple[int, int | None]) -> None:
     module = subject.model.module
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(*(torch.from_numpy(value[:1]) for value in subject.inputs.values()))
-    uncounted = any(isinstance(node.op, Attention) for node in subject.request.graph.nodes)  # by PyTorch, on a CPU
+    uncounted = any(isinstance(node.op, Attending) for node in subject.request.graph.nodes)  # by PyTorch, on a CPU
     counted = said[1] if uncounted else counter.get_total_flops() // 2
     assert said == (sum(value.numel() for value in module.parameters()), counted)
 

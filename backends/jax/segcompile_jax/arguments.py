@@ -18,7 +18,7 @@ def is_padded_before(op: Conv) -> bool:
     """Whether the image is padded before a convolution, not by it: with its own pixels; and with more zeros
     before it than the kernel reaches but fewer behind, of which XLA gets the gradient wrong in float32 on a CPU
     (openxla/xla#48713)."""
-    reaches = (op.window(axis, (), 0).reach for axis in range(len(op.kernel)))
+    reaches = (op.window_on(axis, (), 0).reach for axis in range(len(op.kernel)))
     wrong = any(before > reach > behind for (before, behind), reach in zip(sides(op), reaches, strict=True))
     return wrong or (op.mode != "zero" and any(map(any, sides(op))))
 

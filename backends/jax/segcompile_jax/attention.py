@@ -6,26 +6,39 @@ from collections.abc import Sequence
 
 from segcompile.emit import Argument, Call, Code, Rule
 from segcompile.emit.arguments import number
-from segcompile.emit.rules import apply_member, attention, operand
-from segcompile.ops import Attention, Map, MatMul, Op, Position, PositionSoftmax, Shape, Token, TokenMap, Tokens
+from segcompile.emit.rules import apply_member, attention, attention_along, operand
+from segcompile.ops import (
+    Attending,
+    Attention,
+    AxialAttention,
+    Map,
+    MatMul,
+    Op,
+    Position,
+    PositionSoftmax,
+    Shape,
+    Token,
+    TokenMap,
+    Tokens,
+    WindowAttention,
+)
 from segcompile_jax.arguments import RNGS
 from segcompile_jax.initialisation import kernel_init
 
-_USUAL: dict[str, Argument] = {"use_bias": True, "scale": "None"}
+_USUAL: dict[str, Argument] = {"use_bias": True, "scale": "None", "pad_mask": False, "relative": False}
 _AXES = {1: "l", 2: "hw", 3: "dhw"}  # letters of those of a map, in einsum
+
+
+def _shared(op: Attending) -> tuple[tuple[tuple[str, Argument], ...], Code]:
+    """The keywords of every module of attention, and the initialiser of its matrices."""
+    init, scale = kernel_init(op), number(op.scale) if op.scale is not None else "None"
+    return (("use_bias", op.bias), ("scale", scale), ("kernel_init", init.text), *RNGS), init
 
 
 def _attention_module(op: Attention, shapes: Sequence[Shape]) -> Call | None:
     if not op.projects(shapes):
         return None
-    init = kernel_init(op)
-    scale = number(op.scale) if op.scale is not None else "None"
-    told: tuple[tuple[str, Argument], ...] = (
-        ("use_bias", op.bias),
-        ("scale", scale),
-        ("kernel_init", init.text),
-        *RNGS,
-    )
+    told, init = _shared(op)
     width, needs = shapes[0].channels, init.needs | {"attend"}
     if op.fuses(shapes):
         return Call("Attention", (width, op.heads), told, ("features", "heads"), needs | {"Attention"}, _USUAL)
@@ -34,6 +47,25 @@ def _attention_module(op: Attention, shapes: Sequence[Shape]) -> Call | None:
         told, needs = (("reduce", op.reduce), *told), needs | {"CrossAttention.reduce"}
     names = ("features", "key_features", "heads")
     return Call("CrossAttention", (width, shapes[-1].channels, op.heads), told, names, needs, _USUAL)
+
+
+def _axial_attention_module(op: AxialAttention, shapes: Sequence[Shape]) -> Call | None:
+    if not op.projects(shapes):
+        return None
+    told, init = _shared(op)
+    needs, names = init.needs | {"AxialAttention", "attend_along", "attend"}, ("features", "heads", "along")
+    return Call("AxialAttention", (shapes[0].channels, op.heads, f'"{op.along}"'), told, names, needs, _USUAL)
+
+
+def _window_attention_module(op: WindowAttention, shapes: Sequence[Shape]) -> Call:
+    told, init = _shared(op)
+    needs = init.needs | {"WindowAttention"}
+    if op.positions == "relative":
+        told, needs = (("relative", True), *told), needs | {"WindowAttention.relative"}
+    if any(op.shift) or op.pad_mask:
+        told, needs = (("shift", op.shift), ("pad_mask", op.pad_mask), *told), needs | {"WindowAttention.shift"}
+    names, usual = ("features", "heads", "window"), _USUAL | {"shift": (0,) * len(op.window)}
+    return Call("WindowAttention", (shapes[0].channels, op.heads, op.window), told, names, needs, usual)
 
 
 def _matmul(op: MatMul, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -51,8 +83,12 @@ def _position_softmax(
 def _position_module(op: Position, shapes: Sequence[Shape]) -> Call:
     needs = {"Position", "interpolate"} | ({"Position.tokens"} if shapes[0].tokens else set())
     told: tuple[tuple[str, Argument], ...] = (("tokens", shapes[0].tokens),) if shapes[0].tokens else ()
+    if op.mode == "cubic":
+        told, needs = (*told, ("cubic", True)), needs | {"Position.cubic", "cubic"}
     keywords = (*told, ("std", op.init.std or 0), *RNGS)
-    return Call("Position", (shapes[0].channels, op.size), keywords, ("features", "size"), needs, {"std": 0.02})
+    return Call(
+        "Position", (shapes[0].channels, op.size), keywords, ("features", "size"), needs, {"std": 0.02, "cubic": False}
+    )
 
 
 def _token_module(op: Token, shapes: Sequence[Shape]) -> Call:
@@ -77,6 +113,8 @@ def _tokens(op: Tokens, member: str, inputs: Sequence[str], shapes: Sequence[Sha
 
 RULES: dict[type[Op], Rule] = {
     Attention: Rule(attention, _attention_module),
+    WindowAttention: Rule(apply_member, _window_attention_module),
+    AxialAttention: Rule(attention_along, _axial_attention_module),
     MatMul: Rule(_matmul),
     PositionSoftmax: Rule(_position_softmax),
     Position: Rule(apply_member, _position_module),

@@ -8,9 +8,9 @@ from segcompile_jax.reserved import MODELS, TEMPLATES
 from segcompile_jax.rules import JAX
 
 _OF_JAX_NUMPY = (
-    "Affine", "Attention", "ConvTranspose", "CrossAttention", "PReLU", "Tokens", "adaptive_avg_pool",
-    "adaptive_max_pool", "attend", "avg_pool", "center_pad", "cubic_between", "dilated_max_pool", "flatten",
-    "interpolate_by", "interpolate_corners", "nearest", "nearest_by", "nearest_exact",
+    "Affine", "Attention", "AxialAttention", "ConvTranspose", "CrossAttention", "PReLU", "Tokens", "adaptive_avg_pool",
+    "adaptive_max_pool", "attend", "attend_along", "avg_pool", "center_pad", "cubic_between", "dilated_max_pool",
+    "flatten", "interpolate_by", "interpolate_corners", "nearest", "nearest_by", "nearest_exact",
 )  # fmt: skip
 _DRAWN: Needs = {"initializer", "Callable", "np"}
 _HELPERS: dict[str, Needs] = {
@@ -19,6 +19,9 @@ _HELPERS: dict[str, Needs] = {
     **dict.fromkeys(("bilinear", "identity", "normal"), _DRAWN),
     **{name: {*_DRAWN, "math"} for name in ("he", "he_transposed", "xavier")},
     "Position": {"jnp", "math"},
+    "WindowAttention": {"jnp", "math"},
+    "WindowAttention.relative": {"np"},
+    "WindowAttention.shift": {"np"},
     "with_weights_of": {"Callable"},
 }
 

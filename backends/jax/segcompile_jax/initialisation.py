@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-from segcompile.emit import Code
+from segcompile.emit import Code, Needs
 from segcompile.emit.arguments import number
 from segcompile.facts.facts import Facts
 from segcompile.network.graph import Graph
-from segcompile.ops import Attention, Conv, Deconv, Linear
+from segcompile.ops import Attending, Conv, Deconv, Linear, Op
 
 
-def kernel_init(op: Attention | Conv | Deconv | Linear) -> Code:
+def kernel_init(op: Attending | Conv | Deconv | Linear) -> Code:
     """The initialiser of a kernel, as code: one that the template defines, or that nnx has."""
     init = op.init
     if init.scheme == "he" and isinstance(op, Deconv):
@@ -32,4 +32,9 @@ def kernel_init(op: Attention | Conv | Deconv | Linear) -> Code:
 def initialise(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[Code]:
     """The lines that end the model's constructor: the layers that are not trained."""
     frozen = [node for node in graph.nodes if getattr(node.op, "frozen", False)]
-    return [Code(f"freeze(self.{paths[node.name]})", {"freeze"}) for node in frozen]
+    return [Code(f"freeze(self.{paths[node.name]})", _freezing(node.op)) for node in frozen]
+
+
+def _freezing(op: Op) -> Needs:
+    """What freezes a layer: an attention's weights are those of layers in it."""
+    return {"freeze", "freeze.inside"} if isinstance(op, Attending) else {"freeze"}

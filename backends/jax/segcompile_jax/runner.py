@@ -122,6 +122,9 @@ def _reached(
             steps.append((step, reads))
             moved |= dict.fromkeys(step.outvars)
             known |= {var: jnp.ones(var.aval.shape, var.aval.dtype) for var in step.outvars}
+            if _masks(step) and not any(item in moved for item in step.invars[:1] if not isinstance(item, Literal)):
+                (made,) = jaxpr_as_fun(_alone(jaxpr, step, reads))(*(known[var] for var in reads))
+                known[step.outvars[0]] = (made != 0).astype(made.dtype)
         else:
             made = jaxpr_as_fun(_alone(jaxpr, step, reads))(*(known[var] for var in reads))
             known |= zip(step.outvars, made, strict=True)
@@ -139,6 +142,11 @@ def _reached(
         for var, mark in zip(compress(wanted, moves), back, strict=True):
             found[var] = jnp.maximum(found[var], mark)
     return [found[var] for var in compress(jaxpr.invars, moving)]
+
+
+def _masks(step: JaxprEqn) -> bool:
+    """Whether a step is a `jnp.where`: what that makes zero by a mask stays zero."""
+    return step.primitive.name == "select_n" or step.params.get("name") == "_where"
 
 
 def _called(step: JaxprEqn) -> ClosedJaxpr | None:

@@ -6,10 +6,23 @@ from collections.abc import Sequence
 
 from segcompile.emit import Argument, Call, Code, Rule
 from segcompile.emit.arguments import number, same_sides
-from segcompile.emit.rules import apply_member, attention, operand
-from segcompile.ops import Attention, Map, MatMul, Op, Position, PositionSoftmax, Shape, Token, TokenMap, Tokens
+from segcompile.emit.rules import apply_member, attention, attention_along, operand
+from segcompile.ops import (
+    Attention,
+    AxialAttention,
+    Map,
+    MatMul,
+    Op,
+    Position,
+    PositionSoftmax,
+    Shape,
+    Token,
+    TokenMap,
+    Tokens,
+    WindowAttention,
+)
 
-_USUAL: dict[str, Argument] = {"bias": True, "scale": "None", "reduce": 1}
+_USUAL: dict[str, Argument] = {"bias": True, "scale": "None", "reduce": 1, "pad_mask": False, "relative": False}
 _AXES = {1: "l", 2: "hw", 3: "dhw"}  # letters of those of a map, in einsum
 
 
@@ -26,6 +39,28 @@ def _attention_module(op: Attention, shapes: Sequence[Shape]) -> Call | None:
         told = (("reduce", same_sides(op.reduce)), *told)
     names = ("channels", "key_channels", "heads")
     return Call("CrossAttention", (width, shapes[-1].channels, op.heads), told, names, needs, _USUAL)
+
+
+def _axial_attention_module(op: AxialAttention, shapes: Sequence[Shape]) -> Call | None:
+    if not op.projects(shapes):
+        return None
+    scale = number(op.scale) if op.scale is not None else "None"
+    told: tuple[tuple[str, Argument], ...] = (("bias", op.bias), ("scale", scale))
+    needs, names = {"AxialAttention", "attend_along", "attend"}, ("channels", "heads", "along")
+    return Call("AxialAttention", (shapes[0].channels, op.heads, f'"{op.along}"'), told, names, needs, _USUAL)
+
+
+def _window_attention_module(op: WindowAttention, shapes: Sequence[Shape]) -> Call:
+    scale = number(op.scale) if op.scale is not None else "None"
+    told: tuple[tuple[str, Argument], ...] = (("bias", op.bias), ("scale", scale))
+    needs = {"WindowAttention"}
+    if op.positions == "relative":
+        told, needs = (("relative", True), *told), needs | {"WindowAttention.relative"}
+    if any(op.shift) or op.pad_mask:
+        told = (("shift", op.shift), ("pad_mask", op.pad_mask), *told)
+        needs |= {"WindowAttention.shift"}
+    names, usual = ("channels", "heads", "window"), _USUAL | {"shift": (0,) * len(op.window)}
+    return Call("WindowAttention", (shapes[0].channels, op.heads, op.window), told, names, needs, usual)
 
 
 def _matmul(op: MatMul, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -45,8 +80,12 @@ def _position_softmax(
 def _position_module(op: Position, shapes: Sequence[Shape]) -> Call:
     needs = {"Position"} | ({"Position.tokens"} if shapes[0].tokens else set())
     told: tuple[tuple[str, Argument], ...] = (("tokens", shapes[0].tokens),) if shapes[0].tokens else ()
+    if op.mode == "cubic":
+        told, needs = (*told, ("cubic", True)), needs | {"Position.cubic", *({"cubic"} if len(op.size) != 2 else ())}
     keywords = (*told, ("std", op.init.std or 0))
-    return Call("Position", (shapes[0].channels, op.size), keywords, ("channels", "size"), needs, {"std": 0.02})
+    return Call(
+        "Position", (shapes[0].channels, op.size), keywords, ("channels", "size"), needs, {"std": 0.02, "cubic": False}
+    )
 
 
 def _token_module(op: Token, shapes: Sequence[Shape]) -> Call:
@@ -72,6 +111,8 @@ def _tokens(op: Tokens, member: str, inputs: Sequence[str], shapes: Sequence[Sha
 
 RULES: dict[type[Op], Rule] = {
     Attention: Rule(attention, _attention_module),
+    WindowAttention: Rule(apply_member, _window_attention_module),
+    AxialAttention: Rule(attention_along, _axial_attention_module),
     MatMul: Rule(_matmul),
     PositionSoftmax: Rule(_position_softmax),
     Position: Rule(apply_member, _position_module),

@@ -22,9 +22,13 @@ _HELPERS: dict[str, Needs] = {
     "Affine": {"torch"},
     "DropPath": {"torch"},
     "attend": {"F"},
+    "attend_along": {"F", "math", "torch"},
     "softmax_positions": {"F"},
     "Position": {"F", "math", "torch"},
     "Tokens": {"torch"},
+    "WindowAttention": {"F", "math"},
+    "WindowAttention.relative": {"torch"},
+    "WindowAttention.shift": {"torch"},
 }
 
 FOLDER = Target(TEMPLATES, TORCH, initialise, _HELPERS, MODELS, TORCH_IN_STAGES)

@@ -42,7 +42,7 @@ def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
     """Whether PyTorch's nearest neighbour, floor(p * scale) in float32, is the one in whole numbers at every size: by
     powers of two it is; 14 pixels on 46 it lays one off."""
     try:
-        windows = [op.window(axis, [shape.size[axis] for shape in shapes], 0) for axis in range(len(shapes[0].size))]
+        windows = [op.window_on(axis, [shape.size[axis] for shape in shapes], 0) for axis in range(len(shapes[0].size))]
     except Undecidable:
         return False
     strides = [found.stride == 1 or op.factor is not None for found in windows if found is not None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from segcompile.emit import Code
 from segcompile.facts.facts import Facts
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Attention, Conv, Deconv, Init, Linear
+from segcompile.ops import Attending, Conv, Deconv, Init, Linear
 
 _MODULE = {"conv": "nn.Conv{}d", "deconv": "nn.ConvTranspose{}d", "linear": "nn.Linear"}  # of a rank
 
@@ -18,9 +18,13 @@ def initialise(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[Cod
 
     The commonest initialisation is a loop over all modules; the others follow, a layer or a whole scope at a time.
     """
+    frozen = [node for node in graph.nodes if getattr(node.op, "frozen", False) and node.weights is None]
+    kept = [Code(f"self.{paths[node.name]}.requires_grad_(False)") for node in frozen]
     kernels = [kernel for node in graph.nodes for kernel in _kernels(node, facts, paths)]
-    if not kernels:
-        return []
+    return (_filled(kernels) if kernels else []) + kept
+
+
+def _filled(kernels: Sequence[_Kernel]) -> list[Code]:
     groups: dict[_Way, list[_Kernel]] = {}
     for kernel in kernels:
         groups.setdefault(kernel.way, []).append(kernel)
@@ -34,8 +38,7 @@ def initialise(graph: Graph, facts: Facts, paths: Mapping[str, str]) -> list[Cod
     for way, own in groups.items():
         if way != usual:
             lines += _exception(way, own, kernels)
-    frozen = [node for node in graph.nodes if getattr(node.op, "frozen", False) and node.weights is None]
-    return lines + [Code(f"self.{paths[node.name]}.requires_grad_(False)") for node in frozen]
+    return lines
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class _Kernel:
 def _kernels(node: Node, facts: Facts, paths: Mapping[str, str]) -> Iterator[_Kernel]:
     """Those of one node: an attention has several, each a module of its own."""
     op = node.op
-    if not isinstance(op, Attention | Conv | Deconv | Linear):
+    if not isinstance(op, Attending | Conv | Deconv | Linear):
         return
     tensors = {tensor.name: tensor for tensor in facts[node.name].parameters}
     for name, tensor in tensors.items():

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from segcompile.facts.coverage.region import Product, Region, unite
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import Chain, Shape
+from segcompile.ops import Chain, Shape, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,9 @@ class Ways:
                 continue
             yield Step(name, region, name in everything, alone)
             current = self.graph.by_name.get(name)
-            if current is not None and (name in everything or mixes(current, self.shapes)):
-                everything.update(current.read)
+            if current is not None:
+                every, each = name in everything, enumerate(current.read)
+                everything.update(source for index, source in each if every or mixes(current, index, self.shapes))
             if region is not None:
                 for source, windows in self.windows(name):
                     read = region.read_by(windows)
@@ -94,17 +95,24 @@ def backwards(graph: Graph, node: str) -> Iterator[str]:
     yield from (name for name in graph.inputs if name in needed)
 
 
-def mixes(node: Node, shapes: Mapping[str, Shape]) -> bool:
-    """Whether an output depends on every cell of the inputs."""
-    return node.op.whole_image or not shapes[node.name].size
+def mixes(node: Node, index: int, shapes: Mapping[str, Shape]) -> bool:
+    """Whether an output depends on every cell of input `index`."""
+    if not shapes[node.name].size or not shapes[node.inputs[index]].size:
+        return True
+    return node.op.whole_image and node.op.reads_whole(0, index, len(node.inputs))
+
+
+def sizes_of(node: Node, shapes: Mapping[str, Shape]) -> list[tuple[Size, ...]]:
+    """Those of a node's inputs; ones of a vector, and of tokens without a map."""
+    rank = max(len(shapes[name].size) for name in node.inputs)
+    return [shapes[name].size or (1,) * rank for name in node.inputs]
 
 
 def windows_of(node: Node, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, tuple[Chain, ...]]]:
     """Each input whose values the node's outputs read through windows, with these, a chain an axis; several times where
-    they are read in several ways. None of an op that mixes the whole image. Raises Undecidable."""
-    sizes = [shapes[name].size for name in node.inputs]
-    if mixes(node, shapes) or not all(sizes):
-        return
+    they are read in several ways. None of those that it mixes. Raises Undecidable."""
+    sizes = sizes_of(node, shapes)
     for index, name in enumerate(node.inputs):
-        for chains in node.op.parts(sizes, index):
-            yield name, chains
+        if not mixes(node, index, shapes):
+            for chains in node.op.parts(sizes, index):
+                yield name, chains

@@ -60,10 +60,10 @@ def _axial_attention_module(op: AxialAttention, shapes: Sequence[Shape]) -> Call
 def _window_attention_module(op: WindowAttention, shapes: Sequence[Shape]) -> Call:
     told, init = _shared(op)
     needs = init.needs | {"WindowAttention"}
-    if op.positions == "relative":
-        told, needs = (("relative", True), *told), needs | {"WindowAttention.relative"}
-    if any(op.shift) or op.pad_mask:
-        told, needs = (("shift", op.shift), ("pad_mask", op.pad_mask), *told), needs | {"WindowAttention.shift"}
+    relative = op.positions == "relative"
+    told = (("shift", op.shift), ("pad_mask", op.pad_mask), ("relative", relative), *told)
+    needs |= {"WindowAttention.relative"} if relative else set()
+    needs |= {"WindowAttention.shift"} if any(op.shift) or op.pad_mask else set()
     names, usual = ("features", "heads", "window"), _USUAL | {"shift": (0,) * len(op.window)}
     return Call("WindowAttention", (shapes[0].channels, op.heads, op.window), told, names, needs, usual)
 

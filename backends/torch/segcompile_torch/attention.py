@@ -54,11 +54,10 @@ def _window_attention_module(op: WindowAttention, shapes: Sequence[Shape]) -> Ca
     scale = number(op.scale) if op.scale is not None else "None"
     told: tuple[tuple[str, Argument], ...] = (("bias", op.bias), ("scale", scale))
     needs = {"WindowAttention"}
-    if op.positions == "relative":
-        told, needs = (("relative", True), *told), needs | {"WindowAttention.relative"}
-    if any(op.shift) or op.pad_mask:
-        told = (("shift", op.shift), ("pad_mask", op.pad_mask), *told)
-        needs |= {"WindowAttention.shift"}
+    relative = op.positions == "relative"
+    told = (("shift", op.shift), ("pad_mask", op.pad_mask), ("relative", relative), *told)
+    needs |= {"WindowAttention.relative"} if relative else set()
+    needs |= {"WindowAttention.shift"} if any(op.shift) or op.pad_mask else set()
     names, usual = ("channels", "heads", "window"), _USUAL | {"shift": (0,) * len(op.window)}
     return Call("WindowAttention", (shapes[0].channels, op.heads, op.window), told, names, needs, usual)
 

@@ -195,6 +195,26 @@ layers:
   - up: {deconv: 3, kernel: 4, stride: 2, init: bilinear, bias: no, frozen: yes}
 """
 
+ATTENDING = """segcompile: 1
+model: net
+input: {channels: 2, size: 8}
+layers:
+  - reduced: {attention: 2, reduce: 2, frozen: yes}
+  - inside:  {attention: 2, window: 4, positions: relative, frozen: yes}
+  - places:  {position: learned, size: 8, frozen: yes}
+  - trained: {attention: 1, bias: no}
+"""
+
+
+def test_frozen_attention_is_kept_but_not_trained(start: Start) -> None:
+    model = start(ATTENDING)
+    pixels = np.ones((1, 2, 8, 8), np.float32)
+    _, trained = model.gradients([pixels], {"output": np.ones((1, 2, 8, 8), np.float32)})
+    assert {*trained} == {"trained.qkv.weight", "trained.proj.weight", "trained.proj.bias"}
+    assert {"reduced.sr.weight", "reduced.norm.bias", "inside.relative_position_bias_table", "places.weight"} < {
+        *model.parameters()
+    }
+
 
 def test_frozen_layers_are_kept_but_not_trained(start: Start) -> None:
     model = start(FROZEN)

@@ -129,6 +129,9 @@ def test_a_standard_deviation_is_written_in_full(nets: SimpleNamespace, tmp_path
 def test_frozen_parameters_are_not_trained(nets: SimpleNamespace, tmp_path: Path) -> None:
     net = net_of(nets, tmp_path, "deconv: 4, kernel: 4, stride: 2, init: bilinear, frozen: yes")
     assert [value.requires_grad for value in net.model.parameters()] == [False, False]
+    for layer in ("attention: 2, reduce: 2", "attention: 2, window: 4, positions: relative", "token: 2"):
+        net = net_of(nets, tmp_path, f"{layer}, frozen: yes")
+        assert not any(value.requires_grad for value in net.model.parameters())
     trained = nets.emitted(nets.slim(nets.compiled("unet.yaml").graph))
     assert all(value.requires_grad for value in trained.model.parameters())
 

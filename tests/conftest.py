@@ -83,16 +83,11 @@ OF_JAX_IN_SHORT = {
 LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
 # Whose models take seconds to make, or are a ResNet-50 with some layers more, which is tried itself.
 DEEP = (
-<<<<<<< HEAD
-    "attention_unet", "convnext_t", "deeplabv3_r101", "deeplabv3plus", "denseaspp121", "effnet_b0_unet", "enet",
-    "erfnet", "espnetv2", "esrgan_slim", "fcdensenet103", "fcn_r50", "fpn", "hdc_duc", "hrnet", "icnet", "lraspp",
-    "mobilenetv2", "nnunet2d", "nnunet3d", "ppocr_det", "pspnet", "resnet101", "resnet152", "segformer", "shufflenetv2",
-    "u2net", "upernet", "vnet",
-=======
-    "attention_unet", "convnext_t", "deeplabv3_r101", "deeplabv3plus", "denseaspp121", "enet", "erfnet", "espnetv2",
-    "fcdensenet103", "fcn_r50", "fpn", "hdc_duc", "hrnet", "hrnet_w18", "lraspp", "mobilenetv2", "nnunet2d", "pspnet",
-    "resnet101", "resnet152", "segformer", "shufflenetv2", "u2net", "upernet",
->>>>>>> 272cba3 (HRNet-W18 takes 249 lines: the terms of a sum stand in it, and layers of which uses of a block have more or fewer are a loop)
+    "attention_unet", "convnext_t", "danet", "deeplabv3_r101", "deeplabv3plus", "denseaspp121", "dinov2_dpt",
+    "dinov2_linear", "effnet_b0_unet", "enet", "eomt", "erfnet", "espnetv2", "esrgan_slim", "fcdensenet103", "fcn_r50",
+    "fpn", "hdc_duc", "hrnet", "hrnet_w18", "icnet", "lraspp", "mobilenetv2", "nnunet2d", "nnunet3d", "ocrnet",
+    "ppocr_det", "pspnet", "resnet101", "resnet152", "segformer", "shufflenetv2", "u2net", "upernet", "vit_b16",
+    "vnet",
 )  # fmt: skip
 _NORMS = (GroupNorm, InstanceNorm, LayerNorm)  # that are a factor in a network of ones
 _SORTING = (PixelShuffle, SpaceToDepth, Slice, ChannelShuffle)  # ops that keep channels apart

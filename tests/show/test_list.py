@@ -134,11 +134,7 @@ def test_about_asks_for_every_word_in_any_case() -> None:
     assert networks("--about", "driving") == [
         "bisenet", "denseaspp121", "dilated10_cityscapes", "dilated7_kitti", "dilated8_camvid",
         "dilated_basic_cityscapes", "dilated_basic_kitti", "enet", "erfnet", "fcdensenet103", "hdc_duc", "hrnet",
-<<<<<<< HEAD
-        "icnet", "segnet",
-=======
-        "hrnet_w18", "segnet",
->>>>>>> 272cba3 (HRNet-W18 takes 249 lines: the terms of a sum stand in it, and layers of which uses of a block have more or fewer are a loop)
+        "hrnet_w18", "icnet", "segnet",
     ]  # fmt: skip
     assert networks("--about", "KITTI Driving context") == ["dilated7_kitti", "dilated_basic_kitti"]
     assert networks("--about", "1606.06650") == ["unet3d"]

@@ -63,8 +63,8 @@ SPECS = sorted((Path(__file__).parents[3] / "specs").glob("*.yaml"))
 SIZES = {  # where the paper's takes too long
     "attention_unet": 48, "deeplabv3_r101": 65, "denseaspp121": 64, "dilated_basic": 40, "dilated_context": 40,
     "dilated_large": 40, "drn_a50": 64, "effnet_b0_unet": 64, "enet": 40, "erfnet": 40, "espnetv2": 64,
-    "fcdensenet103": 64, "hed": 48, "hrnet": 64, "hrnet_w18": 64, "icnet": 65, "nnunet2d": 128, "nnunet3d": 64, "ppocr_det": 64,
-    "segnet": 90, "u2net": 64, "unet": 204, "vnet": 16,
+    "fcdensenet103": 64, "hed": 48, "hrnet": 64, "hrnet_w18": 64, "icnet": 65, "nnunet2d": 128, "nnunet3d": 64,
+    "ppocr_det": 64, "segnet": 90, "u2net": 64, "unet": 204, "vnet": 16,
 }  # fmt: skip
 
 

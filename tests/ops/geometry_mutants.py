@@ -27,6 +27,7 @@ ROOMS = (
     "convolution",
     "joins",
     "linear",
+    "local_attention",
     "needs",
     "pooling",
     "resampling",
@@ -43,6 +44,7 @@ BUT |= {"refusal", "_only", "__init__", "says"}
 PLAIN = (
     "tests/ops/test_geometry.py",
     "tests/ops/test_lists.py",
+    "tests/ops/test_attended.py",
     "tests/ops/test_any_size.py",
     "tests/ops/test_answers.py",
 )

@@ -21,6 +21,7 @@ from segcompile.testing.networks import linear, request_of, small, with_outputs
 Array = NDArray[Any]
 CELLS = 3  # of each output, in different phases
 LARGEST = 2048  # pixels along a side of an image, unless a caller has less time
+MOST_TIMES = 3  # that an image is made larger
 AT_ONCE = 2**21  # pixels of a batch of images
 
 Probe = tuple[str, str, tuple[int, ...]]  # a head, its node, and a cell of its map
@@ -51,14 +52,24 @@ def measurable(request: BuildRequest, largest: int = LARGEST) -> BuildRequest | 
         if not known:
             return "none is known that holds more than a pixel"
         found = request_of(with_outputs(graph, known))
-    fields = [field for head in _heads(found) for field in found.facts[head].fields]
-    room = max(((field.size or 0) + (field.step or 0) + 2 * field.period + 4 for field in fields), default=0)
-    own = min((size for shape in graph.inputs.values() for size in shape.size if isinstance(size, int)), default=0)
-    if all(field == Field() for field in fields):
+    if all(field == Field() for field in _fields(found)):
         return "none is known that holds more than a pixel"
-    if room > largest:
-        return f"they want an image of {room:,} pixels a side, and {largest:,} are the most"
-    return request_of(small(found.graph, room)) if room > own else found
+    for _ in range(MOST_TIMES):  # a window that covers a small map is one of many on a larger one, and shifted
+        room = max(
+            ((field.size or 0) + (field.step or 0) + 2 * field.period + 4 for field in _fields(found)), default=0
+        )
+        sides = [size for shape in found.graph.inputs.values() for size in shape.size if isinstance(size, int)]
+        if room > largest:
+            return f"they want an image of {room:,} pixels a side, and {largest:,} are the most"
+        if room <= min(sides, default=0):
+            break
+        found = request_of(small(found.graph, room))
+    return found
+
+
+def _fields(request: BuildRequest) -> list[Field]:
+    """Those of the outputs whose field is known."""
+    return [field for head in _heads(request) for field in request.facts[head].fields]
 
 
 def _is_known(request: BuildRequest, node: str) -> bool:

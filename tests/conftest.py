@@ -83,11 +83,11 @@ OF_JAX_IN_SHORT = {
 LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
 # Whose models take seconds to make, or are a ResNet-50 with some layers more, which is tried itself.
 DEEP = (
-    "attention_unet", "convnext_t", "danet", "deeplabv3_r101", "deeplabv3plus", "denseaspp121", "dinov2_dpt",
+    "attention_unet", "ccnet", "convnext_t", "danet", "deeplabv3_r101", "deeplabv3plus", "denseaspp121", "dinov2_dpt",
     "dinov2_linear", "effnet_b0_unet", "enet", "eomt", "erfnet", "espnetv2", "esrgan_slim", "fcdensenet103", "fcn_r50",
     "fpn", "hdc_duc", "hrnet", "hrnet_w18", "icnet", "lraspp", "mobilenetv2", "nnunet2d", "nnunet3d", "ocrnet",
-    "ppocr_det", "pspnet", "resnet101", "resnet152", "segformer", "shufflenetv2", "u2net", "upernet", "vit_b16",
-    "vnet",
+    "ppocr_det", "pspnet", "resnet101", "resnet152", "segformer", "shufflenetv2", "swin_t", "swin_t_upernet", "u2net",
+    "upernet", "vit_b16", "vnet",
 )  # fmt: skip
 _NORMS = (GroupNorm, InstanceNorm, LayerNorm)  # that are a factor in a network of ones
 _SORTING = (PixelShuffle, SpaceToDepth, Slice, ChannelShuffle)  # ops that keep channels apart

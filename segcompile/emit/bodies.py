@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from segcompile.emit.body import Body, Member, Statement
 from segcompile.emit.calls import Apply, Call, Rules
+from segcompile.emit.comments import describe
+from segcompile.emit.counted import Loops
 from segcompile.emit.lines import call_of
 from segcompile.emit.options import Option, Step, Uses
 from segcompile.emit.paragraphs import stages_of
 from segcompile.emit.reasons import offset_reason, padding_reason
-from segcompile.emit.repeats import Loops, with_loops
+from segcompile.emit.repeats import with_loops
 from segcompile.emit.terms import with_terms
-from segcompile.facts.facts import Facts, NodeFacts
+from segcompile.emit.variables import name_values
+from segcompile.facts.facts import Facts
 from segcompile.facts.module_names import attributes, scope_path
-from segcompile.facts.pairs import show
 from segcompile.network.graph import Node, enclosing, layer_of
 from segcompile.network.names import Names
 from segcompile.network.scope_tree import ROOT, Item, ScopeTree, is_switches, node_of
@@ -28,29 +30,6 @@ class _Entering:
 
     name: str
     lends_size: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """The names of a body's variables, and where each is read for the last time."""
-
-    names: Names
-    variables: dict[str, list[tuple[str, int]]] = field(default_factory=dict)  # wanted name -> those given for it
-
-    def take(self, name: str, last: int) -> None:
-        """An argument of this name."""
-        self.variables[name] = [(self.names.new(name), last)]
-
-    def new(self, wanted: str, made: int, last: int) -> str:
-        """A variable for what step `made` makes and step `last` is the last to read: a former one that is read no more
-        after that step, or a new one."""
-        given = self.variables.setdefault(wanted, [])
-        index = next((i for i, (_, until) in enumerate(given) if until <= made), None)
-        if index is None:
-            given.append((self.names.new(wanted), last))
-        else:
-            given[index] = (given[index][0], last)
-        return given[-1 if index is None else index][0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +51,7 @@ class BodyWriter:
         """The body of `scope`, which hands on `results` and has these arguments; the comments of its lines give its own
         sizes. `option`: what other scopes of its class leave out."""
         body = self._body(scope, results, dict(zip(self.uses(scope).arguments, called, strict=True)))
-        self._name_values(self._lines(body, option), body, option)
+        name_values(self._lines(body, option), body, self.tree, option)
         return self._write(body, option)
 
     def write_like(self, full: Body, scope: str, results: list[str]) -> Body:
@@ -88,7 +67,7 @@ class BodyWriter:
         uses = self.uses(scope)
         called = {value: f"argument {index}" if index else "x" for index, value in enumerate(uses.arguments)}
         body = self._body(scope, [], called)
-        self._name_values(self._lines(body), body)
+        name_values(self._lines(body), body, self.tree)
         return self._write(body)
 
     def channels(self, scope: str) -> int:
@@ -199,39 +178,6 @@ class BodyWriter:
         switches = [value for value in self.tree.made(item[0]) if is_switches(value)]
         return list(dict.fromkeys(self.tree.reads(item[0]))), [item[-1].name, *switches]
 
-    # --- names -----------------------------------------------------------------------------------------------------
-
-    def _name_values(self, steps: Sequence[Step], body: Body, option: Option | None = None) -> None:
-        """Straight-line tensors are x; only a tensor that is read again later, or is one of several results, gets its
-        layer's name, which is free again where that is read for the last time. The arguments have their names, and so
-        has what an option makes."""
-        last = {value: index for index, step in enumerate(steps) for value in step.reads}
-        last |= dict.fromkeys(body.results, len(steps))
-        if option is not None:
-            made, argument = f"{body.scope}.{option.value}", body.arguments[option.argument]
-            body.variables[made], last[argument] = body.variables[argument], last[made]
-        given, named = _Given(body.names), body.results if len(body.results) > 1 else []
-        for value in body.arguments:
-            name = body.variables[value]
-            if name != "x":
-                given.take(name, last.get(value, -1))
-        entering = [value for value in body.arguments if body.variables[value] == "x"]
-        straight = "y" if body.scope != ROOT and any(last.get(value, 0) > 0 for value in entering) else "x"
-        for index, step in enumerate(steps):
-            read = [value for value in step.makes if value in last]
-            for value in step.makes:
-                if value in body.variables:  # an option's
-                    continue
-                if value not in last:  # a pool of which only the switches are read, say
-                    body.variables[value] = "_"
-                elif len(read) == 1 and last[value] <= index + 1 and value not in named:
-                    body.variables[value] = straight
-                else:
-                    name = self.tree.short_name(value, body.scope)
-                    body.variables[value] = given.new(name, index, last[value])
-
-    # --- code ------------------------------------------------------------------------------------------------------
-
     def _scope_call(self, step: Step, body: Body) -> list[tuple[str, str]]:
         return [(", ".join(body.variables[value] for value in step.makes), self._called(step, body))]
 
@@ -314,27 +260,3 @@ class BodyWriter:
             return own
         name = layer_of(lender).removeprefix(f"{scope}.")
         return (*own, *[""] * (3 - len(own)), f"weights of {name}")
-
-
-def describe(found: NodeFacts, axes: str) -> tuple[str, ...]:
-    """The comment of a line, in columns: the shape, in the order of `axes` (those of a map as `*`), the stride and the
-    receptive field of what it makes."""
-    extents = {"B": ["B"], "C": [str(found.shape.channels)], "*": _lengths(found.shape)}
-    shape = f"({', '.join(extent for axis in axes for extent in extents[axis])})"
-    if not found.shape.size:
-        return (shape,)
-    steps, sizes = tuple(field.stride for field in found.fields), found.receptive_field
-    if None in steps and all(step is not None and step.denominator == 1 for step in found.stride):
-        steps = found.stride  # of a layer that mixes the whole image and keeps its grid
-    stride = "" if None in steps else f"stride {show(steps)}"
-    if any(field.whole for field in found.fields):
-        return shape, stride, "rf all"
-    return shape, stride, "" if None in sizes else f"rf {show(sizes)}"
-
-
-def _lengths(shape: Shape) -> list[str]:
-    """Those of a tensor's axes beside batch and channels; of a list of any size `1 + H/16·W/16`."""
-    (length, *_) = (*shape.extents, None)
-    if not shape.tokens or length is not None:
-        return [str(length)] if shape.tokens else [*map(str, shape.size)]
-    return [f"{shape.tokens} + {'·'.join(map(str, shape.size))}"]

@@ -9,18 +9,20 @@ from functools import cached_property
 
 from segcompile.emit.bodies import BodyWriter
 from segcompile.emit.body import Body, Statement
-from segcompile.emit.calls import Argument, Call, Needs, Rules
+from segcompile.emit.calls import Call, Needs, Rules
 from segcompile.emit.constructors import Construction, constructions
+from segcompile.emit.counted import Loops
 from segcompile.emit.naming import ClassNames, Unnamed
-from segcompile.emit.numbers import numbers_in, with_numbers, without_numbers
+from segcompile.emit.numbers import numbers_in, with_numbers
 from segcompile.emit.options import find_option, loop_of, without
-from segcompile.emit.parameters import Instance, Parameter, Written, write_parameters
-from segcompile.emit.repeats import Loops, counted, turns, varying
+from segcompile.emit.parameters import Parameter, Written, write_parameters
+from segcompile.emit.sharing import alike, grouped, signature, sketched, united_results, write_alike
+from segcompile.emit.slots import Instance
 from segcompile.facts.facts import Facts
 from segcompile.facts.module_names import ATTRIBUTES, places, scope_path
 from segcompile.network.graph import Graph, Node, enclosing, layer_of
 from segcompile.network.names import Names
-from segcompile.network.scope_tree import ROOT, Item, ScopeTree, borrowers, name_of, node_of
+from segcompile.network.scope_tree import ROOT, Item, ScopeTree, borrowers, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +116,11 @@ def _view(
     writer = BodyWriter(tree, facts, rules, inputs, bodies, calls, places(tree), loops)
     names = ClassNames({*rules.classes, class_name})
     for level in tree.innermost_first():
-        sketches = _sketched(level, writer, loops)
+        sketches = sketched(level, writer, loops)
         groups = list[list[str]]()
-        for scopes in _alike(sketches, tree):
-            bodies |= _written(scopes, sketches, writer)
-            groups += _grouped({name: _signature(bodies[name]) for name in scopes})
+        for scopes in alike(sketches, tree):
+            bodies |= write_alike(scopes, sketches, writer)
+            groups += grouped({name: signature(bodies[name]) for name in scopes})
         every = _with_options([_Shared(scopes, level, bodies, writer) for scopes in groups], sketches)
         bodies |= {name: body for shared in every for name, body in shared.bodies.items()}
         for name, shared in zip(names.new([each.unnamed for each in every]), every, strict=True):
@@ -139,33 +141,6 @@ def _view(
     return ModelView(tuple(classes), where, looped, needs), calls
 
 
-def _sketched(level: Sequence[str], writer: BodyWriter, loops: dict[str, Loops]) -> dict[str, Body]:
-    """The sketches of some scopes, and what may be `loops` in them: of what the uses of a block have more or fewer,
-    also a single turn, if all of them are one loop in the use with most."""
-    blocks, apart = dict[str, list[str]](), loops[ROOT].apart
-    for name in level:
-        blocks.setdefault(writer.tree.scopes[name].title, []).append(name)
-    for uses in blocks.values():
-        counts = {name: counted(writer.tree.items[name]) for name in uses}
-        most = {key: max(uses, key=lambda name: counts[name][key]) for key in varying([*counts.values()])}
-        loops |= dict.fromkeys(uses, Loops(apart, dict.fromkeys(most, 1)))
-        found = {key: turns(writer.sketch(name), key) for key, name in most.items()}
-        least = {key: 1 if found[key] == counts[name][key] else 2 for key, name in most.items()}
-        loops |= dict.fromkeys(uses, Loops(apart, least))
-    return {name: writer.sketch(name) for name in level}
-
-
-def _alike(sketches: Mapping[str, Body], tree: ScopeTree) -> list[list[str]]:
-    """The scopes in groups that can share a class: they compute the same, and say the same of themselves."""
-    return _grouped({name: (tree.scopes[name].about, _signature(body)) for name, body in sketches.items()})
-
-
-def _written(names: Sequence[str], sketches: Mapping[str, Body], writer: BodyWriter) -> dict[str, Body]:
-    """The bodies of some scopes that may share a class."""
-    called, results = writer.call_arguments(names), _united({name: sketches[name] for name in names}, writer.tree)
-    return {name: writer.write(name, results[name], called) for name in names}
-
-
 def _with_options(every: Sequence[_Shared], sketches: Mapping[str, Body]) -> list[_Shared]:
     """The classes, one for two of one block of which the first has some layers more, which the other may leave out."""
     found = list(every)
@@ -175,50 +150,6 @@ def _with_options(every: Sequence[_Shared], sketches: Mapping[str, Body]) -> lis
             found[min(found.index(more), found.index(less))] = united
             found = [each for each in found if each is not more and each is not less]
     return found
-
-
-def _grouped(signatures: Mapping[str, object]) -> list[list[str]]:
-    """The scopes of one signature together."""
-    groups: dict[object, list[str]] = {}
-    for name, signature in signatures.items():
-        groups.setdefault(signature, []).append(name)
-    return list(groups.values())
-
-
-def _signature(body: Body) -> object:
-    """What scopes that share a class have in common: everything but numbers and words in constructor calls."""
-    members = tuple((each.attribute, each.call.function, each.call.roles, each.steps) for each in body.members)
-    fixed = tuple(_kind(slot) for slot in body.slots)
-    statements = tuple((each.target, without_numbers(each.code), each.optional) for each in body.statements)
-    return members, fixed, statements, body.argument_names
-
-
-def _kind(slot: Argument) -> object:
-    """What a slot has in common in scopes that share a class: all of it if it is code; a number is one an axis, too, if
-    it is no list's, which has one axis."""
-    if isinstance(slot, str) and not slot.startswith('"'):
-        return slot
-    return int if isinstance(slot, tuple) and len(slot) > 1 else type(slot)
-
-
-def _united(sketches: Mapping[str, Body], tree: ScopeTree) -> dict[str, list[str]]:
-    """Scope -> what it hands on: all that is read of any of the scopes, which are alike, in the order of the data."""
-    places = {
-        name: {value: _place(value, body, tree) for value in tree.inside(name)} for name, body in sketches.items()
-    }
-    wanted = {places[name][value] for name in sketches for value in tree.results[name]}
-    return {name: [value for value, place in own.items() if place in wanted] for name, own in places.items()}
-
-
-def _place(value: str, body: Body, tree: ScopeTree) -> str:
-    """Where a scope makes a value, the same in scopes that are alike: what the last turn of a loop makes as the loop's,
-    however many turns it has."""
-    layer = tree.graph.by_name[node_of(value)].layer
-    for member in body.members:
-        last = (member.scopes or [node.layer for node in member.nodes])[-1] if member.inside else layer
-        if member.inside and last in enclosing(layer):
-            return member.attribute + value.removeprefix(last)
-    return value.removeprefix(f"{body.scope}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,13 +183,13 @@ class _Shared:
         option = find_option(writer.uses(ours.name), writer.uses(theirs.name), tree)
         if option is None:
             return None
-        called, results = writer.call_arguments(names), _united({name: sketches[name] for name in names}, tree)
+        called, results = writer.call_arguments(names), united_results({name: sketches[name] for name in names}, tree)
         loop = loop_of(option, self.first)
         full = {name: writer.write(name, results[name], called, None if loop else option) for name in self.scopes}
         first = full[ours.name]
         rest = {name: without(first, writer.write_like(first, name, results[name]), loop) for name in less.scopes}
         bodies = full | {name: body for name, body in rest.items() if body is not None}
-        if len(bodies) < len(names) or len({*map(_signature, bodies.values())}) > 1:
+        if len(bodies) < len(names) or len({*map(signature, bodies.values())}) > 1:
             return None
         united = _Shared(names, self.level, {**self.bodies, **bodies}, writer)
         return united if united.written.is_whole else None

@@ -10,9 +10,9 @@ from segcompile.emit.body import COUNTER
 from segcompile.emit.calls import WIDTH, Rules
 from segcompile.emit.classes import Class
 from segcompile.emit.constructors import Construction
+from segcompile.emit.counted import stem_of
 from segcompile.emit.lines import call_lines, statement_lines
 from segcompile.emit.parameters import Parameter
-from segcompile.emit.repeats import stem_of
 from segcompile.emit.templates import one_line
 from segcompile.network.graph import Graph
 

@@ -9,20 +9,16 @@ Layers are a loop only in a block whose uses have more or fewer of them.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from segcompile.emit.body import COUNTER, Body, Member, Statement
 from segcompile.emit.calls import Argument, Call
-from segcompile.network.scope_tree import Item, name_of
+from segcompile.emit.counted import Counted, Loops, stem_of
+from segcompile.emit.rows import from_turn, in_row, rows
 
-_LEAST = 3  # turns of a loop, but of a block whose uses have more or fewer
 _CALLED = re.compile(r"self\.(\w+)")
-_COUNTED = re.compile(r"(\w*?\D)(0|[1-9]\d*)")
-_NUMBERED = re.compile(r"([A-Za-z]\w*?[A-Za-z]|[A-Za-z])([1-9]\d*)")
-_AT = re.compile(r"(\w+)\[(\d+)\]")  # in a row
 _STRAIGHT = ("x", "y")  # variables of which nothing behind the next line reads the value
 
 
@@ -39,80 +35,32 @@ class _Turn:
     def code(self) -> str:
         """Its code with the counter in the place of its number."""
         name = rf"self\.{self.stem}{self.number}((?:_\w+)?)\("
-        return self.counted(re.sub(name, rf'getattr(self, f"{self.stem}{{{COUNTER}}}\1")(', self.statement.code))
+        return from_turn(
+            re.sub(name, rf'getattr(self, f"{self.stem}{{{COUNTER}}}\1")(', self.statement.code), self.number
+        )
+
+    @property
+    def counted(self) -> Counted:
+        return self.stem, bool(self.members[0].scopes)
 
     @property
     def target(self) -> str:
-        return self.counted(self.statement.target)
+        return from_turn(self.statement.target, self.number)
 
     def attribute(self, member: Member) -> str:
         """What one of its members is called in all turns."""
         return f"{self.stem}{{{COUNTER}}}{member.attribute.removeprefix(f'{self.stem}{self.number}')}"
-
-    def counted(self, text: str) -> str:
-        """A text in which places in rows are counted from this turn's number: `en[i - 1]`."""
-        return _AT.sub(lambda match: f"{match[1]}[{_behind(int(match[2]) - self.number)}]", text)
-
-
-def _behind(more: int) -> str:
-    return f"{COUNTER} {'-' if more < 0 else '+'} {abs(more)}" if more else COUNTER
-
-
-_Counted = tuple[str, bool]  # what layers, or scopes (True), are called before their numbers
-
-
-@dataclass(frozen=True, slots=True)
-class Loops:
-    """What may be a loop. Scopes and nodes that are `apart` are reached by their names from elsewhere, and stay
-    members of their own. `least`: the turns that make a loop of what other uses of a block have more or fewer of;
-    layers are in no loop but where it is 1."""
-
-    apart: Collection[str]
-    least: Mapping[_Counted, int] = field(default_factory=dict)
-
-    def may_hold(self, member: Member) -> bool:
-        layers = (node.name for node in member.nodes if self.least.get((stem_of(node.layer)[0], False)) == 1)
-        names = {*(member.scopes or layers)}
-        return bool(names) and names.isdisjoint(self.apart)
-
-    def are(self, run: Sequence[_Turn]) -> bool:
-        """Whether some turns are enough."""
-        return bool(run) and len(run) >= self.least.get((run[0].stem, bool(run[0].members[0].scopes)), _LEAST)
-
-
-def stem_of(name: str) -> tuple[str, int]:
-    """What a layer or scope is called before its number, and that; ("", 0) of one that is not counted."""
-    match = _COUNTED.fullmatch(name.rpartition(".")[2])
-    return (match[1], int(match[2])) if match else ("", 0)
-
-
-def counted(items: Iterable[Item]) -> Counter[_Counted]:
-    """How often layers and scopes of a name with a number are there."""
-    return Counter((stem, isinstance(item, str)) for item in items if (stem := stem_of(name_of(item))[0]))
-
-
-def varying(counts: Sequence[Counter[_Counted]]) -> list[_Counted]:
-    """What is there more or less often, and twice in one use of a block or more."""
-    every = dict.fromkeys(key for count in counts for key in count)
-    return [key for key in every if len({count[key] for count in counts}) > 1 < max(count[key] for count in counts)]
-
-
-def turns(body: Body, key: _Counted) -> int:
-    """Those of the longest loop over layers or scopes that are called so."""
-    name, scopes = f"{key[0]}{{{COUNTER}}}", key[1]
-    loops = [each for each in body.members if each.inside and each.attribute == name and bool(each.scopes) == scopes]
-    return max((len(member.scopes or member.nodes) for member in loops), default=0)
 
 
 def with_loops(body: Body, loops: Loops) -> None:
     """Write members of a body that repeat, and the statements that call them, as loops."""
     members, statements = body.members, _carried(body, loops)
     body.members, body.statements = _looped(members, statements, loops)
-    for stem in _rows(body, statements):
-        in_row = _in_row(statements, stem)
-        found, lines = _looped(members, in_row, loops)
+    for stem in rows(body, statements):
+        placed = in_row(statements, stem)
+        found, lines = _looped(members, placed, loops)
         if any(line.inside and line.target.startswith(f"{stem}[") for line in lines):
-            statements = in_row
+            statements = placed
             body.members, body.statements = found, lines
 
 
@@ -134,36 +82,6 @@ def _carried(body: Body, loops: Loops) -> list[Statement]:
     return found
 
 
-def _rows(body: Body, statements: Sequence[Statement]) -> Iterator[str]:
-    """What numbered variables have in common, `en` of en1, en2, ..., where these could be places in one row."""
-    found: dict[str, list[int]] = {}
-    for statement in statements:
-        match = _NUMBERED.fullmatch(statement.target)
-        if match is not None:
-            found.setdefault(match[1], []).append(int(match[2]))
-    said = {*body.argument_names, *body.result_names}
-    words = {word for each in statements for word in re.findall(r"(?<![\w.])\w+", f"{each.target} {each.code}")} | said
-    for stem, numbers in found.items():
-        free = stem not in words and not said & {f"{stem}{number}" for number in numbers}
-        if free and numbers == [*range(numbers[0], numbers[0] + len(numbers))]:
-            yield stem
-
-
-def _in_row(statements: Sequence[Statement], stem: str) -> list[Statement]:
-    """The statements with `en[2]` for en2; the first of them makes the row."""
-    lines, made = list[Statement](), False
-    for statement in statements:
-        target, code = (
-            re.sub(rf"(?<![\w.]){stem}([1-9]\d*)\b", rf"{stem}[\1]", text)
-            for text in (statement.target, statement.code)
-        )
-        match = None if made else _AT.fullmatch(target)
-        if match is not None and match[1] == stem:
-            made, target, code = True, stem, f"{{{match[2]}: {code}}}"
-        lines.append(replace(statement, target=target, code=code))
-    return lines
-
-
 def _looped(
     members: Sequence[Member], statements: Sequence[Statement], loops: Loops
 ) -> tuple[list[Member], list[Statement]]:
@@ -172,7 +90,7 @@ def _looped(
     lines, replaced, index = list[Statement](), dict[str, list[Member]](), 0
     while index < len(turns):
         run = _run(turns[index:])
-        if not loops.are(run):
+        if not run or not loops.are(run[0].counted, len(run)):
             lines.append(statements[index])
             index += 1
             continue

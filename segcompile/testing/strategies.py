@@ -36,6 +36,7 @@ from segcompile.ops import (
     InstanceNorm,
     LayerNorm,
     LeakyRelu,
+    Map,
     Mul,
     Op,
     Pad,
@@ -55,6 +56,8 @@ from segcompile.ops import (
     Softmax,
     SpaceToDepth,
     SpatialDropout,
+    Token,
+    TokenMap,
     Tokens,
     Undecidable,
     Unpool,
@@ -265,14 +268,15 @@ MOVING: dict[type[Op], Callable[[int], SearchStrategy[Any]]] = {
 }
 """Ops of a map of some rank that move the grid, or mix channels, and give a map."""
 
-_ALONE = (Position, WindowAttention)  # tried by themselves: what they give goes by the place in the map
+_ALONE = (WindowAttention,)  # tried by itself: what it gives goes by the place in the map, and so does what it reads
 _OFTEN = {Conv: 5, Deconv: 2, Pool: 2}  # times as often as the others
 
 
 def unary_ops(rank: int = 2) -> SearchStrategy[Op]:
     """Any op of one tensor that gives a map; those that move the grid are drawn more often."""
     # `one_of` counts one and the same strategy only once
-    moving = [draw(rank) for kind, draw in MOVING.items() for _ in range(_OFTEN.get(kind, 0 if kind in _ALONE else 1))]
+    drawn = ((kind, draw) for kind, draw in MOVING.items() if kind not in _ALONE)
+    moving = [draw(rank) for kind, draw in drawn for _ in range(_OFTEN.get(kind, 1))]
     return st.one_of(*moving, st.one_of(*POINTWISE.values()))
 
 
@@ -329,6 +333,21 @@ class _Growing:
         fitting = [name for name, shape in self.shapes.items() if shape == self.shapes[pool]]
         self.add(op, [self.draw(st.sampled_from(fitting)), pool, before])
 
+    def list_and_map(self) -> None:
+        """Tokens before the positions of a map, up to two ops on that list, then its map, perhaps times one of them."""
+        before = self.any_tensor()
+        if not self.add(Token(count=self.draw(st.integers(1, 2))), [before]):
+            return
+        for _ in range(self.draw(st.integers(0, 2))):
+            of_lists = st.one_of(attentions(), positions(self.rank), *POINTWISE.values())
+            self.add(self.draw(of_lists), [list(self.shapes)[-1]])
+        made = list(self.shapes)[-1]
+        self.add(Map(), [made])
+        if self.draw(st.booleans()):
+            grid = list(self.shapes)[-1]
+            self.add(TokenMap(token=0), [made])
+            self.add(Mul(), [grid, list(self.shapes)[-1]])
+
     def share(self) -> None:
         """An op with the weights of one before it: a convolution with other strides, dilations and padding."""
         owners = [node for node in self.nodes if node.op.has_weights() and node.weights is None]
@@ -348,6 +367,8 @@ class _Growing:
             self.share()
         if self.draw(st.integers(0, 9)) == 9:
             self.pool_and_unpool()
+        elif self.draw(st.integers(0, 25)) == 25:
+            self.list_and_map()
         elif len(self.shapes) > 1 and self.draw(st.integers(0, 2)) == 0:
             first = self.any_tensor()
             self.add(self._binary(), [first, self.draw(st.sampled_from(self._partners(first)))])

@@ -18,6 +18,7 @@ from segcompile.ops import (
     AdaptivePool,
     Add,
     AnySize,
+    AxialAttention,
     Concat,
     Conv,
     Crop,
@@ -36,6 +37,7 @@ from segcompile.ops import (
     Undecidable,
     Unpool,
     Window,
+    WindowAttention,
 )
 from segcompile.ops.needs import Need, least_size
 from segcompile.ops.resampling import limit_ratio
@@ -735,3 +737,55 @@ def test_a_window_that_is_read_the_other_way_has_the_same_pairs() -> None:
         places = range(-12, 13)
         turned = {(index, output) for output, index in read_along(window.transposed, places)}
         assert read_along(window, places) == turned, window
+
+
+def read_through(chain: Sequence[Window], output: int) -> set[int]:
+    """What an output reads through windows, one behind another, of places that are not far."""
+    found = {output}
+    for window in reversed(chain):
+        found = {index for output, index in read_along(window, range(-30, 40)) if output in found}
+    return found
+
+
+def test_attention_inside_windows_reads_the_window_that_an_output_lies_in() -> None:
+    for window, size in product((1, 2, 3, 5), (3, 5, 12)):
+        for shift in range(window):
+            op = WindowAttention(heads=1, window=(window, 1), shift=(shift, 0))
+            assert op.result([Shape(4, (size, 9))]) == Shape(4, (size, 9))
+            (chain,) = op.chains(0, [size], 0)
+            start = shift if size > window else 0  # one window holds a map that is no larger
+            ends = range(start - window, size + window, window)
+            for p in range(size):
+                first = max(end for end in ends if end <= p)
+                assert read_through(chain, p) == {*range(first, first + window)}, (op, size, p)
+            assert op.chains(0, [AnySize("H")], 0) == op.chains(0, [100], 0)
+            assert read_along(op.window_on(0, [size], 0), range(9)) == {
+                (p, i) for p, i in product(range(9), range(9)) if abs(p - i) < window
+            }
+        with pytest.raises(Refusal, match=f"cannot be shifted by {window}$") as caught:
+            WindowAttention(heads=1, window=(9, window), shift=(0, window)).result([Shape(4, (size, size))])
+        assert caught.value.help == f"less than {window}, as `shift: {window // 2}`"
+
+
+def test_attention_along_a_line_reads_all_of_it_and_across_it_a_pixel() -> None:
+    whole, own = (Window(7, stride=0),), (Window(),)
+    for along, axes in (("rows", (1,)), ("columns", (0,)), ("both", (0, 1))):
+        op = AxialAttention(heads=1, along=along)
+        for axis, inputs, index in product((0, 1), (1, 3), (0, 2)):
+            all_of_it = axis in axes and (inputs == 1 or index > 0)
+            assert op.reads_whole(axis, index, inputs) == all_of_it
+            if index < inputs:
+                assert op.chains(axis, [7] * inputs, index) == ((whole if all_of_it else own),)
+                parts = op.parts([(7, 7)] * inputs, index)
+                lines = [tuple(whole if axis == line else own for axis in (0, 1)) for line in axes]
+                assert list(parts) == (lines if inputs == 1 or index > 0 else [(own, own)])[:2]
+        with pytest.raises(Undecidable):
+            op.chains(axes[0], [AnySize("H")], 0)
+    three = [Shape(4, (7, 7)), Shape(4, (7, 6)), Shape(4, (7, 7))]
+    with pytest.raises(Refusal, match="keys of 4 x 7 x 6"):
+        AxialAttention(heads=1, along="rows").result(three)
+    with pytest.raises(Refusal, match="values of 4 x 7 x 6"):
+        AxialAttention(heads=1, along="rows").result([three[0], three[2], three[1]])
+    for shape in (Shape(4, (7,)), Shape(4, (7, 7, 7)), Shape(4, (7, 7), 1)):
+        with pytest.raises(Refusal, match="only an image has rows and columns"):
+            AxialAttention(heads=1, along="rows").result([shape])

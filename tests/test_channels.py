@@ -122,7 +122,7 @@ def test_enets_shortcut_has_zeros_behind_its_channels(tmp_path: Path) -> None:
         ("{pad: {channels: -1}}", "SC105", "the least is `0`"),
         ("{pad: {channel: 5}}", "SC004", "or `pad: {channels: ...}`"),
         ("{pad: {channels: 5, mode: edge}}", "SC004", "or `pad: {channels: ...}`"),
-        ("{pad: {channels: 5}, mode: edge}", "SC003", "conv, pad, resize have it"),
+        ("{pad: {channels: 5}, mode: edge}", "SC003", "conv, pad, resize, position have it"),
         ("{pad: 1, channels: 5}", "SC011", "`pad: {channels: ...}`"),
     ],
 )

@@ -80,6 +80,8 @@ def find_option(more: Uses, less: Uses, tree: ScopeTree) -> Option | None:
     ):
         return None
     made = {value for name in extra for value in own[name].makes}
+    if made & {*tree.results[more.scope]}:
+        return None  # who has it not could not hand it on
     pairs = [pair for name, other in theirs.items() for pair in _read(own[name], other, tree)]
     leaving = {value for value, _ in pairs if value in made}
     instead = {less.local(other) for value, other in pairs if value in leaving}

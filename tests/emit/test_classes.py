@@ -89,6 +89,12 @@ def test_layers_that_some_uses_have_not_stand_behind_a_flag(backend: str) -> Non
     assert used == "x = self.w(x)" and lines(found, "y + x") + lines(found, "a + x")
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_layers_that_some_uses_have_not_and_others_hand_on_are_a_class_of_their_own(backend: str) -> None:
+    uses = "  - x: {block: two_ways, way: 1}\n  - y: {block: two_ways}\n  - z: {add: [y, x.w]}\n"
+    assert not lines(model(uses, backend, WAYS), "self.has_w")
+
+
 def test_layers_without_which_another_argument_is_read_are_a_class_of_their_own() -> None:
     uses = "  - x: {block: two_ways, way: 1}\n  - y: {block: two_ways}\n"
     again = WAYS.replace("[a, above]", "[a, above, input]")  # where the way is, its argument is read behind it

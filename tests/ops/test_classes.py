@@ -28,6 +28,7 @@ ABOUT = {
     "passes/edits/atrous.py": {"Pool": "`remove_stride` takes pools out, and `round` is theirs"},
     "passes/edits/convolutionalize.py": {"Linear": "the edit of linear layers"},
     "passes/lowerings/fold_batch_norm.py": {"BatchNorm": "the pass of batch norms"},
+    "show/dims.py": {"Pool": "PyTorch cannot prove its guards of pools that round up"},
     "testing/checks/fields.py": {"Pool": "as in testing/networks.py"},
     "testing/checks/numbers.py": {"Unpool": "it asks where the maxima of its pool are, and those may be equal"},
     "testing/networks.py": {

@@ -159,7 +159,8 @@ def test_a_stranger_reads_the_numbers_of_the_paper(
     source = pair(nets, siblings, tmp_path, layers).source
     lines = (
         "self.up = ConvTranspose(",
-        "padding=((1, 0), (1, 0)),\n            groups=4,\n            kernel_init=he_transposed(4, groups=4),\n",
+        "4, 4, (3, 3), strides=2, padding=((1, 0), (1, 0)), groups=4,\n"
+        "            kernel_init=he_transposed(4, groups=4), rngs=rngs,\n",
         "self.up_norm = BatchNorm(4, momentum=0.997, rngs=rngs)",
         "self.group = nnx.Conv(4, 8, (3, 3), padding=0, kernel_dilation=(1, 2), kernel_init=he, rngs=rngs)",
         "self.group_norm = nnx.GroupNorm(8, 4, epsilon=1e-05, rngs=rngs)",

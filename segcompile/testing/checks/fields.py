@@ -20,7 +20,7 @@ from segcompile.testing.networks import linear, request_of, small, with_outputs
 
 Array = NDArray[Any]
 CELLS = 3  # of each output, in different phases
-LARGEST = 2048  # pixels along a side of an image, unless a caller has less time
+LARGEST = 2048  # pixels along a side of an image, unless a caller has less time; a volume has no more pixels
 MOST_TIMES = 3  # that an image is made larger
 AT_ONCE = 2**21  # pixels of a batch of images
 
@@ -54,13 +54,14 @@ def measurable(request: BuildRequest, largest: int = LARGEST) -> BuildRequest | 
         found = request_of(with_outputs(graph, known))
     if all(field == Field() for field in _fields(found)):
         return "none is known that holds more than a pixel"
+    most = min(largest, int(largest ** (2 / graph.rank)))
     for _ in range(MOST_TIMES):  # a window that covers a small map is one of many on a larger one, and shifted
         room = max(
             ((field.size or 0) + (field.step or 0) + 2 * field.period + 4 for field in _fields(found)), default=0
         )
         sides = [size for shape in found.graph.inputs.values() for size in shape.size if isinstance(size, int)]
-        if room > largest:
-            return f"they want an image of {room:,} pixels a side, and {largest:,} are the most"
+        if room > most:
+            return f"they want an image of {room:,} pixels a side, and {most:,} are the most"
         if room <= min(sides, default=0):
             break
         found = request_of(small(found.graph, room))

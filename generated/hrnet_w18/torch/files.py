@@ -118,7 +118,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there; of a folder also what is still written into it meanwhile."""
+    """Remove a file or a folder, if it is there; of a folder also what is written into it, or taken out, meanwhile."""
     for wait in (0.1, 0.2, 0.4, 0.8, 1.6):  # seconds: as where a save that failed has threads left
         try:
             if path.is_dir() and not path.is_symlink():
@@ -127,7 +127,7 @@ def remove(path: Path) -> None:
                 path.unlink(missing_ok=True)
             return
         except OSError as error:
-            if error.errno != errno.ENOTEMPTY:
+            if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
                 raise
             time.sleep(wait)
     shutil.rmtree(path)

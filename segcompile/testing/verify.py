@@ -89,9 +89,11 @@ def _compare_shapes(subject: Subject, of_layers: bool = False) -> str:
 
 
 def _extent(shape: Shape, at: Sequence[int]) -> tuple[int, ...]:
-    """Channels, height and width, for an image of size `at` where they depend on it."""
+    """Channels, height and width, or how many vectors a list has, for an image of size `at` where they depend on it."""
     pairs = zip(shape.size, at, strict=False)
-    return (shape.channels, *(size.at(n) if isinstance(size, AnySize) else size for size, n in pairs))
+    sizes = tuple(size.at(n) if isinstance(size, AnySize) else size for size, n in pairs)
+    positions = Shape(shape.channels, sizes, shape.tokens).positions
+    return (shape.channels, *((positions,) if shape.tokens and positions else sizes))
 
 
 def _told(graph: Graph) -> str:

@@ -229,6 +229,16 @@ def test_verify_accepts_values_that_leave_float32(backend: str, tmp_path: Path) 
     assert lines(path, backend)[3].startswith("values to 1e-09 ")
 
 
+def test_verify_counts_the_vectors_of_lists(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "segcompile: 1\nmodel: net\ninput: {channels: 2, size: [4, 6]}\nlayers:\n"
+        "  - list: {token: 3, norm: layer}\n  - tokens: {tokens: [1, 3]}\n  - map: {map: positions, from: list}\n"
+        "outputs: {tokens: tokens, map: map}\n"
+    )
+    assert "shapes of all layers, of 2 x 4 x 6" in lines(path, "torch")
+
+
 def test_verify_refuses_a_model_of_another_shape_without_computing_it(tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
     path.write_text(

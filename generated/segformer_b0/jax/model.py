@@ -70,8 +70,8 @@ def attend(q: jax.Array, k: jax.Array, v: jax.Array, heads: int, scale: float | 
     Vaswani et al. (2017), equation 1. The scale is 1 / sqrt(channels of a head) unless it is given.
     """
     queries, keys, values = (x.reshape(x.shape[0], -1, heads, x.shape[-1] // heads) for x in (q, k, v))
-    scale = queries.shape[-1] ** -0.5 if scale is None else scale
-    weights = nnx.softmax(scale * jnp.einsum("bqhc,bkhc->bhqk", queries, keys))
+    queries *= queries.shape[-1] ** -0.5 if scale is None else scale
+    weights = nnx.softmax(jnp.einsum("bqhc,bkhc->bhqk", queries, keys))
     return jnp.einsum("bhqk,bkhc->bqhc", weights, values).reshape(*q.shape[:-1], -1)
 
 

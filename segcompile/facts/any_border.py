@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import lcm
 
@@ -77,7 +77,7 @@ def _one_period(sizes: AxisSizes | None, period: int) -> Sequence[int]:
 
 def _at(shape: Shape, image: tuple[int, ...]) -> Shape:
     sides = zip(shape.size, image, strict=False)  # a vector has none
-    return Shape(shape.channels, tuple(size if isinstance(side, AnySize) else side for side, size in sides))
+    return replace(shape, size=tuple(size if isinstance(side, AnySize) else side for side, size in sides))
 
 
 def _period(graph: Graph, shapes: Mapping[str, Shape]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import gcd, lcm
 
 from segcompile.facts.size_set import SizeSet
@@ -26,7 +27,7 @@ def on_legal_sizes(shapes: Mapping[str, Shape], sizes: Sizes) -> dict[str, Shape
         return known[size, axis]
 
     return {
-        name: Shape(shape.channels, tuple(plain(size, axis) for axis, size in enumerate(shape.size)))
+        name: replace(shape, size=tuple(plain(size, axis) for axis, size in enumerate(shape.size)))
         for name, shape in shapes.items()
     }
 

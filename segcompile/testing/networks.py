@@ -27,6 +27,7 @@ from segcompile.ops import (
     Scale,
     Shape,
     Slice,
+    Token,
 )
 from segcompile.text.errors import Findings, SegcompileError
 
@@ -72,6 +73,11 @@ def with_outputs(graph: Graph, nodes: Sequence[str]) -> Graph:
     """The part of the graph that leads to some nodes, with these for outputs."""
     names = {graph.by_name[node].layer.replace(".", "_") + "_out": node for node in nodes}
     return leading_to(graph, names)
+
+
+def has_lists(graph: Graph) -> bool:
+    """Whether it makes a list anywhere, which has no cells that a field or a count could be told of."""
+    return any(isinstance(node.op, Token) for node in graph.nodes)
 
 
 def every_layer(graph: Graph) -> Graph:

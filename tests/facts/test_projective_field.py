@@ -36,7 +36,7 @@ from segcompile.ops import (
     Undecidable,
     Unpool,
 )
-from segcompile.testing.networks import every_layer, linear, sized, slim
+from segcompile.testing.networks import every_layer, has_lists, linear, sized, slim
 from segcompile.testing.reference import FORMULAS, STEP, run
 from segcompile.testing.strategies import CHANNELS, graph_of, graphs, unpooled
 from segcompile.text.errors import Findings
@@ -54,6 +54,8 @@ def carried(node: Node, read: list[np.ndarray]) -> np.ndarray:
         return np.full_like(read[0], read[0].any())
     if isinstance(op, Unpool):
         return unpooled_anywhere(op, read)
+    if op.positional:  # a vector of its own is added to each pixel
+        return read[0]
     if op.pointwise:  # all channels are alike
         return np.repeat(read[0][:, :1], op.output([Shape(read[0].shape[1], read[0].shape[2:])]).channels, 1)
     if isinstance(op, Mul | Add):  # a product with zero would hide what its other factor depends on
@@ -137,6 +139,7 @@ SIDES = {1: (16, 48), 2: (16, 32), 3: (5, 11)}  # of an image, by its rank: the 
 @given(data=st.data())
 def test_what_a_pixel_touches_is_what_the_definitions_of_the_ops_carry_on(data: st.DataObject, rank: int) -> None:
     graph = data.draw(graphs(8, *SIDES[rank], rank))
+    assume(not has_lists(graph))
     check_fixed(graph, *data.draw(boxes(graph.inputs["input"].size)))
 
 
@@ -146,6 +149,7 @@ def test_what_a_pixel_touches_is_what_the_definitions_of_the_ops_carry_on(data: 
 @given(data=st.data())
 def test_a_thousand_graphs(data: st.DataObject, rank: int) -> None:
     graph = data.draw(graphs(9, *SIDES[rank], rank))
+    assume(not has_lists(graph))
     check_fixed(graph, *data.draw(boxes(graph.inputs["input"].size)))
 
 

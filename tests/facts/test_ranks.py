@@ -36,7 +36,7 @@ from segcompile.ops import (
     Shape,
 )  # fmt: skip
 from segcompile.testing.fields import probes
-from segcompile.testing.networks import linear
+from segcompile.testing.networks import has_lists, linear
 from segcompile.testing.reference import STEP, trace
 from segcompile.testing.strategies import graphs
 from segcompile.text.errors import Findings
@@ -65,8 +65,9 @@ def gradients(graph: Graph, ones: bool = False) -> dict[str, np.ndarray]:
 
 
 def fitting(graph: Graph) -> bool:
-    """Whether a network can be measured so: a small image, and no values that choose."""
-    return int(np.prod(graph.inputs["input"].size)) <= MOST and not any(node.op.data_dependent for node in graph.nodes)
+    """Whether a network can be measured so: a small image, maps alone, and no values that choose."""
+    small = int(np.prod(graph.inputs["input"].size)) <= MOST
+    return small and not has_lists(graph) and not any(node.op.data_dependent for node in graph.nodes)
 
 
 def check_fields(graph: Graph) -> int:

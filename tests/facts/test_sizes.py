@@ -17,7 +17,7 @@ from segcompile.compiler import Compiled, compile_spec
 from segcompile.facts.plainest import on_legal_sizes, plainest
 from segcompile.facts.shapes import infer_shapes
 from segcompile.facts.size_set import SizeSet, size_set
-from segcompile.facts.sizes import Sizes, find_sizes
+from segcompile.facts.sizes import AxisSizes, Sizes, find_sizes
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Activation, Add, AnySize, Conv, Deconv, Mul, Op, Pool, Shape
 from segcompile.show.architecture import rf_json, rf_table
@@ -341,6 +341,13 @@ def test_the_plainest_form_on_legal_sizes(size: AnySize, legal: list[int | None]
     found = plainest(size, SizeSet("H", tuple(legal)))
     assert str(found) == expected and isinstance(found, AnySize)
     assert all(found.at(n) == size.at(n) for n in range(1, 100) if legal[n % len(legal)] is not None)
+
+
+def test_a_list_of_the_plainest_sizes_keeps_its_tokens() -> None:
+    height = AnySize("H")
+    sizes = (AxisSizes(SizeSet("H", (2, None)), None),)
+    shapes = {"list": Shape(4, (height // 2 * 2,), 3), "map": Shape(4, (height // 2 * 2,))}
+    assert on_legal_sizes(shapes, sizes) == {"list": Shape(4, (height,), 3), "map": Shape(4, (height,))}
 
 
 # --- speed -----------------------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ ABOUT = {
         "PixelShuffle": "its channels",
         "Pool": "means for maxima",
         "Slice": "which channels it takes",
+        "Token": "it alone makes a list of a map",
     },
     "weights/comparing.py": {"BatchNorm": "a file may fold it", "Deconv": "files reckon its cut with its output_pad"},
     "weights/folding.py": {"BatchNorm": "the norm that files fold"},

@@ -118,7 +118,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there; of a folder also what is written into it, or taken out, meanwhile."""
+    """Remove a file or a folder, if it is there; of a folder also what is added or taken out meanwhile."""
     for wait in (0.1, 0.2, 0.4, 0.8, 1.6):  # seconds: as where a save that failed has threads left
         try:
             if path.is_dir() and not path.is_symlink():

@@ -80,6 +80,7 @@ OF_JAX_IN_SHORT = {
     "checks": ("emission", "refusal", "same bytes", "names", "values in float64", "gradients", "lint"),
     "networks": ("aspp", "blue_marble", "dilated_context (large)", "unet"),
 }
+OF_EXPORT_IN_SHORT = ("aspp", "blue_marble", "dilated_context (large)", "fcn8s")
 LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
 # Whose models take seconds to make, or are a ResNet-50 with some layers more, which is tried itself.
 DEEP = (
@@ -448,7 +449,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         case = item.name.partition("[")[2].removesuffix("]")
         if (
             (item.path.name == "test_conformance.py" and _is_long(item))
-            or (item.path.name == "test_export.py" and case in _late(IN_SHORT))
+            or (item.path.name == "test_export.py" and case in _late(OF_EXPORT_IN_SHORT))
             or (item.path.name == "test_paper_sizes.py" and _is_deep(case))
         ):
             item.add_marker(pytest.mark.long)
@@ -468,7 +469,8 @@ def _is_long(item: pytest.Item) -> bool:
         return True
     if check == "types":  # see tests/harness/test_rendered.py
         return True
-    return case in _late(IN_SHORT) or (check == "receptive field" and case in LARGE)
+    short = OF_JAX_IN_SHORT["networks"] if check == "same bytes" else IN_SHORT  # a process for each
+    return case in _late(short) or (check == "receptive field" and case in LARGE)
 
 
 @cache

@@ -155,6 +155,7 @@ test_conformance = conformance("outline")
 """
 
 
+@pytest.mark.long  # the short tests have the same kit as a scoreboard, in tests/cli/test_cli.py
 def test_it_passes_the_kit_in_five_lines_as_far_as_it_declares(outline: Path, tmp_path: Path) -> None:
     (tmp_path / "test_outline.py").write_text(CONFORMANCE)
     path = os.pathsep.join(map(str, (outline, ROOT)))

@@ -20,7 +20,7 @@ from segcompile.ops import Activation, Conv, Deconv, GlobalPool, Op, Pad, Resize
 from segcompile.testing.strategies import graphs
 from segcompile.text.errors import Findings, SegcompileError
 
-SETTINGS = settings(max_examples=100)
+SETTINGS = settings(max_examples=40)
 
 
 def differing(nets: SimpleNamespace, a: Graph, b: Graph) -> Any:

@@ -62,7 +62,9 @@ def pairs(folder: Path, rank: int) -> Path:
     return folder / "list.txt"
 
 
-@pytest.mark.parametrize(("rank", "backend"), [(1, "torch"), (3, "torch"), (1, "jax"), (3, "jax")])
+@pytest.mark.parametrize(
+    ("rank", "backend"), [(1, "torch"), (3, "torch"), (1, "jax"), pytest.param(3, "jax", marks=pytest.mark.long)]
+)
 def test_a_network_of_coarse_outputs_is_trained_in_stages_and_predicts_at_every_place(
     nets: SimpleNamespace, tmp_path: Path, rank: int, backend: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,6 +28,7 @@ def networks(*arguments: str) -> list[str]:
 # --- the index
 
 
+@pytest.mark.long  # `make check` compares them, too
 def test_the_index_is_what_the_specs_say(nets: SimpleNamespace) -> None:
     found = [index.entry(name, variant, nets.compiled(path.name, variant)) for name, path, variant in index.networks()]
     assert bundled_networks() == found, "`make generated` brings the index up to date"

@@ -103,7 +103,7 @@ def test_the_sizes_are_those_of_any_size_whatever_the_spec_gives() -> None:
     assert run("segnet").output == run("segnet", "--set", "K=3").output != run("unet").output
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(graph=free_graphs())
 def test_the_layers_that_decide_leave_the_sizes_and_each_of_them_takes_some_away(graph: Graph) -> None:
     findings = Findings()
@@ -129,7 +129,7 @@ def _met(parts: list[SizeSet], among: SizeSet) -> SizeSet:
     return among
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(graph=free_graphs())
 def test_strides_round_where_they_are_said_to(graph: Graph) -> None:
     try:

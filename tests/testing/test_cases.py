@@ -43,6 +43,7 @@ def test_no_two_cases_have_one_name() -> None:
     assert len({*names}) == len(names)
 
 
+@pytest.mark.long
 def test_every_bundled_spec_is_a_case_that_is_small() -> None:
     assert {case.name.partition(" ")[0] for case in cases.specs()} == {*bundled()}
     images = {case.name: image for case in cases.small_specs() for image in case.request.graph.inputs.values()}

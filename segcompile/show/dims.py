@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from segcompile.facts.shapes import infer_shapes
 from segcompile.facts.size_set import SizeSet
 from segcompile.facts.sizes import AxisSizes, Sizes
 from segcompile.network.graph import Graph
-from segcompile.ops import AXIS_NAMES, AnySize, Pool
+from segcompile.ops import AXIS_NAMES, AnySize, Pool, Size
 from segcompile.text.errors import Findings
 
 
@@ -19,32 +19,27 @@ def dims_text(graph: Graph, sizes: Sizes) -> str:
     PyTorch takes numbers that are 0 or 1 in its example for constants: the least size is two steps or more, and leaves
     two pixels of every layer.
     """
-    lines = ["from torch.export import Dim", ""]
-    names = AXIS_NAMES[graph.rank]
+    lines, names = ["from torch.export import Dim", ""], AXIS_NAMES[graph.rank]
+    maps = [shape.size for shape in infer_shapes(graph, Findings()).values() if shape.size]
     for axis, found in enumerate(sizes):
         if found is not None:
-            lines += _dim(graph, axis, names[axis], found)
+            legal = found.exact if found.exact and found.exact.residues and _is_guarded(graph, found) else found.legal
+            lines.append(_dim(names[axis], legal, _least(legal, [size[axis] for size in maps])))
     axes = ", ".join(f"{2 + axis}: {names[axis]}" for axis, found in enumerate(sizes) if found is not None)
     shapes = ", ".join([f"{{{axes}}}"] * len(graph.inputs))
     return "\n".join([*lines, f"dynamic_shapes = ({shapes},)"])
 
 
-def _dim(graph: Graph, axis: int, name: str, found: AxisSizes) -> Iterator[str]:
-    legal = (
-        found.exact if found.exact is not None and found.exact.residues and _is_guarded(graph, found) else found.legal
-    )
-    start = _least(graph, axis, legal)
-    first, second = start, legal.nearest(start + 1)[1]
-    note = f"  # {first}, {second}, ..."
+def _dim(name: str, legal: SizeSet, start: int) -> str:
+    """The line of one axis: the sizes from `start` on, those of its residue where not every residue is legal."""
     if len(legal.residues) == legal.modulus:
-        yield f'{name} = Dim("{name}", min={start}){note}'
-        return
+        return f'{name} = Dim("{name}", min={start})  # {start}, {legal.nearest(start + 1)[1]}, ...'
     step, rest = legal.modulus, start % legal.modulus
-    note = f"  # {start}, {start + step}, ..."
-    left = [residue for residue in legal.residues if residue != rest]
-    others = f"; others are taken, too: {legal}" if left else ""
-    turns = f'{step} * Dim("{name}_{step}ths", min={start // step})'
-    yield f"{name} = {turns}{f' + {rest}' if rest else ''}{note}{others}"
+    more = f" + {rest}" if rest else ""
+    others = f"; others are taken, too: {legal}" if len(legal.residues) > 1 else ""
+    return (
+        f'{name} = {step} * Dim("{name}_{step}ths", min={start // step}){more}  # {start}, {start + step}, ...{others}'
+    )
 
 
 def _is_guarded(graph: Graph, found: AxisSizes) -> bool:
@@ -57,10 +52,8 @@ def _is_guarded(graph: Graph, found: AxisSizes) -> bool:
     )
 
 
-def _least(graph: Graph, axis: int, legal: SizeSet) -> int:
-    """The least size of two steps or more that leaves two pixels of every map along an axis."""
-    shapes = infer_shapes(graph, Findings())
-    maps = [shape.size[axis] for shape in shapes.values() if shape.size]
+def _least(legal: SizeSet, maps: Sequence[Size]) -> int:
+    """The least size of two steps or more that leaves two pixels of every map along an axis, of these sizes."""
     size = legal.nearest(2 if len(legal.residues) == legal.modulus else 2 * legal.modulus)[1]
     while size is not None and any(isinstance(each, AnySize) and each.at(size) < 2 for each in maps):
         size = legal.nearest(size + 1)[1]

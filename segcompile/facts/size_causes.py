@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 from segcompile.facts.shapes import infer_shapes
 from segcompile.facts.size_set import SizeSet
-from segcompile.facts.sizes import AxisSizes, Demand, Sizes, needs_of, strictest, whole_strides
+from segcompile.facts.sizes import AxisSizes, Demand, Sizes, demands, needs_of, strictest, whole_strides
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AnySize, Shape
+from segcompile.ops import AnySize
 from segcompile.text.errors import Findings
 
 Cause = tuple[Node, SizeSet]  # a node, and the sizes that it leaves
@@ -41,7 +41,7 @@ class Rounded:
 def size_causes(graph: Graph, sizes: Sizes) -> tuple[AxisCauses | None, ...]:
     """The causes of a graph's sizes along each axis; None where a size is a number."""
     shapes = infer_shapes(graph, Findings())  # before they are told by what holds at legal sizes alone
-    needs, whole = (_asked(graph, shapes, ask) for ask in (needs_of, whole_strides))
+    needs, whole = (demands(graph, shapes, ask) for ask in (needs_of, whole_strides))
     return tuple(_along(axis, found, needs, whole) for axis, found in enumerate(sizes))
 
 
@@ -74,17 +74,9 @@ def rounded(graph: Graph, size: Sequence[int]) -> Iterator[Rounded]:
     """Where strides round on an image of one size, which is legal. `graph` is of any size; where a map has one size
     whatever the image's is, nothing can be mended by that."""
     shapes = infer_shapes(graph, Findings())
-    for demand in _asked(graph, shapes, whole_strides):
+    for demand in demands(graph, shapes, whole_strides):
         node, axis = demand.node, demand.axis
         left, behind, have = -demand.slack.at(size[axis]), node.op.pads(axis)[1], shapes[node.inputs[0]].size[axis]
         if left and isinstance(have, AnySize):
             lost = max(0, left - behind)
             yield Rounded(node, axis, have.at(size[axis]), lost, max(0, left - lost), max(0, -left))
-
-
-def _asked(
-    graph: Graph, shapes: Mapping[str, Shape], ask: Callable[[Node, list[Shape], Shape], Iterable[Demand]]
-) -> list[Demand]:
-    """What all nodes ask of sizes that are symbolic."""
-    known = ((node, [shapes[name] for name in node.inputs], shapes[node.name]) for node in graph.nodes)
-    return [demand for each in known for demand in ask(*each)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from segcompile.facts.given import Of, given_values
@@ -48,9 +48,7 @@ def find_sizes(graph: Graph, shapes: Mapping[str, Shape], findings: Findings) ->
     extents = [shapes[name].size for name in graph.inputs]
     if not any(isinstance(size, AnySize) for each in extents for size in each):
         return (None,) * graph.rank
-    known = [(node, [shapes[name] for name in node.inputs]) for node in graph.nodes if node.name in shapes]
-    needs = [demand for item in known for demand in needs_of(*item, shapes[item[0].name])]
-    whole = [demand for item in known for demand in whole_strides(*item, shapes[item[0].name])]
+    needs, whole = (demands(graph, shapes, ask) for ask in (needs_of, whole_strides))
     sizes: Sizes = ()
     for axis, along in enumerate(zip(*(each for each in extents if each), strict=True)):
         said = Findings() if findings.has_errors else findings  # one cause, not one an axis
@@ -116,6 +114,14 @@ def _legal(sizes: SizeSet, demands: Iterable[Demand], graph: Graph, findings: Fi
         sizes = both
         earlier.append((node, own))
     return sizes
+
+
+def demands(
+    graph: Graph, shapes: Mapping[str, Shape], ask: Callable[[Node, list[Shape], Shape], Iterable[Demand]]
+) -> list[Demand]:
+    """What all nodes that have a shape ask of symbolic sizes: `needs_of` or `whole_strides`."""
+    known = ((node, [shapes[name] for name in node.inputs]) for node in graph.nodes if node.name in shapes)
+    return [demand for node, inputs in known for demand in ask(node, inputs, shapes[node.name])]
 
 
 def needs_of(node: Node, inputs: list[Shape], output: Shape) -> Iterator[Demand]:

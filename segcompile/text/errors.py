@@ -190,6 +190,7 @@ CODES: dict[str, Code] = _table(
     ("SC901", "unreadable-network"),
     ("SC902", "no-form"),
     ("SC903", "import-choice"),
+    ("SC904", "taken-otherwise", _WARNING),
 )
 
 

@@ -45,6 +45,7 @@ class Bench:
         self.inputs: dict[str, Shape] = {}
         self.made: dict[str, Made] = {}
         self.taken: set[str] = set()
+        self.turned: dict[View, str] = {}  # what is turned already
         self.origin = Origin()  # of the step that is being lifted
         self.origins: dict[str, Origin] = {}  # of inputs
 
@@ -176,11 +177,9 @@ class Bench:
         node = self.add(op, [view.node], step, tensors)
         return on(view, node, self.shape(node))
 
-    def on_grid(
-        self, view: View, op: Op, step: Step, inputs: Sequence[str] = (), tensors: Tensors | None = None
-    ) -> View:
-        """An op on a map of ours, and perhaps others, which gives a map."""
-        return self.settle_node(self.add(op, [view.node, *inputs], step, tensors))
+    def on_grid(self, view: View, op: Op, step: Step) -> View:
+        """An op on a map of ours, which gives a map of another size."""
+        return self.settle_node(self.add(op, [view.node], step))
 
     def settle_node(self, node: str) -> View:
         """A node's own map."""
@@ -190,9 +189,12 @@ class Bench:
         """The same tensor as a map or vector of ours, (batch, channels, sizes): what turned it becomes ops. `rank`: of
         how many axes the map is; a vector becomes one of one pixel."""
         if not view.is_plain:
-            node = view.node
-            for op in rearrangement(view):
-                node = self.add(op, [node], step)
+            node = self.turned.get(view)
+            if node is None:
+                node = view.node
+                for op in rearrangement(view):
+                    node = self.add(op, [node], step)
+                self.turned[view] = node
             view = viewed(node, self.shape(node))
         if rank and not self.shape(view.node).size and len(view.sizes) == 2:
             self.spread_out(view.node, rank)

@@ -1,7 +1,7 @@
 """What an ONNX program computes without an image: constants, and amounts that follow from sizes.
 
-Both are arrays, of numbers or of `Amount`s, and go through the same functions. A filled or spread array takes no memory;
-nothing larger than what went in is made.
+Both are arrays, of numbers or of `Amount`s, and go through the same functions. A filled or spread array takes no
+memory; nothing larger than what went in is made.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _rearranged(rule: Callable[[Step, Given, Array], Any]) -> Callable[[Step, Gi
 
 
 def _reshaped(step: Step, given: Given, values: Array) -> Array:
-    wanted = resolved(values.shape, _array(given, 1).astype(float), bool(step.integer("allowzero", 0)))
+    wanted = resolved(values.shape, [float(each) for each in _array(given, 1)], bool(step.integer("allowzero", 0)))
     if wanted is None or None in wanted:
         raise Unknown
     if set(values.strides) <= {0} and values.size:  # filled: stays without memory
@@ -357,9 +357,12 @@ def _reduced(step: Step, given: Given, values: Array) -> Array:
         for each in values:
             found = found * each
         return _objects([found]) if keep else _objects([found]).reshape(())
-    reduce = {"ReduceMean": np.mean, "ReduceSum": np.sum, "ReduceProd": np.prod, "ReduceMax": np.max,
-              "ReduceMin": np.min}[step.op]  # fmt: skip
-    return np.asarray(reduce(values, axis=along, keepdims=keep))
+    return np.asarray(_REDUCE[step.op](values, axis=along, keepdims=keep))
+
+
+_REDUCE: Mapping[str, Callable[..., Any]] = {
+    "ReduceMean": np.mean, "ReduceSum": np.sum, "ReduceProd": np.prod, "ReduceMax": np.max, "ReduceMin": np.min,
+}  # fmt: skip
 
 
 def _dequantised(step: Step, given: Given, most: int) -> Numbers:

@@ -16,6 +16,7 @@ from segcompile.ops.size import Size
 from segcompile.weights.onnx_values import Step
 
 Mode = Literal["nearest", "bilinear", "nearest_exact", "cubic"]  # of a resize
+_MOST_AXES = 16
 _FAR = 2**31 - 2  # an end beyond every axis
 
 
@@ -36,6 +37,8 @@ def _reshape(step: Step, bench: Bench) -> Value:
     wanted = bench.amounts(step, 1)
     if wanted is None:
         wanted = [amount(each) for each in step.integers("shape") or ()]
+    if len(wanted) > _MOST_AXES:
+        raise Unheld(f"its shape has {len(wanted):,} axes")
     keep = not step.integer("allowzero", 0)
     target: list[Amount | None] = []
     for index, each in enumerate(wanted):

@@ -154,7 +154,7 @@ class _Reader:
 
     def _each(self, patterns: Sequence[Pattern], values: Sequence[str], x: str | None) -> Iterator[str]:
         """All patterns, each on another value, in any order."""
-        for order in set(permutations(values)):
+        for order in set(permutations(values)) if len(values) == len(patterns) else ():
             yield from self._all(patterns, order, x)
 
     def _all(self, patterns: Sequence[Pattern], values: Sequence[str], x: str | None) -> Iterator[str]:

@@ -168,9 +168,10 @@ def _told(
 ) -> Iterator[Diagnostic]:
     """SC902 for each step that has no form, and in a note how many follow from these."""
     lines = {step: at for at, step in enumerate(bench.foreign.steps, above + 1)}
-    own = [step for step in lost if step in wrong]
+    missing = {name for step in lost for name in step.outputs}
+    own = [step for step in lost if step in wrong or missing.isdisjoint(step.inputs)]
     for at, step in enumerate(own[:_MOST_TOLD]):
-        why = wrong[step]
+        why = wrong.get(step, Unheld("only its first output is made here"))
         notes = [note for note in (_before(step, bench),) if note]
         if at == 0 and len(own) > _MOST_TOLD:
             notes.append(f"{len(own) - _MOST_TOLD} more steps have no form here")

@@ -10,7 +10,7 @@ from typing import Literal
 from segcompile.importers.amounts import ONE, Amount, amount
 from segcompile.importers.bench import Bench, Rule, Value
 from segcompile.importers.numbers import slices
-from segcompile.importers.views import Unheld, View, reshaped, transposed, viewed
+from segcompile.importers.views import Unheld, View, regrown, reshaped, transposed, viewed
 from segcompile.ops import AnySize, Concat, Crop, PadChannels, Resize, Slice
 from segcompile.ops.size import Size
 from segcompile.weights.onnx_values import Step
@@ -137,8 +137,7 @@ def _crop(step: Step, bench: Bench, view: View) -> View:
         raise Unheld("it cuts the axes of a map to sizes of several")
     ((reference, _),) = of
     made = bench.add(Crop(offset=tuple(offset)), [view.node, reference], step)
-    fresh = viewed(made, bench.shape(made))
-    return View(made, fresh.sizes, fresh.parts, view.axes)
+    return regrown(view, made, bench.shape(made))
 
 
 def _split(step: Step, bench: Bench) -> list[Value]:
@@ -310,7 +309,8 @@ def _space_to_depth(step: Step, bench: Bench) -> Value:
     r = amount(factor)
     batch, channels, height, width = view.extents
     rows, columns = (height / r).floor(), (width / r).floor()
-    turned = transposed(reshaped(view, [batch, channels, rows, r, columns, r], None), (0, 3, 5, 1, 2, 4))
+    order = (0, 1, 3, 5, 2, 4) if step.word("mode", "DCR") == "CRD" else (0, 3, 5, 1, 2, 4)
+    turned = transposed(reshaped(view, [batch, channels, rows, r, columns, r], None), order)
     return bench.settle(reshaped(turned, [batch, channels * r * r, rows, columns], None), step)
 
 

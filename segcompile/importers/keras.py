@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ import numpy as np
 
 from segcompile.importers.keras_layers import Steps, steps_of
 from segcompile.importers.keras_model import Json, Model, NoModel, read_model
-from segcompile.text.errors import SegcompileError, fail
+from segcompile.importers.lift import Imported, lift
+from segcompile.importers.onnx_file import input_shapes, legal_model
+from segcompile.text.errors import Label, SegcompileError, fail
 from segcompile.weights.keras_config import LONGEST, layers_told
 from segcompile.weights.keras_file import KerasLayer, read_keras, tensors_of
 from segcompile.weights.onnx_graph import OnnxGraph
@@ -22,6 +24,18 @@ from segcompile.weights.onnx_values import Constant, Step
 from segcompile.weights.stored import Stored, check_file
 
 _FLOATS: dict[object, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+
+
+def import_keras(
+    path: Path,
+    upto: Sequence[str] = (),
+    size: Sequence[int | None] | None = None,
+    name: str | None = None,
+    named: Label | None = None,
+) -> Imported:
+    """The network of a file of Keras; as `import_network`."""
+    foreign, shown = keras_graph(path), name or str(path)
+    return lift(legal_model(path.stem), foreign, input_shapes(foreign, shown, size), upto, shown, named)
 
 
 def keras_graph(path: Path) -> OnnxGraph:
@@ -161,7 +175,7 @@ def _graph(model: Model, made: Steps) -> OnnxGraph:
         frozenset(model.outputs),
         {name: step for step in made.steps for name in step.outputs},
         {name: tuple(found) for name, found in readers.items()},
-        () if made.first else ("its maps have channels last: here they come first, its images, too",),
+        () if made.first else ("its images have their channels last: here they come first",),
     )
 
 

@@ -13,12 +13,10 @@ import pytest
 
 os.environ["KERAS_BACKEND"] = "numpy"
 import keras
-from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
+from agreement import ours
 
-from segcompile.importers.keras import keras_graph
+from segcompile.importers.keras import import_keras
 from segcompile.text.errors import SegcompileError
-from segcompile.weights.onnx_graph import OnnxGraph
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # within Keras
 L = keras.layers
@@ -76,7 +74,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "upsampling": lambda: sequence(
         3, L.Conv2D(3, 1), L.UpSampling2D(2), L.UpSampling2D((2, 3), interpolation="bilinear")
     ),
-    "sides": lambda: sequence(3, L.Conv2D(3, 1), L.ZeroPadding2D(((1, 2), (0, 3))), L.Cropping2D(((0, 1), (2, 0)))),
+    "sides": lambda: sequence(3, L.Conv2D(3, 1), L.ZeroPadding2D(((1, 2), (0, 3)))),
     "classifier": lambda: sequence(
         3,
         L.Conv2D(4, 3),
@@ -112,15 +110,26 @@ def test_a_model_of_keras_is_computed_as_keras_does(name: str, suffix: str, tmp_
     model = filled(MODELS[name]())
     path = tmp_path / f"model{suffix}"
     model.save(path)
-    foreign = keras_graph(path)
     *size, channels = model.input_shape[1:]
-    free = SIZES[len(size)]
-    image = np.random.default_rng(1).normal(size=(2, *(n or free[i] for i, n in enumerate(size)), channels))
+    free = tuple(each or SIZES[len(size)][axis] for axis, each in enumerate(size))
+    image = np.random.default_rng(1).normal(size=(2, *free, channels))
     wanted = np.asarray(model(image.astype(np.float32), training=False))
     wanted = np.moveaxis(wanted, -1, 1) if wanted.ndim > 2 else wanted
-    found = run(foreign, np.moveaxis(image, -1, 1).astype(np.float32))
+    (found,) = ours(import_keras(path, size=free), [np.moveaxis(image, -1, 1)])
     assert found.shape == wanted.shape
     assert np.abs(found - wanted).max() < 2e-5 * np.abs(wanted).max()
+
+
+def test_what_the_language_cannot_say_is_listed_by_layer(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    layers = (L.Conv2D(3, 1), L.Cropping2D(1), L.UpSampling2D(2, interpolation="bicubic"), L.Activation("softsign"))
+    image = keras.Input((None, None, 3))
+    outputs = [layer(layers[0](image)) for layer in layers[1:]]
+    keras.Model(image, outputs).save(path)
+    with pytest.raises(SegcompileError) as refused:
+        import_keras(path)
+    steps = [found.message.partition(" cannot")[0] for found in refused.value.diagnostics]
+    assert steps == ["Slice `cropping2d`", "Resize `up_sampling2d`", "Softsign `activation`"]
 
 
 def filled(model: Any) -> Any:
@@ -130,24 +139,6 @@ def filled(model: Any) -> Any:
         values = draws.normal(size=weight.shape) * 0.3
         weight.assign(np.abs(values) + 0.2 if "variance" in weight.path else values)
     return model
-
-
-def run(foreign: OnnxGraph, image: Any) -> Any:
-    """What the steps give, by ONNX's own interpreter."""
-    nodes = [helper.make_node(step.op, step.inputs, step.outputs, **step.settings) for step in foreign.steps]
-    read = {name for step in foreign.steps for name in step.inputs}
-    held = [
-        numpy_helper.from_array(np.asarray(each.read()).reshape(each.shape), name)
-        for name, each in foreign.constants.items()
-        if name in read
-    ]
-    (name,), (result,) = foreign.inputs, foreign.results
-    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * image.ndim)]
-    outputs = [helper.make_tensor_value_info(result, TensorProto.FLOAT, None)]
-    model = helper.make_model(
-        helper.make_graph(nodes, "steps", inputs, outputs, held), opset_imports=[helper.make_opsetid("", 21)]
-    )
-    return ReferenceEvaluator(model).run(None, {name: image})[0]
 
 
 def js_model(folder: Path, layers: list[dict[str, Any]], weights: dict[str, Any], paths: list[str]) -> Path:
@@ -185,10 +176,10 @@ SHARD = ["group1-shard1of1.bin"]
 
 def test_a_model_of_tensorflow_js_reads_the_files_beside_it(tmp_path: Path) -> None:
     """And its hard sigmoid is that of Keras 2: 0.2 x + 0.5, cut."""
-    foreign = keras_graph(js_model(tmp_path, [IMAGE, CONV, GATE], WEIGHTS, SHARD))
-    image = np.random.default_rng(2).normal(size=(1, 3, 4, 5)).astype(np.float32)
+    found = import_keras(js_model(tmp_path, [IMAGE, CONV, GATE], WEIGHTS, SHARD))
+    image = np.random.default_rng(2).normal(size=(1, 3, 4, 5))
     conv = np.einsum("bchw,co->bohw", image, WEIGHTS["conv/kernel"][0, 0]) + WEIGHTS["conv/bias"][:, None, None]
-    np.testing.assert_allclose(run(foreign, image), np.clip(0.2 * conv + 0.5, 0, 1), atol=1e-6)
+    np.testing.assert_allclose(ours(found, [image])[0], np.clip(0.2 * conv + 0.5, 0, 1), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +213,7 @@ def test_a_model_that_is_not_whole_is_refused(
 ) -> None:
     path = js_model(tmp_path, layers, weights, paths)
     with pytest.raises(SegcompileError) as refused:
-        keras_graph(path)
+        import_keras(path)
     (found,) = refused.value.diagnostics
     assert found.code.code == "SC901"
     assert found.message == f"`{path}` cannot be read as a network: {why}"

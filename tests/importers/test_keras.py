@@ -122,14 +122,15 @@ def test_a_model_of_keras_is_computed_as_keras_does(name: str, suffix: str, tmp_
 
 def test_what_the_language_cannot_say_is_listed_by_layer(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
-    layers = (L.Conv2D(3, 1), L.Cropping2D(1), L.UpSampling2D(2, interpolation="bicubic"), L.Activation("softsign"))
     image = keras.Input((None, None, 3))
-    outputs = [layer(layers[0](image)) for layer in layers[1:]]
+    x = L.Conv2D(3, 1)(image)
+    up = L.UpSampling2D(2, interpolation="bicubic", name="up")
+    outputs = [L.Cropping2D(1, name="cut")(x), up(x), L.Activation("softsign", name="softsign")(x)]
     keras.Model(image, outputs).save(path)
     with pytest.raises(SegcompileError) as refused:
         import_keras(path)
     steps = [found.message.partition(" cannot")[0] for found in refused.value.diagnostics]
-    assert steps == ["Slice `cropping2d`", "Resize `up_sampling2d`", "Softsign `activation`"]
+    assert steps == ["Slice `cut`", "Resize `up`", "Softsign `softsign`"]
 
 
 def filled(model: Any) -> Any:

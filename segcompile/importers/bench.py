@@ -27,12 +27,13 @@ _LONGEST_NAME = 80
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A node of ours, what it computes with, and where its step stands."""
+    """A node of ours, what it computes with, and where its step stands. `kernel`: the constant that its first tensor is."""
 
     node: Node
     shape: Shape
     tensors: Tensors
     scope: str = ""
+    kernel: str = ""
 
 
 class Bench:
@@ -142,7 +143,9 @@ class Bench:
         """A node that does this, and its name. Raises Unheld where the op cannot take these inputs."""
         shape = self._result(op, inputs)
         name = self._named(op, step)
-        self.made[name] = Made(Node(name, op, tuple(inputs), name, self.origin), shape, tensors or {}, step.scope)
+        kernel = step.input(1) if tensors else ""
+        node = Node(name, op, tuple(inputs), name, self.origin)
+        self.made[name] = Made(node, shape, tensors or {}, step.scope, kernel)
         return name
 
     def _result(self, op: Op, inputs: Sequence[str]) -> Shape:

@@ -120,6 +120,16 @@ def test_a_model_of_keras_is_computed_as_keras_does(name: str, suffix: str, tmp_
     assert np.abs(found - wanted).max() < 2e-5 * np.abs(wanted).max()
 
 
+def test_a_layer_that_is_used_twice_shares_its_weights(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    model = filled(functional())
+    model.save(path)
+    found = import_keras(path)
+    shared = [(node.name, node.weights) for node in found.graph.nodes if node.weights]
+    assert [owner.partition(":")[2] for _, owner in shared] == ["", "", "norm"]
+    assert sum(tensor.size for tensor in found.tensors.values()) == model.count_params() + 2  # of `* 2.0 + 1`
+
+
 def test_what_the_language_cannot_say_is_listed_by_layer(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
     image = keras.Input((None, None, 3))

@@ -13,13 +13,13 @@ from typing import Any
 
 from segcompile.importers.amounts import Amount, ratio
 from segcompile.importers.bench import Bench, Rule, Value
-from segcompile.importers.shapes import resized_to
+from segcompile.importers.shapes import Mode, resized_to
 from segcompile.importers.views import Unheld, View
 from segcompile.ops import Resize
 from segcompile.weights.onnx_values import Step
 
 _HALF = ("half_pixel", "pytorch_half_pixel")
-_BLENDS = {"linear": "bilinear", "cubic": "cubic"}
+_BLENDS: Mapping[str, Mode] = {"linear": "bilinear", "cubic": "cubic"}
 
 
 def _resize(step: Step, bench: Bench) -> Value:
@@ -99,7 +99,7 @@ def _refuse_more(step: Step) -> None:
         raise Unheld(f"its cubic coefficient is {step.number('cubic_coeff_a', 0):g}, where ours is -0.75")
 
 
-def _mode(step: Step, bench: Bench, factors: Sequence[Fraction] | None) -> tuple[str, bool]:
+def _mode(step: Step, bench: Bench, factors: Sequence[Fraction] | None) -> tuple[Mode, bool]:
     """Our mode, and whether corners lie on corners."""
     mode = step.word("mode", "nearest")
     mode = "linear" if mode == "bilinear" else mode
@@ -134,7 +134,11 @@ def _check_places(step: Step, bench: Bench, made: View) -> None:
     first = step.word("coordinate_transformation_mode", "") == "pytorch_half_pixel"
     if first and any(size == 1 != own for size, own in zip(bench.shape(made.node).size, sizes[0], strict=True)):
         raise Unheld("`pytorch_half_pixel` to one pixel takes the first one")
-    if node.op.mode != "nearest_exact" or step.word("nearest_mode", "round_prefer_floor") != "round_prefer_floor":
+    if (
+        not isinstance(node.op, Resize)
+        or node.op.mode != "nearest_exact"
+        or step.word("nearest_mode", "round_prefer_floor") != "round_prefer_floor"
+    ):
         return
     for axis in range(len(sizes[0])):
         window = node.op.window_on(axis, [each[axis] for each in sizes], 0)

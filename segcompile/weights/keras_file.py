@@ -262,7 +262,7 @@ def _shape(array: Any) -> tuple[int, ...]:
     import h5py
 
     if isinstance(array, np.ndarray):
-        return array.shape
+        return tuple(array.shape)
     if not isinstance(array, h5py.Dataset) or array.shape is None:
         raise _Refused("it is damaged, or no weights of Keras")
     if array.is_virtual or array.external:

@@ -13,10 +13,11 @@ import pytest
 
 os.environ["KERAS_BACKEND"] = "numpy"
 import keras
-from agreement import ours
 
 from segcompile.importers.keras import import_keras
 from segcompile.text.errors import SegcompileError
+
+from .agreement import ours
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # within Keras
 L = keras.layers

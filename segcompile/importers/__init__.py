@@ -1,18 +1,37 @@
-"""Networks that others made, as graphs of ours with their weights: from ONNX files, and from what is told in ONNX's
-ops."""
+"""Networks that others made, as graphs of ours with their weights: from ONNX files, from Keras' models, and from what
+is told in ONNX's ops."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 
 _LATEST_IR = 64  # an ONNX file begins with the version of its form, which is 14 as this is written
 
 
-def is_network_file(path: Path) -> bool:
-    """Whether a file is a network that is imported, and no text: by how it begins, or by its name."""
+class Form(Enum):
+    """What wrote a file that is a network and no text."""
+
+    ONNX = "ONNX"
+    KERAS = "Keras"
+
+
+def form_of(path: Path) -> Form | None:
+    """The form of a file that is a network, by how it begins, or by its name; None for a text."""
     try:
         with path.open("rb") as file:
-            first = file.read(2)
+            first = file.read(8)
     except (OSError, ValueError):
-        return path.suffix == ".onnx"
-    return path.suffix == ".onnx" or (len(first) == 2 and first[0] == 8 and 0 < first[1] < _LATEST_IR)
+        first = b""
+    if first[:4] == b"PK\x03\x04" or first == b"\x89HDF\r\n\x1a\n" or path.suffix in (".keras", ".h5"):
+        return Form.KERAS
+    if path.suffix == ".json" and first[:1] == b"{":  # tensorflow.js' model.json
+        return Form.KERAS
+    if path.suffix == ".onnx" or (len(first) > 1 and first[0] == 8 and 0 < first[1] < _LATEST_IR):
+        return Form.ONNX
+    return None
+
+
+def is_network_file(path: Path) -> bool:
+    """Whether a file is a network that is imported, and no text."""
+    return form_of(path) is not None

@@ -28,12 +28,13 @@ _MOST_CHANNELS = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A node of ours, what it computes with, and where its step stands."""
+    """A node of ours, what it computes with, and where its step stands. `kernel`: the constant that its first tensor is."""
 
     node: Node
     shape: Shape
     tensors: Tensors
     scope: str = ""
+    kernel: str = ""
 
 
 class Bench:
@@ -147,7 +148,9 @@ class Bench:
         if shape.channels > _MOST_CHANNELS:
             raise Unheld(f"{shape.channels:,} channels; {_MOST_CHANNELS:,} are the most")
         name = self._named(op, step)
-        self.made[name] = Made(Node(name, op, tuple(inputs), name, self.origin), shape, tensors or {}, step.scope)
+        kernel = step.input(1) if tensors else ""
+        node = Node(name, op, tuple(inputs), name, self.origin)
+        self.made[name] = Made(node, shape, tensors or {}, step.scope, kernel)
         return name
 
     def _result(self, op: Op, inputs: Sequence[str]) -> Shape:

@@ -48,7 +48,7 @@ def tidied(made: Mapping[str, Made], ends: Iterable[str]) -> tuple[Network, dict
         for name in list(found):
             _folded(found, readers, now, name, fold)
     layers, names = _named(_carried(found, set(now.values())))
-    return layers, {end: names[node] for end, node in now.items()}
+    return _sharing(layers), {end: names[node] for end, node in now.items()}
 
 
 def _needed(made: Mapping[str, Made], ends: Iterable[str]) -> Network:
@@ -211,3 +211,33 @@ def _renamed(made: Made, names: Mapping[str, str]) -> Made:
     node = made.node
     inputs = tuple(names.get(name, name) for name in node.inputs)
     return replace(made, node=replace(node, name=names[node.name], inputs=inputs))
+
+
+def _sharing(network: Network) -> Network:
+    """The same nodes; of those whose kernel is one constant of the file, the first has it, and the others share it.
+
+    A norm shares only what the layer that carries it shares: exporters make one constant of all that are equal, as the
+    numbers of fresh norms are.
+    """
+    owners: dict[str, Made] = {}
+    found: Network = {}
+    for name, each in network.items():
+        owner = owners.setdefault(each.kernel, each) if each.kernel else each
+        carrier = found[each.node.layer].node if each.node.role is not Role.MAIN else None
+        shares = isinstance(each.node.op, _WEIGHTED) or (carrier is not None and carrier.weights == owner.node.layer)
+        found[name] = _lent(each, owner.node.name) if shares and owner is not each and _alike(owner, each) else each
+    return found
+
+
+def _alike(owner: Made, other: Made) -> bool:
+    """Whether two nodes have the same tensors, and no setting that only one weight can have."""
+    if type(owner.node.op) is not type(other.node.op) or owner.tensors.keys() != other.tensors.keys():
+        return False
+    settings = set(type(owner.node.op).model_fields) - set(owner.node.op.per_use)
+    return all(getattr(owner.node.op, each) == getattr(other.node.op, each) for each in settings) and all(
+        np.array_equal(each, other.tensors[name]) for name, each in owner.tensors.items()
+    )
+
+
+def _lent(made: Made, owner: str) -> Made:
+    return replace(made, node=replace(made.node, weights=owner), tensors={})

@@ -91,6 +91,14 @@ def _place_in(graph: Graph, scope: str, place: Place) -> Place:
     return replace(place, prefix=f"{scope}.", input=entry or place.input, above=above or "")
 
 
+_OF_A_LINE = {  # what a layer's line says beside attributes -> what does it behind an edit
+    "accept": "`accept` at the top of the spec, beside `transform`, speaks of the network that the edits make",
+    "from": "`replace` gives a layer another input",
+    "share": "`replace` gives a layer the weights of another",
+    "repeat": "`insert` puts in more layers",
+}
+
+
 def _changed(desk: Desk, attributes: MappingNode, layers: list[Layer]) -> list[Layer]:
     """Some layers with the attributes that stand in an edit (`Change`), each with those that it has.
 
@@ -102,7 +110,9 @@ def _changed(desk: Desk, attributes: MappingNode, layers: list[Layer]) -> list[L
     for key, node in attributes.entries.values():
         if key.text not in known:
             listed = f"it has {', '.join(sorted(known))}"
-            meant = Meant("attribute", key.text, tuple(known), node, layers[0][0].op.spelling, listed)
+            meant = _OF_A_LINE.get(key.text) or Meant(
+                "attribute", key.text, tuple(known), node, layers[0][0].op.spelling, listed
+            )
             single, several = f"`{layers[0][0].layer}` has no", f"none of {len(layers)} layers has an"
             message = f"{single if len(layers) == 1 else several} attribute `{key.text}`"
             raise fail("SC003", message, key.span, help=meant)

@@ -31,10 +31,12 @@ _SITES: Mapping[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A layer: its kind as in KINDS, and what it does where that can be compared."""
+    """A layer: its kind as in KINDS, what it does where that can be compared, and what its arrays are, in their order,
+    where settings say which there are."""
 
     kind: str
     layer: FileLayer | None = None
+    roles: tuple[str, ...] = ()
 
 
 def layers_told(config: object) -> dict[str, Told]:
@@ -111,7 +113,15 @@ def _told(name: str, word: str, settings: Mapping[str, Any]) -> Told:
         _per_axis(settings.get("dilation_rate")) if window else None,
         _same(settings) if kind in ("conv", "depthwise") else None,
     )
-    return Told(kind, layer)
+    return Told(kind, layer, _roles(kind, settings))
+
+
+def _roles(kind: str, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The arrays of a norm, in Keras' words and order: one without a scale or a shift has none."""
+    if kind not in ("batch", "group", "layer"):
+        return ()
+    own = [role for role, key in (("gamma", "scale"), ("beta", "center")) if settings.get(key, True)]
+    return (*own, *(("moving_mean", "moving_variance") if kind == "batch" else ()))
 
 
 def _per_axis(value: object) -> tuple[int, ...] | None:

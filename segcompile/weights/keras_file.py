@@ -42,7 +42,7 @@ class _Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
+class KerasLayer:
     """A layer of the file: its name, its kind where that is known, its arrays, what they are where it says so, and
     what the model says of it."""
 
@@ -71,7 +71,7 @@ def read_keras(path: Path) -> Source:
             file = opened.enter_context(h5py.File(content, "r"))
             layers, order = _layers(file, config)
             said = list(image_said(config or file.attrs.get("model_config")))
-            tensors = checked(path, [tensor for layer in layers for tensor in _tensors(layer)])
+            tensors = checked(path, [tensor for layer in layers for tensor in tensors_of(layer)])
         except SegcompileError:
             raise
         except _Refused as error:
@@ -84,7 +84,7 @@ def read_keras(path: Path) -> Source:
     return Source(path, tensors, order, said=tuple(said))
 
 
-def _layers(file: Any, config: Any) -> tuple[list[_Layer], Order]:
+def _layers(file: Any, config: Any) -> tuple[list[KerasLayer], Order]:
     """The layers of a file, in the order and of the kinds that its model says, and what that order is worth."""
     legacy = _member(file, "model_weights") if "model_weights" in file else file
     named = "layer_names" in legacy.attrs or "layer_names0" in legacy.attrs
@@ -93,7 +93,14 @@ def _layers(file: Any, config: Any) -> tuple[list[_Layer], Order]:
     place = {name: index for index, name in enumerate(told)}
     layers.sort(key=lambda layer: place.get(layer.own, len(place)))
     known = [
-        replace(each, kind=told[each.own].kind or each.kind, told=told[each.own].layer) if each.own in told else each
+        replace(
+            each,
+            kind=told[each.own].kind or each.kind,
+            roles=each.roles or told[each.own].roles,
+            told=told[each.own].layer,
+        )
+        if each.own in told
+        else each
         for each in layers
     ]
     return known, Order.REGISTERED if named or all(layer.own in told for layer in layers) else Order.KINDS
@@ -132,7 +139,7 @@ def _member(group: Any, name: str) -> Any:
     return group[name]
 
 
-def _tree(group: Any, above: tuple[str, ...] = (), numbered: bool = False) -> Iterator[_Layer]:
+def _tree(group: Any, above: tuple[str, ...] = (), numbered: bool = False) -> Iterator[KerasLayer]:
     """The layers of Keras 3: groups with their arrays in `vars`, in the groups that hold them. `numbered`: whether the
     names in this group are only a class and a number; then an attribute of `vars` may have the layer's own name."""
     import h5py
@@ -152,23 +159,23 @@ def _tree(group: Any, above: tuple[str, ...] = (), numbered: bool = False) -> It
         here = (*above, told if numbered and told else name)
         if held is not None and len(held):
             kind = kind_of(name) if numbered else kind_of(told) or kind_of(name)
-            yield _Layer(".".join(here), kind, tuple(_member(held, key) for key in _members(held)))
+            yield KerasLayer(".".join(here), kind, tuple(_member(held, key) for key in _members(held)))
         yield from _tree(member, here)
 
 
-def _named_layers(group: Any) -> Iterator[_Layer]:
+def _named_layers(group: Any) -> Iterator[KerasLayer]:
     """The layers of the older layout: their names and those of their weights are attributes, in the model's order."""
     for layer in _texts(group, "layer_names"):
         found: dict[str, dict[str, Any]] = {}
         for weight in _texts(_member(group, layer), "weight_names"):
             *parents, role = weight.partition(":")[0].split("/")
-            inner = parents if parents[:1] == [layer] or not parents else [layer, *parents]
+            inner = parents[parents.index(layer) :] if layer in parents else [layer, *parents]
             found.setdefault(".".join(inner or [layer]), {})[role] = _followed(group[layer], weight)
         for name, weights in found.items():
             kind = (
                 "separable" if "pointwise_kernel" in weights else "depthwise" if "depthwise_kernel" in weights else ""
             )
-            yield _Layer(name, kind or kind_of(name), tuple(weights.values()), tuple(weights))
+            yield KerasLayer(name, kind or kind_of(name), tuple(weights.values()), tuple(weights))
 
 
 def _texts(group: Any, name: str) -> list[str]:
@@ -187,12 +194,12 @@ def _followed(group: Any, path: str) -> Any:
     return group
 
 
-def _tensors(layer: _Layer) -> Iterator[Stored]:
+def tensors_of(layer: KerasLayer) -> Iterator[Stored]:
     """A layer's arrays as PyTorch has them; those that the file does not tell apart cannot be used."""
     if layer.kind == "image":  # its mean, its variance and a count: no layer of a network
         return
     ranks = [len(_shape(array)) for array in layer.arrays]
-    roles = layer.roles or _roles(layer.kind, ranks)
+    roles = layer.roles if len(layer.roles) == len(ranks) else _roles(layer.kind, ranks)
     for index, array in enumerate(layer.arrays):
         known = index < len(roles)
         role = _role(layer.kind, roles[index]) if known else str(index)
@@ -221,7 +228,7 @@ def _roles(kind: str, ranks: Sequence[int]) -> Sequence[str]:
     return ()
 
 
-def _stored(layer: _Layer, role: str, array: Any, unknown: str) -> Stored:
+def _stored(layer: KerasLayer, role: str, array: Any, unknown: str) -> Stored:
     """One array, turned to PyTorch's axes when it is read."""
     shape, why = tuple(array.shape), unknown
     turn: tuple[int, ...] = tuple(range(len(shape)))
@@ -254,6 +261,8 @@ def _shape(array: Any) -> tuple[int, ...]:
     """The shape of an array whose values lie in the file, as they are. Raises _Refused for any other."""
     import h5py
 
+    if isinstance(array, np.ndarray):
+        return tuple(array.shape)
     if not isinstance(array, h5py.Dataset) or array.shape is None:
         raise _Refused("it is damaged, or no weights of Keras")
     if array.is_virtual or array.external:

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from segcompile.cli import cli
+from segcompile.text.errors import SegcompileError
 
 SMALL = """\
 segcompile: 1
@@ -126,3 +127,30 @@ def test_what_the_whole_image_reaches_has_no_tiles_and_says_which_layer() -> Non
 
 def test_a_network_of_one_size_says_why() -> None:
     assert "\nsizes\n  this one alone: fc6: a fully connected layer needs a fixed input" in certify("alexnet")
+
+
+def test_the_windows_of_monai_are_code_for_one_size() -> None:
+    code = certify("hed", "--for", "monai", "--image", "544", "--tile", "400")
+    assert "ROI = (384, 384)\n" in code and "HALO = ((104, 104), (104, 104))  # before and after" in code
+    assert "# one window every 160 x 160: 2 x 2 windows\n" in code and "line[:before] = 2.0**-60\n" in code
+    compile(code, "<code>", "exec")
+    told = json.loads(certify("hed", "--for", "monai", "--image", "544", "--tile", "400", "--format", "json"))
+    assert (told["roi_size"], told["interval"], told["count"]) == ([384, 384], [160, 160], [2, 2])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("aspp", "--for", "monai", "--image", "512"), "`aspp.image.pool` (global avg pool) mixes the whole image"),
+        (
+            ("alexnet", "--for", "monai", "--image", "512"),
+            "alexnet is exact: fc6: a fully connected layer",
+        ),
+        (("hed", "--for", "monai", "--image", "545"), "no tile of an image of H = 545 is exact"),
+    ],
+)
+def test_without_exact_windows_it_says_why(arguments: tuple[str, ...], says: str) -> None:
+    with pytest.raises(SegcompileError) as caught:
+        CliRunner().invoke(cli, ("certify", *arguments), standalone_mode=False, catch_exceptions=False)
+    (found,) = caught.value.diagnostics
+    assert found.code.code == "SC918" and says in found.message

@@ -16,7 +16,7 @@ from segcompile.cli.outcome import guarded
 
 COMMANDS = (
     "build", "certify", "check", "diff", "explain", "fix", "list", "new", "rf", "schema", "show", "sizes",
-    "verify-backend", "weights",
+    "verify-backend", "weights", "why-grid",
 )  # fmt: skip
 
 

@@ -26,6 +26,8 @@ from segcompile.text.report import render_text
 @click.option("--why", metavar="NAME", help="For each side of a layer's field, the path of layers that reaches it.")
 @click.option("--phase", metavar="Y,X", help="The phase to look at (else: the widest), one number an axis.")
 @click.option("--touches", metavar="Y,X[:Y,X]", help="The outputs that an input pixel, or a box, touches.")
+@click.option("--tiling", is_flag=True, help="Exact tiles: halo, origins, sizes, or the layer that forbids them.")
+@click.option("--tile", type=click.IntRange(1, 2**20), metavar="N", help="With --tiling: tiles of at most N pixels.")
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
@@ -35,17 +37,20 @@ from segcompile.text.report import render_text
 @format_option
 def rf(
     spec: str, variant: str | None, settings: tuple[str, ...], layer: str | None, phases: bool, coverage: bool,
-    why: str | None, phase: str | None, touches: str | None, plot: Path | None, form: str,
+    why: str | None, phase: str | None, touches: str | None, tiling: bool, tile: int | None,
+    plot: Path | None, form: str,
 ) -> int:  # fmt: skip
     """Print the architecture with the receptive field of every layer, beside what the paper claims.
 
-    --layer, --phases, --coverage, --why, --phase, --touches and --plot ask for more, and are answered in the table's
-    place.
+    --layer, --phases, --coverage, --why, --phase, --touches, --tiling and --plot ask for more, and are answered in the
+    table's place.
     """
+    if tile is not None and not tiling:
+        raise click.UsageError("--tile is a size of --tiling")
     findings, at, pixels = Findings(), _phase(phase), _pixels(touches)
     asked = phases or coverage or any(option is not None for option in (layer, why, at, pixels, plot))
     compiled, text = None, ""
-    data: dict[str, Any] = {"asked": {}} if asked else {}
+    data: dict[str, Any] = {"asked": {}} if asked or tiling else {}
     try:
         compiled = compile_spec(find_spec(spec), findings, variant=variant, overrides=overrides(settings))
         if asked:
@@ -53,7 +58,13 @@ def rf(
 
             told = answer(compiled, Request(layer, phases, coverage, why, at, pixels, plot), findings)
             text, data = told.text, told.data
-        else:
+        if tiling:
+            from segcompile.show.tiling import tiles_of, tiling_json, tiling_text
+
+            tiles = tiles_of(compiled.graph, tile)
+            text = "\n\n".join(part for part in (text, tiling_text(compiled.model, tiles)) if part)
+            data["asked"]["tiling"] = tiling_json(tiles)
+        if not asked and not tiling:
             text = rf_table(compiled)
     except SegcompileError as error:
         findings.absorb(error)

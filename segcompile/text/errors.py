@@ -191,6 +191,7 @@ CODES: dict[str, Code] = _table(
     ("SC902", "no-form"),
     ("SC903", "import-choice"),
     ("SC904", "taken-otherwise", _WARNING),
+    ("SC918", "no-exact-tiles"),
 )
 
 

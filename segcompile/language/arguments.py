@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import chain, count
 
 from segcompile.language.outline import COUNT, Argument, Line
 
@@ -18,7 +18,7 @@ def chosen_texts(
 ) -> tuple[list[tuple[str, ...]], tuple[Argument, ...], list[Column]] | None:
     """The texts of each line of a block that all runs are calls of, its arguments, and their values in each call. None
     where some value differs from turn to turn, and so is no argument."""
-    names = _Names()
+    taken: set[str] = set()
     entering = tuple(run[0].channels for run in runs)
     made: dict[tuple[str, Column], str] = {}
     found = []
@@ -35,7 +35,7 @@ def chosen_texts(
             kind = _kind(word)
             text = _follows(values, kind, made, lines)
             if text is None:
-                text = made[kind, values] = names.new(kind)
+                text = made[kind, values] = new_name(kind, taken)
             texts.append(text)
         found.append(tuple(texts))
     arguments, columns = [], []
@@ -115,16 +115,10 @@ def _evaluated(default: str, entering: int) -> str:
     return str(entering // int(part[2:]) if part else entering * int(times or "1"))
 
 
-class _Names:
-    """Names of arguments: a letter, and a number where that is taken."""
-
-    def __init__(self) -> None:
-        self.taken: set[str] = set()
-
-    def new(self, kind: str) -> str:
-        letter = _LETTER.get(kind, "x")
-        name = letter if letter not in self.taken else next(
-            f"{letter}{number}" for number in count(2) if f"{letter}{number}" not in self.taken
-        )
-        self.taken.add(name)
-        return name
+def new_name(kind: str, taken: set[str]) -> str:
+    """A name for an argument or a variable: a letter, and a number where that is taken. It is taken from now on."""
+    letter = _LETTER.get(_kind(kind), kind if kind in _LETTER.values() or kind == "of" else "x")
+    numbered = (f"{letter}{number}" for number in count(2))
+    name = next(name for name in chain([letter], numbered) if name not in taken)
+    taken.add(name)
+    return name

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from segcompile.language.arguments import new_name
 from segcompile.language.outline import COUNT, Block, Form, Inside, Outside, Path, Reference, Written, lines_of
 from segcompile.language.repeats import Outline, outlined, places
+from segcompile.language.turns import Turns, turns_of
 from segcompile.language.usual import Usual, usual_of
 from segcompile.language.write import in_words, inputs_text, mapping
 from segcompile.network.graph import Graph, Role
@@ -39,6 +41,7 @@ class _Named:
 
     lines: Sequence[Written]
     names: Sequence[str]
+    loops: Sequence[tuple[Turns, Sequence[str]]]  # and what the lines of a turn are called in them
 
 
 class _Text:
@@ -51,10 +54,10 @@ class _Text:
         ]
         self.passed: dict[Block, set[str]] = {block: set() for block in outline.blocks}
         self.inside: dict[Block, _Named] = {}
-        self.top = self._named(top, flat.inputs.keys())
+        self.top = self._named(top, [line.values for line in outline.lines], flat.inputs.keys())
         self._pass(self.top, frozenset())
         for block in reversed(outline.blocks):  # the blocks that call it come first
-            self.inside[block] = self._named(block.lines, self.passed[block])
+            self.inside[block] = self._named(block.lines, [line.texts for line in block.lines], self.passed[block])
             self._pass(self.inside[block], self.passed[block])
         every = [(line, ()) for line in top]
         every += [(line, tuple(a.name for a in block.arguments)) for block in outline.blocks for line in block.lines]
@@ -73,18 +76,38 @@ class _Text:
         turn = str(place.path[0] + 1) if place.path else count if count.isdigit() else "1"
         return among.names[place.line].replace("{i}", turn)
 
-    def _named(self, lines: Sequence[Written], given: AbstractSet[str]) -> _Named:
-        names = []
+    def _named(self, lines: Sequence[Written], values: Sequence[Sequence[str | None]], given: AbstractSet[str]) -> _Named:
         taken = {*given, *(_BEFORE_NUMBER.sub("", name) for name in given), *_KEPT}
+        loops = {turns.start: turns for turns in turns_of(lines, values)}
         bases = [self._base(line) for line in lines]
-        for line, base in zip(lines, bases, strict=True):
-            repeated = line.texts[0] != "1"
-            number = 1
-            while (name := f"{base}{number}" if bases.count(base) > 1 or base in taken else base) in taken:
-                number += 1
-            taken.add(name)
-            names.append(f"{name}_{{i}}" if repeated and name[-1].isdigit() else f"{name}{{i}}" if repeated else name)
-        return _Named(lines, names)
+        names, in_loops, index = list[str](), list[tuple[Turns, Sequence[str]]](), 0
+        while index < len(lines):
+            turns = loops.get(index)
+            length, count = (turns.length, turns.count) if turns is not None else (1, 0)
+            patterns = [
+                self._pattern(base, bases.count(base), lines[index + k :: length][: max(count, 1)], count, taken)
+                for k, base in enumerate(bases[index : index + length])
+            ]
+            for turn in range(max(count, 1)):
+                names += [pattern.replace("{n}", str(turn + 1)) for pattern in patterns]
+            if turns is not None:
+                in_loops.append((turns, patterns))
+            index += length * max(count, 1)
+        return _Named(lines, names, in_loops)
+
+    def _pattern(self, base: str, often: int, lines: Sequence[Written], count: int, taken: set[str]) -> str:
+        """A name that is not taken, with `{n}` for the turn of a loop and `{i}` for that of a `repeat`."""
+        number = 0
+        while True:
+            number += 1
+            plain = base if number == 1 and (often == 1 or count == often) and base not in taken else f"{base}{number}"
+            ends = f"{plain}{'_' * (plain != base)}{{n}}" if count else plain
+            if {plain, *(ends.replace("{n}", str(turn + 1)) for turn in range(count))}.isdisjoint(taken):
+                break
+        taken |= {plain, *(ends.replace("{n}", str(turn + 1)) for turn in range(count))}
+        if all(line.texts[0] == "1" for line in lines):
+            return ends
+        return f"{ends}_{{i}}" if ends != base else f"{ends}{{i}}"
 
     def _base(self, line: Written) -> str:
         if isinstance(line.form, Block):
@@ -115,25 +138,70 @@ class _Text:
 
     def _said(self, index: int, among: _Named, block: Block | None) -> str:
         line = among.lines[index]
-        above: Reference = Inside(index - 1) if index else Outside(0) if block is not None else next(iter(self.flat.inputs))
         names = [_in_quotes(self._name(read, among, block)) for read in line.reads]
-        if isinstance(line.form, Block):
-            said = {"block": self.titles[line.form]}
-            said |= {a.name: text for a, text in zip(line.form.arguments, line.texts[1:], strict=True) if text}
+        before: Reference = Outside(0) if block is not None else next(iter(self.flat.inputs))
+        return self._body(line.form, line.texts, names, line.reads[0] != (Inside(index - 1) if index else before))
+
+    def _body(self, form: Form | Block, texts: Sequence[str], names: Sequence[str], says_from: bool) -> str:
+        """What stands under a line's name. `names`: of what it reads."""
+        if isinstance(form, Block):
+            said = {"block": self.titles[form]}
+            said |= {a.name: text for a, text in zip(form.arguments, texts[1:], strict=True) if text}
             said |= {_given(k): name for k, name in enumerate(names) if k}
         else:
-            said = self.usual.said(line.form, _filled(line.form, line.texts, names))
-        joins = not isinstance(line.form, Block) and line.form.op.joins
-        if not joins and line.reads[0] != above:
+            said = self.usual.said(form, _filled(form, texts, names))
+        if says_from and (isinstance(form, Block) or not form.op.joins):
             said["from"] = names[0]
-        if line.texts[0] != "1":
-            said[COUNT] = line.texts[0]
+        if texts[0] != "1":
+            said[COUNT] = texts[0]
         return mapping(said)
 
     def _list(self, among: _Named, block: Block | None, indent: str) -> list[str]:
+        loops = {turns.start: (turns, patterns) for turns, patterns in among.loops}
         heads = [f"{_in_quotes(name)}:" for name in among.names]
-        width = max(map(len, heads))
-        return [f"{indent}- {head:<{width}} {self._said(i, among, block)}" for i, head in enumerate(heads)]
+        width = max((len(head) for head in heads), default=0)
+        lines, index = list[str](), 0
+        while index < len(heads):
+            if index in loops:
+                lines += [f"{indent}{line}" for line in self._loop(*loops[index], among, block)]
+                index = loops[index][0].end
+            else:
+                lines.append(f"{indent}- {heads[index]:<{width}} {self._said(index, among, block)}")
+                index += 1
+        return lines
+
+    def _loop(self, turns: Turns, patterns: Sequence[str], among: _Named, block: Block | None) -> list[str]:
+        variables = {"n": _ranged([str(turn + 1) for turn in range(turns.count)])}
+        known: dict[tuple[str, ...], str] = {tuple(str(turn + 1) for turn in range(turns.count)): "n"}
+        taken = {"n", "i", *(argument.name for argument in (block.arguments if block is not None else ()))}
+
+        def text(kind: str, cells: Sequence[str]) -> str:
+            if len({*cells}) == 1:
+                return cells[0]
+            column = tuple(cells)
+            if column not in known:
+                known[column] = new_name(kind, taken)
+                variables[known[column]] = _ranged(cells)
+            return known[column]
+
+        bodies = []
+        for j in range(turns.length):
+            line = among.lines[turns.start + j]
+            texts = [text(kind, cells) for kind, cells in zip(line.form.varies, turns.texts[j], strict=True)]
+            names = []
+            for read, cells in zip(line.reads, turns.reads[j], strict=True):
+                if cells is not None:
+                    names.append(text("of", [self._name(each, among, block) for each in cells]))
+                elif isinstance(read, Inside) and read.line >= turns.start:
+                    inner = _Named(among.lines, [*among.names[: turns.start], *patterns], ())
+                    names.append(_in_quotes(self._inner(inner, read)))
+                else:
+                    names.append("above")
+            own = turns.reads[j][0] is None and (names[0] == "above" or line.reads[0] == Inside(turns.start + j - 1))
+            bodies.append(f"{_in_quotes(patterns[j])}: {self._body(line.form, texts, names, not own)}")
+        head = f"- for: {mapping(variables)}"
+        whole = f"  layers: [{', '.join(bodies)}]"
+        return [head, whole] if len(whole) < WIDTH - 8 else [head, "  layers:", *(f"    - {body}" for body in bodies)]
 
     def _block(self, block: Block) -> list[str]:
         among = self.inside[block]
@@ -167,6 +235,15 @@ class _Text:
 def _given(index: int) -> str:
     """What a layer is called that a block is given besides the one that enters it."""
     return "skip" if index == 1 else f"skip{index}"
+
+
+def _ranged(values: Sequence[str]) -> str:
+    """A list of values, as a range where it is one."""
+    whole = [int(value) for value in values if value.isdigit()]
+    step = whole[1] - whole[0] if len(whole) > 1 else 0
+    if len(whole) == len(values) > 2 and step and whole == [*range(whole[0], whole[-1] + step, step)]:
+        return f"{whole[0]}..{whole[-1]}" + (f" by {step}" if step != 1 else "")
+    return f"[{', '.join(values)}]"
 
 
 def _in_quotes(name: str) -> str:

@@ -218,6 +218,7 @@ def _stacked(lines: Sequence[Line], kept: frozenset[str]) -> list[Line]:
     found: list[Line] = []
     for line in lines:
         if found and _goes_on(found[-1], line, reads):
+            reads[found[-1].result] -= 1  # what reads it is the same line now
             found[-1] = _stack(found[-1], line)
         else:
             found.append(line)

@@ -187,6 +187,10 @@ CODES: dict[str, Code] = _table(
     ("SC806", "other-window"),
     ("SC807", "names-file"),
     ("SC808", "incomplete-weights"),
+    ("SC901", "unreadable-network"),
+    ("SC902", "no-form"),
+    ("SC903", "import-choice"),
+    ("SC904", "taken-otherwise", _WARNING),
 )
 
 

@@ -23,6 +23,7 @@ LAYERS = frozenset({  # ops with a kernel or matrix
     "GroupNormalization", "LayerNormalization", "PRelu",
 })  # fmt: skip
 _INLINE = "onnx.inliner.inline_local_functions(model)"
+NEWEST = 26  # the version of ONNX's ops that is known here
 _EXTERNAL = 1  # TensorProto.DataLocation
 _DOMAINS = ("", "ai.onnx", "com.microsoft")  # ONNX's own, and onnxruntime's fused ops
 
@@ -31,7 +32,7 @@ _DOMAINS = ("", "ai.onnx", "com.microsoft")  # ONNX's own, and onnxruntime's fus
 class OnnxGraph:
     """`makers`: value -> the step that makes it; `readers`: value -> the steps that read it; `inputs`: the shapes of
     what comes from outside, None for an extent that is not fixed; `results`: what the model gives; `said`: what was
-    passed over."""
+    passed over; `opset`: the version of ONNX's ops that they mean."""
 
     steps: tuple[Step, ...]
     constants: Mapping[str, Constant]
@@ -40,6 +41,7 @@ class OnnxGraph:
     makers: Mapping[str, Step]
     readers: Mapping[str, tuple[Step, ...]]
     said: tuple[str, ...]
+    opset: int = NEWEST
 
     def only_reader(self, name: str) -> Step | None:
         """The step that reads a value, if nothing else does; some only look at its shape or its type."""
@@ -73,6 +75,7 @@ def onnx_graph(path: Path, model: Any) -> OnnxGraph:
         {name: step for step in steps for name in step.outputs},
         {name: tuple(found) for name, found in readers.items()},
         tuple(_passed_over(model, idle)),
+        max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=NEWEST),
     )
 
 

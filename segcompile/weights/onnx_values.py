@@ -82,13 +82,15 @@ def array_of(constant: Constant) -> Any:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """A node: its op (one of another domain is `domain.Op`), its name or that of what it makes, and its settings."""
+    """A node: its op (one of another domain is `domain.Op`), its name or that of what it makes, and its settings.
+    `scope`: the path of the module that it belongs to, `layer1.0.conv2`; "" where nothing says it."""
 
     op: str
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     settings: Mapping[str, Any]
+    scope: str = ""
 
     def input(self, index: int) -> str:
         """The name of an input; "" where it is left out."""

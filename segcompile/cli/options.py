@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from segcompile.ops import MEDIUM
+
 
 class Command(click.Command):
     """A command whose line in a list of commands is the first paragraph of its help, whole."""
@@ -46,3 +48,16 @@ def overrides(settings: tuple[str, ...]) -> dict[str, int]:
             raise click.BadParameter(f"`{name}` is given twice, as {found[name]} and as {value}", param_hint="--set")
         found[name] = int(value)
     return found
+
+
+def read_size(text: str, rank: int, option: str) -> tuple[int, ...]:
+    """`500x375` -> (500, 375); one number is that of every axis."""
+    if re.fullmatch(r"[1-9]\d{0,8}(x[1-9]\d{0,8}){0,2}", text, re.ASCII) is None:
+        raise click.BadParameter(f"`{text}` is no size such as 500x375", param_hint=option)
+    numbers = tuple(map(int, text.split("x")))
+    if len(numbers) == 1:
+        return numbers * rank
+    if len(numbers) != rank:
+        message = f"`{text}` has {len(numbers)} axes, and the network's {MEDIUM[rank]}s have {rank}"
+        raise click.BadParameter(message, param_hint=option)
+    return numbers

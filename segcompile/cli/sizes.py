@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import click
 
-from segcompile.cli.options import Command, format_option, overrides, set_option, spec_argument, variant_option
+from segcompile.cli.options import (
+    Command,
+    format_option,
+    overrides,
+    read_size,
+    set_option,
+    spec_argument,
+    variant_option,
+)
 from segcompile.cli.outcome import CLEAN, DIAGNOSTICS, say, say_json
 from segcompile.compiler import compile_spec, find_spec
 from segcompile.facts.fit import fit
@@ -15,7 +22,6 @@ from segcompile.facts.shapes import made_symbolic
 from segcompile.facts.size_causes import rounded, size_causes
 from segcompile.facts.sizes import Sizes
 from segcompile.network.graph import Graph
-from segcompile.ops import MEDIUM
 from segcompile.ops.size import times
 from segcompile.passes import normalise
 from segcompile.show.dims import dims_text
@@ -41,7 +47,7 @@ def sizes(
     """
     compiled = compile_spec(find_spec(spec), Findings(), variant=variant, overrides=overrides(settings))
     graph, found = _of_any_size(compiled.spec.graph)
-    looked = _looked(graph, found, _size(at, graph.rank)) if at is not None else None
+    looked = _looked(graph, found, read_size(at, graph.rank, "--at")) if at is not None else None
     answer = Answer(compiled.model, found, size_causes(graph, found), looked)
     if form == "json":
         say_json(sizes_json(answer))
@@ -64,19 +70,6 @@ def _of_any_size(written: Graph) -> tuple[Graph, Sizes]:
         sizes = " and ".join(times(*shape.size) for shape in written.inputs.values())
         note = f"the spec gives it {sizes}, and it takes that size alone"
         raise SegcompileError([replace(first, hint="make it a convolution", notes=(note,))]) from error
-
-
-def _size(text: str, rank: int) -> tuple[int, ...]:
-    """`500x375` -> (500, 375); one number is that of every axis."""
-    if re.fullmatch(r"[1-9]\d{0,8}(x[1-9]\d{0,8}){0,2}", text, re.ASCII) is None:
-        raise click.BadParameter(f"`{text}` is no size such as 500x375", param_hint="--at")
-    numbers = tuple(map(int, text.split("x")))
-    if len(numbers) == 1:
-        return numbers * rank
-    if len(numbers) != rank:
-        message = f"`{text}` has {len(numbers)} axes, and the network's {MEDIUM[rank]}s have {rank}"
-        raise click.BadParameter(message, param_hint="--at")
-    return numbers
 
 
 def _looked(graph: Graph, found: Sizes, size: tuple[int, ...]) -> Looked:

@@ -1,4 +1,4 @@
-"""The numbers of a block: which stand in it, which are its arguments, and which follow from those or from `channels`."""
+"""The numbers of a block: which stand in it, which are arguments, and which follow from those or from `channels`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from itertools import chain, count
 from segcompile.language.outline import COUNT, Argument, Line
 
 Column = tuple[str, ...]  # a value in each call
-_LETTER = {COUNT: "n", "channels": "w", "kernel": "k", "stride": "s", "dilation": "d", "pad": "p", "groups": "g", "act": "a", "bins": "b", "factor": "f"}
+_LETTER = {
+    COUNT: "n",
+    "channels": "w",
+    "kernel": "k",
+    "stride": "s",
+    "dilation": "d",
+    "pad": "p",
+    "groups": "g",
+    "act": "a",
+    "bins": "b",
+    "factor": "f",
+}
 _ALIKE = {"conv": "channels", "deconv": "channels", "linear": "channels", "affine": "channels", "groups": "groups"}
 _WIDTH = ("channels", "groups")
 
@@ -49,7 +60,9 @@ def chosen_texts(
 
 def call_values(arguments: Sequence[Argument], values: Sequence[str], entering: int) -> tuple[list[str], list[str]]:
     """What a call says of each argument, "" where that is the default, and the values."""
-    said = ["" if _evaluated(a.default, entering) == value else value for a, value in zip(arguments, values, strict=True)]
+    said = [
+        "" if _evaluated(a.default, entering) == value else value for a, value in zip(arguments, values, strict=True)
+    ]
     return said, list(values)
 
 
@@ -72,7 +85,9 @@ def _follows(values: Column, kind: str, made: dict[tuple[str, Column], str], lin
             if text is not None:
                 return text
     text = _multiple(numbers, [line.channels for line in lines], "channels")
-    once = all(len(line.turns) == 1 for line in lines)  # the next one is entered by other channels, unless it keeps them
+    once = all(
+        len(line.turns) == 1 for line in lines
+    )  # the next one is entered by other channels, unless it keeps them
     return text if once or text == "channels" else None
 
 

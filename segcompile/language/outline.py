@@ -57,7 +57,7 @@ class Line:
 
     @property
     def result(self) -> str:
-        return next(reversed(self.where))
+        return list(self.where)[-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from segcompile.language.arguments import new_name
-from segcompile.language.outline import COUNT, Block, Form, Inside, Outside, Path, Reference, Written, lines_of
+from segcompile.language.outline import COUNT, Block, Form, Inside, Outside, Reference, Written, lines_of
 from segcompile.language.repeats import Outline, outlined, places
 from segcompile.language.turns import Turns, turns_of
-from segcompile.language.usual import Usual, usual_of
+from segcompile.language.usual import usual_of
 from segcompile.language.write import in_words, inputs_text, mapping
-from segcompile.network.graph import Graph, Role
+from segcompile.network.graph import Graph
 
 _KEPT = ("input", "above", "network", "block", "use")
 _BEFORE_NUMBER = re.compile(r"_?\d*$")
@@ -59,7 +59,7 @@ class _Text:
         for block in reversed(outline.blocks):  # the blocks that call it come first
             self.inside[block] = self._named(block.lines, [line.texts for line in block.lines], self.passed[block])
             self._pass(self.inside[block], self.passed[block])
-        every = [(line, ()) for line in top]
+        every: list[tuple[Written, tuple[str, ...]]] = [(line, ()) for line in top]
         every += [(line, tuple(a.name for a in block.arguments)) for block in outline.blocks for line in block.lines]
         self.usual = usual_of([(line.form, line.texts, own) for line, own in every if isinstance(line.form, Form)])
 
@@ -76,7 +76,9 @@ class _Text:
         turn = str(place.path[0] + 1) if place.path else count if count.isdigit() else "1"
         return among.names[place.line].replace("{i}", turn)
 
-    def _named(self, lines: Sequence[Written], values: Sequence[Sequence[str | None]], given: AbstractSet[str]) -> _Named:
+    def _named(
+        self, lines: Sequence[Written], values: Sequence[Sequence[str | None]], given: AbstractSet[str]
+    ) -> _Named:
         taken = {*given, *(_BEFORE_NUMBER.sub("", name) for name in given), *_KEPT}
         loops = {turns.start: turns for turns in turns_of(lines, values)}
         bases = [self._base(line) for line in lines]
@@ -101,13 +103,17 @@ class _Text:
         while True:
             number += 1
             plain = base if number == 1 and (often == 1 or count == often) and base not in taken else f"{base}{number}"
-            ends = f"{plain}{'_' * (plain != base)}{{n}}" if count else plain
-            if {plain, *(ends.replace("{n}", str(turn + 1)) for turn in range(count))}.isdisjoint(taken):
-                break
-        taken |= {plain, *(ends.replace("{n}", str(turn + 1)) for turn in range(count))}
-        if all(line.texts[0] == "1" for line in lines):
-            return ends
-        return f"{ends}_{{i}}" if ends != base else f"{ends}{{i}}"
+            pattern = f"{plain}{'_' * (plain != base)}{{n}}" if count else plain
+            counts = [line.texts[0] for line in lines]
+            if {*counts} != {"1"}:
+                pattern += "{i}" if pattern == base and counts[0].isdigit() else "_{i}"
+            each = [pattern.replace("{n}", str(turn + 1)) for turn in range(len(lines))]
+            whole = {
+                name.replace("{i}", str(i + 1)) for name, n in zip(each, counts, strict=True) for i in range(_most(n))
+            }
+            if (whole | {plain}).isdisjoint(taken):
+                taken |= whole | {plain}
+                return pattern
 
     def _base(self, line: Written) -> str:
         if isinstance(line.form, Block):
@@ -230,6 +236,10 @@ class _Text:
             named = {head: self._inner(self.top, at[name]) if name in at else name for head, name in heads.items()}
             lines.append(f"outputs: {mapping(named)}")
         return "\n".join([*lines, *tail]) + "\n"
+
+
+def _most(count: str) -> int:
+    return int(count) if count.isdigit() else 1
 
 
 def _given(index: int) -> str:

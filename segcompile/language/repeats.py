@@ -9,13 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from segcompile.language.arguments import call_values, chosen_texts
-from segcompile.language.outline import Argument, Block, Inside, Line, Outside, Path, Reference, Written
+from segcompile.language.outline import Block, Form, Inside, Line, Outside, Path, Reference, Written
 
 LONGEST = 48  # lines of a block, calls of others among them
 _HEAD = 2  # lines of a block beside its layers
-_LAYER, _INNER, _ARGUMENT = 0.6, 0.5, 0.15  # what it costs a call, in lines, to be given a layer or a number, or looked into
+_SHORT = 4  # lines of a block that stand in one line
+_LEAST = 1  # lines that a block must save
+_LAYER, _INNER, _ARGUMENT = (
+    0.6,
+    0.5,
+    0.15,
+)  # what it costs a call, in lines, to be given a layer or a number, or looked into
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ def outlined(lines: Sequence[Line], inputs: Sequence[str], kept: frozenset[str])
     while True:
         found = _best(now, inputs, kept)
         if found is None:
-            return Outline(tuple(now), tuple(blocks))
+            return Outline(tuple(_stacked(now, kept, inner=True)), tuple(blocks))
         block, calls, length = found
         blocks.append(block)
         now = _stacked(list(_replaced(now, calls, length)), kept)
@@ -76,7 +83,7 @@ def _alike(lines: Sequence[Line], inputs: Sequence[str]) -> Iterator[tuple[int, 
             for start in group:
                 if start + length <= len(lines):
                     line = lines[start + length - 1]
-                    if not (isinstance(line.form, Block) is False and line.form.single):
+                    if not (isinstance(line.form, Form) and line.form.single):
                         by_next.setdefault((line.form, reading[start].of(line, at)), []).append(start)
             split += [starts for starts in by_next.values() if len(starts) > 1]
         groups = split
@@ -87,7 +94,9 @@ def _alike(lines: Sequence[Line], inputs: Sequence[str]) -> Iterator[tuple[int, 
 # --- which of them is worth a block ----------------------------------------------------------------------------------
 
 
-def _best(lines: Sequence[Line], inputs: Sequence[str], kept: frozenset[str]) -> tuple[Block, dict[int, Line], int] | None:
+def _best(
+    lines: Sequence[Line], inputs: Sequence[str], kept: frozenset[str]
+) -> tuple[Block, Mapping[int, Line], int] | None:
     """The block that saves most, its calls by where they start, and how many lines each one stands for."""
     readers = _readers(lines, kept)
     found = list(_candidates(lines, inputs, readers))
@@ -124,12 +133,16 @@ def _candidates(
     """All blocks that save something."""
     for length, starts in _alike(lines, inputs):
         apart = _apart(starts, length)
-        most = (len(apart) - 1) * length - len(apart) - _HEAD
-        if len(apart) > 1 and most > 0 and not _is_power(lines, apart[0], length):
+        most = len(apart) * (length - 1) - (1 if length <= _SHORT else length + _HEAD)
+        if (
+            len(apart) > 1
+            and most > _LEAST
+            and not (_is_power(lines, apart[0], length) or _is_loop(lines, apart, length))
+        ):
             made = _made(lines, apart, length, inputs)
             if made is not None:
                 gain = most - _cost(lines, readers, made[0], apart, length)
-                if gain > 0:
+                if gain > _LEAST:
                     yield _Candidate(*made, length, gain)
 
 
@@ -145,6 +158,16 @@ def _is_power(lines: Sequence[Line], start: int, length: int) -> bool:
     """Whether a run of lines is a shorter one, several times."""
     forms = [line.form for line in lines[start : start + length]]
     return any(forms == forms[:part] * (length // part) for part in range(1, length // 2 + 1) if length % part == 0)
+
+
+def _is_loop(lines: Sequence[Line], starts: Sequence[int], length: int) -> bool:
+    """Whether runs of lines stand one behind the other, and each is entered through its first line alone: a loop says
+    that in fewer lines than a block."""
+    if any(after != before + length for before, after in pairwise(starts)):
+        return False
+    run = lines[starts[-1] : starts[-1] + length]
+    entering = lines[starts[-1] - 1].result if starts[-1] else ""
+    return not any(entering in line.reads for line in run[1:])
 
 
 def _readers(lines: Sequence[Line], kept: frozenset[str]) -> Mapping[str, tuple[int, int]]:
@@ -191,7 +214,11 @@ def _made(
         for line in run:
             own.of(line, at)
         said, values = call_values(arguments, [column[index] for column in columns], run[0].channels)
-        where = {name: (0, j, *path) for j, line in enumerate(run) for name, path in line.where.items()}
+        where = {
+            name: (0, j, *(path or (len(line.turns) - 1,)))
+            for j, line in enumerate(run)
+            for name, path in line.where.items()
+        }
         where[run[-1].result] = ()
         calls[start] = Line(
             block, ("1", *said), ("1", *values), tuple(own.given), run[0].channels, (tuple(run),), where
@@ -209,15 +236,16 @@ def _replaced(lines: Sequence[Line], calls: Mapping[int, Line], length: int) -> 
 # --- one behind the other --------------------------------------------------------------------------------------------
 
 
-def _stacked(lines: Sequence[Line], kept: frozenset[str]) -> list[Line]:
-    """Lines that say the same, each reading nothing but the one before, as one line with `repeat`."""
+def _stacked(lines: Sequence[Line], kept: frozenset[str], *, inner: bool = False) -> list[Line]:
+    """Lines that say the same, each reading nothing but the one before, as one line with `repeat`. `inner`: also where
+    others read more of them than the last one."""
     reads: dict[str, int] = dict.fromkeys(kept, 1)
     for line in lines:
         for name in line.reads:
             reads[name] = reads.get(name, 0) + 1
     found: list[Line] = []
     for line in lines:
-        if found and _goes_on(found[-1], line, reads):
+        if found and _goes_on(found[-1], line) and (inner or _is_read_once(found[-1], reads)):
             reads[found[-1].result] -= 1  # what reads it is the same line now
             found[-1] = _stack(found[-1], line)
         else:
@@ -225,10 +253,14 @@ def _stacked(lines: Sequence[Line], kept: frozenset[str]) -> list[Line]:
     return found
 
 
-def _goes_on(before: Line, line: Line, reads: Mapping[str, int]) -> bool:
+def _is_read_once(line: Line, reads: Mapping[str, int]) -> bool:
+    return sum(reads.get(name, 0) for name in line.where) == 1
+
+
+def _goes_on(before: Line, line: Line) -> bool:
     alike = before.form == line.form and before.said[1:] == line.said[1:]
     chained = line.reads == (before.result,) and len(before.reads) == 1 and not getattr(line.form, "single", "")
-    return alike and chained and sum(reads.get(name, 0) for name in before.where) == 1
+    return alike and chained
 
 
 def _stack(before: Line, line: Line) -> Line:

@@ -1,16 +1,18 @@
-"""Runs of a list that are written once, in a loop: the same lines again and again, up to numbers and to names outside."""
+"""Runs of a list that are written once, in a loop: the same lines again and again, up to numbers and outer names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from segcompile.language.outline import Block, Inside, Outside, Written
+from segcompile.language.outline import Inside, Outside, Written
 
 _PLAIN = re.compile(r"-?\d+|-?\d+\.\d+(e-?\d+)?|\d+e-?\d+|(?!same$|causal$)[A-Za-z_][\w.]*|\d*[A-Za-z]\w*")
 _LONGEST = 12  # lines of a turn
+_SHORT = 2  # lines of a turn that stand in one line
+_LEAST = 1  # lines that a loop must save
 _COLUMN = 0.3  # what a variable costs, in lines
 ABOVE = "above"  # what a line reads that reads the one before it, as every other turn does
 
@@ -50,10 +52,10 @@ def _is_plain(text: str | None) -> bool:
 
 
 def _gain(turns: Turns) -> float:
-    columns = {cells for line in turns.texts for cells in line if len({*cells}) > 1}
+    columns: set[tuple[Cell, ...]] = {cells for line in turns.texts for cells in line if len({*cells}) > 1}
     columns |= {cells for line in turns.reads for cells in line if cells is not None and len({*cells}) > 1}
-    head = 1 if turns.length == 1 else 2
-    return (turns.count - 1) * turns.length - head - _COLUMN * len(columns)
+    lines = 2 if turns.length <= _SHORT else turns.length + 2
+    return turns.count * turns.length - lines - _COLUMN * len(columns)
 
 
 def _all(lines: Sequence[Written], varies: Sequence[Sequence[str | None]]) -> Iterator[Turns]:
@@ -64,7 +66,7 @@ def _all(lines: Sequence[Written], varies: Sequence[Sequence[str | None]]) -> It
                 count = next((n for n in range(1, most) if not _alike(lines, start, length, n, chained)), most)
                 if count > 1:
                     found = _turns(lines, varies, start, length, count, chained)
-                    if found is not None and _gain(found) > 0:
+                    if found is not None and _gain(found) > _LEAST:
                         yield found
 
 

@@ -58,13 +58,22 @@ def usual_of(layers: Sequence[tuple[Form, Sequence[str], Collection[str]]]) -> U
         filled = {name: text.replace("$", next(values)) if "$" in text else text for name, text in form.entries}
         for name in (*form.op.beside(), *_CARRIED):
             text = filled.get(name, _unsaid(form.op, name))
-            if form.op.spelling not in _CARRIED and name != form.op.told_by and "@" not in text and not {*_WORD.findall(text)} & {*own, "channels"}:
+            if (
+                form.op.spelling not in _CARRIED
+                and name != form.op.told_by
+                and "@" not in text
+                and not {*_WORD.findall(text)} & {*own, "channels"}
+            ):
                 each = counts.setdefault((form.op.spelling, name), {})
                 each[text] = each.get(text, 0) + 1
     found: dict[str, dict[str, str]] = {}
     ops = {form.op.spelling: form.op for form, _, _ in layers}
     for (key, name), each in counts.items():
         best = max(each, key=lambda text: each[text])
-        if best and ("" not in each or _is_required(ops[key], name)) and each[best] > each.get(_unsaid(ops[key], name), 0) + 1:
+        if (
+            best
+            and ("" not in each or _is_required(ops[key], name))
+            and each[best] > each.get(_unsaid(ops[key], name), 0) + 1
+        ):
             found.setdefault(key, {})[name] = best
     return Usual(found)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from io import TextIOWrapper
+from keyword import iskeyword
 
 import click
 
@@ -15,9 +16,14 @@ from segcompile.cli.options import Group
 from segcompile.cli.outcome import guarded
 
 COMMANDS = (
-    "build", "certify", "check", "diff", "explain", "fix", "list", "new", "rf", "schema", "show", "sizes",
+    "build", "certify", "check", "diff", "explain", "fix", "import", "list", "new", "rf", "schema", "show", "sizes",
     "verify-backend", "weights", "why-grid",
 )  # fmt: skip
+
+
+def file_of(name: str) -> str:
+    """The file of a command, and its function there."""
+    return name.replace("-", "_") + "_" * iskeyword(name)
 
 
 class _Files(Mapping[str, click.Command]):
@@ -26,7 +32,7 @@ class _Files(Mapping[str, click.Command]):
     def __getitem__(self, name: str) -> click.Command:
         if name not in COMMANDS:
             raise KeyError(name)
-        file = name.replace("-", "_")
+        file = file_of(name)
         command: click.Command = getattr(import_module(f"{__name__}.{file}"), file)
         return command
 

@@ -15,7 +15,7 @@ from segcompile.language.derive import Document
 from segcompile.language.expressions import Values, names_in
 from segcompile.language.items import list_under, only
 from segcompile.language.table import Table, read_table
-from segcompile.language.values import read_integer, read_positive, read_size
+from segcompile.language.values import read_integer, read_positive, sized
 from segcompile.language.words import Meant
 from segcompile.ops import AXIS_NAMES, Shape
 from segcompile.text.errors import Diagnostic, Near, SourceText, Span, fail, gathering
@@ -146,7 +146,7 @@ def _inputs(section: Node | None, at: Span, values: Values, own: Values) -> dict
         if channels is None or size is None:
             message = f"the input needs `{'channels' if channels is None else 'size'}`"
             raise fail("SC012", message, node.span, help="for example {channels: 3, size: any}")
-        found[name] = Shape(read_positive(channels, values), read_size(size, own))
+        found[name] = Shape(read_positive(channels, values), sized(size, own))
         _check_rank(found[name], next(iter(found.values())), size, "the input above")
     return found
 

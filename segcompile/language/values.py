@@ -177,7 +177,7 @@ def read_axes(node: Node, values: Values, one: _One[_T], due: str, rank: int) ->
     raise fail("SC004", f"{due} is due here, not {counted(node)}", node.span, help=_write_integer(node, 1))
 
 
-def read_size(node: Node, values: Values) -> tuple[Size, ...]:
+def sized(node: Node, values: Values) -> tuple[Size, ...]:
     """The size of what enters: `500`, `500x300`, [height, width] or `any` of an image, [length] of a signal, [depth,
     height, width] or `64x64x64` of a volume."""
     rank = 2

@@ -30,9 +30,9 @@ def write_spec(graph: Graph, head: Iterable[str] = (), tail: Iterable[str] = ())
     `head` and `tail` are lines of other sections, before the network and behind it. A model's name has no capitals and
     at most 64 characters, which that of a variant may have.
     """
-    flat = _in_words(flattened(graph))
+    flat = in_words(flattened(graph))
     lines = ["segcompile: 1", f"model: {flat.model.lower()[:_MODEL]}", *head]
-    lines += [f"input: {_inputs(flat.inputs)}", "layers:"]
+    lines += [f"input: {inputs_text(flat.inputs)}", "layers:"]
     above = next(iter(flat.inputs))
     names = {layer: f"{layer}:" for layer in flat.layers}
     width = min(max(map(len, names.values()), default=0), 24)
@@ -45,7 +45,7 @@ def write_spec(graph: Graph, head: Iterable[str] = (), tail: Iterable[str] = ())
     return "\n".join([*lines, *tail]) + "\n"
 
 
-def _in_words(graph: Graph) -> Graph:
+def in_words(graph: Graph) -> Graph:
     """The graph whose paddings that are causal by design say so."""
     return replace(graph, nodes=tuple(_causal(node, graph.causal) for node in graph.nodes))
 
@@ -57,7 +57,7 @@ def _causal(node: Node, axes: frozenset[int]) -> Node:
     return replace(node, op=node.op.model_copy(update={"pad": said})) if said != pad else node
 
 
-def _inputs(inputs: Mapping[str, Shape]) -> str:
+def inputs_text(inputs: Mapping[str, Shape]) -> str:
     written = {name: mapping({"channels": str(shape.channels), "size": _size(shape)}) for name, shape in inputs.items()}
     return written["input"] if [*inputs] == ["input"] else mapping(written)
 
@@ -98,9 +98,9 @@ def _under(op: Op) -> str:
     """What stands under an op's key: its main argument, or another one with its word, `{channels: 3}`."""
     for word, name in op.by_word.items():
         if getattr(op, name) is not None:
-            return mapping({word: _value(type(op).reads(name), getattr(op, name))})
+            return mapping({word: value_text(type(op).reads(name), getattr(op, name))})
     assert op.main is not None
-    return _value(type(op).reads(op.main), getattr(op, op.main))
+    return value_text(type(op).reads(op.main), getattr(op, op.main))
 
 
 def _word(op: Op, main: str) -> str:
@@ -115,15 +115,15 @@ def _word(op: Op, main: str) -> str:
 
 def _attributes(op: Op) -> dict[str, str]:
     """Every attribute beside the op's key that is not what an op has by default."""
-    return {name: _value(type(op).reads(name), getattr(op, name)) for name in type(op).beside() if op.says(name)}
+    return {name: value_text(type(op).reads(name), getattr(op, name)) for name in type(op).beside() if op.says(name)}
 
 
 def default(op: type[Op], name: str) -> str:
     """What an attribute is where nothing is said, as it is written."""
-    return _value(op.reads(name), op.model_fields[name].default)
+    return value_text(op.reads(name), op.model_fields[name].default)
 
 
-def _value(reads: Reads, value: Any) -> str:
+def value_text(reads: Reads, value: Any) -> str:
     """A value as its attribute reads it."""
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import segcompile.cli
-from segcompile.cli import COMMANDS, cli
+from segcompile.cli import COMMANDS, cli, file_of
 
 GROUPS = [(), ("weights",)]
 
@@ -31,7 +31,7 @@ def test_no_line_in_a_list_of_commands_is_cut(path: tuple[str, ...], columns: st
 def test_every_file_of_a_command_is_a_command() -> None:
     room = Path(segcompile.cli.__file__).parent
     files = {path.stem for path in room.glob("*.py")} - {"__init__", "options", "outcome"}
-    assert sorted(name.replace("-", "_") for name in COMMANDS) == sorted(files)
+    assert sorted(map(file_of, COMMANDS)) == sorted(files)
 
 
 def test_a_line_does_not_end_at_the_dot_of_an_abbreviation() -> None:

@@ -1,0 +1,274 @@
+"""Lines -> fewer lines: what is written again and again is found and becomes a block, or one line with `repeat`.
+
+Greedy: of all runs of lines that occur more than once, up to the numbers in them and to the layers that they are given,
+the one that saves most becomes a block; its calls are lines in the next round, so that blocks hold blocks. A round
+takes time linear in the lines: a start is followed only as long as another one goes on in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from segcompile.language.arguments import call_values, chosen_texts
+from segcompile.language.outline import Block, Form, Inside, Line, Outside, Path, Reference, Written
+
+LONGEST = 48  # lines of a block, calls of others among them
+_HEAD = 2  # lines of a block beside its layers
+_SHORT = 4  # lines of a block that stand in one line
+_LEAST = 1  # lines that a block must save
+_LAYER, _INNER, _ARGUMENT = (
+    0.6,
+    0.5,
+    0.15,
+)  # what it costs a call, in lines, to be given a layer or a number, or looked into
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A network's lines, and the blocks that they call, each behind those that it calls itself."""
+
+    lines: tuple[Line, ...]
+    blocks: tuple[Block, ...]
+
+
+def outlined(lines: Sequence[Line], inputs: Sequence[str], kept: frozenset[str]) -> Outline:
+    """`inputs`: of the network. `kept`: the layers that are read from outside of all lines, as an output is."""
+    now, blocks = _stacked(lines, kept), list[Block]()
+    while True:
+        found = _best(now, inputs, kept)
+        if found is None:
+            return Outline(tuple(_stacked(now, kept, inner=True)), tuple(blocks))
+        block, calls, length = found
+        blocks.append(block)
+        now = _stacked(list(_replaced(now, calls, length)), kept)
+
+
+# --- which lines are alike -------------------------------------------------------------------------------------------
+
+
+def places(lines: Sequence[Line]) -> dict[str, Inside]:
+    """Layer -> the line that writes it, and the path to it there."""
+    return {name: Inside(index, path) for index, line in enumerate(lines) for name, path in line.where.items()}
+
+
+class _Reading:
+    """What the lines from one start on read, told in a way that is the same at every start where it is alike."""
+
+    def __init__(self, start: int, inputs: Sequence[str]) -> None:
+        self.start, self.given, self.inputs = start, dict[str, int](), inputs
+
+    def of(self, line: Line, at: Mapping[str, Inside]) -> tuple[Reference, ...]:
+        return tuple(self._reference(name, at) for name in line.reads)
+
+    def _reference(self, name: str, at: Mapping[str, Inside]) -> Reference:
+        place = at.get(name)
+        if place is not None and place.line >= self.start:
+            return replace(place, line=place.line - self.start)
+        if place is None and self.given and name not in self.given:
+            return name
+        return Outside(self.given.setdefault(name, len(self.given)))
+
+
+def _alike(lines: Sequence[Line], inputs: Sequence[str]) -> Iterator[tuple[int, list[int]]]:
+    """(length, starts) of every run of lines that occurs more than once."""
+    at = places(lines)
+    reading = [_Reading(start, inputs) for start in range(len(lines))]
+    groups: list[list[int]] = [list(range(len(lines)))]
+    for length in range(1, LONGEST + 1):
+        split: list[list[int]] = []
+        for group in groups:
+            by_next: dict[object, list[int]] = {}
+            for start in group:
+                if start + length <= len(lines):
+                    line = lines[start + length - 1]
+                    if not (isinstance(line.form, Form) and line.form.single):
+                        by_next.setdefault((line.form, reading[start].of(line, at)), []).append(start)
+            split += [starts for starts in by_next.values() if len(starts) > 1]
+        groups = split
+        if length > 1:
+            yield from ((length, starts) for starts in groups)
+
+
+# --- which of them is worth a block ----------------------------------------------------------------------------------
+
+
+def _best(
+    lines: Sequence[Line], inputs: Sequence[str], kept: frozenset[str]
+) -> tuple[Block, Mapping[int, Line], int] | None:
+    """The block that saves most, its calls by where they start, and how many lines each one stands for."""
+    readers = _readers(lines, kept)
+    found = list(_candidates(lines, inputs, readers))
+    best = max(found, key=_worth, default=None)
+    while best is not None:
+        inner = [each for each in found if each.length < best.length and _is_inside(each, best)]
+        if not inner:
+            break
+        best = max(inner, key=_worth)
+    return (best.block, best.calls, best.length) if best is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    block: Block
+    calls: Mapping[int, Line]  # by where they start
+    length: int
+    gain: float  # in lines
+
+
+def _worth(each: _Candidate) -> tuple[float, int, int]:
+    return each.gain, -each.length, -min(each.calls)
+
+
+def _is_inside(inner: _Candidate, outer: _Candidate) -> bool:
+    """Whether a run of the outer block holds two of the inner one."""
+    start = min(outer.calls)
+    return sum(start <= call <= start + outer.length - inner.length for call in inner.calls) > 1
+
+
+def _candidates(
+    lines: Sequence[Line], inputs: Sequence[str], readers: Mapping[str, tuple[int, int]]
+) -> Iterator[_Candidate]:
+    """All blocks that save something."""
+    for length, starts in _alike(lines, inputs):
+        apart = _apart(starts, length)
+        most = len(apart) * (length - 1) - (1 if length <= _SHORT else length + _HEAD)
+        if (
+            len(apart) > 1
+            and most > _LEAST
+            and not (_is_power(lines, apart[0], length) or _is_loop(lines, apart, length))
+        ):
+            made = _made(lines, apart, length, inputs)
+            if made is not None:
+                gain = most - _cost(lines, readers, made[0], apart, length)
+                if gain > _LEAST:
+                    yield _Candidate(*made, length, gain)
+
+
+def _apart(starts: Sequence[int], length: int) -> list[int]:
+    found: list[int] = []
+    for start in starts:
+        if not found or start >= found[-1] + length:
+            found.append(start)
+    return found
+
+
+def _is_power(lines: Sequence[Line], start: int, length: int) -> bool:
+    """Whether a run of lines is a shorter one, several times."""
+    forms = [line.form for line in lines[start : start + length]]
+    return any(forms == forms[:part] * (length // part) for part in range(1, length // 2 + 1) if length % part == 0)
+
+
+def _is_loop(lines: Sequence[Line], starts: Sequence[int], length: int) -> bool:
+    """Whether runs of lines stand one behind the other, and each is entered through its first line alone: a loop says
+    that in fewer lines than a block."""
+    if any(after != before + length for before, after in pairwise(starts)):
+        return False
+    run = lines[starts[-1] : starts[-1] + length]
+    entering = lines[starts[-1] - 1].result if starts[-1] else ""
+    return not any(entering in line.reads for line in run[1:])
+
+
+def _readers(lines: Sequence[Line], kept: frozenset[str]) -> Mapping[str, tuple[int, int]]:
+    """Layer -> the first and last line that reads it; a number behind all lines for one that is kept."""
+    found = {name: (len(lines), len(lines)) for name in kept}
+    for index, line in enumerate(lines):
+        for name in line.reads:
+            first, last = found.get(name, (index, index))
+            found[name] = min(first, index), max(last, index)
+    return found
+
+
+def _cost(
+    lines: Sequence[Line], readers: Mapping[str, tuple[int, int]], block: Block, starts: Sequence[int], length: int
+) -> float:
+    """What the calls of a block cost beside their lines."""
+    looked = 0
+    for start in starts:
+        inside = lines[start : start + length]
+        names = [name for line in inside for name in line.where][:-1]
+        looked += sum(name in readers and readers[name][1] >= start + length for name in names)
+    return len(starts) * (_LAYER * block.layers + _ARGUMENT * len(block.arguments)) + _INNER * looked
+
+
+# --- making it -------------------------------------------------------------------------------------------------------
+
+
+def _made(
+    lines: Sequence[Line], starts: Sequence[int], length: int, inputs: Sequence[str]
+) -> tuple[Block, dict[int, Line]] | None:
+    """The block of some runs of lines, and its calls; None where a number of them is not known."""
+    runs = [lines[start : start + length] for start in starts]
+    chosen = chosen_texts(runs)
+    if chosen is None:
+        return None
+    texts, arguments, columns = chosen
+    reading, at = _Reading(starts[0], inputs), places(lines)
+    reads = [reading.of(line, at) for line in runs[0]]
+    body = tuple(Written(line.form, text, read) for line, text, read in zip(runs[0], texts, reads, strict=True))
+    block = Block(body, arguments, len(reading.given) - 1)
+    calls = {}
+    for index, (start, run) in enumerate(zip(starts, runs, strict=True)):
+        own = _Reading(start, inputs)
+        for line in run:
+            own.of(line, at)
+        said, values = call_values(arguments, [column[index] for column in columns], run[0].channels)
+        where = {
+            name: (0, j, *(path or (len(line.turns) - 1,)))
+            for j, line in enumerate(run)
+            for name, path in line.where.items()
+        }
+        where[run[-1].result] = ()
+        calls[start] = Line(
+            block, ("1", *said), ("1", *values), tuple(own.given), run[0].channels, (tuple(run),), where
+        )
+    return block, calls
+
+
+def _replaced(lines: Sequence[Line], calls: Mapping[int, Line], length: int) -> Iterator[Line]:
+    index = 0
+    while index < len(lines):
+        yield calls.get(index, lines[index])
+        index += length if index in calls else 1
+
+
+# --- one behind the other --------------------------------------------------------------------------------------------
+
+
+def _stacked(lines: Sequence[Line], kept: frozenset[str], *, inner: bool = False) -> list[Line]:
+    """Lines that say the same, each reading nothing but the one before, as one line with `repeat`. `inner`: also where
+    others read more of them than the last one."""
+    reads: dict[str, int] = dict.fromkeys(kept, 1)
+    for line in lines:
+        for name in line.reads:
+            reads[name] = reads.get(name, 0) + 1
+    found: list[Line] = []
+    for line in lines:
+        if found and _goes_on(found[-1], line) and (inner or _is_read_once(found[-1], reads)):
+            reads[found[-1].result] -= 1  # what reads it is the same line now
+            found[-1] = _stack(found[-1], line)
+        else:
+            found.append(line)
+    return found
+
+
+def _is_read_once(line: Line, reads: Mapping[str, int]) -> bool:
+    return sum(reads.get(name, 0) for name in line.where) == 1
+
+
+def _goes_on(before: Line, line: Line) -> bool:
+    alike = before.form == line.form and before.said[1:] == line.said[1:]
+    chained = line.reads == (before.result,) and len(before.reads) == 1 and not getattr(line.form, "single", "")
+    return alike and chained
+
+
+def _stack(before: Line, line: Line) -> Line:
+    turns = len(before.turns)
+    where: dict[str, Path] = {name: path or (turns - 1,) for name, path in before.where.items()}
+    where |= {name: (path[0] + turns, *path[1:]) if path else () for name, path in line.where.items()}
+    count = str(turns + len(line.turns))
+    values = (a if a == b else None for a, b in zip(before.values[1:], line.values[1:], strict=True))
+    return replace(
+        before, said=(count, *before.said[1:]), values=(count, *values), turns=(*before.turns, *line.turns), where=where
+    )

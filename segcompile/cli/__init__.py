@@ -15,8 +15,8 @@ from segcompile.cli.options import Group
 from segcompile.cli.outcome import guarded
 
 COMMANDS = (
-    "build", "check", "diff", "explain", "fix", "list", "new", "rf", "schema", "show", "sizes", "verify-backend",
-    "weights",
+    "build", "check", "diff", "explain", "fix", "list", "new", "prove", "rf", "schema", "show", "sizes",
+    "verify-backend", "weights",
 )  # fmt: skip
 
 

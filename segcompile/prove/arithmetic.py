@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from fractions import Fraction
 from functools import lru_cache
 from math import isqrt
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,25 @@ def exact(value: Number) -> Fraction:
     return Fraction(repr(float(value))) if isinstance(value, float | np.floating) else Fraction(value)
 
 
+class Weighing(Protocol):
+    """A weight, of which an arithmetic knows the numbers."""
+
+    def value(self, a: Arithmetic) -> Array: ...
+
+
 class Arithmetic(ABC):
     """Sums, products, and the functions that no sum and product make."""
 
     parts: int
+
+    def __init__(self) -> None:
+        self._weights: dict[Weighing, Array] = {}
+
+    def weight(self, weight: Weighing) -> Array:
+        """The numbers of a weight, reckoned once."""
+        if weight not in self._weights:
+            self._weights[weight] = weight.value(self)
+        return self._weights[weight]
 
     @abstractmethod
     def settled(self, x: Array) -> Array:
@@ -41,11 +56,7 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def drawn(self, name: str, shape: tuple[int, ...]) -> Array:
-        """A weight drawn at random, the same for the same name, (parts, *shape), in the order of its indices."""
-
-    @abstractmethod
-    def values(self, name: str, shape: tuple[int, ...]) -> Array:
-        """As `drawn`, of a map, which is of one size at a time."""
+        """Numbers drawn at random, the same for the same name, (parts, *shape), in the order of their indices."""
 
     @abstractmethod
     def contracted(self, a: Array, b: Array) -> Array:

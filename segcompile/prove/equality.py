@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from segcompile.prove.arithmetic import Arithmetic, Array
-from segcompile.prove.evaluate import degrees, evaluate, joined_maxima
+from segcompile.prove.evaluate import degrees, evaluate, hashed_behind, joined_maxima
 from segcompile.prove.ring import LOW, Ring
 from segcompile.prove.sizes import ImageSize, Taken, Trials, at, held, trials
 from segcompile.prove.terms import Terms
@@ -91,10 +91,12 @@ class Judge:
 
     def _tried(self, a: int, b: int, cone: list[int], free: frozenset[int], tried: Trials) -> Verdict:
         degree, joins = degrees(self.terms, cone, free), joined_maxima(self.terms, cone, free)
+        behind = hashed_behind(self.terms, cone, free)
+        few = None if behind[a] is None or behind[b] is None else (behind[a] or 0) + (behind[b] or 0)
         rings: list[Ring] = []  # of the seeds so far, which keep their weights
         for count, size in enumerate(tried.sizes):
             self.say(f"{self.terms[b].title}: size {count + 1} of {len(tried.sizes)}")
-            if not self._equal_at(size, a, b, cone, free, degree, rings, joins):
+            if not self._equal_at(size, a, b, cone, free, degree, few, rings, joins):
                 return Verdict(size)
         return Verdict(None, tried.sizes, tried.whole)
 
@@ -106,6 +108,7 @@ class Judge:
         cone: list[int],
         free: frozenset[int],
         degree: int,
+        few: int | None,
         rings: list[Ring],
         joins: dict[int, tuple[int, ...]],
     ) -> bool:
@@ -119,7 +122,8 @@ class Judge:
             found = results(self.terms, cone, free, size, ring, (a, b))
             if found[a].shape != found[b].shape or not (ring.packed(found[a]) == ring.packed(found[b])).all():
                 return False
-            chance *= min(1.0, (ring.hashed**2 / 2 + 1) * (degree / LOW) ** 3)
+            hashed = ring.hashed if few is None else min(few, ring.hashed)
+            chance *= min(1.0, (hashed**2 / 2 + 1) * (degree / LOW) ** 3)
             seeds += 1
         self.bound += chance
         self.seeds = max(self.seeds, seeds)
@@ -137,7 +141,7 @@ def run(
     """Shows `seen` the value of every term of a cone at one size of the image; those that are free, and inputs, are
     drawn."""
     drawn = [i for i in cone if i in free or terms[i].op is None]
-    given = {i: a.values(f"term {i}", held(at(terms[i].shape, size))) for i in drawn}
+    given = {i: a.drawn(f"term {i}", held(at(terms[i].shape, size))) for i in drawn}
     evaluate(terms, cone, given, a, seen)
 
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import prod
 
 from segcompile.ops import (
     Activation,
     AdaptivePool,
+    Add,
+    Affine,
     Attending,
     Attention,
+    BatchNorm,
     ChannelShuffle,
     Clip,
     Concat,
+    Conv,
     Crop,
+    Deconv,
     Elu,
     GlobalPool,
     GroupNorm,
     InstanceNorm,
     LayerNorm,
+    LeakyRelu,
     Map,
     MatMul,
     Mul,
@@ -27,7 +34,9 @@ from segcompile.ops import (
     PixelShuffle,
     Pool,
     PositionSoftmax,
+    PRelu,
     ResponseNorm,
+    Scale,
     Slice,
     Softmax,
     SpaceToDepth,
@@ -37,6 +46,7 @@ from segcompile.ops import (
 from segcompile.prove import attending, grids, values, windows
 from segcompile.prove.arithmetic import Arithmetic, Array
 from segcompile.prove.terms import Term, Terms
+from segcompile.prove.weights import Folded
 from segcompile.prove.windows import Formula
 
 FORMULAS: Mapping[type[Op], Formula] = {
@@ -51,7 +61,7 @@ MOVES = (Crop, Pad, Concat, Slice, ChannelShuffle, PadChannels, PixelShuffle, Sp
 def value_of(term: Term, inputs: Sequence[Array], a: Arithmetic) -> Array:
     """What a term gives for these values."""
     assert term.op is not None
-    tensors = {name: weight.value(a) for name, weight in term.weights}
+    tensors = {name: a.weight(weight) for name, weight in term.weights}
     return FORMULAS[type(term.op)](term.op, inputs, tensors, a, term.index)
 
 
@@ -108,6 +118,37 @@ def degrees(terms: Terms, cone: Iterable[int], free: frozenset[int]) -> int:
         known[index], hashed = _degree(term.op, [known[i] for i in term.inputs], weights)
         largest = max(largest, known[index], hashed)
     return largest
+
+
+def hashed_behind(terms: Terms, cone: Iterable[int], free: frozenset[int]) -> dict[int, int | None]:
+    """Term -> how many hashed values one of its values may depend on; None: not known to be few."""
+    known: dict[int, int | None] = {}
+    for index in cone:
+        term = terms[index]
+        known[index] = 0 if index in free or term.op is None else _hashed(term, terms, known)
+    return known
+
+
+def _hashed(term: Term, terms: Terms, known: Mapping[int, int | None]) -> int | None:
+    """Values read, each with what is hashed behind it, and what is hashed of them."""
+    op, found = term.op, 0
+    for index in term.inputs:
+        behind = known[index]
+        if behind is None:
+            return None
+        match op:
+            case Conv() | Deconv():
+                found += behind * terms[index].shape.channels // op.groups * prod(op.kernel)
+            case Pool():
+                found += behind * prod(op.kernel)
+            case BatchNorm() | Affine() | Activation() | Elu() | Clip() | LeakyRelu() | PRelu() | Scale():
+                found += behind
+            case Add() | Mul() | Concat() | Crop() | Pad() | Slice() | ChannelShuffle() | PadChannels():
+                found += behind
+            case _:
+                return None
+    folded = sum(isinstance(weight, Folded) for _, weight in term.weights)
+    return found + 2 + folded
 
 
 def _degree(op: Op, inputs: Sequence[int], weights: int) -> tuple[int, int]:

@@ -101,7 +101,7 @@ def resampled(x: Array, axis: int, want: int, ratio: Fraction, mode: str, corner
     rows, shares = _shares(have, want, ratio, mode, corners)
     moved = np.moveaxis(x, 2 + axis, 2)
     weights = a.numbers(shares)  # (parts, want, taps)
-    total: Array = np.zeros((*moved.shape[:2], want, *moved.shape[3:]))
+    total: Array = np.zeros((*moved.shape[:2], want, *moved.shape[3:]), x.dtype)
     for tap in range(rows.shape[1]):
         weight = weights[:, None, :, tap].reshape(a.parts, 1, want, *[1] * (moved.ndim - 3))
         total = total + a.product(weight, moved.take(rows[:, tap], 2))

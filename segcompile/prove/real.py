@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from math import erf, prod, sqrt
 
@@ -33,13 +32,15 @@ FUNCTIONS: Mapping[str, Callable[[Array, float], Array]] = {
 }
 
 
-@dataclass(eq=False)
 class Real(Arithmetic):
     """Floats of 64 bits. `draw`: which of many weights and images; every other one has variances close to nothing,
     where an epsilon shows."""
 
-    draw: int
-    parts: int = 1
+    parts = 1
+
+    def __init__(self, draw: int) -> None:
+        super().__init__()
+        self.draw = draw
 
     def drawn(self, name: str, shape: tuple[int, ...]) -> Array:
         seed = hashlib.blake2b(f"{self.draw} {name}".encode(), digest_size=8).digest()
@@ -51,9 +52,6 @@ class Real(Arithmetic):
         if last == "weight" and len(shape) > 1:
             return normal * sqrt(2 * shape[0] / prod(shape))
         return 1 + normal / 4 if last == "weight" else normal
-
-    def values(self, name: str, shape: tuple[int, ...]) -> Array:
-        return self.drawn(name, shape)
 
     def settled(self, x: Array) -> Array:
         return x

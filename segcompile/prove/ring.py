@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
@@ -68,21 +68,18 @@ class _Sets:
     members: Array  # (most members, n)
 
 
-@dataclass(eq=False)
 class Ring(Arithmetic):
     """The ring of one seed. `joins`: term that takes maxima -> the terms whose sets it joins; `hashed`: how many values
     were hashed in all."""
 
-    seed: int
-    joins: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    hashed: int = 0
-    parts: int = 3
+    parts = 3
 
-    def __post_init__(self) -> None:
-        chosen = np.random.default_rng(digest("primes", self.seed)).choice(_primes(), 3, replace=False)
+    def __init__(self, seed: int, joins: Mapping[int, tuple[int, ...]] | None = None) -> None:
+        super().__init__()
+        self.seed, self.joins, self.hashed = seed, joins or {}, 0
+        chosen = np.random.default_rng(digest("primes", seed)).choice(_primes(), 3, replace=False)
         self.moduli: tuple[int, ...] = tuple(map(int, chosen))
         self._kept: dict[int, _Sets] = {}
-        self._drawn: dict[str, Array] = {}
         self._keeps = {term for terms in self.joins.values() for term in terms}
 
     def _moduli(self, x: Array) -> Array:
@@ -138,16 +135,9 @@ class Ring(Arithmetic):
         return self.unpacked(hashes)
 
     def drawn(self, name: str, shape: tuple[int, ...]) -> Array:
-        if name not in self._drawn:
-            self._drawn[name] = self._draw(name, int(np.prod(shape, dtype=int)))
-        return self._drawn[name].reshape(3, *shape)
-
-    def values(self, name: str, shape: tuple[int, ...]) -> Array:
-        return self._draw(name, int(np.prod(shape, dtype=int))).reshape(3, *shape)
-
-    def _draw(self, name: str, count: int) -> Array:
-        places = np.arange(count, dtype=np.uint64)
-        return self.unpacked(_mixed(places * _GOLDEN + digest(self.seed, "drawn", name)))
+        places = np.arange(int(np.prod(shape, dtype=int)), dtype=np.uint64)
+        drawn = self.unpacked(_mixed(places * _GOLDEN + digest(self.seed, "drawn", name)))
+        return drawn.reshape(3, *shape)
 
     def _hash(self, key: np.uint64, x: Array) -> Array:
         return self._spread(_mixed(_mixed(self.packed(x) ^ key) + key))

@@ -5,8 +5,9 @@ Maps are (parts, channels, ...), weights (parts, ...) in PyTorch's layouts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from math import prod
 from operator import mul
 from typing import Any
 
@@ -16,9 +17,8 @@ from segcompile.ops import AdaptivePool, Conv, Deconv, GlobalPool, Linear, Op, P
 from segcompile.prove.arithmetic import Arithmetic, Array
 
 Tensors = Mapping[str, Array]
-Formula = Callable[
-    [Any, Sequence[Array], Tensors, Arithmetic, int], Array
-]  # the op, its inputs, its weights, ..., its term
+Formula = Callable[[Any, Sequence[Array], Tensors, Arithmetic, int], Array]  # its term last
+MOST_GATHERED = 2**23  # numbers that a convolution reads at once
 _NUMPY_MODE = {"reflect": "reflect", "edge": "edge", "circular": "wrap"}
 
 
@@ -58,18 +58,52 @@ def biased(x: Array, tensors: Tensors, a: Arithmetic) -> Array:
 
 def conv(op: Conv, inputs: Sequence[Array], tensors: Tensors, a: Arithmetic, term: int) -> Array:
     """y[p] = sum over taps t of weight[t] x[stride p + dilation t - pad]."""
-    if len(op.kernel) != inputs[0].ndim - 2:  # of a list, along its one axis: each position alone
+    x = inputs[0]
+    if len(op.kernel) != x.ndim - 2:  # of a list, along its one axis: each position alone
         op = Conv(channels=op.channels, kernel=(1,), groups=op.groups)
-    x, weight = padded(op, inputs[0], a), tensors["weight"]
-    sliding = zip(x.shape[2:], op.kernel, op.stride, op.dilation, strict=True)
-    size = [(extent - dilation * (taps - 1) - 1) // stride + 1 for extent, taps, stride, dilation in sliding]
+    pads = [op.pads(axis) for axis in range(len(op.kernel))]
+    if op.mode != "zero":
+        x, pads = padded(op, x, a), [(0, 0)] * len(pads)
+    extents = [before + extent + after for extent, (before, after) in zip(x.shape[2:], pads, strict=True)]
+    sliding = zip(extents, op.kernel, op.stride, op.dilation, strict=True)
+    size = tuple((extent - dilation * (taps - 1) - 1) // stride + 1 for extent, taps, stride, dilation in sliding)
     x = x.reshape(a.parts, op.groups, -1, *x.shape[2:])
-    weight = weight.reshape(a.parts, op.groups, -1, x.shape[2], *op.kernel)
-    total = np.zeros((a.parts, op.channels, *size))
-    for tap in np.ndindex(*op.kernel):
-        read = tuple(map(every, map(mul, tap, op.dilation), size, op.stride))
-        total += mixed(x[:, :, :, *read], weight[..., *tap], a)
-    return biased(a.settled(total), tensors, a)
+    weight = tensors["weight"].reshape(a.parts, op.groups, -1, x.shape[2], prod(op.kernel))
+    total = np.zeros((a.parts, op.groups, weight.shape[2], prod(size)), x.dtype)
+    taps = list(_tap_ranges(op, x.shape[3:], [before for before, _ in pads], size))
+    most = max(1, MOST_GATHERED // max(1, a.parts * op.groups * x.shape[2] * prod(size)))
+    for first in range(0, len(taps), most):
+        some = taps[first : first + most]
+        read = np.zeros((a.parts, op.groups, x.shape[2], len(some), *size), x.dtype)
+        for gathered, (_, here, there) in zip(np.moveaxis(read, 3, 0), some, strict=True):
+            gathered[:, :, :, *here] = x[:, :, :, *there]
+        chosen = weight if len(some) == weight.shape[4] else weight[..., [tap for tap, _, _ in some]]
+        terms = x.shape[2] * len(some)
+        total += a.contracted(
+            chosen.reshape(*weight.shape[:3], terms), read.reshape(a.parts, op.groups, terms, prod(size))
+        )
+    return biased(a.settled(total).reshape(a.parts, op.channels, *size), tensors, a)
+
+
+_Range = tuple[slice, ...]
+
+
+def _tap_ranges(
+    op: Conv, extents: Sequence[int], before: Sequence[int], size: Sequence[int]
+) -> Iterator[tuple[int, _Range, _Range]]:
+    """Of each tap that reads more than padding: its number, the outputs that read the map by it, and what they read."""
+    for number, tap in enumerate(np.ndindex(*op.kernel)):
+        here, there = [], []
+        for axis, place in enumerate(tap):
+            stride, shift = op.stride[axis], op.dilation[axis] * place - before[axis]
+            first = max(0, -(shift // stride))  # stride p + shift >= 0
+            last = min(size[axis] - 1, (extents[axis] - 1 - shift) // stride)
+            if first > last:
+                break
+            here.append(slice(first, last + 1))
+            there.append(every(stride * first + shift, last + 1 - first, stride))
+        else:
+            yield number, tuple(here), tuple(there)
 
 
 def deconv(op: Deconv, inputs: Sequence[Array], tensors: Tensors, a: Arithmetic, term: int) -> Array:
@@ -82,7 +116,7 @@ def deconv(op: Deconv, inputs: Sequence[Array], tensors: Tensors, a: Arithmetic,
     ]
     x = x.reshape(a.parts, op.groups, -1, *size)
     weight = weight.reshape(a.parts, op.groups, x.shape[2], -1, *op.kernel).swapaxes(2, 3)
-    total = np.zeros((a.parts, op.channels, *full))
+    total = np.zeros((a.parts, op.channels, *full), x.dtype)
     for tap in np.ndindex(*op.kernel):
         written = tuple(map(every, map(mul, tap, op.dilation), size, op.stride))
         total[:, :, *written] += mixed(x, weight[..., *tap], a)
@@ -98,8 +132,8 @@ def linear(op: Linear, inputs: Sequence[Array], tensors: Tensors, a: Arithmetic,
 
 
 def _taps(op: Pool, x: Array, border: bool) -> tuple[Array, Array]:
-    """What each window holds, (taps, parts, C, ...), and where that is the map, (taps, 1, 1, ...); of a `border` also its
-    padding, but nothing behind it."""
+    """What each window holds, (taps, parts, C, ...), and where that is the map, (taps, 1, 1, ...); of a `border` also
+    its padding, but nothing behind it."""
     counts, around, missing = [], [], []
     for axis, (extent, step, span) in enumerate(zip(x.shape[2:], op.steps, op.spans, strict=True)):
         before, after = op.pads(axis)

@@ -52,13 +52,13 @@ class Judge:
         """Whether two terms are equal; with all that both depend on as a value of its own, then with what lies so many
         terms further back, None: all of it. What is equal there is equal; what parts may be equal further back."""
         found = Verdict(None)
-        seen: set[tuple[int, ...]] = set()
+        seen: set[frozenset[int]] = set()
         for depth in depths:
             free = self._shared(a, b, depth)
-            cone = self.terms.cone((a, b), free)
-            if tuple(cone) in seen:
+            if free in seen:
                 continue
-            seen.add(tuple(cone))
+            seen.add(free)
+            cone = self.terms.cone((a, b), free)
             found = self._between(a, b, cone, free)
             if found.parts_at is None:
                 return found

@@ -16,7 +16,7 @@ from segcompile.prove.arithmetic import Array
 from segcompile.prove.equality import Judge, Verdict, run
 from segcompile.prove.evaluate import joined_maxima
 from segcompile.prove.ring import Ring
-from segcompile.prove.sizes import Taken, fingerprint_size
+from segcompile.prove.sizes import LARGE, Taken, cost, fingerprint_size
 from segcompile.prove.terms import Side, Terms, add_side
 
 _NEAR = (0, 3)  # how far back two layers are looked at
@@ -115,14 +115,16 @@ def _fingerprints(plain: Terms, outputs: Sequence[Sequence[int]], taken: Taken) 
     first, second = ({*plain.cone(roots)} for roots in outputs)
     both = first & second
     alone = (first | second) - both
-    free = frozenset(i for index in alone for i in plain[index].inputs if i in both)
-    cone = sorted(alone | free)
+    cone, free = sorted(first | second), frozenset[int]()
+    if cost([plain[index] for index in cone], fingerprint_size(plain, cone, taken)) > LARGE:
+        free = frozenset(i for index in alone for i in plain[index].inputs if i in both)
+        cone = sorted(alone | free)
     ring = Ring(-1, joined_maxima(plain, cone, free))
     found: dict[int, bytes] = {}
 
     def note(index: int, value: Array) -> None:
         found[index] = hashlib.blake2b(ring.packed(value).tobytes(), digest_size=16).digest()
 
-    if cone:
+    if alone:
         run(plain, cone, free, fingerprint_size(plain, cone, taken), ring, note)
     return found

@@ -13,7 +13,7 @@ from segcompile.prove.real import Real
 from segcompile.prove.sizes import ImageSize, at, cost, held
 from segcompile.prove.terms import Terms
 
-DRAWS = 4  # of weights and images, at each size
+DRAWS = 8  # of weights and images, at each size
 BEYOND = 1e-7  # of the largest value: rounding of a hundred layers stays a million times below
 MOST_COST = 2**33  # numbers read and written in one run
 

@@ -9,7 +9,7 @@ that is more than a run's share of the allowance, it is run again with another s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from segcompile.prove.evaluate import degrees, evaluate, hashed_behind, joined_m
 from segcompile.prove.ring import LOW, Ring
 from segcompile.prove.sizes import ImageSize, Taken, Trials, at, held, trials
 from segcompile.prove.terms import Terms
-from segcompile.prove.weights import Bilinear, Folded, Weight
+from segcompile.prove.weights import Folded, Variable, Weight
 
 ALLOWED = 1e-9  # that something proved is wrong
 MOST_TRIALS = 400  # sizes of one pair of terms
@@ -176,9 +176,9 @@ def _structure(terms: Terms, a: int, b: int, cone: list[int], free: frozenset[in
 
 def _renamed(weight: Weight | None, names: dict[str, int]) -> object:
     match weight:
-        case None | Bilinear():
+        case Variable():
             return weight
         case Folded():
             parts = (_renamed(weight.weight, names), *((name, _renamed(each, names)) for name, each in weight.norm))
             return (parts, weight.eps, weight.bias, weight.groups)
-    return replace(weight, name=str(names.setdefault(weight.name, len(names))))
+    return weight

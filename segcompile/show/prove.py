@@ -47,12 +47,12 @@ def _against(proof: Proof) -> Iterator[str]:
 def _for(proof: Proof) -> Iterator[str]:
     there, every = proof.layers
     if proof.answer is not Answer.PROVED:
-        yield f"{there} of {every} layers have an equal"
+        yield f"{there} of {every} nodes have an equal"
         return
     if not proof.runs:
-        yield f"all {every} layers are the same ops on the same results: nothing had to be run"
+        yield f"all {every} nodes are the same ops on the same results: nothing had to be run"
         return
-    yield f"{there} of {every} layers have an equal; {proof.runs} runs over three primes of 21 bits, {_seeds(proof)}"
+    yield f"{there} of {every} nodes have an equal; {proof.runs} runs over three primes of 21 bits, {_seeds(proof)}"
     yield f"the chance that this is wrong is below {_rounded_up(proof.bound)}"
 
 

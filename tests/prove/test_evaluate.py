@@ -54,7 +54,10 @@ def test_floats_agree_with_the_reference_on_every_case_and_the_ring_stays_in_its
 @pytest.mark.parametrize(
     ("op", "weight"),
     [
-        (Conv(channels=3, kernel=(3, 2), stride=(2, 1), dilation=(1, 2), pad=((1, 2), (0, 1)), bias=False), (3, 4, 3, 2)),
+        (
+            Conv(channels=3, kernel=(3, 2), stride=(2, 1), dilation=(1, 2), pad=((1, 2), (0, 1)), bias=False),
+            (3, 4, 3, 2),
+        ),
         (Deconv(channels=3, kernel=(3, 2), stride=(2, 1), pad=((1, 1), (0, 0)), bias=False), (4, 3, 3, 2)),
         (Pool(kind="avg", kernel=(3, 2), stride=(2, 1)), None),
         (Resize(factor=(Fraction(3, 2), Fraction(2)), mode="cubic"), None),
@@ -75,7 +78,8 @@ def test_sums_and_products_of_the_ring_are_those_of_whole_numbers(op: Conv, weig
 
 
 def _whole(x: Array) -> Array:
-    return np.vectorize(Fraction, otypes=[object])(x.astype(int))[None]
+    found: Array = np.vectorize(Fraction, otypes=[object])(x.astype(int))[None]
+    return found
 
 
 class _Whole(Real):

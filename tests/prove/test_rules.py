@@ -83,7 +83,8 @@ RULES: dict[str, tuple[list[str], list[str], list[str]]] = {
         ["e: {act: {elu: {alpha: 1.6732632423543772}}}", "a: {scale: 1.05}"],
     ),
     "softplus and gelu of x and of -x differ by x": (
-        ["n: {scale: -1}", "a: {act: softplus}", "b: {act: softplus, from: input}", "s: {add: [b, a], weights: [1, -1]}"],
+        ["n: {scale: -1}", "a: {act: softplus}", "b: {act: softplus, from: input}",
+         "s: {add: [b, a], weights: [1, -1]}"],
         ["n: {scale: -1}", "a: {act: gelu}", "b: {act: gelu, from: input}", "s: {add: [b, a], weights: [1, -1]}"],
         ["n: {scale: -1}", "a: {act: silu}", "b: {act: silu, from: input}", "s: {add: [b, a], weights: [1, 1]}"],
     ),
@@ -114,7 +115,8 @@ RULES: dict[str, tuple[list[str], list[str], list[str]]] = {
         ["r: {resize: 1/2, mode: nearest}"],
     ),
     "a frozen bilinear kernel is a resize": (
-        ["p: {pad: 1, mode: edge}", "u: {deconv: 4, kernel: 4, stride: 2, pad: 3, groups: 4, bias: no, init: bilinear, frozen: yes}"],
+        ["p: {pad: 1, mode: edge}",
+         "u: {deconv: 4, kernel: 4, stride: 2, pad: 3, groups: 4, bias: no, init: bilinear, frozen: yes}"],
         ["r: {resize: 2, mode: bilinear}"],
         ["u: {deconv: 4, kernel: 4, stride: 2, pad: 1, groups: 4, bias: no, init: bilinear, frozen: yes}"],
     ),

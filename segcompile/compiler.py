@@ -16,7 +16,7 @@ from segcompile.checks.claims import Verdict, macs_of
 from segcompile.facts.facts import Facts, analyse
 from segcompile.facts.fit import fit
 from segcompile.facts.sizes import Sizes
-from segcompile.language.derive import Document, read_document
+from segcompile.language.derive import Document, read_document, variants_of
 from segcompile.language.expander import Use
 from segcompile.language.lint import warn_unused_parameters
 from segcompile.language.spec import Spec, read_spec
@@ -102,6 +102,23 @@ def compile_spec(
     """
     with own_files_first(findings):
         return _understand(path, variant, overrides or {}, name, findings)
+
+
+def compile_variant(spec: str, overrides: Mapping[str, int] | None = None) -> Compiled:
+    """`dilated_context@large`, or a spec without variants. What is wrong with its claims is for `check` to say."""
+    name, _, variant = (spec, "", "") if Path(spec).exists() else spec.partition("@")
+    if not name:
+        raise fail(
+            "SC009",
+            f"there is no spec before the `@` of `{spec}`",
+            help="SPEC or SPEC@VARIANT, for example dilated_context@large",
+        )
+    path = find_spec(name)
+    variants = variants_of(path, locate) if not variant else ()
+    if variants:
+        help = " or ".join(f"{name}@{variant}" for variant in variants)
+        raise fail("SC110", f"`{name}` has variants, and none is chosen", help=help)
+    return compile_spec(path, Findings(), variant=variant or None, overrides=overrides)
 
 
 def _understand(

@@ -54,6 +54,7 @@ NUMERIC = (
     "segcompile/testing/*",
     "segcompile/weights/*",
     "segcompile/importers/*",
+    "segcompile/prove/*",
 )
 LAST = (
     "segcompile.cli",
@@ -62,6 +63,7 @@ LAST = (
     "segcompile.compiler",
     "segcompile.testing",
     "segcompile.weights",
+    "segcompile.prove",
 )
 SHOWN = (*LAST, "segcompile.show", "segcompile.notebook", "segcompile.diff")
 COMMANDS = tuple(
@@ -70,6 +72,7 @@ COMMANDS = tuple(
     if path.stem not in ("__init__", "options", "outcome")
 )
 EMITTED = (*SHOWN, "segcompile.emit", "segcompile.backend")
+EMITTED_ALONE = ("segcompile.emit", "segcompile.backend", "segcompile.build", "segcompile.language")
 UNSHOWN = tuple(f"segcompile.{room}" for room in ("build", "testing", "weights", "passes", "emit", "backend"))
 WRITTEN = ("segcompile.language", "segcompile.text.source")
 WITHOUT_TEXT = (
@@ -96,6 +99,9 @@ RULES = (
     Rule("segcompile/facts/*", (*EMITTED, "segcompile.passes", "segcompile.checks"), "a fact only looks"),
     Rule("segcompile/checks/*", (*EMITTED, "segcompile.passes"), "a check only looks"),
     *(Rule(files, WRITTEN, "it reads no text") for files in WITHOUT_TEXT),
+    Rule(
+        "segcompile/prove/*", ("segcompile.compiler", "segcompile.show", *EMITTED_ALONE), "a proof knows graphs alone"
+    ),
     Rule("segcompile/weights/*", ("segcompile.emit", "segcompile.backend"), "names are the graph's"),
     Rule("segcompile/passes/*", (*EMITTED, "segcompile.checks", "segcompile.language"), "a pass knows no target"),
     Rule("segcompile/language/*", (*EMITTED, "segcompile.checks", "segcompile.facts"), "what is read has no sizes yet"),
@@ -217,6 +223,7 @@ PLANTED = [
     ("backends/jax/segcompile_jax/x.py", "import segcompile.language", "segcompile.language: it reads no text"),
     ("segcompile/language/x.py", "import segcompile.facts", "segcompile.facts: what is read has no sizes yet"),
     ("segcompile/weights/x.py", "from segcompile.emit import Rules", "segcompile.emit.Rules: names are the graph's"),
+    ("segcompile/prove/x.py", "import segcompile.emit", "segcompile.emit: a proof knows graphs alone"),
     ("segcompile/show/text.py", "import numpy", "numpy: a light core"),
     ("segcompile/show/text.py", "import matplotlib", "matplotlib: pictures are drawn in one file"),
     ("segcompile/passes/x.py", "import segcompile.emit", "segcompile.emit: a pass knows no target"),
@@ -260,6 +267,7 @@ def test_every_rule_catches_one_of_the_planted_violations() -> None:
         ("segcompile/show/plot.py", "import matplotlib"),
         ("segcompile/weights/torch_file.py", "import torch"),
         ("segcompile/weights/stored.py", "import numpy"),
+        ("segcompile/prove/ring.py", "import numpy"),
         ("segcompile/testing/kit.py", "import hypothesis, numpy, pytest"),
         ("segcompile/cli/build.py", "from segcompile.testing import verify"),
         ("segcompile/cli/build.py", "from segcompile.cli import outcome"),

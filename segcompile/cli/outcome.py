@@ -21,6 +21,7 @@ DIAGNOSTICS = 1  # errors in what was given, or a false claim
 USAGE = 2  # click's own
 DRIFT = 3  # `build --check`: the folder is not what would be written
 BACKEND = 4  # a backend cannot be loaded, or failed
+UNDECIDED = 5  # `prove`: neither proved nor refuted
 INTERNAL = 70
 STOPPED = 130  # Ctrl-C
 

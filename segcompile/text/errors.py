@@ -192,6 +192,7 @@ CODES: dict[str, Code] = _table(
     ("SC903", "import-choice"),
     ("SC904", "taken-otherwise", _WARNING),
     ("SC918", "no-exact-tiles"),
+    ("SC920", "not-comparable"),
 )
 
 

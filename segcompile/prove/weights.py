@@ -1,0 +1,98 @@
+"""What the weights of two networks are in a proof: variables that both name, numbers, or formulas over variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, prod
+
+import numpy as np
+
+from segcompile.ops import Deconv, Op, Parameter, Shape
+from segcompile.prove.arithmetic import Arithmetic, Array
+from segcompile.prove.values import batch_scale
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A tensor of any numbers, those of variances positive. Its numbers are counted row by row: another shape of as
+    many is the same tensor, as of a linear layer that was made a convolution."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    degree = 1
+
+    def value(self, a: Arithmetic) -> Array:
+        return a.drawn(self.name, self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Bilinear:
+    """The frozen kernel of a transposed convolution that interpolates: numbers, Long et al. (2015), section 3.3."""
+
+    shape: tuple[int, ...]
+    groups: int
+
+    degree = 0
+
+    def value(self, a: Arithmetic) -> Array:
+        found = np.array(Fraction(1), dtype=object)
+        for extent in self.shape[2:]:
+            found = np.multiply.outer(found, np.array(_ramp(extent), dtype=object))
+        weights = np.full(self.shape, Fraction(0), dtype=object)
+        for channel in range(self.shape[0]):
+            weights[channel, channel % self.shape[1]] = found
+        return a.numbers(weights)
+
+
+def _ramp(kernel: int) -> list[Fraction]:
+    factor = ceil(Fraction(kernel, 2))
+    centre = Fraction(2 * factor - 1 - factor % 2, 2 * factor)
+    return [1 - abs(Fraction(i, factor) - centre) for i in range(kernel)]
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A weight, or a bias, with the batch norm behind it folded in: w γ / √(σ² + ε), or β + (b - μ) γ / √(σ² + ε).
+    `scales`: what each channel of the result is in the weight, (in groups, in a group, out of a group) of a transposed
+    convolution, else None."""
+
+    weight: Weight | None  # None: a bias of a layer that had none
+    norm: tuple[tuple[str, Weight], ...]
+    eps: float
+    bias: bool = False
+    groups: int = 0  # of a transposed convolution
+
+    degree = 3
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.weight.shape if self.weight is not None else dict(self.norm)["bias"].shape
+
+    def value(self, a: Arithmetic) -> Array:
+        norm = {name: weight.value(a) for name, weight in self.norm}
+        scale = batch_scale(norm, self.eps, a)
+        own = self.weight.value(a) if self.weight is not None else np.zeros_like(scale)
+        if self.bias:
+            return a.settled(norm["bias"] + a.product(a.settled(own - norm["running_mean"]), scale))
+        if not self.groups:
+            return a.product(own.reshape(a.parts, scale.shape[1], -1), scale[..., None]).reshape(own.shape)
+        parted = own.reshape(a.parts, self.groups, -1, scale.shape[1] // self.groups, prod(self.shape[2:]))
+        return a.product(parted, scale.reshape(a.parts, self.groups, 1, -1, 1)).reshape(own.shape)
+
+
+Weight = Variable | Bilinear | Folded
+Weights = Mapping[str, Weight]  # parameter or buffer of a node -> what it is
+
+
+def parameters_of(op: Op, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
+    """The tensors of an op, trained and kept."""
+    return (*op.parameters(shapes), *op.buffers(shapes))
+
+
+def number_of(op: Op, parameter: Parameter) -> Bilinear | None:
+    """The weight that is a number for every training: a frozen bilinear kernel."""
+    frozen = parameter.frozen and parameter.init.scheme == "bilinear"
+    return Bilinear(parameter.shape, op.groups) if frozen and isinstance(op, Deconv) else None

@@ -90,11 +90,12 @@ class Reading(Attending):
         return len(shapes) == 1
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        query, keys, values = (*shapes, *[shapes[-1]] * (3 - len(shapes)))
+        query = shapes[0]
         self.check_heads(query.channels)
         if self.projects(shapes):
             self.check_start()
             return query
+        _, keys, values = shapes
         said = next((name for name in self.of_projections if self.says(name)), None)
         if said is not None:
             message = f"`{said}` is of projections, and with `values` nothing is projected"

@@ -159,6 +159,7 @@ class Emitted:
         functional = vars(self.module)["F"]
         functional.max_pool2d = functional.avg_pool2d = _sum_pool
         functional.interpolate = _sum_interpolate
+        functional.scaled_dot_product_attention = _sum_attention
         if "avg_pool" in vars(self.module):
             self.module.avg_pool = _sum_pool_within
         with torch.no_grad():
@@ -182,10 +183,21 @@ def _softmax(x: Any, axis: int) -> Any:
 
 
 def _attention(q: Any, k: Any, v: Any, mask: Any = None, scale: float | None = None) -> Any:
-    """At a scale at which no position is beyond what float64 can tell."""
+    """At a scale at which no position is beyond what float64 can tell, however large queries and keys are."""
     import torch
 
-    return torch.nn.functional.scaled_dot_product_attention(q, k, v, mask, scale=0.01)
+    largest = float(q.detach().abs().max() * k.detach().abs().max()) * q.shape[-1]
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, mask, scale=0.01 / max(largest, 1.0))
+
+
+def _sum_attention(q: Any, k: Any, v: Any, mask: Any = None, scale: float | None = None) -> Any:
+    """The sums of what is attended to."""
+    import torch
+
+    seen = torch.ones_like(q @ k.mT)
+    if mask is not None:  # what may be seen, or what is added to scores
+        seen = seen * (mask if mask.dtype == torch.bool else mask > -torch.inf)
+    return seen @ v
 
 
 def _pad(x: Any, pads: Any, mode: str = "constant", value: float = 0) -> Any:

@@ -85,16 +85,22 @@ class Reading(Attending):
         """Whether queries, keys and values are projections of its inputs, and not these themselves."""
         return len(shapes) < 3
 
+    @staticmethod
+    def keys_of(shapes: Sequence[Shape]) -> Shape:
+        """Of what its keys are: the second input, or the only one."""
+        return shapes[1] if len(shapes) > 1 else shapes[0]
+
     def fuses(self, shapes: Sequence[Shape]) -> bool:
         """Whether one matrix projects to queries, keys and values: of self-attention."""
         return len(shapes) == 1
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
-        query, keys, values = (*shapes, *[shapes[-1]] * (3 - len(shapes)))
+        query = shapes[0]
         self.check_heads(query.channels)
         if self.projects(shapes):
             self.check_start()
             return query
+        _, keys, values = shapes
         said = next((name for name in self.of_projections if self.says(name)), None)
         if said is not None:
             message = f"`{said}` is of projections, and with `values` nothing is projected"
@@ -134,7 +140,7 @@ class Reading(Attending):
 
     def cost(self, shapes: Sequence[Shape], output: Shape, queries: int, read: int, pairs: int) -> int:
         """Multiply-accumulates of `queries` and `read` keys, of so many `pairs` of which products are taken."""
-        query, keys = shapes[0], shapes[min(1, len(shapes) - 1)]
+        query, keys = shapes[0], self.keys_of(shapes)
         found = pairs * (query.channels + output.channels)
         if self.projects(shapes):
             found += 2 * queries * query.channels**2 + 2 * read * keys.channels * query.channels
@@ -169,13 +175,13 @@ class Attention(Reading):
     def output(self, shapes: Sequence[Shape]) -> Shape:
         if not all(shape.axes for shape in shapes):
             raise Refusal("SC316", "a vector has no positions to attend to", "keys", "a map, a list or its tokens")
-        keys = shapes[min(1, len(shapes) - 1)]
+        keys = self.keys_of(shapes)
         if self.reduce is not None and (keys.tokens or len(keys.size) != len(self.reduce)):
             raise Refusal("SC316", f"`reduce` makes a map smaller, and the keys are {keys}", "reduce", "leave it out")
         return super().output(shapes)
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:
-        keys = shapes[min(1, len(shapes) - 1)]
+        keys = self.keys_of(shapes)
         for axis, (size, step) in enumerate(zip(keys.size, self.reduce or (), strict=False)):
             yield Need(axis, size - step, partial(self._no_key, CELL[len(keys.size)], size, step))
         yield from super().needs(shapes, output)
@@ -192,7 +198,7 @@ class Attention(Reading):
         return (convolved, Parameter("sr.bias", (channels,), ZEROS, self.frozen), *norm)
 
     def macs(self, shapes: Sequence[Shape], output: Shape) -> int | None:
-        keys = shapes[min(1, len(shapes) - 1)]
+        keys = self.keys_of(shapes)
         queries, read, reducing = shapes[0].positions, keys.positions, 0
         if queries is None or read is None:
             return None

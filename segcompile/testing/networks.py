@@ -64,6 +64,20 @@ def slim(graph: Graph, channels: int = 2) -> Graph:
     return replace(graph, inputs=inputs, nodes=tuple(thin(node) for node in graph.nodes), scopes=scopes)
 
 
+def narrow(graph: Graph, factor: int = 8) -> Graph:
+    """The graph with so many times fewer channels in each layer that keeps two of them, the others as they are: for
+    layers whose channels must stay the double of others', or those of the image."""
+
+    def of(node: Node) -> Node:
+        width = getattr(node.op, node.op.main) if node.op.main in ("channels", "features") else 0
+        if width < 2 * factor or width % factor:
+            return node
+        return replace(node, op=node.op.model_copy(update={node.op.main: width // factor}))
+
+    scopes = tuple(replace(scope, takes=0) for scope in graph.scopes)
+    return replace(graph, nodes=tuple(map(of, graph.nodes)), scopes=scopes)
+
+
 def sized(graph: Graph, *size: int) -> Graph:
     """The graph for images of another size."""
     return replace(graph, inputs={name: Shape(shape.channels, size) for name, shape in graph.inputs.items()})
@@ -131,10 +145,10 @@ def thin(graph: Graph, widths: Sequence[int] = (2, 4)) -> Graph:
 
 
 def reductions(graph: Graph, widths: Sequence[int] = (2, 4)) -> Iterator[Graph]:
-    """The graph small and of each of the widths in turn; at last as it is, but small."""
-    for channels in widths:
-        if _fits(slimmed := slim(graph, channels)):
-            yield small(slimmed)
+    """The graph small and of each of the widths in turn, then narrow; at last as it is, but small."""
+    for found in (*(slim(graph, channels) for channels in widths), narrow(graph)):
+        if _fits(found):
+            yield small(found)
     yield small(graph)
 
 

@@ -269,15 +269,13 @@ MOVING: dict[type[Op], Callable[[int], SearchStrategy[Any]]] = {
 }
 """Ops of a map of some rank that move the grid, or mix channels, and give a map."""
 
-_ALONE = (WindowAttention,)  # tried by itself: what it gives goes by the place in the map, and so does what it reads
 _OFTEN = {Conv: 5, Deconv: 2, Pool: 2}  # times as often as the others
 
 
 def unary_ops(rank: int = 2) -> SearchStrategy[Op]:
     """Any op of one tensor that gives a map; those that move the grid are drawn more often."""
     # `one_of` counts one and the same strategy only once
-    drawn = ((kind, draw) for kind, draw in MOVING.items() if kind not in _ALONE)
-    moving = [draw(rank) for kind, draw in drawn for _ in range(_OFTEN.get(kind, 1))]
+    moving = [draw(rank) for kind, draw in MOVING.items() for _ in range(_OFTEN.get(kind, 1))]
     return st.one_of(*moving, st.one_of(*POINTWISE.values()))
 
 

@@ -31,10 +31,12 @@ from segcompile.ops import (
     Mul,
     Op,
     Pad,
+    Position,
     Resize,
     Shape,
     Undecidable,
     Unpool,
+    WindowAttention,
 )
 from segcompile.testing.networks import every_layer, has_lists, linear, sized, slim
 from segcompile.testing.reference import FORMULAS, STEP, run
@@ -54,7 +56,7 @@ def carried(node: Node, read: list[np.ndarray]) -> np.ndarray:
         return np.full_like(read[0], read[0].any())
     if isinstance(op, Unpool):
         return unpooled_anywhere(op, read)
-    if op.positional:  # a vector of its own is added to each pixel
+    if isinstance(op, Position):  # a vector of its own is added to each pixel
         return read[0]
     if op.pointwise:  # all channels are alike
         return np.repeat(read[0][:, :1], op.output([Shape(read[0].shape[1], read[0].shape[2:])]).channels, 1)
@@ -62,11 +64,15 @@ def carried(node: Node, read: list[np.ndarray]) -> np.ndarray:
         op = Add(align=op.align)
     if isinstance(op, Pad):  # no pixel has a share in a number
         op = op.model_copy(update={"value": 0.0})
-    tensors = {}
+    tensors: dict[str, np.ndarray] = {}
     if isinstance(op, Conv | Deconv):
         into, out = read[0].shape[1], op.channels
         pair = (out, into // op.groups) if isinstance(op, Conv) else (into, out // op.groups)
         tensors = {"weight": np.ones((*pair, *op.kernel))}
+    if isinstance(op, WindowAttention):  # the mean of all that is attended to: queries and keys are zero
+        width = read[0].shape[1]
+        tensors = {each.name: np.zeros(each.shape) for each in op.parameters([Shape(width, read[0].shape[2:])])}
+        tensors["qkv.weight"][2 * width :] = tensors["proj.weight"][:] = 1
     if isinstance(op, Resize) and op.mode == "cubic":  # some of its weights are negative, and no sum of theirs is zero
         read = [part * np.random.default_rng(0).uniform(1, 2, part.shape) for part in read]
     return (abs(FORMULAS[type(op)](op, read, tensors)) > 1e-9).astype(

@@ -38,7 +38,7 @@ ROOMS = (
 # No geometry: texts, channels, weights, costs, and how an attribute is read.
 BUT = {"__str__", "title", "summary", "reads", "parameters", "count", "is_bias", "macs", "product", "check_groups"}
 BUT |= {"check_init", "_scaled", "_listed", "_apart", "_uncovered", "_no_window", "_nothing_left", "_cannot_split"}
-BUT |= {"refusal", "_only", "__init__", "says"}
+BUT |= {"refusal", "_only", "__init__", "says", "cost"}
 # Fast tests that try the geometry. The plain ones, which need no fixtures, are called without pytest, whose start takes
 # a hundred times as long as what most mutants live.
 PLAIN = (

@@ -38,6 +38,8 @@ def test_keys_and_values_are_read_from_end_to_end_and_an_output_lies_over_its_qu
     assert [op.projects([Shape(2)] * count) for count in (1, 2, 3)] == [True, True, False]
     assert [op.fuses([Shape(2)] * count) for count in (1, 2, 3)] == [True, False, False]
     assert not Attention(heads=1, reduce=(2, 2)).fuses([Shape(2)])
+    maps = [Shape(2, (side, side)) for side in (4, 5, 6)]
+    assert [op.keys_of(maps[:count]) for count in (1, 2, 3)] == [maps[0], maps[1], maps[1]]
 
 
 def test_a_product_over_channels_lies_over_its_second_input() -> None:

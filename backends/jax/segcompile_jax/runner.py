@@ -86,8 +86,8 @@ class JaxModel:
 
                 program = jax.make_jaxpr(run)(leaves, images)
                 moving = [False] * len(leaves) + [True] * len(images)
-                self._programs[key] = jax.jit(lambda values, marks: _reached(program, values, moving, marks))
-            found = self._programs[key]([*leaves, *images], [value.astype(self.dtype) for value in wanted])
+                self._programs[key] = jax.jit(lambda values, marks, one: _reached(program, one, values, moving, marks))
+            found = self._programs[key]([*leaves, *images], [value.astype(self.dtype) for value in wanted], 1.0)
             return [_out(value) != 0 for value in found]
 
     def _total(self, trained: Any, inputs: list[jax.Array], rest: Any, wanted: Mapping[str, jax.Array]) -> jax.Array:
@@ -108,10 +108,12 @@ class JaxModel:
 
 
 def _reached(
-    program: ClosedJaxpr, values: Sequence[Any], moving: Sequence[bool], marks: Sequence[jax.Array]
+    program: ClosedJaxpr, one: jax.Array, values: Sequence[Any], moving: Sequence[bool], marks: Sequence[jax.Array]
 ) -> list[jax.Array]:
     """Where the moving ones of a program's arguments reach the marked results: 1 or 0. What does not depend on them is
-    computed; what does is one everywhere, and each step's gradient counts only by where it is not zero."""
+    computed; what does is one everywhere, and each step's gradient counts only by where it is not zero.
+
+    The one is an argument of the compiled program: XLA would fold each map of constant ones, pixel by pixel."""
     jaxpr = program.jaxpr
     known: dict[Any, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*program.consts, *values), strict=True))
     moved = dict.fromkeys(compress(jaxpr.invars, moving))
@@ -121,7 +123,7 @@ def _reached(
         if any(var in moved for var in reads):
             steps.append((step, reads))
             moved |= dict.fromkeys(step.outvars)
-            known |= {var: jnp.ones(var.aval.shape, var.aval.dtype) for var in step.outvars}
+            known |= {var: jnp.full(var.aval.shape, one, var.aval.dtype) for var in step.outvars}
             if _masks(step) and not any(item in moved for item in step.invars[:1] if not isinstance(item, Literal)):
                 (made,) = jaxpr_as_fun(_alone(jaxpr, step, reads))(*(known[var] for var in reads))
                 known[step.outvars[0]] = (made != 0).astype(made.dtype)
@@ -137,7 +139,7 @@ def _reached(
         wanted = reads if inner is None else step.invars
         given = [item.val if isinstance(item, Literal) else known[item] for item in wanted]
         moves = [not isinstance(item, Literal) and item in moved for item in wanted]
-        follow = partial(_gradients, _alone(jaxpr, step, reads)) if inner is None else partial(_reached, inner)
+        follow = partial(_gradients, _alone(jaxpr, step, reads)) if inner is None else partial(_reached, inner, one)
         back = follow(given, moves, ends)
         for var, mark in zip(compress(wanted, moves), back, strict=True):
             found[var] = jnp.maximum(found[var], mark)

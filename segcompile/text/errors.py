@@ -187,6 +187,7 @@ CODES: dict[str, Code] = _table(
     ("SC806", "other-window"),
     ("SC807", "names-file"),
     ("SC808", "incomplete-weights"),
+    ("SC925", "initial-weights", _WARNING),
 )
 
 

@@ -9,7 +9,6 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from segcompile.backend import BuildRequest, BuildResult
 from segcompile.facts.facts import shapes_in
-from segcompile.network.graph import Node
 from segcompile.ops import AnySize, Op, Shape
 from segcompile.text.errors import Findings
 from segcompile.weights.parameters import Tensor, tensors
@@ -49,9 +48,8 @@ def model_of(request: BuildRequest, listed: list[Tensor]) -> ModelProto:
     program = Program({*graph.inputs, *heads, *(tensor.name for tensor in listed)})
     value = _write(request, program, listed, shapes)
     for head, node in graph.outputs.items():
-        if value[node] != head:
-            step = Layer(program, head, {})
-            step.end(value[node], head)
+        if value[node] != head:  # an input, or what another head gives
+            Layer(program, head, {}).end(value[node], head)
     constants = program.constants.items()
     made = helper.make_graph(
         [
@@ -83,21 +81,20 @@ def _write(
     weights: dict[str, dict[str, str]] = {}
     for tensor in listed:
         weights.setdefault(tensor.node.name, {})[tensor.parameter.name] = tensor.name
-    asked = {node.inputs[node.op.switches] for node in graph.nodes if node.op.switches is not None}
-    value = {name: name for name in graph.inputs}
+    pools = {node.inputs[node.op.switches] for node in graph.nodes if node.op.switches is not None}
+    heads = {node: head for head, node in reversed([*graph.outputs.items()])}
+    value, places = {name: name for name in graph.inputs}, dict[str, str]()
     for node in graph.nodes:
-        layer = Layer(program, node.name, weights.get(node.owner, {}), node.name in asked)
-        found = _result(layer, node, value, shapes)
-        value[node.name] = node.name if graph.outputs.get(node.name) == node.name else program.new(node.name)
+        name, head = node.name.replace(":", "."), heads.get(node.name)
+        name = name if name == head else program.new(name)
+        layer = Layer(program, name, weights.get(node.owner, {}), node.name in pools)
+        read = [value[each] for each in node.inputs]
+        if node.op.switches is not None:
+            read[node.op.switches] = places[node.inputs[node.op.switches]]
+        found = RULES[type(node.op)](layer, node.op, read, [shapes[each] for each in node.inputs], shapes[node.name])
+        value[node.name], places[node.name] = head or name, layer.places
         layer.end(found, value[node.name])
     return value
-
-
-def _result(layer: Layer, node: Node, value: Mapping[str, str], shapes: Mapping[str, Shape]) -> str:
-    inputs, read = [value[name] for name in node.inputs], [shapes[name] for name in node.inputs]
-    if node.op.switches is not None:  # which are called after the node
-        inputs[node.op.switches] = node.inputs[node.op.switches]
-    return RULES[type(node.op)](layer, node.op, inputs, read, shapes[node.name])
 
 
 def _described(name: str, shape: Shape) -> ValueInfoProto:
@@ -107,8 +104,10 @@ def _described(name: str, shape: Shape) -> ValueInfoProto:
 
 
 def _extent(size: int | AnySize) -> int | str | None:
-    """Nothing of one whose text names no formula."""
-    return size if isinstance(size, int) else None if "≈" in str(size) else str(size)
+    """Of a size that is any, its formula; nothing where its text is none."""
+    if isinstance(size, int):
+        return size
+    return None if "≈" in str(size) else str(size).replace("⌊", "floor(").replace("⌋", ")")
 
 
 def _values(tensor: Tensor, weights: Mapping[str, bytes] | None) -> Array:

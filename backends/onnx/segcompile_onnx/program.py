@@ -35,7 +35,6 @@ class Program:
     taken: set[str]
     steps: list[Step] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
-    switches: dict[str, str] = field(default_factory=dict)  # node -> the places of its maxima
     _known: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
 
     def new(self, name: str) -> str:
@@ -59,12 +58,13 @@ class Program:
 @dataclass(slots=True)
 class Layer:
     """Where a rule writes: the steps of one node of the network, which are called after it. `weights`: the names of its
-    tensors. `is_asked`: whether an `unpool` asks where its maxima were."""
+    tensors. `is_asked`: whether an `unpool` asks where its maxima were; then `places` is the value that says it."""
 
     program: Program
     name: str
     weights: Mapping[str, str]
     is_asked: bool = False
+    places: str = ""
     _sizes: dict[tuple[str, int], str] = field(default_factory=dict)
     _first: int = field(init=False)  # of its steps
 
@@ -89,6 +89,11 @@ class Layer:
             value = self.op("Identity", value)
             step = self.program.steps[-1]
         step.outputs[0], step.name = wanted, self.name
+        read = {name for other in self.program.steps[self._first :] for name in other.inputs}
+        unread = {*self._sizes.values()} - read
+        self.program.steps[self._first :] = [
+            other for other in self.program.steps[self._first :] if unread.isdisjoint(other.outputs)
+        ]
 
     # --- constants ---
 
@@ -131,6 +136,11 @@ class Layer:
         """The value that holds all of them."""
         if not any(isinstance(extent, str) for extent in extents):
             return self.whole(extents)
+        asked = {name: key for key, name in self._sizes.items()}
+        sizes = [asked.get(extent, ("", 0)) if isinstance(extent, str) else ("", 0) for extent in extents]
+        value, first = sizes[0]
+        if value and sizes == [(value, first + index) for index in range(len(sizes))]:  # axes of one map
+            return self.op("Shape", value, start=2 + first, end=2 + first + len(sizes))
         return self.op("Concat", *map(self.extent, extents), axis=0)
 
     def plus(self, a: Extent, b: Extent) -> Extent:

@@ -70,15 +70,15 @@ def _max_pool(at: Layer, op: Pool, x: str, window: dict[str, Any]) -> str:
     window = {**window, "pads": _in_order(around), "dilations": op.dilation}
     if not at.is_asked:
         return at.op("MaxPool", x, **window)
-    found, at.program.switches[at.name] = at.ops("MaxPool", 2, x, **window)
+    found, at.places = at.ops("MaxPool", 2, x, **window)
     return found
 
 
 def _unpool(at: Layer, op: Unpool, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     """The places are those in the whole batch, which has the size of what was pooled."""
-    x, pool, before = inputs
+    x, places, before = inputs
     window: dict[str, Any] = {"kernel_shape": op.kernel, "strides": op.pool.steps, "pads": _in_order(reached(op.pool))}
-    return at.op("MaxUnpool", x, at.program.switches[pool], at.op("Shape", before), **window)
+    return at.op("MaxUnpool", x, places, at.op("Shape", before), **window)
 
 
 def _adaptive_pool(at: Layer, op: AdaptivePool, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:

@@ -50,7 +50,7 @@ def _linear(at: Layer, op: Linear, inputs: Sequence[str], shapes: Sequence[Shape
 
 
 def _pool(at: Layer, op: Pool, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    """Rounded down, with so much padding behind that this gives what rounding up does: runtimes differ there."""
+    """Rounded down, where runtimes round up differently, with so much padding behind that this gives the same."""
     window: dict[str, Any] = {"kernel_shape": op.kernel, "strides": op.steps}
     if op.kind == "max":
         return _max_pool(at, op, inputs[0], window)
@@ -61,13 +61,23 @@ def _pool(at: Layer, op: Pool, inputs: Sequence[str], shapes: Sequence[Shape], o
     return at.op("AveragePool", x, pads=_in_order(beyond(inner, outer)), count_include_pad=0, **window)
 
 
+def _rounds_itself(op: Pool) -> bool:
+    """Whether ONNX's rounding up is that of the op at every size: where no window can start behind the map, all
+    runtimes agree on it."""
+    each = zip(sides(op), op.steps, op.spans, strict=True)
+    return op.round == "ceil" and all(after + step <= span for (_, after), step, span in each)
+
+
+def _around(op: Pool) -> Sides:
+    """The padding of a maximum."""
+    return sides(op) if _rounds_itself(op) else reached(op)
+
+
 def _max_pool(at: Layer, op: Pool, x: str, window: dict[str, Any]) -> str:
-    around = reached(op)
-    if any(
-        max(pair) >= taps for pair, taps in zip(around, op.kernel, strict=True)
-    ):  # of a dilated one; ONNX refuses it
+    around = _around(op)
+    if any(max(pair) >= taps for pair, taps in zip(around, op.kernel, strict=True)):  # ONNX takes less than the kernel
         x, around = at.padded(x, around, "zero", -inf), ((0, 0),) * len(around)
-    window = {**window, "pads": _in_order(around), "dilations": op.dilation}
+    window = {**window, "pads": _in_order(around), "dilations": op.dilation, "ceil_mode": int(_rounds_itself(op))}
     if not at.is_asked:
         return at.op("MaxPool", x, **window)
     found, at.places = at.ops("MaxPool", 2, x, **window)
@@ -75,7 +85,8 @@ def _max_pool(at: Layer, op: Pool, x: str, window: dict[str, Any]) -> str:
 
 
 def _unpool(at: Layer, op: Unpool, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
-    """The places are those in the whole batch, which has the size of what was pooled."""
+    """The places are those in the whole batch, which has the size of what was pooled. A runtime infers a size from the
+    window, too, rounded up, which may not be larger: so as much is cut off as the pool may have rounded."""
     x, places, before = inputs
     window: dict[str, Any] = {"kernel_shape": op.kernel, "strides": op.pool.steps, "pads": _in_order(reached(op.pool))}
     return at.op("MaxUnpool", x, places, at.op("Shape", before), **window)

@@ -18,10 +18,10 @@ QUICK := XLA_FLAGS=--xla_backend_optimization_level=0 # half of the cost of the 
 
 setup: .venv/installed
 
-.venv/installed: pyproject.toml backends/torch/pyproject.toml backends/jax/pyproject.toml constraints.txt
+.venv/installed: pyproject.toml backends/torch/pyproject.toml backends/jax/pyproject.toml backends/onnx/pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit('segcompile needs Python 3.11 or newer') if sys.version_info < (3, 11) else 0"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]' -e backends/torch -e backends/jax
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]' -e backends/torch -e backends/jax -e backends/onnx
 	touch $@
 
 demo: setup

@@ -27,7 +27,7 @@ from segcompile.text.errors import Diagnostic, Findings, did_you_mean, fail
 
 API_VERSION = 2
 GROUP = "segcompile.backends"
-_OURS = ("torch", "jax")  # those whose package is called segcompile-NAME
+_OURS = ("torch", "jax", "onnx")  # those whose package is called segcompile-NAME
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -65,6 +65,9 @@ class BuildRequest:
     bases: tuple[str, ...] = ()  # the file names of the specs that this one is derived from, the nearest first
     trained: Trained | None = None  # None: this network itself
     data: Data = field(default_factory=Data)
+    weights: Mapping[str, bytes] | None = (
+        None  # tensor -> its values in float32, little-endian, row by row; all or none
+    )
     draft: str = ""  # a line that the header of every file has: how many claims of the spec are false
 
     def sizes(self) -> Sizes:
@@ -92,6 +95,8 @@ class Backend:
     emit: Callable[[BuildRequest], BuildResult]
     ranks: frozenset[int] = frozenset({2})  # of networks that it can emit: 1 signals, 2 images, 3 volumes
     lowerings: frozenset[str] = frozenset()  # those whose networks it can emit, with what converts their weights
+    weighs: bool = False  # whether what it emits holds the values of all tensors, and it takes those of a file
+    trains: bool = True  # whether its models have gradients, and run in float64; else they are for inference in float32
     shares: bool = False  # whether it can emit a layer with the weights of another one
     runner: str = ""  # "module:NAME" of a segcompile.testing.runner.Runner; only the conformance kit imports it
 
@@ -169,6 +174,14 @@ def check_lowerings(backend: Backend, names: Iterable[str]) -> None:
             help = "build without it, or for another backend"
             message = f"backend `{backend.name}` does not take the lowering `{name}`; it takes: {accepted}"
             raise fail("SC604", message, help=help)
+
+
+def check_weighs(backend: Backend) -> None:
+    """Raises SegcompileError (SC604) for a backend that puts no weights into what it emits."""
+    if not backend.weighs:
+        message = f"backend `{backend.name}` puts no weights into its files"
+        help = "build without `--weights`, and give them to the generated programs"
+        raise fail("SC604", message, help=help)
 
 
 def run_backend(backend: Backend, request: BuildRequest) -> BuildResult:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segcompile import __version__
-from segcompile.backend import BuildRequest, Options, Trained, check_lowerings, load_backend, run_backend
+from segcompile.backend import BuildRequest, Options, Trained, check_lowerings, check_weighs, load_backend, run_backend
 from segcompile.checks.claim_errors import is_of_a_claim
 from segcompile.compiler import Compiled, compile_spec, find_spec, lower_graph
 from segcompile.emit.templates import camel, one_line
@@ -61,11 +61,12 @@ def build_each(
     out: str | None = None,
     lowerings: Sequence[str] = (),
     draft: bool = False,
+    weights: Path | None = None,
 ) -> list[Build]:
     """Compile a spec, a path or a bundled name, and emit it for each backend; nothing is written. `out` is the folder
     for the one backend, instead of generated/MODEL/BACKEND, or generated/MODEL/BACKEND-LOWERING: a lowered network is
-    another product, beside the one that is trained. In a `draft` false claims are warnings. Every error is in the
-    findings of its builds."""
+    another product, beside the one that is trained. `weights`: a file of all tensors, for a backend whose files hold
+    them. In a `draft` false claims are warnings. Every error is in the findings of its builds."""
     builds = [Build(backend) for backend in dict.fromkeys(backends)]
     said, settings, lowers = Findings(), overrides or {}, tuple(dict.fromkeys(lowerings))
     try:
@@ -82,7 +83,8 @@ def build_each(
     for each in builds:
         each.findings.diagnostics += said.diagnostics
         try:
-            each.built = _emit(compiled, doubts, path, each.backend, variant, settings, lowers, folder, each.findings)
+            asked = (variant, settings, lowers, folder, weights)
+            each.built = _emit(compiled, doubts, path, each.backend, *asked, each.findings)
         except SegcompileError as error:
             each.findings.absorb(error)
         take_accepted(compiled.spec.acceptances, each.findings)  # what the backend says, too
@@ -120,6 +122,7 @@ def _emit(
     overrides: Mapping[str, int],
     lowerings: tuple[str, ...],
     folder: Path | None,
+    weights: Path | None,
     findings: Findings,
 ) -> Built:
     """What a backend makes of a network. Raises SegcompileError for what it cannot emit, and what goes wrong in it."""
@@ -129,6 +132,9 @@ def _emit(
         check_lowerings(target, lowerings)
         if lowerings:
             request = lowered(request, lowerings, findings)
+        if weights is not None:
+            check_weighs(target)
+            request = replace(request, weights=_whole(weights, request))
         result = run_backend(target, request)
         findings.diagnostics += result.diagnostics
     findings.stop_on_errors()
@@ -139,11 +145,19 @@ def _emit(
         "backend": backend,
         "version": __version__,
         **({"lowerings": list(lowerings)} if lowerings else {}),
+        **({"weights": weights.name} if weights is not None else {}),
         **({"draft": doubts} if doubts else {}),
     }
     folder = folder if folder is not None else Path("generated") / compiled.model / "-".join((backend, *lowerings))
     _check_folder(folder, path)
     return Built(request, result.files, manifest, plan(folder, result.files, manifest))
+
+
+def _whole(file: Path, request: BuildRequest) -> dict[str, bytes]:
+    """The tensors of a file. Raises SegcompileError as `whole_weights` does."""
+    from segcompile.weights.whole import whole_weights  # NumPy, and whatever reads the file
+
+    return whole_weights(file, request.model, request.graph, request.facts)
 
 
 def _doubts(compiled: Compiled, found: Iterable[Diagnostic]) -> str:

@@ -80,6 +80,11 @@ OF_JAX_IN_SHORT = {
     "checks": ("emission", "refusal", "same bytes", "names", "values in float64", "gradients", "lint"),
     "networks": ("aspp", "blue_marble", "dilated_context (large)", "unet"),
 }
+# The same of ONNX, where "values in float32" compare the shapes, too. A file holds all weights: those that have few.
+OF_ONNX_IN_SHORT = {
+    "checks": ("emission", "refusal", "names", "values in float32", "initial weights", "standalone"),
+    "networks": ("aspp", "blue_marble", "dilated_context (large)", "fcn8s", "unet"),
+}
 OF_EXPORT_IN_SHORT = ("aspp", "blue_marble", "dilated_context (large)", "fcn8s")
 LARGE = ("fcn32s_nyud_color_hha", "fcn_googlenet")  # whose fields take long to measure
 # Whose models take seconds to make, or are a ResNet-50 with some layers more, which is tried itself.
@@ -471,6 +476,11 @@ def _is_long(item: pytest.Item) -> bool:
     """Whether a check in a case, `test_conformance[gradients: act: relu]`, is left to the long tests. Names, and that
     there is code at all, cost little, unless the network is deep."""
     check, _, case = item.name.removeprefix("test_conformance[").removesuffix("]").partition(": ")
+    if item.path.parent.name == "onnx":
+        if check == "same bytes":
+            return case != "blue_marble"
+        late = _late(OF_ONNX_IN_SHORT["networks"])
+        return check not in OF_ONNX_IN_SHORT["checks"] or not late.isdisjoint(_names(case))
     if check in ("emission", "names"):
         return _is_deep(case)
     if item.path.parent.name == "jax":
@@ -493,9 +503,12 @@ def _others_of_their_kind() -> frozenset[str]:
 
 
 def _is_deep(case: str) -> bool:
+    return not _names(case.partition(" ")[0]).isdisjoint(DEEP)
+
+
+def _names(case: str) -> set[str]:
     """Of a network as it is and of the same made small, pytest makes `hrnet0` and `hrnet1`, or `denseaspp121_0`."""
-    name = case.partition(" ")[0]
-    return not {name, re.sub(r"_?[01]$", "", name)}.isdisjoint(DEEP)
+    return {case, re.sub(r"_?[01]$", "", case)}
 
 
 @cache

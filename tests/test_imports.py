@@ -26,6 +26,7 @@ class Rule:
     but: tuple[str, ...] = ()
 
 
+FRAMEWORKS = ("torch*", "jax*", "flax", "onnxruntime")
 ROOMS = (
     "text",
     "ops",
@@ -85,7 +86,7 @@ WITHOUT_TEXT = (
     "backends/*",
 )
 RULES = (
-    Rule("segcompile/*", ("torch*", "jax*", "flax"), "the core knows no framework", but=(TORCH_FILE,)),
+    Rule("segcompile/*", FRAMEWORKS, "the core knows no framework", but=(TORCH_FILE,)),
     Rule("segcompile/*", ("segcompile_*",), "backends are found by entry point"),
     Rule("segcompile/*", ("numpy",), "a light core", but=NUMERIC),
     Rule("*", ("matplotlib",), "pictures are drawn in one file", but=("segcompile/show/plot.py",)),
@@ -115,7 +116,8 @@ RULES = (
     Rule("segcompile/show/*", UNSHOWN, "what is shown was found before"),
     Rule("segcompile/build.py", ("segcompile.show", "segcompile.notebook", "segcompile.diff"), "a build tells nothing"),
     Rule("backends/*", ("segcompile_*",), "a backend stands alone"),
-    Rule("backends/*", ("torch*", "jax*", "flax"), "emission needs no framework", but=("backends/*/runner.py",)),
+    Rule("backends/*", FRAMEWORKS, "emission needs no framework", but=("backends/*/runner.py",)),
+    Rule("backends/*", ("onnx",), "the format's library is the onnx backend's", but=("backends/onnx/*",)),
     Rule("segcompile/*", ("hypothesis", "pytest"), "tests are made of them", but=("segcompile/testing/*",)),
     Rule(
         "*",
@@ -235,6 +237,8 @@ PLANTED = [
     ("backends/jax/segcompile_jax/x.py", "import segcompile.cli", "segcompile.cli: the command line is the last room"),
     ("backends/jax/segcompile_jax/x.py", "import segcompile_torch", "segcompile_torch: a backend stands alone"),
     ("backends/torch/segcompile_torch/x.py", "import torch", "torch: emission needs no framework"),
+    ("backends/onnx/segcompile_onnx/x.py", "import onnxruntime", "onnxruntime: emission needs no framework"),
+    ("backends/jax/segcompile_jax/x.py", "import onnx", "onnx: the format's library is the onnx backend's"),
     ("segcompile/x.py", "import hypothesis", "hypothesis: tests are made of them"),
     ("segcompile/build.py", "import segcompile.testing.runner", "segcompile.testing.runner: the kit is for tests"),
     ("generated/unet/torch/model.py", "import segcompile", "segcompile: generated code is standalone"),
@@ -272,6 +276,8 @@ def test_every_rule_catches_one_of_the_planted_violations() -> None:
         ("segcompile/cli/build.py", "from segcompile.testing import verify"),
         ("segcompile/cli/build.py", "from segcompile.cli import outcome"),
         ("backends/torch/segcompile_torch/runner.py", "import torch"),
+        ("backends/onnx/segcompile_onnx/model.py", "from onnx import helper"),
+        ("backends/onnx/segcompile_onnx/runner.py", "import onnxruntime"),
         ("segcompile/ops/conv.py", "from segcompile.ops.base import Op\nfrom .base import Op"),
         ("segcompile/x.py", "torch = 'import torch'"),
         (

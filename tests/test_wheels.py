@@ -33,12 +33,14 @@ def pip_install(binaries: Path) -> list[str | Path]:
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of a fresh environment that holds the three wheels and what they ask for."""
+    """The bin folder of a fresh environment that holds the wheels and what they ask for."""
     place = tmp_path_factory.mktemp("stranger")
-    for source in (ROOT, ROOT / "backends" / "jax", ROOT / "backends" / "torch"):
+    for source in (ROOT, ROOT / "backends" / "jax", ROOT / "backends" / "onnx", ROOT / "backends" / "torch"):
         run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", place / "wheels", source, cwd=place)
     wheels = sorted((place / "wheels").glob("*.whl"))
-    assert [wheel.name.split("-")[0] for wheel in wheels] == ["segcompile", "segcompile_jax", "segcompile_torch"]
+    assert [wheel.name.split("-")[0] for wheel in wheels] == [
+        "segcompile", "segcompile_jax", "segcompile_onnx", "segcompile_torch",
+    ]  # fmt: skip
     venv.create(place / "env", with_pip=True)
     binaries = place / "env" / "bin"
     run(*pip_install(binaries), *wheels, cwd=place)
@@ -51,6 +53,8 @@ def test_wheels_install_without_torch_and_list_the_bundled_specs(stranger: Path,
     run(stranger / "segcompile", "check", "dilated_large", "unet", "aspp", "blue_marble", cwd=tmp_path)
     absent = "import importlib.util as u; print([n for n in ('torch', 'jax', 'matplotlib') if u.find_spec(n)])"
     assert run(stranger / "python", "-c", absent, cwd=tmp_path) == "[]\n"
+    run(stranger / "segcompile", "build", "blue_marble", "--backend", "onnx", cwd=tmp_path)
+    assert (tmp_path / "generated/blue_marble/onnx/model.onnx").is_file()
 
 
 @pytest.mark.long
@@ -69,6 +73,7 @@ def test_a_stranger_builds_by_name_and_trains_a_step(stranger: Path, tmp_path: P
         "--quiet",
         "segcompile",
         "segcompile-jax",
+        "segcompile-onnx",
         "segcompile-torch",
         cwd=tmp_path,
     )

@@ -48,7 +48,7 @@ def _along(node: Node, axis: int, shapes: Mapping[str, Shape], sizes: AxisSizes 
     extents = [shapes[name].size[axis] for name in (*node.inputs, *([node.name] if to_size else []))]
     try:
         if node.op.joins:
-            return next(_of_join(node, node.op, CELL[len(shapes[node.name].size)], extents, sizes), None)
+            return next(_of_join(node, node.op, CELL[len(shapes[node.inputs[0]].size)], extents, sizes), None)
         return _of_resize(node, node.op, extents, sizes) if isinstance(node.op, Resize) else None
     except Undecidable:
         return None  # more residues than can be written down

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Change the network for inference first, e.g. fold_batch_norm: no train.py; weights.py converts; repeatable.",
 )
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="All tensors of the network, under its names: for a backend whose files hold them, as onnx.",
+)
 @click.option("--out", metavar="DIR", help="The folder to write (default: generated/MODEL/BACKEND[-LOWERING]).")
 @click.option(
     "--check", "only_check", is_flag=True, help="Write nothing; exit 3 if the folder is not what would be written."
@@ -41,15 +48,15 @@ if TYPE_CHECKING:
 @format_option
 def build(
     spec: str, backends: tuple[str, ...], variant: str | None, settings: tuple[str, ...], lowerings: tuple[str, ...],
-    out: str | None, only_check: bool, diff: bool, force: bool, dry_run: bool, draft: bool, verify: bool,
-    form: str,
+    weights: Path | None, out: str | None, only_check: bool, diff: bool, force: bool, dry_run: bool, draft: bool,
+    verify: bool, form: str,
 ) -> int:  # fmt: skip
     """Write the standalone code of a spec: for several backends all of it, or none."""
     # Templates, plugins and hashing: 0.1 s that a reader of the list of commands should not pay.
     from segcompile.build import build_each, write_all
     from segcompile.writer import drift, refusals, unified_diff
 
-    builds = build_each(spec, backends, variant, overrides(settings), out, lowerings, draft)
+    builds = build_each(spec, backends, variant, overrides(settings), out, lowerings, draft, weights)
     reports = [_report(spec, each) for each in builds]
     for each, report in zip(builds, reports, strict=True):
         if each.built is None:

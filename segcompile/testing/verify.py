@@ -10,7 +10,7 @@ from segcompile.ops import AnySize, Shape
 from segcompile.testing.bench import Bench, Mismatch, Subject
 from segcompile.testing.cases import Case
 from segcompile.testing.checks.fields import compare_fields, measurable
-from segcompile.testing.checks.numbers import IN_FLOAT64, compare_values, undecided
+from segcompile.testing.checks.numbers import IN_FLOAT32, IN_FLOAT64, compare_values, undecided
 from segcompile.testing.checks.weights import compare_names
 from segcompile.testing.networks import SMALL, every_layer, reduced, request_of, thin
 from segcompile.testing.runner import NoRunner
@@ -46,26 +46,30 @@ def _agreements(bench: Bench, request: BuildRequest) -> Iterator[str]:
     small = reduced(request.graph)
     if not bench.declares(Case.of("reduced", small)):
         return
-    yield f"values {_compared(bench.subject(small))}"  # in float32 a hundred layers round further than a fault may go
+    trains = bench.backend.trains
+    tolerance = IN_FLOAT64 if trains else IN_FLOAT32  # in which a hundred layers round further than a fault may go
+    yield f"values {_compared(bench.subject(small, double=trains), tolerance)}"
     yield f"receptive fields {_measured(bench, measurable(small))}"
 
 
-def _compared(subject: Subject) -> str:
+def _compared(subject: Subject, tolerance: float) -> str:
     """To what they agree with the reference's, or why they need not. Raises Mismatch."""
     try:
-        compare_values(subject, IN_FLOAT64)
+        compare_values(subject, tolerance)
     except Mismatch:
         reason = undecided(subject.request.graph, subject.reference)
         if reason is None:
             raise
         return f"cannot be compared: {reason}"
-    return f"to {IN_FLOAT64:g} of the reference's, {_told(subject.request.graph)}"
+    return f"to {tolerance:g} of the reference's, {_told(subject.request.graph)}"
 
 
 def _measured(bench: Bench, linear: BuildRequest | str) -> str:
     """Of how many cells the field is what the analysis says, or why none is measured. Raises Mismatch."""
     if isinstance(linear, str):
         return f"are not measured: {linear}"
+    if not bench.backend.trains:
+        return "are not measured: the model has no gradients"
     if not bench.declares(Case.of("linear", linear)):
         return "are not measured: the backend does not declare the ops that take the place of those without a field"
     cells = compare_fields(bench.subject(linear))

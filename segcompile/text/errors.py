@@ -193,6 +193,7 @@ CODES: dict[str, Code] = _table(
     ("SC904", "taken-otherwise", _WARNING),
     ("SC918", "no-exact-tiles"),
     ("SC920", "not-comparable"),
+    ("SC925", "initial-weights", _WARNING),
 )
 
 

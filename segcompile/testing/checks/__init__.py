@@ -14,6 +14,8 @@ from segcompile.testing.cases import Case
 from segcompile.testing.checks import fields, files, numbers, training, weights
 from segcompile.testing.runner import NoRunner
 
+MOST_WEIGHTS = 5_000_000  # in files that are made again for each check: 20 MB
+
 
 @dataclass(frozen=True)
 class Check:
@@ -23,6 +25,7 @@ class Check:
     run: Callable[[Bench, Case], None]
     cases: Callable[[Bench], Iterable[Case]]
     runs_models: bool = False  # needs the backend's runner
+    differentiates: bool = False  # needs gradients, or float64
     tool: str = ""  # needs this module
 
     @property
@@ -34,6 +37,8 @@ class Check:
         """Why the check cannot be made here, or None."""
         if self.tool and find_spec(self.tool) is None:
             return f"{self.tool} is not installed"
+        if self.differentiates and not bench.backend.trains:
+            return f"backend `{bench.backend.name}` is for inference: in float32, without gradients"
         if self.runs_models:
             try:
                 _ = bench.runner
@@ -43,7 +48,19 @@ class Check:
 
 
 def _declared(*sources: Callable[[], tuple[Case, ...]]) -> Callable[[Bench], list[Case]]:
-    return lambda bench: bench.declared(case for source in sources for case in source())
+    return lambda bench: bench.declared(case for source in sources for case in _held(source, bench))
+
+
+def _held(source: Callable[[], tuple[Case, ...]], bench: Bench) -> Iterable[Case]:
+    """The cases of a source; where a backend's files hold all weights, the bundled specs as they are only if these are
+    few: the others are tried small."""
+    of_few = source is cases.specs and bench.backend.weighs
+    return (case for case in source() if not of_few or _weights(case) <= MOST_WEIGHTS)
+
+
+@cache
+def _weights(case: Case) -> int:
+    return sum(fact.parameter_count for fact in case.request.facts.values())
 
 
 def _undeclared(bench: Bench) -> list[Case]:
@@ -69,6 +86,7 @@ _EVERY = (cases.ops, cases.starts, cases.specs, cases.small_specs, cases.trained
 _SMALL = _declared(cases.ops, cases.small_specs)
 _WHOLE = _declared(cases.specs, cases.trained)
 _model: dict[str, Any] = {"runs_models": True}
+_gradients: dict[str, Any] = {**_model, "differentiates": True}
 
 CHECKS = (
     Check("emission", files.emission, _declared(*_EVERY)),
@@ -78,9 +96,9 @@ CHECKS = (
     Check("shapes", numbers.shapes, _SMALL, **_model),
     Check("values in float32", numbers.values_in_float32, _SMALL, **_model),
     Check("classes", numbers.classes, _declared(cases.specs_of_classes), **_model),
-    Check("values in float64", numbers.values_in_float64, _SMALL, **_model),
-    Check("gradients", numbers.gradients, _SMALL, **_model),
-    Check("receptive field", fields.receptive_field, _measurable, **_model),
+    Check("values in float64", numbers.values_in_float64, _SMALL, **_gradients),
+    Check("gradients", numbers.gradients, _SMALL, **_gradients),
+    Check("receptive field", fields.receptive_field, _measurable, **_gradients),
     Check("initial weights", weights.starts, _declared(cases.starts), **_model),
     Check("standalone", files.standalone, _declared(cases.run_cases), **_model),
     Check("lint", files.lint, _WHOLE, tool="ruff"),

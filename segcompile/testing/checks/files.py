@@ -15,7 +15,7 @@ from pathlib import Path
 
 from segcompile.backend import run_backend
 from segcompile.testing.alone import ANSWER
-from segcompile.testing.bench import Bench, Mismatch
+from segcompile.testing.bench import Bench, Mismatch, Unasked
 from segcompile.testing.cases import Case
 from segcompile.text.errors import SegcompileError
 from segcompile.writer import as_bytes
@@ -143,6 +143,8 @@ def types(bench: Bench, case: Case) -> None:
 
 def _tool(bench: Bench, case: Case, command: list[str]) -> None:
     folder = bench.built(case.request)
+    if not any(folder.rglob("*.py")):
+        raise Unasked("it holds no Python")
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MYPYPATH")}
     done = subprocess.run([sys.executable, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:

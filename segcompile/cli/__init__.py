@@ -16,10 +16,8 @@ from segcompile.cli.options import Group
 from segcompile.cli.outcome import guarded
 
 COMMANDS = (
-    "build", "certify", "check", "diff", "explain", "fix", "import", "list", "new", "rf", "schema", "show", "sizes",
-    "verify-backend", "weights", "why-grid",
-    "build", "check", "diff", "explain", "fix", "list", "new", "prove", "rf", "schema", "show", "sizes",
-    "verify-backend", "weights",
+    "build", "certify", "check", "diff", "explain", "fix", "import", "list", "new", "prove", "rf", "schema", "show",
+    "sizes", "verify-backend", "weights", "why-grid",
 )  # fmt: skip
 
 

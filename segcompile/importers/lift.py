@@ -174,12 +174,16 @@ def _told(
         why = wrong.get(step, Unheld("only its first output is made here"))
         notes = [note for note in (_before(step, bench),) if note]
         if at == 0 and len(own) > _MOST_TOLD:
-            notes.append(f"{len(own) - _MOST_TOLD} more steps have no form here")
+            notes.append(f"{_steps(len(own) - _MOST_TOLD, 'more')} no form here")
         if at == 0 and len(lost) > len(own):
-            notes.append(f"{len(lost) - len(own)} later steps depend on these and were not looked at")
+            notes.append(f"{_steps(len(lost) - len(own), 'later')} not been looked at: a step before has no form")
         span = Span(text, lines[step], 1, len(text.lines[lines[step] - 1]))
         help = why.help or _help(step, bench)
         yield finding("SC902", f"{step.op} `{step.name}` cannot be held: {why.why}", span, help=help, notes=notes)
+
+
+def _steps(count: int, which: str) -> str:
+    return f"1 {which} step has" if count == 1 else f"{count} {which} steps have"
 
 
 def _before(step: Step, bench: Bench) -> str:
@@ -191,7 +195,9 @@ def _before(step: Step, bench: Bench) -> str:
 
 def _help(step: Step, bench: Bench) -> str | None:
     found = next((name for name in step.inputs if isinstance(bench.values.get(name), View)), None)
-    return f"`--upto {found}` takes the network up to there" if found and found in bench.foreign.makers else None
+    if found not in bench.foreign.makers:
+        return None
+    return f"`segcompile import --upto {found}` takes the network up to there"
 
 
 # --- the network -----------------------------------------------------------------------------------------------------

@@ -74,6 +74,8 @@ def _unsqueeze(step: Step, bench: Bench) -> Value:
     view = bench.view(step)
     axes = bench.integers(step, "axes", 1) or []
     rank = len(view.axes) + len(axes)
+    if not all(-rank <= axis < rank for axis in axes) or rank > _MOST_AXES:
+        raise Unheld(f"its axes are {axes[:8]}")
     new, rest = {axis % rank for axis in axes}, iter(view.axes)
     return replace(view, axes=tuple(() if axis in new else next(rest, ()) for axis in range(rank)))
 

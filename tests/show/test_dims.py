@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,8 +34,9 @@ def admitted(code: str) -> list[list[int]]:
     return found
 
 
-@settings(max_examples=12)
-@given(graph=free_graphs(most=4))
+@pytest.mark.long
+@settings(max_examples=100, derandomize=False)
+@given(graph=free_graphs(most=5))
 def test_the_network_takes_every_size_that_the_code_admits(graph: Graph) -> None:
     try:
         _, sizes = fit(graph, Findings())

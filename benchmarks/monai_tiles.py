@@ -4,7 +4,7 @@
 
 needs torch and monai (1.6.1) beside segcompile and its torch backend. Each network is run with few channels, random
 weights and a random image, in float64: whole; by MONAI's windows with our roi, overlap and weight map; with a weight
-map whose halo is one pixel smaller on one side (of random weights or of positive ones); and with
+map whose halo is one pixel smaller on one side (of whichever of three sets of weights shows most); and with
 MONAI's own weights (constant and gaussian) at its own overlap of 0.25. What is printed is the largest difference from
 the whole image, over the largest value; and of the blends the share of pixels whose best class is another.
 """
@@ -12,6 +12,7 @@ the whole image, over the largest value; and of the blends the share of pixels w
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from types import ModuleType
@@ -36,6 +37,7 @@ NETWORKS = (
     "esrgan_slim@x3", "fcn8s", "fcn32s", "hed", "segnet", "unetpp",
 )  # fmt: skip
 CHANNELS = 3
+VISIBLE = 1e-12  # of the largest value
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def main(names: list[str]) -> int:
     failed = 0
     for name in names:
         row = measure(name)
-        failed += row.exact > 1e-12 or min(row.less) <= 1e-12
+        failed += row.exact > VISIBLE or min(row.less) <= VISIBLE
         print(line(row), flush=True)
     return int(failed > 0)
 
@@ -95,19 +97,33 @@ def measure(name: str) -> Row:
 
 
 def one_pixel_less(graph: Graph, size: tuple[int, ...], windows: tuple[Windows, ...], code: Any) -> tuple[float, ...]:
-    """The difference for each side of each axis whose halo is one pixel smaller, over the largest value: the larger one
-    of random weights and of positive ones. Random ones may leave a path dead, with positive ones sigmoids are flat."""
+    """The difference for each side of each axis whose halo is one pixel smaller, over the largest value: the largest of
+    some weights. Random ones may leave a path dead, with positive ones sigmoids are flat, and of deep networks the
+    outermost path of many is lost in rounding, unless kernels have only their corners."""
     image = torch.rand(1, CHANNELS, *size, dtype=torch.float64)
-    sides, found = list(product(range(len(size)), range(2))), []
+    sides = list(product(range(len(size)), range(2)))
+    found = [0.0] * len(sides)
     with torch.no_grad():
-        for positive in (False, True):
-            model = model_of(sized(graph, *size), positive)
+        for change in (None, abs, corners):
+            model = model_of(sized(graph, *size), change)
             whole = first(model(image))
-            for axis, side in sides:
+            for index, (axis, side) in enumerate(sides):
                 code.HALO = smaller([each.halo for each in windows], axis, side)
                 tiled = code.predict(image, lambda x: first(model(x)))  # noqa: B023
-                found.append(float((tiled - whole).abs().max() / whole.abs().max()))
-    return tuple(map(max, zip(found[: len(sides)], found[len(sides) :], strict=True)))
+                found[index] = max(found[index], float((tiled - whole).abs().max() / whole.abs().max()))
+            if min(found) > VISIBLE:
+                break
+    return tuple(found)
+
+
+def corners(value: Any) -> Any:
+    """The magnitudes of a kernel at its corners, and zero between."""
+    kept = abs(value)
+    for axis in range(2, value.ndim):
+        inner = [slice(None)] * value.ndim
+        inner[axis] = slice(1, value.shape[axis] - 1)
+        kept[tuple(inner)] = 0
+    return kept
 
 
 def three_windows(tiling: AxisTiling) -> int:
@@ -125,14 +141,14 @@ def smaller(halos: list[tuple[int, int]], axis: int, side: int) -> list[tuple[in
     return [(before, after) for before, after in found]
 
 
-def model_of(graph: Graph, positive: bool = False) -> torch.nn.Module:
-    """The emitted model with random weights, or with their magnitudes, in float64."""
+def model_of(graph: Graph, change: Callable[[Any], Any] | None = None) -> torch.nn.Module:
+    """The emitted model with random weights, or what is made of each of them, in float64."""
     request = request_of(graph)
     made = module(str(BACKEND.emit(request).files["model.py"]))
     model: torch.nn.Module = made.Net().double().eval()
     values = drawn(list(tensors(request.graph, request.facts)), 5)
-    if positive:
-        values = {name: abs(value) for name, value in values.items()}
+    if change is not None:
+        values = {name: change(value) for name, value in values.items()}
     model.load_state_dict({name: torch.from_numpy(value) for name, value in values.items()}, strict=False)
     return model
 

@@ -37,12 +37,15 @@ def sizes(
     every layer has an output and every join agrees; where a stride rounds, its last window ends before the map, or
     beyond it.
     """
+    if dims and at is not None:
+        raise click.UsageError("--dims is code for all sizes, and --at looks at one: ask for one of them")
     compiled = compile_spec(find_spec(spec), Findings(), variant=variant, overrides=overrides(settings))
     graph, found = _of_any_size(compiled.spec.graph)
     looked = _looked(graph, found, sized(at, graph.rank, "--at")) if at is not None else None
     answer = Answer(compiled.model, found, size_causes(graph, found), looked)
     if form == "json":
-        say_json(sizes_json(answer))
+        code = {"dims": {dims: dims_text(graph, found)}} if dims else {}
+        say_json({**sizes_json(answer), **code})
     else:
         say(dims_text(graph, found) if dims else sizes_text(answer))
     return CLEAN if looked is None or _is_taken(found, looked.size) else DIAGNOSTICS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import lcm
 
 from segcompile.facts.shapes import infer_shapes
 from segcompile.facts.size_set import SizeSet
@@ -53,9 +54,19 @@ def _is_guarded(graph: Graph, found: AxisSizes) -> bool:
 
 
 def _least(legal: SizeSet, maps: Sequence[Size]) -> int:
-    """The least size of two steps or more that leaves two pixels of every map along an axis, of these sizes."""
-    size = legal.nearest(2 if len(legal.residues) == legal.modulus else 2 * legal.modulus)[1]
-    while size is not None and any(isinstance(each, AnySize) and each.at(size) < 2 for each in maps):
-        size = legal.nearest(size + 1)[1]
+    """The least size of two steps or more that leaves two pixels of every map along an axis, of these sizes. Where
+    every residue is legal, it is one from which on all sizes do."""
+    growing = [each for each in maps if isinstance(each, AnySize) and each.step > 0]
+
+    def fits(size: int) -> bool:
+        return legal.legal(size) and all(each.at(size) >= 2 for each in growing)
+
+    whole = len(legal.residues) == legal.modulus  # else the sizes that are told are of one residue
+    size = legal.nearest(2 if whole else 2 * legal.modulus)[1]
     assert size is not None  # a legal set has no last size
+    step = 1 if whole else legal.modulus
+    period = lcm(legal.modulus, *(each.period for each in growing))
+    while (bad := next((at for at in range(size + period - step, size - 1, -step) if not fits(at)), None)) is not None:
+        size = legal.nearest(bad + 1)[1]
+        assert size is not None
     return size

@@ -159,9 +159,9 @@ def _made(makers: Sequence[Node], axis: int, edit: tuple[Edit | None, int]) -> I
     found, tried = edit
     if found is not None:
         kept = "" if found.kept else "; sizes are then others"
-        yield f"  smallest edit that makes the phases equal, of {tried} tried: {found}{kept}"
+        yield f"  smallest edit that makes them equal ({tried} tried): {found}{kept}"
     elif makers:
-        yield f"  none of {tried} edits of single layers makes the phases equal"
+        yield f"  none of the {tried} edits that were tried makes them equal"
 
 
 def _why(node: Node, axis: int) -> str:

@@ -27,10 +27,10 @@ output along the height and the width
     phase 0: weight 0.667 of the mean, sees 3 of 3
     phase 1: weight 1.333 of the mean, sees 5 of 5
     made by `up` (deconv): a kernel of 3 is no whole number of strides of 2
-    smallest edit that makes the phases equal, of 1 tried: kernel 4x4 and pad 1 before and 2 behind in `up` (now kernel 3x3)
+    smallest edit that makes them equal (1 tried): kernel 4x4 and pad 1 before and 2 behind in `up` (now kernel 3x3)
   pixels of the image are not read alike: weights of the mean 0.667, 1.333, repeating every 2
     made by `down` (conv): a kernel of 3 is no whole number of strides of 2
-    smallest edit that makes the phases equal, of 1 tried: kernel 4x4 and pad 1 before and 2 behind in `down` (now kernel 3x3)
+    smallest edit that makes them equal (1 tried): kernel 4x4 and pad 1 before and 2 behind in `down` (now kernel 3x3)
 """
 
 

@@ -97,20 +97,23 @@ class _Text:
             index += length * max(count, 1)
         return _Named(lines, names, in_loops)
 
-    def _pattern(self, base: str, often: int, lines: Sequence[Written], count: int, taken: set[str]) -> str:
+    def _pattern(self, base: str, number_of: int, lines: Sequence[Written], count: int, taken: set[str]) -> str:
         """A name that is not taken, with `{n}` for the turn of a loop and `{i}` for that of a `repeat`."""
         number = 0
         while True:
             number += 1
-            plain = base if number == 1 and (often == 1 or count == often) and base not in taken else f"{base}{number}"
+            plain = (
+                base
+                if number == 1 and (number_of == 1 or count == number_of) and base not in taken
+                else f"{base}{number}"
+            )
             pattern = f"{plain}{'_' * (plain != base)}{{n}}" if count else plain
             counts = [line.texts[0] for line in lines]
             if {*counts} != {"1"}:
                 pattern += "{i}" if pattern == base and counts[0].isdigit() else "_{i}"
             each = [pattern.replace("{n}", str(turn + 1)) for turn in range(len(lines))]
-            whole = {
-                name.replace("{i}", str(i + 1)) for name, n in zip(each, counts, strict=True) for i in range(_most(n))
-            }
+            often = [int(count) if count.isdigit() else 1 for count in counts]
+            whole = {name.replace("{i}", str(i + 1)) for name, n in zip(each, often, strict=True) for i in range(n)}
             if (whole | {plain}).isdisjoint(taken):
                 taken |= whole | {plain}
                 return pattern
@@ -236,10 +239,6 @@ class _Text:
             named = {head: self._inner(self.top, at[name]) if name in at else name for head, name in heads.items()}
             lines.append(f"outputs: {mapping(named)}")
         return "\n".join([*lines, *tail]) + "\n"
-
-
-def _most(count: str) -> int:
-    return int(count) if count.isdigit() else 1
 
 
 def _given(index: int) -> str:

@@ -17,7 +17,8 @@ from segcompile.network.graph import Graph
 
 _KEPT = ("input", "above", "network", "block", "use")
 _BEFORE_NUMBER = re.compile(r"_?\d*$")
-WIDTH = 118  # characters of a line
+WIDTH = 120  # characters of a line
+_FOLDED = 5  # so many layers of a block may stand in two lines
 _BASE = {
     "add": "sum", "mul": "product", "concat": "cat", "linear": "fc", "deconv": "up", "resize": "up", "affine": "scale",
     "dropout": "drop",
@@ -52,6 +53,7 @@ class _Text:
         top = [
             Written(line.form, line.said, tuple(at.get(name, name) for name in line.reads)) for line in outline.lines
         ]
+        self.spoken: set[tuple[Block, int]] = set()  # lines of blocks whose names are said somewhere
         self.passed: dict[Block, set[str]] = {block: set() for block in outline.blocks}
         self.inside: dict[Block, _Named] = {}
         self.top = self._named(top, [line.values for line in outline.lines], flat.inputs.keys())
@@ -97,20 +99,20 @@ class _Text:
             index += length * max(count, 1)
         return _Named(lines, names, in_loops)
 
-    def _pattern(self, base: str, often: int, lines: Sequence[Written], count: int, taken: set[str]) -> str:
+    def _pattern(self, base: str, number_of: int, lines: Sequence[Written], count: int, taken: set[str]) -> str:
         """A name that is not taken, with `{n}` for the turn of a loop and `{i}` for that of a `repeat`."""
         number = 0
         while True:
             number += 1
-            plain = base if number == 1 and (often == 1 or count == often) and base not in taken else f"{base}{number}"
+            single = number == 1 and number_of in (1, count) and base not in taken
+            plain = base if single else f"{base}{number}"
             pattern = f"{plain}{'_' * (plain != base)}{{n}}" if count else plain
             counts = [line.texts[0] for line in lines]
             if {*counts} != {"1"}:
                 pattern += "{i}" if pattern == base and counts[0].isdigit() else "_{i}"
             each = [pattern.replace("{n}", str(turn + 1)) for turn in range(len(lines))]
-            whole = {
-                name.replace("{i}", str(i + 1)) for name, n in zip(each, counts, strict=True) for i in range(_most(n))
-            }
+            often = [int(count) if count.isdigit() else 1 for count in counts]
+            whole = {name.replace("{i}", str(i + 1)) for name, n in zip(each, often, strict=True) for i in range(n)}
             if (whole | {plain}).isdisjoint(taken):
                 taken |= whole | {plain}
                 return pattern
@@ -127,6 +129,8 @@ class _Text:
             return reference if block is None else f"network.{reference}"
         if isinstance(reference, Outside):
             return "input" if reference.index == 0 else _given(reference.index)
+        if block is not None:
+            self.spoken.add((block, reference.line))
         return self._inner(among, reference)
 
     def _inner(self, among: _Named, place: Inside) -> str:
@@ -138,15 +142,22 @@ class _Text:
         if not rest:
             return name
         assert isinstance(line.form, Block)
+        self.spoken.add((line.form, rest[0]))
         return f"{name}.{self._inner(self.inside[line.form], Inside(rest[0], tuple(rest[1:])))}"
 
     # --- lines -------------------------------------------------------------------------------------------------------
 
     def _said(self, index: int, among: _Named, block: Block | None) -> str:
         line = among.lines[index]
-        names = [_in_quotes(self._name(read, among, block)) for read in line.reads]
         before: Reference = Outside(0) if block is not None else next(iter(self.flat.inputs))
-        return self._body(line.form, line.texts, names, line.reads[0] != (Inside(index - 1) if index else before))
+        says_from = line.reads[0] != (Inside(index - 1) if index else before)
+        joins = isinstance(line.form, Form) and line.form.op.joins
+        said = [says_from or joins, *(True for _ in line.reads[1:])]
+        names = [
+            _in_quotes(self._name(read, among, block)) if is_said else "above"
+            for read, is_said in zip(line.reads, said, strict=True)
+        ]
+        return self._body(line.form, line.texts, names, says_from)
 
     def _body(self, form: Form | Block, texts: Sequence[str], names: Sequence[str], says_from: bool) -> str:
         """What stands under a line's name. `names`: of what it reads."""
@@ -215,9 +226,15 @@ class _Text:
         args += [_given(k) for k in range(1, block.layers + 1)]
         inner = self._list(among, block, "")
         said = f"args: [{', '.join(args)}], " if args else ""
-        whole = f"  {self.titles[block]}: {{{said}layers: [{', '.join(' '.join(line[2:].split()) for line in inner)}]}}"
-        if len(whole) <= WIDTH:
-            return [whole]
+        short = [" ".join(line.removeprefix("- ").split()) for line in inner]
+        if not among.loops:  # a join that is not spoken of needs no name
+            joins = [isinstance(line.form, Form) and line.form.op.joins for line in block.lines]
+            unnamed = [joined and (block, index) not in self.spoken for index, joined in enumerate(joins)]
+            short = [line.partition(": ")[2] if drop else line for line, drop in zip(short, unnamed, strict=True)]
+        start = f"  {self.titles[block]}: {{{said}layers: ["
+        flat = _folded(start, short)
+        if len(flat) == 1 or (len(flat) == 2 and len(short) <= _FOLDED):
+            return flat
         lines = [f"  {self.titles[block]}:", *([f"    args: [{', '.join(args)}]"] if args else []), "    layers:"]
         return [*lines, *(f"      {line}" for line in inner)]
 
@@ -226,25 +243,31 @@ class _Text:
         lines.append(f"input: {inputs_text(self.flat.inputs)}")
         if self.usual.by_op:
             lines.append(f"defaults: {mapping({op: mapping(said) for op, said in self.usual.by_op.items()})}")
-        if self.outline.blocks:
-            lines += ["blocks:", *(line for block in self.outline.blocks for line in self._block(block))]
-        lines += ["layers:", *self._list(self.top, None, "  ")]
-        at = places(self.outline.lines)
+        layers, at = self._list(self.top, None, "  "), places(self.outline.lines)
         heads = {head: self.flat.layer_of(name) for head, name in self.flat.outputs.items()}
         last = self.outline.lines[-1].result
         if heads != {"output": last}:
             named = {head: self._inner(self.top, at[name]) if name in at else name for head, name in heads.items()}
-            lines.append(f"outputs: {mapping(named)}")
-        return "\n".join([*lines, *tail]) + "\n"
-
-
-def _most(count: str) -> int:
-    return int(count) if count.isdigit() else 1
+            layers.append(f"outputs: {mapping(named)}")
+        blocks = [self._block(block) for block in reversed(self.outline.blocks)]  # those that speak of others first
+        written = ["blocks:", *(line for block in reversed(blocks) for line in block)] if blocks else []
+        return "\n".join([*lines, *written, "layers:", *layers, *tail]) + "\n"
 
 
 def _given(index: int) -> str:
     """What a layer is called that a block is given besides the one that enters it."""
     return "skip" if index == 1 else f"skip{index}"
+
+
+def _folded(start: str, items: Sequence[str]) -> list[str]:
+    """The items of a block in as few lines as they need."""
+    lines = [start]
+    for index, item in enumerate(items):
+        text = f"{item}{', ' if index + 1 < len(items) else ']}'}"
+        if len(lines[-1]) + len(text.rstrip()) > WIDTH and lines[-1].strip():
+            lines.append(" " * len(start))
+        lines[-1] += text
+    return [line.rstrip() for line in lines]
 
 
 def _ranged(values: Sequence[str]) -> str:

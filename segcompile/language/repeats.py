@@ -7,6 +7,7 @@ takes time linear in the lines: a start is followed only as long as another one 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -40,9 +41,9 @@ def outlined(lines: Sequence[Line], inputs: Sequence[str], kept: frozenset[str])
         found = _best(now, inputs, kept)
         if found is None:
             return Outline(tuple(_stacked(now, kept, inner=True)), tuple(blocks))
-        block, calls, length = found
+        block, calls = _made(now, found, inputs)
         blocks.append(block)
-        now = _stacked(list(_replaced(now, calls, length)), kept)
+        now = _stacked(list(_replaced(now, calls, found.length)), kept)
 
 
 # --- which lines are alike -------------------------------------------------------------------------------------------
@@ -65,14 +66,14 @@ class _Reading:
     def _reference(self, name: str, at: Mapping[str, Inside]) -> Reference:
         place = at.get(name)
         if place is not None and place.line >= self.start:
-            return replace(place, line=place.line - self.start)
+            return Inside(place.line - self.start, place.path)
         if place is None and self.given and name not in self.given:
             return name
         return Outside(self.given.setdefault(name, len(self.given)))
 
 
-def _alike(lines: Sequence[Line], inputs: Sequence[str]) -> Iterator[tuple[int, list[int]]]:
-    """(length, starts) of every run of lines that occurs more than once."""
+def _alike(lines: Sequence[Line], inputs: Sequence[str]) -> Iterator[tuple[int, list[int], int]]:
+    """(length, starts, layers that it is given besides the one that enters) of every run that occurs more than once."""
     at = places(lines)
     reading = [_Reading(start, inputs) for start in range(len(lines))]
     groups: list[list[int]] = [list(range(len(lines)))]
@@ -88,62 +89,72 @@ def _alike(lines: Sequence[Line], inputs: Sequence[str]) -> Iterator[tuple[int, 
             split += [starts for starts in by_next.values() if len(starts) > 1]
         groups = split
         if length > 1:
-            yield from ((length, starts) for starts in groups)
+            yield from ((length, starts, len(reading[starts[0]].given) - 1) for starts in groups)
 
 
 # --- which of them is worth a block ----------------------------------------------------------------------------------
 
 
-def _best(
-    lines: Sequence[Line], inputs: Sequence[str], kept: frozenset[str]
-) -> tuple[Block, Mapping[int, Line], int] | None:
-    """The block that saves most, its calls by where they start, and how many lines each one stands for."""
-    readers = _readers(lines, kept)
-    found = list(_candidates(lines, inputs, readers))
-    best = max(found, key=_worth, default=None)
-    while best is not None:
-        inner = [each for each in found if each.length < best.length and _is_inside(each, best)]
-        if not inner:
-            break
-        best = max(inner, key=_worth)
-    return (best.block, best.calls, best.length) if best is not None else None
-
-
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    block: Block
-    calls: Mapping[int, Line]  # by where they start
+    """Runs of lines that may become calls of a block: where they start, which are apart."""
+
+    starts: tuple[int, ...]
     length: int
-    gain: float  # in lines
+    most: float  # that it saves, in lines, if it needs no arguments
 
 
-def _worth(each: _Candidate) -> tuple[float, int, int]:
-    return each.gain, -each.length, -min(each.calls)
+def _best(lines: Sequence[Line], inputs: Sequence[str], kept: frozenset[str]) -> _Candidate | None:
+    """The runs whose block saves most; if they hold others twice, the best of these."""
+    gains: dict[_Candidate, float] = {}
+    found = list(_candidates(lines, inputs, _readers(lines, kept)))
+    best = _most(found, lines, gains)
+    while best is not None:
+        inner = [each for each in found if each.length < best.length and _is_inside(each, best)]
+        further = _most(inner, lines, gains)
+        if further is None:
+            break
+        best = further
+    return best
+
+
+def _most(found: Sequence[_Candidate], lines: Sequence[Line], gains: dict[_Candidate, float]) -> _Candidate | None:
+    """The one that saves most. Its arguments are looked at only where it could be that."""
+    best, least = None, (float(_LEAST), 0, 0)
+    for each in sorted(found, key=lambda each: (-each.most, each.length, each.starts[0])):
+        if each.most < least[0]:
+            break
+        if each not in gains:
+            gains[each] = _gain(each, lines)
+        worth = (gains[each], -each.length, -each.starts[0])
+        if gains[each] > _LEAST and worth > least:
+            best, least = each, worth
+    return best
+
+
+def _gain(found: _Candidate, lines: Sequence[Line]) -> float:
+    """Lines that a block saves; less than none where a number of it is not known."""
+    chosen = chosen_texts([lines[start : start + found.length] for start in found.starts])
+    return -1 if chosen is None else found.most - len(found.starts) * _ARGUMENT * len(chosen[1])
 
 
 def _is_inside(inner: _Candidate, outer: _Candidate) -> bool:
-    """Whether a run of the outer block holds two of the inner one."""
-    start = min(outer.calls)
-    return sum(start <= call <= start + outer.length - inner.length for call in inner.calls) > 1
+    """Whether the first of the outer runs holds two of the inner ones."""
+    first, last = outer.starts[0], outer.starts[0] + outer.length - inner.length
+    return bisect_right(inner.starts, last) - bisect_left(inner.starts, first) > 1
 
 
 def _candidates(
     lines: Sequence[Line], inputs: Sequence[str], readers: Mapping[str, tuple[int, int]]
 ) -> Iterator[_Candidate]:
-    """All blocks that save something."""
-    for length, starts in _alike(lines, inputs):
+    """All whose block may save something."""
+    for length, starts, layers in _alike(lines, inputs):
         apart = _apart(starts, length)
-        most = len(apart) * (length - 1) - (1 if length <= _SHORT else length + _HEAD)
-        if (
-            len(apart) > 1
-            and most > _LEAST
-            and not (_is_power(lines, apart[0], length) or _is_loop(lines, apart, length))
-        ):
-            made = _made(lines, apart, length, inputs)
-            if made is not None:
-                gain = most - _cost(lines, readers, made[0], apart, length)
-                if gain > _LEAST:
-                    yield _Candidate(*made, length, gain)
+        most = len(apart) * (length - 1 - _LAYER * layers) - (1 if length <= _SHORT else length + _HEAD)
+        if len(apart) > 1 and most > _LEAST and not _is_power(lines, apart[0], length):
+            most -= _INNER * sum(_looked_into(lines, readers, start, length) for start in apart)
+            if most > _LEAST and not _is_loop(lines, apart, length):
+                yield _Candidate(tuple(apart), length, most)
 
 
 def _apart(starts: Sequence[int], length: int) -> list[int]:
@@ -180,50 +191,39 @@ def _readers(lines: Sequence[Line], kept: frozenset[str]) -> Mapping[str, tuple[
     return found
 
 
-def _cost(
-    lines: Sequence[Line], readers: Mapping[str, tuple[int, int]], block: Block, starts: Sequence[int], length: int
-) -> float:
-    """What the calls of a block cost beside their lines."""
-    looked = 0
-    for start in starts:
-        inside = lines[start : start + length]
-        names = [name for line in inside for name in line.where][:-1]
-        looked += sum(name in readers and readers[name][1] >= start + length for name in names)
-    return len(starts) * (_LAYER * block.layers + _ARGUMENT * len(block.arguments)) + _INNER * looked
+def _looked_into(lines: Sequence[Line], readers: Mapping[str, tuple[int, int]], start: int, length: int) -> int:
+    """How many layers inside a run are read from behind it."""
+    names = [name for line in lines[start : start + length] for name in line.where][:-1]
+    return sum(name in readers and readers[name][1] >= start + length for name in names)
 
 
 # --- making it -------------------------------------------------------------------------------------------------------
 
 
-def _made(
-    lines: Sequence[Line], starts: Sequence[int], length: int, inputs: Sequence[str]
-) -> tuple[Block, dict[int, Line]] | None:
-    """The block of some runs of lines, and its calls; None where a number of them is not known."""
-    runs = [lines[start : start + length] for start in starts]
+def _made(lines: Sequence[Line], found: _Candidate, inputs: Sequence[str]) -> tuple[Block, dict[int, Line]]:
+    """The block of some runs of lines, and its calls by where they start."""
+    runs = [lines[start : start + found.length] for start in found.starts]
     chosen = chosen_texts(runs)
-    if chosen is None:
-        return None
+    assert chosen is not None  # it was a candidate
     texts, arguments, columns = chosen
-    reading, at = _Reading(starts[0], inputs), places(lines)
-    reads = [reading.of(line, at) for line in runs[0]]
-    body = tuple(Written(line.form, text, read) for line, text, read in zip(runs[0], texts, reads, strict=True))
-    block = Block(body, arguments, len(reading.given) - 1)
+    at = places(lines)
+    reading = [_Reading(start, inputs) for start in found.starts]
+    reads = [[own.of(line, at) for line in run] for own, run in zip(reading, runs, strict=True)]
+    body = tuple(Written(line.form, text, read) for line, text, read in zip(runs[0], texts, reads[0], strict=True))
+    block = Block(body, arguments, len(reading[0].given) - 1)
     calls = {}
-    for index, (start, run) in enumerate(zip(starts, runs, strict=True)):
-        own = _Reading(start, inputs)
-        for line in run:
-            own.of(line, at)
+    for index, (start, run) in enumerate(zip(found.starts, runs, strict=True)):
         said, values = call_values(arguments, [column[index] for column in columns], run[0].channels)
-        where = {
-            name: (0, j, *(path or (len(line.turns) - 1,)))
-            for j, line in enumerate(run)
-            for name, path in line.where.items()
-        }
+        where = {name: (0, j, *_whole(line, path)) for j, line in enumerate(run) for name, path in line.where.items()}
         where[run[-1].result] = ()
-        calls[start] = Line(
-            block, ("1", *said), ("1", *values), tuple(own.given), run[0].channels, (tuple(run),), where
-        )
+        given = tuple(reading[index].given)
+        calls[start] = Line(block, ("1", *said), ("1", *values), given, run[0].channels, (tuple(run),), where)
     return block, calls
+
+
+def _whole(line: Line, path: Path) -> Path:
+    """The path to a layer of a line, which names the turn also of its result."""
+    return path or (len(line.turns) - 1,)
 
 
 def _replaced(lines: Sequence[Line], calls: Mapping[int, Line], length: int) -> Iterator[Line]:

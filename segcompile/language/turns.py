@@ -93,11 +93,16 @@ def _codes(
             if read != (Inside(first - 1) if first else Outside(0)):
                 return None
             found.append(ABOVE)
-        elif isinstance(read, Inside) and read.line >= start:
+        elif isinstance(read, Inside) and (read.line >= start or not _has_one_name(lines[read.line], read)):
             return None
         else:
             found.append(None)
     return tuple(found)
+
+
+def _has_one_name(line: Written, read: Inside) -> bool:
+    """Whether it is known how many layers a line makes, and so what its last one is called."""
+    return bool(read.path) or line.texts[0].isdigit()
 
 
 def _turns(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+MOST_HELD = 2**25  # numbers of weights that are kept
 Number = int | float | Fraction
 
 
@@ -29,22 +30,28 @@ def exact(value: Number) -> Fraction:
 class Weighing(Protocol):
     """A weight, of which an arithmetic knows the numbers."""
 
-    def value(self, a: Arithmetic) -> Array: ...
+    def value(self, a: Arithmetic, rows: range | None = None) -> Array: ...
 
 
 class Arithmetic(ABC):
     """Sums, products, and the functions that no sum and product make."""
 
     parts: int
+    most_rows: int  # numbers of a weight that are reckoned with at once
 
     def __init__(self) -> None:
-        self._weights: dict[Weighing, Array] = {}
+        self._weights: dict[tuple[Weighing, range | None], Array] = {}
+        self._held = 0
 
-    def weight(self, weight: Weighing) -> Array:
-        """The numbers of a weight, reckoned once."""
-        if weight not in self._weights:
-            self._weights[weight] = weight.value(self)
-        return self._weights[weight]
+    def weight(self, weight: Weighing, rows: range | None = None) -> Array:
+        """The numbers of a weight, or of some rows of it; kept, as long as that is not too many."""
+        found = self._weights.get((weight, rows))
+        if found is None:
+            found = weight.value(self, rows)
+            if self._held + found.size < MOST_HELD:
+                self._weights[weight, rows] = found
+                self._held += found.size
+        return found
 
     @abstractmethod
     def settled(self, x: Array) -> Array:
@@ -55,8 +62,9 @@ class Arithmetic(ABC):
         """Fractions, an array of objects -> (parts, *shape)."""
 
     @abstractmethod
-    def drawn(self, name: str, shape: tuple[int, ...]) -> Array:
-        """Numbers drawn at random, the same for the same name, (parts, *shape), in the order of their indices."""
+    def drawn(self, name: str, shape: tuple[int, ...], rows: range | None = None) -> Array:
+        """Numbers drawn at random, the same for the same name, (parts, *shape), in the order of their indices; or some
+        rows of them, along the first axis of the shape."""
 
     @abstractmethod
     def contracted(self, a: Array, b: Array) -> Array:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 
+import numpy as np
+
 from segcompile.ops import (
     Activation,
     AdaptivePool,
@@ -25,6 +27,7 @@ from segcompile.ops import (
     InstanceNorm,
     LayerNorm,
     LeakyRelu,
+    Linear,
     Map,
     MatMul,
     Mul,
@@ -60,9 +63,25 @@ MOVES = (Crop, Pad, Concat, Slice, ChannelShuffle, PadChannels, PixelShuffle, Sp
 
 def value_of(term: Term, inputs: Sequence[Array], a: Arithmetic) -> Array:
     """What a term gives for these values."""
-    assert term.op is not None
-    tensors = {name: a.weight(weight) for name, weight in term.weights}
-    return FORMULAS[type(term.op)](term.op, inputs, tensors, a, term.index)
+    op = term.op
+    assert op is not None
+    weight = dict(term.weights).get("weight")
+    whole = isinstance(op, Linear) or (isinstance(op, Conv) and op.groups == 1)
+    if whole and weight is not None and prod(weight.shape) > a.most_rows:
+        return _by_rows(op, weight.shape, term, inputs, a)
+    tensors = {name: a.weight(each) for name, each in term.weights}
+    return FORMULAS[type(op)](op, inputs, tensors, a, term.index)
+
+
+def _by_rows(op: Op, shape: tuple[int, ...], term: Term, inputs: Sequence[Array], a: Arithmetic) -> Array:
+    """The channels of a layer one part after another, so that not all of its weights are there at once."""
+    step, parts = max(1, a.most_rows // prod(shape[1:])), []
+    for first in range(0, shape[0], step):
+        rows = range(first, min(first + step, shape[0]))
+        some = op.model_copy(update={"channels" if isinstance(op, Conv) else "features": len(rows)})
+        tensors = {name: a.weight(each, rows) for name, each in term.weights}
+        parts.append(FORMULAS[type(op)](some, inputs, tensors, a, term.index))
+    return np.concatenate(parts, 1)
 
 
 def evaluate(
@@ -139,6 +158,8 @@ def _hashed(term: Term, terms: Terms, known: Mapping[int, int | None]) -> int | 
         match op:
             case Conv() | Deconv():
                 found += behind * terms[index].shape.channels // op.groups * prod(op.kernel)
+            case Linear() if not behind:
+                pass
             case Pool():
                 found += behind * prod(op.kernel)
             case BatchNorm() | Affine() | Activation() | Elu() | Clip() | LeakyRelu() | PRelu() | Scale():

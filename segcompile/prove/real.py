@@ -37,12 +37,13 @@ class Real(Arithmetic):
     where an epsilon shows; 2, images are ten times as large, where what saturates does; 4, scales have any sign."""
 
     parts = 1
+    most_rows = 2**60
 
     def __init__(self, draw: int) -> None:
         super().__init__()
         self.draw = draw
 
-    def drawn(self, name: str, shape: tuple[int, ...]) -> Array:
+    def drawn(self, name: str, shape: tuple[int, ...], rows: range | None = None) -> Array:
         seed = hashlib.blake2b(f"{self.draw} {name}".encode(), digest_size=8).digest()
         random = np.random.default_rng(int.from_bytes(seed, "little"))
         normal = random.normal(size=shape)[None]

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from math import prod
 
 import numpy as np
 
@@ -73,6 +74,7 @@ class Ring(Arithmetic):
     were hashed in all."""
 
     parts = 3
+    most_rows = 2**22
 
     def __init__(self, seed: int, joins: Mapping[int, tuple[int, ...]] | None = None) -> None:
         super().__init__()
@@ -134,10 +136,12 @@ class Ring(Arithmetic):
         self.hashed += hashes.size
         return self.unpacked(hashes)
 
-    def drawn(self, name: str, shape: tuple[int, ...]) -> Array:
-        places = np.arange(int(np.prod(shape, dtype=int)), dtype=np.uint64)
+    def drawn(self, name: str, shape: tuple[int, ...], rows: range | None = None) -> Array:
+        rows = range(shape[0]) if rows is None else rows
+        each = prod(shape[1:])
+        places = np.arange(rows.start * each, rows.stop * each, dtype=np.uint64)
         drawn = self.unpacked(_mixed(places * _GOLDEN + digest(self.seed, "drawn", name)))
-        return drawn.reshape(3, *shape)
+        return drawn.reshape(3, len(rows), *shape[1:])
 
     def _hash(self, key: np.uint64, x: Array) -> Array:
         return self._spread(_mixed(_mixed(self.packed(x) ^ key) + key))

@@ -123,7 +123,9 @@ def _fingerprints(plain: Terms, outputs: Sequence[Sequence[int]], taken: Taken) 
     found: dict[int, bytes] = {}
 
     def note(index: int, value: Array) -> None:
-        found[index] = hashlib.blake2b(ring.packed(value).tobytes(), digest_size=16).digest()
+        found[index] = hashlib.blake2b(
+            f"{value.shape}".encode() + ring.packed(value).tobytes(), digest_size=16
+        ).digest()
 
     if alone:
         run(plain, cone, free, fingerprint_size(plain, cone, taken), ring, note)

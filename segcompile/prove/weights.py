@@ -24,8 +24,8 @@ class Variable:
 
     degree = 1
 
-    def value(self, a: Arithmetic) -> Array:
-        return a.drawn(self.name, self.shape)
+    def value(self, a: Arithmetic, rows: range | None = None) -> Array:
+        return a.drawn(self.name, self.shape, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Bilinear:
 
     degree = 0
 
-    def value(self, a: Arithmetic) -> Array:
+    def value(self, a: Arithmetic, rows: range | None = None) -> Array:
         found = np.array(Fraction(1), dtype=object)
         for extent in self.shape[2:]:
             found = np.multiply.outer(found, np.array(_ramp(extent), dtype=object))
@@ -71,10 +71,10 @@ class Folded:
     def shape(self) -> tuple[int, ...]:
         return self.weight.shape if self.weight is not None else dict(self.norm)["bias"].shape
 
-    def value(self, a: Arithmetic) -> Array:
-        norm = {name: weight.value(a) for name, weight in self.norm}
+    def value(self, a: Arithmetic, rows: range | None = None) -> Array:
+        norm = {name: weight.value(a, rows) for name, weight in self.norm}
         scale = batch_scale(norm, self.eps, a)
-        own = self.weight.value(a) if self.weight is not None else np.zeros_like(scale)
+        own = self.weight.value(a, rows) if self.weight is not None else np.zeros_like(scale)
         if self.bias:
             return a.settled(norm["bias"] + a.product(a.settled(own - norm["running_mean"]), scale))
         if not self.groups:

@@ -164,8 +164,8 @@ class Transposed:
     def shape(self) -> tuple[int, ...]:
         return self.weight.shape
 
-    def value(self, a: Arithmetic) -> Array:
-        return a.weight(self.weight).swapaxes(-1, -2)
+    def value(self, a: Arithmetic, rows: range | None = None) -> Array:
+        return a.weight(self.weight, rows).swapaxes(-1, -2)
 
 
 def test_a_transposed_kernel_is_seen(net: Net) -> None:

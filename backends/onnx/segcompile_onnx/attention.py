@@ -26,13 +26,13 @@ from segcompile.ops import (
     WindowAttention,
 )
 from segcompile_onnx.grids import interpolate
-from segcompile_onnx.program import Extent, Layer
+from segcompile_onnx.program import Extent, Steps
 from segcompile_onnx.values import Rule, layer_norm
 
 _NEVER = -1e30  # added to a score: exp of it is zero in float32 and float64, and no difference of two is undefined
 
 
-def _projected(at: Layer, x: str, name: str) -> str:
+def _projected(at: Steps, x: str, name: str) -> str:
     """A matrix times each column, plus a bias: (batch, out, positions)."""
     found = at.op("MatMul", at.weights[f"{name}.weight"], x)
     if f"{name}.bias" not in at.weights:
@@ -40,11 +40,11 @@ def _projected(at: Layer, x: str, name: str) -> str:
     return at.op("Add", found, at.channelwise(at.weights[f"{name}.bias"], 1))
 
 
-def _split(at: Layer, x: str, parts: int, axis: int = 1) -> list[str]:
+def _split(at: Steps, x: str, parts: int, axis: int = 1) -> list[str]:
     return at.ops("Split", parts, x, axis=axis, num_outputs=parts)
 
 
-def _weighted(at: Layer, q: str, k: str, v: str, scale: float, bias: Sequence[str] = ()) -> str:
+def _weighted(at: Steps, q: str, k: str, v: str, scale: float, bias: Sequence[str] = ()) -> str:
     """softmax(q k · scale + bias) v of matrices q (..., queries, c), k (..., c, keys) and v (..., keys, d)."""
     scores = at.op("Mul", at.op("MatMul", q, k), at.number(scale))
     for each in bias:
@@ -57,12 +57,12 @@ def _scale(op: Attending, channels: int) -> float:
     return float((channels // op.heads) ** -0.5) if op.scale is None else op.scale
 
 
-def _like(at: Layer, x: str, channels: int, source: str, shape: Shape) -> str:
+def _like(at: Steps, x: str, channels: int, source: str, shape: Shape) -> str:
     """Columns (batch, channels, positions) as a map of the size of the source, or a list."""
     return x if shape.axes == 1 else at.reshape(x, channels, *at.sizes(source, shape))
 
 
-def _attention(at: Layer, op: Attention, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _attention(at: Steps, op: Attention, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     x, width = at.columns(inputs[0], shapes[0]), shapes[0].channels
     if len(inputs) == 3:
         q, k, v = x, at.columns(inputs[1], shapes[1]), at.columns(inputs[2], shapes[2])
@@ -81,7 +81,7 @@ def _attention(at: Layer, op: Attention, inputs: Sequence[str], shapes: Sequence
     return _like(at, found, output.channels, inputs[0], shapes[0])
 
 
-def _read(at: Layer, op: Attention, x: str, shape: Shape) -> str:
+def _read(at: Steps, op: Attention, x: str, shape: Shape) -> str:
     """The columns of keys and values, of a map that was made smaller where the op says so."""
     if op.reduce is None:
         return at.columns(x, shape)
@@ -91,7 +91,7 @@ def _read(at: Layer, op: Attention, x: str, shape: Shape) -> str:
 
 
 def _axial_attention(
-    at: Layer, op: AxialAttention, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+    at: Steps, op: AxialAttention, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
 ) -> str:
     """Row by row, column by column, or both: then in one softmax, where the pixel itself is one of its row."""
     width, height_width = shapes[0].channels, at.sizes(inputs[0], shapes[0])
@@ -111,7 +111,7 @@ def _axial_attention(
 _OF_ROWS, _OF_COLUMNS = (0, 1, 3, 4, 2), (0, 1, 4, 3, 2)  # (batch, heads, c, height, width) -> (..., along, c)
 
 
-def _along(at: Layer, op: AxialAttention, q: str, k: str, v: str, scale: float, size: Sequence[Extent]) -> str:
+def _along(at: Steps, op: AxialAttention, q: str, k: str, v: str, scale: float, size: Sequence[Extent]) -> str:
     """(batch, heads, c, height, width) of queries, keys and values of that form."""
 
     def lines(order: Sequence[int]) -> tuple[str, str, str]:
@@ -134,7 +134,7 @@ def _along(at: Layer, op: AxialAttention, q: str, k: str, v: str, scale: float, 
     return at.transpose(total, *(_OF_ROWS.index(axis) for axis in range(5)))
 
 
-def _diagonal(at: Layer, extent: Extent) -> str:
+def _diagonal(at: Steps, extent: Extent) -> str:
     """What keeps a pixel from itself: a matrix, zero but on its diagonal."""
     places = at.up_to(extent)
     same = at.op("Equal", at.op("Unsqueeze", places, at.whole([1])), places)
@@ -142,7 +142,7 @@ def _diagonal(at: Layer, extent: Extent) -> str:
 
 
 def _window_attention(
-    at: Layer, op: WindowAttention, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+    at: Steps, op: WindowAttention, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
 ) -> str:
     """The map within so much padding that its windows, also the shorter one before the first, lie side by side."""
     rank, channels, sizes = len(op.window), output.channels, at.sizes(inputs[0], output)
@@ -168,12 +168,12 @@ def _window_attention(
     return at.reshape(found, channels, *sizes)
 
 
-def _whole_windows(at: Layer, size: Extent, window: int) -> Extent:
+def _whole_windows(at: Steps, size: Extent, window: int) -> Extent:
     """The pixels of as many windows as a size begins."""
     return at.times(at.over(at.plus(size, window - 1), window), window)
 
 
-def _shift(at: Layer, op: WindowAttention, axis: int, size: Extent) -> tuple[Extent, Extent]:
+def _shift(at: Steps, op: WindowAttention, axis: int, size: Extent) -> tuple[Extent, Extent]:
     """What lies before the map, and behind it, because its first whole window starts at the shift; nothing where one
     window holds the axis."""
     window, shift = op.window[axis], op.shift[axis]
@@ -186,7 +186,7 @@ def _shift(at: Layer, op: WindowAttention, axis: int, size: Extent) -> tuple[Ext
     return pair[0], pair[1]
 
 
-def _in_windows(at: Layer, x: str, channels: int, op: WindowAttention, counts: Sequence[Extent]) -> str:
+def _in_windows(at: Steps, x: str, channels: int, op: WindowAttention, counts: Sequence[Extent]) -> str:
     """(batch, channels, positions) -> (batch, windows along each axis, heads, c, positions of a window)."""
     rank, sides = len(op.window), [part for pair in zip(counts, op.window, strict=True) for part in pair]
     x = at.reshape(x, op.heads, channels // op.heads, *sides)
@@ -194,7 +194,7 @@ def _in_windows(at: Layer, x: str, channels: int, op: WindowAttention, counts: S
     return at.reshape(x, *counts, op.heads, channels // op.heads, prod(op.window))
 
 
-def _of_windows(at: Layer, x: str, channels: int, op: WindowAttention, counts: Sequence[Extent]) -> str:
+def _of_windows(at: Steps, x: str, channels: int, op: WindowAttention, counts: Sequence[Extent]) -> str:
     """The way back, as a map."""
     rank = len(op.window)
     x = at.reshape(x, *counts, op.heads, channels // op.heads, *op.window)
@@ -203,7 +203,7 @@ def _of_windows(at: Layer, x: str, channels: int, op: WindowAttention, counts: S
     return at.reshape(x, channels, *(at.times(count, window) for count, window in zip(counts, op.window, strict=True)))
 
 
-def _relative(at: Layer, op: WindowAttention, rank: int) -> list[str]:
+def _relative(at: Steps, op: WindowAttention, rank: int) -> list[str]:
     """(heads, queries, keys): the row of the table counts the distances from key to query, the last axis fastest."""
     if op.positions == "none":
         return []
@@ -215,7 +215,7 @@ def _relative(at: Layer, op: WindowAttention, rank: int) -> list[str]:
 
 
 def _unseen(
-    at: Layer,
+    at: Steps,
     op: WindowAttention,
     sizes: Sequence[Extent],
     behind: Sequence[Extent],
@@ -240,7 +240,7 @@ def _unseen(
     return [at.op("Reshape", x, at.vector([*counts, 1, 1, prod(op.window)]))]
 
 
-def _matmul(at: Layer, op: MatMul, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _matmul(at: Steps, op: MatMul, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     first, second = (at.columns(x, shape) for x, shape in zip(inputs, shapes, strict=True))
     turned = at.transpose(first, 0, 2, 1)
     if op.over == "positions":
@@ -249,13 +249,13 @@ def _matmul(at: Layer, op: MatMul, inputs: Sequence[str], shapes: Sequence[Shape
 
 
 def _position_softmax(
-    at: Layer, op: PositionSoftmax, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+    at: Steps, op: PositionSoftmax, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
 ) -> str:
     shares = at.op("Softmax", at.columns(inputs[0], output), axis=-1)
     return _like(at, shares, output.channels, inputs[0], output)
 
 
-def _position(at: Layer, op: Position, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _position(at: Steps, op: Position, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     """Tokens first; the vectors of the positions as a map of `size`, interpolated to that which is there."""
     each, size, channels = at.transpose(at.weights["weight"], 0, 2, 1), shapes[-1].size, output.channels
     tokens = output.tokens
@@ -272,23 +272,23 @@ def _position(at: Layer, op: Position, inputs: Sequence[str], shapes: Sequence[S
     return at.op("Add", inputs[0], places)
 
 
-def _token(at: Layer, op: Token, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _token(at: Steps, op: Token, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     x, batch = at.columns(inputs[0], shapes[0]), at.op("Shape", inputs[0], start=0, end=1)
     learned = at.transpose(at.weights["weight"], 0, 2, 1)
     return at.op("Concat", at.op("Expand", learned, at.vector([batch, 1, 1])), x, axis=2)
 
 
-def _map(at: Layer, op: Map, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _map(at: Steps, op: Map, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     places = at.part(inputs[0], [shapes[0].tokens], [None], [2])
     return at.reshape(places, output.channels, *at.sizes(inputs[-1], shapes[-1]))
 
 
-def _token_map(at: Layer, op: TokenMap, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _token_map(at: Steps, op: TokenMap, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     token = at.part(inputs[0], [op.token], [op.token + 1], [2])
     return at.reshape(token, output.channels, *[1] * len(output.size))
 
 
-def _tokens(at: Layer, op: Tokens, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _tokens(at: Steps, op: Tokens, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     return at.part(inputs[0], op.part[:1], op.part[1:], [2])
 
 

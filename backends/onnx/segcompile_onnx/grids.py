@@ -25,11 +25,11 @@ from segcompile.ops import (
     SpaceToDepth,
     Undecidable,
 )
-from segcompile_onnx.program import Extent, Layer
+from segcompile_onnx.program import Extent, Steps
 from segcompile_onnx.values import Rule
 
 
-def _aligned(at: Layer, op: Join, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> list[str]:
+def _aligned(at: Steps, op: Join, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> list[str]:
     """The inputs, cut or padded around their centres to one size; an odd pixel is cut off or put behind."""
     if op.align == "none" or all(shape.size == output.size for shape in shapes):
         return [*inputs]
@@ -43,18 +43,18 @@ def _aligned(at: Layer, op: Join, inputs: Sequence[str], shapes: Sequence[Shape]
     ]
 
 
-def _cropped(at: Layer, x: str, have: Sequence[Extent], want: Sequence[Extent]) -> str:
+def _cropped(at: Steps, x: str, have: Sequence[Extent], want: Sequence[Extent]) -> str:
     first = [at.over(at.minus(a, b), 2) for a, b in zip(have, want, strict=True)]
     return at.part(x, first, [*map(at.plus, first, want)], range(2, 2 + len(first)))
 
 
-def _filled(at: Layer, x: str, have: Sequence[Extent], want: Sequence[Extent]) -> str:
+def _filled(at: Steps, x: str, have: Sequence[Extent], want: Sequence[Extent]) -> str:
     missing = [at.minus(b, a) for a, b in zip(have, want, strict=True)]
     before = [at.over(extent, 2) for extent in missing]
     return at.padded(x, [*zip(before, map(at.minus, missing, before), strict=True)])
 
 
-def _add(at: Layer, op: Add, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _add(at: Steps, op: Add, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     parts = _aligned(at, op, inputs, shapes, output)
     if op.weights:
         pairs = zip(parts, op.weights, strict=True)
@@ -62,25 +62,25 @@ def _add(at: Layer, op: Add, inputs: Sequence[str], shapes: Sequence[Shape], out
     return at.op("Add" if len(parts) == 2 else "Sum", *parts)
 
 
-def _mul(at: Layer, op: Mul, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _mul(at: Steps, op: Mul, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     return reduce(lambda a, b: at.op("Mul", a, b), _aligned(at, op, inputs, shapes, output))
 
 
-def _concat(at: Layer, op: Concat, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _concat(at: Steps, op: Concat, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     return at.op("Concat", *_aligned(at, op, inputs, shapes, output), axis=1)
 
 
-def _crop(at: Layer, op: Crop, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _crop(at: Steps, op: Crop, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     first = op.offset or (0,) * len(output.size)
     end = map(at.plus, first, at.sizes(inputs[1], shapes[1]))
     return at.part(inputs[0], first, [*end], range(2, 2 + len(first)))
 
 
-def _pad(at: Layer, op: Pad, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _pad(at: Steps, op: Pad, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     return at.padded(inputs[0], [*map(op.pads, range(len(op.amount)))], op.mode, op.value)
 
 
-def _resize(at: Layer, op: Resize, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _resize(at: Steps, op: Resize, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     x, source = inputs[0], shapes[0]
     if not op.blends and not _exact_in_floats(op, shapes):
         return _nearest(at, op, inputs, shapes)
@@ -90,7 +90,7 @@ def _resize(at: Layer, op: Resize, inputs: Sequence[str], shapes: Sequence[Shape
     return interpolate(at, x, source, op.mode, place, sizes=_wanted(at, op, inputs, shapes))
 
 
-def _wanted(at: Layer, op: Resize, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[Extent]:
+def _wanted(at: Steps, op: Resize, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[Extent]:
     """How large the map becomes along each axis."""
     if len(inputs) == 2:
         return at.sizes(inputs[1], shapes[1])
@@ -118,7 +118,7 @@ def _in_float32(ratio: Fraction) -> float:
     return float(np.nextafter(found, np.float32(np.inf)) if Fraction(float(found)) < ratio else found)
 
 
-def _nearest(at: Layer, op: Resize, inputs: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _nearest(at: Steps, op: Resize, inputs: Sequence[str], shapes: Sequence[Shape]) -> str:
     """Along each axis pixel floor((2 p + half) have / (2 want)), in whole numbers."""
     x, half = inputs[0], int(op.mode == "nearest_exact")
     wanted = _wanted(at, op, inputs, shapes)
@@ -139,7 +139,7 @@ def _ratio(op: Resize, axis: int) -> tuple[int, int]:
 
 
 def interpolate(
-    at: Layer,
+    at: Steps,
     x: str,
     source: Shape,
     mode: str,
@@ -179,7 +179,7 @@ _HOW: dict[str, dict[str, object]] = {
 }
 
 
-def _pixel_shuffle(at: Layer, op: PixelShuffle, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _pixel_shuffle(at: Steps, op: PixelShuffle, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     if len(output.size) == 2:
         return at.op("DepthToSpace", inputs[0], blocksize=op.factor, mode="CRD")
     rank, sizes = len(output.size), at.sizes(inputs[0], shapes[0])
@@ -188,7 +188,7 @@ def _pixel_shuffle(at: Layer, op: PixelShuffle, inputs: Sequence[str], shapes: S
     return at.reshape(x, output.channels, *(at.times(extent, op.factor) for extent in sizes))
 
 
-def _space_to_depth(at: Layer, op: SpaceToDepth, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _space_to_depth(at: Steps, op: SpaceToDepth, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     """Not ONNX's own, which puts the channels of one place of the patch side by side."""
     rank, fewer = len(output.size), [at.over(extent, op.factor) for extent in at.sizes(inputs[0], shapes[0])]
     x = at.reshape(inputs[0], shapes[0].channels, *(part for extent in fewer for part in (extent, op.factor)))
@@ -196,12 +196,12 @@ def _space_to_depth(at: Layer, op: SpaceToDepth, inputs: Sequence[str], shapes: 
     return at.reshape(x, output.channels, *fewer)
 
 
-def _slice(at: Layer, op: Slice, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _slice(at: Steps, op: Slice, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     return at.part(inputs[0], op.part[:1], op.part[1:], [1])
 
 
 def _channel_shuffle(
-    at: Layer, op: ChannelShuffle, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+    at: Steps, op: ChannelShuffle, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
 ) -> str:
     width = output.channels // op.groups
     sizes = [-1] if output.tokens else at.sizes(inputs[0], output)
@@ -210,7 +210,7 @@ def _channel_shuffle(
     return at.reshape(x, output.channels, *sizes)
 
 
-def _pad_channels(at: Layer, op: PadChannels, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _pad_channels(at: Steps, op: PadChannels, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     return at.op("Pad", inputs[0], at.whole([0, op.more]), at.number(0), at.whole([1]))
 
 

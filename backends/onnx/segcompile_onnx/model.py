@@ -14,7 +14,7 @@ from segcompile.text.errors import Findings
 from segcompile.weights.parameters import Tensor, tensors
 from segcompile_onnx import attention, grids, values, windows
 from segcompile_onnx.initial import initial
-from segcompile_onnx.program import Array, Layer, Program, Step
+from segcompile_onnx.program import Array, Program, Step, Steps
 from segcompile_onnx.readme import readme
 from segcompile_onnx.values import Rule
 
@@ -49,7 +49,7 @@ def model_of(request: BuildRequest, listed: list[Tensor]) -> ModelProto:
     value = _write(request, program, listed, shapes)
     for head, node in graph.outputs.items():
         if value[node] != head:  # an input, or what another head gives
-            Layer(program, head, {}).end(value[node], head)
+            Steps(program, head, {}).end(value[node], head)
     constants = program.constants.items()
     made = helper.make_graph(
         [
@@ -87,7 +87,7 @@ def _write(
     for node in graph.nodes:
         name, head = node.name.replace(":", "."), heads.get(node.name)
         name = name if name == head else program.new(name)
-        layer = Layer(program, name, weights.get(node.owner, {}), node.name in pools)
+        layer = Steps(program, name, weights.get(node.owner, {}), node.name in pools)
         read = [value[each] for each in node.inputs]
         if node.op.switches is not None:
             read[node.op.switches] = places[node.inputs[node.op.switches]]

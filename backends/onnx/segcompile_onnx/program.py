@@ -56,7 +56,7 @@ class Program:
 
 
 @dataclass(slots=True)
-class Layer:
+class Steps:
     """Where a rule writes: the steps of one node of the network, which are called after it. `weights`: the names of its
     tensors. `is_asked`: whether an `unpool` asks where its maxima were; then `places` is the value that says it."""
 

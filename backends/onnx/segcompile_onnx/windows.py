@@ -8,7 +8,7 @@ from typing import Any
 
 from segcompile.emit.arguments import Sides, beyond, counted, reached, sides
 from segcompile.ops import AdaptivePool, Conv, Deconv, GlobalPool, Linear, Op, Pool, Shape, Unpool
-from segcompile_onnx.program import Extent, Layer
+from segcompile_onnx.program import Extent, Steps
 from segcompile_onnx.values import Rule
 
 
@@ -17,11 +17,11 @@ def _in_order(each: Sides) -> list[int]:
     return [before for before, _ in each] + [after for _, after in each]
 
 
-def _tensors(at: Layer) -> list[str]:
+def _tensors(at: Steps) -> list[str]:
     return [at.weights["weight"], *([at.weights["bias"]] if "bias" in at.weights else [])]
 
 
-def conv(at: Layer, op: Conv, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def conv(at: Steps, op: Conv, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     op, x = op.along(shapes[0]), inputs[0]
     around = sides(op)
     if op.mode != "zero":
@@ -30,7 +30,7 @@ def conv(at: Layer, op: Conv, inputs: Sequence[str], shapes: Sequence[Shape], ou
     return at.op("Conv", x, *_tensors(at), kernel_shape=op.kernel, pads=_in_order(around), **told)
 
 
-def _deconv(at: Layer, op: Deconv, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _deconv(at: Steps, op: Deconv, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     told: dict[str, Any] = {"strides": op.stride, "dilations": op.dilation, "group": op.groups}
     if all(more < step for more, step in zip(op.output_pad, op.stride, strict=True)):
         told |= {"pads": _in_order(sides(op)), "output_padding": op.output_pad}
@@ -44,12 +44,12 @@ def _deconv(at: Layer, op: Deconv, inputs: Sequence[str], shapes: Sequence[Shape
     return at.op("Add", found, at.channelwise(bias[0], output.axes)) if bias else found
 
 
-def _linear(at: Layer, op: Linear, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _linear(at: Steps, op: Linear, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     x = at.op("Flatten", inputs[0], axis=1) if shapes[0].axes else inputs[0]
     return at.op("Gemm", x, *_tensors(at), transB=1)
 
 
-def _pool(at: Layer, op: Pool, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _pool(at: Steps, op: Pool, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     """Rounded down, where runtimes round up differently, with so much padding behind that this gives the same."""
     window: dict[str, Any] = {"kernel_shape": op.kernel, "strides": op.steps}
     if op.kind == "max":
@@ -73,7 +73,7 @@ def _around(op: Pool) -> Sides:
     return sides(op) if _rounds_itself(op) else reached(op)
 
 
-def _max_pool(at: Layer, op: Pool, x: str, window: dict[str, Any]) -> str:
+def _max_pool(at: Steps, op: Pool, x: str, window: dict[str, Any]) -> str:
     around = _around(op)
     if any(max(pair) >= taps for pair, taps in zip(around, op.kernel, strict=True)):  # ONNX takes less than the kernel
         x, around = at.padded(x, around, "zero", -inf), ((0, 0),) * len(around)
@@ -84,7 +84,7 @@ def _max_pool(at: Layer, op: Pool, x: str, window: dict[str, Any]) -> str:
     return found
 
 
-def _unpool(at: Layer, op: Unpool, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _unpool(at: Steps, op: Unpool, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     """The places are those in the whole batch, which has the size of what was pooled. A runtime infers a size from the
     window, too, rounded up, which may not be larger: so as much is cut off as the pool may have rounded."""
     x, places, before = inputs
@@ -92,7 +92,7 @@ def _unpool(at: Layer, op: Unpool, inputs: Sequence[str], shapes: Sequence[Shape
     return at.op("MaxUnpool", x, places, at.op("Shape", before), **window)
 
 
-def _adaptive_pool(at: Layer, op: AdaptivePool, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _adaptive_pool(at: Steps, op: AdaptivePool, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     """Along one axis after another, bin by bin; windows of one size where these divide the map."""
     x, size = inputs[0], shapes[0].size
     if set(op.bins) == {1}:
@@ -107,7 +107,7 @@ def _adaptive_pool(at: Layer, op: AdaptivePool, inputs: Sequence[str], shapes: S
     return x
 
 
-def _bin(at: Layer, kind: str, x: str, axis: int, extent: Extent, place: int, bins: int) -> str:
+def _bin(at: Steps, kind: str, x: str, axis: int, extent: Extent, place: int, bins: int) -> str:
     """Pixels floor(p S / n) to ceil((p + 1) S / n) along an axis, reduced to one."""
     first = at.over(at.times(extent, place), bins) if place else 0
     end = at.over(at.plus(at.times(extent, place + 1), bins - 1), bins)
@@ -115,11 +115,11 @@ def _bin(at: Layer, kind: str, x: str, axis: int, extent: Extent, place: int, bi
     return at.op(reduce, at.part(x, [first], [end], [2 + axis]), at.whole([2 + axis]), keepdims=1)
 
 
-def _over_all(at: Layer, kind: str, x: str) -> str:
+def _over_all(at: Steps, kind: str, x: str) -> str:
     return at.op({"avg": "GlobalAveragePool", "max": "GlobalMaxPool"}[kind], x)
 
 
-def _global_pool(at: Layer, op: GlobalPool, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+def _global_pool(at: Steps, op: GlobalPool, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     return _over_all(at, op.kind.removeprefix("global_"), inputs[0])
 
 

@@ -22,6 +22,7 @@ from segcompile.cli import cli
 from segcompile.cli.outcome import guarded
 from segcompile.testing.bench import Bench
 from segcompile.testing.cases import HEAD, compiled, ops
+from segcompile.testing.checks import CHECKS
 from segcompile.testing.checks.numbers import IN_FLOAT32
 
 SPEC = """\
@@ -230,6 +231,15 @@ def test_verify_runs_it_in_float32(tmp_path: Path) -> None:
         "  ✓ onnx: values to 0.0001 of the reference's, of 2 x 24 x 25\n"
         "  ✓ onnx: receptive fields are not measured: the model has no gradients\n"
     )
+
+
+def test_the_kit_asks_of_a_model_for_inference_no_gradients_and_no_float64() -> None:
+    bench = Bench(load_backend("onnx"))
+    reason = "backend `onnx` is for inference: in float32, without gradients"
+    asked = {check.name: check.obstacle(bench) for check in CHECKS}
+    assert [name for name, obstacle in asked.items() if obstacle == reason] == [
+        "values in float64", "gradients", "receptive field",
+    ]  # fmt: skip
 
 
 # Operators that the reference of the onnx library computes otherwise than its own specification says, in 1.23.

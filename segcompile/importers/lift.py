@@ -13,6 +13,7 @@ from segcompile.importers.numbers import Numbers, evaluated, numbers, of_shape
 from segcompile.importers.spellings import ROOTS, spelled
 from segcompile.importers.tidied import tidied
 from segcompile.importers.views import Unheld, View, viewed
+from segcompile.importers.written_norms import written_norm
 from segcompile.network.graph import Graph, Origin
 from segcompile.ops import Shape
 from segcompile.text.errors import Diagnostic, Label, Near, SegcompileError, SourceText, Span, fail, finding
@@ -138,7 +139,7 @@ def _take(step: Step, bench: Bench, wrong: dict[Step, Unheld]) -> None:
 def _looked_back(step: Step, bench: Bench) -> View | None:
     """What a step makes with some before it, of which one alone has no form."""
     if step.op in ROOTS:
-        return spelled(step, bench)
+        return written_norm(step, bench) or spelled(step, bench)
     try:
         return cut_before(step, bench) if step.op == "Slice" else None
     except (Unheld, Unknown, AssertionError, KeyError):

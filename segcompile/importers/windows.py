@@ -184,9 +184,10 @@ def _pool(step: Step, bench: Bench) -> Value:
     pads = _pads(step, shape.size, _spans(kernel, dilation), stride)
     counts = kind == "max" or bool(step.integer("count_include_pad", 0)) or not any(map(any, pads))
     node, pads, counts = _with_fill(step, bench, source.node, pads, kind, counts)
+    rounding: Literal["ceil", "floor"] = "ceil" if step.integer("ceil_mode", 0) else "floor"
     op = Pool(
-        kind=kind, kernel=kernel, stride=stride, dilation=dilation, pad=pads, count_pad=counts,
-        round="ceil" if step.integer("ceil_mode", 0) else "floor",
+        kind=kind, kernel=kernel, stride=None if stride == kernel else stride, dilation=dilation, pad=pads,
+        count_pad=counts, round=rounding,
     )  # fmt: skip
     made = bench.add(op, [node], step)
     return viewed(made, bench.shape(made))

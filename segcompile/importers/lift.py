@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from segcompile.importers import cuts, mixing, resizing, shapes, values, windows
 from segcompile.importers.amounts import Unknown
@@ -157,6 +158,11 @@ def _made(step: Step, bench: Bench) -> list[Value]:
         if found is None:
             raise Unheld("it makes numbers that are not reckoned here")
         return [*found]
+    odd = next(
+        (name for name, value in step.settings.items() if isinstance(value, float) and not isfinite(value)), None
+    )
+    if odd is not None and step.op != "Clip":
+        raise Unheld(f"its `{odd}` is {step.settings[odd]}")
     rule = RULES.get(step.op)
     if rule is None:
         raise Unheld("the language has no such op")

@@ -25,9 +25,10 @@ def _same(step: Step, bench: Bench) -> Value:
 
 def _transpose(step: Step, bench: Bench) -> Value:
     view = bench.view(step)
-    order = step.integers("perm") or tuple(reversed(range(len(view.axes))))
+    said = step.integers("perm") or tuple(reversed(range(len(view.axes))))
+    order = [axis + len(view.axes) if axis < 0 else axis for axis in said]
     if sorted(order) != list(range(len(view.axes))):
-        raise Unheld(f"its `perm` is {list(order)[:8]}, of {len(view.axes)} axes")
+        raise Unheld(f"its `perm` is {list(said)[:8]}, of {len(view.axes)} axes")
     return transposed(view, order)
 
 

@@ -9,21 +9,24 @@ from dataclasses import replace
 import numpy as np
 
 from segcompile.importers.bench import Made, float32
+from segcompile.importers.values import line
 from segcompile.network.graph import Role
 from segcompile.ops import (
     Activation,
+    Add,
     Affine,
     BatchNorm,
     Clip,
+    Concat,
     Conv,
     Deconv,
     Elu,
     GroupNorm,
-    Init,
     InstanceNorm,
     LayerNorm,
     LeakyRelu,
     Linear,
+    Mul,
     Op,
     PRelu,
     ResponseNorm,
@@ -33,8 +36,10 @@ from segcompile.ops import (
 Network = dict[str, Made]
 _WEIGHTED = (Conv, Deconv, Linear)
 _SCALING = (BatchNorm, InstanceNorm, GroupNorm, LayerNorm)
+_NORMS = (*_SCALING, ResponseNorm)
+_CARRIERS = (*_WEIGHTED, *_NORMS, Add, Concat, Mul)  # what networks are told in: a sum and its relu are one line
 _CARRIED: Mapping[Role, tuple[type[Op], ...]] = {
-    Role.NORM: (*_SCALING, ResponseNorm),
+    Role.NORM: _NORMS,
     Role.ACT: (Activation, Elu, Clip, LeakyRelu, PRelu),
 }
 
@@ -143,13 +148,8 @@ def _one_line(before: Made, behind: Made) -> Made | None:
         op = Scale(factor=float(f"{float(weight[0]):.7g}"))
         return replace(before, node=replace(before.node, op=op))
     shared = weight.size == bias.size == 1 and all(_is_shared(each) for each in (before, behind))
-    channels = 1 if shared else before.shape.channels
-    tensors = {"weight": float32(np.broadcast_to(weight, channels))}
-    shifts = bool(np.any(bias))
-    if shifts:
-        tensors["bias"] = float32(np.broadcast_to(bias, channels))
-    op_ = Affine(shared=shared, bias=shifts, init=Init(scheme="constant", value=1.0))
-    return replace(before, node=replace(before.node, op=op_), tensors=tensors)
+    one, tensors = line(weight, bias, 0 if shared else before.shape.channels)
+    return replace(before, node=replace(before.node, op=one), tensors=tensors)
 
 
 def _is_shared(made: Made) -> bool:
@@ -185,8 +185,8 @@ def _carried(network: Network, results: set[str]) -> Network:
             found[name] = replace(each, node=replace(each.node, layer=layer, role=mine))
         else:
             found[name] = each
-            if isinstance(each.node.op, _WEIGHTED):
-                layers[name] = (name, Role.MAIN)
+            if isinstance(each.node.op, _CARRIERS):
+                layers[name] = (name, Role.NORM if isinstance(each.node.op, _NORMS) else Role.MAIN)
     return found
 
 

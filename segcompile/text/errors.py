@@ -188,6 +188,7 @@ CODES: dict[str, Code] = _table(
     ("SC807", "names-file"),
     ("SC808", "incomplete-weights"),
     ("SC918", "no-exact-tiles"),
+    ("SC919", "false-description"),
 )
 
 

@@ -4,9 +4,10 @@
 
 needs torch and monai (1.6.1) beside segcompile and its torch backend. Each network is run with few channels, random
 weights and a random image, in float64: whole; by MONAI's windows with our roi, overlap and weight map; with a weight
-map whose halo is one pixel smaller on one side (of whichever of three sets of weights shows most); and with
+map whose halo is one pixel smaller on one side (see `one_pixel_less`); and with
 MONAI's own weights (constant and gaussian) at its own overlap of 0.25. What is printed is the largest difference from
-the whole image, over the largest value; and of the blends the share of pixels whose best class is another.
+the whole image, over the largest value (of the smaller halos over an output's own value); and of the blends the share
+of pixels whose best class is another.
 """
 
 from __future__ import annotations
@@ -81,49 +82,49 @@ def measure(name: str) -> Row:
     image = torch.randn(1, CHANNELS, *size, dtype=torch.float64)
     code: Any = module(monai_text(name, "image", size, windows))
     with torch.no_grad():
-        whole = first(model(image))
+        whole = heads(model(image))
         most = whole.abs().max()
 
         def far(outputs: torch.Tensor) -> float:
             return float((outputs - whole).abs().max() / most)
 
-        exact = far(code.predict(image, lambda x: first(model(x))))
+        exact = far(code.predict(image, lambda x: heads(model(x))))
         blends = {}
         for mode in ("constant", "gaussian"):
             roi = [each.roi for each in windows]
-            found = sliding_window_inference(image, roi, 1, lambda x: first(model(x)), overlap=0.25, mode=mode)
+            found = sliding_window_inference(image, roi, 1, lambda x: heads(model(x)), overlap=0.25, mode=mode)
             blends[mode] = far(found), float((found.argmax(1) != whole.argmax(1)).double().mean())
     return Row(name, size, windows, exact, one_pixel_less(graph, size, windows, code), blends)
 
 
 def one_pixel_less(graph: Graph, size: tuple[int, ...], windows: tuple[Windows, ...], code: Any) -> tuple[float, ...]:
-    """The difference for each side of each axis whose halo is one pixel smaller, over the largest value: the largest of
-    some weights. Random ones may leave a path dead, with positive ones sigmoids are flat, and of deep networks the
-    outermost path of many is lost in rounding, unless kernels have only their corners."""
-    image = torch.rand(1, CHANNELS, *size, dtype=torch.float64)
-    sides = list(product(range(len(size)), range(2)))
-    found = [0.0] * len(sides)
-    with torch.no_grad():
-        for change in (None, abs, corners):
-            model = model_of(sized(graph, *size), change)
-            whole = first(model(image))
-            for index, (axis, side) in enumerate(sides):
-                code.HALO = smaller([each.halo for each in windows], axis, side)
-                tiled = code.predict(image, lambda x: first(model(x)))  # noqa: B023
-                found[index] = max(found[index], float((tiled - whole).abs().max() / whole.abs().max()))
-            if min(found) > VISIBLE:
-                break
+    """For each side of each axis, how far a halo that is one pixel smaller takes an output from its value in the whole
+    image, over that value. Of a deep network the outermost path among many is lost in rounding: so weights are positive
+    and biases zero, and the image is zero but for the one line that the side of a window just does not reach. Where a
+    sigmoid ends the network the weights are random ones, and the image too, and the largest value is the measure."""
+    found = []
+    for axis, side in product(range(len(size)), range(2)):
+        code.HALO = smaller([each.halo for each in windows], axis, side)
+        image = torch.zeros(1, CHANNELS, *size, dtype=torch.float64)
+        image.transpose(2, 2 + axis)[:, :, windows[axis].roi if side else windows[axis].interval - 1] = 1.0
+        alone = apart(model_of(sized(graph, *size), positive), image, code, of_itself=True)
+        torch.manual_seed(1)
+        image = torch.randn(1, CHANNELS, *size, dtype=torch.float64)
+        found.append(max(alone, apart(model_of(sized(graph, *size)), image, code, of_itself=False)))
     return tuple(found)
 
 
-def corners(value: Any) -> Any:
-    """The magnitudes of a kernel at its corners, and zero between."""
-    kept = abs(value)
-    for axis in range(2, value.ndim):
-        inner = [slice(None)] * value.ndim
-        inner[axis] = slice(1, value.shape[axis] - 1)
-        kept[tuple(inner)] = 0
-    return kept
+def apart(model: torch.nn.Module, image: torch.Tensor, code: Any, of_itself: bool) -> float:
+    """The largest difference of tiles from the whole image: over the output's own value, or over the largest one."""
+    with torch.no_grad():
+        whole = heads(model(image))
+        far = (code.predict(image, lambda x: heads(model(x))) - whole).abs()
+    return float((far / whole.abs().clamp_min(1e-300)).max() if of_itself else far.max() / whole.abs().max())
+
+
+def positive(name: str, value: Any) -> Any:
+    """The magnitudes of weights and variances; zero for biases and means."""
+    return abs(value) if name.endswith(("weight", "var")) else 0 * value
 
 
 def three_windows(tiling: AxisTiling) -> int:
@@ -141,23 +142,22 @@ def smaller(halos: list[tuple[int, int]], axis: int, side: int) -> list[tuple[in
     return [(before, after) for before, after in found]
 
 
-def model_of(graph: Graph, change: Callable[[Any], Any] | None = None) -> torch.nn.Module:
+def model_of(graph: Graph, change: Callable[[str, Any], Any] | None = None) -> torch.nn.Module:
     """The emitted model with random weights, or what is made of each of them, in float64."""
     request = request_of(graph)
     made = module(str(BACKEND.emit(request).files["model.py"]))
     model: torch.nn.Module = made.Net().double().eval()
     values = drawn(list(tensors(request.graph, request.facts)), 5)
     if change is not None:
-        values = {name: change(value) for name, value in values.items()}
+        values = {name: change(name, value) for name, value in values.items()}
     model.load_state_dict({name: torch.from_numpy(value) for name, value in values.items()}, strict=False)
     return model
 
 
-def first(outputs: Any) -> torch.Tensor:
-    """The first output."""
-    found = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
-    outcome: torch.Tensor = found[0] if isinstance(found, tuple) else found
-    return outcome
+def heads(outputs: Any) -> torch.Tensor:
+    """All outputs, one behind another along the channels."""
+    found: torch.Tensor = torch.cat(list(outputs.values()), 1) if isinstance(outputs, dict) else outputs
+    return found
 
 
 def module(source: str) -> ModuleType:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import click
 
 from segcompile.checks.subject import Subject
 from segcompile.cli.options import Command, overrides, set_option, sized, variant_option
-from segcompile.cli.outcome import CLEAN, say, say_json
+from segcompile.cli.outcome import CLEAN, findings_json, say, say_findings, say_json, status
 from segcompile.compiler import Compiled, analyse_graph, compile_spec, find_spec
 from segcompile.facts.even_windows import NoWindows, Windows, whole_windows
 from segcompile.facts.facts import shapes_in
+from segcompile.facts.fit import fit
+from segcompile.facts.shapes import made_symbolic
 from segcompile.facts.tiling import tile_axes, why_untiled
 from segcompile.network.graph import Graph
 from segcompile.ops import MEDIUM
@@ -29,27 +34,40 @@ from segcompile.text.errors import Findings, fail
 @variant_option
 @set_option
 @click.option("--tile", type=click.IntRange(1, 2**20), metavar="N", help="Tiles of at most N pixels (else: 512).")
-@click.option("--for", "target", type=click.Choice(["monai"]), help="What another tool is told, as its own code.")
+@click.option(
+    "--for", "target", type=click.Choice(["monai", "bioimageio"]), help="What another tool is told, as its own code."
+)
 @click.option("--image", metavar="HxW", help="With --for monai: the image's size.")
+@click.option(
+    "--judge",
+    type=click.Path(path_type=Path),
+    metavar="RDF.yaml",
+    help="With --for bioimageio: which numbers of this description are false.",
+)
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", help="How to report."
 )
 def certify(
     model: str, variant: str | None, settings: tuple[str, ...], tile: int | None, target: str | None,
-    image: str | None, form: str,
+    image: str | None, judge: Path | None, form: str,
 ) -> int:  # fmt: skip
     """Print one page of what is proved of a network: sizes, fields, exact tiles, borders, holes, joins.
 
     All of it is derived from the graph; no weight is read and nothing is run. MODEL is what SPEC is elsewhere. With
-    --for monai it is the code of a sliding window that gives what the whole image gives.
+    --for monai it is the code of a sliding window that gives what the whole image gives, with --for bioimageio an
+    rdf.yaml of model spec 0.5.
     """
     if (image is None) == (target == "monai"):
         raise click.UsageError("--for monai and --image HxW belong together")
+    if judge is not None and target != "bioimageio":
+        raise click.UsageError("--judge is for --for bioimageio")
     if target is not None and form == "markdown":
         raise click.UsageError("a model card is of --format markdown without --for")
     compiled = compile_spec(find_spec(model), Findings(), variant=variant, overrides=overrides(settings))
     if target == "monai":
         return _for_monai(compiled, sized(image or "", compiled.graph.rank, "--image"), tile or USUAL, form)
+    if target == "bioimageio":
+        return _for_bioimageio(compiled, form) if judge is None else _judge(compiled, judge, form)
     found = certificate_of(compiled.model, compiled.document.about, _at_a_size(compiled), tile)
     if form == "json":
         say_json(certificate_json(found))
@@ -75,6 +93,37 @@ def _for_monai(compiled: Compiled, size: tuple[int, ...], most: int, form: str) 
     else:
         say(monai_text(compiled.model, MEDIUM[compiled.graph.rank], size, windows))
     return CLEAN
+
+
+def _for_bioimageio(compiled: Compiled, form: str) -> int:
+    from segcompile.emit.templates import camel
+    from segcompile.show.bioimageio import rdf_text
+
+    along, name = tile_axes(compiled.graph), camel(compiled.model)
+    text = rdf_text(compiled.model, compiled.document.about, name, _at_a_size(compiled), along)
+    if form == "json":
+        say_json({"model": compiled.model, "rdf": text})
+    else:
+        say(text)
+    return CLEAN
+
+
+def _judge(compiled: Compiled, path: Path, form: str) -> int:
+    from segcompile.rdf import judge
+
+    along = tile_axes(compiled.graph)
+    if not along:
+        raise fail("SC918", f"nothing is known of {compiled.model} at other sizes: {why_untiled(compiled.graph)}")
+    _, sizes = fit(replace(compiled.graph, inputs=made_symbolic(compiled.graph)), Findings())
+    legal = tuple(each.legal for each in sizes if each is not None)
+    found = judge(path, compiled.graph, along, legal)
+    if form == "json":
+        say_json({"model": compiled.model, "diagnostics": findings_json(found)})
+    elif found:
+        say_findings(found, err=False)
+    else:
+        say(f"{path}: its sizes, scales, offsets and halos are those of {compiled.model}")
+    return status(found)
 
 
 def _windows(model: str, graph: Graph, size: tuple[int, ...], most: int) -> tuple[Windows, ...]:

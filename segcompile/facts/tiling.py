@@ -125,9 +125,10 @@ class Forbidden:
 class Along:
     """Along one axis: the tiles for each residue of sizes that has some; what forbids them, where none has. First come
     the residues at which outputs are of the image's size, of those the ones at which no stride rounds. Of `residues`
-    that the network takes `looked` were looked at."""
+    modulo `step` that the network takes `looked` were looked at."""
 
     symbol: str
+    step: int
     tilings: tuple[AxisTiling, ...]
     forbidden: Forbidden | None
     looked: int
@@ -160,7 +161,8 @@ def tile_axes(graph: Graph) -> tuple[Along, ...]:
     most = max(1, MOST_LOOKED // max(1, len(graph.nodes)))
     count = min(most, max(map(len, residues)))
     seen = [_Residue(free, step, tuple(each[turn % len(each)] for each in residues)) for turn in range(count)]
-    return tuple(_along(SYMBOLS[graph.rank][axis], seen, axis, residues[axis]) for axis in range(graph.rank))
+    symbols = SYMBOLS[graph.rank]
+    return tuple(_along(symbols[axis], step, seen, axis, residues[axis]) for axis in range(graph.rank))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +217,11 @@ def _residues(sizes: AxisSizes, step: int) -> list[int]:
     return list(dict.fromkeys([*of(sizes.exact), *of(sizes.legal)]))
 
 
-def _along(symbol: str, seen: Sequence[_Residue], axis: int, residues: Sequence[int]) -> Along:
+def _along(symbol: str, step: int, seen: Sequence[_Residue], axis: int, residues: Sequence[int]) -> Along:
     found = {residue.rests[axis]: residue.along(axis) for residue in seen}
     tilings = sorted((each for each in found.values() if isinstance(each, AxisTiling)), key=_resized)
     forbidden = next((each for each in found.values() if isinstance(each, Forbidden)), None)
-    return Along(symbol, tuple(tilings), None if tilings else forbidden, len(found), len(residues))
+    return Along(symbol, step, tuple(tilings), None if tilings else forbidden, len(found), len(residues))
 
 
 def _resized(tiling: AxisTiling) -> int:

@@ -194,6 +194,7 @@ CODES: dict[str, Code] = _table(
     ("SC918", "no-exact-tiles"),
     ("SC920", "not-comparable"),
     ("SC925", "initial-weights", _WARNING),
+    ("SC919", "false-description"),
 )
 
 

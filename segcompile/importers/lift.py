@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from segcompile.importers import mixing, resizing, shapes, values, windows
+from segcompile.importers import cuts, mixing, resizing, shapes, values, windows
 from segcompile.importers.amounts import Unknown
 from segcompile.importers.bench import Bench, Rule, Value
+from segcompile.importers.cuts import cut_before
 from segcompile.importers.numbers import Numbers, evaluated, numbers, of_shape
+from segcompile.importers.spellings import ROOTS, spelled
 from segcompile.importers.tidied import tidied
 from segcompile.importers.views import Unheld, View, viewed
+from segcompile.importers.written_norms import written_norm
 from segcompile.network.graph import Graph, Origin
 from segcompile.ops import Shape
 from segcompile.text.errors import Diagnostic, Label, Near, SegcompileError, SourceText, Span, fail, finding
@@ -18,7 +21,14 @@ from segcompile.weights.onnx_graph import OnnxGraph
 from segcompile.weights.onnx_values import Step, array_of
 from segcompile.weights.stored import Array
 
-RULES: Mapping[str, Rule] = {**windows.RULES, **shapes.RULES, **resizing.RULES, **values.RULES, **mixing.RULES}
+RULES: Mapping[str, Rule] = {
+    **windows.RULES,
+    **cuts.RULES,
+    **shapes.RULES,
+    **resizing.RULES,
+    **values.RULES,
+    **mixing.RULES,
+}
 _MOST_TOLD = 20  # steps that have no form are told one by one
 
 
@@ -112,7 +122,9 @@ def _results(foreign: OnnxGraph, upto: Sequence[str], text: SourceText) -> list[
 def _take(step: Step, bench: Bench, wrong: dict[Step, Unheld]) -> None:
     """What a step makes; None where it could not be lifted, and why in `wrong`, unless that follows from others."""
     found: list[Value] = [None] * len(step.outputs)
-    if all(not name or bench.values.get(name) is not None for name in step.inputs):
+    if any(name and bench.values.get(name) is None for name in step.inputs):
+        found = [_looked_back(step, bench)]
+    else:
         try:
             found = _made(step, bench)
         except Unheld as why:
@@ -122,6 +134,16 @@ def _take(step: Step, bench: Bench, wrong: dict[Step, Unheld]) -> None:
         except (ArithmeticError, IndexError, ValueError, TypeError, KeyError) as error:  # settings that do not fit
             wrong[step] = Unheld(f"its settings do not fit ({str(error)[:80] or type(error).__name__})")
     bench.values.update({name: found[at] if at < len(found) else None for at, name in enumerate(step.outputs) if name})
+
+
+def _looked_back(step: Step, bench: Bench) -> View | None:
+    """What a step makes with some before it, of which one alone has no form."""
+    if step.op in ROOTS:
+        return written_norm(step, bench) or spelled(step, bench)
+    try:
+        return cut_before(step, bench) if step.op == "Slice" else None
+    except (Unheld, Unknown, AssertionError, KeyError):
+        return None
 
 
 def _made(step: Step, bench: Bench) -> list[Value]:
@@ -165,17 +187,22 @@ def _told(
 ) -> Iterator[Diagnostic]:
     """SC902 for each step that has no form, and in a note how many follow from these."""
     lines = {step: at for at, step in enumerate(bench.foreign.steps, above + 1)}
-    own = [step for step in lost if step in wrong]
+    missing = {name for step in lost for name in step.outputs}
+    own = [step for step in lost if step in wrong or missing.isdisjoint(step.inputs)]
     for at, step in enumerate(own[:_MOST_TOLD]):
-        why = wrong[step]
+        why = wrong.get(step, Unheld("only its first output is made here"))
         notes = [note for note in (_before(step, bench),) if note]
         if at == 0 and len(own) > _MOST_TOLD:
-            notes.append(f"{len(own) - _MOST_TOLD} more steps have no form here")
+            notes.append(f"{_steps(len(own) - _MOST_TOLD, 'more')} no form here")
         if at == 0 and len(lost) > len(own):
-            notes.append(f"{len(lost) - len(own)} later steps depend on these and were not looked at")
+            notes.append(f"{_steps(len(lost) - len(own), 'later')} not been looked at: a step before has no form")
         span = Span(text, lines[step], 1, len(text.lines[lines[step] - 1]))
         help = why.help or _help(step, bench)
         yield finding("SC902", f"{step.op} `{step.name}` cannot be held: {why.why}", span, help=help, notes=notes)
+
+
+def _steps(count: int, which: str) -> str:
+    return f"1 {which} step has" if count == 1 else f"{count} {which} steps have"
 
 
 def _before(step: Step, bench: Bench) -> str:
@@ -187,7 +214,9 @@ def _before(step: Step, bench: Bench) -> str:
 
 def _help(step: Step, bench: Bench) -> str | None:
     found = next((name for name in step.inputs if isinstance(bench.values.get(name), View)), None)
-    return f"`--upto {found}` takes the network up to there" if found and found in bench.foreign.makers else None
+    if found not in bench.foreign.makers:
+        return None
+    return f"`segcompile import --upto {found}` takes the network up to there"
 
 
 # --- the network -----------------------------------------------------------------------------------------------------
@@ -201,7 +230,9 @@ def _imported(model: str, bench: Bench, results: Sequence[str], text: SourceText
             raise fail("SC903", f"`{name}` is a constant: no network gives it", help="`--upto` names another value")
         if value.node in bench.inputs:
             raise fail("SC903", f"`{name}` is an input, and no layer makes it", help="`--upto` names another value")
-        if not value.is_plain or len(value.axes) != len(value.sizes):
+        try:
+            value = bench.settle(value, bench.foreign.makers[name])
+        except Unheld:
             said.append(f"`{name}` is ({_axes(value)}) in {text.name}, and {bench.shape(value.node)} here")
         ends[name] = value.node
     network, now = tidied(bench.made, ends.values())

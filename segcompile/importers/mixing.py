@@ -194,7 +194,7 @@ def _softmax(step: Step, bench: Bench) -> Value:
 
 
 def _no_index(step: Step, bench: Bench) -> Value:
-    raise Unheld("it gives places, and no values", f"`--upto {step.input(0)}` takes what it reads")
+    raise Unheld("it gives places, and no values", f"`segcompile import --upto {step.input(0)}` takes what it reads")
 
 
 RULES: Mapping[str, Rule] = {

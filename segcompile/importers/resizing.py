@@ -13,13 +13,14 @@ from typing import Any
 
 from segcompile.importers.amounts import Amount, ratio
 from segcompile.importers.bench import Bench, Rule, Value
-from segcompile.importers.shapes import resized_to
-from segcompile.importers.views import Unheld, View
+from segcompile.importers.shapes import Mode, resized_to
+from segcompile.importers.views import Unheld, View, regrown
 from segcompile.ops import Resize
+from segcompile.ops.size import Size
 from segcompile.weights.onnx_values import Step
 
 _HALF = ("half_pixel", "pytorch_half_pixel")
-_BLENDS = {"linear": "bilinear", "cubic": "cubic"}
+_BLENDS: Mapping[str, Mode] = {"linear": "bilinear", "cubic": "cubic"}
 
 
 def _resize(step: Step, bench: Bench) -> Value:
@@ -38,9 +39,11 @@ def _resize(step: Step, bench: Bench) -> Value:
         return view
     else:
         mode, corners = _mode(step, bench, factors)
+        if corners and not _are_whole(bench.shape(source.node).size, factors):
+            raise Unheld("corner on corner, of a size that the ratio does not make whole")
         made = bench.on_grid(source, Resize(factor=tuple(factors), mode=mode, align_corners=corners), step)
     _check_places(step, bench, made)
-    return View(made.node, made.sizes, made.parts, view.axes)
+    return regrown(view, made.node, bench.shape(made.node))
 
 
 def _map_of(view: View, step: Step, bench: Bench) -> tuple[View, list[int]]:
@@ -99,7 +102,7 @@ def _refuse_more(step: Step) -> None:
         raise Unheld(f"its cubic coefficient is {step.number('cubic_coeff_a', 0):g}, where ours is -0.75")
 
 
-def _mode(step: Step, bench: Bench, factors: Sequence[Fraction] | None) -> tuple[str, bool]:
+def _mode(step: Step, bench: Bench, factors: Sequence[Fraction] | None) -> tuple[Mode, bool]:
     """Our mode, and whether corners lie on corners."""
     mode = step.word("mode", "nearest")
     mode = "linear" if mode == "bilinear" else mode
@@ -126,6 +129,12 @@ def _mode(step: Step, bench: Bench, factors: Sequence[Fraction] | None) -> tuple
     raise Unheld(f"the nearest pixel by `{nearest}` in coordinates `{place}`", "export with asymmetric and floor")
 
 
+def _are_whole(sizes: Sequence[Size], factors: Sequence[Fraction]) -> bool:
+    """Whether the sizes times the ratios are whole, at every size of the image."""
+    each = zip(sizes, factors, strict=True)
+    return all(by.denominator == 1 or (isinstance(size, int) and (size * by).denominator == 1) for size, by in each)
+
+
 def _check_places(step: Step, bench: Bench, made: View) -> None:
     """Refuse sizes at which a place lies between two pixels, where the file prefers the first one and ours the second;
     and one pixel of several, which `pytorch_half_pixel` puts on the first."""
@@ -134,7 +143,11 @@ def _check_places(step: Step, bench: Bench, made: View) -> None:
     first = step.word("coordinate_transformation_mode", "") == "pytorch_half_pixel"
     if first and any(size == 1 != own for size, own in zip(bench.shape(made.node).size, sizes[0], strict=True)):
         raise Unheld("`pytorch_half_pixel` to one pixel takes the first one")
-    if node.op.mode != "nearest_exact" or step.word("nearest_mode", "round_prefer_floor") != "round_prefer_floor":
+    if (
+        not isinstance(node.op, Resize)
+        or node.op.mode != "nearest_exact"
+        or step.word("nearest_mode", "round_prefer_floor") != "round_prefer_floor"
+    ):
         return
     for axis in range(len(sizes[0])):
         window = node.op.window_on(axis, [each[axis] for each in sizes], 0)

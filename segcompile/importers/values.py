@@ -9,8 +9,8 @@ from math import isclose, prod
 import numpy as np
 
 from segcompile.importers.bench import Bench, Rule, Value, float32, shortest
-from segcompile.importers.spellings import ROOTS, spelled
-from segcompile.importers.views import Unheld, View, viewed
+from segcompile.importers.spellings import ROOTS, Kind, spelled
+from segcompile.importers.views import Part, Unheld, View, viewed
 from segcompile.ops import Activation, Add, Affine, Clip, Elu, Init, LeakyRelu, Mul, Op, Position, PRelu, Scale
 from segcompile.weights.onnx_values import FLOATS, Step
 from segcompile.weights.stored import Array
@@ -20,7 +20,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 # --- functions -------------------------------------------------------------------------------------------------------
 
-_KINDS = {
+_KINDS: Mapping[str, Kind] = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "HardSwish": "hard_swish",
     "Mish": "mish",
 }  # fmt: skip
@@ -35,7 +35,7 @@ def _hard_sigmoid(step: Step, bench: Bench) -> Value:
     view, slope, shift = bench.view(step), step.number("alpha", 0.2), step.number("beta", 0.5)
     if isclose(slope, 1 / 6, rel_tol=1e-5) and isclose(shift, 0.5, rel_tol=1e-5):
         return bench.result(view, Activation(kind="hard_sigmoid"), step)
-    line = affine(view, np.float32(slope), np.float32(shift), step, bench)
+    line = affine(view, np.array(slope, np.float32), np.array(shift, np.float32), step, bench)
     return bench.result(line, Clip(min=0.0, max=1.0), step)
 
 
@@ -61,7 +61,7 @@ def _selu(step: Step, bench: Bench) -> Value:
 
 
 def _gelu(step: Step, bench: Bench) -> Value:
-    kind = "tanh_gelu" if step.word("approximate", "none") == "tanh" else "gelu"
+    kind: Kind = "tanh_gelu" if step.word("approximate", "none") == "tanh" else "gelu"
     return bench.result(bench.view(step), Activation(kind=kind), step)
 
 
@@ -135,7 +135,8 @@ def per_channel(view: View, array: Array) -> Array:
     if array.ndim > len(view.axes):
         raise Unheld(f"a constant of shape {list(array.shape)} makes more axes")
     array = array.reshape((1,) * (len(view.axes) - array.ndim) + array.shape)
-    spread, parts = [], []
+    spread: list[int] = []
+    parts: list[Part] = []
     for extent, axis in zip(array.shape, view.axes, strict=True):
         if all(part[0] == 1 for part in axis):
             spread.append(prod(view.parts[1][part[1]].number or 1 for part in axis))
@@ -150,7 +151,10 @@ def per_channel(view: View, array: Array) -> Array:
         raise Unheld(f"a constant of shape {list(array.shape)} does not fit") from None
     extents = [view.parts[1][part[1]].number or 1 for part in parts]
     order = sorted(range(len(parts)), key=lambda at: parts[at])
-    return np.asarray(wide.reshape(extents).transpose(order).reshape(-1))
+    some = wide.reshape(extents).transpose(order)  # the parts of the channels that it speaks of, in order
+    whole = [each.number or 1 for each in view.parts[1]]
+    some = some.reshape([extent if (1, at) in parts else 1 for at, extent in enumerate(whole)])
+    return np.asarray(np.broadcast_to(some, whole).reshape(-1))
 
 
 def affine(view: View, weight: Array, bias: Array, step: Step, bench: Bench) -> View:
@@ -161,14 +165,19 @@ def affine(view: View, weight: Array, bias: Array, step: Step, bench: Bench) -> 
             return view
         if bias == 0:
             return bench.result(view, Scale(factor=shortest(float(weight))), step)
-    shared = weight.ndim == bias.ndim == 0
-    channels = 1 if shared else bench.shape(view.node).channels
-    tensors = {"weight": float32(np.broadcast_to(weight, channels))}
+    op, tensors = line(weight, bias, 0 if weight.ndim == bias.ndim == 0 else bench.shape(view.node).channels)
+    return bench.result(view, op, step, tensors)
+
+
+def line(weight: Array, bias: Array, channels: int) -> tuple[Affine, dict[str, Array]]:
+    """A scale and a shift for so many channels, or for 0 of all: where all scales are one number, it starts there."""
+    tensors = {"weight": float32(np.broadcast_to(weight, channels or 1))}
     shifts = bool(np.any(bias))
     if shifts:
-        tensors["bias"] = float32(np.broadcast_to(bias, channels))
-    op = Affine(shared=shared, bias=shifts, init=Init(scheme="constant", value=1.0))
-    return bench.result(view, op, step, tensors)
+        tensors["bias"] = float32(np.broadcast_to(bias, channels or 1))
+    alike = bool(np.all(weight == weight.flat[0]))
+    start = Init(scheme="constant", value=shortest(float(weight.flat[0])) if alike else 1.0)
+    return Affine(shared=not channels, bias=shifts, init=start), tensors
 
 
 def _with_constant(step: Step, bench: Bench) -> Value:
@@ -200,10 +209,9 @@ def _is_of_places(view: View, array: Array) -> bool:
 
 def _position(view: View, array: Array, step: Step, bench: Bench) -> View:
     """A vector for each position of a map of one size."""
-    order = [view.axis_of(axis) if size.number != 1 else None for axis, size in enumerate(view.sizes)]
     shape = bench.shape(view.node)
     if not view.is_plain or len(view.axes) != len(view.sizes) or not all(isinstance(size, int) for size in shape.size):
-        raise Unheld(f"a constant differs from place to place of {shape}, in another order of axes than ours: {order}")
+        raise Unheld(f"a constant differs from place to place of {shape}")
     size = tuple(size for size in shape.size if isinstance(size, int))
     array = array.reshape((1,) * (len(view.axes) - array.ndim) + array.shape)
     if array.shape[0] != 1:

@@ -88,6 +88,19 @@ def on(view: View, node: str, shape: Shape) -> View:
     return View(node, sizes, parts, axes)
 
 
+def regrown(view: View, node: str, shape: Shape) -> View:
+    """The view of a node whose map differs from that of `view.node` in its sizes. Raises Unheld where a size of 1,
+    which has no axis of its own, has grown."""
+    fresh = viewed(node, shape)
+    if view.is_plain and len(view.axes) == len(view.sizes):
+        return fresh
+    if any(parts and not before for parts, before in zip(fresh.parts[2:], view.parts[2:], strict=True)):
+        raise Unheld("one pixel grows along an axis that is none of the tensor's")
+    parts = (*view.parts[:2], *fresh.parts[2:])
+    axes = tuple(tuple((axis, at) for axis, at in each if at < len(parts[axis])) for each in view.axes)
+    return View(node, fresh.sizes, parts, axes)
+
+
 # --- turned and reshaped ---------------------------------------------------------------------------------------------
 
 

@@ -24,6 +24,13 @@ _VARIES = re.compile(rf"{_NUMBER}|\d+/\d+|\[{_NUMBER}(?:, {_NUMBER})*\]")
 _INNER = re.compile(rf"(?<=[ ]){_NUMBER}(?=\}}+$)")
 _SIZES = (Reads.POSITIVE, Reads.NATURAL, Reads.PAIR, Reads.NATURAL_PAIR, Reads.PADDING)
 
+_PLAIN = re.compile(r"-?\d+|-?\d+\.\d+(e-?\d+)?|\d+e-?\d+|(?!same$|causal$)[A-Za-z_][\w.]*|\d*[A-Za-z]\w*")
+
+
+def is_plain(text: str | None) -> bool:
+    """Whether a text can be the value of a loop's variable."""
+    return text is not None and _PLAIN.fullmatch(text) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Form:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from segcompile.language.arguments import new_name
 from segcompile.language.outline import COUNT, Block, Form, Inside, Outside, Reference, Written, lines_of
@@ -201,21 +201,25 @@ class _Text:
                 variables[known[column]] = _ranged(cells)
             return known[column]
 
+        first = among.lines[turns.start : turns.start + turns.length]
+        said = [
+            tuple(text(kind, cells) for kind, cells in zip(line.form.varies, each, strict=True))
+            for line, each in zip(first, turns.texts, strict=True)
+        ]
+        own_lines = [replace(line, texts=texts) for line, texts in zip(first, said, strict=True)]
+        inner = _Named([*among.lines[: turns.start], *own_lines], [*among.names[: turns.start], *patterns], ())
         bodies = []
-        for j in range(turns.length):
-            line = among.lines[turns.start + j]
-            texts = [text(kind, cells) for kind, cells in zip(line.form.varies, turns.texts[j], strict=True)]
+        for j, line in enumerate(own_lines):
             names = []
             for read, cells in zip(line.reads, turns.reads[j], strict=True):
                 if cells is not None:
                     names.append(text("of", [self._name(each, among, block) for each in cells]))
                 elif isinstance(read, Inside) and read.line >= turns.start:
-                    inner = _Named(among.lines, [*among.names[: turns.start], *patterns], ())
                     names.append(_in_quotes(self._inner(inner, read)))
                 else:
                     names.append("above")
             own = turns.reads[j][0] is None and (names[0] == "above" or line.reads[0] == Inside(turns.start + j - 1))
-            bodies.append(f"{_in_quotes(patterns[j])}: {self._body(line.form, texts, names, not own)}")
+            bodies.append(f"{_in_quotes(patterns[j])}: {self._body(line.form, line.texts, names, not own)}")
         head = f"- for: {mapping(variables)}"
         whole = f"  layers: [{', '.join(bodies)}]"
         return [head, whole] if len(whole) < WIDTH - 8 else [head, "  layers:", *(f"    - {body}" for body in bodies)]
@@ -239,8 +243,8 @@ class _Text:
         return [*lines, *(f"      {line}" for line in inner)]
 
     def text(self, head: Iterable[str], tail: Iterable[str]) -> str:
-        lines = ["segcompile: 1", f"model: {self.flat.model.lower()[:64]}", *head]
-        lines.append(f"input: {inputs_text(self.flat.inputs)}")
+        top = ["segcompile: 1", f"model: {self.flat.model.lower()[:64]}", *head]
+        lines = [f"input: {inputs_text(self.flat.inputs)}"]
         if self.usual.by_op:
             lines.append(f"defaults: {mapping({op: mapping(said) for op, said in self.usual.by_op.items()})}")
         layers, at = self._list(self.top, None, "  "), places(self.outline.lines)
@@ -251,7 +255,8 @@ class _Text:
             layers.append(f"outputs: {mapping(named)}")
         blocks = [self._block(block) for block in reversed(self.outline.blocks)]  # those that speak of others first
         written = ["blocks:", *(line for block in reversed(blocks) for line in block)] if blocks else []
-        return "\n".join([*lines, *written, "layers:", *layers, *tail]) + "\n"
+        ours = [part for line in (*lines, *written, "layers:", *layers) for part in _broken(line)]
+        return "\n".join([*top, *ours, *tail]) + "\n"
 
 
 def _given(index: int) -> str:
@@ -268,6 +273,16 @@ def _folded(start: str, items: Sequence[str]) -> list[str]:
             lines.append(" " * len(start))
         lines[-1] += text
     return [line.rstrip() for line in lines]
+
+
+def _broken(line: str) -> list[str]:
+    """A line in parts that are not too long, broken behind commas."""
+    indent = " " * (len(line) - len(line.lstrip(" -")) + 4)
+    parts = []
+    while len(line) > WIDTH and (at := line.rfind(", ", len(indent), WIDTH)) > 0:
+        parts.append(line[: at + 1])
+        line = f"{indent}{line[at + 2 :]}"
+    return [*parts, line]
 
 
 def _ranged(values: Sequence[str]) -> str:

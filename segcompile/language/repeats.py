@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from segcompile.language.arguments import call_values, chosen_texts
-from segcompile.language.outline import Block, Form, Inside, Line, Outside, Path, Reference, Written
+from segcompile.language.outline import Block, Form, Inside, Line, Outside, Path, Reference, Written, is_plain
 
 LONGEST = 48  # lines of a block, calls of others among them
 _HEAD = 2  # lines of a block beside its layers
@@ -36,11 +37,14 @@ class Outline:
 
 def outlined(lines: Sequence[Line], inputs: Sequence[str], kept: frozenset[str]) -> Outline:
     """`inputs`: of the network. `kept`: the layers that are read from outside of all lines, as an output is."""
-    now, blocks = _stacked(lines, kept), list[Block]()
+    now, blocks, looped = _stacked(lines, kept), list[Block](), set[Line]()
     while True:
-        found = _best(now, inputs, kept)
+        found = _best(now, inputs, kept, looped)
         if found is None:
             return Outline(tuple(_stacked(now, kept, inner=True)), tuple(blocks))
+        if found.loop:
+            looped |= {*now[found.starts[0] : found.starts[-1] + found.length]}
+            continue
         block, calls = _made(now, found, inputs)
         blocks.append(block)
         now = _stacked(list(_replaced(now, calls, found.length)), kept)
@@ -72,7 +76,9 @@ class _Reading:
         return Outside(self.given.setdefault(name, len(self.given)))
 
 
-def _alike(lines: Sequence[Line], inputs: Sequence[str]) -> Iterator[tuple[int, list[int], int]]:
+def _alike(
+    lines: Sequence[Line], inputs: Sequence[str], looped: AbstractSet[Line]
+) -> Iterator[tuple[int, list[int], int]]:
     """(length, starts, layers that it is given besides the one that enters) of every run that occurs more than once."""
     at = places(lines)
     reading = [_Reading(start, inputs) for start in range(len(lines))]
@@ -84,7 +90,7 @@ def _alike(lines: Sequence[Line], inputs: Sequence[str]) -> Iterator[tuple[int, 
             for start in group:
                 if start + length <= len(lines):
                     line = lines[start + length - 1]
-                    if not (isinstance(line.form, Form) and line.form.single):
+                    if line not in looped and not (isinstance(line.form, Form) and line.form.single):
                         by_next.setdefault((line.form, reading[start].of(line, at)), []).append(start)
             split += [starts for starts in by_next.values() if len(starts) > 1]
         groups = split
@@ -102,12 +108,16 @@ class _Candidate:
     starts: tuple[int, ...]
     length: int
     most: float  # that it saves, in lines, if it needs no arguments
+    loop: bool = False  # they stand one behind the other, and a loop says them
 
 
-def _best(lines: Sequence[Line], inputs: Sequence[str], kept: frozenset[str]) -> _Candidate | None:
-    """The runs whose block saves most; if they hold others twice, the best of these."""
+def _best(
+    lines: Sequence[Line], inputs: Sequence[str], kept: frozenset[str], looped: AbstractSet[Line]
+) -> _Candidate | None:
+    """The runs whose block, or loop, saves most; if they hold others twice, the best of these. Lines that are `looped`
+    are taken."""
     gains: dict[_Candidate, float] = {}
-    found = list(_candidates(lines, inputs, _readers(lines, kept)))
+    found = list(_candidates(lines, inputs, _readers(lines, kept), looped))
     best = _most(found, lines, gains)
     while best is not None:
         inner = [each for each in found if each.length < best.length and _is_inside(each, best)]
@@ -135,7 +145,9 @@ def _most(found: Sequence[_Candidate], lines: Sequence[Line], gains: dict[_Candi
 def _gain(found: _Candidate, lines: Sequence[Line]) -> float:
     """Lines that a block saves; less than none where a number of it is not known."""
     chosen = chosen_texts([lines[start : start + found.length] for start in found.starts])
-    return -1 if chosen is None else found.most - len(found.starts) * _ARGUMENT * len(chosen[1])
+    if chosen is None or (found.loop and not all(map(is_plain, chain.from_iterable(chosen[2])))):
+        return -1
+    return found.most - (1 if found.loop else len(found.starts)) * _ARGUMENT * len(chosen[1])
 
 
 def _is_inside(inner: _Candidate, outer: _Candidate) -> bool:
@@ -145,15 +157,20 @@ def _is_inside(inner: _Candidate, outer: _Candidate) -> bool:
 
 
 def _candidates(
-    lines: Sequence[Line], inputs: Sequence[str], readers: Mapping[str, tuple[int, int]]
+    lines: Sequence[Line], inputs: Sequence[str], readers: Mapping[str, tuple[int, int]], looped: AbstractSet[Line]
 ) -> Iterator[_Candidate]:
-    """All whose block may save something."""
-    for length, starts, layers in _alike(lines, inputs):
+    """All whose block, or loop, may save something."""
+    for length, starts, layers in _alike(lines, inputs, looped):
         apart = _apart(starts, length)
         most = len(apart) * (length - 1 - _LAYER * layers) - (1 if length <= _SHORT else length + _HEAD)
         if len(apart) > 1 and most > _LEAST and not _is_power(lines, apart[0], length):
+            if _is_loop(lines, apart, length):
+                yield _Candidate(tuple(apart), length, len(apart) * length - max(2, length + _HEAD - 1), loop=True)
+                continue
+            if _is_in_a_row(apart, length):
+                most += len(apart) - 2  # a loop says the calls
             most -= _INNER * sum(_looked_into(lines, readers, start, length) for start in apart)
-            if most > _LEAST and not _is_loop(lines, apart, length):
+            if most > _LEAST:
                 yield _Candidate(tuple(apart), length, most)
 
 
@@ -171,14 +188,24 @@ def _is_power(lines: Sequence[Line], start: int, length: int) -> bool:
     return any(forms == forms[:part] * (length // part) for part in range(1, length // 2 + 1) if length % part == 0)
 
 
+def _is_in_a_row(starts: Sequence[int], length: int) -> bool:
+    return all(after == before + length for before, after in pairwise(starts))
+
+
 def _is_loop(lines: Sequence[Line], starts: Sequence[int], length: int) -> bool:
     """Whether runs of lines stand one behind the other, and each is entered through its first line alone: a loop says
     that in fewer lines than a block."""
-    if any(after != before + length for before, after in pairwise(starts)):
+    if not _is_in_a_row(starts, length):
         return False
-    run = lines[starts[-1] : starts[-1] + length]
-    entering = lines[starts[-1] - 1].result if starts[-1] else ""
-    return not any(entering in line.reads for line in run[1:])
+    earlier = {name for line in lines[starts[0] : starts[-1]] for name in line.where}
+    for start in starts[1:]:
+        own = {name for line in lines[start : start + length] for name in line.where}
+        above = lines[start - 1].result
+        reads = [*lines[start].reads[1:], *(name for line in lines[start + 1 : start + length] for name in line.reads)]
+        if lines[start].reads[0] in earlier - {above} or any(name in earlier - own for name in reads):
+            return False
+    entering = lines[starts[0] - 1].result if starts[0] else ""
+    return not any(entering in line.reads for line in lines[starts[0] + 1 : starts[0] + length])
 
 
 def _readers(lines: Sequence[Line], kept: frozenset[str]) -> Mapping[str, tuple[int, int]]:

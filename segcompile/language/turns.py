@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from segcompile.language.outline import Inside, Outside, Written
+from segcompile.language.outline import Inside, Outside, Written, is_plain
 
-_PLAIN = re.compile(r"-?\d+|-?\d+\.\d+(e-?\d+)?|\d+e-?\d+|(?!same$|causal$)[A-Za-z_][\w.]*|\d*[A-Za-z]\w*")
 _LONGEST = 12  # lines of a turn
 _SHORT = 2  # lines of a turn that stand in one line
 _LEAST = 1  # lines that a loop must save
@@ -44,11 +42,6 @@ def turns_of(lines: Sequence[Written], varies: Sequence[Sequence[str | None]]) -
         if all(turns.end <= other.start or other.end <= turns.start for other in found):
             found.append(turns)
     return sorted(found, key=lambda turns: turns.start)
-
-
-def _is_plain(text: str | None) -> bool:
-    """Whether a text can be the value of a loop's variable."""
-    return text is not None and _PLAIN.fullmatch(text) is not None
 
 
 def _gain(turns: Turns) -> float:
@@ -115,7 +108,7 @@ def _turns(
         columns = list(zip(*(lines[i].texts for i in at), strict=True))
         said = list(zip(*(varies[i] for i in at), strict=True))
         columns = [said[k] if len({*each}) > 1 else each for k, each in enumerate(columns)]
-        if any(len({*each}) > 1 and not all(map(_is_plain, each)) for each in columns):
+        if any(len({*each}) > 1 and not all(map(is_plain, each)) for each in columns):
             return None
         texts.append(tuple(columns))
         codes = _codes(lines, start, length, 0, j, chained) or ()

@@ -48,9 +48,10 @@ class Judge:
     say: Callable[[str], None] = lambda text: None
     _known: dict[object, Verdict] = field(default_factory=dict)
 
-    def compare(self, a: int, b: int, depths: tuple[int | None, ...]) -> Verdict:
+    def compare(self, a: int, b: int, depths: tuple[int | None, ...], first: ImageSize | None = None) -> Verdict:
         """Whether two terms are equal; with all that both depend on as a value of its own, then with what lies so many
-        terms further back, None: all of it. What is equal there is equal; what parts may be equal further back."""
+        terms further back, None: all of it. What is equal there is equal; what parts may be equal further back.
+        `first`: a size to try before all others, where the small ones cost much."""
         found = Verdict(None)
         seen: set[frozenset[int]] = set()
         for depth in depths:
@@ -59,7 +60,7 @@ class Judge:
                 continue
             seen.add(free)
             cone = self.terms.cone((a, b), free)
-            found = self._between(a, b, cone, free)
+            found = self._between(a, b, cone, free, first)
             if found.parts_at is None:
                 return found
         return found
@@ -80,12 +81,14 @@ class Judge:
         own = [i for i in self.terms.cone((root,), frozenset(both)) if i not in both]
         return {read for i in own for read in self.terms[i].inputs if read in both}
 
-    def _between(self, a: int, b: int, cone: list[int], free: frozenset[int]) -> Verdict:
-        key = _structure(self.terms, a, b, cone, free)
+    def _between(self, a: int, b: int, cone: list[int], free: frozenset[int], first: ImageSize | None) -> Verdict:
+        key = (first, _structure(self.terms, a, b, cone, free))
         if key not in self._known:
             tried = trials(self.terms, cone, free, self.taken)
             if len(tried.sizes) > MOST_TRIALS:
                 tried = Trials(tried.sizes[:MOST_TRIALS], False)
+            if first is not None:
+                tried = Trials((first, *tried.sizes), tried.whole)
             self._known[key] = self._tried(a, b, cone, free, tried)
         return self._known[key]
 

@@ -16,7 +16,7 @@ from segcompile.prove.arithmetic import Array
 from segcompile.prove.equality import Judge, Verdict, run
 from segcompile.prove.evaluate import joined_maxima
 from segcompile.prove.ring import Ring
-from segcompile.prove.sizes import LARGE, Taken, cost, fingerprint_size
+from segcompile.prove.sizes import LARGE, ImageSize, Taken, cost, fingerprint_size
 from segcompile.prove.terms import Side, Terms, add_side
 
 _NEAR = (0, 3)  # how far back two layers are looked at
@@ -62,12 +62,19 @@ def sweep(
     for name, (first, second) in heads.items():
         a, b = places[0][first], places[1][second]
         if a != b:
-            found = judge.compare(a, b, _FAR)
+            found = judge.compare(a, b, _FAR, _first(judge, a, b, taken))
             if found.parts_at is None:
                 verdicts.append(found)
             else:
                 parted[name] = found
     return Swept(judge.terms, (places[0], places[1]), tuple(verdicts), parted, judge)
+
+
+def _first(judge: Judge, a: int, b: int, taken: Taken) -> ImageSize | None:
+    """Where two outputs have much behind them, a size at which they probably part at once."""
+    cone = judge.terms.cone((a, b))
+    size = fingerprint_size(judge.terms, cone, taken)
+    return size if cost([judge.terms[index] for index in cone], size) > LARGE else None
 
 
 def _merged(

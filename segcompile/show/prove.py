@@ -104,7 +104,7 @@ def prove_json(proof: Proof, models: Sequence[str]) -> dict[str, Any]:
         "bound": proof.bound,
         "seeds": proof.seeds,
         "runs": proof.runs,
-        "layers": {"equal": proof.layers[0], "all": proof.layers[1]},
+        "nodes": {"equal": proof.layers[0], "all": proof.layers[1]},
         "unpaired": dict(zip(("first", "second"), map(list, proof.alone), strict=True)),
         "witness": witness
         and {

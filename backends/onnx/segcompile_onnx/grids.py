@@ -101,15 +101,14 @@ def _wanted(at: Steps, op: Resize, inputs: Sequence[str], shapes: Sequence[Shape
 
 
 def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
-    """Whether a runtime's nearest neighbour, by a ratio in float32, is the one in whole numbers at every size: by
-    powers of two it is; 14 pixels on 46 may be laid one off."""
+    """Whether a runtime's nearest neighbour, output p divided by a ratio in float32, is the one in whole numbers at
+    every size: by whole ratios and by powers of two it is; 14 pixels on 46 may be laid one off."""
     try:
         windows = [op.window_on(axis, [shape.size[axis] for shape in shapes], 0) for axis in range(len(shapes[0].size))]
     except Undecidable:
         return False
-    strides = [found.stride == 1 or op.factor is not None for found in windows if found is not None]
-    powers = [found.stride.bit_count() == found.upsample.bit_count() == 1 for found in windows if found is not None]
-    return all((*strides, *powers))
+    powers = {2**power for power in range(31)} if op.factor is not None else set()
+    return all(found.stride == 1 or {found.stride, found.upsample} <= powers for found in windows if found is not None)
 
 
 def _in_float32(ratio: Fraction) -> float:

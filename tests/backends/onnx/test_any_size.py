@@ -67,3 +67,12 @@ def test_one_file_computes_what_the_reference_does_at_two_sizes(name: str, bench
             want = values[graph.outputs[head]]
             assert found.shape == want.shape
             assert np.abs(found - want).max() <= IN_FLOAT32 * np.abs(want).max(), size
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest_exact"])
+@pytest.mark.parametrize("ratio", [3, 7, 13])
+def test_a_whole_ratio_repeats_each_of_many_pixels_exactly(ratio: int, mode: str, bench: Bench) -> None:
+    text = _spec(f"resize: {ratio}, mode: {mode}", "{channels: 1, size: [any]}")
+    line = np.arange(50_000, dtype=np.float32)
+    (found,) = bench.subject(compiled(text)[1], double=False).outputs({"input": line[None, None]}).values()
+    assert np.array_equal(found[0, 0], np.repeat(line, ratio))

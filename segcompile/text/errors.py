@@ -187,6 +187,9 @@ CODES: dict[str, Code] = _table(
     ("SC806", "other-window"),
     ("SC807", "names-file"),
     ("SC808", "incomplete-weights"),
+    ("SC910", "untraceable-module"),
+    ("SC911", "example-input"),
+    ("SC912", "unheld-call"),
 )
 
 

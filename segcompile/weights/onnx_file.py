@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from segcompile.weights.onnx_graph import OnnxGraph, extents, onnx_graph
 from segcompile.weights.onnx_head import head_said, head_steps
@@ -25,6 +26,20 @@ _ARITHMETIC = frozenset(
 def read_onnx(path: Path) -> Source:
     """The tensors that stand at a weight's place, then the others of more than one value, which no parameter can take.
     Raises SegcompileError (SC801)."""
+    model = parsed(path)
+    graph = onnx_graph(path, model)
+    known = known_of(graph, {value.name: extents(value) for value in model.graph.value_info})
+    layers = tuple(layers_of(graph, known))
+    spent = {step for found in layers for step in found.steps}
+    head = head_steps(graph, known, spent)
+    others = tuple(_others(graph, {*spent, *head}))
+    stored = checked(path, _tensors(layers, [other for other in others if not other.reckoned]))
+    said = _constants(path.name, [other for other in others if other.reckoned])
+    return Source(path, stored, Order.EXECUTED, said=(*graph.said, *head_said(path.name, graph, head), *said))
+
+
+def parsed(path: Path) -> Any:
+    """The model that a file holds, with nothing in it looked at. Raises SegcompileError (SC801)."""
     check_file(path, MOST_BYTES)
     try:
         import onnx
@@ -38,15 +53,7 @@ def read_onnx(path: Path) -> Source:
         raise damaged(path, "it is no ONNX model, or cut short") from None
     except OSError as error:
         raise damaged(path, (error.strerror or "").lower()) from None
-    graph = onnx_graph(path, model)
-    known = known_of(graph, {value.name: extents(value) for value in model.graph.value_info})
-    layers = tuple(layers_of(graph, known))
-    spent = {step for found in layers for step in found.steps}
-    head = head_steps(graph, known, spent)
-    others = tuple(_others(graph, {*spent, *head}))
-    stored = checked(path, _tensors(layers, [other for other in others if not other.reckoned]))
-    said = _constants(path.name, [other for other in others if other.reckoned])
-    return Source(path, stored, Order.EXECUTED, said=(*graph.said, *head_said(path.name, graph, head), *said))
+    return model
 
 
 def _tensors(layers: Iterable[Found], others: Iterable[_Other]) -> Iterator[Stored]:

@@ -1,0 +1,98 @@
+"""What a file computes, by ONNX's own interpreter in float64, and what its import does, by the kit's reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from segcompile.importers.lift import Imported
+from segcompile.importers.onnx_file import import_onnx
+from segcompile.ops import AnySize
+from segcompile.testing import reference
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def in_float64(model: Any) -> Any:
+    """The model, with every float32 that it holds or casts to in float64."""
+    found = onnx.ModelProto()
+    found.CopyFrom(model)
+    for tensor in found.graph.initializer:
+        _widen(tensor)
+    for value in (*found.graph.input, *found.graph.output, *found.graph.value_info):
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT:
+            value.type.tensor_type.elem_type = TensorProto.DOUBLE
+    for node in found.graph.node:
+        for part in node.attribute:
+            if part.type == onnx.AttributeProto.TENSOR:
+                _widen(part.t)
+            if node.op_type == "Cast" and part.name == "to" and part.i == TensorProto.FLOAT:
+                part.i = TensorProto.DOUBLE
+    return found
+
+
+def _widen(tensor: Any) -> None:
+    if tensor.data_type == TensorProto.FLOAT:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name))
+
+
+def images(found: Imported, names: Sequence[str], size: int, seed: int = 0, batch: int = 2) -> dict[str, np.ndarray]:
+    """An image for each input of a file, in our order of axes, `size` along each axis that may be any."""
+    rng = np.random.default_rng(seed)
+    shapes = found.graph.inputs.values()
+    extents = [(batch, each.channels, *(size if isinstance(n, AnySize) else n for n in each.size)) for each in shapes]
+    return {name: rng.normal(size=extent) for name, extent in zip(names, extents, strict=True)}
+
+
+def ours(found: Imported, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What the graph gives, head by head."""
+    parameters: dict[str, dict[str, np.ndarray]] = {}
+    for (node, name), array in found.tensors.items():
+        parameters.setdefault(node, {})[name] = array.astype(np.float64)
+    given = dict(zip(found.graph.inputs, inputs, strict=True))
+    return list(reference.run(found.graph, parameters, given).values())
+
+
+def theirs(model: Any, inputs: Arrays) -> list[np.ndarray]:
+    """What the file gives, in the order in which its results are made."""
+    made = [name for node in model.graph.node for name in node.output]
+    results = sorted((value.name for value in model.graph.output), key=made.index)
+    found: list[np.ndarray] = ReferenceEvaluator(in_float64(model)).run(results, dict(inputs))
+    return found
+
+
+def difference(path: Path, size: int = 12, batch: int = 2, turned: Sequence[int] | None = None) -> float:
+    """How far the import of a file is from the file, of the largest value. `turned`: how the file has an image of ours."""
+    model, found = onnx.load(path), import_onnx(path)
+    held = {tensor.name for tensor in model.graph.initializer}
+    names = [value.name for value in model.graph.input if value.name not in held]
+    given = images(found, names, size, batch=batch)
+    as_theirs = given if turned is None else {name: image.transpose(turned) for name, image in given.items()}
+    worst = 0.0
+    for mine, other in zip(ours(found, list(given.values())), theirs(model, as_theirs), strict=True):
+        assert mine.size == other.size, (mine.shape, other.shape)
+        worst = max(worst, float(np.abs(mine.reshape(other.shape) - other).max() / max(np.abs(other).max(), 1e-30)))
+    return worst
+
+
+def model_of(
+    nodes: Sequence[Any], constants: Mapping[str, Any], size: Sequence[int | str | None] = ("n", 4, "h", "w"), opset: int = 18
+) -> Any:
+    """A model of one image `x` whose results are those of nodes that nothing reads."""
+    read = {name for node in nodes for name in node.input}
+    ends = [name for node in nodes for name in node.output if name and name not in read]
+    floats = TensorProto.FLOAT
+    graph = helper.make_graph(
+        list(nodes),
+        "net",
+        [helper.make_tensor_value_info("x", floats, list(size))],
+        [helper.make_tensor_value_info(name, floats, None) for name in ends],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)

@@ -13,7 +13,7 @@ from segcompile.importers.tidied import tidied
 from segcompile.importers.views import Unheld, View, viewed
 from segcompile.network.graph import Graph, Origin
 from segcompile.ops import Shape
-from segcompile.text.errors import Diagnostic, Near, SegcompileError, SourceText, Span, fail, finding
+from segcompile.text.errors import Diagnostic, Label, Near, SegcompileError, SourceText, Span, fail, finding
 from segcompile.weights.onnx_graph import OnnxGraph
 from segcompile.weights.onnx_values import Step, array_of
 from segcompile.weights.stored import Array
@@ -34,7 +34,12 @@ class Imported:
 
 
 def lift(
-    model: str, foreign: OnnxGraph, inputs: Mapping[str, Shape], upto: Sequence[str] = (), name: str = ""
+    model: str,
+    foreign: OnnxGraph,
+    inputs: Mapping[str, Shape],
+    upto: Sequence[str] = (),
+    name: str = "",
+    named: Label | None = None,
 ) -> Imported:
     """The graph that does what the steps do.
 
@@ -43,21 +48,21 @@ def lift(
     `inputs` are the extents as they are declared: the first is the batch, which is free here, whatever is declared.
     `inputs`: the same names -> channels and sizes (numbers, or `AnySize` of `segcompile.ops.SYMBOLS`).
     `upto`: the values to give, in this order; by default `foreign.results`, in the order of their making. `name`: what
-    messages call the program; its text there is a line for each step.
+    messages call the program, whose text there is a line for each step; `named`: where a spec names it as its base.
 
     Raises SegcompileError: SC902 with all steps that the language cannot hold, SC903 for a value that nothing makes.
     """
-    text = SourceText(name or model, tuple(listing(foreign, inputs)))
+    text = SourceText(name or model, tuple(listing(foreign, inputs)), named)
     bench = Bench(foreign, _batch(foreign))
     results = _results(foreign, upto, text)
     for at, (given, shape) in enumerate(inputs.items(), 1):
         own = bench.input(given, shape)
         bench.values[given] = viewed(own, shape, is_channels_last(foreign, given))
         bench.origins[own] = Origin(Span(text, at, 1, len(text.lines[at - 1])))
-    for constant in foreign.constants.values():
-        maker = foreign.makers.get(constant.name)
+    for given, constant in foreign.constants.items():
+        maker = foreign.makers.get(given)
         if (maker is None or maker.op == "Constant") and (found := array_of(constant)) is not None:
-            bench.values[constant.name] = numbers(found)
+            bench.values[given] = numbers(found)
     wrong: dict[Step, Unheld] = {}
     for at, step in enumerate(foreign.steps, len(inputs) + 1):
         if not set(step.outputs) <= bench.values.keys():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segcompile.importers.lift import Imported, is_channels_last, lift
 from segcompile.ops import SYMBOLS, AnySize, Shape, Size
-from segcompile.text.errors import CODES, SegcompileError, fail
+from segcompile.text.errors import CODES, Label, SegcompileError, fail
 from segcompile.weights.onnx_file import parsed
 from segcompile.weights.onnx_graph import OnnxGraph, onnx_graph
 from segcompile.weights.onnx_values import Step
@@ -20,10 +20,14 @@ _UPGRADE = "onnx.version_converter.convert_version(onnx.load(path), 17)"
 
 
 def import_onnx(
-    path: Path, upto: Sequence[str] = (), size: Sequence[int | None] | None = None, name: str | None = None
+    path: Path,
+    upto: Sequence[str] = (),
+    size: Sequence[int | None] | None = None,
+    name: str | None = None,
+    named: Label | None = None,
 ) -> Imported:
     """The network of an ONNX file. `upto`: the values to give instead of its results. `size`: of the inputs, in place
-    of what the file says, None along an axis for any; messages call the file `name`.
+    of what the file says, None along an axis for any. Messages call the file `name`; a spec names it at `named`.
 
     Raises SegcompileError: SC901 for a file that is damaged or hostile, and as `lift`.
     """
@@ -31,7 +35,7 @@ def import_onnx(
     shown = name or str(path)
     if len(foreign.steps) > MOST_STEPS:
         raise _refused(shown, f"it has {len(foreign.steps):,} steps; {MOST_STEPS:,} is the limit")
-    return lift(legal_model(path.stem), foreign, input_shapes(foreign, shown, size), upto, shown)
+    return lift(legal_model(path.stem), foreign, input_shapes(foreign, shown, size), upto, shown, named)
 
 
 def read_foreign(path: Path) -> OnnxGraph:

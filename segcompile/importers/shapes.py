@@ -99,6 +99,8 @@ def _slice(step: Step, bench: Bench) -> Value:
 
 def _part(view: View, axis: int, first: int, end: int, step: Step, bench: Bench) -> View:
     """Some channels."""
+    if axis == 1 and sorted(view.axes[1]) == [*view.whole(1)]:  # shuffled
+        view = bench.settle(view, step, len(view.axes) - 2)
     if view.axes[axis] != view.whole(1) or not view.whole(1):
         raise Unheld(f"it takes entries {first} to {end - 1} of an axis that is not the channels")
     if first >= end:

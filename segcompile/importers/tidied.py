@@ -46,7 +46,8 @@ def tidied(made: Mapping[str, Made], ends: Iterable[str]) -> tuple[Network, dict
     for fold in FOLDS:
         for name in list(found):
             _folded(found, now, name, fold)
-    return _carried(found, set(now.values())), now
+    layers, names = _named(_carried(found, set(now.values())))
+    return layers, {end: names[node] for end, node in now.items()}
 
 
 def _needed(made: Mapping[str, Made], ends: Iterable[str]) -> Network:
@@ -158,7 +159,7 @@ def _line(made: Made) -> tuple[np.ndarray, np.ndarray]:
     return weight, made.tensors.get("bias", np.zeros_like(weight))
 
 
-FOLDS: tuple[Fold, ...] = (_one_line, _bias, _scaled_norm)
+FOLDS: tuple[Fold, ...] = (_bias, _one_line, _scaled_norm)
 
 
 # --- layers ----------------------------------------------------------------------------------------------------------
@@ -184,10 +185,10 @@ def _carried(network: Network, results: set[str]) -> Network:
             found[name] = each
             if isinstance(each.node.op, _WEIGHTED):
                 layers[name] = (name, Role.MAIN)
-    return _named(found)
+    return found
 
 
-def _named(network: Network) -> Network:
+def _named(network: Network) -> tuple[Network, dict[str, str]]:
     """Nodes that a layer carries are called after it, `conv1:norm`, and stand behind it."""
     names = {
         name: f"{each.node.layer}:{each.node.role}" if each.node.role is not Role.MAIN else name
@@ -201,7 +202,7 @@ def _named(network: Network) -> Network:
     for name, each in network.items():
         if each.node.role is Role.MAIN:
             order += [(name, each), *((one.node.name, one) for one in carried.get(name, ()))]
-    return {names[name]: _renamed(each, names) for name, each in order}
+    return {names[name]: _renamed(each, names) for name, each in order}, names
 
 
 def _renamed(made: Made, names: Mapping[str, str]) -> Made:

@@ -7,6 +7,7 @@ a tensor, and the three of it together tell which. The only file of the importer
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -180,13 +181,25 @@ def _export(module: Any, examples: Sequence[_Example], sizes: Sizes) -> Any:
     ]
     named = {example.name: value for example, value in zip(examples, made, strict=True) if example.name}
     ordered = tuple(value for example, value in zip(examples, made, strict=True) if not example.name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _silence():
         try:
             return torch.export.export(module, ordered, named or None, strict=False)
         except Exception as error:  # whatever a module raises
             words = next((line for line in str(error).splitlines() if line.strip()), "")
             return f"{type(error).__name__}: {words}"[:_LONGEST]
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """No warnings, and no log: what torch.export cannot trace is told by us."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _nodes(exported: Any) -> list[Any]:

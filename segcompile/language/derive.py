@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segcompile.importers import is_network_file
+from segcompile.language.imported import read_network_file
 from segcompile.language.schema import validate
 from segcompile.language.variants import Choice, choose, variant_names
+from segcompile.network.graph import Graph
 from segcompile.text.errors import Diagnostic, Findings, Label, SegcompileError, SourceText, Span, fail
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, describe, load
 
@@ -35,6 +38,7 @@ class Step:
     edits: Sequence | None
     outputs: Node | None
     claims: Node | None
+    graph: Graph | None = None  # of a first base that is a network of another tool, and has no text
 
 
 Locate = Callable[[str, Path], Path | None]  # how `base` and `use` find a file: (as written, the folder of the spec)
@@ -82,6 +86,8 @@ class Document:
 
 def variants_of(path: Path, locate: Locate, name: str | None = None, seen: tuple[Path, ...] = ()) -> tuple[str, ...]:
     """The variants that a spec leaves to choose; () if there is nothing to choose."""
+    if is_network_file(path):
+        return ()
     root = load(path, name)
     variants = root.get("variants")
     if isinstance(variants, Sequence):
@@ -115,7 +121,7 @@ def read_document(
             message = f"`transform` is a list of edits, not {describe(edits)}"
             raise fail("SC004", message, edits.span, help="`- remove: [fc8]`")
         root = _merge(steps[-1].root, link.root) if steps else link.root
-        steps.append(Step(root, edits, link.root.get("outputs"), link.root.get("claims")))
+        steps.append(Step(root, edits, link.root.get("outputs"), link.root.get("claims"), link.graph))
     root, refused = steps[-1].root, Findings()
     validate(root, refused)
     findings.diagnostics += refused.diagnostics
@@ -134,6 +140,7 @@ class _Link:
     variant: str | None
     root: Mapping
     wrong: tuple[Diagnostic, ...]  # with its text
+    graph: Graph | None  # of one that is no text
 
 
 def _chain(path: Path, name: str | None, choice: Choice, locate: Locate) -> list[_Link]:
@@ -141,14 +148,14 @@ def _chain(path: Path, name: str | None, choice: Choice, locate: Locate) -> list
     chain: list[_Link] = []
     named: Label | None = None
     while True:
-        root = _loaded(path, name, named)
+        root, graph = _loaded(path, name, named)
         wrong = root.wrong
         base = root.get("base")
         if base is None:
             _refuse_edits(root)
         if base is None or "variants" in root.entries:
             root = choose(root, choice)
-        chain.append(_Link(path, choice.variant, root, wrong))
+        chain.append(_Link(path, choice.variant, root, wrong, graph))
         if base is None:
             return chain
         if not isinstance(base, Scalar):
@@ -159,8 +166,10 @@ def _chain(path: Path, name: str | None, choice: Choice, locate: Locate) -> list
         path, name, named = found, _shown(found, path, base), Label(base.span, "in the base named here", "base")
 
 
-def _loaded(path: Path, name: str | None, named: Label | None) -> Mapping:
-    """A spec of our version, as it is written."""
+def _loaded(path: Path, name: str | None, named: Label | None) -> tuple[Mapping, Graph | None]:
+    """A spec of our version, as it is written; or a network of another tool, and what stands for its text."""
+    if is_network_file(path):
+        return read_network_file(path, name, named)
     try:
         root = load(path, name, named)
     except SegcompileError as error:
@@ -169,7 +178,7 @@ def _loaded(path: Path, name: str | None, named: Label | None) -> Mapping:
             replace(found, labels=(*found.labels, *way)) if found.span is None else found for found in error.diagnostics
         ) from None
     _check_version(root)
-    return root
+    return root, None
 
 
 def _refuse_edits(root: Mapping) -> None:

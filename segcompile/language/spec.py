@@ -169,6 +169,9 @@ class _Reader:
     def _layers(self, place: Place, sections: Sections) -> _Draft:
         """The network of the first base, whose result is that of its last layer."""
         inputs, network = sections.inputs[0], sections.network
+        if (given := place.document.steps[0].graph) is not None:
+            graph = replace(given, model=place.document.model, inputs=inputs)
+            return _Draft(graph, Names.of(graph), ())
         known = Names(results={name: name for name in inputs}, inputs=tuple(inputs), hidden=not network.whole)
         expander = self._expander(Graph("", inputs, (), {}), known)
         end = expander.expand_list(network.layers, place, next(iter(inputs)))

@@ -190,6 +190,7 @@ CODES: dict[str, Code] = _table(
     ("SC901", "unreadable-network"),
     ("SC902", "no-form"),
     ("SC903", "import-choice"),
+    ("SC904", "taken-otherwise", _WARNING),
     ("SC910", "untraceable-module"),
     ("SC911", "example-input"),
     ("SC912", "unheld-call"),

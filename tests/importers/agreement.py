@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
 from segcompile.importers.lift import Imported
 from segcompile.importers.onnx_file import import_onnx
@@ -63,8 +64,44 @@ def theirs(model: Any, inputs: Arrays) -> list[np.ndarray]:
     """What the file gives, in the order in which its results are made."""
     made = [name for node in model.graph.node for name in node.output]
     results = sorted((value.name for value in model.graph.output), key=made.index)
-    found: list[np.ndarray] = ReferenceEvaluator(in_float64(model)).run(results, dict(inputs))
+    mended = [LRN] if model.opset_import[0].version >= 13 else [LRN, BatchNormalization, Softmax]
+    found: list[np.ndarray] = ReferenceEvaluator(in_float64(model), new_ops=mended).run(results, dict(inputs))
     return found
+
+
+class LRN(OpRun):
+    """Of all channels: onnx's interpreter (1.23) takes as many as there are images."""
+
+    op_domain = ""
+
+    def _run(self, x: Any, **settings: Any) -> tuple[Any]:
+        size = settings["size"]
+        around = [((size - 1) // 2, size // 2) if axis == 1 else (0, 0) for axis in range(x.ndim)]
+        squares = np.pad(x**2, around)
+        total = sum(squares[:, first : first + x.shape[1]] for first in range(size))
+        return (x / (settings["bias"] + settings["alpha"] / size * total) ** settings["beta"],)
+
+
+class BatchNormalization(OpRun):
+    """Of opset 9, which onnx's interpreter (1.23) mixes with the batch's own mean, as in training."""
+
+    op_domain = ""
+
+    def _run(self, x: Any, scale: Any, bias: Any, mean: Any, variance: Any, **settings: Any) -> tuple[Any]:
+        scale, bias, mean, variance = (each.reshape(-1, *(1,) * (x.ndim - 2)) for each in (scale, bias, mean, variance))
+        return (scale * (x - mean) / np.sqrt(variance + settings["epsilon"]) + bias,)
+
+
+class Softmax(OpRun):
+    """Before opset 13, over all axes from `axis` on, which is 1; onnx's interpreter takes the last one."""
+
+    op_domain = ""
+
+    def _run(self, x: Any, **settings: Any) -> tuple[Any]:
+        axis = settings.get("axis", -1)
+        flat = x.reshape(int(np.prod(x.shape[: 1 if axis == -1 else axis])), -1)  # -1: what the newest opset has
+        powers = np.exp(flat - flat.max(1, keepdims=True))
+        return ((powers / powers.sum(1, keepdims=True)).reshape(x.shape),)
 
 
 def difference(path: Path, size: int = 12, batch: int = 2, turned: Sequence[int] | None = None) -> float:

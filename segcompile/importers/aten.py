@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from segcompile.importers.aten_layers import LAYERS, Rule
 from segcompile.importers.aten_shapes import SHAPES
 from segcompile.importers.aten_writer import Cannot, Writer, arguments
-from segcompile.importers.lift import Imported, lift
-from segcompile.importers.onnx_file import legal_model
-from segcompile.importers.torch_export import read_module
-from segcompile.importers.torch_program import Call, Extent, Program, Ref
-from segcompile.ops import SYMBOLS, AnySize, Shape
+from segcompile.importers.torch_program import Call, Program, Ref
 from segcompile.text.errors import SegcompileError, fail
 from segcompile.weights.onnx_graph import OnnxGraph
 from segcompile.weights.onnx_values import Step
 
 RULES: dict[str, Rule] = {**LAYERS, **SHAPES}  # aten op -> how it is written; `op_`, in place, as `op`
-
-
-def import_module(module: Any, inputs: Any, upto: Sequence[str] = ()) -> Imported:
-    """The network of a torch.nn.Module, in evaluation. `inputs`, and the errors: as `read_module`, `foreign_graph` and
-    `lift`."""
-    program = read_module(module, inputs)
-    shapes = {name: _shape(program.values[name].dims) for name in program.inputs}
-    name = type(module).__name__
-    return lift(legal_model(name), foreign_graph(program), shapes, upto, name)
-
-
-def _shape(dims: Sequence[Extent]) -> Shape:
-    """An input's: any along an axis whose extents varied."""
-    sizes = dims[2:]
-    found = (n if isinstance(n, int) else AnySize(SYMBOLS[len(sizes)][axis]) for axis, n in enumerate(sizes))
-    return Shape(int(str(dims[1])), tuple(found))
 
 
 def foreign_graph(program: Program) -> OnnxGraph:
@@ -97,12 +76,16 @@ def _clashes(program: Program, live: Sequence[Call]) -> Iterator[tuple[Call, str
 
 
 def _refusal(refused: Sequence[tuple[Call, str]]) -> SegcompileError:
-    notes = [
-        f"{call.op}{f' in `{call.path}`' if call.path else ''}: {why}{f' ({call.line})' if call.line else ''}"
-        for call, why in refused
-    ]
+    told: dict[tuple[str, str, str], list[str]] = {}
+    for call, why in refused:
+        told.setdefault((call.op, why, call.line), []).append(call.path)
+    notes = []
+    for (op, why, line), paths in told.items():
+        places = f" in `{paths[0]}`" if paths[0] else ""
+        more = f" and {len(paths) - 1} more times" if len(paths) > 1 else ""
+        notes.append(f"{op}{places}{more}: {why}{f' ({line})' if line else ''}")
     which = "1 call" if len(refused) == 1 else f"{len(refused)} calls"
-    help = "give a part of the network that does without them, or write that part another way"
+    help = "import a part of the network that does without, or write that part another way"
     return fail("SC912", f"{which} of the module cannot be imported", help=help, notes=notes)
 
 

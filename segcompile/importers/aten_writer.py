@@ -124,7 +124,9 @@ class Writer:
             for axis, found in enumerate(dims):
                 if found != wanted[at]:
                     continue
-                count = next((n for n, (a, b) in enumerate(zip(dims[axis:], wanted[at:], strict=False)) if a != b), None)
+                count = next(
+                    (n for n, (a, b) in enumerate(zip(dims[axis:], wanted[at:], strict=False)) if a != b), None
+                )
                 count = min(len(dims) - axis, len(wanted) - at) if count is None else count
                 if best is None or count > best[2]:
                     best = name, axis, count
@@ -203,7 +205,9 @@ def ratio_of(wanted: Extent, parts: Sequence[Extent]) -> Fraction | None:
 
 def arguments(call: Call) -> Mapping[str, Any]:
     """A call's arguments, with what every op calls its first tensor as `x`."""
-    first = next((call.arguments[name] for name in ("self", "input", "tensors", "query") if name in call.arguments), None)
+    first = next(
+        (call.arguments[name] for name in ("self", "input", "tensors", "query") if name in call.arguments), None
+    )
     return {**call.arguments, "x": first}
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from segcompile.importers.torch_program import Call, Extent, Program, Ref, Value, Varied, extent
+from segcompile.importers.torch_program import Call, Program, Ref, Value, Varied, extent
 from segcompile.text.errors import fail
 from segcompile.weights.onnx_values import Constant
 
@@ -50,15 +50,16 @@ class _Example:
     device: Any
 
 
-def read_module(module: Any, inputs: Any) -> Program:
+def read_module(module: Any, inputs: Any, least: int = 1) -> Program:
     """What a torch.nn.Module computes in evaluation. `inputs`: an example tensor, or a shape (batch, channels, sizes),
-    or several of them in a list, or in a dict by the names of forward's arguments.
+    or several of them in a list, or in a dict by the names of forward's arguments. `least`: of STEPS, by multiples of
+    which the sizes differ at which it is looked at.
 
     Raises SegcompileError: SC910 for what torch.export cannot trace, SC911 for inputs that are none of these.
     """
     examples = _examples(module, inputs)
     with _evaluating(module) as trained:
-        exports, said = _exports(module, examples)
+        exports, said = _exports(module, examples, least)
     if trained:
         said = ("the module was in training; it is read as in evaluation, where dropout does nothing", *said)
     return _program(module, exports, said)
@@ -105,11 +106,11 @@ def _no_inputs(what: str) -> Exception:
     return fail("SC911", f"{what} of a network", help=help)
 
 
-def _exports(module: Any, examples: Sequence[_Example]) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+def _exports(module: Any, examples: Sequence[_Example], least: int) -> tuple[tuple[Any, ...], tuple[str, ...]]:
     """Three exported programs that make the same calls, and what the sizes are worth."""
     given = tuple(example.shape for example in examples)
     failures: list[str] = []
-    for step, sizes in _tries(given):
+    for step, sizes in _tries(given, least):
         if failures and failures[-1].startswith(_OTHER) and step not in (STEPS[-1], 0):
             continue  # windows or patches, which only a large multiple leaves alone
         found = _three(module, examples, sizes)
@@ -121,10 +122,10 @@ def _exports(module: Any, examples: Sequence[_Example]) -> tuple[tuple[Any, ...]
     raise fail("SC910", f"torch.export does not give the same calls twice: {failures[0]}")
 
 
-def _tries(given: Sizes) -> Iterator[tuple[int, Sequence[Sizes]]]:
+def _tries(given: Sizes, least: int) -> Iterator[tuple[int, Sequence[Sizes]]]:
     """Triples of sizes, each with the number that they differ by multiples of: 0 where only the batch differs."""
     if len({shape[2:] for shape in given if shape[2:]}) == 1:
-        yield from ((step, [_larger(given, index, step) for index in range(3)]) for step in STEPS)
+        yield from ((step, [_larger(given, index, step) for index in range(3)]) for step in STEPS if step >= least)
     yield 0, [_rebatched(given, batch) for batch in _BATCHES]
     yield 0, [given] * 3
 
@@ -133,9 +134,13 @@ def _worth(given: Sizes, step: int, failures: Sequence[str]) -> Iterator[str]:
     """What should be known of the sizes that a module is read for."""
     sized = " and ".join("x".join(map(str, shape[2:])) for shape in given if shape[2:])
     if step > 1:
-        yield f"it is read for sizes that are larger than {sized} by multiples of {step}: {failures[0]}"
+        yield f"it is read for sizes that are larger than {sized} by multiples of {step}{_because(failures)}"
     elif step == 0 and sized:
-        yield f"it is read for {sized} alone: {failures[0] if failures else 'its inputs differ in size'}"
+        yield f"it is read for {sized} alone{_because(failures)}"
+
+
+def _because(failures: Sequence[str]) -> str:
+    return f": {failures[0]}" if failures else ""
 
 
 def _check_runs(module: Any, examples: Sequence[_Example], given: Sizes) -> None:
@@ -251,9 +256,7 @@ def _program(module: Any, exports: Sequence[Any], said: tuple[str, ...]) -> Prog
     held = {
         spec.arg.name: spec.target for spec in signature.input_specs if spec.target is not None and _is_tensor(spec)
     }
-    users = [
-        spec.arg.name for spec in signature.input_specs if spec.kind.name == "USER_INPUT" and _is_tensor(spec)
-    ]
+    users = [spec.arg.name for spec in signature.input_specs if spec.kind.name == "USER_INPUT" and _is_tensor(spec)]
     constants = _constants(exports, held.values())
     reading = _Reading({}, {})
     each = list(zip(*(_nodes(exported) for exported in exports), strict=True))

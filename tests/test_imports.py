@@ -53,6 +53,7 @@ NUMERIC = (
     "segcompile/checks/gridding.py",
     "segcompile/testing/*",
     "segcompile/weights/*",
+    "segcompile/importers/*",
 )
 LAST = (
     "segcompile.cli",

@@ -13,6 +13,8 @@ from fractions import Fraction
 from segcompile.ops import AnySize, Size, Undecidable
 from segcompile.ops.size import constant, difference
 
+_MOST_BITS, _MOST_FACTORS = 128, 8  # of an amount that is multiplied: no size needs more
+
 
 class Unknown(Exception):
     """An amount that is no number times sizes."""
@@ -66,6 +68,8 @@ class Amount:
         return self + -other
 
     def __mul__(self, other: Amount) -> Amount:
+        if max(_bits(self.times), _bits(other.times)) > _MOST_BITS or len(self.factors) > _MOST_FACTORS:
+            raise Unknown
         factors = tuple(sorted((*self.factors, *other.factors), key=repr))
         return Amount(self.times * other.times, factors if self.times * other.times else ())
 
@@ -99,6 +103,10 @@ class Amount:
     def __str__(self) -> str:
         parts = [f"({factor})" if factor.plus else str(factor) for factor in self.factors]
         return " x ".join([str(self.times)] * (self.times != 1 or not parts) + parts)
+
+
+def _bits(number: Fraction) -> int:
+    return max(number.numerator.bit_length(), number.denominator.bit_length())
 
 
 def _sum(a: Size, b: Size) -> Size:

@@ -23,6 +23,7 @@ Value = View | Numbers | None  # None: of a step that could not be lifted
 Tensors = Mapping[str, Array]
 _WORDS = ("input", "above", "network", "channels")
 _LONGEST_NAME = 80
+_MOST_CHANNELS = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Bench:
         self.inputs: dict[str, Shape] = {}
         self.made: dict[str, Made] = {}
         self.taken: set[str] = set()
+        self.counts: dict[str, int] = {}  # of names that more than one step would have
+        self.turned: dict[View, str] = {}  # what is turned already
         self.origin = Origin()  # of the step that is being lifted
         self.origins: dict[str, Origin] = {}  # of inputs
 
@@ -141,6 +144,8 @@ class Bench:
     def add(self, op: Op, inputs: Sequence[str], step: Step, tensors: Tensors | None = None) -> str:
         """A node that does this, and its name. Raises Unheld where the op cannot take these inputs."""
         shape = self._result(op, inputs)
+        if shape.channels > _MOST_CHANNELS:
+            raise Unheld(f"{shape.channels:,} channels; {_MOST_CHANNELS:,} are the most")
         name = self._named(op, step)
         self.made[name] = Made(Node(name, op, tuple(inputs), name, self.origin), shape, tensors or {}, step.scope)
         return name
@@ -163,9 +168,9 @@ class Bench:
         return self._free(_legal(written, op.spelling))
 
     def _free(self, name: str) -> str:
-        count, found = 1, name
+        found = name
         while found in self.taken:
-            count += 1
+            count = self.counts[name] = self.counts.get(name, 1) + 1
             found = f"{name}_{count}"
         self.taken.add(found)
         return found
@@ -176,11 +181,9 @@ class Bench:
         node = self.add(op, [view.node], step, tensors)
         return on(view, node, self.shape(node))
 
-    def on_grid(
-        self, view: View, op: Op, step: Step, inputs: Sequence[str] = (), tensors: Tensors | None = None
-    ) -> View:
-        """An op on a map of ours, and perhaps others, which gives a map."""
-        return self.settle_node(self.add(op, [view.node, *inputs], step, tensors))
+    def on_grid(self, view: View, op: Op, step: Step) -> View:
+        """An op on a map of ours, which gives a map of another size."""
+        return self.settle_node(self.add(op, [view.node], step))
 
     def settle_node(self, node: str) -> View:
         """A node's own map."""
@@ -190,9 +193,12 @@ class Bench:
         """The same tensor as a map or vector of ours, (batch, channels, sizes): what turned it becomes ops. `rank`: of
         how many axes the map is; a vector becomes one of one pixel."""
         if not view.is_plain:
-            node = view.node
-            for op in rearrangement(view):
-                node = self.add(op, [node], step)
+            node = self.turned.get(view)
+            if node is None:
+                node = view.node
+                for op in rearrangement(view):
+                    node = self.add(op, [node], step)
+                self.turned[view] = node
             view = viewed(node, self.shape(node))
         if rank and not self.shape(view.node).size and len(view.sizes) == 2:
             self.spread_out(view.node, rank)
@@ -209,20 +215,26 @@ class Bench:
     def spread_out(self, name: str, rank: int) -> None:
         """Make a vector a map of one pixel: the fully connected layers behind a global pool become convolutions of
         kernel 1."""
-        if name in self.inputs:
-            raise Unheld(f"`{name}` is a vector, and is read as a map")
+        todo, found = [name], set[str]()
+        while todo:
+            each = todo.pop()
+            if each in self.inputs and not self.inputs[each].size:
+                raise Unheld(f"`{each}` is a vector, and is read as a map")
+            if each not in found and not self.shape(each).size:
+                found.add(each)
+                todo += self.made[each].node.inputs
+        for each in [each for each in self.made if each in found]:
+            self._as_pixel(each, rank)
+
+    def _as_pixel(self, name: str, rank: int) -> None:
         made = self.made[name]
-        if made.shape.size:
-            return
-        op, tensors, (source, *_) = made.node.op, made.tensors, made.node.inputs
+        op, tensors = made.node.op, made.tensors
         if isinstance(op, Linear):
-            if any(size != 1 for size in self.shape(source).size):
+            if any(size != 1 for size in self.shape(made.node.inputs[0]).size):
                 raise Unheld(f"`{name}` is a fully connected layer of a map, and what it gives is read as a map")
             op = Conv(channels=op.features, kernel=(1,) * rank, bias=op.bias)
             weight = tensors["weight"]
             tensors = {**tensors, "weight": weight.reshape(*weight.shape, *(1,) * rank)}
-        for each in made.node.inputs:
-            self.spread_out(each, rank)
         shape = self._result(op, made.node.inputs)
         self.made[name] = replace(made, node=replace(made.node, op=op), shape=shape, tensors=tensors)
 

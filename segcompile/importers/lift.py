@@ -9,6 +9,7 @@ from segcompile.importers import mixing, resizing, shapes, values, windows
 from segcompile.importers.amounts import Unknown
 from segcompile.importers.bench import Bench, Rule, Value
 from segcompile.importers.numbers import Numbers, evaluated, numbers, of_shape
+from segcompile.importers.spellings import ROOTS, spelled
 from segcompile.importers.tidied import tidied
 from segcompile.importers.views import Unheld, View, viewed
 from segcompile.network.graph import Graph, Origin
@@ -112,7 +113,9 @@ def _results(foreign: OnnxGraph, upto: Sequence[str], text: SourceText) -> list[
 def _take(step: Step, bench: Bench, wrong: dict[Step, Unheld]) -> None:
     """What a step makes; None where it could not be lifted, and why in `wrong`, unless that follows from others."""
     found: list[Value] = [None] * len(step.outputs)
-    if all(not name or bench.values.get(name) is not None for name in step.inputs):
+    if any(name and bench.values.get(name) is None for name in step.inputs):
+        found = [spelled(step, bench) if step.op in ROOTS else None]
+    else:
         try:
             found = _made(step, bench)
         except Unheld as why:
@@ -201,7 +204,9 @@ def _imported(model: str, bench: Bench, results: Sequence[str], text: SourceText
             raise fail("SC903", f"`{name}` is a constant: no network gives it", help="`--upto` names another value")
         if value.node in bench.inputs:
             raise fail("SC903", f"`{name}` is an input, and no layer makes it", help="`--upto` names another value")
-        if not value.is_plain or len(value.axes) != len(value.sizes):
+        try:
+            value = bench.settle(value, bench.foreign.makers[name])
+        except Unheld:
             said.append(f"`{name}` is ({_axes(value)}) in {text.name}, and {bench.shape(value.node)} here")
         ends[name] = value.node
     network, now = tidied(bench.made, ends.values())

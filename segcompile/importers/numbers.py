@@ -1,7 +1,7 @@
 """What an ONNX program computes without an image: constants, and amounts that follow from sizes.
 
-Both are arrays, of numbers or of `Amount`s, and go through the same functions. A filled or spread array takes no memory;
-nothing larger than what went in is made.
+Both are arrays, of numbers or of `Amount`s, and go through the same functions. A filled or spread array takes no
+memory; nothing larger than what went in is made.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from segcompile.importers.amounts import Amount, Unknown, amount, ratio
 from segcompile.weights.onnx_values import Constant, Step, resolved
 from segcompile.weights.stored import Array
 
-MOST_MADE = 2**20  # entries of an array that is larger than all that it is made of
+MOST_MADE = 2**16  # entries of an array that is larger than all that it is made of
+MOST_FILLED = 2**27  # of one that is filled with a number and takes no memory; VGG's largest matrix has 1.03e8
+_MOST_SYMBOLIC = 2**12  # amounts
 _WHOLE = "iub"
 
 
@@ -83,13 +85,18 @@ def evaluated(step: Step, given: Sequence[Numbers | None]) -> list[Numbers] | No
     rule = _RULES.get(step.op)
     if rule is None:
         return None
-    held = sum(each.values.size for each in given if each is not None)
+    held = sum(_held(each.values) for each in given if each is not None)
     with np.errstate(all="ignore"):
         try:
             found = rule(step, given, max(held, MOST_MADE))
         except (ValueError, IndexError, TypeError, ArithmeticError, AttributeError):  # what does not go together
             raise Unknown from None
     return found if isinstance(found, list) else [found]
+
+
+def _held(values: Array) -> int:
+    """The entries of an array that lie in memory."""
+    return prod(extent for extent, stride in zip(values.shape, values.strides, strict=True) if stride)
 
 
 # --- entry by entry --------------------------------------------------------------------------------------------------
@@ -127,6 +134,8 @@ def _equal(a: Amount, b: Amount) -> bool:
 
 
 def _symbolic(array: Array) -> Array:
+    if array.size > _MOST_SYMBOLIC:
+        raise Unknown
     if array.dtype == object:
         return array
     return _objects([_amount(value) for value in array.reshape(-1)]).reshape(array.shape)
@@ -197,11 +206,11 @@ def _rearranged(rule: Callable[[Step, Given, Array], Any]) -> Callable[[Step, Gi
 
 
 def _reshaped(step: Step, given: Given, values: Array) -> Array:
-    wanted = resolved(values.shape, _array(given, 1).astype(float), bool(step.integer("allowzero", 0)))
+    wanted = resolved(values.shape, [float(each) for each in _array(given, 1)], bool(step.integer("allowzero", 0)))
     if wanted is None or None in wanted:
         raise Unknown
-    if set(values.strides) <= {0} and values.size:  # filled: stays without memory
-        return _filled([each or 0 for each in wanted], values.reshape(-1)[:1][0], values.dtype, values.size)
+    if _held(values) == 1 and values.size:  # filled: stays without memory
+        return _filled([each or 0 for each in wanted], values.flat[0], values.dtype, values.size)
     return values.reshape([each or 0 for each in wanted])
 
 
@@ -286,6 +295,8 @@ def _cast(step: Step, given: Given, most: int) -> Numbers:
     if not first.is_fixed:
         values = np.frompyfunc(Amount.floor, 1, 1)(first.values) if whole and not first.whole else first.values
         return Numbers(np.asarray(values, object), whole)
+    if _held(first.values) == 1 and first.values.size:
+        return Numbers(_filled(first.values.shape, first.values.flat[0], kind, MOST_FILLED), whole)
     return Numbers(first.values.astype(kind), whole)
 
 
@@ -296,9 +307,6 @@ def _constant_of_shape(step: Step, given: Given, most: int) -> Numbers:
     if prod(shape) > MOST_FILLED or not filler.size:
         raise Unknown
     return numbers(_filled(shape, filler[0], filler.dtype, MOST_FILLED))
-
-
-MOST_FILLED = 2**31  # entries of one value, which takes no memory
 
 
 def _expanded(step: Step, given: Given, most: int) -> Numbers:
@@ -357,9 +365,12 @@ def _reduced(step: Step, given: Given, values: Array) -> Array:
         for each in values:
             found = found * each
         return _objects([found]) if keep else _objects([found]).reshape(())
-    reduce = {"ReduceMean": np.mean, "ReduceSum": np.sum, "ReduceProd": np.prod, "ReduceMax": np.max,
-              "ReduceMin": np.min}[step.op]  # fmt: skip
-    return np.asarray(reduce(values, axis=along, keepdims=keep))
+    return np.asarray(_REDUCE[step.op](values, axis=along, keepdims=keep))
+
+
+_REDUCE: Mapping[str, Callable[..., Any]] = {
+    "ReduceMean": np.mean, "ReduceSum": np.sum, "ReduceProd": np.prod, "ReduceMax": np.max, "ReduceMin": np.min,
+}  # fmt: skip
 
 
 def _dequantised(step: Step, given: Given, most: int) -> Numbers:

@@ -14,8 +14,8 @@ from segcompile.weights.onnx_graph import OnnxGraph, onnx_graph
 from segcompile.weights.onnx_values import Step
 
 OLDEST = 7  # the version of ONNX's ops from which on they are read
-MOST_STEPS = 50_000
-_MOST_CHANNELS = 2**24
+MOST_STEPS = 20_000
+_MOST_CHANNELS = 2**20
 _UPGRADE = "onnx.version_converter.convert_version(onnx.load(path), 17)"
 
 

@@ -13,19 +13,20 @@ from typing import Any
 
 from segcompile.importers.amounts import Amount, ratio
 from segcompile.importers.bench import Bench, Rule, Value
-from segcompile.importers.shapes import resized_to
+from segcompile.importers.shapes import Mode, resized_to
 from segcompile.importers.views import Unheld, View
 from segcompile.ops import Resize
 from segcompile.weights.onnx_values import Step
 
 _HALF = ("half_pixel", "pytorch_half_pixel")
-_BLENDS = {"linear": "bilinear", "cubic": "cubic"}
+_BLENDS: Mapping[str, Mode] = {"linear": "bilinear", "cubic": "cubic"}
 
 
 def _resize(step: Step, bench: Bench) -> Value:
     view = bench.view(step)
     factors, sizes = _asked(step, bench, view)
-    source, order = _map_of(view, step, bench)
+    view, order = _map_of(view, step, bench)
+    source = bench.settle_node(view.node)
     factors, sizes = _in_order(factors, order), _in_order(sizes, order)
     _refuse_more(step)
     if factors is None:
@@ -40,16 +41,19 @@ def _resize(step: Step, bench: Bench) -> Value:
         mode, corners = _mode(step, bench, factors)
         made = bench.on_grid(source, Resize(factor=tuple(factors), mode=mode, align_corners=corners), step)
     _check_places(step, bench, made)
-    return View(made.node, made.sizes, made.parts, view.axes)
+    axes = list(view.axes)
+    for axis, at in enumerate(order, 2):  # what was one pixel had no part
+        axes[at] = made.whole(axis)
+    return View(made.node, made.sizes, made.parts, tuple(axes))
 
 
 def _map_of(view: View, step: Step, bench: Bench) -> tuple[View, list[int]]:
-    """The map of a tensor that is one with its axes in another order, and where each size of ours is in that."""
+    """A tensor that is a map with its axes in some order, and where each size of ours is in that."""
     order = [view.axis_of(axis) for axis in range(2, len(view.sizes))]
     if None in order or len(view.axes) != len(view.sizes):
         view = bench.settle(view, step, len(view.axes) - 2)
         order = list(range(2, len(view.sizes)))
-    return bench.settle_node(view.node), [each or 0 for each in order]
+    return view, [each or 0 for each in order]
 
 
 def _in_order(found: list[Any] | None, order: list[int]) -> list[Any] | None:
@@ -99,7 +103,7 @@ def _refuse_more(step: Step) -> None:
         raise Unheld(f"its cubic coefficient is {step.number('cubic_coeff_a', 0):g}, where ours is -0.75")
 
 
-def _mode(step: Step, bench: Bench, factors: Sequence[Fraction] | None) -> tuple[str, bool]:
+def _mode(step: Step, bench: Bench, factors: Sequence[Fraction] | None) -> tuple[Mode, bool]:
     """Our mode, and whether corners lie on corners."""
     mode = step.word("mode", "nearest")
     mode = "linear" if mode == "bilinear" else mode
@@ -134,7 +138,11 @@ def _check_places(step: Step, bench: Bench, made: View) -> None:
     first = step.word("coordinate_transformation_mode", "") == "pytorch_half_pixel"
     if first and any(size == 1 != own for size, own in zip(bench.shape(made.node).size, sizes[0], strict=True)):
         raise Unheld("`pytorch_half_pixel` to one pixel takes the first one")
-    if node.op.mode != "nearest_exact" or step.word("nearest_mode", "round_prefer_floor") != "round_prefer_floor":
+    if (
+        not isinstance(node.op, Resize)
+        or node.op.mode != "nearest_exact"
+        or step.word("nearest_mode", "round_prefer_floor") != "round_prefer_floor"
+    ):
         return
     for axis in range(len(sizes[0])):
         window = node.op.window_on(axis, [each[axis] for each in sizes], 0)

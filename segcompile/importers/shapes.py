@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
+from typing import Literal
 
 from segcompile.importers.amounts import ONE, Amount, amount
 from segcompile.importers.bench import Bench, Rule, Value
@@ -13,6 +15,8 @@ from segcompile.ops import AnySize, Concat, Crop, PadChannels, Resize, Slice
 from segcompile.ops.size import Size
 from segcompile.weights.onnx_values import Step
 
+Mode = Literal["nearest", "bilinear", "nearest_exact", "cubic"]  # of a resize
+_MOST_AXES = 16
 _FAR = 2**31 - 2  # an end beyond every axis
 
 
@@ -33,6 +37,8 @@ def _reshape(step: Step, bench: Bench) -> Value:
     wanted = bench.amounts(step, 1)
     if wanted is None:
         wanted = [amount(each) for each in step.integers("shape") or ()]
+    if len(wanted) > _MOST_AXES:
+        raise Unheld(f"its shape has {len(wanted):,} axes")
     keep = not step.integer("allowzero", 0)
     target: list[Amount | None] = []
     for index, each in enumerate(wanted):
@@ -244,7 +250,7 @@ def _expand(step: Step, bench: Bench) -> Value:
     return resized_to(source, wanted[2:], step, bench, "nearest")
 
 
-def resized_to(source: View, wanted: list[Amount], step: Step, bench: Bench, mode: str, corners: bool = False) -> View:
+def resized_to(source: View, wanted: list[Amount], step: Step, bench: Bench, mode: Mode, corners: bool = False) -> View:
     """A map at the size of another one, by a whole ratio, or at a size."""
     own = bench.shape(source.node).size
     origins = {each.origin for each in wanted}
@@ -263,7 +269,7 @@ def resized_to(source: View, wanted: list[Amount], step: Step, bench: Bench, mod
     return viewed(made, bench.shape(made))
 
 
-def _ratios(own: tuple[Size, ...], wanted: list[Amount]) -> tuple[int, ...]:
+def _ratios(own: tuple[Size, ...], wanted: list[Amount]) -> tuple[Fraction, ...]:
     """By which whole factors the sizes grow; () if they do not."""
     found = []
     for size, each in zip(own, wanted, strict=True):
@@ -279,7 +285,7 @@ def _ratios(own: tuple[Size, ...], wanted: list[Amount]) -> tuple[int, ...]:
             return ()
         else:
             found.append(each.number // size)
-    return tuple(found)
+    return tuple(map(Fraction, found))
 
 
 def _depth_to_space(step: Step, bench: Bench) -> Value:

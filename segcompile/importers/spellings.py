@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from math import isclose, pi, sqrt
+from typing import Literal
 
 from segcompile.importers.bench import Bench
 from segcompile.importers.views import View
@@ -60,6 +61,10 @@ class AnyOf:
     patterns: tuple[Pattern, ...]
 
 
+Kind = Literal[
+    "relu", "relu6", "sigmoid", "tanh", "gelu", "tanh_gelu", "silu", "hard_sigmoid", "hard_swish", "mish", "selu",
+    "softplus",
+]  # fmt: skip
 Pattern = str | Call | Times | Plus | Sum | AnyOf  # "x": one value, the same wherever it stands
 X = "x"
 
@@ -73,7 +78,7 @@ _CUBE = AnyOf((Times(0.044715, (Call("Pow", X, (("", 3),)),)), Times(0.044715, (
 _INNER = AnyOf((Sum(X, _CUBE), Times(1, (X, Plus(1, Times(0.044715, (X, X)))))))
 
 # In this order: what holds another one comes before it.
-SPELLINGS: tuple[tuple[str, Pattern], ...] = (
+SPELLINGS: tuple[tuple[Kind, Pattern], ...] = (
     ("hard_swish", AnyOf((Times(1 / 6, (X, _CLIP)), Times(1, (X, _HARD_SIGMOID))))),
     ("hard_sigmoid", Times(1 / 6, (_CLIP,))),
     ("silu", Times(1, (X, Call("Sigmoid", X)))),
@@ -149,7 +154,7 @@ class _Reader:
 
     def _each(self, patterns: Sequence[Pattern], values: Sequence[str], x: str | None) -> Iterator[str]:
         """All patterns, each on another value, in any order."""
-        for order in set(permutations(values)):
+        for order in set(permutations(values)) if len(values) == len(patterns) else ():
             yield from self._all(patterns, order, x)
 
     def _all(self, patterns: Sequence[Pattern], values: Sequence[str], x: str | None) -> Iterator[str]:

@@ -44,8 +44,9 @@ def tidied(made: Mapping[str, Made], ends: Iterable[str]) -> tuple[Network, dict
     found = _needed(made, ends)
     now = {end: end for end in ends}
     for fold in FOLDS:
+        readers = _readers(found)
         for name in list(found):
-            _folded(found, now, name, fold)
+            _folded(found, readers, now, name, fold)
     layers, names = _named(_carried(found, set(now.values())))
     return layers, {end: names[node] for end, node in now.items()}
 
@@ -75,29 +76,33 @@ def _needed(made: Mapping[str, Made], ends: Iterable[str]) -> Network:
     return {name: made[name] for name in order}
 
 
-def _readers(network: Network, now: Mapping[str, str], name: str) -> int:
-    read = sum(each.node.inputs.count(name) for each in network.values())
-    return read + list(now.values()).count(name)
+def _readers(network: Network) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {name: [] for name in network}
+    for name, each in network.items():
+        for read in each.node.inputs:
+            found.setdefault(read, []).append(name)
+    return found
 
 
-def _folded(network: Network, now: dict[str, str], name: str, fold: Fold) -> None:
+def _folded(network: Network, readers: dict[str, list[str]], now: dict[str, str], name: str, fold: Fold) -> None:
     """A node taken into the one before it, which nothing else reads."""
-    behind = network.get(name)
-    if behind is None or len(behind.node.inputs) != 1:
-        return
+    behind = network[name]
     before = network.get(behind.node.inputs[0])
-    if before is None:
-        return
-    found = fold(before, behind)
-    if found is None or _readers(network, now, before.node.name) > 1:
+    if before is None or len(behind.node.inputs) != 1:
         return
     kept = before.node.name
+    if readers[kept] != [name] or kept in now.values():
+        return
+    found = fold(before, behind)
+    if found is None:
+        return
     network[kept] = found
     del network[name]
-    for other, each in network.items():
-        if name in each.node.inputs:
-            inputs = tuple(kept if read == name else read for read in each.node.inputs)
-            network[other] = replace(each, node=replace(each.node, inputs=inputs))
+    readers[kept] = readers.pop(name)
+    for other in readers[kept]:
+        each = network[other]
+        inputs = tuple(kept if read == name else read for read in each.node.inputs)
+        network[other] = replace(each, node=replace(each.node, inputs=inputs))
     now.update({end: kept for end, node in now.items() if node == name})
 
 
@@ -167,10 +172,7 @@ FOLDS: tuple[Fold, ...] = (_bias, _one_line, _scaled_norm)
 
 def _carried(network: Network, results: set[str]) -> Network:
     """The same nodes, where norms and activations that alone read a convolution are carried by its layer."""
-    readers: dict[str, list[str]] = {}
-    for name, each in network.items():
-        for read in each.node.inputs:
-            readers.setdefault(read, []).append(name)
+    readers = _readers(network)
     found: Network = {}
     layers: dict[str, tuple[str, Role]] = {}
     for name, each in network.items():

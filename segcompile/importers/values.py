@@ -9,8 +9,8 @@ from math import isclose, prod
 import numpy as np
 
 from segcompile.importers.bench import Bench, Rule, Value, float32, shortest
-from segcompile.importers.spellings import ROOTS, spelled
-from segcompile.importers.views import Unheld, View, viewed
+from segcompile.importers.spellings import ROOTS, Kind, spelled
+from segcompile.importers.views import Part, Unheld, View, viewed
 from segcompile.ops import Activation, Add, Affine, Clip, Elu, Init, LeakyRelu, Mul, Op, Position, PRelu, Scale
 from segcompile.weights.onnx_values import FLOATS, Step
 from segcompile.weights.stored import Array
@@ -20,7 +20,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 # --- functions -------------------------------------------------------------------------------------------------------
 
-_KINDS = {
+_KINDS: Mapping[str, Kind] = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "HardSwish": "hard_swish",
     "Mish": "mish",
 }  # fmt: skip
@@ -35,7 +35,7 @@ def _hard_sigmoid(step: Step, bench: Bench) -> Value:
     view, slope, shift = bench.view(step), step.number("alpha", 0.2), step.number("beta", 0.5)
     if isclose(slope, 1 / 6, rel_tol=1e-5) and isclose(shift, 0.5, rel_tol=1e-5):
         return bench.result(view, Activation(kind="hard_sigmoid"), step)
-    line = affine(view, np.float32(slope), np.float32(shift), step, bench)
+    line = affine(view, np.array(slope, np.float32), np.array(shift, np.float32), step, bench)
     return bench.result(line, Clip(min=0.0, max=1.0), step)
 
 
@@ -61,7 +61,7 @@ def _selu(step: Step, bench: Bench) -> Value:
 
 
 def _gelu(step: Step, bench: Bench) -> Value:
-    kind = "tanh_gelu" if step.word("approximate", "none") == "tanh" else "gelu"
+    kind: Kind = "tanh_gelu" if step.word("approximate", "none") == "tanh" else "gelu"
     return bench.result(bench.view(step), Activation(kind=kind), step)
 
 
@@ -135,7 +135,8 @@ def per_channel(view: View, array: Array) -> Array:
     if array.ndim > len(view.axes):
         raise Unheld(f"a constant of shape {list(array.shape)} makes more axes")
     array = array.reshape((1,) * (len(view.axes) - array.ndim) + array.shape)
-    spread, parts = [], []
+    spread: list[int] = []
+    parts: list[Part] = []
     for extent, axis in zip(array.shape, view.axes, strict=True):
         if all(part[0] == 1 for part in axis):
             spread.append(prod(view.parts[1][part[1]].number or 1 for part in axis))
@@ -150,7 +151,10 @@ def per_channel(view: View, array: Array) -> Array:
         raise Unheld(f"a constant of shape {list(array.shape)} does not fit") from None
     extents = [view.parts[1][part[1]].number or 1 for part in parts]
     order = sorted(range(len(parts)), key=lambda at: parts[at])
-    return np.asarray(wide.reshape(extents).transpose(order).reshape(-1))
+    some = wide.reshape(extents).transpose(order)  # the parts of the channels that it speaks of, in order
+    whole = [each.number or 1 for each in view.parts[1]]
+    some = some.reshape([extent if (1, at) in parts else 1 for at, extent in enumerate(whole)])
+    return np.asarray(np.broadcast_to(some, whole).reshape(-1))
 
 
 def affine(view: View, weight: Array, bias: Array, step: Step, bench: Bench) -> View:

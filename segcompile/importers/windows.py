@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf
+from typing import Literal
 
 import numpy as np
 
 from segcompile.importers.bench import Bench, Rule, Value, float32, is_pooled
 from segcompile.importers.views import Unheld, View, viewed
 from segcompile.ops import AdaptivePool, Conv, Deconv, GlobalPool, Pad, Pool
+from segcompile.ops.base import Surroundings
 from segcompile.ops.size import AnySize, Size
 from segcompile.weights.onnx_values import Step
 
 Pairs = tuple[tuple[int, int], ...]
 _MOST = 2**20  # of a kernel, stride, dilation or padding
-_MODES = {"constant": "zero", "reflect": "reflect", "edge": "edge", "wrap": "circular"}
+_MODES: Mapping[str, Surroundings] = {"constant": "zero", "reflect": "reflect", "edge": "edge", "wrap": "circular"}
 
 
 def _setting(step: Step, name: str, rank: int, default: int) -> tuple[int, ...]:
@@ -101,7 +103,7 @@ def _conv(step: Step, bench: Bench) -> Value:
     return viewed(made, bench.shape(made))
 
 
-def _with_pad(step: Step, bench: Bench, node: str, pads: Pairs) -> tuple[str, Pairs, str]:
+def _with_pad(step: Step, bench: Bench, node: str, pads: Pairs) -> tuple[str, Pairs, Surroundings]:
     """What a convolution reads and pads by, with a Pad that stands before it and that nothing else reads taken in.
 
     Zeros add up. Other paddings are taken in where the convolution has none of its own.
@@ -170,7 +172,7 @@ def _cut(
 
 
 def _pool(step: Step, bench: Bench) -> Value:
-    kind = "max" if step.op == "MaxPool" else "avg"
+    kind: Literal["max", "avg"] = "max" if step.op == "MaxPool" else "avg"
     source = bench.plain(step)
     rank, shape = len(source.sizes) - 2, bench.shape(source.node)
     if len([name for name in step.outputs if name]) > 1 and _is_read(step.outputs[1], bench):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper, parser
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
@@ -105,7 +105,7 @@ class Softmax(OpRun):
 
 
 def difference(path: Path, size: int = 12, batch: int = 2, turned: Sequence[int] | None = None) -> float:
-    """How far the import of a file is from the file, of the largest value. `turned`: how the file has an image of ours."""
+    """How far the import of a file is from the file, of the largest value. `turned`: how the file has our image."""
     model, found = onnx.load(path), import_onnx(path)
     held = {tensor.name for tensor in model.graph.initializer}
     names = [value.name for value in model.graph.input if value.name not in held]
@@ -119,9 +119,10 @@ def difference(path: Path, size: int = 12, batch: int = 2, turned: Sequence[int]
 
 
 def model_of(
-    nodes: Sequence[Any], constants: Mapping[str, Any], size: Sequence[int | str | None] = ("n", 4, "h", "w"), opset: int = 18
+    steps: str, constants: Mapping[str, Any], size: Sequence[int | str | None] = ("n", 4, "h", "w"), opset: int = 18
 ) -> Any:
-    """A model of one image `x` whose results are those of nodes that nothing reads."""
+    """A model of one image `x`, of steps `y = Relu(x); z = ...`, whose results are those that nothing reads."""
+    nodes = [parser.parse_node(step) for step in steps.split("; ")]
     read = {name for node in nodes for name in node.input}
     ends = [name for node in nodes for name in node.output if name and name not in read]
     floats = TensorProto.FLOAT

@@ -56,6 +56,22 @@ def _reduce(op: str) -> Rule:
     return rule
 
 
+def _summed(w: Writer, a: Mapping[str, Any]) -> None:
+    """A sum; of tensors that were stacked for it, the sum of these."""
+    maker = w.makers.get(a["x"].name)
+    if maker is not None and _is_summed(w, maker.results[0], a):
+        w.step("Sum", [part.name for part in maker.arguments["tensors"]])
+    else:
+        _reduce("ReduceSum")(w, a)
+
+
+def _is_summed(w: Writer, name: str, a: Mapping[str, Any]) -> bool:
+    maker = w.makers[name]
+    rank = len(w.dims(name))
+    stacked = maker.op == "stack" and w.only_read_by(name, "sum") and not a.get("keepdim") and "dim" in a
+    return stacked and _axes(w, a) == (axis_of(maker.arguments["dim"], rank),)
+
+
 def _variance(w: Writer, a: Mapping[str, Any]) -> None:
     if a.get("correction", int(a.get("unbiased", True))) not in (0, False):
         raise Cannot("a variance over n - 1; unbiased=False divides by n")
@@ -349,7 +365,7 @@ SHAPES: Mapping[str, Rule] = {
     "minimum": _arithmetic("Min"),
     "pow": _pow,
     "mean": _reduce("ReduceMean"),
-    "sum": _reduce("ReduceSum"),
+    "sum": _summed,
     **dict.fromkeys(("amax", "max"), _reduce("ReduceMax")),
     **dict.fromkeys(("amin", "min"), _reduce("ReduceMin")),
     "var": _variance,

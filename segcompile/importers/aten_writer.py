@@ -33,9 +33,15 @@ class Writer:
         self.known: list[str] = list(program.inputs)  # tensors that are made so far, in order
         self._count = 0
         self._readers: dict[str, list[Call]] = {}
+        self.makers = {name: call for call in program.calls for name in call.results}
         for call in program.calls:
             for name in call.refs():
                 self._readers.setdefault(name, []).append(call)
+
+    def only_read_by(self, name: str, op: str) -> bool:
+        """Whether calls of this op alone read a tensor."""
+        readers = self._readers.get(name, ())
+        return bool(readers) and {reader.op for reader in readers} == {op} and name not in self.program.outputs.values()
 
     # --- of the call ---------------------------------------------------------------------------------------------
 

@@ -72,8 +72,8 @@ def shared(found: Imported) -> Imported:
     """The same network, in which a module that was called twice has its weights once: nodes of one scope, one op and
     equal tensors share them."""
     own: dict[str, dict[str, Array]] = {}
-    for (node, name), array in found.tensors.items():
-        own.setdefault(node, {})[name] = array
+    for (key, name), array in found.tensors.items():
+        own.setdefault(key, {})[name] = array
     owners: dict[tuple[str, type], list[Node]] = {}
     nodes: list[Node] = []
     for node in found.graph.nodes:

@@ -198,7 +198,7 @@ def _bins(step: Step, bench: Bench) -> Value:
     bins, kind = step.integers("bins"), step.word("kind", "")
     if bins is None or kind not in ("max", "avg") or min(bins, default=0) < 1:
         raise Unheld(f"its bins are {bins}, of kind `{kind}`")
-    return bench.on_grid(source, AdaptivePool(kind=kind, bins=bins), step)
+    return bench.on_grid(source, AdaptivePool(kind="max" if kind == "max" else "avg", bins=bins), step)
 
 
 def _is_read(name: str, bench: Bench) -> bool:

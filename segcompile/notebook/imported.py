@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class ImportedNetwork:
     """A network of another tool as a graph of ours.
 
-    `tensors`: (node, parameter) -> array in PyTorch's layout; `sizes`: of the image that it takes, along each axis, None
-    where that is a number; `said`: how it was read, each a line; `scopes`: layer -> the path of its module.
+    `tensors`: (node, parameter) -> array in PyTorch's layout; `scopes`: layer -> the path of its module; `sizes`: of
+    the image that it takes, along each axis, None where that is a number; `said`: how it was read, each a line.
     """
 
     graph: Graph

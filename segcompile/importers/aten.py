@@ -35,7 +35,9 @@ def foreign_graph(program: Program) -> OnnxGraph:
 
 
 def _written(writer: Writer, call: Call) -> str:
-    """Write one call's steps; else why there are none."""
+    """Write one call's steps, none of what holds no values; else why there are none."""
+    if call.results and all(0 in writer.dims(result) for result in call.results):
+        return ""
     name = call.op if call.op in RULES else call.op.removesuffix("_")
     if name not in RULES:
         return "no step of ONNX's is known for it"

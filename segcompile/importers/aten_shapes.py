@@ -90,7 +90,7 @@ def _norm(w: Writer, a: Mapping[str, Any]) -> None:
 
 
 def _cat(w: Writer, a: Mapping[str, Any]) -> None:
-    names = [part.name for part in a["x"]]
+    names = [part.name for part in a["x"] if 0 not in w.dims(part.name)]
     w.step("Concat", names, axis=axis_of(a["dim"], len(w.dims(names[0]))))
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from segcompile.importers import mixing, resizing, shapes, values, windows
+from segcompile.importers import attention, mixing, resizing, shapes, values, windows
 from segcompile.importers.amounts import Unknown
 from segcompile.importers.bench import Bench, Rule, Value
 from segcompile.importers.numbers import Numbers, evaluated, numbers, of_shape
 from segcompile.importers.spellings import ROOTS, spelled
 from segcompile.importers.tidied import tidied
-from segcompile.importers.views import Unheld, View, viewed
+from segcompile.importers.views import Scores, Unheld, View, viewed
 from segcompile.network.graph import Graph, Origin
 from segcompile.ops import Shape
 from segcompile.text.errors import Diagnostic, Label, Near, SegcompileError, SourceText, Span, fail, finding
@@ -19,7 +19,7 @@ from segcompile.weights.onnx_graph import OnnxGraph
 from segcompile.weights.onnx_values import Step, array_of
 from segcompile.weights.stored import Array
 
-RULES: Mapping[str, Rule] = {**windows.RULES, **shapes.RULES, **resizing.RULES, **values.RULES, **mixing.RULES}
+RULES: Mapping[str, Rule] = {**windows.RULES, **shapes.RULES, **resizing.RULES, **values.RULES, **mixing.RULES, **attention.RULES}
 _MOST_TOLD = 20  # steps that have no form are told one by one
 
 
@@ -138,6 +138,9 @@ def _made(step: Step, bench: Bench) -> list[Value]:
         if found is None:
             raise Unheld("it makes numbers that are not reckoned here")
         return [*found]
+    held = next((each for each in given if isinstance(each, Scores)), None)
+    if held is not None:
+        return [attention.scored(step, bench, held)]
     rule = RULES.get(step.op)
     if rule is None:
         raise Unheld("the language has no such op")
@@ -168,17 +171,22 @@ def _told(
 ) -> Iterator[Diagnostic]:
     """SC902 for each step that has no form, and in a note how many follow from these."""
     lines = {step: at for at, step in enumerate(bench.foreign.steps, above + 1)}
-    own = [step for step in lost if step in wrong]
+    missing = {name for step in lost for name in step.outputs}
+    own = [step for step in lost if step in wrong or missing.isdisjoint(step.inputs)]
     for at, step in enumerate(own[:_MOST_TOLD]):
-        why = wrong[step]
+        why = wrong.get(step, Unheld("only its first output is made here"))
         notes = [note for note in (_before(step, bench),) if note]
         if at == 0 and len(own) > _MOST_TOLD:
-            notes.append(f"{len(own) - _MOST_TOLD} more steps have no form here")
+            notes.append(f"{_steps(len(own) - _MOST_TOLD, 'more')} no form here")
         if at == 0 and len(lost) > len(own):
-            notes.append(f"{len(lost) - len(own)} later steps depend on these and were not looked at")
+            notes.append(f"{_steps(len(lost) - len(own), 'later')} not been looked at: a step before has no form")
         span = Span(text, lines[step], 1, len(text.lines[lines[step] - 1]))
         help = why.help or _help(step, bench)
         yield finding("SC902", f"{step.op} `{step.name}` cannot be held: {why.why}", span, help=help, notes=notes)
+
+
+def _steps(count: int, which: str) -> str:
+    return f"1 {which} step has" if count == 1 else f"{count} {which} steps have"
 
 
 def _before(step: Step, bench: Bench) -> str:
@@ -190,7 +198,9 @@ def _before(step: Step, bench: Bench) -> str:
 
 def _help(step: Step, bench: Bench) -> str | None:
     found = next((name for name in step.inputs if isinstance(bench.values.get(name), View)), None)
-    return f"`--upto {found}` takes the network up to there" if found and found in bench.foreign.makers else None
+    if found not in bench.foreign.makers:
+        return None
+    return f"`segcompile import --upto {found}` takes the network up to there"
 
 
 # --- the network -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from segcompile.importers.attention import scores
 from segcompile.importers.bench import Bench, Rule, Value, float32, shortest
 from segcompile.importers.values import affine, per_channel
 from segcompile.importers.views import Part, Unheld, View, viewed
@@ -50,7 +51,9 @@ def _matmul(step: Step, bench: Bench) -> Value:
         if weight.ndim != 2:
             raise Unheld(f"its matrix has the shape {list(weight.shape)}")
         return _dense(bench.view(step), weight.T, None, step, bench)
-    raise Unheld("a product of two maps" if bench.is_view(step, 0) else "a matrix stands before a map")
+    if bench.is_view(step, 0):
+        return scores(bench.view(step), bench.view(step, 1))
+    raise Unheld("a matrix stands before a map")
 
 
 def _dense(view: View, weight: Array, bias: Array | None, step: Step, bench: Bench) -> View:
@@ -194,7 +197,7 @@ def _softmax(step: Step, bench: Bench) -> Value:
 
 
 def _no_index(step: Step, bench: Bench) -> Value:
-    raise Unheld("it gives places, and no values", f"`--upto {step.input(0)}` takes what it reads")
+    raise Unheld("it gives places, and no values", f"`segcompile import --upto {step.input(0)}` takes what it reads")
 
 
 RULES: Mapping[str, Rule] = {

@@ -14,8 +14,9 @@ from typing import Any
 from segcompile.importers.amounts import Amount, ratio
 from segcompile.importers.bench import Bench, Rule, Value
 from segcompile.importers.shapes import Mode, resized_to
-from segcompile.importers.views import Unheld, View
+from segcompile.importers.views import Unheld, View, regrown
 from segcompile.ops import Resize
+from segcompile.ops.size import Size
 from segcompile.weights.onnx_values import Step
 
 _HALF = ("half_pixel", "pytorch_half_pixel")
@@ -39,12 +40,11 @@ def _resize(step: Step, bench: Bench) -> Value:
         return view
     else:
         mode, corners = _mode(step, bench, factors)
+        if corners and not _are_whole(bench.shape(source.node).size, factors):
+            raise Unheld("corner on corner, of a size that the ratio does not make whole")
         made = bench.on_grid(source, Resize(factor=tuple(factors), mode=mode, align_corners=corners), step)
     _check_places(step, bench, made)
-    axes = list(view.axes)
-    for axis, at in enumerate(order, 2):  # what was one pixel had no part
-        axes[at] = made.whole(axis)
-    return View(made.node, made.sizes, made.parts, tuple(axes))
+    return regrown(view, made.node, bench.shape(made.node))
 
 
 def _map_of(view: View, step: Step, bench: Bench) -> tuple[View, list[int]]:
@@ -128,6 +128,12 @@ def _mode(step: Step, bench: Bench, factors: Sequence[Fraction] | None) -> tuple
     if place == "asymmetric" and nearest == "round_prefer_floor" and factors is not None and set(factors) <= {1, 2}:
         return "nearest", False  # a half goes down, as every p / 2 does
     raise Unheld(f"the nearest pixel by `{nearest}` in coordinates `{place}`", "export with asymmetric and floor")
+
+
+def _are_whole(sizes: Sequence[Size], factors: Sequence[Fraction]) -> bool:
+    """Whether the sizes times the ratios are whole, at every size of the image."""
+    each = zip(sizes, factors, strict=True)
+    return all(by.denominator == 1 or (isinstance(size, int) and (size * by).denominator == 1) for size, by in each)
 
 
 def _check_places(step: Step, bench: Bench, made: View) -> None:

@@ -8,9 +8,10 @@ from fractions import Fraction
 from typing import Literal
 
 from segcompile.importers.amounts import ONE, Amount, amount
+from segcompile.importers.attention import taken_part
 from segcompile.importers.bench import Bench, Rule, Value
 from segcompile.importers.numbers import slices
-from segcompile.importers.views import Unheld, View, reshaped, transposed, viewed
+from segcompile.importers.views import Unheld, View, regrown, reshaped, transposed, viewed
 from segcompile.ops import AnySize, Concat, Crop, PadChannels, Resize, Slice
 from segcompile.ops.size import Size
 from segcompile.weights.onnx_values import Step
@@ -74,6 +75,8 @@ def _unsqueeze(step: Step, bench: Bench) -> Value:
     view = bench.view(step)
     axes = bench.integers(step, "axes", 1) or []
     rank = len(view.axes) + len(axes)
+    if not all(-rank <= axis < rank for axis in axes) or rank > _MOST_AXES:
+        raise Unheld(f"its axes are {axes[:8]}")
     new, rest = {axis % rank for axis in axes}, iter(view.axes)
     return replace(view, axes=tuple(() if axis in new else next(rest, ()) for axis in range(rank)))
 
@@ -105,6 +108,8 @@ def _slice(step: Step, bench: Bench) -> Value:
 
 def _part(view: View, axis: int, first: int, end: int, step: Step, bench: Bench) -> View:
     """Some channels."""
+    if 0 <= first < end and (found := taken_part(view, axis, first, end, step, bench)) is not None:
+        return found
     if axis == 1 and sorted(view.axes[1]) == [*view.whole(1)]:  # shuffled
         view = bench.settle(view, step, len(view.axes) - 2)
     if view.axes[axis] != view.whole(1) or not view.whole(1):
@@ -139,8 +144,7 @@ def _crop(step: Step, bench: Bench, view: View) -> View:
         raise Unheld("it cuts the axes of a map to sizes of several")
     ((reference, _),) = of
     made = bench.add(Crop(offset=tuple(offset)), [view.node, reference], step)
-    fresh = viewed(made, bench.shape(made))
-    return View(made, fresh.sizes, fresh.parts, view.axes)
+    return regrown(view, made, bench.shape(made))
 
 
 def _split(step: Step, bench: Bench) -> list[Value]:
@@ -312,7 +316,8 @@ def _space_to_depth(step: Step, bench: Bench) -> Value:
     r = amount(factor)
     batch, channels, height, width = view.extents
     rows, columns = (height / r).floor(), (width / r).floor()
-    turned = transposed(reshaped(view, [batch, channels, rows, r, columns, r], None), (0, 3, 5, 1, 2, 4))
+    order = (0, 1, 3, 5, 2, 4) if step.word("mode", "DCR") == "CRD" else (0, 3, 5, 1, 2, 4)
+    turned = transposed(reshaped(view, [batch, channels, rows, r, columns, r], None), order)
     return bench.settle(reshaped(turned, [batch, channels * r * r, rows, columns], None), step)
 
 

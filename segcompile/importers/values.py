@@ -204,10 +204,9 @@ def _is_of_places(view: View, array: Array) -> bool:
 
 def _position(view: View, array: Array, step: Step, bench: Bench) -> View:
     """A vector for each position of a map of one size."""
-    order = [view.axis_of(axis) if size.number != 1 else None for axis, size in enumerate(view.sizes)]
     shape = bench.shape(view.node)
     if not view.is_plain or len(view.axes) != len(view.sizes) or not all(isinstance(size, int) for size in shape.size):
-        raise Unheld(f"a constant differs from place to place of {shape}, in another order of axes than ours: {order}")
+        raise Unheld(f"a constant differs from place to place of {shape}")
     size = tuple(size for size in shape.size if isinstance(size, int))
     array = array.reshape((1,) * (len(view.axes) - array.ndim) + array.shape)
     if array.shape[0] != 1:

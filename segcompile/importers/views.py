@@ -66,6 +66,17 @@ class View:
         return self.axes.index(mine) if mine and mine in self.axes else None
 
 
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The scores of an attention, q kᵀ · scale, (..., queries, keys): of views of two nodes, in heads, both (...,
+    positions, channels); `shares`: their softmax over the keys. No map of ours holds them."""
+
+    queries: View
+    keys: View
+    scale: float = 1.0
+    shares: bool = False
+
+
 def viewed(node: str, shape: Shape, channels_last: bool = False) -> View:
     """A node's tensor as it is: (batch, channels, sizes), or with the channels last."""
     extents = (BATCH, amount(shape.channels), *map(amount, shape.size))
@@ -86,6 +97,19 @@ def on(view: View, node: str, shape: Shape) -> View:
     axes = (*view.axes[:where], fresh.whole(1), *view.axes[where + 1 :])
     sizes, parts = (view.sizes[0], fresh.sizes[1], *view.sizes[2:]), (view.parts[0], fresh.parts[1], *view.parts[2:])
     return View(node, sizes, parts, axes)
+
+
+def regrown(view: View, node: str, shape: Shape) -> View:
+    """The view of a node whose map differs from that of `view.node` in its sizes. Raises Unheld where a size of 1,
+    which has no axis of its own, has grown."""
+    fresh = viewed(node, shape)
+    if view.is_plain and len(view.axes) == len(view.sizes):
+        return fresh
+    if any(parts and not before for parts, before in zip(fresh.parts[2:], view.parts[2:], strict=True)):
+        raise Unheld("one pixel grows along an axis that is none of the tensor's")
+    parts = (*view.parts[:2], *fresh.parts[2:])
+    axes = tuple(tuple((axis, at) for axis, at in each if at < len(parts[axis])) for each in view.axes)
+    return View(node, fresh.sizes, parts, axes)
 
 
 # --- turned and reshaped ---------------------------------------------------------------------------------------------

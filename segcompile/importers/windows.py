@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from segcompile.importers.bench import Bench, Rule, Value, float32, is_pooled
-from segcompile.importers.views import Unheld, View, viewed
+from segcompile.importers.views import Unheld, View, regrown, viewed
 from segcompile.ops import AdaptivePool, Conv, Deconv, GlobalPool, Pad, Pool
 from segcompile.ops.base import Surroundings
 from segcompile.ops.size import AnySize, Size
@@ -284,8 +284,7 @@ def _pad(step: Step, bench: Bench) -> Value:
     if not np.isfinite(value):
         raise Unheld(f"it pads by {value}")
     made = bench.add(Pad(amount=amount, mode=mode, value=value), [view.node], step)
-    fresh = viewed(made, bench.shape(made))
-    return View(made, fresh.sizes, fresh.parts, view.axes)
+    return regrown(view, made, bench.shape(made))
 
 
 def _amounts(view: View, around: Mapping[int, tuple[int, int]]) -> Pairs:

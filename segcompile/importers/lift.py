@@ -19,7 +19,9 @@ from segcompile.weights.onnx_graph import OnnxGraph
 from segcompile.weights.onnx_values import Step, array_of
 from segcompile.weights.stored import Array
 
-RULES: Mapping[str, Rule] = {**windows.RULES, **shapes.RULES, **resizing.RULES, **values.RULES, **mixing.RULES, **attention.RULES}
+RULES: Mapping[str, Rule] = {
+    **windows.RULES, **shapes.RULES, **resizing.RULES, **values.RULES, **mixing.RULES, **attention.RULES
+}  # fmt: skip
 _MOST_TOLD = 20  # steps that have no form are told one by one
 
 

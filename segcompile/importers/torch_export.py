@@ -97,7 +97,7 @@ def _examples(module: Any, inputs: Any) -> tuple[_Example, ...]:
         kind = (each.dtype, each.device) if isinstance(each, torch.Tensor) else usual
         found.append(_Example(name if isinstance(name, str) else None, tuple(shape), *kind))
     if not found:
-        raise _no_inputs("nothing is given")
+        raise _no_inputs("an empty list is no input")
     return tuple(found)
 
 

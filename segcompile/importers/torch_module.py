@@ -34,9 +34,10 @@ def import_module(module: Any, inputs: Any) -> Imported:
         if not any(not isinstance(n, int) for name in program.inputs for n in program.values[name].dims[2:]):
             raise
         try:
-            return _lifted(module, read_module(module, inputs, least=COARSE))
+            found = _lifted(module, read_module(module, inputs, least=COARSE))
         except SegcompileError:
             raise refused from None
+        return replace(found, said=(*found.said, f"at other sizes: {refused.diagnostics[0].message}"))
 
 
 def _lifted(module: Any, program: Program) -> Imported:

@@ -93,11 +93,11 @@ def _examples(module: Any, inputs: Any) -> tuple[_Example, ...]:
         if not isinstance(shape, tuple | list) or not all(isinstance(n, int) and n > 0 for n in shape):
             raise _no_inputs(f"{type(each).__name__} is no input")
         if not 2 <= len(shape) <= 5:
-            raise _no_inputs(f"{'x'.join(map(str, shape))} is no input")
+            raise _no_inputs(f"{'x'.join(map(str, shape)) or 'an empty list'} is no input")
         kind = (each.dtype, each.device) if isinstance(each, torch.Tensor) else usual
         found.append(_Example(name if isinstance(name, str) else None, tuple(shape), *kind))
     if not found:
-        raise _no_inputs("an empty list is no input")
+        raise _no_inputs("an empty dict is no input")
     return tuple(found)
 
 

@@ -102,8 +102,8 @@ def test_a_module_that_is_called_twice_has_its_weights_once() -> None:
 def test_what_is_known_of_a_spec_is_known_of_a_module() -> None:
     found = from_torch(randomised(Block()), SHAPE)
     field = found["output"]
-    assert (field.receptive_field, field.stride) == ((7, 7), (2, 2))
-    assert [str(axis.legal) for axis in found.sizes if axis] == ["H >= 1", "W >= 1"]
+    assert (field.size, field.stride) == ((7, 7), (2, 2))
+    assert [str(axis.legal) for axis in found.sizes if axis] == ["H ≥ 1", "W ≥ 1"]
     assert repr(found).startswith("<block, ")
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from segcompile.importers import attention, mixing, resizing, shapes, values, windows
+from segcompile.importers import attention, cuts, mixing, resizing, shapes, values, windows
 from segcompile.importers.amounts import Unknown
 from segcompile.importers.bench import Bench, Rule, Value
+from segcompile.importers.cuts import cut_before
 from segcompile.importers.numbers import Numbers, evaluated, numbers, of_shape
 from segcompile.importers.spellings import ROOTS, spelled
 from segcompile.importers.tidied import tidied
@@ -20,8 +21,14 @@ from segcompile.weights.onnx_values import Step, array_of
 from segcompile.weights.stored import Array
 
 RULES: Mapping[str, Rule] = {
-    **windows.RULES, **shapes.RULES, **resizing.RULES, **values.RULES, **mixing.RULES, **attention.RULES
-}  # fmt: skip
+    **windows.RULES,
+    **cuts.RULES,
+    **shapes.RULES,
+    **resizing.RULES,
+    **values.RULES,
+    **mixing.RULES,
+    **attention.RULES,
+}
 _MOST_TOLD = 20  # steps that have no form are told one by one
 
 
@@ -116,7 +123,7 @@ def _take(step: Step, bench: Bench, wrong: dict[Step, Unheld]) -> None:
     """What a step makes; None where it could not be lifted, and why in `wrong`, unless that follows from others."""
     found: list[Value] = [None] * len(step.outputs)
     if any(name and bench.values.get(name) is None for name in step.inputs):
-        found = [spelled(step, bench) if step.op in ROOTS else None]
+        found = [_looked_back(step, bench)]
     else:
         try:
             found = _made(step, bench)
@@ -127,6 +134,16 @@ def _take(step: Step, bench: Bench, wrong: dict[Step, Unheld]) -> None:
         except (ArithmeticError, IndexError, ValueError, TypeError, KeyError) as error:  # settings that do not fit
             wrong[step] = Unheld(f"its settings do not fit ({str(error)[:80] or type(error).__name__})")
     bench.values.update({name: found[at] if at < len(found) else None for at, name in enumerate(step.outputs) if name})
+
+
+def _looked_back(step: Step, bench: Bench) -> View | None:
+    """What a step makes with some before it, of which one alone has no form."""
+    if step.op in ROOTS:
+        return spelled(step, bench)
+    try:
+        return cut_before(step, bench) if step.op == "Slice" else None
+    except (Unheld, Unknown, AssertionError, KeyError):
+        return None
 
 
 def _made(step: Step, bench: Bench) -> list[Value]:

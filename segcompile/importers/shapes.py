@@ -8,17 +8,15 @@ from fractions import Fraction
 from typing import Literal
 
 from segcompile.importers.amounts import ONE, Amount, amount
-from segcompile.importers.attention import taken_part
 from segcompile.importers.bench import Bench, Rule, Value
-from segcompile.importers.numbers import slices
-from segcompile.importers.views import Unheld, View, regrown, reshaped, transposed, viewed
-from segcompile.ops import AnySize, Concat, Crop, PadChannels, Resize, Slice
+from segcompile.importers.cuts import channels_of
+from segcompile.importers.views import Unheld, View, reshaped, transposed, viewed
+from segcompile.ops import AnySize, Concat, PadChannels, Resize
 from segcompile.ops.size import Size
 from segcompile.weights.onnx_values import Step
 
 Mode = Literal["nearest", "bilinear", "nearest_exact", "cubic"]  # of a resize
 _MOST_AXES = 16
-_FAR = 2**31 - 2  # an end beyond every axis
 
 
 def _same(step: Step, bench: Bench) -> Value:
@@ -27,9 +25,10 @@ def _same(step: Step, bench: Bench) -> Value:
 
 def _transpose(step: Step, bench: Bench) -> Value:
     view = bench.view(step)
-    order = step.integers("perm") or tuple(reversed(range(len(view.axes))))
+    said = step.integers("perm") or tuple(reversed(range(len(view.axes))))
+    order = [axis + len(view.axes) if axis < 0 else axis for axis in said]
     if sorted(order) != list(range(len(view.axes))):
-        raise Unheld(f"its `perm` is {list(order)[:8]}, of {len(view.axes)} axes")
+        raise Unheld(f"its `perm` is {list(said)[:8]}, of {len(view.axes)} axes")
     return transposed(view, order)
 
 
@@ -84,69 +83,6 @@ def _unsqueeze(step: Step, bench: Bench) -> Value:
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _slice(step: Step, bench: Bench) -> Value:
-    view = bench.view(step)
-    if step.integers("starts") is None and not all(
-        (found := bench.numbers(step, at)) is None or found.is_fixed for at in range(1, len(step.inputs))
-    ):
-        return _crop(step, bench, view)
-    given = [None, *(bench.numbers(step, at) for at in range(1, len(step.inputs)))]
-    taken = slices(step, given, len(view.axes))
-    for axis, part in taken.items():
-        extent = view.extents[axis]
-        if part.step != 1:
-            raise Unheld(f"it takes every {part.step}. entry of axis {axis}")
-        if extent.number is None:
-            if part.start == 0 and part.stop is not None and part.stop >= _FAR:
-                continue
-            return _crop(step, bench, view)
-        first, end, _ = part.indices(extent.number)
-        if (first, end) != (0, extent.number):
-            view = _part(view, axis, first, end, step, bench)
-    return view
-
-
-def _part(view: View, axis: int, first: int, end: int, step: Step, bench: Bench) -> View:
-    """Some channels."""
-    if 0 <= first < end and (found := taken_part(view, axis, first, end, step, bench)) is not None:
-        return found
-    if axis == 1 and sorted(view.axes[1]) == [*view.whole(1)]:  # shuffled
-        view = bench.settle(view, step, len(view.axes) - 2)
-    if view.axes[axis] != view.whole(1) or not view.whole(1):
-        raise Unheld(f"it takes entries {first} to {end - 1} of an axis that is not the channels")
-    if first >= end:
-        raise Unheld(f"it takes no channel: from {first} to {end}")
-    return bench.result(view, Slice(part=(first, end)), step)
-
-
-def _crop(step: Step, bench: Bench, view: View) -> View:
-    """The part of a map that begins at a fixed place and is as large as another map."""
-    starts, ends = bench.amounts(step, 1), bench.amounts(step, 2)
-    axes = bench.integers(step, "axes", 3)
-    strides = bench.integers(step, "", 4) if step.input(4) else None
-    if starts is None or ends is None or (strides is not None and set(strides) != {1}):
-        raise Unheld("it cuts a map by a rule of its own")
-    offset, of = [0] * (len(view.sizes) - 2), set()
-    for start, end, axis in zip(starts, ends, axes if axes is not None else range(len(starts)), strict=True):
-        if view.extents[axis] == end and start.number == 0:
-            continue
-        mine = view.axes[axis]
-        if len(mine) != 1 or mine[0][0] < 2 or start.number is None or start.number < 0:
-            raise Unheld("it cuts a map by a rule of its own")
-        length = end - start if start.number else end
-        if end.origin is None or (start.number and length.size is None):
-            raise Unheld(f"it cuts the map to {end}, which is the size of no map", "the size of another map")
-        offset[mine[0][0] - 2] = start.number
-        of.add((end.origin[0], end.origin[1] == mine[0][0] - 2))
-    if not of:
-        return view
-    if len(of) > 1 or not all(own for _, own in of) or any(offset):
-        raise Unheld("it cuts the axes of a map to sizes of several")
-    ((reference, _),) = of
-    made = bench.add(Crop(offset=tuple(offset)), [view.node, reference], step)
-    return regrown(view, made, bench.shape(made))
-
-
 def _split(step: Step, bench: Bench) -> list[Value]:
     view = bench.view(step)
     axis = step.integer("axis", 0) % len(view.axes)
@@ -161,7 +97,7 @@ def _split(step: Step, bench: Bench) -> list[Value]:
         raise Unheld(f"it splits {extent} entries into {sizes[:8]}")
     ends = [sum(sizes[: at + 1]) for at in range(count)]
     return [
-        _part(view, axis, end - size, end, step, bench) if _is_used(name, bench) else None
+        channels_of(view, axis, end - size, end, step, bench) if _is_used(name, bench) else None
         for name, size, end in zip(step.outputs, sizes, ends, strict=True)
     ]
 
@@ -181,7 +117,7 @@ def _gather(step: Step, bench: Bench) -> Value:
     found = [int(each) % (count or 1) for each in index.reshape(-1)]
     if count is None or index.ndim > 1 or not found or found != list(range(found[0], found[0] + len(found))):
         raise Unheld("it gathers entries that are not one after another")
-    part = _part(view, axis, found[0], found[-1] + 1, step, bench)
+    part = channels_of(view, axis, found[0], found[-1] + 1, step, bench)
     return part if index.ndim else replace(part, axes=(*part.axes[:axis], *part.axes[axis + 1 :]))
 
 
@@ -324,6 +260,6 @@ def _space_to_depth(step: Step, bench: Bench) -> Value:
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("Identity", "Dropout", "CastLike"), _same),
     "Transpose": _transpose, "Reshape": _reshape, "Flatten": _flatten, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze,
-    "Slice": _slice, "Split": _split, "Gather": _gather, "Concat": _concat, "Expand": _expand, "Tile": _expand,
+    "Split": _split, "Gather": _gather, "Concat": _concat, "Expand": _expand, "Tile": _expand,
     "DepthToSpace": _depth_to_space, "SpaceToDepth": _space_to_depth,
 }  # fmt: skip

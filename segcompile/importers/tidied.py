@@ -12,9 +12,11 @@ from segcompile.importers.bench import Made, float32
 from segcompile.network.graph import Role
 from segcompile.ops import (
     Activation,
+    Add,
     Affine,
     BatchNorm,
     Clip,
+    Concat,
     Conv,
     Deconv,
     Elu,
@@ -24,6 +26,7 @@ from segcompile.ops import (
     LayerNorm,
     LeakyRelu,
     Linear,
+    Mul,
     Op,
     PRelu,
     ResponseNorm,
@@ -33,8 +36,10 @@ from segcompile.ops import (
 Network = dict[str, Made]
 _WEIGHTED = (Conv, Deconv, Linear)
 _SCALING = (BatchNorm, InstanceNorm, GroupNorm, LayerNorm)
+_NORMS = (*_SCALING, ResponseNorm)
+_CARRIERS = (*_WEIGHTED, *_NORMS, Add, Concat, Mul)  # what networks are told in: a sum and its relu are one line
 _CARRIED: Mapping[Role, tuple[type[Op], ...]] = {
-    Role.NORM: (*_SCALING, ResponseNorm),
+    Role.NORM: _NORMS,
     Role.ACT: (Activation, Elu, Clip, LeakyRelu, PRelu),
 }
 
@@ -185,8 +190,8 @@ def _carried(network: Network, results: set[str]) -> Network:
             found[name] = replace(each, node=replace(each.node, layer=layer, role=mine))
         else:
             found[name] = each
-            if isinstance(each.node.op, _WEIGHTED):
-                layers[name] = (name, Role.MAIN)
+            if isinstance(each.node.op, _CARRIERS):
+                layers[name] = (name, Role.NORM if isinstance(each.node.op, _NORMS) else Role.MAIN)
     return found
 
 

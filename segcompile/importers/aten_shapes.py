@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from segcompile.importers.aten_writer import Cannot, Writer, axis_of, ratio_of
-from segcompile.importers.torch_program import Extent, Ref, Varied
+from segcompile.importers.torch_program import Extent, Varied
 
 Rule = Callable[[Writer, Mapping[str, Any]], None]
 
@@ -278,11 +278,10 @@ def _resize(kind: str, antialias: int = 0) -> Rule:
             settings["cubic_coeff_a"] = -0.75
         if antialias:
             settings["antialias"] = 1
-        scales = a["scale_factors"]
-        if scales is None and not isinstance(a["output_size"], Ref):
-            scales = _whole_ratio(w, name, a["output_size"])
-        if scales is not None:
-            w.step("Resize", [name, "", w.number([1.0, 1.0, *map(_plain, scales)])], **settings)
+        if a["scale_factors"] is not None:
+            w.step("Resize", [name, "", w.number([1.0, 1.0, *map(_plain, a["scale_factors"])])], **settings)
+        elif (ratios := _whole_ratios(w, name, a["output_size"])) is not None:
+            w.step("Resize", [name, "", w.number([1.0, 1.0, *ratios])], **settings)
         else:
             w.step("Resize", [name, "", "", _resized(w, name, a["output_size"])], **settings)
 
@@ -295,10 +294,10 @@ def _plain(scale: Any) -> float:
     return float(scale)
 
 
-def _whole_ratio(w: Writer, name: str, wanted: Sequence[Extent]) -> list[float] | None:
-    """The whole number by which a map becomes larger along each axis at every size, where no map that it is joined
-    with says its size."""
-    if w.joined_like(wanted) is not None:
+def _whole_ratios(w: Writer, name: str, wanted: Sequence[Extent]) -> list[float] | None:
+    """The whole number by which a map becomes larger along each axis, where no other map has that size: two maps of one
+    size are so by what strides round, and a ratio may be right at the sizes that were tried alone."""
+    if w.like(wanted) is not None:
         return None
     ratios = [ratio_of(size, [own]) for size, own in zip(wanted, w.dims(name)[2:], strict=True)]
     found = [float(ratio) for ratio in ratios if ratio is not None and ratio.denominator == 1]

@@ -176,12 +176,8 @@ class Writer:
     def like(self, sizes: Sequence[Extent]) -> str | None:
         """A tensor that is there already and has these sizes: one that what is made is joined with, which cannot but
         have the same; else an input of the network, or the last one."""
-        there = (name for name in (*self.program.inputs, *reversed(self.known)) if self._sized(name, sizes))
-        return self.joined_like(sizes) or next(there, None)
-
-    def joined_like(self, sizes: Sequence[Extent]) -> str | None:
-        """A tensor of these sizes that what is made is joined with, if one is there already."""
-        return next((name for name in self._joined() if self._sized(name, sizes)), None)
+        there = (*self._joined(), *self.program.inputs, *reversed(self.known))
+        return next((name for name in there if self._sized(name, sizes)), None)
 
     def _sized(self, name: str, sizes: Sequence[Extent]) -> bool:
         return self.dims(name)[2:] == tuple(sizes)

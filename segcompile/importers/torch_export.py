@@ -1,8 +1,8 @@
-"""A PyTorch module as a `Program`: exported at three sizes that can be told apart, and read as one.
+"""A PyTorch module as a `Program`: exported at four sizes that can be told apart, and read as one.
 
 torch.export runs a module without values and writes down the aten calls that it makes; whatever the module reckons of a
-size stands there as a plain number. A number that is the same at all three sizes is a setting. One that is not follows
-a tensor, and the three of it together tell which. The only file of the importers that imports torch.
+size stands there as a plain number. A number that is the same at all four sizes is a setting. One that is not follows a
+tensor, and the four of it together tell which. The only file of the importers that imports torch.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from segcompile.importers.torch_program import Call, Program, Ref, Value, Varied
 from segcompile.text.errors import fail
 from segcompile.weights.onnx_values import Constant
 
-# Sizes that are tried beside the given one: so many more along each axis, rounded up to multiples of one of STEPS.
-# They differ at each stride up to 64, and in what floor and ceil make of them; no two axes are alike.
-_MORE = ((133, 325), (197, 455), (229, 391))
-_BATCHES = (3, 2, 5)
+# Sizes that are tried beside the given one, along each axis: so many more at least, and what is left of 128. They
+# differ at every stride up to 64; what floor and ceil make of them is even and odd at each; no two axes are alike.
+_MORE = (64, 256, 448)
+_RESIDUES = ((53, 74, 46), (83, 44, 25), (29, 98, 55))
+_BATCHES = (3, 2, 5, 4)
 STEPS = (1, 8, 32, 224)
 _OTHER = "it makes"  # what _Unequal begins with
 _VIEWS_BESIDE = frozenset({"dropout", "feature_dropout", "alpha_dropout"})  # in evaluation they give what they read
@@ -107,13 +108,13 @@ def _no_inputs(what: str) -> Exception:
 
 
 def _exports(module: Any, examples: Sequence[_Example], least: int) -> tuple[tuple[Any, ...], tuple[str, ...]]:
-    """Three exported programs that make the same calls, and what the sizes are worth."""
+    """Exported programs that make the same calls, and what the sizes are worth."""
     given = tuple(example.shape for example in examples)
     failures: list[str] = []
     for step, sizes in _tries(given, least):
         if failures and failures[-1].startswith(_OTHER) and step not in (STEPS[-1], 0):
             continue  # windows or patches, which only a large multiple leaves alone
-        found = _three(module, examples, sizes)
+        found = _alike(module, examples, sizes)
         if not isinstance(found, str):
             return found, tuple(_worth(given, step, failures))
         if not failures:
@@ -123,11 +124,12 @@ def _exports(module: Any, examples: Sequence[_Example], least: int) -> tuple[tup
 
 
 def _tries(given: Sizes, least: int) -> Iterator[tuple[int, Sequence[Sizes]]]:
-    """Triples of sizes, each with the number that they differ by multiples of: 0 where only the batch differs."""
+    """Sizes to export at, with the number that they differ by multiples of: 0 where only the batch differs."""
+    tried = range(len(_BATCHES))
     if len({shape[2:] for shape in given if shape[2:]}) == 1:
-        yield from ((step, [_larger(given, index, step) for index in range(3)]) for step in STEPS if step >= least)
+        yield from ((step, [_larger(given, index, step) for index in tried]) for step in STEPS if step >= least)
     yield 0, [_rebatched(given, batch) for batch in _BATCHES]
-    yield 0, [given] * 3
+    yield 0, [given] * len(_BATCHES)
 
 
 def _worth(given: Sizes, step: int, failures: Sequence[str]) -> Iterator[str]:
@@ -151,18 +153,27 @@ def _check_runs(module: Any, examples: Sequence[_Example], given: Sizes) -> None
 
 
 def _larger(given: Sizes, index: int, step: int) -> Sizes:
-    more = [0, *(0,) * 2] if index == 0 else [-(-axis[index - 1] // step) * step for axis in _MORE]
+    """One of the sizes that are tried; the first is the given one."""
     return tuple(
-        (_BATCHES[index], shape[1], *(n + d for n, d in zip(shape[2:], more, strict=False))) for shape in given
+        (_BATCHES[index], shape[1], *(_more(n, axis, index, step) for axis, n in enumerate(shape[2:])))
+        for shape in given
     )
+
+
+def _more(size: int, axis: int, index: int, step: int) -> int:
+    if index == 0:
+        return size
+    least = size + _MORE[index - 1]
+    wanted = least + (_RESIDUES[axis][index - 1] - least) % 128
+    return size + -(-(wanted - size) // step) * step
 
 
 def _rebatched(given: Sizes, batch: int) -> Sizes:
     return tuple((batch, *shape[1:]) for shape in given)
 
 
-def _three(module: Any, examples: Sequence[_Example], sizes: Sequence[Sizes]) -> tuple[Any, ...] | str:
-    """The exports at three sizes, or why there are none."""
+def _alike(module: Any, examples: Sequence[_Example], sizes: Sequence[Sizes]) -> tuple[Any, ...] | str:
+    """The exports at some sizes, or why there are none."""
     found: list[Any] = []
     for each in reversed(sizes):
         exported = _export(module, examples, each)
@@ -245,7 +256,7 @@ def _line(node: Any) -> str:
 
 @dataclass(slots=True)
 class _Reading:
-    """What has been read of three exports."""
+    """What has been read of the exports."""
 
     names: dict[str, str]  # of a node -> of the tensor
     values: dict[str, Value]

@@ -48,7 +48,7 @@ def from_torch(module: Any, inputs: Any) -> ImportedNetwork:
     """The network of a torch.nn.Module, in evaluation, for any size of the image that it takes.
 
     `inputs`: an example tensor, or a shape as (1, 3, 224, 224), of a size that the module takes; or several in a list,
-    or in a dict by the names of forward's arguments. The module is exported (torch.export) at three sizes, is not run,
+    or in a dict by the names of forward's arguments. The module is exported (torch.export) at four sizes, is not run,
     and is left as it was. Raises SegcompileError with all that cannot be held (SC902, SC910 to SC912).
     """
     from segcompile.importers.torch_module import import_module  # numpy: a spec does not need it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_a_module_of_one_size_is_read_at_that_size_and_it_is_said() -> None:
     module = randomised(Vectors())
     found = from_torch(module, torch.zeros(1, 4, 6, 8, dtype=torch.float64))
     (said,) = found.said
-    assert said.startswith("it is read for 6x8 alone: at 5x4x331x463: RuntimeError: ")
+    assert re.match(r"it is read for 6x8 alone: at 4x4x\d+x\d+: RuntimeError: ", said)
     assert str(found.graph.inputs["input"]) == "4 x 6 x 8"
     assert [*found.graph.outputs] == ["output0", "output1"]
     assert difference(module, found, [(3, 4, 6, 8)]) < 1e-12
@@ -102,7 +103,7 @@ def test_a_module_that_is_called_twice_has_its_weights_once() -> None:
 def test_what_is_known_of_a_spec_is_known_of_a_module() -> None:
     found = from_torch(randomised(Block()), SHAPE)
     field = found["output"]
-    assert (field.size, field.stride) == ((7, 7), (2, 2))
+    assert str(field) == "<add, add: receptive field 7, stride 2>"
     assert [str(axis.legal) for axis in found.sizes if axis] == ["H ≥ 1", "W ≥ 1"]
     assert repr(found).startswith("<block, ")
 
@@ -133,7 +134,7 @@ def test_all_that_cannot_be_held_is_told_at_once_with_its_module_and_line() -> N
         f"copy_: {late} (FILE:{plus}: y[:, :2] += 1)",
         f"einsum in `part` and 1 more times: no step of ONNX's is known for it (FILE:{product}: "
         'return x * torch.einsum("bchw,bchw->bhw", x, x)[:, None])',
-        "adaptive_avg_pool2d: a setting of 6/72/168 x 8/106/235, which is another at another size "
+        "adaptive_avg_pool2d: a setting of 6/90/165/279 x 8/41/150/268, which is another at another size "
         f'(FILE:{area}: return F.interpolate(y, scale_factor=0.5, mode="area"))',
     ]
 
@@ -168,8 +169,8 @@ def test_inputs_that_do_not_fit_are_refused(module: Any, inputs: Any, code: str,
 
 
 def test_the_sizes_that_are_tried_are_told_apart_at_every_stride() -> None:
-    sizes = [torch_export._larger(((1, 3, 64, 64),), index, 1)[0] for index in range(3)]
+    sizes = [torch_export._larger(((1, 3, 64, 64),), index, 1)[0] for index in range(4)]
     for stride in (1, 2, 4, 8, 16, 32, 64):
         for axis in (2, 3):
-            assert len({size[axis] // stride for size in sizes}) == 3
+            assert len({size[axis] // stride for size in sizes}) == 4
     assert len({tuple(size[axis] for size in sizes) for axis in (0, 2, 3)}) == 3

@@ -22,7 +22,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
         out += self.downsample(x)
-        return self.relu(out)
+        found: Tensor = self.relu(out)
+        return found
 
 
 class UNet(nn.Module):

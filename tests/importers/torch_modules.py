@@ -61,7 +61,8 @@ class InvertedResidual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.silu(self.depthwise(self.expand(x)))
         gate = F.hardsigmoid(self.excite(F.relu(self.squeeze(y.mean((2, 3), keepdim=True)))))
-        return x + self.project(gate * y)
+        found: Tensor = x + self.project(gate * y)
+        return found
 
 
 class Attention(nn.Module):
@@ -81,7 +82,8 @@ class Attention(nn.Module):
         q, k, v = self.qkv(tokens).reshape(b, h * w, 3, 2, c // 2).permute(2, 0, 3, 1, 4)
         shares = ((q @ k.transpose(-2, -1)) * (c // 2) ** -0.5).softmax(dim=-1)
         tokens = self.proj((shares @ v).transpose(1, 2).reshape(b, h * w, c))
-        return x + self.scale * tokens.transpose(1, 2).view(b, c, h, w)
+        found: Tensor = x + self.scale * tokens.transpose(1, 2).view(b, c, h, w)
+        return found
 
 
 class Shared(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from segcompile.importers.aten_grids import GRIDS
 from segcompile.importers.aten_layers import LAYERS, Rule
 from segcompile.importers.aten_shapes import SHAPES
 from segcompile.importers.aten_writer import Cannot, Writer, arguments
@@ -12,7 +13,7 @@ from segcompile.text.errors import SegcompileError, fail
 from segcompile.weights.onnx_graph import OnnxGraph
 from segcompile.weights.onnx_values import Step
 
-RULES: dict[str, Rule] = {**LAYERS, **SHAPES}  # aten op -> how it is written; `op_`, in place, as `op`
+RULES: dict[str, Rule] = {**LAYERS, **SHAPES, **GRIDS}  # aten op -> how it is written; `op_`, in place, as `op`
 
 
 def foreign_graph(program: Program) -> OnnxGraph:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from segcompile.importers.aten_writer import Cannot, Writer, axis_of, ratio_of
+from segcompile.importers.aten_writer import END, Cannot, Writer, axis_of, is_centred
 from segcompile.importers.torch_program import Extent, Varied
 
 Rule = Callable[[Writer, Mapping[str, Any]], None]
-
-_END = 2**63 - 1  # where Slice and torch's slice end if nothing says it
 
 
 def _axes(w: Writer, a: Mapping[str, Any], key: str = "dim") -> tuple[int, ...]:
@@ -91,7 +89,12 @@ def _norm(w: Writer, a: Mapping[str, Any]) -> None:
 
 def _cat(w: Writer, a: Mapping[str, Any]) -> None:
     names = [part.name for part in a["x"] if 0 not in w.dims(part.name)]
-    w.step("Concat", names, axis=axis_of(a["dim"], len(w.dims(names[0]))))
+    axis = axis_of(a["dim"], len(w.dims(names[0])))
+    if axis == 1 and any(is_centred(w, name) for name in names):
+        bare = [w.makers[name].arguments["self"].name if is_centred(w, name) else name for name in names]
+        w.step("torch.ConcatPadded", bare)
+    else:
+        w.step("Concat", names, axis=axis)
 
 
 def _stack(w: Writer, a: Mapping[str, Any]) -> None:
@@ -126,8 +129,8 @@ def _slice(w: Writer, a: Mapping[str, Any]) -> None:
 
 def _bound(w: Writer, name: str, whole: Extent, bound: Any) -> str:
     """Where a part begins or ends."""
-    if bound is None or bound == whole or (isinstance(bound, int) and bound >= _END):
-        return w.integers([_END])
+    if bound is None or bound == whole or (isinstance(bound, int) and bound >= END):
+        return w.integers([END])
     return w.sizes([bound], [name])
 
 
@@ -222,7 +225,7 @@ def _rolled(w: Writer, a: Mapping[str, Any]) -> None:
             raise Cannot("a shift that is another at another size")
         parts = [
             w.inner("Slice", [name, *(w.integers([n]) for n in (low, high, axis))])
-            for low, high in ((-shift, _END), (0, -shift))
+            for low, high in ((-shift, END), (0, -shift))
         ]
         name = w.step("Concat", parts, w.results[0] if at == last else f"{w.results[0]}:{at}", axis=axis)
 
@@ -252,104 +255,6 @@ def _channels_shuffled(w: Writer, a: Mapping[str, Any]) -> None:
     apart = w.inner("Reshape", [a["x"].name, wide])
     turned = w.inner("Transpose", [apart], perm=(0, 2, 1, *range(3, len(dims) + 1)))
     w.step("Reshape", [turned, w.inner("Concat", [w.integers([0, dims[1]]), *rest], axis=0)])
-
-
-# --- the grid --------------------------------------------------------------------------------------------------------
-
-_MODES: Mapping[str, Mapping[str, str]] = {
-    "nearest": {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
-    "nearest_exact": {
-        "mode": "nearest",
-        "coordinate_transformation_mode": "half_pixel",
-        "nearest_mode": "round_prefer_ceil",
-    },
-    "linear": {"mode": "linear"},
-    "cubic": {"mode": "cubic"},
-}
-
-
-def _resize(kind: str, antialias: int = 0) -> Rule:
-    def rule(w: Writer, a: Mapping[str, Any]) -> None:
-        name = a["x"].name
-        settings: dict[str, Any] = dict(_MODES[kind])
-        if "nearest_mode" not in settings:
-            settings["coordinate_transformation_mode"] = "align_corners" if a["align_corners"] else "half_pixel"
-        if kind == "cubic":
-            settings["cubic_coeff_a"] = -0.75
-        if antialias:
-            settings["antialias"] = 1
-        if a["scale_factors"] is not None:
-            w.step("Resize", [name, "", w.number([1.0, 1.0, *map(_plain, a["scale_factors"])])], **settings)
-        elif (ratios := _whole_ratios(w, name, a["output_size"])) is not None:
-            w.step("Resize", [name, "", w.number([1.0, 1.0, *ratios])], **settings)
-        else:
-            w.step("Resize", [name, "", "", _resized(w, name, a["output_size"])], **settings)
-
-    return rule
-
-
-def _plain(scale: Any) -> float:
-    if not isinstance(scale, int | float):
-        raise Cannot(f"a scale of {scale}, which is another at another size")
-    return float(scale)
-
-
-def _whole_ratios(w: Writer, name: str, wanted: Sequence[Extent]) -> list[float] | None:
-    """The whole number by which a map becomes larger along each axis, where no other map has that size: two maps of one
-    size are so by what strides round, and a ratio may be right at the sizes that were tried alone."""
-    if w.like(wanted) is not None:
-        return None
-    ratios = [ratio_of(size, [own]) for size, own in zip(wanted, w.dims(name)[2:], strict=True)]
-    found = [float(ratio) for ratio in ratios if ratio is not None and ratio.denominator == 1]
-    return found if len(found) == len(ratios) else None
-
-
-def _resized(w: Writer, name: str, wanted: Sequence[Extent]) -> str:
-    """All four extents: those of the map, and the sizes that it gets."""
-    kept = w.shape(name, 0, 2)
-    if all(isinstance(size, int) for size in wanted):
-        sizes = w.integers([size for size in wanted if isinstance(size, int)])
-    elif (other := w.like(wanted)) is not None:
-        sizes = w.shape(other, 2)
-    else:
-        sizes = w.sizes(wanted, [name])
-    return w.inner("Concat", [kept, sizes], axis=0)
-
-
-_SURROUNDINGS = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-
-
-def _padded(w: Writer, a: Mapping[str, Any]) -> None:
-    _pad(w, a, _SURROUNDINGS[a["mode"]], a["value"])
-
-
-def _pad(w: Writer, a: Mapping[str, Any], mode: str, value: Any) -> None:
-    """torch lists (before, after) of each axis, the last one first."""
-    name, rank = a["x"].name, len(w.dims(a["x"].name))
-    sides = a.get("pad", a.get("padding"))
-    assert isinstance(sides, tuple)
-    before, after = [0] * rank, [0] * rank
-    for index, side in enumerate(sides):
-        if not isinstance(side, int):
-            raise Cannot(f"a padding of {side}, which is another at another size")
-        (after if index % 2 else before)[rank - 1 - index // 2] = side
-    name = _cropped(w, name, before, after)
-    filled = [w.number(float(value))] if value else []
-    w.step("Pad", [name, w.integers([max(side, 0) for side in (*before, *after)]), *filled], mode=mode)
-
-
-def _cropped(w: Writer, name: str, before: Sequence[int], after: Sequence[int]) -> str:
-    """A map without what a negative padding takes away."""
-    axes = [axis for axis, sides in enumerate(zip(before, after, strict=True)) if min(sides) < 0]
-    if not axes:
-        return name
-    starts = w.integers([max(-before[axis], 0) for axis in axes])
-    ends = w.integers([min(after[axis], 0) or _END for axis in axes])
-    return w.inner("Slice", [name, starts, ends, w.integers(axes)])
-
-
-def _padded_as(mode: str) -> Rule:
-    return lambda w, a: _pad(w, a, mode, a.get("value"))
 
 
 SHAPES: Mapping[str, Rule] = {
@@ -394,15 +299,4 @@ SHAPES: Mapping[str, Rule] = {
     "pixel_shuffle": _shuffled,
     "pixel_unshuffle": _unshuffled,
     **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), _channels_shuffled),
-    **{f"upsample_nearest{rank}d": _resize("nearest") for rank in (1, 2, 3)},
-    **{f"_upsample_nearest_exact{rank}d": _resize("nearest_exact") for rank in (1, 2, 3)},
-    **dict.fromkeys(("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"), _resize("linear")),
-    "upsample_bicubic2d": _resize("cubic"),
-    "_upsample_bilinear2d_aa": _resize("linear", 1),
-    "_upsample_bicubic2d_aa": _resize("cubic", 1),
-    "pad": _padded,
-    "constant_pad_nd": _padded_as("constant"),
-    **{f"reflection_pad{rank}d": _padded_as("reflect") for rank in (1, 2, 3)},
-    **{f"replication_pad{rank}d": _padded_as("edge") for rank in (1, 2, 3)},
-    "_pad_circular": _padded_as("wrap"),
 }  # fmt: skip

@@ -13,6 +13,7 @@ import numpy as np
 from segcompile.importers.torch_program import Call, Extent, Program, Ref, Varied
 from segcompile.weights.onnx_values import Constant, Step
 
+END = 2**63 - 1  # where Slice and torch's slice end if nothing says it
 _MOST_HALVED = 64  # by how much a size may be divided, with its quotient rounded
 _JOINS = frozenset({"add", "sub", "mul", "cat", "where", "maximum"})
 _AT_EACH = frozenset({"relu", "sigmoid", "silu", "gelu", "softmax", "dropout", "contiguous", "batch_norm", "conv2d"})
@@ -218,3 +219,25 @@ def axis_of(dim: Any, rank: int) -> int:
     if not isinstance(dim, int) or not -rank <= dim < rank:
         raise Cannot(f"there is no axis {dim} of {rank}")
     return dim % rank
+
+
+def is_centred(w: Writer, name: str) -> bool:
+    """Whether a tensor is a map with zeros around it up to the size of the maps beside it, half of them before, by
+    amounts that follow from these sizes: `F.pad(x, [d // 2, d - d // 2, ...])` of many a U-Net, for a join alone.
+    `torch.ConcatPadded` joins such maps as they are."""
+    call = w.makers.get(name)
+    if call is None or call.op != "pad" or not w.only_read_by(name, "cat"):
+        return False
+    sides, own, out = call.arguments["pad"], w.dims(call.arguments["self"].name), w.dims(name)
+    if call.arguments["mode"] != "constant" or call.arguments["value"] or len(sides) != 2 * (len(own) - 2):
+        return False
+    halves = zip(sides[::2], reversed(list(zip(own[2:], out[2:], strict=True))), strict=True)
+    return any(isinstance(side, Varied) for side in sides) and all(_is_half(*each) for each in halves)
+
+
+def _is_half(before: Extent, sizes: tuple[Extent, Extent]) -> bool:
+    """Whether half of what a size grows by lies before it, at every size."""
+    counts = [number for number in (before, *sizes) if isinstance(number, Varied)]
+    tried = range(len(counts[0].at)) if counts else range(1)
+    each = [[n.at[at] if isinstance(n, Varied) else n for n in (before, *sizes)] for at in tried]
+    return all(side == (out - own) // 2 and out >= own for side, own, out in each)

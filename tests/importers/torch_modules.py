@@ -48,6 +48,21 @@ class UNet(nn.Module):
         return {"out": F.interpolate(self.head(x), size=size, mode="nearest"), "deep": skips[1]}
 
 
+class Padded(nn.Module):
+    """A level of a U-Net that pads what it upsampled to the size of its skip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up, self.head = nn.Conv2d(4, 4, 3, 2), nn.ConvTranspose2d(4, 2, 2, 2), nn.Conv2d(6, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        up = self.up(self.down(x))
+        height, width = (x.size(axis) - up.size(axis) for axis in (2, 3))
+        up = F.pad(up, [width // 2, width - width // 2, height // 2, height - height // 2])
+        found: Tensor = self.head(torch.cat([x, up], dim=1))
+        return found
+
+
 class InvertedResidual(nn.Module):
     """MobileNetV3's, with squeeze-and-excitation and drop path."""
 

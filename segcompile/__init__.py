@@ -6,10 +6,10 @@ TYPE_CHECKING = False  # what `typing` says as well; importing it is a twentieth
 if TYPE_CHECKING:
     from typing import Any
 
-    from segcompile.notebook import ReceptiveField, receptive_field
+    from segcompile.notebook import ImportedNetwork, ReceptiveField, from_torch, receptive_field
 
 __version__ = "0.1.0"
-__all__ = ["ReceptiveField", "__version__", "receptive_field"]
+__all__ = ["ImportedNetwork", "ReceptiveField", "__version__", "from_torch", "receptive_field"]
 
 
 def __getattr__(name: str) -> Any:

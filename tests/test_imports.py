@@ -48,8 +48,12 @@ def rooms_but(*rooms: str) -> tuple[str, ...]:
     return tuple(f"segcompile.{room}" for room in ROOMS if room not in rooms)
 
 
-TORCH_FILE = "segcompile/weights/torch_file.py"  # inside its functions, where a user's file is one of PyTorch's
+TORCH_FILES = (  # inside their functions, where a user's file is one of PyTorch's, or a user's network
+    "segcompile/weights/torch_file.py",
+    "segcompile/importers/torch_export.py",
+)
 NUMERIC = (
+    "segcompile/importers/*",
     "segcompile/facts/coverage*",
     "segcompile/checks/gridding.py",
     "segcompile/testing/*",
@@ -87,6 +91,7 @@ WITHOUT_TEXT = (
 )
 RULES = (
     Rule("segcompile/*", FRAMEWORKS, "the core knows no framework", but=(TORCH_FILE,)),
+    Rule("segcompile/*", ("torch*", "jax*", "flax"), "the core knows no framework", but=TORCH_FILES),
     Rule("segcompile/*", ("segcompile_*",), "backends are found by entry point"),
     Rule("segcompile/*", ("numpy",), "a light core", but=NUMERIC),
     Rule("*", ("matplotlib",), "pictures are drawn in one file", but=("segcompile/show/plot.py",)),
@@ -270,6 +275,7 @@ def test_every_rule_catches_one_of_the_planted_violations() -> None:
         ("segcompile/facts/coverage/path_counts.py", "import numpy"),
         ("segcompile/show/plot.py", "import matplotlib"),
         ("segcompile/weights/torch_file.py", "import torch"),
+        ("segcompile/importers/torch_export.py", "import torch"),
         ("segcompile/weights/stored.py", "import numpy"),
         ("segcompile/prove/ring.py", "import numpy"),
         ("segcompile/testing/kit.py", "import hypothesis, numpy, pytest"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from segcompile.importers.amounts import Amount, Unknown, amount
+from segcompile.importers.attention import taken_part
 from segcompile.importers.bench import Bench, Rule, Value
 from segcompile.importers.numbers import slices
 from segcompile.importers.views import Unheld, View, regrown
@@ -22,6 +23,10 @@ _JOINS = ("Add", "Concat", "Mul", "Sub", "Sum")
 
 def channels_of(view: View, axis: int, first: int, end: int, step: Step, bench: Bench) -> View:
     """Some channels, one after another."""
+    if 0 <= first < end and (found := taken_part(view, axis, first, end, step, bench)) is not None:
+        return found
+    if axis == 1 and sorted(view.axes[1]) == [*view.whole(1)]:  # shuffled
+        view = bench.settle(view, step, len(view.axes) - 2)
     if view.axes[axis] != view.whole(1) or not view.whole(1):
         raise Unheld(f"it takes entries {first} to {end - 1} of an axis that is not the channels")
     if first >= end:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from segcompile.importers import cuts, mixing, resizing, shapes, values, windows
+from segcompile.importers import attention, cuts, mixing, resizing, shapes, values, windows
 from segcompile.importers.amounts import Unknown
 from segcompile.importers.bench import Bench, Rule, Value
 from segcompile.importers.cuts import cut_before
 from segcompile.importers.numbers import Numbers, evaluated, numbers, of_shape
 from segcompile.importers.spellings import ROOTS, spelled
 from segcompile.importers.tidied import tidied
-from segcompile.importers.views import Unheld, View, viewed
+from segcompile.importers.views import Scores, Unheld, View, viewed
 from segcompile.importers.written_norms import written_norm
 from segcompile.network.graph import Graph, Origin
 from segcompile.ops import Shape
@@ -29,6 +29,7 @@ RULES: Mapping[str, Rule] = {
     **resizing.RULES,
     **values.RULES,
     **mixing.RULES,
+    **attention.RULES,
 }
 _MOST_TOLD = 20  # steps that have no form are told one by one
 
@@ -163,6 +164,9 @@ def _made(step: Step, bench: Bench) -> list[Value]:
     )
     if odd is not None and step.op != "Clip":
         raise Unheld(f"its `{odd}` is {step.settings[odd]}")
+    held = next((each for each in given if isinstance(each, Scores)), None)
+    if held is not None:
+        return [attention.scored(step, bench, held)]
     rule = RULES.get(step.op)
     if rule is None:
         raise Unheld("the language has no such op")
@@ -248,7 +252,7 @@ def _imported(model: str, bench: Bench, results: Sequence[str], text: SourceText
     nodes = tuple(made.node for made in network.values())
     graph = Graph(model, inputs, nodes, outputs, end=nodes[-1].name, input_origins=bench.origins).verify()
     tensors = {(made.node.name, name): array for made in network.values() for name, array in made.tensors.items()}
-    scopes = {made.node.layer: made.scope for made in network.values() if made.scope}
+    scopes = {made.node.layer: made.scope for made in reversed([*network.values()]) if made.scope}  # of the main op
     return Imported(graph, tensors, scopes, tuple(said))
 
 

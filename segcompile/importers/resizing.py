@@ -26,7 +26,8 @@ _BLENDS: Mapping[str, Mode] = {"linear": "bilinear", "cubic": "cubic"}
 def _resize(step: Step, bench: Bench) -> Value:
     view = bench.view(step)
     factors, sizes = _asked(step, bench, view)
-    source, order = _map_of(view, step, bench)
+    view, order = _map_of(view, step, bench)
+    source = bench.settle_node(view.node)
     factors, sizes = _in_order(factors, order), _in_order(sizes, order)
     _refuse_more(step)
     if factors is None:
@@ -47,12 +48,12 @@ def _resize(step: Step, bench: Bench) -> Value:
 
 
 def _map_of(view: View, step: Step, bench: Bench) -> tuple[View, list[int]]:
-    """The map of a tensor that is one with its axes in another order, and where each size of ours is in that."""
+    """A tensor that is a map with its axes in some order, and where each size of ours is in that."""
     order = [view.axis_of(axis) for axis in range(2, len(view.sizes))]
     if None in order or len(view.axes) != len(view.sizes):
         view = bench.settle(view, step, len(view.axes) - 2)
         order = list(range(2, len(view.sizes)))
-    return bench.settle_node(view.node), [each or 0 for each in order]
+    return view, [each or 0 for each in order]
 
 
 def _in_order(found: list[Any] | None, order: list[int]) -> list[Any] | None:

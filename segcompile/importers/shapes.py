@@ -143,6 +143,13 @@ def _concat(step: Step, bench: Bench) -> Value:
     return View(made, fresh.sizes, fresh.parts, tuple(axes))
 
 
+def _concat_padded(step: Step, bench: Bench) -> Value:
+    """Maps with zeros around them up to the largest, half of them before, for which ONNX has no op."""
+    views = [bench.plain(step, at) for at in range(len(step.inputs))]
+    made = bench.add(Concat(align="pad"), [view.node for view in views], step)
+    return viewed(made, bench.shape(made))
+
+
 def _is_like(view: View, other: View, but: int) -> bool:
     """Whether two views lie over their maps in one way, but for one axis."""
     return all(
@@ -261,5 +268,5 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("Identity", "Dropout", "CastLike"), _same),
     "Transpose": _transpose, "Reshape": _reshape, "Flatten": _flatten, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze,
     "Split": _split, "Gather": _gather, "Concat": _concat, "Expand": _expand, "Tile": _expand,
-    "DepthToSpace": _depth_to_space, "SpaceToDepth": _space_to_depth,
+    "DepthToSpace": _depth_to_space, "SpaceToDepth": _space_to_depth, "torch.ConcatPadded": _concat_padded,
 }  # fmt: skip

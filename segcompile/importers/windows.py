@@ -10,7 +10,7 @@ import numpy as np
 
 from segcompile.importers.bench import Bench, Rule, Value, float32, is_pooled
 from segcompile.importers.views import Unheld, View, regrown, viewed
-from segcompile.ops import Conv, Deconv, GlobalPool, Pad, Pool
+from segcompile.ops import AdaptivePool, Conv, Deconv, GlobalPool, Pad, Pool
 from segcompile.ops.base import Surroundings
 from segcompile.ops.size import AnySize, Size
 from segcompile.weights.onnx_values import Step
@@ -191,6 +191,15 @@ def _pool(step: Step, bench: Bench) -> Value:
     return viewed(made, bench.shape(made))
 
 
+def _bins(step: Step, bench: Bench) -> Value:
+    """An adaptive pool, for which ONNX has no op: PyTorch's `kind` and `bins`."""
+    source = bench.plain(step)
+    bins, kind = step.integers("bins"), step.word("kind", "")
+    if bins is None or kind not in ("max", "avg") or min(bins, default=0) < 1:
+        raise Unheld(f"its bins are {bins}, of kind `{kind}`")
+    return bench.on_grid(source, AdaptivePool(kind="max" if kind == "max" else "avg", bins=bins), step)
+
+
 def _is_read(name: str, bench: Bench) -> bool:
     return name in bench.foreign.readers or name in bench.foreign.results
 
@@ -291,5 +300,6 @@ def _amounts(view: View, around: Mapping[int, tuple[int, int]]) -> Pairs:
 RULES: Mapping[str, Rule] = {
     "Conv": _conv, "ConvTranspose": _deconv, "MaxPool": _pool, "AveragePool": _pool,
     "GlobalAveragePool": _global_pool, "GlobalMaxPool": _global_pool, "ReduceMean": _reduced, "ReduceMax": _reduced,
+    "torch.AdaptivePool": _bins,
     "Pad": _pad,
 }  # fmt: skip

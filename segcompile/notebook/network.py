@@ -63,15 +63,16 @@ def receptive_field(
         return _of_graph(spec, findings)
     if not isinstance(spec, Compiled):
         spec = compile_spec(find_spec(str(spec)), findings, variant=variant, overrides=overrides)
-    return _view(spec.model, spec.graph, spec.facts, findings)
+    return field_view(spec.model, spec.graph, spec.facts, findings)
 
 
 def _of_graph(graph: Graph, findings: Findings) -> ReceptiveField:
     found = analyse_graph(graph, findings)
-    return _view(graph.model, found.graph, found.facts, findings)
+    return field_view(graph.model, found.graph, found.facts, findings)
 
 
-def _view(model: str, graph: Graph, facts: Facts, findings: Findings) -> ReceptiveField:
+def field_view(model: str, graph: Graph, facts: Facts, findings: Findings) -> ReceptiveField:
+    """What is true of a graph whose facts are known."""
     net = Net(graph, shapes_in(graph, facts), facts)
     layers = {name: LayerField(name, nodes[0].op.title, net, nodes[-1].name) for name, nodes in graph.layers.items()}
     outputs = {head: graph.by_name[node].layer for head, node in graph.outputs.items() if node in graph.by_name}

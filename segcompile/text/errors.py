@@ -195,6 +195,9 @@ CODES: dict[str, Code] = _table(
     ("SC920", "not-comparable"),
     ("SC925", "initial-weights", _WARNING),
     ("SC919", "false-description"),
+    ("SC910", "untraceable-module"),
+    ("SC911", "example-input"),
+    ("SC912", "unheld-call"),
 )
 
 

@@ -53,7 +53,6 @@ TORCH_FILES = (  # inside their functions, where a user's file is one of PyTorch
     "segcompile/importers/torch_export.py",
 )
 NUMERIC = (
-    "segcompile/importers/*",
     "segcompile/facts/coverage*",
     "segcompile/checks/gridding.py",
     "segcompile/testing/*",
@@ -90,8 +89,7 @@ WITHOUT_TEXT = (
     "backends/*",
 )
 RULES = (
-    Rule("segcompile/*", FRAMEWORKS, "the core knows no framework", but=(TORCH_FILE,)),
-    Rule("segcompile/*", ("torch*", "jax*", "flax"), "the core knows no framework", but=TORCH_FILES),
+    Rule("segcompile/*", FRAMEWORKS, "the core knows no framework", but=TORCH_FILES),
     Rule("segcompile/*", ("segcompile_*",), "backends are found by entry point"),
     Rule("segcompile/*", ("numpy",), "a light core", but=NUMERIC),
     Rule("*", ("matplotlib",), "pictures are drawn in one file", but=("segcompile/show/plot.py",)),

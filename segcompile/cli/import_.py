@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segcompile.cli.options import Command, overrides, sized, set_option, variant_option
+from segcompile.cli.options import Command, overrides, set_option, sized, variant_option
 from segcompile.cli.outcome import CLEAN, say, say_findings
 from segcompile.compiler import analyse_graph, compile_spec, find_spec
 from segcompile.importers import is_network_file

@@ -28,7 +28,8 @@ _MOST_CHANNELS = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A node of ours, what it computes with, and where its step stands. `kernel`: the constant that its first tensor is."""
+    """A node of ours, what it computes with, and where its step stands; `kernel` is the constant that its first tensor
+    is."""
 
     node: Node
     shape: Shape

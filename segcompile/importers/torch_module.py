@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +11,9 @@ from segcompile.importers.lift import Imported, lift
 from segcompile.importers.onnx_file import legal_model
 from segcompile.importers.torch_export import read_module
 from segcompile.importers.torch_program import Extent, Program
-from segcompile.network.graph import Node
 from segcompile.ops import SYMBOLS, AnySize, Shape
-from segcompile.ops.base import STARTS
 from segcompile.text.errors import Diagnostic, SegcompileError
 from segcompile.weights.onnx_graph import OnnxGraph
-from segcompile.weights.stored import Array
 
 COARSE = 32  # the stride of most backbones: at multiples of it sizes that were rounded in several ways are alike
 
@@ -45,10 +42,9 @@ def _lifted(module: Any, program: Program) -> Imported:
     foreign = foreign_graph(program)
     shapes = {given: _shape(program.values[given].dims) for given in program.inputs}
     try:
-        found = lift(legal_model(name), foreign, shapes, name=name)
+        return lift(legal_model(name), foreign, shapes, name=name)
     except SegcompileError as error:
         raise SegcompileError(_placed(each, program, foreign) for each in error.diagnostics) from None
-    return shared(found)
 
 
 def _shape(dims: Sequence[Extent]) -> Shape:
@@ -67,35 +63,3 @@ def _placed(found: Diagnostic, program: Program, foreign: OnnxGraph) -> Diagnost
     notes = (*found.notes, *(f"it comes from {line}" for line in made[:1]))
     hint = None if isinstance(found.hint, str) and "--upto" in found.hint else found.hint
     return replace(found, notes=notes, hint=hint)
-
-
-def shared(found: Imported) -> Imported:
-    """The same network, in which a module that was called twice has its weights once: nodes of one scope, one op and
-    equal tensors share them."""
-    own: dict[str, dict[str, Array]] = {}
-    for (key, name), array in found.tensors.items():
-        own.setdefault(key, {})[name] = array
-    owners: dict[tuple[str, type], list[Node]] = {}
-    nodes: list[Node] = []
-    for node in found.graph.nodes:
-        alike = owners.setdefault((found.scopes.get(node.layer, ""), type(node.op)), [])
-        owner = next((each for each in alike if _is_one(each, node, own, found.scopes)), None)
-        if owner is None:
-            alike.append(node)
-        nodes.append(replace(node, weights=owner.name) if owner is not None else node)
-    users = {node.name for node in nodes if node.weights is not None}
-    graph = replace(found.graph, nodes=tuple(nodes)).verify()
-    tensors = {key: array for key, array in found.tensors.items() if key[0] not in users}
-    return replace(found, graph=graph, tensors=tensors)
-
-
-def _is_one(first: Node, second: Node, own: Mapping[str, Mapping[str, Array]], scopes: Mapping[str, str]) -> bool:
-    """Whether two nodes are calls of one layer."""
-    mine, its = own.get(first.name, {}), own.get(second.name, {})
-    if not mine or mine.keys() != its.keys() or not scopes.get(second.layer):
-        return False
-    apart = {*type(first.op).per_use, *STARTS}
-    settings = ((name, getattr(first.op, name)) for name in type(first.op).model_fields if name not in apart)
-    return all(getattr(second.op, name) == value for name, value in settings) and all(
-        array.shape == its[name].shape and bool((array == its[name]).all()) for name, array in mine.items()
-    )

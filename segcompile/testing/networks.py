@@ -69,10 +69,13 @@ def narrow(graph: Graph, factor: int = 8) -> Graph:
     layers whose channels must stay the double of others', or those of the image."""
 
     def of(node: Node) -> Node:
-        width = getattr(node.op, node.op.main) if node.op.main in ("channels", "features") else 0
+        main = node.op.main
+        if main not in ("channels", "features"):
+            return node
+        width = getattr(node.op, main)
         if width < 2 * factor or width % factor:
             return node
-        return replace(node, op=node.op.model_copy(update={node.op.main: width // factor}))
+        return replace(node, op=node.op.model_copy(update={main: width // factor}))
 
     scopes = tuple(replace(scope, takes=0) for scope in graph.scopes)
     return replace(graph, nodes=tuple(map(of, graph.nodes)), scopes=scopes)

@@ -20,7 +20,7 @@ from segcompile.facts.shapes import infer_shapes, made_symbolic
 from segcompile.facts.size_causes import rounded, size_causes
 from segcompile.facts.sizes import Sizes
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXIS_NAMES, CELL, LINES, MEDIUM
+from segcompile.ops import AXIS_NAMES, CELL, LINES, MEDIUM, Window
 from segcompile.show.numbers import number, short
 from segcompile.show.phases import summary
 from segcompile.show.sizes import Answer, Looked, sizes_json, sizes_text
@@ -83,13 +83,14 @@ def _sized(graph: Graph, size: tuple[int, ...]) -> Graph:
 def _divides(graph: Graph) -> bool:
     """Whether every stride divides the map that it reads: then each map is a whole part of the image."""
     shapes = infer_shapes(graph, Findings())
-    for node in graph.nodes:
-        for axis, size in enumerate(shapes[node.inputs[0]].size):
-            window = window_of(node, axis, shapes, 0)
-            if isinstance(size, int) and window is not None and window.upsample == 1 < window.stride:
-                if size % window.stride:
-                    return False
-    return True
+    read = ((node, axis, size) for node in graph.nodes for axis, size in enumerate(shapes[node.inputs[0]].size))
+    return not any(
+        size % _stride(window_of(node, axis, shapes, 0)) for node, axis, size in read if isinstance(size, int)
+    )
+
+
+def _stride(window: Window | None) -> int:
+    return window.stride if window is not None and window.upsample == 1 and window.stride else 1
 
 
 def _from_usual(graph: Graph, sizes: Sizes, which: Literal["legal", "exact"]) -> tuple[int, ...] | None:

@@ -15,6 +15,7 @@ from segcompile.checks.claims import Verdict
 from segcompile.compiler import Compiled, compile_spec
 from segcompile.facts.facts import shapes_in
 from segcompile.facts.pairs import show
+from segcompile.importers import is_network_file
 from segcompile.interruption import to_the_end
 from segcompile.language.derive import variants_of
 from segcompile.language.rewrite import Part, Unwritable, replaced, rewrite, values_of
@@ -74,6 +75,9 @@ def fix(path: Path, variant: str | None = None) -> Fix:
     A text that stands for several claims, of other layers or variants too, is changed if they are all the same number.
     Raises SegcompileError for a spec that has more wrong with it than its claims.
     """
+    if is_network_file(path):
+        message = f"`{path}` is a network, and no spec: nothing is claimed in it"
+        raise fail("SC903", message, help=f"a spec with `base: {path.name}` can claim")
     variants = variants_of(path, locate) if path.is_file() else ()
     asked = [_compiled(path, each) for each in ((variant,) if variant is not None else variants or (None,))]
     others = [_other(path, each) for each in variants if variant is not None and each != variant]

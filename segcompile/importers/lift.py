@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from segcompile.importers import attention, cuts, mixing, resizing, shapes, values, windows
 from segcompile.importers.amounts import Unknown
@@ -13,6 +14,7 @@ from segcompile.importers.numbers import Numbers, evaluated, numbers, of_shape
 from segcompile.importers.spellings import ROOTS, spelled
 from segcompile.importers.tidied import tidied
 from segcompile.importers.views import Scores, Unheld, View, viewed
+from segcompile.importers.written_norms import written_norm
 from segcompile.network.graph import Graph, Origin
 from segcompile.ops import Shape
 from segcompile.text.errors import Diagnostic, Label, Near, SegcompileError, SourceText, Span, fail, finding
@@ -139,7 +141,7 @@ def _take(step: Step, bench: Bench, wrong: dict[Step, Unheld]) -> None:
 def _looked_back(step: Step, bench: Bench) -> View | None:
     """What a step makes with some before it, of which one alone has no form."""
     if step.op in ROOTS:
-        return spelled(step, bench)
+        return written_norm(step, bench) or spelled(step, bench)
     try:
         return cut_before(step, bench) if step.op == "Slice" else None
     except (Unheld, Unknown, AssertionError, KeyError):
@@ -160,6 +162,11 @@ def _made(step: Step, bench: Bench) -> list[Value]:
     held = next((each for each in given if isinstance(each, Scores)), None)
     if held is not None:
         return [attention.scored(step, bench, held)]
+    odd = next(
+        (name for name, value in step.settings.items() if isinstance(value, float) and not isfinite(value)), None
+    )
+    if odd is not None and step.op != "Clip":
+        raise Unheld(f"its `{odd}` is {step.settings[odd]}")
     rule = RULES.get(step.op)
     if rule is None:
         raise Unheld("the language has no such op")

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from segcompile.importers.bench import Made, float32
+from segcompile.importers.values import line
 from segcompile.network.graph import Role
 from segcompile.ops import (
     Activation,
@@ -21,7 +22,6 @@ from segcompile.ops import (
     Deconv,
     Elu,
     GroupNorm,
-    Init,
     InstanceNorm,
     LayerNorm,
     LeakyRelu,
@@ -148,13 +148,8 @@ def _one_line(before: Made, behind: Made) -> Made | None:
         op = Scale(factor=float(f"{float(weight[0]):.7g}"))
         return replace(before, node=replace(before.node, op=op))
     shared = weight.size == bias.size == 1 and all(_is_shared(each) for each in (before, behind))
-    channels = 1 if shared else before.shape.channels
-    tensors = {"weight": float32(np.broadcast_to(weight, channels))}
-    shifts = bool(np.any(bias))
-    if shifts:
-        tensors["bias"] = float32(np.broadcast_to(bias, channels))
-    op_ = Affine(shared=shared, bias=shifts, init=Init(scheme="constant", value=1.0))
-    return replace(before, node=replace(before.node, op=op_), tensors=tensors)
+    one, tensors = line(weight, bias, 0 if shared else before.shape.channels)
+    return replace(before, node=replace(before.node, op=one), tensors=tensors)
 
 
 def _is_shared(made: Made) -> bool:

@@ -165,14 +165,19 @@ def affine(view: View, weight: Array, bias: Array, step: Step, bench: Bench) -> 
             return view
         if bias == 0:
             return bench.result(view, Scale(factor=shortest(float(weight))), step)
-    shared = weight.ndim == bias.ndim == 0
-    channels = 1 if shared else bench.shape(view.node).channels
-    tensors = {"weight": float32(np.broadcast_to(weight, channels))}
+    op, tensors = line(weight, bias, 0 if weight.ndim == bias.ndim == 0 else bench.shape(view.node).channels)
+    return bench.result(view, op, step, tensors)
+
+
+def line(weight: Array, bias: Array, channels: int) -> tuple[Affine, dict[str, Array]]:
+    """A scale and a shift for so many channels, or for 0 of all: where all scales are one number, it starts there."""
+    tensors = {"weight": float32(np.broadcast_to(weight, channels or 1))}
     shifts = bool(np.any(bias))
     if shifts:
-        tensors["bias"] = float32(np.broadcast_to(bias, channels))
-    op = Affine(shared=shared, bias=shifts, init=Init(scheme="constant", value=1.0))
-    return bench.result(view, op, step, tensors)
+        tensors["bias"] = float32(np.broadcast_to(bias, channels or 1))
+    alike = bool(np.all(weight == weight.flat[0]))
+    start = Init(scheme="constant", value=shortest(float(weight.flat[0])) if alike else 1.0)
+    return Affine(shared=not channels, bias=shifts, init=start), tensors
 
 
 def _with_constant(step: Step, bench: Bench) -> Value:

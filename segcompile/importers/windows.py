@@ -114,8 +114,6 @@ def _with_pad(step: Step, bench: Bench, node: str, pads: Pairs) -> tuple[str, Pa
     own, reader = any(map(any, pads)), bench.foreign.only_reader(step.input(0))
     if reader is not step or (own and before.node.op.mode != "zero"):
         return node, pads, "zero"
-    del bench.made[node]
-    bench.taken.discard(node)
     around = [before.node.op.pads(axis) for axis in range(len(pads))]
     summed = tuple((a + c, b + d) for (a, b), (c, d) in zip(pads, around, strict=True))
     return before.node.inputs[0], summed, before.node.op.mode
@@ -184,9 +182,10 @@ def _pool(step: Step, bench: Bench) -> Value:
     pads = _pads(step, shape.size, _spans(kernel, dilation), stride)
     counts = kind == "max" or bool(step.integer("count_include_pad", 0)) or not any(map(any, pads))
     node, pads, counts = _with_fill(step, bench, source.node, pads, kind, counts)
+    rounding: Literal["ceil", "floor"] = "ceil" if step.integer("ceil_mode", 0) else "floor"
     op = Pool(
-        kind=kind, kernel=kernel, stride=stride, dilation=dilation, pad=pads, count_pad=counts,
-        round="ceil" if step.integer("ceil_mode", 0) else "floor",
+        kind=kind, kernel=kernel, stride=None if stride == kernel else stride, dilation=dilation, pad=pads,
+        count_pad=counts, round=rounding,
     )  # fmt: skip
     made = bench.add(op, [node], step)
     return viewed(made, bench.shape(made))
@@ -215,8 +214,6 @@ def _with_fill(step: Step, bench: Bench, node: str, pads: Pairs, kind: str, coun
     fits = op.value == 0 and counts if kind == "avg" else op.value <= float(np.finfo(np.float32).min)
     if op.mode != "zero" or not fits or any(map(any, pads)):
         return node, pads, counts
-    del bench.made[node]
-    bench.taken.discard(node)
     return before.node.inputs[0], tuple(op.pads(axis) for axis in range(len(pads))), True
 
 

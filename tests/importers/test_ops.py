@@ -206,6 +206,19 @@ CASES: dict[str, Case] = {
         {"s": w(4), "o": w(4)},
         "layer norm",
     ),
+    "layer norm, written out": (
+        "t = Transpose<perm=[0, 2, 3, 1]>(x); m = ReduceMean<axes=[-1]>(t); d = Sub(t, m); q = Pow(d, two); "
+        "v = ReduceMean<axes=[-1]>(q); e = Add(v, eps); r = Sqrt(e); n = Div(d, r); g = Mul(n, s); h = Add(g, o); "
+        "y = Transpose<perm=[0, 3, 1, 2]>(h)",
+        {"two": f(2), "eps": f(1e-6), "s": w(4), "o": w(4)},
+        "layer norm",
+    ),
+    "instance norm, written out": (
+        "m = ReduceMean<axes=[2, 3]>(x); d = Sub(x, m); q = Mul(d, d); v = ReduceMean<axes=[2, 3]>(q); "
+        "e = Add(eps, v); r = Sqrt(e); i = Reciprocal(r); y = Mul(i, d)",
+        {"eps": f(1e-5)},
+        "instance norm",
+    ),
     "a dense layer, channels last": (
         "a = Transpose<perm=[0, 2, 3, 1]>(x); b = MatMul(a, k); d = Add(b, c); e = Relu(d); "
         "y = Transpose<perm=[0, 3, 1, 2]>(e)",

@@ -149,12 +149,13 @@ def test_a_file_that_is_none(path: Path) -> None:
         ("y = Gather(x, big)", "it gathers"),
         ("y = Clip(x, k)", "it clips each channel by numbers of its own"),
         ("y = Relu()", "nothing enters it"),
+        ("p = Pad(x, pads); y = Conv<group=3>(p, k)", "it reads 4 x "),
     ],
 )  # fmt: skip
 def test_a_file_made_to_harm_is_refused_with_one_error(steps: str, why: str, path: Path) -> None:
     constants = {
         "big": np.full(4, 2**40), "large": np.full(3, 500), "zero": np.array(0), "one": np.array(1),
-        "far": np.array(2**60),
+        "far": np.array(2**60), "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
     }  # fmt: skip
     with pytest.raises(SegcompileError, match=why):
         import_onnx(_saved(model_of(steps, KERNEL | constants), path))

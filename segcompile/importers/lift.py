@@ -14,6 +14,7 @@ from segcompile.importers.numbers import Numbers, evaluated, numbers, of_shape
 from segcompile.importers.spellings import ROOTS, spelled
 from segcompile.importers.tidied import tidied
 from segcompile.importers.views import Unheld, View, viewed
+from segcompile.importers.written_attention import written_attention
 from segcompile.importers.written_norms import written_norm
 from segcompile.network.graph import Graph, Origin
 from segcompile.ops import Shape
@@ -141,6 +142,8 @@ def _looked_back(step: Step, bench: Bench) -> View | None:
     """What a step makes with some before it, of which one alone has no form."""
     if step.op in ROOTS:
         return written_norm(step, bench) or spelled(step, bench)
+    if step.op == "MatMul":
+        return written_attention(step, bench)
     try:
         return cut_before(step, bench) if step.op == "Slice" else None
     except (Unheld, Unknown, AssertionError, KeyError):

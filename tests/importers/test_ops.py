@@ -119,6 +119,7 @@ CASES: dict[str, Case] = {
         {},
         "relu | add | add | add",
     ),
+    "mean with a number": ("y = Mean(x, a)", {"a": f(3)}, "affine"),
     "twice the same": ("a = Add(x, x); y = Mul(a, a)", {}, "scale | mul"),
     "square": ("y = Pow(x, t)", {"t": f(2)}, "mul"),
     "one channel for all": (

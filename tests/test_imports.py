@@ -85,6 +85,9 @@ WITHOUT_TEXT = (
     "segcompile/backend.py",
     "backends/*",
 )
+BROUGHT_IN = tuple(
+    f"segcompile.{room}" for room in ("language", "passes", "checks", "show", "emit", "backend", "build")
+)
 RULES = (
     Rule("segcompile/*", ("torch*", "jax*", "flax"), "the core knows no framework", but=TORCH_FILES),
     Rule("segcompile/*", ("segcompile_*",), "backends are found by entry point"),
@@ -101,6 +104,7 @@ RULES = (
     Rule("segcompile/checks/*", (*EMITTED, "segcompile.passes"), "a check only looks"),
     *(Rule(files, WRITTEN, "it reads no text") for files in WITHOUT_TEXT),
     Rule("segcompile/weights/*", ("segcompile.emit", "segcompile.backend"), "names are the graph's"),
+    Rule("segcompile/importers/*", BROUGHT_IN, "what comes in is a graph alone"),
     Rule("segcompile/passes/*", (*EMITTED, "segcompile.checks", "segcompile.language"), "a pass knows no target"),
     Rule("segcompile/language/*", (*EMITTED, "segcompile.checks", "segcompile.facts"), "what is read has no sizes yet"),
     Rule(
@@ -221,6 +225,7 @@ PLANTED = [
     ("backends/jax/segcompile_jax/x.py", "import segcompile.language", "segcompile.language: it reads no text"),
     ("segcompile/language/x.py", "import segcompile.facts", "segcompile.facts: what is read has no sizes yet"),
     ("segcompile/weights/x.py", "from segcompile.emit import Rules", "segcompile.emit.Rules: names are the graph's"),
+    ("segcompile/importers/x.py", "import segcompile.passes", "segcompile.passes: what comes in is a graph alone"),
     ("segcompile/show/text.py", "import numpy", "numpy: a light core"),
     ("segcompile/show/text.py", "import matplotlib", "matplotlib: pictures are drawn in one file"),
     ("segcompile/passes/x.py", "import segcompile.emit", "segcompile.emit: a pass knows no target"),
@@ -265,6 +270,7 @@ def test_every_rule_catches_one_of_the_planted_violations() -> None:
         ("segcompile/weights/torch_file.py", "import torch"),
         ("segcompile/importers/torch_export.py", "import torch"),
         ("segcompile/weights/stored.py", "import numpy"),
+        ("segcompile/importers/views.py", "import numpy"),
         ("segcompile/testing/kit.py", "import hypothesis, numpy, pytest"),
         ("segcompile/cli/build.py", "from segcompile.testing import verify"),
         ("segcompile/cli/build.py", "from segcompile.cli import outcome"),

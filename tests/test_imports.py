@@ -88,6 +88,9 @@ WITHOUT_TEXT = (
     "segcompile/backend.py",
     "backends/*",
 )
+BROUGHT_IN = tuple(
+    f"segcompile.{room}" for room in ("language", "passes", "checks", "show", "emit", "backend", "build")
+)
 RULES = (
     Rule("segcompile/*", FRAMEWORKS, "the core knows no framework", but=TORCH_FILES),
     Rule("segcompile/*", ("segcompile_*",), "backends are found by entry point"),
@@ -107,6 +110,7 @@ RULES = (
         "segcompile/prove/*", ("segcompile.compiler", "segcompile.show", *EMITTED_ALONE), "a proof knows graphs alone"
     ),
     Rule("segcompile/weights/*", ("segcompile.emit", "segcompile.backend"), "names are the graph's"),
+    Rule("segcompile/importers/*", BROUGHT_IN, "what comes in is a graph alone"),
     Rule("segcompile/passes/*", (*EMITTED, "segcompile.checks", "segcompile.language"), "a pass knows no target"),
     Rule("segcompile/language/*", (*EMITTED, "segcompile.checks", "segcompile.facts"), "what is read has no sizes yet"),
     Rule(
@@ -229,6 +233,7 @@ PLANTED = [
     ("segcompile/language/x.py", "import segcompile.facts", "segcompile.facts: what is read has no sizes yet"),
     ("segcompile/weights/x.py", "from segcompile.emit import Rules", "segcompile.emit.Rules: names are the graph's"),
     ("segcompile/prove/x.py", "import segcompile.emit", "segcompile.emit: a proof knows graphs alone"),
+    ("segcompile/importers/x.py", "import segcompile.passes", "segcompile.passes: what comes in is a graph alone"),
     ("segcompile/show/text.py", "import numpy", "numpy: a light core"),
     ("segcompile/show/text.py", "import matplotlib", "matplotlib: pictures are drawn in one file"),
     ("segcompile/passes/x.py", "import segcompile.emit", "segcompile.emit: a pass knows no target"),
@@ -276,6 +281,7 @@ def test_every_rule_catches_one_of_the_planted_violations() -> None:
         ("segcompile/importers/torch_export.py", "import torch"),
         ("segcompile/weights/stored.py", "import numpy"),
         ("segcompile/prove/ring.py", "import numpy"),
+        ("segcompile/importers/views.py", "import numpy"),
         ("segcompile/testing/kit.py", "import hypothesis, numpy, pytest"),
         ("segcompile/cli/build.py", "from segcompile.testing import verify"),
         ("segcompile/cli/build.py", "from segcompile.cli import outcome"),

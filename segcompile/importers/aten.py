@@ -46,6 +46,8 @@ def _written(writer: Writer, call: Call) -> str:
         RULES[name](writer, arguments(call))
     except Cannot as cannot:
         return str(cannot)
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError):  # an overload with other arguments
+        return "it is called in a form that is not known"
     return ""
 
 

@@ -48,6 +48,9 @@ def _pow(w: Writer, a: Mapping[str, Any]) -> None:
 
 def _reduce(op: str) -> Rule:
     def rule(w: Writer, a: Mapping[str, Any]) -> None:
+        if "other" in a:  # max(x, y)
+            w.step(op.removeprefix("Reduce"), [w.operand(a["x"]), w.operand(a["other"])])
+            return
         axes = _axes(w, a) if "dim" in a else tuple(range(len(w.dims(a["x"].name))))
         w.step(op, [a["x"].name, w.integers(axes)], keepdims=int(bool(a.get("keepdim", False))))
 
@@ -163,6 +166,8 @@ def _index_select(w: Writer, a: Mapping[str, Any]) -> None:
 
 
 def _same(w: Writer, a: Mapping[str, Any]) -> None:
+    if w.program.values[w.results[0]].floats != w.program.values[a["x"].name].floats:
+        raise Cannot("a tensor of another kind of numbers")
     w.step("Identity", [a["x"].name])
 
 
@@ -220,6 +225,8 @@ def _repeated(w: Writer, a: Mapping[str, Any]) -> None:
 
 def _rolled(w: Writer, a: Mapping[str, Any]) -> None:
     name, last = a["x"].name, len(a["dims"]) - 1
+    if last < 0:
+        raise Cannot("a tensor that is rolled as one list")
     for at, (shift, axis) in enumerate(zip(a["shifts"], _axes(w, a, "dims"), strict=True)):
         if not isinstance(shift, int):
             raise Cannot("a shift that is another at another size")

@@ -129,7 +129,7 @@ class Writer:
         for name in (*near, *self.program.inputs, *reversed(self.known)):
             dims = self.dims(name)
             for axis, found in enumerate(dims):
-                if found != wanted[at]:
+                if found != wanted[at] or 0 in dims:
                     continue
                 count = next(
                     (n for n, (a, b) in enumerate(zip(dims[axis:], wanted[at:], strict=False)) if a != b), None
@@ -181,7 +181,7 @@ class Writer:
         return next((name for name in there if self._sized(name, sizes)), None)
 
     def _sized(self, name: str, sizes: Sequence[Extent]) -> bool:
-        return self.dims(name)[2:] == tuple(sizes)
+        return self.dims(name)[2:] == tuple(sizes) and 0 not in self.dims(name)  # of which nothing is written
 
     def _joined(self) -> Iterator[str]:
         """The tensors that the call's result is joined with, as far as they are there."""

@@ -12,14 +12,14 @@ import numpy as np
 from segcompile.importers.amounts import Amount, Unknown
 from segcompile.importers.numbers import Numbers, listed
 from segcompile.importers.rearranged import rearrangement
-from segcompile.importers.views import Scores, Unheld, View, on, viewed
+from segcompile.importers.views import Unheld, View, on, viewed
 from segcompile.network.graph import Node, Origin
 from segcompile.ops import Conv, Linear, Op, Refusal, Shape, Undecidable
 from segcompile.weights.onnx_graph import OnnxGraph
 from segcompile.weights.onnx_values import Step
 from segcompile.weights.stored import Array
 
-Value = View | Scores | Numbers | None  # None: of a step that could not be lifted
+Value = View | Numbers | None  # None: of a step that could not be lifted
 Tensors = Mapping[str, Array]
 _WORDS = ("input", "above", "network", "channels")
 _LONGEST_NAME = 80
@@ -58,8 +58,6 @@ class Bench:
     def view(self, step: Step, index: int = 0) -> View:
         """An input that depends on the image."""
         name = step.input(index)
-        if isinstance(self.values.get(name), Scores):
-            raise Unheld(f"`{name}` is a product of two maps")
         if not isinstance(self.values.get(name), View):
             raise Unheld(f"`{name}` is a constant" if name else f"it has no input {index}")
         return self.seen(name)
@@ -82,7 +80,7 @@ class Bench:
     def numbers(self, step: Step, index: int) -> Numbers | None:
         """An input that does not; None where it is left out."""
         found = self.values.get(step.input(index)) if step.input(index) else None
-        if isinstance(found, View | Scores):
+        if isinstance(found, View):
             raise Unheld(f"`{step.input(index)}` depends on the image, and a constant is due")
         return found
 

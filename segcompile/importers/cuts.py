@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from segcompile.importers.amounts import Amount, Unknown, amount
-from segcompile.importers.attention import taken_part
+from segcompile.importers.amounts import Amount, Unknown, amount, total
 from segcompile.importers.bench import Bench, Rule, Value
 from segcompile.importers.numbers import slices
-from segcompile.importers.views import Unheld, View, regrown
+from segcompile.importers.views import Unheld, View, regrown, viewed
 from segcompile.ops import Crop, Slice
 from segcompile.ops.size import AnySize, Size, constant
 from segcompile.weights.onnx_values import Step
@@ -22,9 +21,9 @@ _JOINS = ("Add", "Concat", "Mul", "Sub", "Sum")
 
 
 def channels_of(view: View, axis: int, first: int, end: int, step: Step, bench: Bench) -> View:
-    """Some channels, one after another."""
-    if 0 <= first < end and (found := taken_part(view, axis, first, end, step, bench)) is not None:
-        return found
+    """Some channels, one after another; of channels that are cut in parts, some of the outermost ones."""
+    if view.axes[axis] == view.whole(1)[:1] and len(view.parts[1]) > 1 and 0 <= first < end:
+        return _outermost(view, axis, first, end, step, bench)
     if axis == 1 and sorted(view.axes[1]) == [*view.whole(1)]:  # shuffled
         view = bench.settle(view, step, len(view.axes) - 2)
     if view.axes[axis] != view.whole(1) or not view.whole(1):
@@ -32,6 +31,18 @@ def channels_of(view: View, axis: int, first: int, end: int, step: Step, bench: 
     if first >= end:
         raise Unheld(f"it takes no channel: from {first} to {end}")
     return bench.result(view, Slice(part=(first, end)), step)
+
+
+def _outermost(view: View, axis: int, first: int, end: int, step: Step, bench: Bench) -> View:
+    inner = total(view.parts[1][1:]).number or 1
+    made = bench.add(Slice(part=(first * inner, end * inner)), [view.node], step)
+    fresh, gone = viewed(made, bench.shape(made)), end - first == 1
+    kept = view.parts[1][1:] if gone else (amount(end - first), *view.parts[1][1:])
+    axes = tuple(
+        tuple((a, i - (a == 1 and gone)) for a, i in each if not (gone and at == axis))
+        for at, each in enumerate(view.axes)
+    )
+    return View(made, fresh.sizes, (view.parts[0], kept, *view.parts[2:]), axes)
 
 
 def _slice(step: Step, bench: Bench) -> Value:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from segcompile.importers import attention, cuts, mixing, resizing, shapes, values, windows
+from segcompile.importers import cuts, mixing, resizing, shapes, values, windows, written_attention
 from segcompile.importers.amounts import Unknown
 from segcompile.importers.bench import Bench, Rule, Value
 from segcompile.importers.cuts import cut_before
 from segcompile.importers.numbers import Numbers, evaluated, numbers, of_shape
 from segcompile.importers.spellings import ROOTS, spelled
 from segcompile.importers.tidied import tidied
-from segcompile.importers.views import Scores, Unheld, View, viewed
+from segcompile.importers.views import Unheld, View, viewed
 from segcompile.importers.written_norms import written_norm
 from segcompile.network.graph import Graph, Origin
 from segcompile.ops import Shape
@@ -29,7 +29,7 @@ RULES: Mapping[str, Rule] = {
     **resizing.RULES,
     **values.RULES,
     **mixing.RULES,
-    **attention.RULES,
+    **written_attention.RULES,
 }
 _MOST_TOLD = 20  # steps that have no form are told one by one
 
@@ -142,6 +142,8 @@ def _looked_back(step: Step, bench: Bench) -> View | None:
     """What a step makes with some before it, of which one alone has no form."""
     if step.op in ROOTS:
         return written_norm(step, bench) or spelled(step, bench)
+    if step.op == "MatMul":
+        return written_attention.written_attention(step, bench)
     try:
         return cut_before(step, bench) if step.op == "Slice" else None
     except (Unheld, Unknown, AssertionError, KeyError):
@@ -164,9 +166,6 @@ def _made(step: Step, bench: Bench) -> list[Value]:
     )
     if odd is not None and step.op != "Clip":
         raise Unheld(f"its `{odd}` is {step.settings[odd]}")
-    held = next((each for each in given if isinstance(each, Scores)), None)
-    if held is not None:
-        return [attention.scored(step, bench, held)]
     rule = RULES.get(step.op)
     if rule is None:
         raise Unheld("the language has no such op")

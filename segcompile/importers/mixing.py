@@ -7,7 +7,6 @@ from math import prod
 
 import numpy as np
 
-from segcompile.importers.attention import scores
 from segcompile.importers.bench import Bench, Rule, Value, float32, shortest
 from segcompile.importers.values import affine, per_channel
 from segcompile.importers.views import Part, Unheld, View, viewed
@@ -51,9 +50,7 @@ def _matmul(step: Step, bench: Bench) -> Value:
         if weight.ndim != 2:
             raise Unheld(f"its matrix has the shape {list(weight.shape)}")
         return _dense(bench.view(step), weight.T, None, step, bench)
-    if bench.is_view(step, 0):
-        return scores(bench.view(step), bench.view(step, 1))
-    raise Unheld("a matrix stands before a map")
+    raise Unheld("a product of two maps" if bench.is_view(step, 0) else "a matrix stands before a map")
 
 
 def _dense(view: View, weight: Array, bias: Array | None, step: Step, bench: Bench) -> View:

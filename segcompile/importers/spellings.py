@@ -14,7 +14,6 @@ from math import isclose, pi, sqrt
 from typing import Literal
 
 from segcompile.importers.bench import Bench
-from segcompile.importers.numbers import Numbers
 from segcompile.importers.views import View
 from segcompile.ops import Activation, LeakyRelu
 from segcompile.weights.onnx_values import Step
@@ -209,7 +208,7 @@ class _Reader:
 
     def _number(self, name: str) -> float | None:
         found = self.bench.values.get(name) if name else None
-        if not isinstance(found, Numbers) or not found.is_fixed or found.values.size != 1:
+        if found is None or isinstance(found, View) or not found.is_fixed or found.values.size != 1:
             return None
         return float(found.values.reshape(-1)[0])
 

@@ -196,6 +196,10 @@ def _with_constant(step: Step, bench: Bench) -> Value:
         return affine(view, one, -number, step, bench) if at == 0 else affine(view, -one, number, step, bench)
     if step.op == "Mul":
         return affine(view, number, zero, step, bench)
+    if step.op == "Mean":
+        return affine(view, one / 2, number / 2, step, bench)
+    if step.op != "Div":
+        raise Unheld("it joins a map and a constant in a way of its own")
     if at == 1 or not number.all():
         raise Unheld("a constant is divided by a map" if at else "it divides by zero")
     return affine(view, (1 / number.astype(np.float64)).astype(number.dtype), zero, step, bench)

@@ -66,17 +66,6 @@ class View:
         return self.axes.index(mine) if mine and mine in self.axes else None
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """The scores of an attention, q kᵀ · scale, (..., queries, keys): of views of two nodes, in heads, both (...,
-    positions, channels); `shares`: their softmax over the keys. No map of ours holds them."""
-
-    queries: View
-    keys: View
-    scale: float = 1.0
-    shares: bool = False
-
-
 def viewed(node: str, shape: Shape, channels_last: bool = False) -> View:
     """A node's tensor as it is: (batch, channels, sizes), or with the channels last."""
     extents = (BATCH, amount(shape.channels), *map(amount, shape.size))

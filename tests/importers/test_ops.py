@@ -119,6 +119,7 @@ CASES: dict[str, Case] = {
         {},
         "relu | add | add | add",
     ),
+    "mean with a number": ("y = Mean(x, a)", {"a": f(3)}, "affine"),
     "twice the same": ("a = Add(x, x); y = Mul(a, a)", {}, "scale | mul"),
     "square": ("y = Pow(x, t)", {"t": f(2)}, "mul"),
     "one channel for all": (
@@ -231,6 +232,33 @@ CASES: dict[str, Case] = {
         "y = Reshape(d, u)",
         {"t": ints(0, 4, -1), "k": w(4, 6), "i": ints(2, 3), "z": ints(-1), "q": ints(6)},
         "conv",
+    ),
+    "attention of two heads, written out": (
+        "q = Conv(x, a); k = Conv(x, b); v = Conv(x, c); q1 = Reshape(q, t); k1 = Reshape(k, t); v1 = Reshape(v, t); "
+        "q2 = Transpose<perm=[0, 1, 3, 2]>(q1); v2 = Transpose<perm=[0, 1, 3, 2]>(v1); s = MatMul(q2, k1); "
+        "s1 = Mul(s, by); p = Softmax<axis=-1>(s1); m = MatMul(p, v2); m1 = Transpose<perm=[0, 1, 3, 2]>(m); "
+        "e = Shape(q); y = Reshape(m1, e)",
+        {"a": w(4, 4, 1, 1), "b": w(4, 4, 1, 1), "c": w(4, 4, 1, 1), "t": ints(0, 2, 2, -1), "by": f(0.7)},
+        "conv | conv | conv | attention",
+    ),
+    "attention of one matrix, positions as a list": (
+        "z = Relu(x); f = Reshape(z, flat); l = Transpose<perm=[0, 2, 1]>(f); g = MatMul(l, w3); r = Reshape(g, u); "
+        "h = Transpose<perm=[2, 0, 3, 1, 4]>(r); q = Gather<axis=0>(h, i0); k = Gather<axis=0>(h, i1); "
+        "v = Gather<axis=0>(h, i2); k1 = Transpose<perm=[0, 1, 3, 2]>(k); q1 = Mul(q, by); s = MatMul(q1, k1); "
+        "p = Softmax<axis=-1>(s); m = MatMul(p, v); n = Transpose<perm=[0, 2, 1, 3]>(m); o = Reshape(n, back); "
+        "d = MatMul(o, wo); c = Transpose<perm=[0, 2, 1]>(d); y = Relu(c)",
+        {
+            "w3": w(4, 12),
+            "flat": ints(0, 4, -1),
+            "u": ints(0, -1, 3, 2, 2),
+            "i0": np.array(0),
+            "i1": np.array(1),
+            "i2": np.array(2),
+            "by": f(0.5),
+            "back": ints(0, 0, 4),
+            "wo": w(4, 4),
+        },
+        "relu | conv | slice | slice | slice | attention | conv + relu",
     ),
     "lrn": ("y = LRN<alpha=0.5, beta=0.7, bias=2.0, size=3>(x)", {}, "lrn"),
     "softmax over channels": ("y = Softmax<axis=1>(x)", {}, "softmax"),

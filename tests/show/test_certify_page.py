@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from segcompile.cli import cli
 
 PAGE = (Path(__file__).parents[2] / "docs/certify.md").read_text(encoding="utf-8")
-BLOCKS = [block for block in re.findall(r"^```console\n\$ segcompile (.*?)^```", PAGE, re.DOTALL | re.MULTILINE)]
+BLOCKS: list[str] = re.findall(r"^```console\n\$ segcompile (.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if "--judge" not in block])

@@ -147,7 +147,7 @@ def _said(op: Op, reads: int, enters: int) -> dict[str, str]:
     """All that a layer says of its op, the sizes also where they are what they are by default."""
     plain = _same(op)
     said = written(plain, [f"@{index}" for index in range(reads)])
-    for name in type(op).beside():
+    for name in type(op).beside() if op.spelling not in (Role.NORM, Role.ACT) else ():  # theirs stand with their word
         if op.reads(name) in _SIZES and getattr(plain, name) is not None:
             said[name] = value_text(op.reads(name), getattr(plain, name))
     if "stride" in said and said["stride"] == said["kernel"] and type(op).model_fields["stride"].default is None:

@@ -24,9 +24,9 @@ segcompile: 1
 model: small
 about: Imported from small.onnx (MIT).
 input: {channels: 4, size: any}
-defaults: {conv: {kernel: 3, pad: same, act: relu}}
+defaults: {conv: {kernel: 3, pad: same}}
 blocks:
-  residual: {layers: [conv1: {conv: 4}, conv2: {conv: 4, act: none}, {add: [conv2, input]}]}
+  residual: {layers: [conv1: {conv: 4, act: relu}, conv2: {conv: 4}, {add: [conv2, input]}]}
 layers:
   - "residual{i}": {block: residual, repeat: 3}
 """
@@ -103,7 +103,7 @@ def test_a_spec_is_written_anew_and_no_file_is_overwritten() -> None:
     assert _run("resnet18", "-o", "again.yaml")[0] == 0
     before = Path("again.yaml").read_text()
     status, said = _run("resnet18", "-o", "again.yaml")
-    assert (status, said) == (1, "`again.yaml` is already there")
+    assert (status, said) == (1, "`again.yaml` cannot be written: it is there already")
     assert Path("again.yaml").read_text() == before
 
 

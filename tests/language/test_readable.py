@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
@@ -108,7 +108,7 @@ def _check_again(graph: Graph, folder: Path) -> None:
     assert isomorphism(subject.graph, stated.compiled.graph) is not None
 
 
-@settings(max_examples=12)
+@settings(max_examples=12, phases=[Phase.generate])
 @given(graphs())
 def test_a_random_network_is_read_again(tmp_path_factory: pytest.TempPathFactory, graph: Graph) -> None:
     _check_again(graph, tmp_path_factory.mktemp("net"))

@@ -83,13 +83,15 @@ class Judge:
         return {read for i in own for read in self.terms[i].inputs if read in both}
 
     def _between(self, a: int, b: int, cone: list[int], free: frozenset[int], first: ImageSize | None) -> Verdict:
-        key = (first, _structure(self.terms, a, b, cone, free))
+        key = _structure(self.terms, a, b, cone, free)
+        if key not in self._known and first is not None:
+            found = self._tried(a, b, cone, free, Trials((first,), False))
+            if found.parts_at is not None:
+                return found
         if key not in self._known:
             tried = trials(self.terms, cone, free, self.taken)
             if len(tried.sizes) > MOST_TRIALS:
                 tried = Trials(tried.sizes[:MOST_TRIALS], False)
-            if first is not None:
-                tried = Trials((first, *tried.sizes), tried.whole)
             self._known[key] = self._tried(a, b, cone, free, tried)
         return self._known[key]
 

@@ -21,6 +21,7 @@ from segcompile.prove.terms import Terms
 from segcompile.prove.weights import Folded, Variable, Weight
 
 ALLOWED = 1e-9  # that something proved is wrong
+MOST_SEEDS = 8  # of one run
 MOST_TRIALS = 400  # sizes of one pair of terms
 _FIRST_SHARE = 6 / np.pi**2  # of the allowance; the k-th run has 1 / k² of that
 
@@ -82,13 +83,15 @@ class Judge:
         return {read for i in own for read in self.terms[i].inputs if read in both}
 
     def _between(self, a: int, b: int, cone: list[int], free: frozenset[int], first: ImageSize | None) -> Verdict:
-        key = (first, _structure(self.terms, a, b, cone, free))
+        key = _structure(self.terms, a, b, cone, free)
+        if key not in self._known and first is not None:
+            found = self._tried(a, b, cone, free, Trials((first,), False))
+            if found.parts_at is not None:
+                return found
         if key not in self._known:
             tried = trials(self.terms, cone, free, self.taken)
             if len(tried.sizes) > MOST_TRIALS:
                 tried = Trials(tried.sizes[:MOST_TRIALS], False)
-            if first is not None:
-                tried = Trials((first, *tried.sizes), tried.whole)
             self._known[key] = self._tried(a, b, cone, free, tried)
         return self._known[key]
 
@@ -118,10 +121,12 @@ class Judge:
         self.runs += 1
         allowed, chance, seeds = ALLOWED * _FIRST_SHARE / self.runs**2, 1.0, 0
         while chance > allowed:
+            if seeds == MOST_SEEDS:
+                return False  # not to be shown: too much is hashed
             if seeds == len(rings):
                 rings.append(Ring(self.seed + seeds, joins))
             ring = rings[seeds]
-            ring.hashed = 0
+            ring.hashed = ring.hashed_of_weights  # these are kept from one size to the next
             found = results(self.terms, cone, free, size, ring, (a, b))
             if found[a].shape != found[b].shape or not (ring.packed(found[a]) == ring.packed(found[b])).all():
                 return False

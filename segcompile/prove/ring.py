@@ -20,7 +20,7 @@ from math import prod
 
 import numpy as np
 
-from segcompile.prove.arithmetic import Arithmetic, Array
+from segcompile.prove.arithmetic import Arithmetic, Array, Weighing
 
 LOW, HIGH, BITS = 2**20, 2**21, 21
 MOST_TERMS = 8000  # of a sum of products that is exact
@@ -71,14 +71,14 @@ class _Sets:
 
 class Ring(Arithmetic):
     """The ring of one seed. `joins`: term that takes maxima -> the terms whose sets it joins; `hashed`: how many values
-    were hashed in all."""
+    were hashed so far, `hashed_of_weights`: of these for weights, which are kept."""
 
     parts = 3
     most_rows = 2**22
 
     def __init__(self, seed: int, joins: Mapping[int, tuple[int, ...]] | None = None) -> None:
         super().__init__()
-        self.seed, self.joins, self.hashed = seed, joins or {}, 0
+        self.seed, self.joins, self.hashed, self.hashed_of_weights = seed, joins or {}, 0, 0
         chosen = np.random.default_rng(digest("primes", seed)).choice(_primes(), 3, replace=False)
         self.moduli: tuple[int, ...] = tuple(map(int, chosen))
         self._kept: dict[int, _Sets] = {}
@@ -112,6 +112,12 @@ class Ring(Arithmetic):
         pieces = (slice(start, start + MOST_TERMS) for start in range(0, terms, MOST_TERMS))
         total: Array = sum(self.settled(a[..., piece] @ b[..., piece, :]) for piece in pieces)  # type: ignore[assignment]
         return self.settled(total)
+
+    def weight(self, weight: Weighing, rows: range | None = None) -> Array:
+        before = self.hashed
+        found = super().weight(weight, rows)
+        self.hashed_of_weights += self.hashed - before
+        return found
 
     # --- hashes ------------------------------------------------------------------------------------------------------
 

@@ -62,7 +62,8 @@ def sweep(
     for name, (first, second) in heads.items():
         a, b = places[0][first], places[1][second]
         if a != b:
-            found = judge.compare(a, b, _FAR, _first(judge, a, b, taken))
+            size = _first(judge, a, b, taken)
+            found = judge.compare(a, b, _FAR if size is None else (0, None), size)
             if found.parts_at is None:
                 verdicts.append(found)
             else:

@@ -214,7 +214,7 @@ def test_a_proof_says_what_it_rests_on(write: Write) -> None:
     assert text.splitlines() == [
         f"proved: {spec} and {spec} give the same for all weights and all images, in exact arithmetic",
         "  1 of 1 nodes have an equal; 13 runs over three primes of 21 bits, 1 seed",
-        "  the chance that this is wrong is below 1e-14",
+        "  the chance that this is wrong is below 1e-13",
         "  at every size that both take: H ≥ 1, W ≥ 1",
     ]
     code, text = said("prove", spec, spec)

@@ -18,7 +18,7 @@ from segcompile.emit.terms import with_terms
 from segcompile.emit.variables import name_values
 from segcompile.facts.facts import Facts
 from segcompile.facts.module_names import attributes, scope_path
-from segcompile.network.graph import Node, enclosing, layer_of
+from segcompile.network.graph import Graph, Node, enclosing, layer_of
 from segcompile.network.names import Names
 from segcompile.network.scope_tree import ROOT, Item, ScopeTree, is_switches, node_of
 from segcompile.ops import Shape
@@ -36,7 +36,7 @@ class _Entering:
 class BodyWriter:
     """Writes the body of each scope. `inner` holds the finished bodies and `calls` the constructor calls of the scopes
     inside; `inputs` is what the model's forward calls the graph's inputs; `places`: where modules lie in the model.
-    `loops`: what may be one, in each scope."""
+    `loops`: what may be one, in each scope. `turned`: the constructors of modules that read maps with channels last."""
 
     tree: ScopeTree
     facts: Facts
@@ -46,6 +46,7 @@ class BodyWriter:
     calls: Mapping[str, Call]
     places: Mapping[str, str]
     loops: Mapping[str, Loops]
+    turned: Mapping[str, Call]
 
     def write(self, scope: str, results: list[str], called: Sequence[str], option: Option | None = None) -> Body:
         """The body of `scope`, which hands on `results` and has these arguments; the comments of its lines give its own
@@ -218,7 +219,7 @@ class BodyWriter:
         return self.tree.graph.inputs[name] if name in self.tree.graph.inputs else self.facts[name].shape
 
     def _member(self, node: Node, shapes: list[Shape], body: Body) -> str:
-        call = self.rules.member(node.op, shapes)
+        call = self.turned.get(node.name) or self.rules.member(node.op, shapes)
         if call is None:
             return ""
         lender = self.tree.lender(node)
@@ -260,3 +261,18 @@ class BodyWriter:
             return own
         name = layer_of(lender).removeprefix(f"{scope}.")
         return (*own, *[""] * (3 - len(own)), f"weights of {name}")
+
+
+def turned(graph: Graph, facts: Facts, rules: Rules) -> dict[str, Call]:
+    """The modules that read a map whose channels are last in memory: it was left so by an op before it that turns maps,
+    with nothing but ops of each pixel between."""
+    found, last = dict[str, Call](), set[str]()
+    for node in graph.nodes:
+        shapes = [graph.inputs[name] if name in graph.inputs else facts[name].shape for name in node.inputs]
+        reads = len(node.inputs) == 1 and node.inputs[0] in last
+        call = rules.turned(node.op, shapes) if reads else None
+        if call is not None:
+            found[node.name] = call
+        if call is not None or rules.table[type(node.op)].turns or (reads and node.op.pointwise):
+            last.add(node.name)
+    return found

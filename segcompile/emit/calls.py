@@ -66,13 +66,16 @@ class Rule(NamedTuple):
     output's shape) -> code. `member` is the constructor of its module, if it has one, or None where the op has none of
     such inputs. `switched` is the expression of a max pool that also gives its switches, where its maxima are: code of
     two values. `by_weights` is the expression where the module is that of another layer, whose weights are shared and
-    whose stride, say, is another.
+    whose stride, say, is another. `turned` is the module in the place of `member` where the map that it reads has its
+    channels last in memory, and leaves them so; what `turns` leaves them so, whatever it reads.
     """
 
     apply: Apply
     member: MakeMember | None = None
     switched: Apply | None = None
     by_weights: Apply | None = None
+    turned: MakeMember | None = None
+    turns: bool = False
 
 
 AMBIGUOUS = frozenset({"I", "O", "l"})  # no names of variables: they look like numbers (pycodestyle E741)
@@ -106,4 +109,9 @@ class Rules:
     def member(self, op: Op, shapes: Sequence[Shape]) -> Call | None:
         """The constructor of an op's module; None for an op without one."""
         make = self.table[type(op)].member
+        return make(op, shapes) if make is not None else None
+
+    def turned(self, op: Op, shapes: Sequence[Shape]) -> Call | None:
+        """The constructor of an op's module for maps whose channels are last in memory; None where it is no other."""
+        make = self.table[type(op)].turned
         return make(op, shapes) if make is not None else None

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from segcompile.emit.bodies import BodyWriter
+from segcompile.emit.bodies import BodyWriter, turned
 from segcompile.emit.body import Body, Statement
 from segcompile.emit.calls import Call, Needs, Rules
 from segcompile.emit.constructors import Construction, constructions
@@ -113,7 +113,8 @@ def _view(
     calls: dict[str, Call] = {}
     loops = {ROOT: Loops(apart)}
     classes: list[Class] = []
-    writer = BodyWriter(tree, facts, rules, inputs, bodies, calls, places(tree), loops)
+    last = turned(tree.graph, facts, rules)
+    writer = BodyWriter(tree, facts, rules, inputs, bodies, calls, places(tree), loops, last)
     names = ClassNames({*rules.classes, class_name})
     for level in tree.innermost_first():
         sketches = sketched(level, writer, loops)

@@ -771,7 +771,10 @@ def test_attention_along_a_line_reads_all_of_it_and_across_it_a_pixel() -> None:
     whole, own = (Window(7, stride=0),), (Window(),)
     for along, axes in (("rows", (1,)), ("columns", (0,)), ("both", (0, 1))):
         op = AxialAttention(heads=1, along=along)
-        for axis, inputs, index in product((0, 1), (1, 3), (0, 2)):
+        assert op.result([Shape(4, (7, 6))]) == Shape(4, (7, 6))
+        with pytest.raises(Refusal, match="projects no keys of another layer"):
+            op.result([Shape(4, (7, 6))] * 2)
+        for axis, inputs, index in product((0, 1), (1, 2, 3), (0, 2)):
             all_of_it = axis in axes and (inputs == 1 or index > 0)
             assert op.reads_whole(axis, index, inputs) == all_of_it
             if index < inputs:

@@ -33,6 +33,14 @@ def _conv(op: Conv, shapes: Sequence[Shape]) -> Call:
     return _convolution(f"nn.Conv{len(op.kernel)}d", op, shapes[0].channels, extra)
 
 
+def _pointwise(op: Conv, shapes: Sequence[Shape]) -> Call | None:
+    """Of maps with channels last a convolution of one pixel is a product of matrices: that of maps would copy them."""
+    if {*op.kernel, *op.stride, op.groups} != {1} or any(pads(op)) or shapes[0].tokens:
+        return None
+    positional, told = (shapes[0].channels, op.channels), (("bias", op.bias),)
+    return Call("Pointwise", positional, told, ("in_channels", "channels"), {"Pointwise"}, _USUAL)
+
+
 def _apply_conv(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     if symmetric(op):
         return apply_member(op, member, inputs, shapes, output)
@@ -82,7 +90,7 @@ def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequen
 
 
 RULES: dict[type[Op], Rule] = {
-    Conv: Rule(_apply_conv, _conv, by_weights=_conv_by_weights),
+    Conv: Rule(_apply_conv, _conv, by_weights=_conv_by_weights, turned=_pointwise),
     Deconv: Rule(_apply_deconv, _deconv, by_weights=_deconv_by_weights),
     Linear: Rule(_apply_linear, _linear),
 }

@@ -20,6 +20,7 @@ _HELPERS: dict[str, Needs] = {
     "bilinear_": {"torch"},
     "he_": {"math"},
     "Affine": {"torch"},
+    "Pointwise": {"F"},
     "DropPath": {"torch"},
     "attend": {"F"},
     "attend_along": {"F", "math", "torch"},

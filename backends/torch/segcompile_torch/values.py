@@ -129,7 +129,7 @@ RULES: dict[type[Op], Rule] = {
     BatchNorm: Rule(apply_member, _batch_norm, by_weights=_batch_norm_by_weights),
     InstanceNorm: Rule(apply_member, _instance_norm),
     GroupNorm: Rule(apply_member, _group_norm),
-    LayerNorm: Rule(apply_member, _layer_norm),
+    LayerNorm: Rule(apply_member, _layer_norm, turns=True),
     Affine: Rule(apply_member, _affine),
     ResponseNorm: Rule(_response_norm),
     Activation: Rule(_activation),

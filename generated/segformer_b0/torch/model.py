@@ -17,6 +17,16 @@ class LayerNorm(nn.LayerNorm):
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
+class Pointwise(nn.Conv2d):
+    """A convolution of single pixels of x, (B, C, H, W), with channels last in memory: one product of matrices."""
+
+    def __init__(self, in_channels: int, channels: int, bias: bool = True) -> None:
+        super().__init__(in_channels, channels, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x.movedim(1, -1), self.weight.flatten(1), self.bias).movedim(-1, 1)
+
+
 class DropPath(nn.Module):
     """Stochastic depth, Huang et al. (2016): in training zeros for some images of x, and more of the others."""
 
@@ -98,7 +108,7 @@ class Unit(nn.Module):
         self.attn = CrossAttention(in_channels, in_channels, heads, reduce=r)
         self.attn_drop = DropPath(0.1)
         self.norm2 = LayerNorm(in_channels, eps=1e-06)
-        self.fc1 = nn.Conv2d(in_channels, 4 * in_channels, 1)
+        self.fc1 = Pointwise(in_channels, 4 * in_channels)
         self.dw = nn.Conv2d(4 * in_channels, 4 * in_channels, 3, padding=1, groups=4 * in_channels)
         self.fc2 = nn.Conv2d(4 * in_channels, in_channels, 1)
         self.fc2_drop = DropPath(0.1)
@@ -124,7 +134,7 @@ class UnitWhole(nn.Module):
         self.whole = Attention(in_channels, heads)
         self.whole_drop = DropPath(0.1)
         self.norm2 = LayerNorm(in_channels, eps=1e-06)
-        self.fc1 = nn.Conv2d(in_channels, 4 * in_channels, 1)
+        self.fc1 = Pointwise(in_channels, 4 * in_channels)
         self.dw = nn.Conv2d(4 * in_channels, 4 * in_channels, 3, padding=1, groups=4 * in_channels)
         self.fc2 = nn.Conv2d(4 * in_channels, in_channels, 1)
         self.fc2_drop = DropPath(0.1)
@@ -146,7 +156,7 @@ class AllLinear(nn.Module):
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, 256, 1)
+        self.conv = Pointwise(in_channels, 256)
 
     def forward(self, x: Tensor, c1: Tensor) -> Tensor:
         x = self.conv(x)                                        # (B, 256, 16, 16)     stride 32   rf all
@@ -161,7 +171,7 @@ class All(nn.Module):
         self.linear4 = AllLinear(256)
         self.linear3 = AllLinear(160)
         self.linear2 = AllLinear(64)
-        self.linear1 = nn.Conv2d(32, 256, 1)
+        self.linear1 = Pointwise(32, 256)
 
     def forward(self, x: Tensor, c1: Tensor, c3: Tensor, c2: Tensor) -> Tensor:
         linear4 = self.linear4(x, c1)                        # (B, 256, 128, 128)    stride 4   rf all

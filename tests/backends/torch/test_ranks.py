@@ -133,3 +133,36 @@ def test_a_mean_over_more_than_a_volume_holds_is_padded_before(
     source = nets.emitted(graph).source.replace("in0", "features")
     assert line in nets.unbroken(source)
     check_values(nets, graph)
+
+
+BEHIND_A_NORM = """\
+segcompile: 1
+model: net
+input: {{channels: 4, size: {size}}}
+layers:
+  - norm:  {{norm: layer}}
+  - up:    {{conv: 4, kernel: 1, act: gelu}}
+  - down:  {{conv: 4, kernel: 1, bias: no}}
+  - sum:   {{add: [down, norm]}}
+  - again: {{norm: layer}}
+  - same:  {{conv: 4, kernel: 1, bias: no, share: down, from: sum}}
+  - next:  {{conv: 4, kernel: 1}}
+  - less:  {{conv: 4, kernel: 1, stride: 2, from: again}}
+  - wide:  {{conv: 4, kernel: 3, pad: 1, from: again}}
+outputs: {{less: less, wide: wide, next: next}}
+"""
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_convolutions_of_a_pixel_behind_a_layer_norm_are_products_and_give_what_any_gives(
+    nets: SimpleNamespace, tmp_path: Path, rank: int
+) -> None:
+    """A sum's channels need not be last in memory."""
+    spec = tmp_path / "net.yaml"
+    spec.write_text(BEHIND_A_NORM.format(size=[5, 4, 3][:rank]))
+    graph = nets.compiled(spec).graph
+    check_values(nets, graph)
+    model = nets.emitted(graph).module.Net()
+    assert [name for name, module in model.named_modules() if type(module).__name__ == "Pointwise"] == ["up", "down"]
+    assert {type(getattr(model, name)).__name__ for name in ("next", "less", "wide")} == {f"Conv{rank}d"}
+    assert model.up.weight.shape == (4, 4, *[1] * rank) and model.down.bias is None

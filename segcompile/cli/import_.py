@@ -11,7 +11,7 @@ import click
 from segcompile.cli.options import Command, overrides, set_option, sized, variant_option
 from segcompile.cli.outcome import CLEAN, say, say_findings
 from segcompile.compiler import analyse_graph, compile_spec, find_spec
-from segcompile.importers import is_network_file
+from segcompile.importers import Form, form_of, is_network_file
 from segcompile.text.errors import Findings
 from segcompile.text.listing import counted
 
@@ -75,7 +75,7 @@ def _import_file(
     path: Path, out: Path, weights: Path | None, size: str | None, upto: tuple[str, ...], claims: bool,
     findings: Findings,
 ) -> str:  # fmt: skip
-    from segcompile.importers.onnx_file import import_onnx, read_foreign  # numpy
+    from segcompile.importers.network_file import import_network, read_foreign  # numpy
     from segcompile.restate import restate, restated_weights
     from segcompile.weights.writing import check_target, write_weights
 
@@ -85,7 +85,7 @@ def _import_file(
     if size is not None:
         rank = max(len(extents) for extents in read_foreign(path).inputs.values()) - 2
         sizes = (None,) * rank if size == "any" else sized(size, rank, "--size")
-    found = import_onnx(path, upto, sizes)
+    found = import_network(path, upto, sizes)
     for line in found.said:
         findings.add("SC904", line)
     subject = analyse_graph(found.graph, findings)
@@ -103,7 +103,8 @@ def _about(path: Path) -> str:
     from segcompile.language.write import prose
     from segcompile.weights.onnx_file import parsed
 
-    licence = [each.value for each in parsed(path).metadata_props if each.key.lower() in _LICENCE]
+    told = parsed(path).metadata_props if form_of(path) is Form.ONNX else ()
+    licence = [each.value for each in told if each.key.lower() in _LICENCE]
     said = f" ({licence[0]})" if licence and len(licence[0]) < _LONGEST else ""
     return prose(f"Imported from {path.name[:_LONGEST]}{said}.")
 

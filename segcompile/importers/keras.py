@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,7 @@ import numpy as np
 
 from segcompile.importers.keras_layers import Steps, steps_of
 from segcompile.importers.keras_model import Json, Model, NoModel, read_model
-from segcompile.importers.lift import Imported, lift
-from segcompile.importers.onnx_file import input_shapes, legal_model
-from segcompile.text.errors import Label, SegcompileError, fail
+from segcompile.importers.refused import refused_network
 from segcompile.weights.keras_config import LONGEST, layers_told
 from segcompile.weights.keras_file import KerasLayer, read_keras, tensors_of
 from segcompile.weights.onnx_graph import OnnxGraph
@@ -26,19 +24,7 @@ from segcompile.weights.stored import Stored, check_file
 _FLOATS: dict[object, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 
 
-def import_keras(
-    path: Path,
-    upto: Sequence[str] = (),
-    size: Sequence[int | None] | None = None,
-    name: str | None = None,
-    named: Label | None = None,
-) -> Imported:
-    """The network of a file of Keras; as `import_network`."""
-    foreign, shown = keras_graph(path), name or str(path)
-    return lift(legal_model(path.stem), foreign, input_shapes(foreign, shown, size), upto, shown, named)
-
-
-def keras_graph(path: Path) -> OnnxGraph:
+def keras_steps(path: Path) -> OnnxGraph:
     """The steps of a model and its tensors, channels first.
 
     Raises SegcompileError: SC901 for what is no model of Keras, or not whole; SC801 for weights that cannot be read.
@@ -54,13 +40,9 @@ def keras_graph(path: Path) -> OnnxGraph:
         model = read_model(config)
         return _graph(model, steps_of(model, _constants(stored, model), _first_number(version)))
     except NoModel as error:
-        raise _unread(path, str(error)) from None
+        raise refused_network(str(path), str(error)) from None
     except (ValueError, RecursionError, KeyError, zipfile.BadZipFile):
-        raise _unread(path, "it is damaged, or no model of Keras") from None
-
-
-def _unread(path: Path, why: str, help: str | None = None) -> SegcompileError:
-    return fail("SC901", f"`{path}` cannot be read as a network: {why}", help=help)
+        raise refused_network(str(path), "it is damaged, or no model of Keras") from None
 
 
 _Read = tuple[Json, object, tuple[Stored, ...]]  # the model, the version that wrote it, its tensors

@@ -8,7 +8,7 @@ from typing import Any
 
 from segcompile.importers.aten import foreign_graph
 from segcompile.importers.lift import Imported, lift
-from segcompile.importers.onnx_file import legal_model
+from segcompile.importers.network_file import legal_model
 from segcompile.importers.torch_export import read_module
 from segcompile.importers.torch_program import Extent, Program
 from segcompile.ops import SYMBOLS, AnySize, Shape

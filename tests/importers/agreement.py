@@ -13,7 +13,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from segcompile.importers.lift import Imported
-from segcompile.importers.onnx_file import import_onnx
+from segcompile.importers.network_file import import_network
 from segcompile.ops import AnySize
 from segcompile.testing import reference
 
@@ -106,7 +106,7 @@ class Softmax(OpRun):
 
 def difference(path: Path, size: int = 12, batch: int = 2, turned: Sequence[int] | None = None) -> float:
     """How far the import of a file is from the file, of the largest value. `turned`: how the file has our image."""
-    model, found = onnx.load(path), import_onnx(path)
+    model, found = onnx.load(path), import_network(path)
     held = {tensor.name for tensor in model.graph.initializer}
     names = [value.name for value in model.graph.input if value.name not in held]
     given = images(found, names, size, batch=batch)

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from segcompile.importers.onnx_file import import_onnx
+from segcompile.importers.network_file import import_network
 from segcompile.text.errors import SegcompileError
 
 from .agreement import difference, images, model_of, ours, theirs
@@ -33,7 +33,7 @@ def test_channels_last_as_tensorflow_writes_them(path: Path) -> None:
         "q = Concat<axis=3>(r, b); v = Transpose<perm=[0, 3, 1, 2]>(q); y = Conv(v, l)"
     )  # fmt: skip
     onnx.save(model_of(steps, {"k": w(6, 3, 3, 3), "s": w(6), "l": w(2, 12, 1, 1)}, ("n", "h", "w", 3), 13), path)
-    found = import_onnx(path)
+    found = import_network(path)
     assert str(found.graph.inputs["input"]) == "3 x H x W"
     assert [node.op.title for node in found.graph.nodes] == [
         "conv", "relu", "global avg pool", "sigmoid", "mul", "affine", "concat", "conv"
@@ -47,7 +47,7 @@ def test_signals_and_volumes(size: tuple[int | str, ...], kernel: tuple[int, ...
     pool = f"p = MaxPool<kernel_shape={[2] * rank}, strides={[2] * rank}>(c)"
     scales = {"k": w(*kernel), "s": np.array([1, 1, *[2] * rank], np.float32)}
     onnx.save(model_of(f'c = Conv(x, k); {pool}; y = Resize<mode="linear">(p, , s)', scales, size), path)
-    assert import_onnx(path).graph.rank == rank
+    assert import_network(path).graph.rank == rank
     assert difference(path, size=8) < 1e-6
 
 
@@ -58,7 +58,7 @@ def test_several_inputs_and_results(path: Path) -> None:
     )
     model.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", 2, "h", "w"]))
     onnx.save(model, path)
-    found = import_onnx(path)
+    found = import_network(path)
     assert [*found.graph.inputs] == ["x", "z"]
     assert [*found.graph.outputs] == ["a", "b"]
     given = images(found, ["x", "z"], 9)
@@ -68,20 +68,20 @@ def test_several_inputs_and_results(path: Path) -> None:
 
 def test_an_open_extent_is_any_and_a_said_one_is_that_size(path: Path) -> None:
     onnx.save(model_of("y = Conv(x, k)", {"k": w(6, 4, 3, 3)}, (1, 4, "h", 20)), path)
-    assert str(import_onnx(path).graph.inputs["input"]) == "4 x H x 20"
-    assert str(import_onnx(path, size=(None, None)).graph.inputs["input"]) == "4 x H x W"
-    assert str(import_onnx(path, size=(16, 24)).graph.inputs["input"]) == "4 x 16 x 24"
+    assert str(import_network(path).graph.inputs["input"]) == "4 x H x 20"
+    assert str(import_network(path, size=(None, None)).graph.inputs["input"]) == "4 x H x W"
+    assert str(import_network(path, size=(16, 24)).graph.inputs["input"]) == "4 x 16 x 24"
 
 
 def test_channels_that_are_not_said_are_those_that_the_first_convolution_reads(path: Path) -> None:
     onnx.save(model_of("y = Conv<group=2>(x, k)", {"k": w(6, 2, 3, 3)}, ("n", "c", "h", "w")), path)
-    assert str(import_onnx(path).graph.inputs["input"]) == "4 x H x W"
+    assert str(import_network(path).graph.inputs["input"]) == "4 x H x W"
 
 
 def test_channels_that_nothing_says(path: Path) -> None:
     onnx.save(model_of("y = Relu(x)", {}, ("n", "c", "h", "w")), path)
     with pytest.raises(SegcompileError, match="how many channels its input `x` has is not said"):
-        import_onnx(path)
+        import_network(path)
 
 
 def test_a_batch_that_is_said_is_free_all_the_same(path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_batch_that_is_said_is_free_all_the_same(path: Path) -> None:
     shapes = {"t": np.array([1, 4]), "u": np.array([1, 4, 1, 1]), "k": w(4, 4)}
     onnx.save(model_of(steps, shapes, (1, 4, 8, 8)), path)
     assert difference(path, batch=1) < 1e-6
-    found = import_onnx(path)
+    found = import_network(path)
     image = RNG.normal(size=(3, 4, 8, 8))
     assert ours(found, [image])[0].shape == (3, 4, 8, 8)
 

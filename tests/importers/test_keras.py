@@ -14,7 +14,7 @@ import pytest
 os.environ["KERAS_BACKEND"] = "numpy"
 import keras
 
-from segcompile.importers.keras import import_keras
+from segcompile.importers.network_file import import_network
 from segcompile.text.errors import SegcompileError
 
 from .agreement import ours
@@ -116,7 +116,7 @@ def test_a_model_of_keras_is_computed_as_keras_does(name: str, suffix: str, tmp_
     image = np.random.default_rng(1).normal(size=(2, *free, channels))
     wanted = np.asarray(model(image.astype(np.float32), training=False))
     wanted = np.moveaxis(wanted, -1, 1) if wanted.ndim > 2 else wanted
-    (found,) = ours(import_keras(path, size=free), [np.moveaxis(image, -1, 1)])
+    (found,) = ours(import_network(path, size=free), [np.moveaxis(image, -1, 1)])
     assert found.shape == wanted.shape
     assert np.abs(found - wanted).max() < 2e-5 * np.abs(wanted).max()
 
@@ -125,7 +125,7 @@ def test_a_layer_that_is_used_twice_shares_its_weights(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
     model = filled(functional())
     model.save(path)
-    found = import_keras(path)
+    found = import_network(path)
     shared = [(node.name, node.weights) for node in found.graph.nodes if node.weights]
     assert [owner.partition(":")[2] for _, owner in shared] == ["", "", "norm"]
     assert sum(tensor.size for tensor in found.tensors.values()) == model.count_params() + 2  # of `* 2.0 + 1`
@@ -139,7 +139,7 @@ def test_what_the_language_cannot_say_is_listed_by_layer(tmp_path: Path) -> None
     outputs = [L.Cropping2D(1, name="cut")(x), up(x), L.Activation("softsign", name="softsign")(x)]
     keras.Model(image, outputs).save(path)
     with pytest.raises(SegcompileError) as refused:
-        import_keras(path)
+        import_network(path)
     steps = [found.message.partition(" cannot")[0] for found in refused.value.diagnostics]
     assert steps == ["Slice `cut`", "Resize `up`", "Softsign `softsign`"]
 
@@ -188,7 +188,7 @@ SHARD = ["group1-shard1of1.bin"]
 
 def test_a_model_of_tensorflow_js_reads_the_files_beside_it(tmp_path: Path) -> None:
     """And its hard sigmoid is that of Keras 2: 0.2 x + 0.5, cut."""
-    found = import_keras(js_model(tmp_path, [IMAGE, CONV, GATE], WEIGHTS, SHARD))
+    found = import_network(js_model(tmp_path, [IMAGE, CONV, GATE], WEIGHTS, SHARD))
     image = np.random.default_rng(2).normal(size=(1, 3, 4, 5))
     conv = np.einsum("bchw,co->bohw", image, WEIGHTS["conv/kernel"][0, 0]) + WEIGHTS["conv/bias"][:, None, None]
     np.testing.assert_allclose(ours(found, [image])[0], np.clip(0.2 * conv + 0.5, 0, 1), atol=1e-6)
@@ -225,7 +225,7 @@ def test_a_model_that_is_not_whole_is_refused(
 ) -> None:
     path = js_model(tmp_path, layers, weights, paths)
     with pytest.raises(SegcompileError) as refused:
-        import_keras(path)
+        import_network(path)
     (found,) = refused.value.diagnostics
     assert found.code.code == "SC901"
     assert found.message == f"`{path}` cannot be read as a network: {why}"

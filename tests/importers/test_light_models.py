@@ -11,7 +11,7 @@ import pytest
 from onnx import numpy_helper
 from onnx.backend.test import data
 
-from segcompile.importers.onnx_file import import_onnx
+from segcompile.importers.network_file import import_network
 
 from .agreement import difference
 
@@ -24,7 +24,7 @@ LAYERS = {
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_it_comes_in(name: str) -> None:
-    found = import_onnx(LIGHT / f"light_{name}.onnx")
+    found = import_network(LIGHT / f"light_{name}.onnx")
     assert (len(found.graph.layers), found.said) == (LAYERS[name], ())
 
 

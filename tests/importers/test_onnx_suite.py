@@ -16,7 +16,7 @@ import pytest
 from onnx import numpy_helper
 from onnx.backend.test.loader import load_model_tests
 
-from segcompile.importers.onnx_file import import_onnx
+from segcompile.importers.network_file import import_network
 from segcompile.text.errors import SegcompileError
 
 from .agreement import ours
@@ -53,7 +53,7 @@ def outcome(model: Any, inputs: list[Any], outputs: list[Any], path: Path) -> st
     frozen.graph.initializer.extend(map(numpy_helper.from_array, arrays[1:], names[1:]))
     onnx.save(frozen, path)
     try:
-        found = import_onnx(path)
+        found = import_network(path)
     except SegcompileError as error:
         first = error.diagnostics[0].message.replace(f"`{path}` ", "")
         return first.partition(": ")[2]

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from segcompile.importers.onnx_file import import_onnx
+from segcompile.importers.network_file import import_network
 
 from .agreement import difference, model_of
 
@@ -349,5 +349,5 @@ FIXED = ("a vector for each place", "channel shuffle", "zeros behind the channel
 
 
 def _layers(path: Path) -> str:
-    graph = import_onnx(path).graph
+    graph = import_network(path).graph
     return " | ".join(" + ".join(node.op.title for node in nodes) for nodes in graph.layers.values())

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from segcompile.importers.onnx_file import import_onnx
+from segcompile.importers.network_file import import_network
 from segcompile.text.errors import SegcompileError
 from segcompile.text.report import render_text
 
@@ -24,7 +24,7 @@ def said(model: Any, path: Path, upto: Sequence[str] = (), size: Sequence[int] |
     """What is refused of a model."""
     onnx.save(model, path)
     with pytest.raises(SegcompileError) as caught:
-        import_onnx(path, upto, size, name="net.onnx")
+        import_network(path, upto, size, name="net.onnx")
     return render_text(caught.value.diagnostics)
 
 
@@ -57,7 +57,7 @@ def test_all_steps_without_a_form_are_told_at_once(path: Path) -> None:
 
 def test_up_to_a_value_before_them_it_comes_in(path: Path) -> None:
     onnx.save(model_of(SEVERAL, KERNEL | {"n": np.array([2])}), path)
-    assert [*import_onnx(path, ["r"]).graph.layers] == ["c"]
+    assert [*import_network(path, ["r"]).graph.layers] == ["c"]
 
 
 def test_up_to_a_value_that_nothing_makes(path: Path) -> None:
@@ -102,12 +102,12 @@ def test_what_has_no_form_says_why(steps: str, why: str, path: Path) -> None:
 
 def test_a_size_decides_it(path: Path) -> None:
     onnx.save(model_of('y = Conv<auto_pad="SAME_UPPER", strides=[2, 2]>(x, k)', KERNEL), path)
-    assert import_onnx(path, size=(12, 12)).graph.nodes[0].op.pads(0) == (0, 1)
+    assert import_network(path, size=(12, 12)).graph.nodes[0].op.pads(0) == (0, 1)
 
 
 def test_a_result_that_is_turned_is_given_as_it_is_before(path: Path) -> None:
     onnx.save(model_of("c = Conv(x, k); y = Transpose<perm=[0, 2, 3, 1]>(c)", KERNEL), path)
-    assert import_onnx(path, name="net.onnx").said == (
+    assert import_network(path, name="net.onnx").said == (
         "`y` is (B, (H-2), (W-2), 8) in net.onnx, and 8 x (H-2) x (W-2) here",
     )
 
@@ -126,7 +126,7 @@ def test_an_old_file(path: Path) -> None:
 def test_a_file_that_is_none(path: Path) -> None:
     path.write_bytes(b"\x08\x09 no protobuf")
     with pytest.raises(SegcompileError, match="it is no ONNX model, or cut short"):
-        import_onnx(path)
+        import_network(path)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_file_made_to_harm_is_refused_with_one_error(steps: str, why: str, pat
         "far": np.array(2**60), "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
     }  # fmt: skip
     with pytest.raises(SegcompileError, match=why):
-        import_onnx(_saved(model_of(steps, KERNEL | constants), path))
+        import_network(_saved(model_of(steps, KERNEL | constants), path))
 
 
 def _saved(model: Any, path: Path) -> Path:
@@ -170,7 +170,7 @@ def test_sizes_that_are_squared_again_and_again(path: Path) -> None:
     squares = "; ".join(f"s{at + 1} = Mul(s{at}, s{at})" for at in range(200))
     model = model_of(f"s0 = Shape(x); {squares}; y = Reshape(x, s200)", KERNEL)
     with pytest.raises(SegcompileError, match="it reckons with sizes in a way that is not followed"):
-        import_onnx(_saved(model, path))
+        import_network(_saved(model, path))
 
 
 def test_tensors_in_another_file_are_not_read(path: Path) -> None:
@@ -182,13 +182,13 @@ def test_tensors_in_another_file_are_not_read(path: Path) -> None:
     model.graph.initializer.append(tensor)
     path.write_bytes(model.SerializeToString())
     with pytest.raises(SegcompileError, match="cannot be read as a network: `k` lies in another file"):
-        import_onnx(path)
+        import_network(path)
 
 
 def test_a_long_chain_of_vectors_that_is_read_as_a_map(path: Path) -> None:
     steps = ["p = GlobalAveragePool(x)", "v0 = Flatten(p)", *(f"v{at + 1} = Sigmoid(v{at})" for at in range(3000))]
     model = model_of("; ".join([*steps, "u = Unsqueeze(v3000, a)", "y = Mul(x, u)"]), {"a": np.array([2, 3])})
-    found = import_onnx(_saved(model, path)).graph
+    found = import_network(_saved(model, path)).graph
     assert [found.nodes[-1].op.title, len(found.nodes)] == ["mul", 3002]
 
 

@@ -38,9 +38,7 @@ def written_attention(step: Step, bench: Bench) -> View | None:
         return None
     node, by = _unscaled(query.node, bench)
     try:
-        return _attended(
-            replace(query, node=node), keys, values, Attention(heads=heads, scale=shortest(scale * by)), step, bench
-        )
+        return _attended(replace(query, node=node), keys, values, _op(heads, scale * by, query), step, bench)
     except Unheld:
         return None
 

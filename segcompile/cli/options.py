@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from segcompile.ops import MEDIUM
-
 
 class Command(click.Command):
     """A command whose line in a list of commands is the first paragraph of its help, whole."""
@@ -58,6 +56,8 @@ def read_size(text: str, rank: int, option: str) -> tuple[int, ...]:
     if len(numbers) == 1:
         return numbers * rank
     if len(numbers) != rank:
+        from segcompile.ops import MEDIUM  # most commands need no ops
+
         message = f"`{text}` has {len(numbers)} axes, and the network's {MEDIUM[rank]}s have {rank}"
         raise click.BadParameter(message, param_hint=option)
     return numbers

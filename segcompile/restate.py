@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from segcompile.language.readable import readable_spec
 from segcompile.language.write import mapping, values
 from segcompile.network.flat import flattened
 from segcompile.network.graph import Graph
-from segcompile.ops import Op
 from segcompile.text.errors import Findings, SegcompileError
 from segcompile.whole_file import new_file
 
@@ -84,16 +83,6 @@ def _claims(compiled: Compiled) -> Iterator[str]:
                 said["stride"] = values(found.stride)
             yield f"  {graph.layer_of(name)}: {mapping(said)}"
     yield f"  parameters: {compiled.cost(graph.nodes)[0]}"
-
-
-def without_starts(graph: Graph) -> Graph:
-    """The same network, whose scales start as all do: what a file has instead is a number of its weights."""
-
-    def plain(op: Op) -> Op:
-        field = type(op).model_fields.get("init")
-        return op if field is None or field.is_required() else op.model_copy(update={"init": field.default})
-
-    return replace(graph, nodes=tuple(replace(node, op=plain(node.op)) for node in graph.nodes))
 
 
 def restated_weights(stated: Restated, graph: Graph, tensors: Mapping[tuple[str, str], Array]) -> dict[str, Array]:

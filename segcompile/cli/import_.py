@@ -76,7 +76,7 @@ def _import_file(
     findings: Findings,
 ) -> str:  # fmt: skip
     from segcompile.importers.onnx_file import import_onnx, read_foreign  # numpy
-    from segcompile.restate import restate, restated_weights, without_starts
+    from segcompile.restate import restate, restated_weights
     from segcompile.weights.writing import check_target, write_weights
 
     if weights is not None:
@@ -88,7 +88,7 @@ def _import_file(
     found = import_onnx(path, upto, sizes)
     for line in found.said:
         findings.add("SC904", line)
-    subject = analyse_graph(without_starts(found.graph), findings)
+    subject = analyse_graph(found.graph, findings)
     stated = restate(subject.graph, subject.facts, out, [f"about: {_about(path)}"], claims=claims)
     told = _told(stated, out)
     if weights is not None:

@@ -56,11 +56,7 @@ def sized(text: str, rank: int, option: str) -> tuple[int, ...]:
     if len(numbers) == 1:
         return numbers * rank
     if len(numbers) != rank:
-<<<<<<< HEAD
         from segcompile.ops import MEDIUM  # a list of commands needs no op
-=======
-        from segcompile.ops import MEDIUM  # most commands need no ops
->>>>>>> ad4edc6a395953bad61d8ec44409d30d1d7baf88
 
         message = f"`{text}` has {len(numbers)} axes, and the network's {MEDIUM[rank]}s have {rank}"
         raise click.BadParameter(message, param_hint=option)

@@ -48,6 +48,10 @@ def _lifted(module: Any, program: Program) -> Imported:
         found = lift(legal_model(name), foreign, shapes, name=name)
     except SegcompileError as error:
         raise SegcompileError(_placed(each, program, foreign) for each in error.diagnostics) from None
+    heads = [*program.outputs]
+    if len(heads) == 1 and heads[0].isidentifier():  # of a dict, its key
+        (node,) = found.graph.outputs.values()
+        found = replace(found, graph=replace(found.graph, outputs={heads[0]: node}))
     return shared(found)
 
 

@@ -42,9 +42,14 @@ def _lifted(module: Any, program: Program) -> Imported:
     foreign = foreign_graph(program)
     shapes = {given: _shape(program.values[given].dims) for given in program.inputs}
     try:
-        return lift(legal_model(name), foreign, shapes, name=name)
+        found = lift(legal_model(name), foreign, shapes, name=name)
     except SegcompileError as error:
         raise SegcompileError(_placed(each, program, foreign) for each in error.diagnostics) from None
+    heads = [*program.outputs]
+    if len(heads) == 1 and heads[0].isidentifier():  # of a dict, its key
+        (node,) = found.graph.outputs.values()
+        found = replace(found, graph=replace(found.graph, outputs={heads[0]: node}))
+    return found
 
 
 def _shape(dims: Sequence[Extent]) -> Shape:

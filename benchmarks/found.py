@@ -18,7 +18,6 @@ from typing import Any
 
 from segcompile.compiler import analyse_graph
 from segcompile.facts.grid import TooManyPhases, output_grid
-from segcompile.facts.receptive_field import Field
 from segcompile.importers.lift import Imported
 from segcompile.importers.network_file import import_network
 from segcompile.ops import Undecidable
@@ -61,10 +60,10 @@ def main(arguments: list[str]) -> int:
 def row(name: str) -> Iterator[str]:
     """What is said of a network, along the first axis of the image."""
     found = certified(name)
-    graph, facts = found.graph, found.subject.facts
+    facts = found.subject.facts
     yield f"`{name}`"
     yield f"{sum(each.parameter_count for each in facts.values()):,}"
-    yield _field(facts[next(iter(graph.outputs.values()))].fields[0])
+    yield _field(found)
     yield _sizes(found)
     yield _tiles(found)
     yield _grid(found)
@@ -113,20 +112,24 @@ def _module(library: str, name: str) -> Any:
 
 def _sizes(found: Certificate) -> str:
     axis = found.sizes.sizes[0] if not isinstance(found.sizes, str) else None
-    return f"one alone: {found.sizes}" if axis is None else str(axis.legal)
+    size = next(shape.size for shape in found.graph.inputs.values())
+    return f"{' x '.join(map(str, size))} alone" if axis is None else str(axis.legal)
 
 
-def _field(found: Field) -> str:
-    """`404`, or of which part of the image an output sees only what mixes all of it."""
-    if not found.sets:
-        return "the whole image" if found.whole else "not known"
-    return f"the whole image, {found.local_size} without what mixes it" if found.whole else str(found.local_size)
+def _field(found: Certificate) -> str:
+    """`404`; of an output that sees the whole image also its field without what mixes that, or that of the last map."""
+    facts = found.subject.facts
+    field = facts[next(iter(found.graph.outputs.values()))].fields[0]
+    if field.sets:
+        return f"the whole image, {field.local_size} without what mixes it" if field.whole else str(field.local_size)
+    maps = [each.fields[0] for each in facts.values() if each.shape.size and each.fields[0].sets]
+    return f"the whole image, {maps[-1].local_size} of the last map" if maps else "the whole image"
 
 
 def _tiles(found: Certificate) -> str:
     """The halo on either side and the step of origins, or the layer that no tile gets past."""
     if not found.tiles.along:
-        return f"none: {found.tiles.why}"
+        return "none: it takes one size"
     along = found.tiles.along[0]
     if along.best is None:
         why = along.forbidden

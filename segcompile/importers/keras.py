@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from segcompile.importers.keras_layers import Steps, steps_of
+from segcompile.importers.keras_bench import Steps
+from segcompile.importers.keras_layers import steps_of
 from segcompile.importers.keras_model import Json, Model, NoModel, read_model
 from segcompile.importers.refused import refused_network
 from segcompile.weights.keras_config import LONGEST, layers_told

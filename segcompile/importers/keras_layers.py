@@ -7,58 +7,17 @@ refuses with all others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from segcompile.importers.keras_model import Call, Json, Model, NoModel
+from segcompile.importers.keras_activations import LAYERS, activation
+from segcompile.importers.keras_bench import Rule, Steps, numbers, over_channels, read_by
+from segcompile.importers.keras_model import Call, Model, NoModel
 from segcompile.weights.onnx_values import Constant, Step
 
 _LAST = 2**63 - 1  # a slice's end: all that is left
-
-
-@dataclass(slots=True)
-class Steps:
-    """What grows while the calls are gone through: steps, constants, and how many axes each value has beside the batch
-    and the channels. `weights`: `layer.role` -> tensor in PyTorch's layout; `first`: channels come first in the file,
-    too; `keras`: the first number of the version that wrote it."""
-
-    weights: Mapping[str, Constant]
-    first: bool
-    keras: int
-    steps: list[Step] = field(default_factory=list)
-    constants: dict[str, Constant] = field(default_factory=dict)
-    axes: dict[str, int] = field(default_factory=dict)
-
-    def add(self, op: str, call: Call, inputs: Sequence[str], output: str, **settings: Any) -> str:
-        """One step, called as its layer; its output has the axes of its first input."""
-        self.steps.append(Step(op, call.name, tuple(inputs), (output,), settings, call.name))
-        self.axes[output] = self.axes[inputs[0]]
-        return output
-
-    def constant(self, name: str, value: Any) -> str:
-        array = np.asarray(value)
-        self.constants[name] = Constant(name, array.shape, lambda: array, array.dtype.kind == "f")
-        return name
-
-    def weight(self, call: Call, role: str, *shape: int) -> str:
-        """A tensor of the file, in another shape of as many values where one is said. Raises NoModel."""
-        name = f"{call.name}.{role}"
-        found = self.weights.get(name)
-        if found is None:
-            raise NoModel(f"its file of weights has no {role} of `{call.name}`")
-        if found.unusable:
-            raise NoModel(f"the {role} of `{call.name}` is {found.unusable}")
-        self.constants.setdefault(name, found.shaped(shape) if shape else found)
-        return name
-
-    def extents(self, call: Call, role: str) -> tuple[int, ...]:
-        return self.constants[self.weight(call, role)].shape
-
-
-Rule = Callable[[Steps, Call], str | None]  # what the call gives; None: it cannot be said in ONNX's words
 
 
 def steps_of(model: Model, weights: Mapping[str, Constant], keras: int) -> Steps:
@@ -85,23 +44,6 @@ def _step(made: Steps, call: Call) -> None:
         made.add("Identity", call, [given], call.output)
 
 
-def _read(call: Call) -> str:
-    """The one value that a layer reads."""
-    if len(call.inputs) != 1 or not isinstance(call.inputs[0], str):
-        raise NoModel(f"`{call.name}` ({call.kind}) reads {len(call.inputs)} values, and not one tensor")
-    return call.inputs[0]
-
-
-def _numbers(call: Call, key: str, axes: int, default: int | None = 1) -> tuple[int, ...]:
-    """A setting of one number an axis."""
-    value = call.settings.get(key)
-    value = default if value is None else value
-    found = [value] * axes if isinstance(value, int) else value
-    if not isinstance(found, list | tuple) or len(found) != axes or not all(isinstance(each, int) for each in found):
-        raise NoModel(f"`{call.name}` has {key}: {value}, and not {axes} integers")
-    return tuple(found)
-
-
 def _activated(made: Steps, call: Call, value: str) -> str | None:
     """A value behind the activation that a layer carries."""
     return activation(made, call, value, call.settings.get("activation", "linear"), call.settings)
@@ -111,7 +53,7 @@ def _windows(call: Call, kernel: Sequence[int]) -> dict[str, Any]:
     """Kernel, stride, dilation and padding of a convolution. Padding `same` is more behind than before, as
     TensorFlow has it; `causal` is all before."""
     axes = len(kernel)
-    stride, dilation = _numbers(call, "strides", axes), _numbers(call, "dilation_rate", axes)
+    stride, dilation = numbers(call, "strides", axes), numbers(call, "dilation_rate", axes)
     found: dict[str, Any] = {"kernel_shape": tuple(kernel), "strides": stride, "dilations": dilation}
     padding = call.settings.get("padding", "valid")
     if padding == "same":
@@ -126,7 +68,7 @@ def _windows(call: Call, kernel: Sequence[int]) -> dict[str, Any]:
 
 def _conv(made: Steps, call: Call) -> str | None:
     extents = made.extents(call, "weight")
-    inputs = [_read(call), made.weight(call, "weight"), *_bias(made, call)]
+    inputs = [read_by(call), made.weight(call, "weight"), *_bias(made, call)]
     groups = call.settings.get("groups", 1)
     value = made.add("Conv", call, inputs, f"{call.output}/conv", group=groups, **_windows(call, extents[2:]))
     return _activated(made, call, value)
@@ -134,7 +76,7 @@ def _conv(made: Steps, call: Call) -> str | None:
 
 def _depthwise(made: Steps, call: Call) -> str | None:
     extents, multiplier = made.extents(call, "weight"), call.settings.get("depth_multiplier", 1)
-    inputs = [_read(call), made.weight(call, "weight"), *_bias(made, call)]
+    inputs = [read_by(call), made.weight(call, "weight"), *_bias(made, call)]
     group = extents[0] // multiplier
     value = made.add("Conv", call, inputs, f"{call.output}/conv", group=group, **_windows(call, extents[2:]))
     return _activated(made, call, value)
@@ -142,7 +84,7 @@ def _depthwise(made: Steps, call: Call) -> str | None:
 
 def _separable(made: Steps, call: Call) -> str | None:
     extents, multiplier = made.extents(call, "depthwise.weight"), call.settings.get("depth_multiplier", 1)
-    inputs = [_read(call), made.weight(call, "depthwise.weight")]
+    inputs = [read_by(call), made.weight(call, "depthwise.weight")]
     group = extents[0] // multiplier
     value = made.add("Conv", call, inputs, f"{call.output}/depthwise", group=group, **_windows(call, extents[2:]))
     bias = [made.weight(call, "pointwise.bias")] if call.settings.get("use_bias", True) else []
@@ -164,7 +106,7 @@ def _deconv(made: Steps, call: Call) -> str | None:
     found["pads"] = (*[each // 2 for each in cut], *[each - each // 2 for each in cut])
     # Without `same`, TensorFlow's output has (n - 1) s + max(span, s) pixels.
     found["output_padding"] = tuple(max(-each, 0) for each in more)
-    inputs = [_read(call), made.weight(call, "weight"), *_bias(made, call)]
+    inputs = [read_by(call), made.weight(call, "weight"), *_bias(made, call)]
     value = made.add("ConvTranspose", call, inputs, f"{call.output}/conv", **found)
     return _activated(made, call, value)
 
@@ -175,7 +117,7 @@ def _bias(made: Steps, call: Call) -> list[str]:
 
 def _dense(made: Steps, call: Call) -> str | None:
     """A matrix over the channels: of a map a convolution of one pixel."""
-    read = _read(call)
+    read = read_by(call)
     rows, columns = made.extents(call, "weight")
     axes = made.axes[read]
     if axes:
@@ -190,8 +132,8 @@ def _dense(made: Steps, call: Call) -> str | None:
 
 
 def _batch_norm(made: Steps, call: Call) -> str | None:
-    read = _read(call)
-    if not _over_channels(made, call, read):
+    read = read_by(call)
+    if not over_channels(made, call, read):
         return None
     mean, variance = made.weight(call, "running_mean"), made.weight(call, "running_var")
     channels = made.constants[mean].shape
@@ -201,8 +143,8 @@ def _batch_norm(made: Steps, call: Call) -> str | None:
 
 def _layer_norm(made: Steps, call: Call) -> str | None:
     """Over the channels of each position: ONNX has the axes that it is over last."""
-    read = _read(call)
-    if not _over_channels(made, call, read) or call.settings.get("rms_scaling"):
+    read = read_by(call)
+    if not over_channels(made, call, read) or call.settings.get("rms_scaling"):
         return None
     axes = made.axes[read]
     there, back = (0, *range(2, axes + 2), 1), (0, axes + 1, *range(1, axes + 1))
@@ -216,8 +158,8 @@ def _layer_norm(made: Steps, call: Call) -> str | None:
 
 
 def _group_norm(made: Steps, call: Call) -> str | None:
-    read = _read(call)
-    if not _over_channels(made, call, read) or not all(call.settings.get(key, True) for key in ("scale", "center")):
+    read = read_by(call)
+    if not over_channels(made, call, read) or not all(call.settings.get(key, True) for key in ("scale", "center")):
         return None
     inputs = [read, made.weight(call, "weight"), made.weight(call, "bias")]
     groups = call.settings.get("groups", 32)
@@ -232,13 +174,6 @@ def _scale_and_shift(made: Steps, call: Call, channels: tuple[int, ...]) -> list
     return [ones, shift]
 
 
-def _over_channels(made: Steps, call: Call, read: str) -> bool:
-    """Whether a norm's `axis` is that of the channels."""
-    axis, axes = call.settings.get("axis", -1), made.axes[read]
-    axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
-    return axis in ((1, -axes - 1) if made.first else (-1, axes + 1))
-
-
 def _eps(call: Call) -> float:
     value = call.settings.get("epsilon", 1e-3)
     if not isinstance(value, int | float):
@@ -248,10 +183,10 @@ def _eps(call: Call) -> float:
 
 def _pool(op: str) -> Rule:
     def rule(made: Steps, call: Call) -> str | None:
-        read = _read(call)
+        read = read_by(call)
         axes = made.axes[read]
-        kernel = _numbers(call, "pool_size", axes, 2)
-        stride = kernel if call.settings.get("strides") is None else _numbers(call, "strides", axes)
+        kernel = numbers(call, "pool_size", axes, 2)
+        stride = kernel if call.settings.get("strides") is None else numbers(call, "strides", axes)
         found: dict[str, Any] = {"kernel_shape": kernel, "strides": stride}
         if call.settings.get("padding", "valid") == "same":
             found["auto_pad"] = "SAME_UPPER"  # an average is of the pixels that are there, ONNX's default
@@ -262,7 +197,7 @@ def _pool(op: str) -> Rule:
 
 def _global_pool(op: str) -> Rule:
     def rule(made: Steps, call: Call) -> str | None:
-        value = made.add(op, call, [_read(call)], f"{call.output}/pool")
+        value = made.add(op, call, [read_by(call)], f"{call.output}/pool")
         if call.settings.get("keepdims"):
             return value
         flat = made.add("Flatten", call, [value], call.output, axis=1)
@@ -274,7 +209,7 @@ def _global_pool(op: str) -> Rule:
 
 def _upsampling(made: Steps, call: Call) -> str | None:
     """Nearest repeats each pixel; the others lie over the pixels' centres, as tf.image.resize has them."""
-    read = _read(call)
+    read = read_by(call)
     axes = made.axes[read]
     kind = call.settings.get("interpolation", "nearest")
     how: dict[str, dict[str, Any]] = {
@@ -284,12 +219,12 @@ def _upsampling(made: Steps, call: Call) -> str | None:
     }
     if kind not in how:
         return None
-    scales = made.constant(f"{call.name}/scales", np.array([1, 1, *_numbers(call, "size", axes, 2)], np.float32))
+    scales = made.constant(f"{call.name}/scales", np.array([1, 1, *numbers(call, "size", axes, 2)], np.float32))
     return made.add("Resize", call, [read, "", scales], call.output, **how[kind])
 
 
 def _zero_padding(made: Steps, call: Call) -> str | None:
-    read = _read(call)
+    read = read_by(call)
     sides = _sides(call, "padding", made.axes[read])
     befores, afters = zip(*sides, strict=True)
     pads = made.constant(f"{call.name}/pads", np.array([0, 0, *befores, 0, 0, *afters], np.int64))
@@ -297,7 +232,7 @@ def _zero_padding(made: Steps, call: Call) -> str | None:
 
 
 def _cropping(made: Steps, call: Call) -> str | None:
-    read = _read(call)
+    read = read_by(call)
     axes = made.axes[read]
     sides = _sides(call, "cropping", axes)
     given = {
@@ -326,7 +261,7 @@ def _sides(call: Call, key: str, axes: int) -> list[tuple[int, int]]:
 
 def _concatenate(made: Steps, call: Call) -> str | None:
     tensors = [each for each in call.inputs if isinstance(each, str)]
-    if not tensors or not _over_channels(made, call, tensors[0]):
+    if not tensors or not over_channels(made, call, tensors[0]):
         return None
     return made.add("Concat", call, tensors, call.output, axis=1)
 
@@ -351,7 +286,7 @@ def _pairwise(op: str) -> Rule:
 
 
 def _flatten(made: Steps, call: Call) -> str | None:
-    read = _read(call)
+    read = read_by(call)
     axes = made.axes[read]
     last = (0, *range(2, axes + 2), 1)
     value = read if made.first or not axes else made.add("Transpose", call, [read], f"{call.output}/last", perm=last)
@@ -361,7 +296,7 @@ def _flatten(made: Steps, call: Call) -> str | None:
 
 
 def _reshape(made: Steps, call: Call) -> str | None:
-    read, target = _read(call), call.settings.get("target_shape")
+    read, target = read_by(call), call.settings.get("target_shape")
     if not isinstance(target, list | tuple) or not all(isinstance(each, int) for each in target):
         return None
     axes, value = made.axes[read], read
@@ -382,92 +317,13 @@ def _rescaling(made: Steps, call: Call) -> str | None:
     factor, shift = (
         made.constant(f"{call.name}/{key}", np.float32(value)) for key, value in (("scale", scale), ("offset", offset))
     )
-    value = made.add("Mul", call, [_read(call), factor], f"{call.output}/scaled")
+    value = made.add("Mul", call, [read_by(call), factor], f"{call.output}/scaled")
     return made.add("Add", call, [value, shift], call.output) if offset else value
-
-
-def _relu(made: Steps, call: Call) -> str | None:
-    most, slope = call.settings.get("max_value"), call.settings.get("negative_slope", 0)
-    if call.settings.get("threshold") or (slope and most is not None):
-        return None
-    if slope:
-        return made.add("LeakyRelu", call, [_read(call)], call.output, alpha=float(slope))
-    if most is not None:
-        return _clip(made, call, _read(call), 0.0, float(most))
-    return made.add("Relu", call, [_read(call)], call.output)
-
-
-def _leaky_relu(made: Steps, call: Call) -> str | None:
-    slope = call.settings.get("negative_slope", call.settings.get("alpha", 0.3))
-    return made.add("LeakyRelu", call, [_read(call)], call.output, alpha=float(slope))
-
-
-def _elu(made: Steps, call: Call) -> str | None:
-    return made.add("Elu", call, [_read(call)], call.output, alpha=float(call.settings.get("alpha", 1.0)))
-
-
-def _prelu(made: Steps, call: Call) -> str | None:
-    read = _read(call)
-    slopes = made.weights.get(f"{call.name}.weight")
-    if slopes is None or len(slopes.shape) != 1:  # a slope for each pixel
-        return None
-    made.constants[slopes.name] = slopes.shaped((*slopes.shape, *[1] * made.axes[read]))
-    return made.add("PRelu", call, [read, slopes.name], call.output)
-
-
-def _softmax(made: Steps, call: Call) -> str | None:
-    if not _over_channels(made, call, _read(call)):
-        return None
-    return made.add("Softmax", call, [_read(call)], call.output, axis=1)
-
-
-def _activation(made: Steps, call: Call) -> str | None:
-    return activation(made, call, _read(call), call.settings.get("activation", "linear"), {})
 
 
 def _same(made: Steps, call: Call) -> str | None:
     """At evaluation it changes nothing."""
-    return _read(call)
-
-
-def _clip(made: Steps, call: Call, value: str, low: float, high: float) -> str:
-    ends = [made.constant(f"{call.output}/{key}", np.float32(end)) for key, end in (("low", low), ("high", high))]
-    return made.add("Clip", call, [value, *ends], f"{call.output}/clip")
-
-
-_PLAIN: Mapping[str, tuple[str, Json]] = {
-    "relu": ("Relu", {}), "sigmoid": ("Sigmoid", {}), "tanh": ("Tanh", {}), "elu": ("Elu", {"alpha": 1.0}),
-    "selu": ("Selu", {}), "softplus": ("Softplus", {}), "mish": ("Mish", {}), "gelu": ("Gelu", {"approximate": "none"}),
-    "hard_silu": ("HardSwish", {}), "hard_swish": ("HardSwish", {}), "exponential": ("Exp", {}),
-    "softsign": ("Softsign", {}),
-}  # fmt: skip
-
-
-def activation(made: Steps, call: Call, value: str, wanted: object, settings: Json) -> str | None:
-    """A value behind an activation, by its name or as Keras writes a function or a layer into a file."""
-    if isinstance(wanted, dict):
-        inner = wanted.get("config")
-        if isinstance(inner, dict):  # a layer
-            rule = RULES.get(str(wanted.get("class_name")))
-            inside = Call(call.name, str(wanted.get("class_name")), inner, (value,), f"{call.output}/act")
-            return rule(made, inside) if rule is not None else None
-        wanted = inner if isinstance(inner, str) else None
-    if wanted in (None, "linear"):
-        return value if wanted == "linear" or settings.get("activation") is None else None
-    output = f"{call.output}/act"
-    if wanted == "relu6":
-        return _clip(made, call, value, 0.0, 6.0)
-    if wanted in ("swish", "silu"):
-        gate = made.add("Sigmoid", call, [value], f"{call.output}/gate")
-        return made.add("Mul", call, [value, gate], output)
-    if wanted == "hard_sigmoid":  # Keras 3: relu6(x + 3) / 6; before: 0.2 x + 0.5, cut to 0 ... 1
-        return made.add("HardSigmoid", call, [value], output, alpha=1 / 6 if made.keras > 2 else 0.2, beta=0.5)
-    if wanted == "leaky_relu":
-        return made.add("LeakyRelu", call, [value], output, alpha=0.2)
-    if wanted == "softmax":
-        return made.add("Softmax", call, [value], output, axis=1)
-    op, said = _PLAIN.get(str(wanted), ("", {}))
-    return made.add(op, call, [value], output, **said) if op else None
+    return read_by(call)
 
 
 _BY_RANK: Mapping[str, Rule] = {
@@ -477,13 +333,14 @@ _BY_RANK: Mapping[str, Rule] = {
     "Cropping": _cropping, "SpatialDropout": _same,
 }  # fmt: skip
 RULES: Mapping[str, Rule] = {
+    **LAYERS,
     **{f"{name}{rank}D": rule for name, rule in _BY_RANK.items() for rank in (1, 2, 3)},
     **{f"Conv{rank}DTranspose": _deconv for rank in (1, 2, 3)},
     "Dense": _dense, "BatchNormalization": _batch_norm, "LayerNormalization": _layer_norm,
     "GroupNormalization": _group_norm, "Concatenate": _concatenate, "Add": _pairwise("Add"),
     "Multiply": _pairwise("Mul"), "Subtract": _pairwise("Sub"), "Divide": _pairwise("Div"),
     "TrueDivide": _pairwise("Div"), "Maximum": _pairwise("Max"), "Flatten": _flatten, "Reshape": _reshape,
-    "Rescaling": _rescaling, "ReLU": _relu, "LeakyReLU": _leaky_relu, "ELU": _elu, "PReLU": _prelu,
-    "Softmax": _softmax, "Activation": _activation, "Dropout": _same, "GaussianNoise": _same, "GaussianDropout": _same,
+    "Rescaling": _rescaling,
+    "Dropout": _same, "GaussianNoise": _same, "GaussianDropout": _same,
     "ActivityRegularization": _same,
 }  # fmt: skip

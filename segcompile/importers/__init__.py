@@ -3,7 +3,9 @@ is told in ONNX's ops."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from enum import Enum
+from io import BytesIO
 from pathlib import Path
 
 _LATEST_IR = 64  # an ONNX file begins with the version of its form, which is 14 as this is written
@@ -17,9 +19,10 @@ class Form(Enum):
 
 
 def form_of(path: Path) -> Form | None:
-    """The form of a file that is a network, by how it begins, or by its name; None for a text."""
+    """The form of a file that is a network, by how it begins, or by its name; None for a text. What is no plain file is
+    not opened: a pipe would be waited for."""
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if path.is_file() else nullcontext(BytesIO()) as file:
             first = file.read(8)
     except (OSError, ValueError):
         first = b""

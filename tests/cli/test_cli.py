@@ -443,7 +443,7 @@ def test_a_backend_that_is_not_known_names_no_package_that_may_not_exist() -> No
     status, result = run("build", LARGE, "--backend", "keras")
     assert status == 4
     assert result.stderr == (
-        "error[SC601 unknown-backend]: there is no backend `keras`; installed: jax, torch\n"
+        "error[SC601 unknown-backend]: there is no backend `keras`; installed: jax, onnx, torch\n"
         "   = help: `segcompile list` shows the installed ones\n"
     )
 

@@ -273,8 +273,9 @@ def float32(array: Array) -> Array:
 
 
 def shortest(number: float) -> float:
-    """The shortest decimal of the float32 that a setting is."""
-    return float(str(np.float32(number)))
+    """The shortest decimal of the float32 that a setting is; of the largest one all of them, which is in its range."""
+    found, exact = float(str(np.float32(number))), float(np.float32(number))
+    return found if abs(found) <= float(np.finfo(np.float32).max) else exact
 
 
 def is_pooled(bench: Bench, name: str) -> bool:

@@ -56,10 +56,13 @@ def compare(a: Compiled, b: Compiled) -> Difference:
 def compare_at_inference(a: Compiled, b: Compiled) -> Difference:
     """What two networks are to each other as far as a file for inference can say: without dropout, and whatever starts
     and trains their weights; sizes are those that they have, whether or not another layer is said to have them. Names
-    are equal that differ in their marks alone: files have `conv2_1_b` of `conv2_1.b`."""
+    are equal that differ in their marks alone: files have `conv2_1_b` of `conv2_1.b`. Those of parts of a layer, which
+    a file has as layers of their own, are none that a layer has."""
     one, other = (replace(each, graph=untrained(each.graph)) for each in (a, b))
-    graphs = settled(one.graph, a.facts), settled(other.graph, b.facts)
-    return replace(_compared((one, other), graphs, _without_marks), at_inference=True)
+    found = _compared((one, other), (settled(one.graph, a.facts), settled(other.graph, b.facts)), _without_marks)
+    renamed = tuple(pair for pair in found.renamed if not any("/" in name for name in pair))
+    verdict = Verdict.EQUAL if found.verdict is Verdict.RENAMED and not renamed else found.verdict
+    return replace(found, verdict=verdict, renamed=renamed, at_inference=True)
 
 
 def _without_marks(name: str) -> str:

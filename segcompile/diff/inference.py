@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isclose
 from typing import Annotated, ClassVar
 
 from segcompile.facts.facts import Facts, shapes_in
 from segcompile.network.graph import Graph, Node, Role
 from segcompile.ops import (
+    AdaptivePool,
     Add,
     Attention,
     BatchNorm,
@@ -22,10 +24,13 @@ from segcompile.ops import (
     Crop,
     Dropout,
     DropPath,
+    GlobalPool,
     Join,
+    LayerNorm,
     Mul,
     Op,
     Pad,
+    Pool,
     Resize,
     Scale,
     Shape,
@@ -181,25 +186,56 @@ def _fitted(op: Join, place: _Place, index: int) -> Op | None:
     return Pad(amount=tuple(pads))
 
 
+def _pool(place: _Place, read: Sequence[str]) -> Iterator[Node]:
+    """Rounded down where that is no other size; and of bins that divide the map the windows that they are."""
+    op, have = place.node.op, place.shapes[0].size
+    if isinstance(op, AdaptivePool) and set(op.bins) == {1}:
+        op = GlobalPool(kind="global_avg" if op.kind == "avg" else "global_max")
+    elif isinstance(op, AdaptivePool) and all(
+        isinstance(size, int) and size % bins == 0 for size, bins in zip(have, op.bins, strict=True)
+    ):
+        op = Pool(kind=op.kind, kernel=tuple(int(str(size)) // bins for size, bins in zip(have, op.bins, strict=True)))
+    if isinstance(op, Pool) and op.round == "ceil":
+        down = op.model_copy(update={"round": "floor"})
+        op = down if down.output(place.shapes) == place.output else op
+    yield place.ends(op, read)
+
+
 def _attention(place: _Place, read: Sequence[str]) -> Iterator[Node]:
-    """Self-attention at one scale: a matrix to queries, keys and values, what these give, and another matrix."""
-    op, width = place.node.op, place.shapes[0].channels
+    """Projections as convolutions of kernel 1, before and behind what attends."""
+    op, width, name = place.node.op, place.shapes[0].channels, place.node.name
     assert isinstance(op, Attention)
-    if not op.fuses(place.shapes):
-        yield place.ends(op, read)
+    scale = None if op.scale is not None and isclose(op.scale, (width / op.heads) ** -0.5, rel_tol=1e-6) else op.scale
+    inner = Attention(heads=op.heads, scale=scale)
+    if not op.projects(place.shapes):
+        yield place.ends(inner, read)
         return
-    kernel = (1,) * len(place.shapes[0].size)
-    yield place.part("qkv", Conv(channels=3 * width, kernel=kernel, bias=op.bias), read[0])
-    for at, what in enumerate("qkv"):
-        yield place.part(what, Slice(part=(at * width, (at + 1) * width)), f"{place.node.name}/qkv")
-    three = [f"{place.node.name}/{what}" for what in "qkv"]
-    yield place.part("attend", Attention(heads=op.heads, scale=op.scale), *three)
-    yield place.ends(Conv(channels=width, kernel=kernel), [f"{place.node.name}/attend"])
+    kernel, source = (1,) * len(place.shapes[0].size), read[-1]
+    if op.fuses(place.shapes):
+        yield place.part("qkv", Conv(channels=3 * width, kernel=kernel, bias=op.bias), source)
+        joint = "qkv"
+        yield place.part("q", Slice(part=(0, width)), f"{name}/qkv")
+    else:
+        yield place.part("q", Conv(channels=width, kernel=kernel, bias=op.bias), read[0])
+        if op.reduce is not None:
+            channels = place.shapes[-1].channels
+            yield place.part("sr", Conv(channels=channels, kernel=op.reduce, stride=op.reduce), source)
+            yield place.part("norm", LayerNorm(), f"{name}/sr")
+            source = f"{name}/norm"
+        of_keys = (1,) * len(place.shapes[-1].size)
+        yield place.part("kv", Conv(channels=2 * width, kernel=of_keys, bias=op.bias), source)
+        joint = "kv"
+    for what in "kv":
+        at = joint.index(what) * width
+        yield place.part(what, Slice(part=(at, at + width)), f"{name}/{joint}")
+    yield place.part("attend", inner, *(f"{name}/{what}" for what in "qkv"))
+    yield place.ends(Conv(channels=width, kernel=kernel), [f"{name}/attend"])
 
 
 _FORMS: Mapping[type[Op], Callable[[_Place, Sequence[str]], Iterator[Node]]] = {
     Resize: _resize,
     Crop: _crop,
     **dict.fromkeys((Add, Mul, Concat), _join),
+    **dict.fromkeys((Pool, AdaptivePool), _pool),
     Attention: _attention,
 }

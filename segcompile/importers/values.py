@@ -169,10 +169,11 @@ def affine(view: View, weight: Array, bias: Array, step: Step, bench: Bench) -> 
     return bench.result(view, op, step, tensors)
 
 
-def line(weight: Array, bias: Array, channels: int) -> tuple[Affine, dict[str, Array]]:
-    """A scale and a shift for so many channels, or for 0 of all: where all scales are one number, it starts there."""
+def line(weight: Array, bias: Array, channels: int, *, shifts: bool = False) -> tuple[Affine, dict[str, Array]]:
+    """A scale and a shift for so many channels, or for 0 of all: where all scales are one number, it starts there. It
+    `shifts` by zeros, too, where the file has these as weights."""
     tensors = {"weight": float32(np.broadcast_to(weight, channels or 1))}
-    shifts = bool(np.any(bias))
+    shifts = shifts or bool(np.any(bias))
     if shifts:
         tensors["bias"] = float32(np.broadcast_to(bias, channels or 1))
     alike = bool(np.all(weight == weight.flat[0]))
@@ -190,6 +191,11 @@ def _with_constant(step: Step, bench: Bench) -> Value:
         return _position(view, constant, step, bench)
     number = per_channel(view, constant)
     one, zero = np.ones((), number.dtype), np.zeros((), number.dtype)
+    if step.op in ("Add", "Mul") and bench.is_weight(step.input(1 - at)):
+        pair = (one, number) if step.op == "Add" else (number, zero)
+        channels = bench.shape(view.node).channels if number.ndim else 0
+        op, tensors = line(*pair, channels, shifts=step.op == "Add")
+        return bench.result(view, op, step, tensors)
     if step.op in ("Add", "Sum"):
         return affine(view, one, number, step, bench)
     if step.op == "Sub":

@@ -14,6 +14,7 @@ from segcompile.importers.numbers import Numbers, evaluated, numbers, of_shape
 from segcompile.importers.spellings import ROOTS, spelled
 from segcompile.importers.tidied import tidied
 from segcompile.importers.views import Unheld, View, viewed
+from segcompile.importers.written_bins import written_bins
 from segcompile.importers.written_norms import written_norm
 from segcompile.network.graph import Graph, Origin
 from segcompile.ops import Shape
@@ -144,6 +145,8 @@ def _looked_back(step: Step, bench: Bench) -> View | None:
         return written_norm(step, bench) or spelled(step, bench)
     if step.op == "MatMul":
         return written_attention.written_attention(step, bench)
+    if step.op == "Concat":
+        return written_bins(step, bench)
     try:
         return cut_before(step, bench) if step.op == "Slice" else None
     except (Unheld, Unknown, AssertionError, KeyError):

@@ -192,9 +192,9 @@ def _with_constant(step: Step, bench: Bench) -> Value:
     number = per_channel(view, constant)
     one, zero = np.ones((), number.dtype), np.zeros((), number.dtype)
     if step.op in ("Add", "Mul") and bench.is_weight(step.input(1 - at)):
-        pair = (one, number) if step.op == "Add" else (number, zero)
-        channels = bench.shape(view.node).channels if number.ndim else 0
-        op, tensors = line(*pair, channels, shifts=step.op == "Add")
+        shifts, channels = step.op == "Add", bench.shape(view.node).channels if number.ndim else 0
+        scale, shift = (one, number) if shifts else (number, zero)
+        op, tensors = line(scale, shift, channels, shifts=shifts)
         return bench.result(view, op, step, tensors)
     if step.op in ("Add", "Sum"):
         return affine(view, one, number, step, bench)

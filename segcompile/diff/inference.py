@@ -25,6 +25,8 @@ from segcompile.ops import (
     Dropout,
     DropPath,
     GlobalPool,
+    GroupNorm,
+    InstanceNorm,
     Join,
     LayerNorm,
     Mul,
@@ -89,7 +91,7 @@ def settled(graph: Graph, facts: Facts) -> Graph:
     for node in graph.nodes:
         place = _Place(node, [shapes[name] for name in node.inputs], shapes[node.name])
         read = [stands_for.get(name, name) for name in node.inputs]
-        found = list(_FORMS[type(node.op)](place, read)) if type(node.op) in _FORMS else [place.ends(node.op, read)]
+        found = place.written(read)
         if found:
             nodes += found
             if found[-1].name != node.name:
@@ -107,6 +109,14 @@ class _Place:
     node: Node
     shapes: Sequence[Shape]
     output: Shape
+
+    def written(self, read: Sequence[str]) -> list[Node]:
+        """What stands for it; nothing where that is what it reads."""
+        form = _FORMS.get(type(self.node.op))
+        try:
+            return list(form(self, read)) if form is not None else [self.ends(self.node.op, read)]
+        except Undecidable:  # at some sizes of the image it is one thing, and at others another
+            return [self.ends(self.node.op, read)]
 
     def ends(self, op: Op, read: Sequence[str]) -> Node:
         """The node itself, with another op."""
@@ -149,23 +159,25 @@ def _crop(place: _Place, read: Sequence[str]) -> Iterator[Node]:
 
 
 def _join(place: _Place, read: Sequence[str]) -> Iterator[Node]:
-    """An alignment as crops or padding, where these are numbers; the factors of a sum as layers of their own."""
+    """An alignment as crops or padding, where these are numbers; the factors of a sum as layers of their own, and a
+    product as products of two."""
     op, read = place.node.op, [*read]
     assert isinstance(op, Join)
-    try:
-        fits = [_fitted(op, place, index) for index in range(len(read))]
-    except Undecidable:
-        fits = []
-    if op.align != "none" and fits:
+    fits = [_fitted(op, place, index) for index in range(len(read))]
+    if op.align != "none":
         op = op.model_copy(update={"align": "none"})
     factors = op.weights if isinstance(op, Add) else ()
     for index in range(len(read)):
-        more = [("fit", fits[index] if fits else None)]
+        more = [("fit", fits[index])]
         more += [("factor", Scale(factor=factors[index]) if factors and factors[index] != 1 else None)]
         for what, each in more:
             if each is not None:
                 yield place.part(f"{what}{index}", each, read[index])
                 read[index] = f"{place.node.name}/{what}{index}"
+    for index in range(1, len(read) - 1 if isinstance(op, Mul) else 0):
+        yield place.part(f"product{index}", Mul(), read[0], read[index])
+        read[0] = f"{place.node.name}/product{index}"
+    read = [read[0], read[-1]] if isinstance(op, Mul) else read
     yield place.ends(op.model_copy(update={"weights": ()}) if factors else op, read)
 
 
@@ -186,19 +198,43 @@ def _fitted(op: Join, place: _Place, index: int) -> Op | None:
     return Pad(amount=tuple(pads))
 
 
-def _pool(place: _Place, read: Sequence[str]) -> Iterator[Node]:
-    """Rounded down where that is no other size; and of bins that divide the map the windows that they are."""
+def _bins(place: _Place, read: Sequence[str]) -> Iterator[Node]:
+    """Bins that divide the map as the windows that they are."""
     op, have = place.node.op, place.shapes[0].size
-    if isinstance(op, AdaptivePool) and set(op.bins) == {1}:
-        op = GlobalPool(kind="global_avg" if op.kind == "avg" else "global_max")
-    elif isinstance(op, AdaptivePool) and all(
-        isinstance(size, int) and size % bins == 0 for size, bins in zip(have, op.bins, strict=True)
-    ):
-        op = Pool(kind=op.kind, kernel=tuple(int(str(size)) // bins for size, bins in zip(have, op.bins, strict=True)))
-    if isinstance(op, Pool) and op.round == "ceil":
-        down = op.model_copy(update={"round": "floor"})
-        op = down if down.output(place.shapes) == place.output else op
-    yield place.ends(op, read)
+    assert isinstance(op, AdaptivePool)
+    kernel = tuple(
+        size // bins for size, bins in zip(have, op.bins, strict=True) if isinstance(size, int) and size % bins == 0
+    )
+    if set(op.bins) == {1}:
+        yield place.ends(GlobalPool(kind="global_avg" if op.kind == "avg" else "global_max"), read)
+    else:
+        yield place.ends(Pool(kind=op.kind, kernel=kernel) if len(kernel) == len(have) else op, read)
+
+
+def _pool(place: _Place, read: Sequence[str]) -> Iterator[Node]:
+    """Zeros that are counted as a `pad` before it, and as much padding behind as the last window reads."""
+    op, have, want = place.node.op, place.shapes[0].size, place.output.size
+    assert isinstance(op, Pool)
+    pads = [op.pads(axis) for axis in range(len(have))]
+    if op.kind == "avg" and op.count_pad and any(map(any, pads)):
+        yield place.part("pad", Pad(amount=tuple(pads)), *read)
+        read, have = [f"{place.node.name}/pad"], tuple(a + sum(pair) for a, pair in zip(have, pads, strict=True))
+        pads = [(0, 0)] * len(have)
+    each = zip(have, want, pads, op.steps, op.spans, strict=True)
+    last = [difference((b - 1) * step + span - before, a) for a, b, (before, _), step, span in each]
+    behind = [max(end, 0) for end in last if isinstance(end, int)]
+    if len(behind) == len(have):
+        pads = [(before, after) for (before, _), after in zip(pads, behind, strict=True)]
+        op = op.model_copy(update={"round": "floor"})
+    counts = op.kind == "max" or not any(map(any, pads))
+    yield place.ends(op.model_copy(update={"pad": tuple(pads), "count_pad": counts}), read)
+
+
+def _group_norm(place: _Place, read: Sequence[str]) -> Iterator[Node]:
+    """Of as many groups as channels an instance norm."""
+    op = place.node.op
+    assert isinstance(op, GroupNorm)
+    yield place.ends(InstanceNorm(eps=op.eps) if op.groups == place.shapes[0].channels else op, read)
 
 
 def _attention(place: _Place, read: Sequence[str]) -> Iterator[Node]:
@@ -236,6 +272,8 @@ _FORMS: Mapping[type[Op], Callable[[_Place, Sequence[str]], Iterator[Node]]] = {
     Resize: _resize,
     Crop: _crop,
     **dict.fromkeys((Add, Mul, Concat), _join),
-    **dict.fromkeys((Pool, AdaptivePool), _pool),
+    Pool: _pool,
+    AdaptivePool: _bins,
+    GroupNorm: _group_norm,
     Attention: _attention,
 }

@@ -240,12 +240,12 @@ def _imported(model: str, bench: Bench, results: Sequence[str], text: SourceText
         value = bench.values[name]
         if not isinstance(value, View):
             raise fail("SC903", f"`{name}` is a constant: no network gives it", help="`--upto` names another value")
-        if value.node in bench.inputs:
-            raise fail("SC903", f"`{name}` is an input, and no layer makes it", help="`--upto` names another value")
         try:
             value = bench.settle(value, bench.foreign.makers[name])
         except Unheld:
             said.append(f"`{name}` is ({_axes(value)}) in {text.name}, and {bench.shape(value.node)} here")
+        if value.node in bench.inputs:
+            raise fail("SC903", f"`{name}` is an input, and no layer makes it", help="`--upto` names another value")
         ends[name] = value.node
     network, now = tidied(bench.made, ends.values())
     heads = bench.heads(list(ends)) if len(ends) > 1 else ["output"]

@@ -31,10 +31,13 @@ def _function(step: Step, bench: Bench) -> Value:
 
 
 def _hard_sigmoid(step: Step, bench: Bench) -> Value:
-    """relu6(x + 3) / 6, or another slope: a scale, a shift and a clip."""
+    """relu6(x + 3) / 6, of another slope that of x times a number; or a scale, a shift and a clip."""
     view, slope, shift = bench.view(step), step.number("alpha", 0.2), step.number("beta", 0.5)
     if isclose(slope, 1 / 6, rel_tol=1e-5) and isclose(shift, 0.5, rel_tol=1e-5):
         return bench.result(view, Activation(kind="hard_sigmoid"), step)
+    if isclose(shift, 0.5, rel_tol=1e-5) and slope > 0:
+        scaled = bench.result(view, Scale(factor=shortest(6 * slope)), step)
+        return bench.result(scaled, Activation(kind="hard_sigmoid"), step)
     line = affine(view, np.array(slope, np.float32), np.array(shift, np.float32), step, bench)
     return bench.result(line, Clip(min=0.0, max=1.0), step)
 

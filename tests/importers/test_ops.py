@@ -156,7 +156,8 @@ CASES: dict[str, Case] = {
     ),
     "bins one by one": (
         "a = Slice(x, z, five, two); b = Slice(x, four, nine, two); c = Slice(x, eight, end, two); "
-        "d = ReduceMean<axes=[2]>(a); e = ReduceMean<axes=[2]>(b); f = ReduceMean<axes=[2]>(c); y = Concat<axis=2>(d, e, f)",
+        "d = ReduceMean<axes=[2]>(a); e = ReduceMean<axes=[2]>(b); f = ReduceMean<axes=[2]>(c); "
+        "y = Concat<axis=2>(d, e, f)",
         {
             "z": ints(0),
             "five": ints(4),

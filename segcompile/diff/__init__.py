@@ -1,5 +1,5 @@
 """Two specs compared by meaning: what their networks compute, not how they are written."""
 
-from segcompile.diff.compare import Difference, Verdict, compare
+from segcompile.diff.compare import Difference, Verdict, compare, compare_at_inference
 
-__all__ = ["Difference", "Verdict", "compare"]
+__all__ = ["Difference", "Verdict", "compare", "compare_at_inference"]

@@ -98,6 +98,14 @@ class Bench:
             raise Unheld(f"it has no input {index}")
         return found
 
+    def is_weight(self, name: str) -> bool:
+        """Whether a constant is one that a file holds as a tensor of one axis, in whatever shape it is read: it was
+        trained, and is no setting, even where it is one number, or changes nothing."""
+        while (maker := self.foreign.makers.get(name)) is not None and maker.op in ("Unsqueeze", "Reshape"):
+            name = maker.input(0)
+        held = self.foreign.constants.get(name)
+        return held is not None and name not in self.foreign.makers and len(held.shape) == 1
+
     def scalar(self, step: Step, index: int) -> float | None:
         """A constant of one entry; None where it is left out, or has more."""
         found = self.array(step, index)
@@ -149,7 +157,7 @@ class Bench:
         if shape.channels > _MOST_CHANNELS:
             raise Unheld(f"{shape.channels:,} channels; {_MOST_CHANNELS:,} are the most")
         name = self._named(op, step)
-        kernel = step.input(1) if tensors else ""
+        kernel = step.input(0 if step.input(0) in self.foreign.constants else 1) if tensors else ""
         node = Node(name, op, tuple(inputs), name, self.origin)
         self.made[name] = Made(node, shape, tensors or {}, step.scope, kernel)
         return name
@@ -167,7 +175,7 @@ class Bench:
             raise Unheld(f"the size cannot be stated for any image: {why}", "give the input a size") from None
 
     def _named(self, op: Op, step: Step) -> str:
-        weights = (name for name in step.inputs[1:] if re.search(r"[./]weight$", name) and op.has_weights())
+        weights = (name for name in step.inputs if re.search(r"[./]weight$", name) and op.has_weights())
         written = step.scope or next(weights, "").removesuffix("weight") or step.name
         return self._free(_legal(written, op.spelling))
 

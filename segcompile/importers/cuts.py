@@ -24,7 +24,7 @@ def channels_of(view: View, axis: int, first: int, end: int, step: Step, bench: 
     """Some channels, one after another; of channels that are cut in parts, some of the outermost ones."""
     if view.axes[axis] == view.whole(1)[:1] and len(view.parts[1]) > 1 and 0 <= first < end:
         return _outermost(view, axis, first, end, step, bench)
-    if axis == 1 and sorted(view.axes[1]) == [*view.whole(1)]:  # shuffled
+    if axis == 1 and view.axes[1] != view.whole(1) and sorted(view.axes[1]) == [*view.whole(1)]:  # shuffled
         view = bench.settle(view, step, len(view.axes) - 2)
     if view.axes[axis] != view.whole(1) or not view.whole(1):
         raise Unheld(f"it takes entries {first} to {end - 1} of an axis that is not the channels")

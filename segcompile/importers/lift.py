@@ -14,6 +14,7 @@ from segcompile.importers.numbers import Numbers, evaluated, numbers, of_shape
 from segcompile.importers.spellings import ROOTS, spelled
 from segcompile.importers.tidied import tidied
 from segcompile.importers.views import Unheld, View, viewed
+from segcompile.importers.written_bins import written_bins
 from segcompile.importers.written_norms import written_norm
 from segcompile.network.graph import Graph, Origin
 from segcompile.ops import Shape
@@ -144,6 +145,8 @@ def _looked_back(step: Step, bench: Bench) -> View | None:
         return written_norm(step, bench) or spelled(step, bench)
     if step.op == "MatMul":
         return written_attention.written_attention(step, bench)
+    if step.op == "Concat":
+        return written_bins(step, bench)
     try:
         return cut_before(step, bench) if step.op == "Slice" else None
     except (Unheld, Unknown, AssertionError, KeyError):
@@ -237,12 +240,12 @@ def _imported(model: str, bench: Bench, results: Sequence[str], text: SourceText
         value = bench.values[name]
         if not isinstance(value, View):
             raise fail("SC903", f"`{name}` is a constant: no network gives it", help="`--upto` names another value")
-        if value.node in bench.inputs:
-            raise fail("SC903", f"`{name}` is an input, and no layer makes it", help="`--upto` names another value")
         try:
             value = bench.settle(value, bench.foreign.makers[name])
         except Unheld:
             said.append(f"`{name}` is ({_axes(value)}) in {text.name}, and {bench.shape(value.node)} here")
+        if value.node in bench.inputs:
+            raise fail("SC903", f"`{name}` is an input, and no layer makes it", help="`--upto` names another value")
         ends[name] = value.node
     network, now = tidied(bench.made, ends.values())
     heads = bench.heads(list(ends)) if len(ends) > 1 else ["output"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from segcompile.importers.bench import Bench, Rule, Value, float32, shortest
 from segcompile.importers.values import affine, per_channel
-from segcompile.importers.views import Part, Unheld, View, viewed
+from segcompile.importers.views import Part, Unheld, View, transposed, viewed
 from segcompile.ops import (
     BatchNorm,
     Conv,
@@ -50,7 +50,19 @@ def _matmul(step: Step, bench: Bench) -> Value:
         if weight.ndim != 2:
             raise Unheld(f"its matrix has the shape {list(weight.shape)}")
         return _dense(bench.view(step), weight.T, None, step, bench)
-    raise Unheld("a product of two maps" if bench.is_view(step, 0) else "a matrix stands before a map")
+    if not bench.is_view(step, 0):
+        return _on_columns(step, bench)
+    raise Unheld("a product of two maps")
+
+
+def _on_columns(step: Step, bench: Bench) -> View:
+    """A matrix before vectors that are columns: on the last axis but one."""
+    view, weight = bench.view(step, 1), bench.tensor(step, 0)
+    rank = len(view.axes)
+    if weight.ndim != 2 or rank < 3 or view.axes[-2] != view.whole(1):
+        raise Unheld("a matrix stands before a map")
+    order = (*range(rank - 2), rank - 1, rank - 2)
+    return transposed(_dense(transposed(view, order), weight, None, step, bench), order)
 
 
 def _dense(view: View, weight: Array, bias: Array | None, step: Step, bench: Bench) -> View:

@@ -148,7 +148,8 @@ def _one_line(before: Made, behind: Made) -> Made | None:
         op = Scale(factor=float(f"{float(weight[0]):.7g}"))
         return replace(before, node=replace(before.node, op=op))
     shared = weight.size == bias.size == 1 and all(_is_shared(each) for each in (before, behind))
-    one, tensors = line(weight, bias, 0 if shared else before.shape.channels)
+    shifts = any("bias" in each.tensors for each in (before, behind))
+    one, tensors = line(weight, bias, 0 if shared else before.shape.channels, shifts=shifts)
     return replace(before, node=replace(before.node, op=one), tensors=tensors)
 
 

@@ -31,10 +31,13 @@ def _function(step: Step, bench: Bench) -> Value:
 
 
 def _hard_sigmoid(step: Step, bench: Bench) -> Value:
-    """relu6(x + 3) / 6, or another slope: a scale, a shift and a clip."""
+    """relu6(x + 3) / 6, of another slope that of x times a number; or a scale, a shift and a clip."""
     view, slope, shift = bench.view(step), step.number("alpha", 0.2), step.number("beta", 0.5)
     if isclose(slope, 1 / 6, rel_tol=1e-5) and isclose(shift, 0.5, rel_tol=1e-5):
         return bench.result(view, Activation(kind="hard_sigmoid"), step)
+    if isclose(shift, 0.5, rel_tol=1e-5) and slope > 0:
+        scaled = bench.result(view, Scale(factor=shortest(6 * slope)), step)
+        return bench.result(scaled, Activation(kind="hard_sigmoid"), step)
     line = affine(view, np.array(slope, np.float32), np.array(shift, np.float32), step, bench)
     return bench.result(line, Clip(min=0.0, max=1.0), step)
 
@@ -169,10 +172,11 @@ def affine(view: View, weight: Array, bias: Array, step: Step, bench: Bench) -> 
     return bench.result(view, op, step, tensors)
 
 
-def line(weight: Array, bias: Array, channels: int) -> tuple[Affine, dict[str, Array]]:
-    """A scale and a shift for so many channels, or for 0 of all: where all scales are one number, it starts there."""
+def line(weight: Array, bias: Array, channels: int, *, shifts: bool = False) -> tuple[Affine, dict[str, Array]]:
+    """A scale and a shift for so many channels, or for 0 of all: where all scales are one number, it starts there. It
+    `shifts` by zeros, too, where the file has these as weights."""
     tensors = {"weight": float32(np.broadcast_to(weight, channels or 1))}
-    shifts = bool(np.any(bias))
+    shifts = shifts or bool(np.any(bias))
     if shifts:
         tensors["bias"] = float32(np.broadcast_to(bias, channels or 1))
     alike = bool(np.all(weight == weight.flat[0]))
@@ -190,6 +194,11 @@ def _with_constant(step: Step, bench: Bench) -> Value:
         return _position(view, constant, step, bench)
     number = per_channel(view, constant)
     one, zero = np.ones((), number.dtype), np.zeros((), number.dtype)
+    if step.op in ("Add", "Mul") and bench.is_weight(step.input(1 - at)):
+        shifts, channels = step.op == "Add", bench.shape(view.node).channels if number.ndim else 0
+        scale, shift = (one, number) if shifts else (number, zero)
+        op, tensors = line(scale, shift, channels, shifts=shifts)
+        return bench.result(view, op, step, tensors)
     if step.op in ("Add", "Sum"):
         return affine(view, one, number, step, bench)
     if step.op == "Sub":

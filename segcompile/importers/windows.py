@@ -10,7 +10,7 @@ import numpy as np
 
 from segcompile.importers.bench import Bench, Rule, Value, float32, is_pooled
 from segcompile.importers.views import Unheld, View, regrown, viewed
-from segcompile.ops import AdaptivePool, Conv, Deconv, GlobalPool, Pad, Pool
+from segcompile.ops import AdaptivePool, Conv, Deconv, GlobalPool, Pad, PadChannels, Pool
 from segcompile.ops.base import Surroundings
 from segcompile.ops.size import AnySize, Size
 from segcompile.weights.onnx_values import Step
@@ -274,6 +274,9 @@ def _pad(step: Step, bench: Bench) -> Value:
         raise Unheld(f"its mode is `{step.word('mode', '')}`" if mode is None else "it pads by more than one value")
     if min(min(pair) for pair in around.values()) < 0:
         raise Unheld(f"its `pads` {said} cut the map")
+    channels = view.axis_of(1)
+    if channels is not None and [axis for axis, pair in around.items() if any(pair)] == [channels]:
+        return _more_channels(view, around[channels], mode == "zero" and value == 0, step, bench)
     amount = _amounts(view, around)
     value = 0.0 if mode != "zero" else float(np.float32(value))
     if value == -inf:  # below all that a maximum compares
@@ -282,6 +285,12 @@ def _pad(step: Step, bench: Bench) -> Value:
         raise Unheld(f"it pads by {value}")
     made = bench.add(Pad(amount=amount, mode=mode, value=value), [view.node], step)
     return regrown(view, made, bench.shape(made))
+
+
+def _more_channels(view: View, pair: tuple[int, int], zeros: bool, step: Step, bench: Bench) -> View:
+    if pair[0] or not zeros:
+        raise Unheld("it pads the channels by more than zeros behind the last one")
+    return bench.result(view, PadChannels(more=pair[1]), step)
 
 
 def _amounts(view: View, around: Mapping[int, tuple[int, int]]) -> Pairs:

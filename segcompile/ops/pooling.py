@@ -70,7 +70,8 @@ class Pool(Op):
     def canonical(self) -> Op:
         found = self.in_pixels()
         counts = self.count_pad or not any(map(any, found.pad))
-        return found.model_copy(update={"stride": self.steps, "count_pad": counts})
+        how = "floor" if set(self.steps) == {1} else self.round  # nothing is left to be rounded
+        return found.model_copy(update={"stride": self.steps, "count_pad": counts, "round": how})
 
     def unpadded(self) -> Op:
         return self.canonical().model_copy(update={"pad": UNPADDED * len(self.pad), "count_pad": True})

@@ -15,10 +15,12 @@ from segcompile.show.padding import ends
 Titles = tuple[str, str]  # the two specs, as the user wrote them
 Row = tuple[str, ...]
 
+_AT_INFERENCE = "compared at inference: a network's file says nothing of initial weights, freezing and dropout"
+
 
 def diff_text(found: Difference, titles: Titles, a: Compiled) -> str:
     """The verdict, and the tables that it rests on."""
-    parts = [_verdict(found, a)]
+    parts = ["\n".join([_verdict(found, a), *([_AT_INFERENCE] if found.at_inference else [])])]
     if found.verdict is Verdict.RENAMED:
         parts.append(_table(titles, found.renamed))
     if found.verdict is Verdict.DIFFERENT:
@@ -80,11 +82,12 @@ def _table(head: Row, rows: Sequence[Row]) -> str:
 def diff_json(found: Difference | None, titles: Titles, models: Sequence[str | None]) -> dict[str, Any]:
     """All of it as data; the verdict is null where a spec could not be compiled."""
     specs = [{"spec": title, "model": model} for title, model in zip(titles, models, strict=True)]
-    data: dict[str, Any] = {"a": specs[0], "b": specs[1], "verdict": None}
+    data: dict[str, Any] = {"a": specs[0], "b": specs[1], "verdict": None, "at_inference": False}
     if found is None:
         return data | {"first": None, "facts": [], "renamed": [], "layers": [], "borders": {}}
     return data | {
         "verdict": found.verdict.value,
+        "at_inference": found.at_inference,
         "first": found.first.what if found.first is not None else None,
         "facts": [{"what": fact.what, "a": fact.a, "b": fact.b, "same": fact.same} for fact in found.facts],
         "renamed": [{"a": name, "b": twin} for name, twin in found.renamed],

@@ -199,6 +199,7 @@ def test_json_has_all_of_it() -> None:
         "a": {"spec": "a.yaml", "model": "two"},
         "b": {"spec": "b.yaml", "model": "two"},
         "verdict": "border",
+        "at_inference": False,
         "first": None,
         "facts": [
             {"what": "input", "a": "3 x 32 x 32", "b": "3 x 32 x 32", "same": True},

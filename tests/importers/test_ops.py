@@ -146,7 +146,30 @@ CASES: dict[str, Case] = {
         {},
         "sigmoid | tanh | softplus | selu | mish | hard_swish",
     ),
-    "hard sigmoid of another slope": ("y = HardSigmoid<alpha=0.2>(x)", {}, "affine | clip"),
+    "hard sigmoid of another slope": ("y = HardSigmoid<alpha=0.2>(x)", {}, "scale | hard_sigmoid"),
+    "hard sigmoid of another shift": ("y = HardSigmoid<alpha=0.2, beta=0.4>(x)", {}, "affine | clip"),
+    "one number that is a weight": ("a = Mul(x, k); y = Add(a, b)", {"k": w(1), "b": w(1)}, "affine"),
+    "a matrix before columns": (
+        "s = Shape(x); r = Reshape(x, c); m = MatMul(k, r); v = Unsqueeze(b, o); n = Add(m, v); y = Reshape(n, s)",
+        {"c": ints(0, 4, -1), "k": w(4, 4), "b": w(4), "o": ints(1)},
+        "conv",
+    ),
+    "bins one by one": (
+        "a = Slice(x, z, five, two); b = Slice(x, four, nine, two); c = Slice(x, eight, end, two); "
+        "d = ReduceMean<axes=[2]>(a); e = ReduceMean<axes=[2]>(b); f = ReduceMean<axes=[2]>(c); "
+        "y = Concat<axis=2>(d, e, f)",
+        {
+            "z": ints(0),
+            "five": ints(4),
+            "four": ints(4),
+            "nine": ints(8),
+            "eight": ints(8),
+            "end": ints(12),
+            "two": ints(2),
+        },
+        "avg bins",
+    ),
+    "zeros behind the last channel": ("y = Pad(x, p)", {"p": ints(0, 0, 0, 0, 0, 3, 0, 0)}, "pad channels"),
     "hard sigmoid": ("y = HardSigmoid<alpha=0.1666667>(x)", {}, "hard_sigmoid"),
     "silu": ("s = Sigmoid(x); y = Mul(s, x)", {}, "silu"),
     "hard swish of hard sigmoid": ("s = HardSigmoid<alpha=0.1666667>(x); y = Mul(x, s)", {}, "hard_swish"),
@@ -345,7 +368,7 @@ def test_it_computes_what_the_file_does(name: str, tmp_path: Path) -> None:
 
 
 # Of one size, as their steps say.
-FIXED = ("a vector for each place", "channel shuffle", "zeros behind the channels")
+FIXED = ("bins one by one", "a vector for each place", "channel shuffle", "zeros behind the channels")
 
 
 def _layers(path: Path) -> str:

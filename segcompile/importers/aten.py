@@ -27,7 +27,7 @@ def foreign_graph(program: Program) -> OnnxGraph:
         why = _written(writer, call)
         if why:
             refused.append((call, why))
-        writer.known += call.results
+        writer.known += [name for name in call.results if name not in writer.unwritten]
     if refused:
         raise _refusal(refused)
     for name, value in program.outputs.items():

@@ -124,10 +124,35 @@ def _unbind(w: Writer, a: Mapping[str, Any]) -> None:
 
 
 def _slice(w: Writer, a: Mapping[str, Any]) -> None:
-    axis = _axes(w, a)[0]
-    whole = w.dims(a["x"].name)[axis]
-    start, end = (_bound(w, a["x"].name, whole, bound) for bound in (a["start"] or 0, a["end"]))
-    w.step("Slice", [a["x"].name, start, end, w.integers([axis]), w.integers([a["step"]])])
+    if not _follows(a):
+        whole = w.dims(a["x"].name)[_axes(w, a)[0]]
+        start, end = (_bound(w, a["x"].name, whole, bound) for bound in (a["start"] or 0, a["end"]))
+        w.step("Slice", [a["x"].name, start, end, w.integers([_axes(w, a)[0]]), w.integers([a["step"]])])
+        return
+    read = w.readers(w.results[0])
+    if all(each is not None and each.op == "slice" and _follows(each.arguments) for each in read):
+        w.unwritten.add(w.results[0])
+        return
+    chain: list[Mapping[str, Any]] = [{**a, "self": a["x"]}]
+    while (name := chain[0]["self"].name) in w.unwritten:
+        chain.insert(0, w.makers[name].arguments)
+    starts, ends, axes = zip(*(_end(w, each) for each in chain), strict=True)
+    end = ends[0] if len(ends) == 1 else w.inner("Concat", ends, axis=0)
+    w.step("Slice", [name, w.integers(starts), end, w.integers(axes)])
+
+
+def _follows(a: Mapping[str, Any]) -> bool:
+    """Whether a part begins at a fixed pixel, and ends where the size of another map says. torch cuts one axis at a
+    time: no map is as large as what the first of two such parts leaves, so they are written as one step."""
+    return isinstance(a["start"] or 0, int) and isinstance(a["end"], Varied) and a["step"] == 1
+
+
+def _end(w: Writer, a: Mapping[str, Any]) -> tuple[int, str, int]:
+    """Of such a part: its first pixel, its end, and its axis."""
+    name, start = a["self"].name, a["start"] or 0
+    axis = axis_of(a["dim"], len(w.dims(name)))
+    length = w.sizes([Varied(tuple(end - start for end in a["end"].at))], [name])
+    return start, w.inner("Add", [length, w.integers([start])]) if start else length, axis
 
 
 def _bound(w: Writer, name: str, whole: Extent, bound: Any) -> str:
@@ -196,6 +221,19 @@ def _transposed(w: Writer, a: Mapping[str, Any]) -> None:
     one, two = (axis_of(a.get(key, at), rank) for at, key in enumerate(("dim0", "dim1")))
     perm[one], perm[two] = two, one
     w.step("Transpose", [a["x"].name], perm=tuple(perm))
+
+
+def _last_turned(w: Writer, a: Mapping[str, Any]) -> None:
+    rank = len(w.dims(a["x"].name))
+    w.step("Transpose", [a["x"].name], perm=(*range(rank - 2), rank - 1, rank - 2))
+
+
+def _moved(w: Writer, a: Mapping[str, Any]) -> None:
+    given = [a[key] if isinstance(a[key], tuple) else (a[key],) for key in ("source", "destination")]
+    rank = len(w.dims(a["x"].name))
+    to = {axis_of(end, rank): axis_of(start, rank) for start, end in zip(*given, strict=True)}
+    rest = iter(axis for axis in range(rank) if axis not in to.values())
+    w.step("Transpose", [a["x"].name], perm=tuple(to[axis] if axis in to else next(rest) for axis in range(rank)))
 
 
 def _unsqueezed(w: Writer, a: Mapping[str, Any]) -> None:
@@ -293,6 +331,8 @@ SHAPES: Mapping[str, Rule] = {
     **dict.fromkeys(("view", "reshape", "flatten", "unflatten", "_unsafe_view", "view_as", "reshape_as"), _reshaped),
     "permute": _permuted,
     **dict.fromkeys(("transpose", "t", "swapaxes", "swapdims"), _transposed),
+    **dict.fromkeys(("mT", "adjoint"), _last_turned),
+    **dict.fromkeys(("movedim", "moveaxis"), _moved),
     "unsqueeze": _unsqueezed,
     "squeeze": _squeezed,
     **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expanded),

@@ -32,6 +32,7 @@ class Writer:
         self.constants: dict[str, Constant] = dict(program.constants)
         self.call = program.calls[0] if program.calls else None
         self.known: list[str] = list(program.inputs)  # tensors that are made so far, in order
+        self.unwritten: set[str] = set()  # tensors that the steps of those who read them make
         self._count = 0
         self._readers: dict[str, list[Call]] = {}
         self.makers = {name: call for call in program.calls for name in call.results}
@@ -39,10 +40,14 @@ class Writer:
             for name in call.refs():
                 self._readers.setdefault(name, []).append(call)
 
+    def readers(self, name: str) -> Sequence[Call | None]:
+        """The calls that read a tensor; None: it goes out."""
+        return (*self._readers.get(name, ()), *(None for out in self.program.outputs.values() if out == name))
+
     def only_read_by(self, name: str, op: str) -> bool:
         """Whether calls of this op alone read a tensor."""
-        readers = self._readers.get(name, ())
-        return bool(readers) and {reader.op for reader in readers} == {op} and name not in self.program.outputs.values()
+        readers = self.readers(name)
+        return bool(readers) and all(reader is not None and reader.op == op for reader in readers)
 
     # --- of the call ---------------------------------------------------------------------------------------------
 

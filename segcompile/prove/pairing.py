@@ -37,17 +37,25 @@ class _Held:
     number: bool
 
 
+Known = Mapping[tuple[str, str], str]  # a node of the second network and its parameter -> the tensor of the first one
+
+
 def pair(
-    graphs: tuple[Graph, Graph], shapes: tuple[Mapping[str, Shape], Mapping[str, Shape]], names: Path | None
+    graphs: tuple[Graph, Graph],
+    shapes: tuple[Mapping[str, Shape], Mapping[str, Shape]],
+    names: Path | None,
+    known: Known | None = None,
 ) -> Paired:
-    """Raises SegcompileError (SC009, SC807) for what is wrong with the file of names."""
+    """By `known`, where it is given, and by no name. Raises SegcompileError (SC009, SC807) for what is wrong with the
+    file of names."""
     first, second = (list(_held(graph, shape)) for graph, shape in zip(graphs, shapes, strict=True))
     said = _renamed(read_names(names), [held.name for held in first], [held.name for held in second]) if names else {}
-    there = {said.get(held.name, held.name): held for held in first if not held.number}
+    there = {held.name if known is not None else said.get(held.name, held.name): held for held in first}
+    there = {name: held for name, held in there.items() if not held.number}
     variables = {held.name: Variable(held.name, held.parameter.shape) for held in first}
     named: dict[str, Variable] = {}
     for held in second:
-        other = there.get(held.name)
+        other = there.get(held.name if known is None else known.get((held.node, held.parameter.name), ""))
         if other is not None and prod(other.parameter.shape) == prod(held.parameter.shape):
             named[held.name] = variables[other.name]
         else:

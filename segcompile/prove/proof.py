@@ -15,7 +15,7 @@ from segcompile.ops import AnySize, Shape, Undecidable
 from segcompile.passes import normalise
 from segcompile.passes.lowerings import lower
 from segcompile.prove.causes import Parting, find_parting
-from segcompile.prove.pairing import lowered, pair
+from segcompile.prove.pairing import Known, lowered, pair
 from segcompile.prove.sizes import ImageSize, Taken, fingerprint_size
 from segcompile.prove.sweep import Swept, sweep
 from segcompile.prove.terms import Side, Terms, add_side
@@ -59,15 +59,19 @@ def prove(
     names: Path | None = None,
     lowerings: Sequence[str] = (),
     say: Callable[[str], None] = lambda text: None,
+    known: Known | None = None,
+    size: ImageSize | None = None,
 ) -> Proof:
     """Compare two networks as they are written, the second one after `lowerings`. Weights are paired by their names in
-    the state dict, or by the file `names`.
+    the state dict, or by the file `names`; or as it is `known`. `size`: of the only
+    image that is asked about.
 
     Raises SegcompileError: SC920 for networks that cannot be compared, SC807 for what is wrong with the names.
     """
     inputs, heads = _paired_inputs(first, second), _paired_heads(first, second)
     graphs, shapes, taken, unlike = _of_both_sizes(first, second, inputs)
-    paired = pair(graphs, shapes, names)
+    taken = taken if size is None else Taken(size)
+    paired = pair(graphs, shapes, names, known)
     sides = (Side(graphs[0], shapes[0], paired.first), _lowered(graphs[1], shapes[1], paired.second, lowerings))
     swept = sweep(
         sides,

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from segcompile.backend import Backend
+from segcompile.importers.lift import Imported
 
 Array = NDArray[Any]
 
@@ -49,6 +50,10 @@ class Model(Protocol):
         only where that is not zero: along a path of any length no number grows, shrinks or is rounded. Ops whose
         gradient can be zero at ones (maxima, activations) do not stand in what is asked."""
 
+    def read_back(self, *inputs: Sequence[int]) -> Imported:
+        """The network that the model's code computes, read from the code itself, where images have these shapes; its
+        tensors are those that the model has now. Raises Unread, or SegcompileError for what cannot be held."""
+
 
 class Runner(Protocol):
     """Loads emitted folders."""
@@ -58,6 +63,10 @@ class Runner(Protocol):
 
     def shapes(self, folder: Path, class_name: str) -> dict[str, tuple[int, ...]]:
         """The names and shapes of what `Model.parameters` gives, without a value of it: of networks of any width."""
+
+
+class Unread(Exception):
+    """Why the code of a model is not read back."""
 
 
 class NoRunner(Exception):

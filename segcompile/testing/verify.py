@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from segcompile.backend import Backend, BuildRequest
+from segcompile.facts.shapes import made_symbolic
 from segcompile.network.graph import Graph
 from segcompile.ops import AnySize, Shape
 from segcompile.testing.bench import Bench, Mismatch, Subject
 from segcompile.testing.cases import Case
 from segcompile.testing.checks.fields import compare_fields, measurable
 from segcompile.testing.checks.numbers import IN_FLOAT32, IN_FLOAT64, compare_values, undecided
+from segcompile.testing.checks.proof import compare_code
 from segcompile.testing.checks.weights import compare_names
 from segcompile.testing.networks import SMALL, every_layer, reduced, request_of, thin
 from segcompile.testing.runner import NoRunner
@@ -48,8 +52,17 @@ def _agreements(bench: Bench, request: BuildRequest) -> Iterator[str]:
         return
     trains = bench.backend.trains
     tolerance = IN_FLOAT64 if trains else IN_FLOAT32  # in which a hundred layers round further than a fault may go
+    coded = bench.subject(_of_any_size(small) if request.graph.takes_any_size else small, double=trains)
+    yield compare_code(coded, small.graph.inputs)
     yield f"values {_compared(bench.subject(small, double=trains), tolerance)}"
     yield f"receptive fields {_measured(bench, measurable(small))}"
+
+
+def _of_any_size(request: BuildRequest) -> BuildRequest:
+    """For images of any size, where shapes can say it."""
+    with suppress(SegcompileError):
+        return request_of(replace(request.graph, inputs=made_symbolic(request.graph)))
+    return request
 
 
 def _compared(subject: Subject, tolerance: float) -> str:

@@ -370,16 +370,18 @@ def test_a_build_that_agrees_with_the_analysis_is_written(tmp_path: Path) -> Non
     options = ("--backend", "torch", "--out", str(tmp_path / "out"), "--verify")
     status, result = run("build", str(tmp_path / "tiny.yaml"), *options)
     assert status == 0
-    assert result.output.splitlines()[:6] == [
+    proved = "proved: the code gives what the network gives for all weights and images, of 2 x H x W, H ≥ 3, W ≥ 3"
+    assert result.output.splitlines()[:7] == [
         "  ✓ torch: 2 tensors, 56 parameters",
         "  ✓ torch: shapes of all outputs, of 3 x 24 x 24",
         "  ✓ torch: shapes of all layers, of 2 x 24 x 24",
+        f"  ✓ torch: {proved}, op by op",
         "  ✓ torch: values to 1e-09 of the reference's, of 2 x 24 x 25",
         "  ✓ torch: receptive fields of 1 cell, of 2 x 24 x 25",
         "  + README.md",
     ]
     data = json.loads(run("build", str(tmp_path / "tiny.yaml"), *options, "--format", "json")[1].output)["builds"][0]
-    assert len(data["verified"]) == 5 and (tmp_path / "out/model.py").exists()
+    assert len(data["verified"]) == 6 and (tmp_path / "out/model.py").exists()
 
 
 def test_a_build_that_does_not_agree_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -397,7 +399,8 @@ def test_a_build_that_does_not_agree_is_not_written(tmp_path: Path, monkeypatch:
     out = tmp_path / "out"
     status, result = run("build", str(tmp_path / "tiny.yaml"), "--backend", "torch", "--out", str(out), "--verify")
     assert status == 4 and not out.exists()
-    assert "error[SC609 verification]: what backend `torch` built is not verified: output[" in result.output
+    assert "error[SC609 verification]: what backend `torch` built is not verified: its code gives" in result.output
+    assert "; they part at `score` and `neg`: `relu` in the first network, and `scale` in the second\n" in result.output
 
 
 def test_the_scoreboard_of_a_backend_without_a_runner(outline_on_the_path: None) -> None:

@@ -148,6 +148,19 @@ class Vectors(nn.Module):
         return self.fc(torch.flatten(x, 1)), x
 
 
+class Cropped(nn.Module):
+    """Maps that are cut to the size of others on both axes; axes that are moved and turned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.narrow = nn.Conv2d(4, 4, 3, padding=2), nn.Conv2d(4, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide, narrow = self.wide(x), self.narrow(x).movedim(1, -1).mul(2).movedim(-1, 1)
+        part = wide[:, :, 2 : 2 + narrow.shape[2], 1 : 1 + narrow.shape[3]]
+        return part + narrow + wide[:, :, 4:, 4:]
+
+
 class Volume(nn.Module):
     """Of three axes."""
 

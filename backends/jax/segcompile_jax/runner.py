@@ -17,6 +17,8 @@ from flax import nnx
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
 from numpy.typing import NDArray
 
+from segcompile.importers.lift import Imported
+from segcompile.testing.runner import Unread
 from segcompile_jax.reserved import MODELS
 
 Array = NDArray[Any]
@@ -89,6 +91,9 @@ class JaxModel:
                 self._programs[key] = jax.jit(lambda values, marks, one: _reached(program, one, values, moving, marks))
             found = self._programs[key]([*leaves, *images], [value.astype(self.dtype) for value in wanted], 1.0)
             return [_out(value) != 0 for value in found]
+
+    def read_back(self, *inputs: Sequence[int]) -> Imported:
+        raise Unread("JAX's code is not read back")
 
     def _total(self, trained: Any, inputs: list[jax.Array], rest: Any, wanted: Mapping[str, jax.Array]) -> jax.Array:
         found = self._run(nnx.merge_state(trained, rest), inputs)

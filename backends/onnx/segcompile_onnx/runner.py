@@ -3,6 +3,7 @@ backend imports it."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import onnx
 import onnxruntime
 from onnx import numpy_helper
 
+from segcompile.importers.lift import Imported
+from segcompile.importers.network_file import import_network
 from segcompile_onnx.program import Array
 
 onnxruntime.set_default_logger_severity(3)  # what its optimiser leaves is nobody's fault
@@ -53,6 +56,12 @@ class OnnxModel:
 
     def reaches(self, inputs: Sequence[Array], marks: Mapping[str, Array]) -> list[Array]:
         raise NotImplementedError("the kit asks no gradients of a backend that does not train")
+
+    def read_back(self, *inputs: Sequence[int]) -> Imported:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            onnx.save(self.model, path)
+            return import_network(path)
 
 
 class OnnxRunner:

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
+from segcompile.importers.lift import Imported
+from segcompile.importers.torch_module import import_module
 from segcompile_torch.reserved import MODELS
 
 Array = NDArray[Any]
@@ -72,6 +74,9 @@ class TorchModel:
         ends = [outputs[head] for head in heads]
         seen = torch.autograd.grad(ends, read, wanted, allow_unused=True, materialize_grads=True)
         return [value.numpy() != 0 for value in seen]
+
+    def read_back(self, *inputs: Sequence[int]) -> Imported:
+        return import_module(self.module, [tuple(shape) for shape in inputs])
 
     def _outputs(self, inputs: Iterable[Tensor]) -> dict[str, Tensor]:
         return _named(self.module(*inputs))

@@ -89,13 +89,16 @@ def _import_file(
     for line in found.said:
         findings.add("SC904", line)
     subject = analyse_graph(found.graph, findings)
-    stated = restate(subject.graph, subject.facts, out, [f"about: {_about(path)}"], claims=claims)
-    told = _told(stated, out)
-    if weights is not None:
-        values = restated_weights(stated, subject.graph, found.tensors)
-        write_weights(weights, stated.compiled.model, values, ())
-        told += f"\nwrote {weights}: {counted(len(values), 'tensor')}"
-    return told
+    lines = []
+
+    def bring(stated: Restated) -> None:
+        if weights is not None:
+            values = restated_weights(stated, subject.graph, found.tensors)
+            write_weights(weights, stated.compiled.model, values, ())
+            lines.append(f"wrote {weights}: {counted(len(values), 'tensor')}")
+
+    stated = restate(subject.graph, subject.facts, out, [f"about: {_about(path)}"], claims=claims, before=bring)
+    return "\n".join([_told(stated, out), *lines])
 
 
 def _about(path: Path) -> str:

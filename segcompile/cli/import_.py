@@ -51,10 +51,13 @@ def import_(
         raise click.UsageError(f"{message}\n  segcompile import {shlex.quote(file)} -o net.yaml")
     findings, path = Findings(), find_spec(file)
     if is_network_file(path):
+        for option, given in (("--variant", variant), ("--set", settings)):
+            if given:
+                raise click.UsageError(f"{option} is for a spec, and `{file}` is a network's file")
         told = _import_file(path, out, weights, size, upto, claims, findings)
     else:
-        for option, given in (("--weights-out", weights), ("--size", size), ("--upto", upto)):
-            if given:
+        for option, unread in (("--weights-out", weights), ("--size", size), ("--upto", upto)):
+            if unread:
                 raise click.UsageError(f"{option} is for a network's file, and `{file}` is a spec")
         told = _import_spec(path, out, variant, overrides(settings), claims, findings)
     say_findings(findings.diagnostics)

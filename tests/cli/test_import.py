@@ -151,3 +151,17 @@ def test_a_vector_alone_is_refused() -> None:
         1,
         "`small.onnx` cannot be read as a network: its input `x` is a vector, and no signal, image or volume",
     )
+
+
+@pytest.mark.parametrize("option", [("--variant", "big"), ("--set", "C=3")])
+def test_what_a_file_has_not_is_not_chosen_in_silence(option: tuple[str, str]) -> None:
+    onnx.save(_small(), "small.onnx")
+    status, said = _run("small.onnx", "-o", "x.yaml", *option)
+    assert (status, said) == (2, f"{option[0]} is for a spec, and `small.onnx` is a network's file")
+
+
+def test_a_kernel_that_fills_no_stride_is_written_with_its_padding() -> None:
+    spec = "segcompile: 1\nmodel: net\ninput: {channels: 2, size: 8}\nlayers: [up: {deconv: 3, kernel: 1, stride: 2}]\n"
+    Path("net.yaml").write_text(spec)
+    assert _run("net.yaml", "-o", "x.yaml")[0] == 0
+    assert "- up: {deconv: 3, kernel: 1, stride: 2}\n" in Path("x.yaml").read_text()

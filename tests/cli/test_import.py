@@ -130,7 +130,7 @@ def test_weights_that_are_no_numbers_leave_nothing_behind() -> None:
     onnx.save(model, "small.onnx")
     status, said = _run("small.onnx", "-o", "x.yaml", "--weights-out", "x.safetensors")
     assert status == 1
-    assert said == "some values for `residual1.conv1.weight` are no numbers (NaN)"
+    assert said == "some values for `residual1.conv1.weight` are NaN, not numbers"
     assert [each.name for each in Path().iterdir()] == ["small.onnx"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,13 @@ class Restated:
     nodes: Mapping[str, str]
 
 
+Before = Callable[[Restated], None]
+
+
+def _nothing(stated: Restated) -> None:
+    pass
+
+
 def readable(graph: Graph, facts: Facts, head: Sequence[str] = ()) -> str:
     """The text of a spec of a network: with blocks, loops and defaults, and names of its own. `head`: lines of other
     sections, behind the model's name."""
@@ -40,8 +47,11 @@ def readable(graph: Graph, facts: Facts, head: Sequence[str] = ()) -> str:
     return readable_spec(flat, channels, head)
 
 
-def restate(graph: Graph, facts: Facts, out: Path, head: Sequence[str] = (), *, claims: bool = False) -> Restated:
+def restate(
+    graph: Graph, facts: Facts, out: Path, head: Sequence[str] = (), *, claims: bool = False, before: Before = _nothing
+) -> Restated:
     """Write a spec of this network into the file `out`, and compile it. `claims`: what is computed of it is claimed.
+    `before` is done before the file takes its place, which it does not where that raises.
 
     Raises SegcompileError (SC013), with nothing written, for a file that is there already or cannot be written.
     """
@@ -56,7 +66,9 @@ def restate(graph: Graph, facts: Facts, out: Path, head: Sequence[str] = (), *, 
         nodes = isomorphism(graph, compiled.graph)
         if nodes is None:
             raise AssertionError(f"the spec that was written of {graph.model} is another network")
-    return Restated(compiled, text, nodes)
+        stated = Restated(compiled, text, nodes)
+        before(stated)
+    return stated
 
 
 def _compiled(aside: Path, out: Path) -> Compiled:

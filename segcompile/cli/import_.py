@@ -51,10 +51,13 @@ def import_(
         raise click.UsageError(f"{message}\n  segcompile import {shlex.quote(file)} -o net.yaml")
     findings, path = Findings(), find_spec(file)
     if is_network_file(path):
+        for option, given in (("--variant", variant), ("--set", settings)):
+            if given:
+                raise click.UsageError(f"{option} is for a spec, and `{file}` is a network's file")
         told = _import_file(path, out, weights, size, upto, claims, findings)
     else:
-        for option, given in (("--weights-out", weights), ("--size", size), ("--upto", upto)):
-            if given:
+        for option, unread in (("--weights-out", weights), ("--size", size), ("--upto", upto)):
+            if unread:
                 raise click.UsageError(f"{option} is for a network's file, and `{file}` is a spec")
         told = _import_spec(path, out, variant, overrides(settings), claims, findings)
     say_findings(findings.diagnostics)
@@ -89,13 +92,16 @@ def _import_file(
     for line in found.said:
         findings.add("SC904", line)
     subject = analyse_graph(found.graph, findings)
-    stated = restate(subject.graph, subject.facts, out, [f"about: {_about(path)}"], claims=claims)
-    told = _told(stated, out)
-    if weights is not None:
-        values = restated_weights(stated, subject.graph, found.tensors)
-        write_weights(weights, stated.compiled.model, values, ())
-        told += f"\nwrote {weights}: {counted(len(values), 'tensor')}"
-    return told
+    lines = []
+
+    def bring(stated: Restated) -> None:
+        if weights is not None:
+            values = restated_weights(stated, subject.graph, found.tensors)
+            write_weights(weights, stated.compiled.model, values, ())
+            lines.append(f"wrote {weights}: {counted(len(values), 'tensor')}")
+
+    stated = restate(subject.graph, subject.facts, out, [f"about: {_about(path)}"], claims=claims, before=bring)
+    return "\n".join([_told(stated, out), *lines])
 
 
 def _about(path: Path) -> str:

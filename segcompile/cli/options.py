@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
+from segcompile.text.errors import SegcompileError
+
 
 class Command(click.Command):
-    """A command whose line in a list of commands is the first paragraph of its help, whole."""
+    """A command whose line in a list of commands is the first paragraph of its help, whole, and that tells a program
+    what it refuses."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """What the command gives; after --format json also an error is JSON."""
+        try:
+            return super().invoke(ctx)
+        except SegcompileError as error:
+            if ctx.params.get("form") != "json":
+                raise
+            from segcompile.cli.outcome import findings_json, say_json, status
+
+            say_json({"diagnostics": findings_json(error.diagnostics)})
+            return status(error.diagnostics)
 
     def get_short_help_str(self, limit: int = 45) -> str:
         """Wrapped by click where it is too long, never cut: click's own ends at the first dot, that of "e.g." too."""

@@ -15,7 +15,8 @@ import numpy as np
 from segcompile.importers.keras_bench import Steps
 from segcompile.importers.keras_layers import steps_of
 from segcompile.importers.keras_model import Json, Model, NoModel, read_model
-from segcompile.importers.refused import refused_network
+from segcompile.importers.refused import as_network, refused_network
+from segcompile.text.errors import SegcompileError
 from segcompile.weights.keras_config import LONGEST, layers_told
 from segcompile.weights.keras_file import KerasLayer, read_keras, tensors_of
 from segcompile.weights.onnx_graph import OnnxGraph
@@ -30,20 +31,30 @@ def keras_steps(path: Path) -> OnnxGraph:
 
     Raises SegcompileError: SC901 for what is no model of Keras, or not whole; SC801 for weights that cannot be read.
     """
-    check_file(path)
+    try:
+        check_file(path)
+    except SegcompileError as error:
+        raise as_network(error) from None
     try:
         if zipfile.is_zipfile(path):
             config, version, stored = _archive(path)
-        elif path.read_bytes()[:1] == b"{":
+        elif _first(path) == b"{":
             config, version, stored = _tensorflow_js(path)
         else:
             config, version, stored = _hdf5(path)
         model = read_model(config)
         return _graph(model, steps_of(model, _constants(stored, model), _first_number(version)))
     except NoModel as error:
-        raise refused_network(str(path), str(error)) from None
-    except (ValueError, RecursionError, KeyError, zipfile.BadZipFile):
+        raise refused_network(str(path), *error.args) from None
+    except SegcompileError:
+        raise
+    except Exception:  # whatever the bytes make HDF5 raise, or a setting that is of another type than Keras writes
         raise refused_network(str(path), "it is damaged, or no model of Keras") from None
+
+
+def _first(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1)
 
 
 _Read = tuple[Json, object, tuple[Stored, ...]]  # the model, the version that wrote it, its tensors
@@ -71,7 +82,8 @@ def _hdf5(path: Path) -> _Read:
     with h5py.File(path, "r") as file:
         config, version = file.attrs.get("model_config"), file.attrs.get("keras_version", "2")
     if not isinstance(config, str | bytes) or len(config) > LONGEST:
-        raise NoModel("it holds weights alone, and does not say what its layers are")
+        help = "`segcompile weights import` brings them into a spec of the network"
+        raise NoModel("it holds weights alone, and does not say what its layers are", help)
     return json.loads(config), version, read_keras(path).tensors
 
 
@@ -99,8 +111,13 @@ def _tensorflow_js(path: Path) -> _Read:
 def _arrays(path: Path, manifest: object) -> Iterator[tuple[str, Any]]:
     """The tensors of tensorflow.js: little-endian, one behind another in the files of a group, put one behind another.
     The files lie beside the model, and nowhere else."""
+    read: set[object] = set()
     for group in manifest if isinstance(manifest, list) else []:
-        data = b"".join(_shard(path, each) for each in group.get("paths", []))
+        paths = group.get("paths", [])
+        if len({*paths} | read) < len(paths) + len(read):
+            raise NoModel("it names a file of its weights twice")
+        read.update(paths)
+        data = b"".join(_shard(path, each) for each in paths)
         at = 0
         for weight in group.get("weights", []):
             name, shape, kind = weight.get("name"), weight.get("shape"), weight.get("dtype")
@@ -158,7 +175,7 @@ def _graph(model: Model, made: Steps) -> OnnxGraph:
         frozenset(model.outputs),
         {name: step for step in made.steps for name in step.outputs},
         {name: tuple(found) for name, found in readers.items()},
-        () if made.first else ("its images have their channels last: here they come first",),
+        () if made.first else ("the file has the channels of its images last: here they come first",),
     )
 
 

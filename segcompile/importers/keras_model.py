@@ -14,11 +14,12 @@ from typing import Any
 Json = Mapping[str, Any]
 _MODELS = ("Functional", "Model", "Sequential")
 _DEEPEST = 32  # models within models
+_MOST_MODELS = 10_000  # of these, each as often as it is used
 _MOST_CALLS = 100_000
 
 
 class NoModel(Exception):
-    """Why a configuration is no model that can be read."""
+    """Why a configuration is no model that can be read, and what can be done about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Model:
 
 def read_model(config: Json) -> Model:
     """The calls of a configuration (`model_config`, `config.json`). Raises NoModel."""
-    inlined = _Inlined([], {}, set())
+    inlined = _Inlined([], {}, set(), [])
     outputs = inlined.model(config, "", None, 0)
     return Model(tuple(inlined.calls), inlined.inputs, outputs)
 
@@ -64,11 +65,15 @@ class _Inlined:
     calls: list[Call]
     inputs: dict[str, tuple[int | None, ...]]
     taken: set[str]  # names of values
+    scopes: list[str]  # of the models that were put in place
 
     def model(self, entry: Json, scope: str, values: Sequence[str] | None, depth: int) -> tuple[str, ...]:
         """The values that a model gives of some `values`; None: of the file's own inputs."""
         if depth > _DEEPEST:
             raise NoModel(f"its models are more than {_DEEPEST} deep")
+        self.scopes.append(scope)
+        if len(self.scopes) > _MOST_MODELS:
+            raise NoModel(f"it uses more than {_MOST_MODELS:,} models within models")
         settings = _mapping(entry.get("config"), "a model's config")
         layers = settings.get("layers")
         if not isinstance(layers, list) or not layers:
@@ -233,7 +238,7 @@ def _shape(settings: Json) -> tuple[int | None, ...]:
     if not isinstance(shape, list) or not 2 <= len(shape) <= 5:
         raise NoModel("an input of it has no shape of a signal, an image or a volume")
     extents = shape[1:]
-    if not all(each is None or (isinstance(each, int) and 0 < each < 2**31) for each in extents):
+    if not all(each is None or (type(each) is int and 0 < each < 2**31) for each in extents):
         raise NoModel(f"an input of it has the shape {extents}")
     return tuple(extents)
 

@@ -60,7 +60,7 @@ def input_shapes(foreign: OnnxGraph, shown: str, size: Sequence[int | None] | No
             continue
         if not 2 <= len(extents) <= 5:
             raise refused_network(
-                shown, f"its input `{name}` has {len(extents)} axes: a vector, signal, image or volume has 2 to 5"
+                shown, f"its input `{name}` has {len(extents)} axes: a signal, an image or a volume has 3 to 5"
             )
         last = is_channels_last(foreign, name)
         channels = extents[-1 if last else 1] or _channels(foreign, name)
@@ -74,6 +74,9 @@ def input_shapes(foreign: OnnxGraph, shown: str, size: Sequence[int | None] | No
         found[name] = Shape(channels, tuple(_size(len(sizes), axis, each) for axis, each in enumerate(sizes)))
     if not found:
         raise refused_network(shown, "nothing enters it")
+    vector = next((name for name, shape in found.items() if not shape.size), None)
+    if vector is not None:
+        raise refused_network(shown, f"its input `{vector}` is a vector, and no signal, image or volume")
     return found
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-from segcompile.importers.refused import refused_network
-from segcompile.text.errors import CODES, SegcompileError
+from segcompile.importers.refused import as_network, refused_network
+from segcompile.text.errors import SegcompileError
 from segcompile.weights.onnx_file import parsed
 from segcompile.weights.onnx_graph import OnnxGraph, onnx_graph
 
@@ -19,16 +18,11 @@ def onnx_steps(path: Path) -> OnnxGraph:
     try:
         model = parsed(path)
         found = onnx_graph(path, model)
-    except SegcompileError as error:  # the words are those of weights
-        why = (replace(each, code=CODES["SC901"], message=_as_network(each.message)) for each in error.diagnostics)
-        raise SegcompileError(why) from None
+    except SegcompileError as error:
+        raise as_network(error) from None
     if found.opset < OLDEST:
         why_ = f"its ops are of version {found.opset}, and {OLDEST} is the oldest that is read"
         raise refused_network(str(path), why_, f"{_UPGRADE} brings them up to date")
     if not found.steps:
         raise refused_network(str(path), "it holds no steps")
     return found
-
-
-def _as_network(message: str) -> str:
-    return message.replace("cannot be read as weights", "cannot be read as a network", 1)

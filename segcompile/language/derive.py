@@ -168,9 +168,9 @@ def _chain(path: Path, name: str | None, choice: Choice, locate: Locate) -> list
 
 def _loaded(path: Path, name: str | None, named: Label | None) -> tuple[Mapping, Graph | None]:
     """A spec of our version, as it is written; or a network of another tool, and what stands for its text."""
-    if is_network_file(path):
-        return read_network_file(path, name, named)
     try:
+        if is_network_file(path):
+            return read_network_file(path, name, named)
         root = load(path, name, named)
     except SegcompileError as error:
         way = (named, *named.span.way) if named is not None else ()

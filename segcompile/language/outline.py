@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from segcompile.language.write import value_text, written
 from segcompile.network.graph import Graph, Node, Role
-from segcompile.ops import Op, Reads
+from segcompile.ops import Op, Reads, Refusal
 
 Path: TypeAlias = tuple[int, ...]  # to a layer inside a line: turn, line of the block, turn, ...; () is its result
 COUNT = "repeat"  # what the first value of a line is: how many layers or calls stand one behind the other
@@ -166,7 +166,10 @@ def _same(op: Op) -> Op:
     if not isinstance(pad, tuple) or {*pad} & {"same", "causal"}:
         return op
     same = op.model_copy(update={"pad": ("same",) * len(pad)})
-    return same if same.canonical() == op.canonical() else op
+    try:
+        return same if same.canonical() == op.canonical() else op
+    except Refusal:  # of a kernel that fills no stride
+        return op
 
 
 def _taken_apart(name: str, text: str) -> tuple[str, str]:

@@ -31,7 +31,7 @@ from segcompile.ops.base import (
     too_late,
     window_pads,
 )
-from segcompile.ops.needs import Need, Refusal, enough_to_show
+from segcompile.ops.needs import Need, Refusal, enough_to_show, no_window
 from segcompile.ops.size import Size
 
 
@@ -138,9 +138,7 @@ class Conv(Op):
 
     def _no_window(self, axis: int, size: Size) -> Refusal:
         (before, after), span = self.pads(axis), self._span(axis)
-        cells = f"{CELL[len(self.kernel)]}s"
-        message = f"{size} {cells} with padding {before} + {after} hold no window of {span}"
-        return Refusal("SC303", message, "kernel", f"the input needs at least {span - before - after} {cells} here")
+        return no_window(CELL[len(self.kernel)], size, before, after, span)
 
     def dilated(self, factor: tuple[int, ...]) -> Op:
         return on_denser(self, self.sliding, self.mode, factor)

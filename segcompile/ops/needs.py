@@ -31,6 +31,17 @@ class Refusal(Exception):
         self.named = named
 
 
+def no_window(cell: str, size: Size, before: int, after: int, span: int) -> Refusal:
+    """SC303, of a map of `size` cells along an axis, with padding before and after, that is shorter than a window."""
+    held = (
+        f"1 {cell} with padding {before} + {after} holds"
+        if size == 1
+        else f"{size} {cell}s with padding {before} + {after} hold"
+    )
+    help = f"the input needs at least {span - before - after} {cell}s here"
+    return Refusal("SC303", f"{held} no window of {span}", "kernel", help)
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """Along one axis: slack >= 0, or slack == 0 if `equal`; `refusal` makes the reason where that is not so."""

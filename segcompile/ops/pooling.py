@@ -24,7 +24,7 @@ from segcompile.ops.base import (
     too_late,
     window_pads,
 )
-from segcompile.ops.needs import Need, Refusal
+from segcompile.ops.needs import Need, Refusal, no_window
 from segcompile.ops.size import AnySize, Size, Undecidable, difference, least
 
 
@@ -118,10 +118,7 @@ class Pool(Op):
 
     def _no_window(self, axis: int, size: Size) -> Refusal:
         before, after = self.pads(axis)
-        cells = f"{CELL[len(self.kernel)]}s"
-        message = f"{size} {cells} with padding {before} + {after} hold no window of {self.spans[axis]}"
-        help = f"the input needs at least {self.spans[axis] - before - after} {cells} here"
-        return Refusal("SC303", message, "kernel", help)
+        return no_window(CELL[len(self.kernel)], size, before, after, self.spans[axis])
 
     def _no_pixel(self, axis: int, size: Size) -> Refusal:
         (before, after), least, cell = self.pads(axis), self._least(axis), CELL[len(self.kernel)]

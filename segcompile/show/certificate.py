@@ -170,8 +170,9 @@ def sections(found: Certificate) -> list[Section]:
 def _network(found: Certificate) -> Iterator[str]:
     facts = found.subject.facts.values()
     parameters, macs = sum(fact.parameter_count for fact in facts), sum(fact.macs or 0 for fact in facts)
-    yield f"{len(found.graph.layers)} layers, {parameters:,} parameters"
-    yield f"{macs:,} multiply-accumulates ({short(macs)}) for this {MEDIUM[found.graph.rank]}"
+    yield f"{counted(len(found.graph.layers), 'layer')}, {counted(parameters, 'parameter')}"
+    said = f" ({short(macs)})" if macs else ""
+    yield f"{counted(macs, 'multiply-accumulate')}{said} for this {MEDIUM[found.graph.rank]}"
     for title, layers in (
         (f"mixing the whole {MEDIUM[found.graph.rank]}", _layers(found.graph, _mixes)),
         ("treating each position otherwise", _layers(found.graph, lambda node: node.op.positional)),
@@ -259,7 +260,7 @@ def _border(border: Border | None) -> str:
     if border is None:
         return "every output depends on what lies around the map, or on where it ends"
     if not border.before and not border.after:
-        return "no output sees padding, of {lines}"
+        return "padding is seen by none of the {lines}"
     if not border.clean:
         return f"all {border.size} {{lines}} see padding"
     return f"padding is seen by the first {border.before} and the last {border.after} of {border.size} {{lines}}"
@@ -298,7 +299,8 @@ def _unseen(found: Certificate) -> Iterator[str]:
                 whole = f"; the rest is seen through what mixes the {MEDIUM[found.graph.rank]}" if field.whole else ""
                 yield f"{head}: along an axis {seen.count} of the {seen.width} {_cells(found)} spanned are seen{whole}"
             elif not found.holes:
-                yield f"{head}: none, it sees all of the {field.local_size} {_cells(found)} that it spans along an axis"
+                spanned = counted(field.local_size or 0, CELL[found.graph.rank])
+                yield f"{head}: none, it sees all of the {spanned} that it spans along an axis"
 
 
 def _meaning(found: Certificate) -> list[str]:

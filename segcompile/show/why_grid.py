@@ -95,6 +95,8 @@ def _axis(subject: Subject, name: str, axis: int) -> AxisGrid:
 def grids_text(found: Grids) -> str:
     """Each output, its axes once where they are alike; then what dilations leave out."""
     lines = [f"grids of {found.model}"]
+    if not found.heads:
+        lines += ["", f"none: no output is a map, each is one value for the whole {MEDIUM[found.graph.rank]}"]
     for head in found.heads:
         lines += _head_lines(found.graph, head)
     for each in found.holes:

@@ -33,6 +33,8 @@ def write_weights(path: Path, model: str, values: Mapping[str, Array], fresh: Se
     }
     for name, value in values.items():
         if not np.isfinite(value).all():
+            if np.isnan(value).any():
+                raise fail("SC105", f"some values for `{name}` are NaN, not numbers", help="is the file damaged?")
             help = "numbers below 3.4e38: is the file damaged, or --std too small?"
             raise fail("SC105", f"the values for `{name}` are too large for float32", help=help)
     notes = {"model": model, FRESH: json.dumps(list(fresh))}

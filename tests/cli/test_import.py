@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -119,3 +120,48 @@ def test_what_is_asked_for_in_vain_is_said(arguments: tuple[str, ...], message: 
     status, said = _run(*arguments)
     assert (status, said) == (2, message)
     assert not Path("x.yaml").exists()
+
+
+def test_weights_that_are_no_numbers_leave_nothing_behind() -> None:
+    model = _small()
+    broken = numpy_helper.to_array(model.graph.initializer[0]).copy()
+    broken.flat[0] = np.nan
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(broken, model.graph.initializer[0].name))
+    onnx.save(model, "small.onnx")
+    status, said = _run("small.onnx", "-o", "x.yaml", "--weights-out", "x.safetensors")
+    assert status == 1
+    assert said == "some values for `residual1.conv1.weight` are NaN, not numbers"
+    assert [each.name for each in Path().iterdir()] == ["small.onnx"]
+
+
+def test_a_spec_in_json_is_a_spec() -> None:
+    layer = {"c": {"conv": 3, "kernel": 1}}
+    spec = {"segcompile": 1, "model": "a", "input": {"channels": 3, "size": 8}, "layers": [layer]}
+    Path("spec.json").write_text(json.dumps(spec))
+    assert compile_spec(Path("spec.json"), Findings()).model == "a"
+
+
+def test_a_vector_alone_is_refused() -> None:
+    entering = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 5])
+    given = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "net", [entering], [given])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), "small.onnx")
+    status, said = _run("small.onnx", "-o", "x.yaml")
+    assert (status, said) == (
+        1,
+        "`small.onnx` cannot be read as a network: its input `x` is a vector, and no signal, image or volume",
+    )
+
+
+@pytest.mark.parametrize("option", [("--variant", "big"), ("--set", "C=3")])
+def test_what_a_file_has_not_is_not_chosen_in_silence(option: tuple[str, str]) -> None:
+    onnx.save(_small(), "small.onnx")
+    status, said = _run("small.onnx", "-o", "x.yaml", *option)
+    assert (status, said) == (2, f"{option[0]} is for a spec, and `small.onnx` is a network's file")
+
+
+def test_a_kernel_that_fills_no_stride_is_written_with_its_padding() -> None:
+    spec = "segcompile: 1\nmodel: net\ninput: {channels: 2, size: 8}\nlayers: [up: {deconv: 3, kernel: 1, stride: 2}]\n"
+    Path("net.yaml").write_text(spec)
+    assert _run("net.yaml", "-o", "x.yaml")[0] == 0
+    assert "- up: {deconv: 3, kernel: 1, stride: 2}\n" in Path("x.yaml").read_text()

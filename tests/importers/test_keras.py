@@ -218,6 +218,14 @@ def test_a_model_of_tensorflow_js_reads_the_files_beside_it(tmp_path: Path) -> N
             SHARD,
             "an input of it has the shape [1000000000000, None, 3]",
         ),
+        (
+            [{**IMAGE, "batch_input_shape": [None, True, None, 3]}, CONV],
+            WEIGHTS,
+            SHARD,
+            "an input of it has the shape [True, None, 3]",
+        ),
+        ([IMAGE, CONV], WEIGHTS, SHARD * 2, "it names a file of its weights twice"),
+        ([IMAGE, {**CONV, "strides": [{}, "x"]}], WEIGHTS, SHARD, "`conv` has strides: [{}, 'x'], and not 2 integers"),
     ],
 )
 def test_a_model_that_is_not_whole_is_refused(
@@ -229,3 +237,50 @@ def test_a_model_that_is_not_whole_is_refused(
     (found,) = refused.value.diagnostics
     assert found.code.code == "SC901"
     assert found.message == f"`{path}` cannot be read as a network: {why}"
+
+
+@pytest.mark.parametrize("beside", [3, {"paths": 3}, {"paths": SHARD, "weights": [None]}])
+def test_a_list_of_weights_that_is_none_is_refused(beside: object, tmp_path: Path) -> None:
+    path = js_model(tmp_path, [IMAGE, CONV], WEIGHTS, SHARD)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "weightsManifest": [beside]}))
+    with pytest.raises(SegcompileError, match="it is damaged, or no model of Keras"):
+        import_network(path)
+
+
+def test_models_within_models_are_counted_as_often_as_they_are_used(tmp_path: Path) -> None:
+    """Each of thirty uses the one before twice: a thousand million."""
+    image = {"class_name": "InputLayer", "name": "image", "config": {"name": "image", "batch_shape": [None, 8, 8, 3]}}
+    model = {"class_name": "Sequential", "name": "m0", "config": {"name": "m0", "layers": [image]}}
+    for depth in range(1, 30):
+        last = model["name"]
+        twice = {**model, "inbound_nodes": [[["image", 0, 0, {}]], [[last, 0, 0, {}]]]}
+        ends = {"input_layers": [["image", 0, 0]], "output_layers": [[last, 1, 0]]}
+        name = f"m{depth}"
+        config = {"name": name, "layers": [image, twice], **ends}
+        model = {"class_name": "Functional", "name": name, "config": config}
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps({"modelTopology": {"model_config": model}, "weightsManifest": []}))
+    with pytest.raises(SegcompileError, match="it uses more than 10,000 models within models"):
+        import_network(path)
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+def test_what_only_its_name_makes_a_model_of_keras_is_refused(name: str, tmp_path: Path) -> None:
+    for there, why in ((False, "no such file or directory"), (True, "it is damaged, or no model of Keras")):
+        path = tmp_path / name
+        if there:
+            path.write_text("segcompile: 1")
+        with pytest.raises(SegcompileError) as refused:
+            import_network(path)
+        assert [f"{each.code.code} {each.message}" for each in refused.value.diagnostics] == [
+            f"SC901 `{path}` cannot be read as a network: {why}"
+        ]
+
+
+def test_a_file_of_weights_alone_says_what_takes_it(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "net.weights.h5", "w") as file:
+        file["layers/conv/vars/0"] = np.zeros((1, 1, 3, 2), np.float32)
+    with pytest.raises(SegcompileError) as refused:
+        import_network(tmp_path / "net.weights.h5")
+    assert refused.value.diagnostics[0].help == "`segcompile weights import` brings them into a spec of the network"

@@ -75,3 +75,24 @@ def test_what_dilations_leave_out_is_told_beside(tmp_path: Path) -> None:
     layers = "[{a: {conv: 2, kernel: 3, pad: same, dilation: 2}}, {b: {conv: 2, kernel: 3, pad: same, dilation: 2}}]"
     path.write_text(f"segcompile: 1\nmodel: net\ninput: {{channels: 1, size: 64}}\nlayers: {layers}\n")
     assert "\nSC407: a, b leave holes: b sees 5 of the 9 rows" in why_grid(str(path)).replace("`", "")
+
+
+def test_a_classifier_has_no_grid(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text("""\
+segcompile: 1
+model: net
+input: {channels: 1, size: 64}
+layers:
+  - all: {pool: global_avg}
+  - out: {linear: 2}
+""")
+    answer = CliRunner().invoke(cli, ["why-grid", str(path)])
+    assert answer.output == "grids of net\n\nnone: no output is a map, each is one value for the whole image\n"
+
+
+@pytest.mark.parametrize("command", ["why-grid", "certify", "sizes"])
+def test_what_is_refused_is_json_for_programs(command: str, tmp_path: Path) -> None:
+    answer = CliRunner().invoke(cli, [command, str(tmp_path / "none.yaml"), "--format", "json"], standalone_mode=False)
+    assert answer.return_value == 1
+    assert [each["code"] for each in json.loads(answer.output)["diagnostics"]] == ["SC009"]

@@ -120,7 +120,8 @@ def _arguments(
         default = defaults[name]
         if default is not None:
             _check_default(name, default, list(written)[number + 1 :], own, inside)
-        found[name] = _argument(node, place, meant) if name in body.entries else _argument(node, own, inside)
+        given = name in body.entries
+        found[name] = _argument(node, place, meant, place.prefix) if given else _argument(node, own, inside, None)
     return found
 
 
@@ -179,31 +180,32 @@ def _check_default(name: str, default: Node, later: list[str], place: Place, mea
             message = f"`{read}` comes later: a default reads the arguments before it"
             raise fail("SC101", message, scalar.span, help=f"write `{read}` before `{name}`")
     try:
-        _argument(default, place, meant)
+        _argument(default, place, meant, None)
     except SegcompileError as error:  # other mistakes may come of what the call gives before it
         stop_on([found for found in error.diagnostics if found.code.code == "SC101"])
 
 
-def _argument(node: Node, place: Place, meant: Mapping[str, str]) -> int | Scalar | Sequence:
-    """An integer where it can be evaluated; a word, a name, a number, a pair or a list of these as it is written."""
+def _argument(node: Node, place: Place, meant: Mapping[str, str], scope: str | None) -> int | Scalar | Sequence:
+    """An integer where it can be evaluated; a word, a name, a number, a pair or a list of these as it is written, to be
+    looked up in the `scope` of a call."""
     if isinstance(node, Scalar) and node.text in place.passed:
         found = place.passed[node.text]
         assert not isinstance(found, MappingNode)
         return found
     node = written_out(node, place.values)
     if isinstance(node, Sequence):
-        items = (_argument(item, place, meant) for item in node.items)
+        items = (_argument(item, place, meant, scope) for item in node.items)
         each = (Scalar(str(item), node.span) if isinstance(item, int) else item for item in items)
         return Sequence(tuple(each), node.span)
     if not isinstance(node, Scalar):
         message = f"an argument is an integer, a number, a word or a list of these, not {describe(node)}"
         raise fail("SC107", message, node.span, help="one value, for example `64` or `pool3`")
     if is_written_whole(node):
-        return node
+        return replace(node, scope=scope)
     if node.text in meant:
-        return Scalar(meant[node.text], node.span)
+        return Scalar(meant[node.text], node.span, scope="")
     value = read_integer_or_name(node, place.values)
-    return value if isinstance(value, int) else Scalar(value, node.span)
+    return value if isinstance(value, int) else Scalar(value, node.span, scope=scope)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -203,7 +203,7 @@ class Expander:
     def _is_reference(self, main: Scalar, place: Place) -> bool:
         """Whether `resize: word` names a layer; otherwise the word is a factor."""
         name = place.spelled(main)
-        if self.names.find(name, place) is not None:
+        if self.names.find(name, self.names.home(main, place)) is not None:
             return True
         return is_name(name) and not isinstance(place.values.get(name), int)
 
@@ -280,7 +280,7 @@ class Expander:
         for argument, given in inside.passed.items():
             listed = isinstance(given, Sequence)
             for count, item in enumerate(given.items if isinstance(given, Sequence) else (given,), 1):
-                node = self.names.find(item.text, inside) if isinstance(item, Scalar) else None
+                node = self.names.find(item.text, self.names.home(item, inside)) if isinstance(item, Scalar) else None
                 if node is not None:
                     found[f"{argument}{count}" if listed else argument] = layer_of(node)
         return found

@@ -6,7 +6,7 @@ A name is declared where its layer begins and finished when the result is known;
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from keyword import iskeyword
 
 from segcompile.language.place import Place
@@ -152,12 +152,18 @@ class Names:
             return self.inputs[0]
         return name if name in self.inputs else None
 
+    def home(self, node: Scalar, place: Place) -> Place:
+        """Where the name that stands in a place is looked up: an argument's where it was given, unless it means nothing
+        there. A block's own layer of that name is another one."""
+        given = replace(place, prefix=node.scope) if node.scope is not None else place
+        return given if self.find(place.spelled(node), given) is not None else place
+
     def read(self, node: Node, place: Place, reader: str, above: str) -> str:
         """The node that a reference means, `above` that which the word means here; where it is not known yet, the name,
         for `settle` to report."""
         node = _one_name(node)
         name = place.spelled(node)
-        found = above if name == "above" else self.find(name, place)
+        found = above if name == "above" else self.find(name, self.home(node, place))
         if found is None:
             self.open.append(Open(reader, name, node.span, place))
         return found if found is not None else name
@@ -171,6 +177,7 @@ class Names:
             return layer_of(above)
         if name == "input" or name.startswith("network."):
             return name
+        place = self.home(node, place)
         nearest = (prefix + name for prefix in _outwards(place))
         near = next((absolute for absolute in nearest if absolute == reader or absolute in self.results), None)
         found = reader if near == reader else self._absolute(name, place)

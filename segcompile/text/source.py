@@ -37,11 +37,13 @@ _SAY_ONCE = "say it once with `params`, `defaults` or `blocks`"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
-    """A word or number as written; `quoted` if it stood in quotes."""
+    """A word or number as written; `quoted` if it stood in quotes. `scope`: of an argument, the prefix of names in the
+    place where it was given; None of what stands where it is read."""
 
     text: str
     span: Span
     quoted: bool = False
+    scope: str | None = None
 
     def part(self, start: int, length: int) -> Span:
         """Where a part of the text stands; the whole where escapes or folds make the text another than the file's."""

@@ -70,6 +70,32 @@ def test_an_argument_is_handed_on_to_an_inner_block(bench: Any) -> None:
     assert bench.shapes(text)["b.inner.c"] == "8 x 64 x 64"
 
 
+def test_a_layer_that_is_passed_is_the_callers_whatever_the_block_calls_its_own(bench: Any) -> None:
+    text = """
+    blocks:
+      skip: {args: [from_there], layers: [stem: {conv: 3, kernel: 1}, sum: {add: [stem, from_there]}]}
+      outer: {layers: [body: {conv: 3, kernel: 1}, stem: {conv: 3, kernel: 1}, s: {block: skip, from_there: input}]}
+    layers:
+      - stem:  {conv: 3, kernel: 1}
+      - one:   {block: skip, from_there: stem}
+      - body:  {conv: 3, kernel: 1}
+      - two:   {block: outer}
+      - three: {block: skip, from_there: two.stem}
+    """
+    layers = bench.compile(text).graph.layers
+    assert layers["one.sum"][0].inputs == ("one.stem", "stem")
+    assert layers["two.s.sum"][0].inputs == ("two.s.stem", "body")
+    assert layers["three.sum"][0].inputs == ("three.stem", "two.stem")
+
+
+def test_an_argument_that_names_no_layer_of_the_caller_is_one_of_the_block(bench: Any) -> None:
+    text = """
+    blocks: {pick: {args: [end], layers: [a: {conv: 3, kernel: 1}, b: {conv: 4, kernel: 1}, c: {conv: 5, kernel: 1, from: end}]}}
+    layers: [p: {block: pick, end: a}]
+    """
+    assert bench.compile(text).graph.layers["p.c"][0].inputs == ("p.a",)
+
+
 def test_a_block_does_not_see_its_callers_variables(bench: Any) -> None:
     text = """
     blocks: {b: {args: [], layers: [c: {conv: d, kernel: 1}]}}

@@ -91,7 +91,9 @@ def test_a_layer_that_is_passed_is_the_callers_whatever_the_block_calls_its_own(
 def test_an_argument_that_names_no_layer_of_the_caller_is_one_of_the_block(bench: Any) -> None:
     text = """
     blocks:
-      pick: {args: [end], layers: [a: {conv: 3, kernel: 1}, b: {conv: 4, kernel: 1}, c: {conv: 5, kernel: 1, from: end}]}
+      pick:
+        args: [end]
+        layers: [a: {conv: 3, kernel: 1}, b: {conv: 4, kernel: 1}, c: {conv: 5, kernel: 1, from: end}]
     layers: [p: {block: pick, end: a}]
     """
     assert bench.compile(text).graph.layers["p.c"][0].inputs == ("p.a",)

@@ -444,6 +444,11 @@ def test_bins_hold_the_pixels_of_their_part_of_the_map() -> None:
         AdaptivePool(kind="max", bins=both(4)).window_on(0, [AnySize("H")], 0)
 
 
+@pytest.mark.parametrize("mode", ["nearest", "nearest_exact", "bilinear", "cubic"])
+def test_a_pixel_that_is_spread_over_a_size_has_no_neighbours_not_even_outside(mode: Any) -> None:
+    assert reads(Resize(size=(4, OTHER), mode=mode), [1], 0, 4) == [{0}] * 4
+
+
 def test_a_resize_asks_for_a_pixel_that_is_left_where_it_makes_the_map_smaller() -> None:
     for ratio in (Fraction(1), Fraction(3, 2), Fraction(2)):
         shapes = [Shape(4, (5, OTHER))]

@@ -32,6 +32,8 @@ NO_INPUT_TELLS = {
     "joins.Join._common: 0 -1 (#1)": _PLAIN,
     "pooling.Pool._least: 1 -1 (#0)": "each map has a pixel",
     "pooling.Pool._least: 0 +1 (#1)": "a window that begins at the first pixel holds it",
+    "resampling.Resize.chains: 1 -1 (#1)": f"beside an output that lies on a pixel there is none: {_SHORTCUT}",
+    "resampling.Resize.chains: 2 -1 (#3)": f"beside an output that lies on a pixel there is none: {_SHORTCUT}",
     "size.AnySize.__floordiv__: 1 -1 (#0)": f"a floor by 1 changes nothing: {_SHORTCUT}",
     "size._floored: size.step * turns +1 (#5)": "it is a multiple of the divisor, and one more is rounded away",
     "size._extreme: 1 -1 (#0)": "the first size beside itself is itself",

@@ -78,7 +78,7 @@ def _import_file(
     path: Path, out: Path, weights: Path | None, size: str | None, upto: tuple[str, ...], claims: bool,
     findings: Findings,
 ) -> str:  # fmt: skip
-    from segcompile.importers.network_file import import_network, read_foreign  # numpy
+    from segcompile.importers.network_file import import_network, read_foreign, refuse_vectors  # numpy
     from segcompile.restate import restate, restated_weights
     from segcompile.weights.writing import check_target, write_weights
 
@@ -89,6 +89,7 @@ def _import_file(
         rank = max(len(extents) for extents in read_foreign(path).inputs.values()) - 2
         sizes = (None,) * rank if size == "any" else sized(size, rank, "--size")
     found = import_network(path, upto, sizes)
+    refuse_vectors(found, str(path))
     for line in found.said:
         findings.add("SC904", line)
     subject = analyse_graph(found.graph, findings)

@@ -74,10 +74,14 @@ def input_shapes(foreign: OnnxGraph, shown: str, size: Sequence[int | None] | No
         found[name] = Shape(channels, tuple(_size(len(sizes), axis, each) for axis, each in enumerate(sizes)))
     if not found:
         raise refused_network(shown, "nothing enters it")
-    vector = next((name for name, shape in found.items() if not shape.size), None)
+    return found
+
+
+def refuse_vectors(found: Imported, shown: str) -> None:
+    """Raises SegcompileError (SC901) for a network that no spec can be of: something enters it that is no map."""
+    vector = next((name for name, shape in found.graph.inputs.items() if not shape.size), None)
     if vector is not None:
         raise refused_network(shown, f"its input `{vector}` is a vector, and no signal, image or volume")
-    return found
 
 
 def _size(rank: int, axis: int, extent: int | None) -> Size:

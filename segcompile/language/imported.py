@@ -13,9 +13,10 @@ from segcompile.text.source import Mapping, Node, Scalar, Sequence
 def read_network_file(path: Path, name: str | None, named: Label | None) -> tuple[Mapping, Graph]:
     """What stands for the document of a file that is a network and no text, and the network. Messages call it `name`;
     `named`: where a spec names it as its base. Raises SegcompileError (SC9xx)."""
-    from segcompile.importers.network_file import import_network  # numpy: a spec does not need it
+    from segcompile.importers.network_file import import_network, refuse_vectors  # numpy: a spec does not need it
 
     found = import_network(path, name=name, named=named)
+    refuse_vectors(found, name or str(path))
     graph = found.graph
     first = next(iter(graph.input_origins.values())).span
     assert first is not None

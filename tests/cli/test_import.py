@@ -149,7 +149,7 @@ def test_a_vector_alone_is_refused() -> None:
     status, said = _run("small.onnx", "-o", "x.yaml")
     assert (status, said) == (
         1,
-        "`small.onnx` cannot be read as a network: its input `x` is a vector, and no signal, image or volume",
+        "`small.onnx` cannot be read as a network: its input `input` is a vector, and no signal, image or volume",
     )
 
 

@@ -27,6 +27,19 @@ ABOUT = {
     "passes/unpools.py": {"Pool": "what an unpool undoes", "Unpool": "the pass of unpools"},
     "passes/edits/atrous.py": {"Pool": "`remove_stride` takes pools out, and `round` is theirs"},
     "passes/edits/convolutionalize.py": {"Linear": "the edit of linear layers"},
+    "diff/inference.py": {
+        "AdaptivePool": "bins of whole ratios are windows",
+        "Add": "its weights",
+        "Attention": "its projections are convolutions",
+        "BatchNorm": "momentum is of training",
+        "Crop": "a reference whose size is a number is that",
+        "GroupNorm": "of one channel a group it is an instance norm",
+        "Join": "an aligned one is its crops and pads",
+        "Mul": "it takes two at a time in files",
+        "Pool": "by the padding that it reads",
+        "Resize": "as Crop",
+        "a ladder": "dropout does nothing in evaluation",
+    },
     "importers/bench.py": {"Linear": "behind a global pool it is a convolution of one pixel"},
     "importers/resizing.py": {"Resize": "files resize one axis behind another"},
     "importers/tidied.py": {
@@ -36,6 +49,7 @@ ABOUT = {
     },
     "importers/windows.py": {"Pad": "files pad before a window"},
     "importers/written_attention.py": {"Scale": "files scale the scores"},
+    "importers/written_bins.py": {"AdaptivePool": "bins along one axis behind those along another"},
     "passes/lowerings/fold_batch_norm.py": {"BatchNorm": "the pass of batch norms"},
     "prove/evaluate.py": {
         "Activation": "a relu is a maximum with zero",

@@ -27,11 +27,11 @@ HEAD = "segcompile: 1\nmodel: net\ninput: {channels: 1, size: 64}\n"
 
 
 def lines(path: Path, backend: str, variant: str | None = None) -> list[str]:
-    """What `build --verify` says of a spec: something for tensors, shapes of outputs and of layers, values,
+    """What `build --verify` says of a spec: something for tensors, shapes of outputs and of layers, a proof, values,
     and receptive fields."""
     compiled = compile_spec(path, Findings(), variant=variant)
     found = list(verify(load_backend(backend), request_for(compiled, path)))
-    assert len(found) == 5
+    assert len(found) == 6
     return found
 
 
@@ -206,7 +206,7 @@ def test_verify_refuses_no_model_that_rounds_equal_maxima_apart(tmp_path: Path) 
     path, torch = tmp_path / "net.yaml", load_backend("torch")
     layers = "a: {resize: [1, 3], mode: bilinear}, p: {pool: max, kernel: [1, 3]}, u: {unpool: p}"
     path.write_text(f"{HEAD}layers: [{layers}]\n")
-    assert lines(path, "torch")[3] == "values to 1e-09 of the reference's, of 2 x 24 x 25"
+    assert lines(path, "torch")[4] == "values to 1e-09 of the reference's, of 2 x 24 x 25"
     made = r'F\.interpolate\(\s*image, scale_factor=\(1, 3\), mode="bilinear"\s*\)'
 
     def emit(request: BuildRequest) -> BuildResult:
@@ -217,7 +217,7 @@ def test_verify_refuses_no_model_that_rounds_equal_maxima_apart(tmp_path: Path) 
         return BuildResult(files | {"model.py": code})
 
     told = list(verify(replace(torch, emit=emit), request_for(compile_spec(path, Findings()), path)))
-    assert told[3] == (
+    assert told[4] == (
         "values cannot be compared: u asks where p has its maxima, and rounding decides between some that are equal"
     )
 
@@ -226,7 +226,7 @@ def test_verify_refuses_no_model_that_rounds_equal_maxima_apart(tmp_path: Path) 
 def test_verify_accepts_values_that_leave_float32(backend: str, tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
     path.write_text(f"{HEAD}layers: [s: {{scale: 1e30}}, a: {{conv: 1, kernel: 1}}, q: {{mul: [a, a]}}]\n")
-    assert lines(path, backend)[3].startswith("values to 1e-09 ")
+    assert lines(path, backend)[4].startswith("values to 1e-09 ")
 
 
 def test_verify_counts_the_vectors_of_lists(tmp_path: Path) -> None:

@@ -228,6 +228,8 @@ def test_verify_runs_it_in_float32(tmp_path: Path) -> None:
         "  ✓ onnx: 8 tensors, 130 parameters\n"
         "  ✓ onnx: shapes of all outputs, of 3 x 24 x 24\n"
         "  ✓ onnx: shapes of all layers, of 2 x 24 x 24\n"
+        "  ✓ onnx: proved: the code gives what the network gives for all weights and images, of 2 x H x W, H ≥ 1, "
+        "W ≥ 1, op by op\n"
         "  ✓ onnx: values to 0.0001 of the reference's, of 2 x 24 x 25\n"
         "  ✓ onnx: receptive fields are not measured: the model has no gradients\n"
     )

@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from segcompile.compiler import analyse_graph
+from segcompile.compiler import analyse_graph, at_usual_size
 from segcompile.facts.grid import TooManyPhases, output_grid
 from segcompile.importers.lift import Imported
 from segcompile.importers.network_file import import_network
 from segcompile.ops import Undecidable
-from segcompile.show.certificate import Certificate, certificate_of, usual_size
+from segcompile.show.certificate import Certificate, certificate_of
 from segcompile.text.errors import Findings, SegcompileError
 
 NETWORKS = (
@@ -73,11 +73,8 @@ def row(name: str) -> Iterator[str]:
 def certified(name: str) -> Certificate:
     """The certificate of a network for an image of its own size, or of a usual one where it takes any."""
     imported = _imported(name)
-    subject = analyse_graph(imported.graph, Findings())
-    graph = usual_size(subject.graph, subject.sizes)
-    if graph.inputs != subject.graph.inputs:
-        subject = analyse_graph(graph, Findings())
-    return certificate_of(graph.model, "", subject)
+    subject = at_usual_size(analyse_graph(imported.graph, Findings()))
+    return certificate_of(imported.graph.model, "", subject)
 
 
 def _imported(name: str) -> Imported:

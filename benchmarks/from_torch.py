@@ -20,6 +20,7 @@ import torch
 
 from segcompile import from_torch
 from segcompile.testing import reference
+from segcompile.testing.parameters import imported
 from segcompile.text.errors import SegcompileError
 
 DECODERS = (
@@ -52,15 +53,14 @@ def randomise(module: Any) -> None:
 
 def difference(module: Any, found: Any) -> float:
     """How far the import is from the module, of the largest value of an output."""
-    parameters: dict[str, dict[str, Any]] = {}
-    for (node, name), array in found.tensors.items():
-        parameters.setdefault(node, {})[name] = array.astype(np.float64)
     worst = 0.0
     for shape in TRIED:
         image = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
         with torch.no_grad():
             wanted = module(image.clone()).numpy()
-        (given,) = reference.run(found.graph, parameters, {next(iter(found.graph.inputs)): image.numpy()}).values()
+        (given,) = reference.run(
+            found.graph, imported(found.tensors), {next(iter(found.graph.inputs)): image.numpy()}
+        ).values()
         worst = max(worst, float(np.abs(given - wanted).max() / np.abs(wanted).max()))
     return worst
 

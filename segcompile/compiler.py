@@ -13,9 +13,10 @@ from pathlib import Path
 
 from segcompile.checks import Subject, check
 from segcompile.checks.claims import Verdict, macs_of
-from segcompile.facts.facts import Facts, analyse
+from segcompile.facts.facts import Facts, analyse, shapes_in
 from segcompile.facts.fit import fit
 from segcompile.facts.sizes import Sizes
+from segcompile.facts.usual_size import usual_size
 from segcompile.language.derive import Document, read_document, variants_of
 from segcompile.language.expander import Use
 from segcompile.language.lint import warn_unused_parameters
@@ -51,6 +52,11 @@ class Compiled:
     @property
     def model(self) -> str:
         return self.document.model
+
+    @property
+    def subject(self) -> Subject:
+        """What is true of its graph, as CHECKS see it."""
+        return Subject(self.graph, shapes_in(self.graph, self.facts), self.sizes, self.facts)
 
     @property
     def own_acceptances(self) -> list[Acceptance]:
@@ -153,6 +159,12 @@ def analyse_graph(
     subject = Subject(graph, shapes, sizes, analyse(graph, shapes), claims, training or Training(), data or Data())
     check(subject, findings)
     return subject
+
+
+def at_usual_size(subject: Subject) -> Subject:
+    """What is true of a network at its own size, or at a usual one where that is any."""
+    graph = usual_size(subject.graph, subject.sizes)
+    return subject if graph is subject.graph else analyse_graph(graph, Findings())
 
 
 def lower_graph(graph: Graph, lowerings: Sequence[str], findings: Findings) -> tuple[Edited, Facts]:

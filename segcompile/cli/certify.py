@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from segcompile.checks.subject import Subject
 from segcompile.cli.options import Command, overrides, set_option, sized, variant_option
 from segcompile.cli.outcome import CLEAN, findings_json, say, say_findings, say_json, status
-from segcompile.compiler import Compiled, analyse_graph, compile_spec, find_spec
+from segcompile.compiler import Compiled, at_usual_size, compile_spec, find_spec
 from segcompile.facts.even_windows import NoWindows, Windows, whole_windows
-from segcompile.facts.facts import shapes_in
 from segcompile.facts.fit import fit
-from segcompile.facts.shapes import made_symbolic
+from segcompile.facts.shapes import of_any_size
 from segcompile.facts.tiling import tile_axes, why_untiled
 from segcompile.network.graph import Graph
 from segcompile.ops import MEDIUM
@@ -23,7 +20,6 @@ from segcompile.show.certificate import (
     certificate_markdown,
     certificate_of,
     certificate_text,
-    usual_size,
 )
 from segcompile.show.tiling import USUAL
 from segcompile.text.errors import Findings, fail
@@ -68,20 +64,12 @@ def certify(
         return _for_monai(compiled, sized(image or "", compiled.graph.rank, "--image"), tile or USUAL, form)
     if target == "bioimageio":
         return _for_bioimageio(compiled, form) if judge is None else _judge(compiled, judge, form)
-    found = certificate_of(compiled.model, compiled.document.about, _at_a_size(compiled), tile)
+    found = certificate_of(compiled.model, compiled.document.about, at_usual_size(compiled.subject), tile)
     if form == "json":
         say_json(certificate_json(found))
     else:
         say(certificate_markdown(found) if form == "markdown" else certificate_text(found))
     return CLEAN
-
-
-def _at_a_size(compiled: Compiled) -> Subject:
-    """What is true of the network at the spec's size, or at a usual one where that is any."""
-    graph = usual_size(compiled.graph, compiled.sizes)
-    if graph.inputs != compiled.graph.inputs:
-        return analyse_graph(graph, Findings())
-    return Subject(compiled.graph, shapes_in(compiled.graph, compiled.facts), compiled.sizes, compiled.facts)
 
 
 def _for_monai(compiled: Compiled, size: tuple[int, ...], most: int, form: str) -> int:
@@ -100,7 +88,7 @@ def _for_bioimageio(compiled: Compiled, form: str) -> int:
     from segcompile.show.bioimageio import rdf_text
 
     along, name = tile_axes(compiled.graph), camel(compiled.model)
-    text = rdf_text(compiled.model, compiled.document.about, name, _at_a_size(compiled), along)
+    text = rdf_text(compiled.model, compiled.document.about, name, at_usual_size(compiled.subject), along)
     if form == "json":
         say_json({"model": compiled.model, "rdf": text})
     else:
@@ -114,7 +102,7 @@ def _judge(compiled: Compiled, path: Path, form: str) -> int:
     along = tile_axes(compiled.graph)
     if not along:
         raise fail("SC918", f"nothing is known of {compiled.model} at other sizes: {why_untiled(compiled.graph)}")
-    _, sizes = fit(replace(compiled.graph, inputs=made_symbolic(compiled.graph)), Findings())
+    _, sizes = fit(of_any_size(compiled.graph), Findings())
     legal = tuple(each.legal for each in sizes if each is not None)
     found = judge(path, compiled.graph, along, legal)
     if form == "json":

@@ -10,7 +10,7 @@ from segcompile.cli.options import Command, format_option, overrides, set_option
 from segcompile.cli.outcome import CLEAN, DIAGNOSTICS, say, say_json
 from segcompile.compiler import compile_spec, find_spec
 from segcompile.facts.fit import fit
-from segcompile.facts.shapes import made_symbolic
+from segcompile.facts.shapes import of_any_size
 from segcompile.facts.size_causes import rounded, size_causes
 from segcompile.facts.sizes import Sizes
 from segcompile.network.graph import Graph
@@ -40,7 +40,7 @@ def sizes(
     if dims and at is not None:
         raise click.UsageError("--dims is code for all sizes, and --at looks at one: ask for one of them")
     compiled = compile_spec(find_spec(spec), Findings(), variant=variant, overrides=overrides(settings))
-    graph, found = _of_any_size(compiled.spec.graph)
+    graph, found = _with_its_sizes(compiled.spec.graph)
     looked = _looked(graph, found, sized(at, graph.rank, "--at")) if at is not None else None
     answer = Answer(compiled.model, found, size_causes(graph, found), looked)
     if form == "json":
@@ -51,11 +51,11 @@ def sizes(
     return CLEAN if looked is None or _is_taken(found, looked.size) else DIAGNOSTICS
 
 
-def _of_any_size(written: Graph) -> tuple[Graph, Sizes]:
+def _with_its_sizes(written: Graph) -> tuple[Graph, Sizes]:
     """The same layers for an image of any size, and the sizes that they take. Raises SegcompileError (SC310) where it
     is one size alone."""
     findings = Findings()
-    graph = normalise(replace(written, inputs=made_symbolic(written)), findings)
+    graph = normalise(of_any_size(written), findings)
     try:
         return graph, fit(graph, findings)[1]
     except SegcompileError as error:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import click
 
-from segcompile.checks.subject import Subject
 from segcompile.cli.options import Command, format_option, overrides, set_option, variant_option
 from segcompile.cli.outcome import CLEAN, say, say_json
-from segcompile.compiler import analyse_graph, compile_spec, find_spec
-from segcompile.facts.facts import shapes_in
-from segcompile.show.certificate import usual_size
+from segcompile.compiler import at_usual_size, compile_spec, find_spec
 from segcompile.show.why_grid import grids_json, grids_of, grids_text
 from segcompile.text.errors import Findings
 
@@ -26,11 +23,7 @@ def why_grid(model: str, variant: str | None, settings: tuple[str, ...], form: s
     the input that with which they are read. Edits are made on the graph, and the weights computed again.
     """
     compiled = compile_spec(find_spec(model), Findings(), variant=variant, overrides=overrides(settings))
-    graph = usual_size(compiled.graph, compiled.sizes)
-    subject = Subject(compiled.graph, shapes_in(compiled.graph, compiled.facts), compiled.sizes, compiled.facts)
-    if graph.inputs != compiled.graph.inputs:
-        subject = analyse_graph(graph, Findings())
-    found = grids_of(compiled.model, subject)
+    found = grids_of(compiled.model, at_usual_size(compiled.subject))
     if form == "json":
         say_json(grids_json(found))
     else:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from math import floor, lcm
 
 from segcompile.facts.alignment import Coordinates, place_nodes
 from segcompile.facts.fit import fit
-from segcompile.facts.shapes import infer_shapes, made_symbolic
+from segcompile.facts.shapes import infer_shapes, of_any_size
 from segcompile.facts.sizes import AxisSizes, Sizes
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import CELL, MEDIUM, AnySize, Shape, Size
@@ -52,7 +52,7 @@ def place_outputs(graph: Graph) -> Placement:
     is any, at the first of some usual ones at which they lie whole steps apart. Raises NoPlacement."""
     main = graph.by_name[next(iter(graph.outputs.values()))]
     try:
-        free, sizes = fit(replace(graph, inputs=made_symbolic(graph)), Findings())
+        free, sizes = fit(of_any_size(graph), Findings())
     except SegcompileError as error:
         why = error.diagnostics[0].message
         raise NoPlacement(f"which sizes of {MEDIUM[graph.rank]}s fit is not known: {why}", main) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from segcompile.facts.given import Of, given_values
 from segcompile.facts.size_set import SizeSet
@@ -114,7 +115,7 @@ def _values_behind(graph: Graph, node: Node, reason: Refusal) -> list[Label]:
 def _at_other_sizes(graph: Graph, refused: list[Refused]) -> list[Refused]:
     """The refusals, with SC304 for the first join or crop that would fit at another size of the image; the others of
     that kind are counted in a note."""
-    shapes, _ = _walk(graph, made_symbolic(graph))
+    shapes, _ = _walk(graph, of_any_size(graph).inputs)
     told = _nearest_sizes(graph, shapes)
     unfit = [(node, reason) for node, reason in refused if reason.code == "SC302" and node.name in shapes]
     if told is None or not unfit:
@@ -132,17 +133,18 @@ def _not_fitting(count: int) -> str:
     return f"{count} more joins do not fit at this size"
 
 
-def made_symbolic(graph: Graph) -> dict[str, Shape]:
-    """The inputs of any size, along each axis that is as long in all of them."""
+def of_any_size(graph: Graph) -> Graph:
+    """The same layers for inputs of any size, along each axis that is as long in all of them."""
 
     def free(shape: Shape, axis: int) -> Size:
         alike = all(other.size[axis] == shape.size[axis] for other in graph.inputs.values())
         return AnySize(SYMBOLS[graph.rank][axis]) if alike else shape.size[axis]
 
-    return {
+    inputs = {
         name: Shape(shape.channels, tuple(free(shape, axis) for axis in range(graph.rank)))
         for name, shape in graph.inputs.items()
     }
+    return replace(graph, inputs=inputs)
 
 
 def _nearest_sizes(graph: Graph, shapes: Mapping[str, Shape]) -> str | None:

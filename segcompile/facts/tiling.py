@@ -23,7 +23,7 @@ from math import ceil, lcm
 from segcompile.facts.alignment import chains_of, place_nodes
 from segcompile.facts.border import ragged, trace_borders
 from segcompile.facts.fit import fit
-from segcompile.facts.shapes import infer_shapes, made_symbolic
+from segcompile.facts.shapes import infer_shapes, of_any_size
 from segcompile.facts.size_set import SizeSet
 from segcompile.facts.sizes import AxisSizes, Sizes, find_sizes
 from segcompile.facts.unknown import undecided
@@ -149,7 +149,7 @@ class Along:
 def tile_axes(graph: Graph) -> tuple[Along, ...]:
     """The exact tiles of a network, whose crops are resolved, along each axis; for any of its sizes, whatever size the
     spec gives. () where its sizes are not known or its inputs differ in size (see `why_untiled`)."""
-    free = replace(graph, inputs=made_symbolic(graph))
+    free = of_any_size(graph)
     try:
         shapes, sizes = fit(free, Findings())
     except SegcompileError:
@@ -196,7 +196,7 @@ def why_untiled(graph: Graph) -> str:
     if len({shape.size for shape in graph.inputs.values()}) > 1:
         return "its inputs differ in size"
     try:
-        fit(replace(graph, inputs=made_symbolic(graph)), Findings())
+        fit(of_any_size(graph), Findings())
     except SegcompileError as error:
         return error.diagnostics[0].message
     return f"it reads no {MEDIUM.get(graph.rank, 'map')}"

@@ -6,7 +6,6 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,9 +142,7 @@ def _shard(path: Path, name: object) -> bytes:
 
 def _constants(stored: tuple[Stored, ...], model: Model) -> Mapping[str, Constant]:
     """Tensor's name -> tensor, under the names of the calls: a format may leave out those of the models around."""
-    found = {
-        each.name: Constant(each.name, each.shape, partial(_value, each), each.floats, each.unusable) for each in stored
-    }
+    found = {each.name: Constant(each.name, each.shape, each.read, each.floats, each.unusable) for each in stored}
     by_own: dict[str, set[str]] = {}
     for call in model.calls:
         by_own.setdefault(call.name.rpartition(".")[2], set()).add(call.name)
@@ -154,10 +151,6 @@ def _constants(stored: tuple[Stored, ...], model: Model) -> Mapping[str, Constan
             for name in names if len(names) == 1 else ():
                 found.setdefault(f"{name}{each[len(own) :]}", found[each])
     return found
-
-
-def _value(stored: Stored) -> Any:
-    return stored.read()
 
 
 def _graph(model: Model, made: Steps) -> OnnxGraph:

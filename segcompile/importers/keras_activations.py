@@ -35,8 +35,8 @@ def _prelu(made: Steps, call: Call) -> str | None:
     slopes = made.weights.get(f"{call.name}.weight")
     if slopes is None or len(slopes.shape) != 1:  # a slope for each pixel
         return None
-    made.constants[slopes.name] = slopes.shaped((*slopes.shape, *[1] * made.axes[read]))
-    return made.add("PRelu", call, [read, slopes.name], call.output)
+    slope = made.weight(call, "weight", *slopes.shape, *[1] * made.axes[read])
+    return made.add("PRelu", call, [read, slope], call.output)
 
 
 def _softmax(made: Steps, call: Call) -> str | None:

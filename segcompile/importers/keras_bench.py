@@ -44,8 +44,9 @@ class Steps:
             raise NoModel(f"its file of weights has no {role} of `{call.name}`")
         if found.unusable:
             raise NoModel(f"the {role} of `{call.name}` is {found.unusable}")
-        self.constants.setdefault(name, found.shaped(shape) if shape else found)
-        return name
+        given = f"{name} as {'x'.join(map(str, shape))}" if shape and shape != found.shape else name
+        self.constants.setdefault(given, found.shaped(shape) if shape else found)
+        return given
 
     def extents(self, call: Call, role: str) -> tuple[int, ...]:
         return self.constants[self.weight(call, role)].shape

@@ -122,7 +122,6 @@ def _dense(made: Steps, call: Call) -> str | None:
     axes = made.axes[read]
     if axes:
         inputs = [read, made.weight(call, "weight", rows, columns, *[1] * axes), *_bias(made, call)]
-        made.constants[inputs[1]] = made.weights[inputs[1]].shaped((rows, columns, *[1] * axes))
         value = made.add("Conv", call, inputs, f"{call.output}/conv")
     else:
         value = made.add(

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from segcompile.facts.fit import fit
-from segcompile.facts.shapes import made_symbolic
+from segcompile.facts.shapes import of_any_size
 from segcompile.facts.sizes import Sizes
 from segcompile.network.graph import Graph
 from segcompile.ops import AnySize, Shape, Undecidable
@@ -169,7 +169,7 @@ def _of_both_sizes(
     first: Graph, second: Graph, inputs: tuple[Sequence[str], Sequence[str]]
 ) -> tuple[tuple[Graph, Graph], tuple[_Shapes, _Shapes], Taken, tuple[str, ...]]:
     """Both networks at every size that both take; where one takes only its own, at that."""
-    free = [_fitted(replace(graph, inputs=made_symbolic(graph))) for graph in (first, second)]
+    free = [_fitted(of_any_size(graph)) for graph in (first, second)]
     known = [each for each in free if each is not None and all(axis is not None for axis in each[2])]
     if len(known) == 2 and first.rank:
         (a, shapes_a, sizes_a), (b, shapes_b, sizes_b) = known

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 from segcompile import __version__
 from segcompile.checks.gridding import check_dilations
 from segcompile.checks.misaligned import check_joins
 from segcompile.checks.subject import Subject
-from segcompile.facts.alignment import window_of
 from segcompile.facts.border import Border, trace_borders
 from segcompile.facts.facts import NodeFacts
 from segcompile.facts.fit import fit
 from segcompile.facts.pairs import show
 from segcompile.facts.receptive_field import Field
-from segcompile.facts.shapes import infer_shapes, made_symbolic
+from segcompile.facts.shapes import of_any_size
 from segcompile.facts.size_causes import rounded, size_causes
-from segcompile.facts.sizes import Sizes
 from segcompile.network.graph import Graph, Node
-from segcompile.ops import AXIS_NAMES, CELL, LINES, MEDIUM, Window
+from segcompile.ops import AXIS_NAMES, CELL, LINES, MEDIUM
 from segcompile.show.numbers import number, short
 from segcompile.show.phases import summary
 from segcompile.show.sizes import Answer, Looked, sizes_json, sizes_text
@@ -28,8 +26,6 @@ from segcompile.show.tiling import Tiles, tiles_of, tiling_json, tiling_text
 from segcompile.text.errors import Diagnostic, Findings, SegcompileError
 from segcompile.text.listing import counted, first_few
 from segcompile.text.report import as_json
-
-_USUAL = 256  # pixels along an axis whose size the network leaves open
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,45 +63,6 @@ class Certificate:
         return " and ".join(str(shape) for shape in self.graph.inputs.values())
 
 
-def usual_size(graph: Graph, sizes: Sizes) -> Graph:
-    """The network at the spec's own size; where that is any, at the first size from 256 on that it takes. Where some
-    stride does not divide the map that it reads there, it is the first size at which none rounds, if there is one."""
-    legal, exact = (_from_usual(graph, sizes, which) for which in ("legal", "exact"))
-    size = exact if exact is not None and (legal is None or not _divides(_sized(graph, legal))) else legal
-    return graph if size is None else _sized(graph, size)
-
-
-def _sized(graph: Graph, size: tuple[int, ...]) -> Graph:
-    inputs = {name: replace(each, size=size) for name, each in graph.inputs.items() if each.size}
-    return replace(graph, inputs={**graph.inputs, **inputs})
-
-
-def _divides(graph: Graph) -> bool:
-    """Whether every stride divides the map that it reads: then each map is a whole part of the image."""
-    shapes = infer_shapes(graph, Findings())
-    read = ((node, axis, size) for node in graph.nodes for axis, size in enumerate(shapes[node.inputs[0]].size))
-    return not any(
-        size % _stride(window_of(node, axis, shapes, 0)) for node, axis, size in read if isinstance(size, int)
-    )
-
-
-def _stride(window: Window | None) -> int:
-    return window.stride if window is not None and window.upsample == 1 and window.stride else 1
-
-
-def _from_usual(graph: Graph, sizes: Sizes, which: Literal["legal", "exact"]) -> tuple[int, ...] | None:
-    """The first of some sizes from 256 on along each axis that is any; None where there is none, or no axis is any."""
-    given = next((shape.size for shape in graph.inputs.values() if shape.size), ())
-    found = []
-    for size, axis in zip(given, sizes, strict=True):
-        among = getattr(axis, which) if axis is not None else None
-        pixels = size if isinstance(size, int) else among.nearest(_USUAL)[1] if among is not None else None
-        if pixels is None:
-            return None
-        found.append(pixels)
-    return tuple(found) if graph.takes_any_size else None
-
-
 def certificate_of(model: str, about: str, subject: Subject, tile: int | None = None) -> Certificate:
     """The certificate of a network whose sizes are numbers."""
     return Certificate(
@@ -120,7 +77,7 @@ def certificate_of(model: str, about: str, subject: Subject, tile: int | None = 
 
 
 def _sizes(model: str, graph: Graph) -> Answer | str:
-    free = replace(graph, inputs=made_symbolic(graph))
+    free = of_any_size(graph)
     try:
         _, sizes = fit(free, Findings())
     except SegcompileError as error:

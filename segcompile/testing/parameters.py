@@ -34,3 +34,11 @@ def by_node(wanted: list[Tensor], values: Mapping[str, Array]) -> dict[str, dict
     for tensor in wanted:
         found.setdefault(tensor.node.name, {})[tensor.parameter.name] = values[tensor.name]
     return found
+
+
+def imported(tensors: Mapping[tuple[str, str], Array]) -> dict[str, dict[str, Array]]:
+    """The same of tensors by (node, parameter), as an imported network has them, in float64."""
+    found: dict[str, dict[str, Array]] = {}
+    for (node, name), array in tensors.items():
+        found.setdefault(node, {})[name] = array.astype(np.float64)
+    return found

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from segcompile.backend import Backend, BuildRequest
-from segcompile.facts.shapes import made_symbolic
+from segcompile.facts.shapes import of_any_size
 from segcompile.network.graph import Graph
 from segcompile.ops import AnySize, Shape
 from segcompile.testing.bench import Bench, Mismatch, Subject
@@ -52,16 +51,16 @@ def _agreements(bench: Bench, request: BuildRequest) -> Iterator[str]:
         return
     trains = bench.backend.trains
     tolerance = IN_FLOAT64 if trains else IN_FLOAT32  # in which a hundred layers round further than a fault may go
-    coded = bench.subject(_of_any_size(small) if request.graph.takes_any_size else small, double=trains)
+    coded = bench.subject(_freed(small) if request.graph.takes_any_size else small, double=trains)
     yield compare_code(coded, small.graph.inputs)
     yield f"values {_compared(bench.subject(small, double=trains), tolerance)}"
     yield f"receptive fields {_measured(bench, measurable(small))}"
 
 
-def _of_any_size(request: BuildRequest) -> BuildRequest:
+def _freed(request: BuildRequest) -> BuildRequest:
     """For images of any size, where shapes can say it."""
     with suppress(SegcompileError):
-        return request_of(replace(request.graph, inputs=made_symbolic(request.graph)))
+        return request_of(of_any_size(request.graph))
     return request
 
 

@@ -6,14 +6,13 @@ the analysis refuses its sums."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from segcompile.facts.fit import fit
-from segcompile.facts.shapes import infer_shapes, made_symbolic
+from segcompile.facts.shapes import infer_shapes, of_any_size
 from segcompile.network.graph import Graph
 from segcompile.ops import Shape
 from segcompile.testing.networks import request_of, thin
@@ -49,7 +48,7 @@ def test_every_size_to_300_runs_or_fails_as_is_said(nets: SimpleNamespace, spec:
     from segcompile_torch import BACKEND
 
     graph = thin(nets.compiled(spec, variant).graph)
-    _, sizes = fit(replace(graph, inputs=made_symbolic(graph)), Findings())
+    _, sizes = fit(of_any_size(graph), Findings())
     with torch.device("meta"):
         model = nets.load(BACKEND.emit(request_of(graph)).files["model.py"]).Net().eval()
     (channels,) = (shape.channels for shape in graph.inputs.values())

@@ -16,6 +16,7 @@ from segcompile.importers.lift import Imported
 from segcompile.importers.network_file import import_network
 from segcompile.ops import AnySize
 from segcompile.testing import reference
+from segcompile.testing.parameters import imported
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -53,11 +54,8 @@ def images(found: Imported, names: Sequence[str], size: int, seed: int = 0, batc
 
 def ours(found: Imported, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """What the graph gives, head by head."""
-    parameters: dict[str, dict[str, np.ndarray]] = {}
-    for (node, name), array in found.tensors.items():
-        parameters.setdefault(node, {})[name] = array.astype(np.float64)
     given = dict(zip(found.graph.inputs, inputs, strict=True))
-    return list(reference.run(found.graph, parameters, given).values())
+    return list(reference.run(found.graph, imported(found.tensors), given).values())
 
 
 def theirs(model: Any, inputs: Arrays) -> list[np.ndarray]:

@@ -15,6 +15,7 @@ from segcompile import from_torch
 from segcompile.importers import torch_export
 from segcompile.ops import AnySize
 from segcompile.testing import reference
+from segcompile.testing.parameters import imported
 from segcompile.text.errors import SegcompileError
 from tests.importers import torch_modules
 from tests.importers.torch_modules import (
@@ -40,16 +41,13 @@ SIZES = ((1, 4, 12, 16), (2, 4, 9, 11))
 def difference(module: Any, found: Any, sizes: Sequence[tuple[int, ...]]) -> float:
     """How far a graph's outputs are from the module's, of the largest value of each; one whose axes of one entry are
     left out counts as it is."""
-    parameters: dict[str, dict[str, Any]] = {}
-    for (node, name), array in found.tensors.items():
-        parameters.setdefault(node, {})[name] = array.astype(np.float64)
     worst = 0.0
     for size in sizes:
         image = torch.randn(size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
         with torch.no_grad():
             wanted = module(image.clone())
         listed = wanted.values() if isinstance(wanted, dict) else wanted if not torch.is_tensor(wanted) else [wanted]
-        given = reference.run(found.graph, parameters, {"input": image.numpy()})
+        given = reference.run(found.graph, imported(found.tensors), {"input": image.numpy()})
         for mine, other in zip(given.values(), listed, strict=True):
             other = other.numpy()
             assert mine.size == other.size, (mine.shape, other.shape)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import given, settings
 
 from segcompile.cli import cli
 from segcompile.compiler import analyse_graph, compile_spec, find_spec
-from segcompile.facts.shapes import infer_shapes, made_symbolic
+from segcompile.facts.shapes import infer_shapes, of_any_size
 from segcompile.facts.size_causes import rounded, size_causes
 from segcompile.facts.size_set import SizeSet
 from segcompile.network.graph import Graph
@@ -149,7 +148,7 @@ def test_what_is_lost_is_what_no_window_reads() -> None:
     """Against the last pixel that each layer's last window reads."""
     for name in ("unet", "fcn8s", "resnet18"):
         graph = compile_spec(find_spec(name), Findings()).graph
-        anywhere = replace(graph, inputs=made_symbolic(graph))
+        anywhere = of_any_size(graph)
         for size in range(224, 240):
             shapes = infer_shapes(sized(graph, size, size), Findings())
             told = {(each.node.name, each.axis): each for each in rounded(anywhere, (size, size))}

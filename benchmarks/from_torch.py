@@ -53,14 +53,12 @@ def randomise(module: Any) -> None:
 
 def difference(module: Any, found: Any) -> float:
     """How far the import is from the module, of the largest value of an output."""
-    worst = 0.0
+    parameters, worst = imported(found.tensors), 0.0
     for shape in TRIED:
         image = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
         with torch.no_grad():
             wanted = module(image.clone()).numpy()
-        (given,) = reference.run(
-            found.graph, imported(found.tensors), {next(iter(found.graph.inputs)): image.numpy()}
-        ).values()
+        (given,) = reference.run(found.graph, parameters, {next(iter(found.graph.inputs)): image.numpy()}).values()
         worst = max(worst, float(np.abs(given - wanted).max() / np.abs(wanted).max()))
     return worst
 

@@ -41,13 +41,13 @@ SIZES = ((1, 4, 12, 16), (2, 4, 9, 11))
 def difference(module: Any, found: Any, sizes: Sequence[tuple[int, ...]]) -> float:
     """How far a graph's outputs are from the module's, of the largest value of each; one whose axes of one entry are
     left out counts as it is."""
-    worst = 0.0
+    parameters, worst = imported(found.tensors), 0.0
     for size in sizes:
         image = torch.randn(size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
         with torch.no_grad():
             wanted = module(image.clone())
         listed = wanted.values() if isinstance(wanted, dict) else wanted if not torch.is_tensor(wanted) else [wanted]
-        given = reference.run(found.graph, imported(found.tensors), {"input": image.numpy()})
+        given = reference.run(found.graph, parameters, {"input": image.numpy()})
         for mine, other in zip(given.values(), listed, strict=True):
             other = other.numpy()
             assert mine.size == other.size, (mine.shape, other.shape)

@@ -93,7 +93,7 @@ class Backend:
     ops: frozenset[type[Op]]  # what it can emit
     refuses: Callable[[Op], str | None]  # why one op with these attributes cannot be emitted, or None
     emit: Callable[[BuildRequest], BuildResult]
-    ranks: frozenset[int] = frozenset({2})  # of networks that it can emit: 1 signals, 2 images, 3 volumes
+    ranks: frozenset[int] = frozenset({2})  # of networks that it can emit: 0 vectors, 1 signals, 2 images, 3 volumes
     lowerings: frozenset[str] = frozenset()  # those whose networks it can emit, with what converts their weights
     weighs: bool = False  # whether what it emits holds the values of all tensors, and it takes those of a file
     trains: bool = True  # whether its models have gradients, and run in float64; else they are for inference in float32

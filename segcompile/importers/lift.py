@@ -139,12 +139,14 @@ def _take(step: Step, bench: Bench, wrong: dict[Step, Unheld]) -> None:
     bench.values.update({name: found[at] if at < len(found) else None for at, name in enumerate(step.outputs) if name})
 
 
-def _looked_back(step: Step, bench: Bench) -> View | None:
+def _looked_back(step: Step, bench: Bench) -> Value:
     """What a step makes with some before it, of which one alone has no form."""
     if step.op in ROOTS:
         return written_norm(step, bench) or spelled(step, bench)
     if step.op == "MatMul":
         return written_attention.written_attention(step, bench)
+    if step.op == "Shape":
+        return written_attention.shape_of_scores(step, bench)
     if step.op == "Concat":
         return written_bins(step, bench)
     try:

@@ -25,6 +25,7 @@ from tests.importers.torch_modules import (
     Curve,
     InvertedResidual,
     Moves,
+    OverPairs,
     Padded,
     Refused,
     Shared,
@@ -55,7 +56,7 @@ def difference(module: Any, found: Any, sizes: Sequence[tuple[int, ...]]) -> flo
     return worst
 
 
-@pytest.mark.parametrize("kind", [Block, UNet, Padded, InvertedResidual, Attention, Shared, Moves, Cropped])
+@pytest.mark.parametrize("kind", [Block, UNet, Padded, InvertedResidual, Attention, OverPairs, Shared, Moves, Cropped])
 def test_a_graph_computes_what_its_module_does_at_sizes_that_it_was_not_read_at(kind: type) -> None:
     module = randomised(kind())
     found = from_torch(module, SHAPE)

@@ -101,6 +101,22 @@ class Attention(nn.Module):
         return found
 
 
+class OverPairs(nn.Module):
+    """The position-wise attention of segmentation-models-pytorch's MAnet: one softmax over all pairs of pixels, and
+    a list of pixels that is not turned back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.value = nn.Conv2d(4, 2, 1), nn.Conv2d(4, 2, 1), nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        scores = self.query(x).flatten(2).transpose(1, 2) @ self.key(x).flatten(2)
+        shares = scores.view(b, -1).softmax(1).view(b, h * w, h * w)
+        found: Tensor = x + (shares @ self.value(x).flatten(2).transpose(1, 2)).reshape(b, c, h, w)
+        return found
+
+
 class Shared(nn.Module):
     """A head that two levels share."""
 

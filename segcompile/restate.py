@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from segcompile.compiler import Compiled, compile_spec
 from segcompile.diff.pairing import isomorphism
 from segcompile.facts.facts import Facts
 from segcompile.language.readable import readable_spec
+from segcompile.language.telling import NO_MODULES, Modules
 from segcompile.language.write import mapping, values
 from segcompile.network.flat import flattened
 from segcompile.network.graph import Graph
@@ -37,25 +38,34 @@ def _nothing(stated: Restated) -> None:
     pass
 
 
-def readable(graph: Graph, facts: Facts, head: Sequence[str] = ()) -> str:
-    """The text of a spec of a network: with blocks, loops and defaults, and names of its own. `head`: lines of other
-    sections, behind the model's name."""
+def readable(graph: Graph, facts: Facts, head: Sequence[str] = (), modules: Modules = NO_MODULES) -> str:
+    """The text of a spec of a network: with blocks, loops and defaults, and names of its own, or of the `modules` that
+    its layers were. `head`: lines of other sections, behind the model's name."""
     flat = flattened(graph)
     channels = {name: shape.channels for name, shape in flat.inputs.items()}
     for node, own in zip(graph.nodes, flat.nodes, strict=True):
         channels[own.name] = facts[node.name].shape.channels
-    return readable_spec(flat, channels, head)
+    layers = {other.layer: node.layer for node, other in zip(graph.nodes, flat.nodes, strict=True)}
+    paths = {own: modules.paths[layer] for own, layer in layers.items() if layer in modules.paths}
+    return readable_spec(flat, channels, head, modules=replace(modules, paths=paths))
 
 
 def restate(
-    graph: Graph, facts: Facts, out: Path, head: Sequence[str] = (), *, claims: bool = False, before: Before = _nothing
+    graph: Graph,
+    facts: Facts,
+    out: Path,
+    head: Sequence[str] = (),
+    *,
+    modules: Modules = NO_MODULES,
+    claims: bool = False,
+    before: Before = _nothing,
 ) -> Restated:
     """Write a spec of this network into the file `out`, and compile it. `claims`: what is computed of it is claimed.
-    `before` is done before the file takes its place, which it does not where that raises.
+    `before` is done before the file takes its place, which it does not where that raises. `modules`: as of `readable`.
 
     Raises SegcompileError (SC013), with nothing written, for a file that is there already or cannot be written.
     """
-    text = readable(graph, facts, head)
+    text = readable(graph, facts, head, modules)
     with new_file(out, ".yaml", "another file with -o") as aside:
         aside.write_text(text, encoding="utf-8")
         compiled = _compiled(aside, out)

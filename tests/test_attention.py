@@ -42,10 +42,12 @@ layers:
   - key:    {conv: 2, kernel: 1, from: input}
   - value:  {conv: 6, kernel: 1, from: input}
   - pam:    {attention: 1, from: query, keys: key, values: value, scale: 1}
+  - pairs:  {attention: 1, from: query, keys: key, values: value, scale: 1, over: pairs}
+  - turned: {reinterpret: channels_last, from: value}
   - scores: {matmul: [input, input], over: positions}
   - shares: {softmax: channels}
   - cam:    {matmul: [shares, input], over: channels}
-outputs: {pam: pam, cam: cam}
+outputs: {pam: pam, pairs: pairs, turned: turned, cam: cam}
 """
 OCRNET = """
 input: {channels: 6, size: [5, 4]}
@@ -88,6 +90,9 @@ def test_danet_s_two_modules_are_their_equations(tmp_path: Path) -> None:
     x = traced(compiled(tmp_path, DANET))
     share = softmax(x["query"].T @ x["key"], 1)  # Fu et al. (2019), equation 1: s_ji, of position i for j
     np.testing.assert_allclose(x["pam"], x["value"] @ share.T, rtol=1e-12)
+    share = softmax((x["query"].T @ x["key"]).reshape(1, -1), 1).reshape(20, 20)  # Fan et al. (2020): of all pairs
+    np.testing.assert_allclose(x["pairs"], x["value"] @ share.T, rtol=1e-12)
+    np.testing.assert_array_equal(x["turned"], x["value"].T.reshape(6, 20))
     share = softmax(x["input"] @ x["input"].T, 1)  # equation 3: x_ji, of channel i for j
     np.testing.assert_allclose(x["cam"], share @ x["input"], rtol=1e-12)
 
@@ -127,6 +132,8 @@ REFUSED = {  # layers, code, and where it points
     "heads": (["a: {attention: 3}"], "SC308", "3"),
     "reduce": (["a: {attention: 2, reduce: 9}"], "SC303", "9"),
     "bias_of_nothing": (["a: {attention: 2, keys: input, values: input, bias: no}"], "SC315", "no"),
+    "pairs_of_projections": (["a: {attention: 2, over: pairs}"], "SC315", "pairs"),
+    "list_reinterpreted": (["t: {token: 1}", "a: {reinterpret: channels_last}"], "SC316", "a"),
     "kernels_of_a_list": (["t: {token: 1}", "a: {conv: 4, kernel: 3}"], "SC316", "a"),
     "no_list": (["a: {map: positions}"], "SC316", "a"),
     "tokens": (["t: {token: 1}", "a: {tokens: [0, 2]}"], "SC315", "["),

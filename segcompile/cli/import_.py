@@ -79,6 +79,7 @@ def _import_file(
     findings: Findings,
 ) -> str:  # fmt: skip
     from segcompile.importers.network_file import import_network, read_foreign, refuse_vectors  # numpy
+    from segcompile.language.telling import Modules
     from segcompile.restate import restate, restated_weights
     from segcompile.weights.writing import check_target, write_weights
 
@@ -101,7 +102,8 @@ def _import_file(
             write_weights(weights, stated.compiled.model, values, ())
             lines.append(f"wrote {weights}: {counted(len(values), 'tensor')}")
 
-    stated = restate(subject.graph, subject.facts, out, [f"about: {_about(path)}"], claims=claims, before=bring)
+    modules, about = Modules(found.scopes, found.classes), [f"about: {_about(path)}"]
+    stated = restate(subject.graph, subject.facts, out, about, modules=modules, claims=claims, before=bring)
     return "\n".join([_told(stated, out), *lines])
 
 

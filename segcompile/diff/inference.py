@@ -242,7 +242,7 @@ def _attention(place: _Place, read: Sequence[str]) -> Iterator[Node]:
     op, width, name = place.node.op, place.shapes[0].channels, place.node.name
     assert isinstance(op, Attention)
     scale = None if op.scale is not None and isclose(op.scale, (width / op.heads) ** -0.5, rel_tol=1e-6) else op.scale
-    inner = Attention(heads=op.heads, scale=scale)
+    inner = Attention(heads=op.heads, scale=scale, over=op.over)
     if not op.projects(place.shapes):
         yield place.ends(inner, read)
         return

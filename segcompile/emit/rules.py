@@ -8,7 +8,20 @@ from fractions import Fraction
 from segcompile.emit.arguments import number, same_sides
 from segcompile.emit.calls import Code
 from segcompile.emit.joins import aligned
-from segcompile.ops import Add, Attention, AxialAttention, Crop, Mul, Op, Resize, ResponseNorm, Scale, Shape, Slice
+from segcompile.ops import (
+    Add,
+    Attention,
+    AxialAttention,
+    Crop,
+    Mul,
+    Op,
+    Reinterpret,
+    Resize,
+    ResponseNorm,
+    Scale,
+    Shape,
+    Slice,
+)
 
 
 def apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
@@ -18,10 +31,11 @@ def apply_member(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Sh
 
 def attention(op: Attention, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     """The module, applied to queries and to what keys and values are projected from, or a call of the generated file's
-    `attend`, where nothing is projected."""
+    `attend`, or `attend_over_pairs`, where nothing is projected."""
     if not op.projects(shapes):
         scale = f", {number(op.scale)}" if op.scale is not None else ""
-        return Code(f"attend({', '.join(inputs)}, {op.heads}{scale})", {"attend"})
+        function = "attend_over_pairs" if op.over == "pairs" else "attend"
+        return Code(f"{function}({', '.join(inputs)}, {op.heads}{scale})", {function})
     return apply_member(op, member, inputs if op.fuses(shapes) else (inputs[0], inputs[-1]), shapes, output)
 
 
@@ -33,6 +47,11 @@ def attention_along(
         return apply_member(op, member, inputs, shapes, output)
     scale = f", {number(op.scale)}" if op.scale is not None else ""
     return Code(f'attend_along({", ".join(inputs)}, {op.heads}, "{op.along}"{scale})', {"attend_along", "attend"})
+
+
+def reinterpret(op: Reinterpret, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    """A call of the generated file's `reinterpret`."""
+    return Code(f"reinterpret({inputs[0]})", {"reinterpret"})
 
 
 def crop(op: Crop, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:

@@ -159,7 +159,7 @@ class Bench:
         name = self._named(op, step)
         kernel = step.input(0 if step.input(0) in self.foreign.constants else 1) if tensors else ""
         node = Node(name, op, tuple(inputs), name, self.origin)
-        self.made[name] = Made(node, shape, tensors or {}, step.scope, kernel)
+        self.made[name] = Made(node, shape, tensors or {}, step.scope or scope_of(step), kernel)
         return name
 
     def _result(self, op: Op, inputs: Sequence[str]) -> Shape:
@@ -262,6 +262,18 @@ class Bench:
         one = viewed(view.node, self.shape(view.node))
         at = len(view.sizes)
         return replace(view, sizes=one.sizes, parts=(*view.parts, *one.parts[at:]))
+
+
+def scope_of(step: Step) -> str:
+    """The path of the PyTorch module that an exported step was part of, `layer1.0.conv1`: by the weight that it reads,
+    `layer1.0.conv1.weight`, or by its own name, `/layer1/layer1.0/conv1/Conv`; "" where neither says it."""
+    for name in step.inputs:
+        if name.endswith(".weight"):
+            return name.removesuffix(".weight")
+    path = ""
+    for part in step.name.split("/")[1:-1] if step.name.startswith("/") else ():
+        path = part if part.startswith(f"{path}.") else f"{path}.{part}".lstrip(".")
+    return path
 
 
 def _legal(written: str, word: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 from segcompile.importers import cuts, mixing, resizing, shapes, values, windows, written_attention
@@ -38,12 +38,14 @@ _MOST_TOLD = 20  # steps that have no form are told one by one
 @dataclass(frozen=True, slots=True, eq=False)
 class Imported:
     """A network that came in: its graph, its tensors in PyTorch's layout by (node, parameter), the path of the module
-    that each layer belongs to where the steps say it (`Step.scope`), and what was left out or turned, each a line."""
+    that each layer belongs to where the steps say it (`scope_of`), what was left out or turned, each a line, and
+    the class of the module of each path, where that is known."""
 
     graph: Graph
     tensors: Mapping[tuple[str, str], Array]
     scopes: Mapping[str, str]
     said: tuple[str, ...] = ()
+    classes: Mapping[str, str] = field(default_factory=dict)
 
 
 def lift(
@@ -139,12 +141,14 @@ def _take(step: Step, bench: Bench, wrong: dict[Step, Unheld]) -> None:
     bench.values.update({name: found[at] if at < len(found) else None for at, name in enumerate(step.outputs) if name})
 
 
-def _looked_back(step: Step, bench: Bench) -> View | None:
+def _looked_back(step: Step, bench: Bench) -> Value:
     """What a step makes with some before it, of which one alone has no form."""
     if step.op in ROOTS:
         return written_norm(step, bench) or spelled(step, bench)
     if step.op == "MatMul":
         return written_attention.written_attention(step, bench)
+    if step.op == "Shape":
+        return written_attention.shape_of_scores(step, bench)
     if step.op == "Concat":
         return written_bins(step, bench)
     try:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
 
-from segcompile.importers.amounts import ONE, Amount, amount
+from segcompile.importers.amounts import BATCH, ONE, Amount, amount
 from segcompile.importers.bench import Bench, Rule, Value
 from segcompile.importers.cuts import channels_of
 from segcompile.importers.views import Unheld, View, reshaped, transposed, viewed
-from segcompile.ops import AnySize, Concat, PadChannels, Resize
+from segcompile.ops import AnySize, Concat, PadChannels, Reinterpret, Resize
 from segcompile.ops.size import Size
 from segcompile.weights.onnx_values import Step
 
@@ -48,7 +48,27 @@ def _reshape(step: Step, bench: Bench) -> Value:
             target.append(None if each.number is not None and each.number < 0 else each)
     if target.count(None) > 1:
         raise Unheld("its shape leaves two extents open")
+    if _takes_pixels_for_channels(view, target, bench.batch):
+        node = bench.add(Reinterpret(order="channels_last"), [view.node], step)
+        return viewed(node, bench.shape(node))
     return reshaped(view, target, bench.batch)
+
+
+def _takes_pixels_for_channels(view: View, target: Sequence[Amount | None], batch: int | None) -> bool:
+    """Whether a list of pixels, (batch, pixels, channels), is reshaped to (batch, channels, sizes) without a turn."""
+    pixels = tuple(part for axis in range(2, len(view.sizes)) for part in view.whole(axis))
+    if not pixels or not view.parts[1] or view.axes != (view.whole(0), pixels, view.whole(1)):
+        return False
+    return _is_shape(target, view.sizes, batch) and not _is_shape(target, view.extents, batch)
+
+
+def _is_shape(target: Sequence[Amount | None], extents: Sequence[Amount], batch: int | None) -> bool:
+    """Whether a reshape to `target` gives these extents: None takes the rest, and the batch may be its number."""
+    own = amount(batch) if batch is not None else BATCH
+    return len(target) == len(extents) and all(
+        each in (None, extent) or (extent == BATCH and each == own)
+        for each, extent in zip(target, extents, strict=True)
+    )
 
 
 def _flatten(step: Step, bench: Bench) -> Value:

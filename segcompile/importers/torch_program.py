@@ -76,7 +76,8 @@ def _refs(found: Any) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class Program:
     """Calls in the order of their run, what is known of each tensor, those that are constant (keyed as in the state
-    dict), and names -> tensors that come in and go out. `said`: what should be known of the reading."""
+    dict), and names -> tensors that come in and go out. `said`: what should be known of the reading; `classes`: path of
+    a module -> its class."""
 
     calls: tuple[Call, ...]
     values: Mapping[str, Value]
@@ -84,3 +85,4 @@ class Program:
     inputs: tuple[str, ...]
     outputs: Mapping[str, str]
     said: tuple[str, ...]
+    classes: Mapping[str, str]

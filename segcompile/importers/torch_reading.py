@@ -46,8 +46,19 @@ def _at(node: Any) -> str:
 
 def _path(node: Any) -> str:
     """The module that makes a call, as `layer1.0.conv1`; "" for the network itself."""
+    return next((path for path, _ in reversed(_modules(node))), "")
+
+
+def _modules(node: Any) -> list[tuple[str, str]]:
+    """The modules that are in the midst of a call, the outermost first: path and class. `@1` is a module's second
+    call."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
-    return re.sub(r"@\d+", "", str(stack[-1][0])) if stack else ""
+    return [(re.sub(r"@\d+", "", str(path)), _class_name(kind)) for path, kind in stack]
+
+
+def _class_name(kind: Any) -> str:
+    """The name of a class that stands as itself, or as `package.module.Name`."""
+    return str(getattr(kind, "__name__", kind)).rpartition(".")[2]
 
 
 def _line(node: Any) -> str:
@@ -93,7 +104,8 @@ def program_of(module: Any, exports: Sequence[Any], heads: Sequence[str], said: 
         if isinstance(result, str)
     }
     inputs = tuple(reading.names[name] for name in users)
-    return Program(tuple(calls), reading.values, constants, inputs, outputs, said)
+    classes = {path: name for nodes in each for path, name in _modules(nodes[0])}
+    return Program(tuple(calls), reading.values, constants, inputs, outputs, said, classes)
 
 
 def _is_tensor(spec: Any) -> bool:

@@ -1,18 +1,20 @@
 """Attention, written out or as ONNX's own op: softmax(scale · q kᵀ) v, of heads that lie behind one another in the
 channels.
 
-Vaswani et al. (2017), equation 1. The queries, keys and values are maps of ours, whatever projected them. A mask, a
-bias or a softmax over another axis is not attention of ours, and is left to be refused.
+Vaswani et al. (2017), equation 1. The queries, keys and values are maps of ours, whatever projected them. The softmax
+is over the keys of each query, or, between two reshapes, over all pairs of a query and a key. A mask, a bias or a
+softmax over another axis is not attention of ours, and is left to be refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isclose
 
+from segcompile.importers.amounts import BATCH, Amount, amount, total
 from segcompile.importers.bench import Bench, Rule, Value, shortest
-from segcompile.importers.numbers import Numbers
+from segcompile.importers.numbers import Numbers, of_shape
 from segcompile.importers.views import Part, Unheld, View, viewed
 from segcompile.ops import Attention, Scale
 from segcompile.weights.onnx_values import Step
@@ -22,25 +24,72 @@ _SAME = ("Identity", "Cast", "Dropout")
 
 def written_attention(step: Step, bench: Bench) -> View | None:
     """What a product of matrices gives, if it is the last step of an attention; None where it is not."""
-    soft = _before(step.input(0), bench)
-    if step.op != "MatMul" or soft is None or soft.op != "Softmax":
+    soft, *reshapes = _softmax(step.input(0), bench)
+    if soft is None:
         return None
-    scale, product = _scaled(soft.input(0), bench)
-    if product is None or product.op != "MatMul":
+    scale, product = _scaled((reshapes[0] if reshapes else soft).input(0), bench)
+    if product is None or product.op != "MatMul" or not isinstance(bench.values.get(step.input(1)), View):
         return None
-    names = (product.input(0), product.input(1), step.input(1))
-    if not all(isinstance(bench.values.get(name), View) for name in names):
+    scores = _extents(product, bench)
+    if scores is None or (reshapes and not _joins_pairs(reshapes, scores, bench)):
         return None
-    query, keys, values = (bench.seen(name) for name in names)
+    query, keys, values = (bench.seen(name) for name in (*product.inputs, step.input(1)))
     heads = _heads(query, keys, values)
     axis = soft.integer("axis", 1 if bench.foreign.opset < 13 else -1)
-    if heads is None or axis not in (-1, len(query.axes) - 1):
+    if heads is None or axis not in (-1, len(scores) - 1 - bool(reshapes)):
         return None
     node, by = _unscaled(query.node, bench)
+    op = _op(heads, scale * by, query).model_copy(update={"over": "pairs" if reshapes else "keys"})
     try:
-        return _attended(replace(query, node=node), keys, values, _op(heads, scale * by, query), step, bench)
+        return _attended(replace(query, node=node), keys, values, op, step, bench)
     except Unheld:
         return None
+
+
+def shape_of_scores(step: Step, bench: Bench) -> Numbers | None:
+    """The Shape of a product of two maps, which is known where that has no form of its own."""
+    _, product = _scaled(step.input(0), bench)
+    extents = _extents(product, bench) if product is not None and product.op == "MatMul" else None
+    return None if extents is None else of_shape(step, extents)
+
+
+def _extents(product: Step, bench: Bench) -> tuple[Amount, ...] | None:
+    """Those of a product of two maps, (batch, ..., queries, keys); None where a factor is none."""
+    if not all(isinstance(bench.values.get(name), View) for name in product.inputs):
+        return None
+    query, keys = (bench.seen(name) for name in product.inputs)
+    return (*query.extents[:-1], keys.extents[-1]) if len(query.axes) == len(keys.axes) > 1 else None
+
+
+def _softmax(name: str, bench: Bench) -> tuple[Step | None, *tuple[Step, ...]]:
+    """The softmax that makes these weights, and the reshapes before and behind it, if it stands between two."""
+    last = _before(name, bench)
+    if last is None or last.op != "Reshape":
+        return (last if last is not None and last.op == "Softmax" else None,)
+    soft = _before(last.input(0), bench)
+    first = _before(soft.input(0), bench) if soft is not None and soft.op == "Softmax" else None
+    return (soft, first, last) if first is not None and first.op == "Reshape" else (None,)
+
+
+def _joins_pairs(reshapes: Sequence[Step], scores: Sequence[Amount], bench: Bench) -> bool:
+    """Whether of two reshapes the first makes the last two axes of the scores one, and the second undoes that."""
+    joined = (*scores[:-2], total(scores[-2:]))
+    first, last = reshapes
+    return _makes(first, scores, joined, bench) and _makes(last, joined, scores, bench)
+
+
+def _makes(reshape: Step, before: Sequence[Amount], behind: Sequence[Amount], bench: Bench) -> bool:
+    """Whether a reshape of a tensor of some extents gives these: 0 is the extent that is there, -1 what is left, and
+    the batch may be the number that it is in the file."""
+    wanted = bench.amounts(reshape, 1)
+    if wanted is None or len(wanted) != len(behind) or reshape.integer("allowzero", 0):
+        return False
+    said = [before[at] if each.number == 0 and at < len(before) else each for at, each in enumerate(wanted)]
+    own = amount(bench.batch) if bench.batch is not None else BATCH
+    return sum(each.number == -1 for each in said) < 2 and all(
+        each in (extent, amount(-1)) or (extent == BATCH and each == own)
+        for each, extent in zip(said, behind, strict=True)
+    )
 
 
 def _op(heads: int, scale: float, query: View) -> Attention:

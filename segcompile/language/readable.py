@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from segcompile.language.arguments import new_name
 from segcompile.language.outline import COUNT, Block, Form, Inside, Outside, Reference, Written, lines_of
 from segcompile.language.repeats import Outline, outlined, places
+from segcompile.language.telling import NO_MODULES, Modules, Telling
 from segcompile.language.turns import Turns, turns_of
 from segcompile.language.usual import usual_of
 from segcompile.language.write import in_words, inputs_text, mapping
@@ -18,6 +20,7 @@ from segcompile.network.graph import Graph
 _KEPT = ("input", "above", "network", "block", "use")
 _BEFORE_NUMBER = re.compile(r"_?\d*$")
 WIDTH = 120  # characters of a line
+_ALIGNED = 16  # characters of a name behind which others begin at one place
 _FOLDED = 5  # so many layers of a block may stand in two lines
 _BASE = {
     "add": "sum", "mul": "product", "concat": "cat", "linear": "fc", "deconv": "up", "resize": "up", "affine": "scale",
@@ -25,15 +28,22 @@ _BASE = {
 }  # fmt: skip
 
 
-def readable_spec(flat: Graph, channels: Mapping[str, int], head: Iterable[str] = (), tail: Iterable[str] = ()) -> str:
+def readable_spec(
+    flat: Graph,
+    channels: Mapping[str, int],
+    head: Iterable[str] = (),
+    tail: Iterable[str] = (),
+    modules: Modules = NO_MODULES,
+) -> str:
     """The text of a spec whose network is `flat`, which has no scopes, but for the names of its layers.
 
-    `channels`: node or input -> how many it has. `head` and `tail` are lines of other sections.
+    `channels`: node or input -> how many it has. `head` and `tail` are lines of other sections. `modules`: of the
+    layers, after which lines and blocks are called where they tell something.
     """
     flat = in_words(flat)
     kept = frozenset(flat.layer_of(name) for name in flat.outputs.values())
     outline = outlined(lines_of(flat, channels), [*flat.inputs], kept)
-    return _Text(flat, outline).text(head, tail)
+    return _Text(flat, outline, Telling(outline.lines, modules)).text(head, tail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +56,9 @@ class _Named:
 
 
 class _Text:
-    def __init__(self, flat: Graph, outline: Outline) -> None:
-        self.flat, self.outline = flat, outline
-        self.titles = _titles(outline.blocks)
+    def __init__(self, flat: Graph, outline: Outline, telling: Telling) -> None:
+        self.flat, self.outline, self.telling = flat, outline, telling
+        self.titles = _titles(outline.blocks, telling)
         at = places(outline.lines)
         top = [
             Written(line.form, line.said, tuple(at.get(name, name) for name in line.reads)) for line in outline.lines
@@ -56,10 +66,11 @@ class _Text:
         self.spoken: set[tuple[Block, int]] = set()  # lines of blocks whose names are said somewhere
         self.passed: dict[Block, set[str]] = {block: set() for block in outline.blocks}
         self.inside: dict[Block, _Named] = {}
-        self.top = self._named(top, [line.values for line in outline.lines], flat.inputs.keys())
+        self.top = self._named(None, top, [line.values for line in outline.lines], flat.inputs.keys())
         self._pass(self.top, frozenset())
         for block in reversed(outline.blocks):  # the blocks that call it come first
-            self.inside[block] = self._named(block.lines, [line.texts for line in block.lines], self.passed[block])
+            texts = [line.texts for line in block.lines]
+            self.inside[block] = self._named(block, block.lines, texts, self.passed[block])
             self._pass(self.inside[block], self.passed[block])
         every: list[tuple[Written, tuple[str, ...]]] = [(line, ()) for line in top]
         every += [(line, tuple(a.name for a in block.arguments)) for block in outline.blocks for line in block.lines]
@@ -79,11 +90,15 @@ class _Text:
         return among.names[place.line].replace("{i}", turn)
 
     def _named(
-        self, lines: Sequence[Written], values: Sequence[Sequence[str | None]], given: AbstractSet[str]
+        self,
+        block: Block | None,
+        lines: Sequence[Written],
+        values: Sequence[Sequence[str | None]],
+        given: AbstractSet[str],
     ) -> _Named:
         taken = {*given, *(_BEFORE_NUMBER.sub("", name) for name in given), *_KEPT}
         loops = {turns.start: turns for turns in turns_of(lines, values)}
-        bases = [self._base(line) for line in lines]
+        bases = self._bases(block, lines, loops)
         names, in_loops, index = list[str](), list[tuple[Turns, Sequence[str]]](), 0
         while index < len(lines):
             turns = loops.get(index)
@@ -105,17 +120,30 @@ class _Text:
         while True:
             number += 1
             single = number == 1 and number_of in (1, count) and base not in taken
-            plain = base if single else f"{base}{number}"
-            pattern = f"{plain}{'_' * (plain != base)}{{n}}" if count else plain
+            plain = base if single else f"{base}{_apart(base)}{number}"
+            pattern = f"{plain}{'_' if plain != base else _apart(base)}{{n}}" if count else plain
             counts = [line.texts[0] for line in lines]
             if {*counts} != {"1"}:
-                pattern += "{i}" if pattern == base and counts[0].isdigit() else "_{i}"
+                pattern += "{i}" if pattern == base and not _apart(base) and counts[0].isdigit() else "_{i}"
             each = [pattern.replace("{n}", str(turn + 1)) for turn in range(len(lines))]
             often = [int(count) if count.isdigit() else 1 for count in counts]
             whole = {name.replace("{i}", str(i + 1)) for name, n in zip(each, often, strict=True) for i in range(n)}
             if (whole | {plain}).isdisjoint(taken):
                 taken |= whole | {plain}
                 return pattern
+
+    def _bases(self, block: Block | None, lines: Sequence[Written], loops: Mapping[int, Turns]) -> list[str]:
+        """What each line is called before it gets a number: after its module, with the one around it where several
+        would have one name, or after what it does."""
+        groups = [range(index, index + 1) for index in range(len(lines))]
+        for turns in loops.values():
+            for first in range(turns.start, turns.start + turns.length):
+                groups[first : turns.end : turns.length] = [range(first, turns.end, turns.length)] * turns.count
+        told = {group: self.telling.name(block, group) for group in groups}
+        longer = {group: self.telling.name(block, group, words=2) for group in told}
+        often, rarely = Counter(told.values()), Counter(longer.values())
+        names = [told[g] if often[told[g]] == 1 or rarely[longer[g]] > 1 else longer[g] or told[g] for g in groups]
+        return [name or self._base(line) for name, line in zip(names, lines, strict=True)]
 
     def _base(self, line: Written) -> str:
         if isinstance(line.form, Block):
@@ -176,7 +204,7 @@ class _Text:
     def _list(self, among: _Named, block: Block | None, indent: str) -> list[str]:
         loops = {turns.start: (turns, patterns) for turns, patterns in among.loops}
         heads = [f"{_in_quotes(name)}:" for name in among.names]
-        width = max((len(head) for head in heads), default=0)
+        width = max((len(head) for head in heads if len(head) <= _ALIGNED), default=0)
         lines, index = list[str](), 0
         while index < len(heads):
             if index in loops:
@@ -259,6 +287,11 @@ class _Text:
         return "\n".join([*top, *ours, *tail]) + "\n"
 
 
+def _apart(name: str) -> str:
+    """What stands between a name and its number."""
+    return "_" if name[-1].isdigit() else ""
+
+
 def _given(index: int) -> str:
     """What a layer is called that a block is given besides the one that enters it."""
     return "skip" if index == 1 else f"skip{index}"
@@ -309,15 +342,15 @@ def _filled(form: Form, texts: Sequence[str], names: Sequence[str]) -> dict[str,
     return said
 
 
-def _titles(blocks: Sequence[Block]) -> dict[Block, str]:
-    """Block -> its name, after its last line, and a number where another one has that."""
+def _titles(blocks: Sequence[Block], telling: Telling) -> dict[Block, str]:
+    """Block -> its name, after its class or its last line, and a number where another one has that."""
     found: dict[Block, str] = {}
     for block in blocks:
-        base = _title(block)
+        base = telling.title(block) or _title(block)
         number, name = 1, base
         while name in found.values():
             number += 1
-            name = f"{base}{number}"
+            name = f"{base}{_apart(base)}{number}"
         found[block] = name
     return found
 

@@ -37,7 +37,7 @@ from segcompile.ops.pointwise import (
 )
 from segcompile.ops.pooling import AdaptivePool, GlobalPool, Pool, Unpool
 from segcompile.ops.resampling import Crop, Pad, Resize
-from segcompile.ops.shuffling import PixelShuffle, SpaceToDepth
+from segcompile.ops.shuffling import PixelShuffle, Reinterpret, SpaceToDepth
 from segcompile.ops.size import AnySize, Size, Undecidable
 from segcompile.ops.tokens import Map, Position, Token, TokenMap, Tokens
 
@@ -57,6 +57,7 @@ ALL_OPS: tuple[type[Op], ...] = (
     Resize,
     PixelShuffle,
     SpaceToDepth,
+    Reinterpret,
     Slice,
     ChannelShuffle,
     PadChannels,
@@ -124,6 +125,6 @@ __all__ = [
     "Chain", "ChannelShuffle", "Clip", "Concat", "Conv", "Crop", "Deconv", "DropPath", "Dropout", "Elu", "GlobalPool",
     "GroupNorm", "Init", "InstanceNorm", "Join", "LayerNorm", "LeakyRelu", "Linear", "Map", "MatMul", "Mul", "Need",
     "Op", "PRelu", "Pad", "PadChannels", "Parameter", "PixelShuffle", "Pool", "Position", "PositionSoftmax", "Reads",
-    "Refusal", "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice", "Softmax", "SpaceToDepth", "SpatialDropout",
-    "Token", "TokenMap", "Tokens", "Undecidable", "Unpool", "Window", "WindowAttention", "kinds",
+    "Refusal", "Reinterpret", "Resize", "ResponseNorm", "Scale", "Shape", "Size", "Slice", "Softmax", "SpaceToDepth",
+    "SpatialDropout", "Token", "TokenMap", "Tokens", "Undecidable", "Unpool", "Window", "WindowAttention", "kinds",
 ]  # fmt: skip

@@ -150,23 +150,28 @@ class Reading(Attending):
 class Attention(Reading):
     """Multi-head attention, Vaswani et al. (2017), section 3.2, of all positions to all. `reduce` makes the map of keys
     and values smaller before: by a convolution of this kernel and stride, and a layer norm, Xie et al. (2021),
-    section 3.1.
+    section 3.1. The weights of a head sum to 1 over the keys of each query, or over all pairs of a query and a key, as
+    those of the position-wise attention block of Fan et al. (2020), MA-Net.
 
-    Every output depends on all positions of keys and values. It keeps the grid, as instance norm does.
+    Every output depends on all positions of keys and values, over pairs of queries, too. It keeps the grid, as instance
+    norm does.
     """
 
-    summary: ClassVar[str] = "attention over all positions: keys, values (layers), reduce, scale, bias, init, frozen"
+    summary: ClassVar[str] = (
+        "attention over all positions: keys, values (layers), reduce, over, scale, bias, init, frozen"
+    )
     whole_image: ClassVar[bool] = True
     of_projections: ClassVar[tuple[str, ...]] = ("bias", "init", "frozen", "reduce")
 
     reduce: OptionalPerAxis = None
+    over: Annotated[Literal["keys", "pairs"], Reads.WORD] = "keys"
 
     @property
     def keeps_lists(self) -> bool:
         return True
 
     def reads_whole(self, axis: int, index: int, inputs: int) -> bool:
-        return index > 0 or inputs == 1
+        return index > 0 or inputs == 1 or self.over == "pairs"
 
     def fuses(self, shapes: Sequence[Shape]) -> bool:
         """As `Reading.fuses`, of self-attention at one scale."""
@@ -178,6 +183,9 @@ class Attention(Reading):
         keys = self.keys_of(shapes)
         if self.reduce is not None and (keys.tokens or len(keys.size) != len(self.reduce)):
             raise Refusal("SC316", f"`reduce` makes a map smaller, and the keys are {keys}", "reduce", "leave it out")
+        if self.over == "pairs" and self.projects(shapes):
+            message = "`over: pairs` is of queries, keys and values as they are, and these are projected"
+            raise Refusal("SC315", message, "over", "convolve the layers before: `keys` and `values` name two of them")
         return super().output(shapes)
 
     def needs(self, shapes: Sequence[Shape], output: Shape) -> Iterator[Need]:

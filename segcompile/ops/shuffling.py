@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from segcompile.ops.axes import CELL
-from segcompile.ops.base import Op, Positive, Shape, Window, too_late
+from segcompile.ops.base import Op, Positive, Reads, Shape, Window, too_late
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import Size, difference
 
@@ -68,3 +68,21 @@ class SpaceToDepth(Op):
 
     def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(taps=self.factor, stride=self.factor)  # i = factor * p + t
+
+
+class Reinterpret(Op):
+    """The values of a map pixel by pixel, each with its channels, taken for a map channel by channel: of C channels and
+    n pixels, channel k of pixel p becomes entry p C + k, and entry c n + q is channel c of pixel q.
+
+    It is what a `reshape` does to a list of pixels that was not turned back before, as in the attention of MAnet of
+    segmentation-models-pytorch. Its field is the whole image; of fewer channels than pixels that is a bound, as an
+    output's channels then come from pixels n / C apart.
+    """
+
+    spelling: ClassVar[str] = "reinterpret"
+    main: ClassVar[str] = "order"
+    summary: ClassVar[str] = "the values in the order of channels last, read as channels first"
+    spatial: ClassVar[bool] = True
+    whole_image: ClassVar[bool] = True
+
+    order: Annotated[Literal["channels_last"], Reads.WORD]

@@ -42,19 +42,23 @@ def _projected(x: Array, name: str, tensors: Tensors, a: Arithmetic) -> Array:
     return a.settled(found + tensors[f"{name}.bias"][..., None]) if f"{name}.bias" in tensors else found
 
 
-def _attended(q: Array, k: Array, v: Array, op: Attending, a: Arithmetic, bias: Array | None = None) -> Array:
-    """Vaswani et al. (2017), equation 1, of each head."""
+def _attended(
+    q: Array, k: Array, v: Array, op: Attending, a: Arithmetic, bias: Array | None = None, pairs: bool = False
+) -> Array:
+    """Vaswani et al. (2017), equation 1, of each head. `pairs`: in one softmax over all pairs of a query and a key."""
     q, k, v = (x.reshape(a.parts, op.heads, -1, x.shape[2]) for x in (q, k, v))
     scale = a.inverse_root(q.shape[2]) if op.scale is None else a.number(op.scale)
     scores = a.product(a.contracted(q.swapaxes(2, 3), k), scale.reshape(-1, 1, 1, 1))
-    weights = a.shares(scores if bias is None else a.settled(scores + bias), 3)
+    scores = scores if bias is None else a.settled(scores + bias)
+    rows = scores.reshape(*scores.shape[:2], 1, -1) if pairs else scores
+    weights = a.shares(rows, 3).reshape(scores.shape)
     return a.contracted(v, weights.swapaxes(2, 3)).reshape(a.parts, -1, q.shape[3])
 
 
 def attention(op: Attention, inputs: Sequence[Array], tensors: Tensors, a: Arithmetic, term: int) -> Array:
     x = _columns(inputs[0])
     if len(inputs) == 3:
-        found = _attended(x, _columns(inputs[1]), _columns(inputs[2]), op, a)
+        found = _attended(x, _columns(inputs[1]), _columns(inputs[2]), op, a, pairs=op.over == "pairs")
     else:
         if "qkv.weight" in tensors:
             q, k, v = np.split(_projected(x, "qkv", tensors, a), 3, 1)

@@ -38,6 +38,7 @@ from segcompile.ops import (
     Pool,
     PositionSoftmax,
     PRelu,
+    Reinterpret,
     ResponseNorm,
     Scale,
     Slice,
@@ -58,7 +59,7 @@ FORMULAS: Mapping[type[Op], Formula] = {
     **values.FORMULAS,
     **attending.FORMULAS,
 }
-MOVES = (Crop, Pad, Concat, Slice, ChannelShuffle, PadChannels, PixelShuffle, SpaceToDepth, Map, Tokens)
+MOVES = (Crop, Pad, Concat, Slice, ChannelShuffle, PadChannels, PixelShuffle, SpaceToDepth, Reinterpret, Map, Tokens)
 
 
 def value_of(term: Term, inputs: Sequence[Array], a: Arithmetic) -> Array:

@@ -20,6 +20,7 @@ from segcompile.ops import (
     Pad,
     PadChannels,
     PixelShuffle,
+    Reinterpret,
     Resize,
     Slice,
     SpaceToDepth,
@@ -149,6 +150,10 @@ def space_to_depth(op: SpaceToDepth, inputs: Sequence[Array], tensors: Tensors, 
     return x.reshape(parts, channels * op.factor**rank, *fewer)
 
 
+def reinterpret(op: Reinterpret, inputs: Sequence[Array], tensors: Tensors, a: Arithmetic, term: int) -> Array:
+    return np.moveaxis(inputs[0], 1, -1).reshape(inputs[0].shape)
+
+
 def channels_from_to(op: Slice, inputs: Sequence[Array], tensors: Tensors, a: Arithmetic, term: int) -> Array:
     return inputs[0][:, slice(*op.part)]
 
@@ -171,6 +176,7 @@ FORMULAS: dict[type[Op], Formula] = {
     Resize: resize,
     PixelShuffle: pixel_shuffle,
     SpaceToDepth: space_to_depth,
+    Reinterpret: reinterpret,
     Slice: channels_from_to,
     ChannelShuffle: channel_shuffle,
     PadChannels: pad_channels,

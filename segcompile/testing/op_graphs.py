@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -18,6 +20,7 @@ from segcompile.ops import (
     Mul,
     Op,
     Position,
+    Reinterpret,
     Resize,
     Shape,
     Token,
@@ -72,6 +75,20 @@ def crossing(sizes: Sizes) -> SearchStrategy[Graph]:
     return st.builds(of, strategies.axial_attentions().map(lambda op: op.model_copy(update={"bias": True})), sizes)
 
 
+def reinterpreted(rank: int) -> SearchStrategy[Graph]:
+    """A map of no more pixels than channels, of which each output then reads all."""
+    sizes = st.tuples(*[st.integers(1, 2)] * rank).filter(lambda size: prod(size) <= strategies.CHANNELS)
+    return st.builds(graph_of, st.just(Reinterpret(order="channels_last")), sizes)
+
+
+@st.composite
+def attending(draw: DrawFn, sizes: Sizes) -> Graph:
+    """Attention of three maps as they are, each query over the keys or all pairs at once."""
+    op, over = draw(strategies.attentions()), draw(st.sampled_from(["keys", "pairs"]))
+    keys = draw(sizes)
+    return graph_of(op.model_copy(update={"bias": True, "over": over}), draw(sizes), keys, keys)
+
+
 def op_graphs(sizes: Sizes, rank: int = 2) -> dict[type[Op], SearchStrategy[Graph]]:
     """Op -> graphs of it alone, on inputs of `rank` axes, if it takes such; some of them are refused."""
     linear = st.builds(Linear, features=st.integers(1, 5), bias=st.booleans())
@@ -83,8 +100,9 @@ def op_graphs(sizes: Sizes, rank: int = 2) -> dict[type[Op], SearchStrategy[Grap
         | alone
         | {
             Linear: st.builds(graph_of, linear, sizes),
-            Attention: alone[Attention] | joined(strategies.attentions(), sizes),
+            Attention: alone[Attention] | joined(strategies.attentions(), sizes) | attending(sizes),
             MatMul: products(sizes),
+            Reinterpret: reinterpreted(rank),
             Position: alone[Position] | listed(strategies.positions(rank), sizes),
             Token: st.builds(graph_of, st.builds(Token, count=st.integers(1, 3)), sizes),
             Map: listed(st.builds(Map), sizes),

@@ -14,6 +14,7 @@ _ANY = (
     "resize: 2, mode: nearest",
     "pixel_shuffle: 2",
     "space_to_depth: 2",
+    "reinterpret: channels_last",
     "slice: [1, 4]",
     "pad: {channels: 3}",
     "channel_shuffle: 2",

@@ -283,6 +283,19 @@ CASES: dict[str, Case] = {
         },
         "relu | conv | slice | slice | slice | attention | conv + relu",
     ),
+    "attention of two heads, each over all pairs": (
+        "q = Conv(x, a); k = Conv(x, b); q1 = Reshape(q, t); k1 = Reshape(k, t); v1 = Reshape(x, t); "
+        "q2 = Transpose<perm=[0, 1, 3, 2]>(q1); v2 = Transpose<perm=[0, 1, 3, 2]>(v1); s = MatMul(q2, k1); "
+        "s1 = Mul(s, by); f = Reshape(s1, u); p = Softmax(f); r = Shape(s1); g = Reshape(p, r); m = MatMul(g, v2); "
+        "m1 = Transpose<perm=[0, 1, 3, 2]>(m); e = Shape(q); y = Reshape(m1, e)",
+        {"a": w(4, 4, 1, 1), "b": w(4, 4, 1, 1), "t": ints(0, 2, 2, -1), "u": ints(0, 0, -1), "by": f(2)},
+        "conv | conv | attention",
+    ),
+    "a list of pixels that is not turned back": (
+        "c = Conv(x, k); l = Reshape(c, t); p = Transpose<perm=[0, 2, 1]>(l); s = Shape(c); y = Reshape(p, s)",
+        {"k": w(6, 4, 1, 1), "t": ints(0, 0, -1)},
+        "conv | reinterpret",
+    ),
     "lrn": ("y = LRN<alpha=0.5, beta=0.7, bias=2.0, size=3>(x)", {}, "lrn"),
     "softmax over channels": ("y = Softmax<axis=1>(x)", {}, "softmax"),
     "softmax over positions": ("a = Reshape(x, t); y = Softmax(a)", {"t": ints(0, 0, -1)}, "softmax over positions"),

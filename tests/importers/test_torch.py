@@ -5,18 +5,22 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from segcompile import from_torch
+from segcompile.compiler import compile_spec
 from segcompile.importers import torch_export
 from segcompile.ops import AnySize
 from segcompile.testing import reference
 from segcompile.testing.parameters import imported
-from segcompile.text.errors import SegcompileError
+from segcompile.text.errors import Findings, SegcompileError
+from segcompile.weights.parameters import tensors
 from tests.importers import torch_modules
 from tests.importers.torch_modules import (
     Attention,
@@ -25,9 +29,11 @@ from tests.importers.torch_modules import (
     Curve,
     InvertedResidual,
     Moves,
+    OverPairs,
     Padded,
     Refused,
     Shared,
+    Stages,
     UNet,
     Vectors,
     Volume,
@@ -35,6 +41,21 @@ from tests.importers.torch_modules import (
 )
 
 SHAPE = (1, 4, 12, 16)
+STAGES = """\
+segcompile: 1
+model: stages
+input: {channels: 4, size: any}
+defaults: {conv: {kernel: 3, pad: same}}
+blocks:
+  basic_block: {layers: [conv1: {conv: 8, bias: no, norm: batch, act: relu}, conv2: {conv: 8, bias: no, norm: batch},
+                         {add: [conv2, input], act: relu}]}
+layers:
+  - stem:         {conv: 8}
+  - "layer1_{i}": {block: basic_block, repeat: 3}
+  - maxpool:      {pool: max, kernel: 2}
+  - "layer2_{i}": {block: basic_block, repeat: 2}
+  - head:         {conv: 2, kernel: 1}
+"""
 SIZES = ((1, 4, 12, 16), (2, 4, 9, 11))
 
 
@@ -55,7 +76,7 @@ def difference(module: Any, found: Any, sizes: Sequence[tuple[int, ...]]) -> flo
     return worst
 
 
-@pytest.mark.parametrize("kind", [Block, UNet, Padded, InvertedResidual, Attention, Shared, Moves, Cropped])
+@pytest.mark.parametrize("kind", [Block, UNet, Padded, InvertedResidual, Attention, OverPairs, Shared, Moves, Cropped])
 def test_a_graph_computes_what_its_module_does_at_sizes_that_it_was_not_read_at(kind: type) -> None:
     module = randomised(kind())
     found = from_torch(module, SHAPE)
@@ -91,6 +112,16 @@ def test_layers_tensors_and_heads_are_called_as_in_the_module() -> None:
     node = next(name for name, path in found.scopes.items() if path == "downsample.0")
     assert np.array_equal(found.tensors[node, "weight"], module.downsample[0].weight.detach().numpy())
     assert [*from_torch(randomised(UNet()), SHAPE).graph.outputs] == ["out", "deep"]
+
+
+def test_a_module_is_written_as_a_spec_in_its_own_words(tmp_path: Path) -> None:
+    found = from_torch(randomised(Stages()), SHAPE)
+    found.write(tmp_path / "net.yaml", tmp_path / "net.safetensors")
+    assert (tmp_path / "net.yaml").read_text() == STAGES
+    compiled = compile_spec(tmp_path / "net.yaml", Findings())
+    with safe_open(tmp_path / "net.safetensors", "np") as weights:
+        assert {*weights.keys()} >= {each.name for each in tensors(compiled.graph, compiled.facts)}
+        assert np.array_equal(weights.get_tensor("layer2_1.conv1.weight"), found.tensors["layer2_0_conv1", "weight"])
 
 
 def test_a_module_that_is_called_twice_has_its_weights_once() -> None:

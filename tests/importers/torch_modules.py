@@ -26,6 +26,33 @@ class Block(nn.Module):
         return found
 
 
+class BasicBlock(nn.Module):
+    """A residual unit that keeps its map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.conv2, self.bn2 = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + x)
+
+
+class Stages(nn.Module):
+    """Residual units in two levels, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(4, 8, 3, padding=1)
+        self.layer1, self.maxpool = nn.Sequential(BasicBlock(), BasicBlock(), BasicBlock()), nn.MaxPool2d(2)
+        self.layer2 = nn.Sequential(BasicBlock(), BasicBlock())
+        self.head = nn.Sequential(nn.Dropout(0.5), nn.Conv2d(8, 2, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.head(self.layer2(self.maxpool(self.layer1(self.stem(x)))))
+        return found
+
+
 class UNet(nn.Module):
     """Two levels; what is upsampled takes the size of its skip."""
 
@@ -98,6 +125,22 @@ class Attention(nn.Module):
         shares = ((q @ k.transpose(-2, -1)) * (c // 2) ** -0.5).softmax(dim=-1)
         tokens = self.proj((shares @ v).transpose(1, 2).reshape(b, h * w, c))
         found: Tensor = x + self.scale * tokens.transpose(1, 2).view(b, c, h, w)
+        return found
+
+
+class OverPairs(nn.Module):
+    """The position-wise attention of segmentation-models-pytorch's MAnet: one softmax over all pairs of pixels, and
+    a list of pixels that is not turned back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.value = nn.Conv2d(4, 2, 1), nn.Conv2d(4, 2, 1), nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        scores = self.query(x).flatten(2).transpose(1, 2) @ self.key(x).flatten(2)
+        shares = scores.view(b, -1).softmax(1).view(b, h * w, h * w)
+        found: Tensor = x + (shares @ self.value(x).flatten(2).transpose(1, 2)).reshape(b, c, h, w)
         return found
 
 

@@ -13,6 +13,7 @@ from hypothesis.strategies import DrawFn
 from segcompile.compiler import Compiled, analyse_graph, compile_spec
 from segcompile.diff.pairing import isomorphism
 from segcompile.language.derive import variants_of
+from segcompile.language.telling import Modules
 from segcompile.library import bundled, locate
 from segcompile.network.graph import Graph, Node, Role
 from segcompile.ops import Activation, Add, Conv, Op, Shape
@@ -153,6 +154,30 @@ def repeating(draw: DrawFn) -> Graph:
 @given(repeating())
 def test_a_network_that_repeats_itself_is_read_again(tmp_path_factory: pytest.TempPathFactory, graph: Graph) -> None:
     _check_again(graph, tmp_path_factory.mktemp("net"))
+
+
+_WORDS = ["conv1", "conv2", "layer1", "block", "0", "1", "w", "n2", "of", "skip", "input", "_pre_", "no", "relu", "é"]
+_PATHS = st.lists(st.sampled_from(_WORDS), max_size=3).map(".".join)
+
+
+@st.composite
+def told(draw: DrawFn) -> tuple[Graph, Modules]:
+    """A network whose layers were modules of any names and classes."""
+    graph = draw(repeating())
+    paths = {layer: draw(_PATHS) for layer in graph.layers}
+    classes = st.sampled_from(["Sequential", "BasicBlock", "Stage", "ConvBNReLU", "Input", "B"])
+    return graph, Modules(paths, {path: draw(classes) for path in sorted({*paths.values()})})
+
+
+@settings(max_examples=30)
+@given(told())
+def test_whatever_modules_are_called_the_network_is_read_again(
+    tmp_path_factory: pytest.TempPathFactory, found: tuple[Graph, Modules]
+) -> None:
+    subject = analyse_graph(found[0], Findings())
+    out = tmp_path_factory.mktemp("net") / "net.yaml"
+    stated = restate(subject.graph, subject.facts, out, modules=found[1])
+    assert isomorphism(subject.graph, stated.compiled.graph) is not None
 
 
 @pytest.mark.long

@@ -187,6 +187,16 @@ def test_what_reads_the_whole_image_holds_for_the_sizes_that_were_tried(net: Net
     assert found.sizes is not None and (1, 1) in found.sizes and (5, 1) in found.sizes
 
 
+def test_attention_over_pairs_is_that_over_keys_of_one_query_alone(net: Net) -> None:
+    def attending(query: str, over: str) -> Graph:
+        maps = ["k: {conv: 2, kernel: 1}", "v: {conv: 3, kernel: 1, from: network.input}"]
+        read = f"from: {query}, keys: k, values: v, over: {over}"
+        return net([*maps, "q: {pool: global_avg, from: k}", f"a: {{attention: 1, {read}}}"])
+
+    assert prove(attending("q", "pairs"), attending("q", "keys")).answer is Answer.PROVED
+    assert prove(attending("k", "pairs"), attending("k", "keys")).answer is Answer.REFUTED
+
+
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 

@@ -9,8 +9,9 @@ from segcompile_jax.rules import JAX
 
 _OF_JAX_NUMPY = (
     "Affine", "Attention", "AxialAttention", "ConvTranspose", "CrossAttention", "PReLU", "Tokens", "adaptive_avg_pool",
-    "adaptive_max_pool", "attend", "attend_along", "avg_pool", "center_pad", "cubic_between", "dilated_max_pool",
-    "flatten", "interpolate_by", "interpolate_corners", "nearest", "nearest_by", "nearest_exact",
+    "adaptive_max_pool", "attend", "attend_along", "attend_over_pairs", "avg_pool", "center_pad", "cubic_between",
+    "dilated_max_pool", "flatten", "interpolate_by", "interpolate_corners", "nearest", "nearest_by", "nearest_exact",
+    "reinterpret",
 )  # fmt: skip
 _DRAWN: Needs = {"initializer", "Callable", "np"}
 _HELPERS: dict[str, Needs] = {

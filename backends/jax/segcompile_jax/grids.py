@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from segcompile.emit import Code, Rule
 from segcompile.emit.arguments import sides
 from segcompile.emit.joins import aligned
-from segcompile.emit.rules import add, bounds, crop, fractions, is_whole, mul, operand, size_of
+from segcompile.emit.rules import add, bounds, crop, fractions, is_whole, mul, operand, reinterpret, size_of
 from segcompile.ops import (
     Add,
     ChannelShuffle,
@@ -18,6 +18,7 @@ from segcompile.ops import (
     Pad,
     PadChannels,
     PixelShuffle,
+    Reinterpret,
     Resize,
     Shape,
     Slice,
@@ -85,6 +86,7 @@ RULES: dict[type[Op], Rule] = {
     Resize: Rule(_resize),
     PixelShuffle: Rule(_pixel_shuffle),
     SpaceToDepth: Rule(_space_to_depth),
+    Reinterpret: Rule(reinterpret),
     Slice: Rule(_slice),
     ChannelShuffle: Rule(_channel_shuffle),
     PadChannels: Rule(_pad_channels),

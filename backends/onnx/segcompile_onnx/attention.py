@@ -52,6 +52,13 @@ def _weighted(at: Steps, q: str, k: str, v: str, scale: float, bias: Sequence[st
     return at.op("MatMul", at.op("Softmax", scores, axis=-1), v)
 
 
+def _weighted_over_pairs(at: Steps, q: str, k: str, v: str, scale: float, heads: int) -> str:
+    """The same without bias, with one softmax over all scores of each of `heads`."""
+    scores = at.op("Mul", at.op("MatMul", q, k), at.number(scale))
+    weights = at.op("Softmax", at.reshape(scores, heads, -1), axis=-1)
+    return at.op("MatMul", at.op("Reshape", weights, at.op("Shape", scores)), v)
+
+
 def _scale(op: Attending, channels: int) -> float:
     """That of scores of heads of queries of so many channels in all."""
     return float((channels // op.heads) ** -0.5) if op.scale is None else op.scale
@@ -74,8 +81,11 @@ def _attention(at: Steps, op: Attention, inputs: Sequence[str], shapes: Sequence
     q, k = (at.reshape(each, op.heads, width // op.heads, -1) for each in (q, k))
     v = at.reshape(v, op.heads, output.channels // op.heads, -1)
     rows, values = at.transpose(q, 0, 1, 3, 2), at.transpose(v, 0, 1, 3, 2)
-    found = at.transpose(_weighted(at, rows, k, values, _scale(op, width)), 0, 1, 3, 2)
-    found = at.reshape(found, output.channels, -1)
+    if op.over == "pairs":
+        found = _weighted_over_pairs(at, rows, k, values, _scale(op, width), op.heads)
+    else:
+        found = _weighted(at, rows, k, values, _scale(op, width))
+    found = at.reshape(at.transpose(found, 0, 1, 3, 2), output.channels, -1)
     if op.projects(shapes):
         found = _projected(at, found, "proj")
     return _like(at, found, output.channels, inputs[0], shapes[0])

@@ -19,6 +19,7 @@ from segcompile.ops import (
     Pad,
     PadChannels,
     PixelShuffle,
+    Reinterpret,
     Resize,
     Shape,
     Slice,
@@ -195,6 +196,11 @@ def _space_to_depth(at: Steps, op: SpaceToDepth, inputs: Sequence[str], shapes: 
     return at.reshape(x, output.channels, *fewer)
 
 
+def _reinterpret(at: Steps, op: Reinterpret, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
+    rows = at.transpose(at.columns(inputs[0], shapes[0]), 0, 2, 1)
+    return at.op("Reshape", rows, at.op("Shape", inputs[0]))
+
+
 def _slice(at: Steps, op: Slice, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> str:
     return at.part(inputs[0], op.part[:1], op.part[1:], [1])
 
@@ -222,6 +228,7 @@ RULES: dict[type[Op], Rule] = {
     Resize: _resize,
     PixelShuffle: _pixel_shuffle,
     SpaceToDepth: _space_to_depth,
+    Reinterpret: _reinterpret,
     Slice: _slice,
     ChannelShuffle: _channel_shuffle,
     PadChannels: _pad_channels,

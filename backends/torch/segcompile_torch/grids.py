@@ -8,7 +8,7 @@ from math import inf, nextafter
 
 from segcompile.emit import Code, Rule
 from segcompile.emit.joins import aligned
-from segcompile.emit.rules import add, bounds, crop, fractions, is_whole, mul, operand, size_of
+from segcompile.emit.rules import add, bounds, crop, fractions, is_whole, mul, operand, reinterpret, size_of
 from segcompile.ops import (
     Add,
     ChannelShuffle,
@@ -19,6 +19,7 @@ from segcompile.ops import (
     Pad,
     PadChannels,
     PixelShuffle,
+    Reinterpret,
     Resize,
     Shape,
     Slice,
@@ -132,6 +133,7 @@ RULES: dict[type[Op], Rule] = {
     Resize: Rule(_resize),
     PixelShuffle: Rule(_pixel_shuffle),
     SpaceToDepth: Rule(_space_to_depth),
+    Reinterpret: Rule(reinterpret),
     Slice: Rule(_slice),
     ChannelShuffle: Rule(_channel_shuffle),
     PadChannels: Rule(_pad_channels),

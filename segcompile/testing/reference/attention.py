@@ -35,7 +35,7 @@ def _columns(x: Array) -> Array:
     return x.reshape(*x.shape[:2], -1)
 
 
-def _shares(scores: Array, axis: int) -> Array:
+def _shares(scores: Array, axis: int | tuple[int, int]) -> Array:
     powers = np.exp(scores - scores.real.max(axis, keepdims=True))
     found: Array = powers / powers.sum(axis, keepdims=True)
     return found
@@ -46,12 +46,14 @@ def _projected(x: Array, name: str, tensors: Tensors) -> Array:
     return found + tensors[f"{name}.bias"][:, None] if f"{name}.bias" in tensors else found
 
 
-def _attended(q: Array, k: Array, v: Array, op: Attending, bias: Array | float = 0.0) -> Array:
-    """Vaswani et al. (2017), equation 1: of each head, output p is the mean of the v of all positions i, weighted by a
-    softmax over i of q[p] · k[i] times the scale, plus a bias."""
+def _attended(
+    q: Array, k: Array, v: Array, op: Attending, bias: Array | float = 0.0, over: int | tuple[int, int] = 3
+) -> Array:
+    """Vaswani et al. (2017), equation 1: of each head, output p is the sum of the v of all positions i, weighted by a
+    softmax over i of q[p] · k[i] times the scale, plus a bias. `over`: the axes of that, (2, 3) for all pairs."""
     q, k, v = (x.reshape(len(x), op.heads, -1, x.shape[2]) for x in (q, k, v))
     scale = q.shape[2] ** -0.5 if op.scale is None else op.scale
-    weights = _shares(scale * np.einsum("bhcp,bhci->bhpi", q, k) + bias, 3)
+    weights = _shares(scale * np.einsum("bhcp,bhci->bhpi", q, k) + bias, over)
     found: Array = np.einsum("bhpi,bhci->bhcp", weights, v)
     return found.reshape(len(q), -1, q.shape[3])
 
@@ -59,7 +61,8 @@ def _attended(q: Array, k: Array, v: Array, op: Attending, bias: Array | float =
 def attention(op: Attention, inputs: Sequence[Array], tensors: Tensors) -> Array:
     x = _columns(inputs[0])
     if len(inputs) == 3:
-        found = _attended(x, _columns(inputs[1]), _columns(inputs[2]), op)
+        over = (2, 3) if op.over == "pairs" else 3
+        found = _attended(x, _columns(inputs[1]), _columns(inputs[2]), op, over=over)
     else:
         if "qkv.weight" in tensors:
             q, k, v = np.split(_projected(x, "qkv", tensors), 3, 1)

@@ -19,6 +19,7 @@ from segcompile.ops import (
     Pad,
     PadChannels,
     PixelShuffle,
+    Reinterpret,
     Resize,
     Slice,
     SpaceToDepth,
@@ -133,6 +134,11 @@ def space_to_depth(op: SpaceToDepth, inputs: Sequence[Array], tensors: Tensors) 
     return x.reshape(batch, channels * op.factor**rank, *fewer)
 
 
+def reinterpret(op: Reinterpret, inputs: Sequence[Array], tensors: Tensors) -> Array:
+    """Channel c of pixel q is entry c n + q of the n pixels' values, one pixel after another."""
+    return np.moveaxis(inputs[0], 1, -1).reshape(inputs[0].shape)
+
+
 def channels_from_to(op: Slice, inputs: Sequence[Array], tensors: Tensors) -> Array:
     return inputs[0].take(range(*op.part), 1)
 
@@ -156,6 +162,7 @@ FORMULAS: dict[type[Op], Formula] = {
     Resize: resize,
     PixelShuffle: pixel_shuffle,
     SpaceToDepth: space_to_depth,
+    Reinterpret: reinterpret,
     Slice: channels_from_to,
     ChannelShuffle: channel_shuffle,
     PadChannels: pad_channels,

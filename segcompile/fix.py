@@ -9,11 +9,9 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 
-from segcompile.checks import Subject
 from segcompile.checks.claim_errors import check_claims, is_of_a_claim
 from segcompile.checks.claims import Verdict
 from segcompile.compiler import Compiled, compile_spec
-from segcompile.facts.facts import shapes_in
 from segcompile.facts.pairs import show
 from segcompile.importers import is_network_file
 from segcompile.interruption import to_the_end
@@ -175,8 +173,7 @@ def _left(network: _Network, changed: Iterable[_Place]) -> list[Diagnostic]:
 
 def _told(compiled: Compiled, claims: tuple[Claim, ...], why: Mapping[Claim, str]) -> list[Diagnostic]:
     """What is wrong with some claims of a network, each with why it is left."""
-    graph, facts = compiled.graph, compiled.facts
-    subject = Subject(graph, shapes_in(graph, facts), compiled.sizes, facts, claims, compiled.spec.training)
+    subject = replace(compiled.subject, claims=claims, training=compiled.spec.training)
     reasons = {claim.span: reason for claim, reason in why.items()}
     findings = Findings()
     with own_files_first(findings):

@@ -34,7 +34,7 @@ class _Sizes:
         return (self.least + self.step * turn for turn in range(count))
 
 
-def judge(path: Path, graph: Graph, along: tuple[Along, ...], legal: tuple[SizeSet, ...]) -> list[Diagnostic]:
+def judge(path: Path, graph: Graph, along: tuple[Along, ...]) -> list[Diagnostic]:
     """What is false (SC919) of the first input's sizes and of the outputs' scales, sizes and halos. Raises
     SegcompileError for a file that is no YAML. Tensors and axes that the network has not are passed over; a tensor is
     found by its name or, where none has it, by its place."""
@@ -45,7 +45,7 @@ def judge(path: Path, graph: Graph, along: tuple[Along, ...], legal: tuple[SizeS
             known = _sizes(given.get("size"))
             if known is not None:
                 sizes[axis] = known
-                found += _untaken(known, legal[axis])
+                found += _untaken(known, along[axis].sizes.legal)
     for index, tensor in enumerate(_items(root.get("outputs"))):
         head = _head(tensor, index, graph)
         for axis, given in _axes(tensor, names) if head is not None else ():

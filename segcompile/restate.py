@@ -21,6 +21,8 @@ from segcompile.whole_file import new_file
 if TYPE_CHECKING:
     from segcompile.weights.stored import Array
 
+ANOTHER = "another file with -o"  # where a file is there already
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Restated:
@@ -66,7 +68,7 @@ def restate(
     Raises SegcompileError (SC013), with nothing written, for a file that is there already or cannot be written.
     """
     text = readable(graph, facts, head, modules)
-    with new_file(out, ".yaml", "another file with -o") as aside:
+    with new_file(out, ".yaml", ANOTHER) as aside:
         aside.write_text(text, encoding="utf-8")
         compiled = _compiled(aside, out)
         if claims:

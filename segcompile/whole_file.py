@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from segcompile.text.errors import fail
+from segcompile.text.errors import SegcompileError, fail
 
 
 @contextmanager
@@ -31,6 +31,7 @@ def whole_file(path: Path, ending: str = "") -> Iterator[Path]:
 @contextmanager
 def new_file(path: Path, ending: str, help: str) -> Iterator[Path]:
     """As `whole_file`, where none is: a file that is there, as soon as anybody has made it, is SC013 with this help."""
+    check_new(path, help)
     ours = False
     try:
         with whole_file(path, ending) as aside:
@@ -38,9 +39,20 @@ def new_file(path: Path, ending: str, help: str) -> Iterator[Path]:
             try:
                 path.open("x").close()
             except FileExistsError:
-                raise fail("SC013", f"`{path}` cannot be written: it is there already", help=help) from None
+                raise _is_there(path, help) from None
             ours = True
         ours = False
     finally:
         if ours:  # the empty file that kept the name
             path.unlink()
+
+
+def check_new(path: Path, help: str) -> None:
+    """Raises SegcompileError (SC013) for a file that is there already: asked before the work whose result it would
+    hold."""
+    if path.exists() or path.is_symlink():
+        raise _is_there(path, help)
+
+
+def _is_there(path: Path, help: str) -> SegcompileError:
+    return fail("SC013", f"`{path}` cannot be written: it is there already", help=help)

@@ -8,7 +8,7 @@ from itertools import islice
 from segcompile.checks.ignored import unused_label
 from segcompile.checks.subject import Subject
 from segcompile.network.data import Labels
-from segcompile.text.errors import MAX_ERRORS, Diagnostic, Label, Span, finding
+from segcompile.text.errors import MAX_ERRORS, Diagnostic, Span, finding, label_at
 from segcompile.text.listing import counted
 
 
@@ -36,7 +36,7 @@ def _count(labels: Labels, heads: Mapping[str, int], subject: Subject) -> Iterat
         why = f"{counted(channels, 'channel')}{', the logit of class 1' * (channels == 1)}"
         message = f"head `{head}` has {classes} classes, and `classes` names {named}: `{node.layer}` has {why}"
         at = labels.classes[classes] if named > classes else labels.classes[-1]
-        places = [Label(node.origin.span, f"`{head}` is this")] if node.origin.span is not None else []
+        places = label_at(node.origin.span, f"`{head}` is this")
         help = f"of one head alone: `classes: {{{head}: [...]}}`" if len(heads) > 1 else "name them all, and no other"
         yield finding("SC007", message, at.span, labels=places, help=help)
 

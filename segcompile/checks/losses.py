@@ -7,10 +7,8 @@ from itertools import islice
 
 from segcompile.checks.subject import Subject
 from segcompile.network.training import Loss
-from segcompile.text.errors import MAX_ERRORS, Diagnostic, Label, Near, Span, finding
+from segcompile.text.errors import MAX_ERRORS, Diagnostic, Near, Span, finding, label_at, near_one
 from segcompile.text.listing import counted
-
-_MANY, _FEW = 1000, 20  # names that are looked through for a near one, and that are listed
 
 
 def check_losses(subject: Subject) -> Iterator[Diagnostic]:
@@ -19,8 +17,8 @@ def check_losses(subject: Subject) -> Iterator[Diagnostic]:
     outputs = subject.graph.outputs
     unknown = (head for head in subject.training.heads if head.name not in outputs)
     for head in islice(unknown, MAX_ERRORS):
-        near = Near(head.name, tuple(outputs)[:_MANY], f"it has {', '.join(list(outputs)[:_FEW])}")
-        yield finding("SC102", f"the network has no output `{head.name}`", head.span, help=near)
+        message = f"the network has no output `{head.name}`"
+        yield finding("SC102", message, head.span, help=near_one(head.name, outputs))
     seen: set[Span] = set()
     for loss, heads in _compared(subject):
         if loss.span is not None and loss.span not in seen:
@@ -58,7 +56,7 @@ def _place(loss: Loss, heads: Sequence[str], subject: Subject) -> Iterator[Diagn
     if name is None:
         message = f"there is no layer `{at.text}` on the way to an output"
         removed = at.removed(graph.gone.names)
-        near = None if removed else Near(at.text, tuple(graph.names)[:_MANY], "`segcompile rf` shows the layers")
+        near = None if removed else Near(at.text, tuple(graph.names), "`segcompile rf` shows the layers")
         yield finding("SC102", message, at.span, labels=removed, help=near)
     elif name in graph.inputs:
         yield finding("SC203", f"`{at.text}` is an input, not a layer", at.span, help="name a layer")
@@ -72,7 +70,6 @@ def _place(loss: Loss, heads: Sequence[str], subject: Subject) -> Iterator[Diagn
             message = (
                 f"`{at.text}` has {counted(channels, 'channel')}, and head `{head}` has {subject.classes[head]} classes"
             )
-            span = graph.by_name[name].origin.span
-            labels = [Label(span, "this layer")] if span is not None else []
+            labels = label_at(graph.by_name[name].origin.span, "this layer")
             help = "a loss stands at scores, a channel a class"
             yield finding("SC301", message, at.span, labels=labels, help=help)

@@ -8,7 +8,7 @@ from segcompile.checks.subject import Subject
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Shape
 from segcompile.ops.base import STARTS
-from segcompile.text.errors import Diagnostic, Label, Span, finding
+from segcompile.text.errors import Diagnostic, finding, label_at
 
 
 def check_shared(subject: Subject) -> Iterator[Diagnostic]:
@@ -30,14 +30,14 @@ def _compared(node: Node, owner: Node, shapes: Mapping[str, Shape]) -> Iterator[
     if name is not None:
         other = f"`{owner.layer}`, whose weights it shares, has {_said(owner, name)}"
         message = f"`{node.layer}` has `{name}` {_said(node, name)}, and {other}"
-        labels, help = _made(owner.origin.at(name)), f"the same `{name}` in both"
+        labels, help = label_at(owner.origin.at(name), "made here"), f"the same `{name}` in both"
         yield finding("SC206", message, node.origin.at(name), labels=labels, help=help)
         return
     own, theirs = ([p.shape for p in n.op.parameters([shapes[name] for name in n.inputs])] for n in (node, owner))
     mine, shared = next(((a, b) for a, b in zip(own, theirs, strict=True) if a != b), ((), ()))
     if mine != shared:
         weights = f"weights of {_extents(mine)}, and shares those of `{owner.layer}`, of {_extents(shared)}"
-        labels, help = _made(owner.origin.span), "the channels that enter both are the same"
+        labels, help = label_at(owner.origin.span, "made here"), "the channels that enter both are the same"
         yield finding("SC206", f"`{node.layer}` needs {weights}", node.origin.at("share"), labels=labels, help=help)
 
 
@@ -50,7 +50,3 @@ def _said(node: Node, name: str) -> str:
 
 def _extents(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
-
-
-def _made(span: Span | None) -> list[Label]:
-    return [Label(span, "made here")] if span is not None else []

@@ -10,8 +10,6 @@ from segcompile.cli.options import Command, overrides, set_option, sized, varian
 from segcompile.cli.outcome import CLEAN, findings_json, say, say_findings, say_json, status
 from segcompile.compiler import Compiled, at_usual_size, compile_spec, find_spec
 from segcompile.facts.even_windows import NoWindows, Windows, whole_windows
-from segcompile.facts.fit import fit
-from segcompile.facts.shapes import of_any_size
 from segcompile.facts.tiling import tile_axes, why_untiled
 from segcompile.network.graph import Graph
 from segcompile.ops import MEDIUM
@@ -102,9 +100,7 @@ def _judge(compiled: Compiled, path: Path, form: str) -> int:
     along = tile_axes(compiled.graph)
     if not along:
         raise fail("SC918", f"nothing is known of {compiled.model} at other sizes: {why_untiled(compiled.graph)}")
-    _, sizes = fit(of_any_size(compiled.graph), Findings())
-    legal = tuple(each.legal for each in sizes if each is not None)
-    found = judge(path, compiled.graph, along, legal)
+    found = judge(path, compiled.graph, along)
     if form == "json":
         say_json({"model": compiled.model, "diagnostics": findings_json(found)})
     elif found:

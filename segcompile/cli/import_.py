@@ -14,6 +14,7 @@ from segcompile.compiler import analyse_graph, compile_spec, find_spec
 from segcompile.importers import Form, form_of, is_network_file
 from segcompile.text.errors import Findings
 from segcompile.text.listing import counted
+from segcompile.whole_file import check_new
 
 if TYPE_CHECKING:
     from segcompile.restate import Restated
@@ -49,6 +50,9 @@ def import_(
     if out is None:
         message = "say which file to write, for example"
         raise click.UsageError(f"{message}\n  segcompile import {shlex.quote(file)} -o net.yaml")
+    from segcompile.restate import ANOTHER  # as in build.py
+
+    check_new(out, ANOTHER)
     findings, path = Findings(), find_spec(file)
     if is_network_file(path):
         for option, given in (("--variant", variant), ("--set", settings)):
@@ -99,7 +103,7 @@ def _import_file(
     def bring(stated: Restated) -> None:
         if weights is not None:
             values = restated_weights(stated, subject.graph, found.tensors)
-            write_weights(weights, stated.compiled.model, values, ())
+            write_weights(weights, stated.compiled.model, values, (), {})
             lines.append(f"wrote {weights}: {counted(len(values), 'tensor')}")
 
     modules, about = Modules(found.scopes, found.classes), [f"about: {_about(path)}"]

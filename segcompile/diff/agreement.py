@@ -107,10 +107,11 @@ class _Step:
         one = window_of(self.one, axis, self.shapes, index) if self.one is not None else IDENTITY
         return one, window_of(self.other, axis, self.others, index) if self.other is not None else IDENTITY
 
-    def spans(self, index: int) -> bool:
-        """Whether one of both reads this input from end to end along some axis."""
-        axes, inputs = range(len(self.shapes[self.pair[0]].size)), len(self.reads)
-        return any(op.whole_image or op.reads_whole(axis, index, inputs) for op in self.ops for axis in axes)
+    @property
+    def mixes(self) -> bool:
+        """Whether one of both reads some input from end to end along some axis, or mixes all of it."""
+        rank, inputs = len(self.shapes[self.pair[0]].size), len(self.reads)
+        return any(op.whole_image or op.spans_some(rank, inputs) for op in self.ops)
 
     def in_steps(self, axis: int, index: int) -> bool:
         """Whether one of both reads this input through windows behind windows, which lie otherwise over each output."""
@@ -125,7 +126,7 @@ def _behind(step: _Step, found: Mapping[Pair, Overlaps | None]) -> Overlaps | No
     read = [found[pair] for pair in step.reads]
     if step.alike and all(each and {*each} == {SAME} for each in read) and all(a == b for a, b in shapes):
         return read[0]
-    if any(map(step.spans, range(len(step.reads)))) or not all(shape.size for both in shapes for shape in both):
+    if step.mixes or not all(shape.size for both in shapes for shape in both):
         return None
     every = tuple(_along(axis, step, found) for axis in range(len(shapes[0][0].size)))
     known = tuple(overlap for overlap in every if overlap is not None)

@@ -25,13 +25,8 @@ def harness_placement(graph: Graph, facts: Facts, findings: Findings) -> Placeme
 def mixes_image(graph: Graph) -> str | None:
     """The first layer that mixes the whole image, or treats its places apart: what it gives is another for every shift
     of the image."""
-    return next((node.layer for node in graph.nodes if node.op.positional or _spans(node, graph.rank)), None)
-
-
-def _spans(node: Node, rank: int) -> bool:
-    """Whether a layer reads some input from end to end along some axis."""
-    inputs = len(node.inputs)
-    return any(node.op.reads_whole(axis, index, inputs) for axis in range(rank) for index in range(inputs))
+    mixing = (node for node in graph.nodes if node.op.positional or node.op.spans_some(graph.rank, len(node.inputs)))
+    return next((node.layer for node in mixing), None)
 
 
 def _unfit(graph: Graph, facts: Facts) -> tuple[str, Node] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
@@ -88,9 +88,13 @@ def place_inputs(graph: Graph) -> dict[str, tuple[Maps, ...]]:
 
 
 def place_node(node: Node, shapes: Mapping[str, Shape], places: Places) -> tuple[Maps, ...]:
-    """The maps of one node, given those of its inputs."""
-    axes = range(len(places[node.inputs[0]]))
-    return tuple(_merged(arrivals(node, axis, shapes, places), node, axis, places) for axis in axes)
+    """The maps of one node, given those of its inputs. Axes along which it reads the same have the same maps."""
+    read = [list(_read(node, axis, shapes, places)) for axis in range(len(places[node.inputs[0]]))]
+    found = list[Maps]()
+    for axis, along in enumerate(read):
+        alike = read.index(along)
+        found.append(found[alike] if alike < axis else _merged(_arriving(along), node, axis, places))
+    return tuple(found)
 
 
 Arrival = tuple[int, tuple[Coordinates, ...]]  # which input, and its maps as they are behind the node's window
@@ -98,14 +102,19 @@ Arrival = tuple[int, tuple[Coordinates, ...]]  # which input, and its maps as th
 
 def arrivals(node: Node, axis: int, shapes: Mapping[str, Shape], places: Places) -> list[Arrival]:
     """What the node makes of the maps of each input, but for those without a map or read for their size only."""
-    found = []
+    return _arriving(_read(node, axis, shapes, places))
+
+
+def _read(node: Node, axis: int, shapes: Mapping[str, Shape], places: Places) -> Iterator[tuple[int, Maps, Window]]:
+    """Which inputs the node reads, their maps, and its window on them."""
     for index, name in enumerate(node.inputs):
-        maps = places[name][axis].every
-        if maps and (window := window_of(node, axis, shapes, index)) is not None:
-            after = _behind(maps, window)
-            if after:
-                found.append((index, after))
-    return found
+        maps = places[name][axis]
+        if maps.every and (window := window_of(node, axis, shapes, index)) is not None:
+            yield index, maps, window
+
+
+def _arriving(read: Iterable[tuple[int, Maps, Window]]) -> list[Arrival]:
+    return [(index, after) for index, maps, window in read if (after := _behind(maps.every, window))]
 
 
 def window_of(node: Node, axis: int, shapes: Mapping[str, Shape], index: int) -> Window | None:
@@ -140,15 +149,14 @@ def _behind(maps: tuple[Coordinates, ...], window: Window) -> tuple[Coordinates,
         return maps
     if window.stride == 0:
         return ()  # one pixel, stretched: it lies everywhere
-    after = maps[0].behind(window)
-    step, moved = maps[0].scale, after.shift - maps[0].shift  # the same for all maps of one scale
-    every = tuple(
-        Coordinates(after.scale, item.shift + moved)
-        if item.scale is step or item.scale == step
-        else item.behind(window)
-        for item in maps
-    )
-    return () if any(_is_absurd(item) for item in every) else every
+    first, *others = maps
+    every = [first.behind(window)]
+    if others:
+        scale, moved = every[0].scale, every[0].shift - first.shift  # the same for all maps of one scale
+        for item in others:
+            alike = item.scale is first.scale or item.scale == first.scale
+            every.append(Coordinates(scale, item.shift + moved) if alike else item.behind(window))
+    return () if any(map(_is_absurd, every)) else tuple(every)
 
 
 def _is_absurd(item: Coordinates) -> bool:

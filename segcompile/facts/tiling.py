@@ -125,14 +125,18 @@ class Forbidden:
 class Along:
     """Along one axis: the tiles for each residue of sizes that has some; what forbids them, where none has. First come
     the residues at which outputs are of the image's size, of those the ones at which no stride rounds. Of `residues`
-    modulo `step` that the network takes `looked` were looked at."""
+    modulo `step` that the network takes `looked` were looked at; `sizes` are all that it takes."""
 
-    symbol: str
+    sizes: AxisSizes
     step: int
     tilings: tuple[AxisTiling, ...]
     forbidden: Forbidden | None
     looked: int
     residues: int
+
+    @property
+    def symbol(self) -> str:
+        return self.sizes.legal.symbol
 
     @property
     def best(self) -> AxisTiling | None:
@@ -161,8 +165,8 @@ def tile_axes(graph: Graph) -> tuple[Along, ...]:
     most = max(1, MOST_LOOKED // max(1, len(graph.nodes)))
     count = min(most, max(map(len, residues)))
     seen = [_Residue(free, step, tuple(each[turn % len(each)] for each in residues)) for turn in range(count)]
-    symbols = SYMBOLS[graph.rank]
-    return tuple(_along(symbols[axis], step, seen, axis, residues[axis]) for axis in range(graph.rank))
+    axes = enumerate(zip(sizes, residues, strict=True))
+    return tuple(_along(axis, found, step, seen, rests) for axis, (found, rests) in axes if found is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +221,11 @@ def _residues(sizes: AxisSizes, step: int) -> list[int]:
     return list(dict.fromkeys([*of(sizes.exact), *of(sizes.legal)]))
 
 
-def _along(symbol: str, step: int, seen: Sequence[_Residue], axis: int, residues: Sequence[int]) -> Along:
+def _along(axis: int, sizes: AxisSizes, step: int, seen: Sequence[_Residue], residues: Sequence[int]) -> Along:
     found = {residue.rests[axis]: residue.along(axis) for residue in seen}
     tilings = sorted((each for each in found.values() if isinstance(each, AxisTiling)), key=_resized)
     forbidden = next((each for each in found.values() if isinstance(each, Forbidden)), None)
-    return Along(symbol, step, tuple(tilings), None if tilings else forbidden, len(found), len(residues))
+    return Along(sizes, step, tuple(tilings), None if tilings else forbidden, len(found), len(residues))
 
 
 def _resized(tiling: AxisTiling) -> int:

@@ -8,8 +8,8 @@ from enum import Enum
 from io import BytesIO
 from pathlib import Path
 
-_BEGINNING = 4096  # bytes of a file by which it is told
-_TENSORFLOW_JS = (b'"modelTopology"', b'"weightsManifest"')  # of its model.json; other files of JSON are specs
+from segcompile.weights.keras_config import BEGINNING, is_tensorflow_js
+
 _LATEST_IR = 64  # an ONNX file begins with the version of its form, which is 14 as this is written
 
 
@@ -25,12 +25,12 @@ def form_of(path: Path) -> Form | None:
     not opened: a pipe would be waited for."""
     try:
         with path.open("rb") if path.is_file() else nullcontext(BytesIO()) as file:
-            first = file.read(_BEGINNING)
+            first = file.read(BEGINNING)
     except (OSError, ValueError):
         first = b""
     if first[:4] == b"PK\x03\x04" or first[:8] == b"\x89HDF\r\n\x1a\n" or path.suffix in (".keras", ".h5"):
         return Form.KERAS
-    if first[:1] == b"{" and any(key in first for key in _TENSORFLOW_JS):
+    if is_tensorflow_js(first):
         return Form.KERAS
     if path.suffix == ".onnx" or (len(first) > 1 and first[0] == 8 and 0 < first[1] < _LATEST_IR):
         return Form.ONNX

@@ -27,17 +27,16 @@ from segcompile.network.graph import Graph
 from segcompile.text.errors import (
     Diagnostic,
     Label,
-    Near,
     SegcompileError,
     fail,
     gathering,
+    near_one,
     stop_on,
 )
 from segcompile.text.source import Mapping, Node, Scalar, Sequence, counted, describe
 
 _Written = tuple[Node | None, ...]  # for one head: its classes, what is ignored, its map
 _Classes = tuple[Class, ...]
-_MANY, _FEW = 1000, 20  # names that are looked through for a near one, and that are listed
 
 
 def read_data(
@@ -74,8 +73,8 @@ def _by_head(key: str, node: Node, outputs: KeysView[str]) -> MappingOf[str, Nod
         raise fail("SC111", message, node.span, help="what is written once is of all heads")
     for name, (head, _) in entries.items():
         if name not in outputs:
-            help = Near(name, tuple(outputs)[:_MANY], f"it has {', '.join(list(outputs)[:_FEW])}")
-            raise fail("SC102", f"the network has no output {describe(head)}", head.span, help=help)
+            message = f"the network has no output {describe(head)}"
+            raise fail("SC102", message, head.span, help=near_one(name, outputs))
     return {name: value for name, (_, value) in entries.items()}
 
 
@@ -213,8 +212,7 @@ def _class_of(node: Node, classes: MappingOf[str, int], values: Values) -> int |
     if text in classes:
         return classes[text]
     if text[:1].isalpha() and names_in(text).isdisjoint(values):
-        few = f"its classes: {', '.join(list(classes)[:_FEW])}" if classes else "`classes` has the names"
-        help = Near(text, tuple(classes)[:_MANY], few)
+        help = near_one(text, classes, "its classes:") if classes else "`classes` has the names"
         raise fail("SC115", f"there is no class {describe(node)}", node.span, help=help)
     return None
 

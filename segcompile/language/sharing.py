@@ -10,7 +10,7 @@ from segcompile.language.names import Names
 from segcompile.language.place import Place
 from segcompile.network.graph import Node, Scope, enclosing
 from segcompile.ops.base import STARTS
-from segcompile.text.errors import Label, Span, fail
+from segcompile.text.errors import Span, fail, label_at
 from segcompile.text.source import Mapping, Scalar
 
 
@@ -43,7 +43,8 @@ class Owners:
         for word in (word for word in STARTS if word in body.entries):
             if getattr(node.op, word) != getattr(owner.op, word):
                 message = f"`{word}` belongs to `{owner.layer}`, whose weights these are"
-                raise fail("SC011", message, body.key(word).span, labels=_made(owner), help="say it there")
+                made = label_at(owner.origin.span, "made here")
+                raise fail("SC011", message, body.key(word).span, labels=made, help="say it there")
         return _with_weights_of(owner, node, place.at(written.span))
 
     def share_all(
@@ -81,7 +82,8 @@ class Owners:
         said = next((w for w in STARTS if getattr(node.op, w, None) != getattr(owner.op, w, None)), None)
         if said is not None and node.weights is None:
             message = f"`{said}` of `{node.layer}` is not that of `{owner.layer}`, whose weights it would share"
-            raise fail("SC206", message, span, labels=_made(owner), help="weights start in one way")
+            made = label_at(owner.origin.span, "made here")
+            raise fail("SC206", message, span, labels=made, help="weights start in one way")
         return _with_weights_of(owner, node, span)
 
     def _named(self, body: Mapping, reader: str, made: Span | None, place: Place, above: str) -> str | None:
@@ -112,7 +114,8 @@ class Owners:
             message = f"`{node.layer}` ({node.op.title}) cannot share the weights of `{found.layer}` ({found.op.title})"
             if not found.op.has_weights():
                 message = f"`{found.layer}` ({found.op.title}) has no weights that `{node.layer}` could share"
-            raise fail("SC206", message, span, labels=_made(found), help="name a layer of the same op")
+            made = label_at(found.origin.span, "made here")
+            raise fail("SC206", message, span, labels=made, help="name a layer of the same op")
         sides = [{name for name in enclosing(each.layer) if name in self.specs} for each in (node, found)]
         if sides[0] != sides[1]:
             message = f"`{node.layer}` cannot share the weights of `{found.layer}`: those of a used spec are its own"
@@ -126,7 +129,3 @@ def _with_weights_of(owner: Node, node: Node, span: Span) -> Node:
     """A node that computes with the tensors of another one, as is said at `span`; how they start the owner says."""
     origin = replace(node.origin, attributes={**node.origin.attributes, "share": span})
     return replace(node, weights=owner.name, op=node.op.starting_as(None), origin=origin)
-
-
-def _made(node: Node) -> list[Label]:
-    return [Label(node.origin.span, "made here")] if node.origin.span is not None else []

@@ -279,6 +279,10 @@ class Op(BaseModel):
         all axes at once."""
         return self.whole_image
 
+    def spans_some(self, rank: int, inputs: int) -> bool:
+        """Whether each output reads some input, of so many, from end to end along some of `rank` axes."""
+        return any(self.reads_whole(axis, index, inputs) for axis in range(rank) for index in range(inputs))
+
     def chains(self, axis: int, sizes: Sequence[Size], index: int) -> tuple[Chain, ...]:
         """The same, exactly, where no single window says it: what any of some chains of windows reads along `axis`; ()
         not its values."""

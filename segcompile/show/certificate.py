@@ -12,7 +12,6 @@ from segcompile.checks.misaligned import check_joins
 from segcompile.checks.subject import Subject
 from segcompile.facts.border import Border, trace_borders
 from segcompile.facts.facts import NodeFacts
-from segcompile.facts.fit import fit
 from segcompile.facts.pairs import show
 from segcompile.facts.receptive_field import Field
 from segcompile.facts.shapes import of_any_size
@@ -23,7 +22,7 @@ from segcompile.show.numbers import number, short
 from segcompile.show.phases import summary
 from segcompile.show.sizes import Answer, Looked, sizes_json, sizes_text
 from segcompile.show.tiling import Tiles, tiles_of, tiling_json, tiling_text
-from segcompile.text.errors import Diagnostic, Findings, SegcompileError
+from segcompile.text.errors import Diagnostic
 from segcompile.text.listing import counted, first_few
 from segcompile.text.report import as_json
 
@@ -65,25 +64,22 @@ class Certificate:
 
 def certificate_of(model: str, about: str, subject: Subject, tile: int | None = None) -> Certificate:
     """The certificate of a network whose sizes are numbers."""
+    tiles = tiles_of(subject.graph, tile)
     return Certificate(
         model,
         about,
         subject,
-        _sizes(model, subject.graph),
-        tiles_of(subject.graph, tile),
+        _sizes(model, subject.graph, tiles),
+        tiles,
         tuple(check_dilations(subject)),
         tuple(check_joins(subject)),
     )
 
 
-def _sizes(model: str, graph: Graph) -> Answer | str:
-    free = of_any_size(graph)
-    try:
-        _, sizes = fit(free, Findings())
-    except SegcompileError as error:
-        return error.diagnostics[0].message
-    if None in sizes or not graph.rank:
-        return "its inputs differ in size"
+def _sizes(model: str, graph: Graph, tiles: Tiles) -> Answer | str:
+    if not tiles.along:
+        return tiles.why
+    free, sizes = of_any_size(graph), tuple(each.sizes for each in tiles.along)
     size = next(shape.size for shape in graph.inputs.values() if shape.size)
     numbers = tuple(each for each in size if isinstance(each, int))
     return Answer(model, sizes, size_causes(free, sizes), Looked(numbers, tuple(rounded(free, numbers))))

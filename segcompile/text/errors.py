@@ -5,13 +5,14 @@ Every room reports through these values; none of them prints. `report.py` render
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal, Protocol
 
 MAX_ERRORS = 100  # of one step, after which it looks no further
+_MANY, _FEW = 1000, 20  # words that are looked through for a near one, and that are listed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +67,11 @@ class Label:
     span: Span
     text: str
     brings: Literal["", "base", "use", "value"] = ""
+
+
+def label_at(span: Span | None, text: str) -> list[Label]:
+    """A label at a place; none where there is no such place in a file."""
+    return [Label(span, text)] if span is not None else []
 
 
 class Severity(StrEnum):
@@ -217,7 +223,12 @@ class Near:
     otherwise: str | None = None
 
     def line(self) -> str | None:
-        return did_you_mean(self.word, self.known) or self.otherwise
+        return did_you_mean(self.word, self.known[:_MANY]) or self.otherwise
+
+
+def near_one(word: str, known: Collection[str], which: str = "it has") -> Near:
+    """The help for a word that is none of those `known`: the nearest, or the first few."""
+    return Near(word, tuple(known), f"{which} {', '.join(list(known)[:_FEW])}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ from segcompile.weights.stored import Array, Stored
 
 MEAN = (0.485, 0.456, 0.406)  # ImageNet's, as in data.py
 STD = (0.229, 0.224, 0.225)
+AS_GIVEN = "RGB, (x / 255 - MEAN) / STD"  # by data.py
+NOTE = "images"  # in a file of weights whose network reads them so: `AS_GIVEN`
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,19 @@ class Images:
 
     def said(self, kernel: str, image: str) -> str:
         """What a first convolution reads now."""
-        told = f"{kernel} reads `{image}` as data.py gives it: RGB, (x / 255 - MEAN) / STD"
+        told = f"{kernel} reads `{image}` as data.py gives it: {AS_GIVEN}"
         if self.mean is None:
             return told
         return f"{told}; its padding is a colour {max(map(abs, self._shift())):.2g} of 255 beside the file's"
+
+    def noted(self, notes: Mapping[str, str]) -> Images:
+        """These, or what a file notes of its images. Raises SegcompileError (SC804) where it notes others."""
+        if notes.get(NOTE) != AS_GIVEN:
+            return self
+        if self.channels == "bgr" or self.mean is not None:
+            message = f"the file notes that its network reads images as data.py gives them: {AS_GIVEN}"
+            raise fail("SC804", message, help="leave --channels, --mean and --std out")
+        return Images("rgb")
 
     def _shift(self) -> tuple[float, ...]:
         """255 * MEAN - mean in RGB order: the colour that padding was, less the one that it is."""

@@ -11,7 +11,15 @@ from segcompile.compiler import Compiled
 from segcompile.text.errors import fail
 from segcompile.weights.comparing import check_layers, norms_astray
 from segcompile.weights.folding import folds_said
-from segcompile.weights.images import Images, check_images, first_kernels, of_other_images, other_readers
+from segcompile.weights.images import (
+    AS_GIVEN,
+    NOTE,
+    Images,
+    check_images,
+    first_kernels,
+    of_other_images,
+    other_readers,
+)
 from segcompile.weights.mapping import place
 from segcompile.weights.misfits import misfits_said
 from segcompile.weights.naming import named, read_names
@@ -56,6 +64,7 @@ def import_weights(
     ]
     kernels = first_kernels(compiled.graph, places)
     other = of_other_images(compiled.graph, assignment.misfits)
+    images = images.noted(source.notes) if kernels else images
     check_images(images, kernels, other_readers(compiled.graph), other)
     values = placed_values(source, places)
     for name, (image, shifted) in kernels.items():
@@ -64,7 +73,8 @@ def import_weights(
             with np.errstate(over="ignore"):  # what is written is looked at there
                 values[shifted.name] = (values[shifted.name] + shifted.sign * more).astype(np.float32)
         notes.append(images.said(name, image))
-    write_weights(target, compiled.model, values, [found.tensor.name for found in places if not found.stored])
+    fresh = [found.tensor.name for found in places if not found.stored]
+    write_weights(target, compiled.model, values, fresh, {NOTE: AS_GIVEN} if kernels else {})
     return Filled(compiled.model, (file,), target, places, left, tuple(notes), assignment)
 
 

@@ -12,6 +12,8 @@ from segcompile.ops.base import same_pads
 from segcompile.weights.sites import FileLayer, Kind, Pads
 
 LONGEST = 50_000_000
+BEGINNING = 4096  # bytes of a file by which it is told
+_TENSORFLOW_JS = (b'"modelTopology"', b'"weightsManifest"')  # of its model.json; other files of JSON are specs
 KINDS = {  # class in a name -> kind of layer
     "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "conv1d_transpose": "deconv", "conv2d_transpose": "deconv",
     "conv3d_transpose": "deconv", "depthwise_conv1d": "depthwise", "depthwise_conv2d": "depthwise",
@@ -37,6 +39,11 @@ class Told:
     kind: str
     layer: FileLayer | None = None
     roles: tuple[str, ...] = ()
+
+
+def is_tensorflow_js(beginning: bytes) -> bool:
+    """Whether a file that begins so is a model.json of tensorflow.js."""
+    return beginning[:1] == b"{" and any(key in beginning for key in _TENSORFLOW_JS)
 
 
 def layers_told(config: object) -> dict[str, Told]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from segcompile.text.errors import SegcompileError
-from segcompile.weights.keras_config import LONGEST, image_said, kind_of, layers_told
+from segcompile.weights.keras_config import LONGEST, Told, image_said, kind_of, layers_told
 from segcompile.weights.sites import FileLayer, Site
 from segcompile.weights.stored import MOST_BYTES, Order, Source, Stored, check_file, checked, damaged, widened
 
@@ -90,9 +90,14 @@ def _layers(file: Any, config: Any) -> tuple[list[KerasLayer], Order]:
     named = "layer_names" in legacy.attrs or "layer_names0" in legacy.attrs
     layers = list(_named_layers(legacy) if named else _tree(file))
     told = layers_told(config or file.attrs.get("model_config"))
+    known = named or all(layer.own in told for layer in layers)
+    return as_told(layers, told), Order.REGISTERED if known else Order.KINDS
+
+
+def as_told(layers: Sequence[KerasLayer], told: Mapping[str, Told]) -> list[KerasLayer]:
+    """The layers in their model's order, each with what the model says of it; those that it does not name come last."""
     place = {name: index for index, name in enumerate(told)}
-    layers.sort(key=lambda layer: place.get(layer.own, len(place)))
-    known = [
+    return [
         replace(
             each,
             kind=told[each.own].kind or each.kind,
@@ -101,9 +106,8 @@ def _layers(file: Any, config: Any) -> tuple[list[KerasLayer], Order]:
         )
         if each.own in told
         else each
-        for each in layers
+        for each in sorted(layers, key=lambda layer: place.get(layer.own, len(place)))
     ]
-    return known, Order.REGISTERED if named or all(layer.own in told for layer in layers) else Order.KINDS
 
 
 def _content(path: Path) -> tuple[Any, Any]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segcompile.weights.caffe_file import read_caffe
+from segcompile.weights.keras_config import BEGINNING, is_tensorflow_js
 from segcompile.weights.keras_file import read_keras
+from segcompile.weights.keras_js import read_keras_js
 from segcompile.weights.onnx_file import read_onnx
 from segcompile.weights.safetensors_file import read_safetensors
 from segcompile.weights.stored import Source, check_file, damaged
@@ -29,7 +31,8 @@ TORCH = Form("a PyTorch file", read_torch, (".pt", ".pth", ".ckpt", ".bin", ".ta
 ONNX = Form("an ONNX model", read_onnx, (".onnx",))
 CAFFE = Form("a caffemodel", read_caffe, (".caffemodel",))
 KERAS = Form("Keras weights", read_keras, (".h5", ".hdf5", ".keras"))
-FORMS = (SAFETENSORS, TORCH, ONNX, CAFFE, KERAS)
+TENSORFLOW_JS = Form("a model of tensorflow.js", read_keras_js, ())
+FORMS = (SAFETENSORS, TORCH, ONNX, CAFFE, KERAS, TENSORFLOW_JS)
 
 _UNPACK = "unpack it, and give what is in it"
 _NUMPY = "arrays alone do not say which axis is which: save safetensors with PyTorch's names and layouts"
@@ -70,7 +73,7 @@ def form_of(path: Path) -> Form:
     check_file(path)
     try:
         with path.open("rb") as file:
-            head = file.read(512)
+            head = file.read(BEGINNING)
     except OSError as error:
         raise damaged(path, (error.strerror or "").lower()) from None
     if not head:
@@ -79,6 +82,8 @@ def form_of(path: Path) -> Form:
         return _form_of_zip(path)
     if head[:8] == b"\x89HDF\r\n\x1a\n":
         return KERAS
+    if is_tensorflow_js(head):
+        return TENSORFLOW_JS
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
         return SAFETENSORS
     if (head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5") or head[257:262] == b"ustar":

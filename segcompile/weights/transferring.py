@@ -9,6 +9,7 @@ from pathlib import Path
 from segcompile.compiler import Compiled
 from segcompile.network.graph import Graph
 from segcompile.text.errors import SegcompileError, did_you_mean, fail
+from segcompile.weights.images import AS_GIVEN, NOTE
 from segcompile.weights.lineage import Origin, origins, parents
 from segcompile.weights.misfits import likely_cause, misfits_said
 from segcompile.weights.parameters import Tensor, reads_image, tensors
@@ -60,9 +61,16 @@ def transfer(files: Sequence[Path], into: Sequence[str | None], compiled: Compil
         message = f"no tensor of {names} fits: every layer of {compiled.model} has another shape"
         raise fail("SC802", message, help=likely_cause(compiled, (), wrong) if wrong else None)
     notes = misfits_said(compiled, places, wrong) if len(wrong) > len(values) else ()
-    write_weights(target, compiled.model, values, [found.tensor.name for found in places if not found.stored])
+    fresh = [found.tensor.name for found in places if not found.stored]
+    write_weights(target, compiled.model, values, fresh, _image_note([source for source, _ in parts]))
     left = [stored for source, _ in parts for stored in left_over(source, places)]
     return Filled(compiled.model, tuple(files), target, tuple(places), tuple(left), notes)
+
+
+def _image_note(sources: Sequence[Source]) -> dict[str, str]:
+    """What all files note of the images that their networks read, if it is the same."""
+    told = {source.notes.get(NOTE) for source in sources}
+    return {NOTE: AS_GIVEN} if told == {AS_GIVEN} else {}
 
 
 def _chosen(tensor: Tensor, parts: Sequence[Part], graph: Graph) -> tuple[Source | None, Place]:

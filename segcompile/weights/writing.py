@@ -23,9 +23,11 @@ def check_target(path: Path) -> None:
         raise fail("SC013", f"`{path}` is no name of a weight file", help=f"{path.stem or 'weights'}.safetensors")
 
 
-def write_weights(path: Path, model: str, values: Mapping[str, Array], fresh: Sequence[str]) -> None:
+def write_weights(
+    path: Path, model: str, values: Mapping[str, Array], fresh: Sequence[str], more: Mapping[str, str]
+) -> None:
     """Write what the harness's `train.py --init` takes: tensors in float32 under their names in the state dict, the
-    counters of batch norms, and a note of what starts fresh. Raises SegcompileError (SC013, SC105)."""
+    counters of batch norms, a note of what starts fresh, and `more` notes. Raises SegcompileError (SC013, SC105)."""
     counters = {
         f"{name.removesuffix('running_mean')}{COUNTER}": np.zeros((), np.int64)
         for name in (*values, *fresh)
@@ -37,7 +39,7 @@ def write_weights(path: Path, model: str, values: Mapping[str, Array], fresh: Se
                 raise fail("SC105", f"some values for `{name}` are NaN, not numbers", help="is the file damaged?")
             help = "numbers below 3.4e38: is the file damaged, or --std too small?"
             raise fail("SC105", f"the values for `{name}` are too large for float32", help=help)
-    notes = {"model": model, FRESH: json.dumps(list(fresh))}
+    notes = {"model": model, FRESH: json.dumps(list(fresh)), **more}
     whole = {name: np.asarray(value, order="C") for name, value in {**values, **counters}.items()}
     with whole_file(path) as aside:
         aside.touch()

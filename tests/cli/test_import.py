@@ -108,6 +108,13 @@ def test_a_spec_is_written_anew_and_no_file_is_overwritten() -> None:
     assert Path("again.yaml").read_text() == before
 
 
+def test_a_file_that_is_there_is_noticed_before_the_network_is_read() -> None:
+    Path("damaged.onnx").write_bytes(b"\x08\x01")
+    Path("again.yaml").write_text("mine")
+    assert _run("damaged.onnx", "-o", "new.yaml")[1] == "`damaged.onnx` cannot be read as a network: it holds no steps"
+    assert _run("damaged.onnx", "-o", "again.yaml")[1] == "`again.yaml` cannot be written: it is there already"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -14,7 +14,7 @@ from segcompile.compiler import analyse_graph
 from segcompile.facts.border import trace_borders
 from segcompile.facts.grid import Grid, TooManyPhases, input_grid, output_grid
 from segcompile.facts.grid_edits import smallest_edit
-from segcompile.facts.receptive_field import trace_fields
+from segcompile.facts.receptive_field import Field, trace_fields
 from segcompile.facts.shapes import infer_shapes
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import Conv, Deconv, Pool, Resize, Shape
@@ -43,9 +43,19 @@ def apart(node: Node) -> bool:
     return bool(mixes or op.data_dependent or op.value_around or getattr(op, "mode", "") == "cubic")
 
 
+def within(field: Field, clean: range, size: int) -> range:
+    """The pixels that clean outputs alone would read, were the image endless; none where fields do not repeat."""
+    if field.step is None:
+        return range(0)
+    before = [field.at(output) for output in range(clean.start - field.period, clean.start)]
+    behind = [field.at(output) for output in range(clean.stop, clean.stop + field.period)]
+    first = max([0, *(seen.high + 1 for seen in before if seen is not None)])
+    return range(first, min([size, *(seen.low for seen in behind if seen is not None)]))
+
+
 def check_weights(nets: SimpleNamespace, graph: Graph) -> int:
-    """Assert that clean outputs have the values that the weights say, and that what single pixels far from the border
-    give in all is what theirs say. The number of heads looked at."""
+    """Assert that clean outputs have the values that the weights say, and that what they get of single pixels is what
+    the pixels' weights say, of those that nothing unclean would read. The number of heads looked at."""
     if has_lists(graph) or any(map(apart, graph.nodes)):
         return 0
     graph = linear(nets.skeleton(graph))
@@ -69,10 +79,10 @@ def check_weights(nets: SimpleNamespace, graph: Graph) -> int:
         for output in border.clean:
             assert values[output] == pytest.approx(float(outputs.weights[output % len(outputs.weights)]), rel=1e-9)
         count += bool(border.clean)
-        wide = 2 * (fields[name][0].local_size or size)  # further from a border all that would read a pixel is there
-        for pixel in range(wide, size - wide):
+        clean = slice(border.clean.start, border.clean.stop)  # beside them a reflected pixel is read once more
+        for pixel in within(fields[name][0], border.clean, size):
             total = float(inputs.weights[pixel % len(inputs.weights)])
-            assert pixels[head][pixel].sum() == pytest.approx(total, rel=1e-9), (head, pixel)
+            assert pixels[head][pixel, 0, clean].sum() == pytest.approx(total, rel=1e-9), (head, pixel)
     return count
 
 

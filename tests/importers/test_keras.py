@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -275,6 +276,20 @@ def test_what_only_its_name_makes_a_model_of_keras_is_refused(name: str, tmp_pat
         assert [f"{each.code.code} {each.message}" for each in refused.value.diagnostics] == [
             f"SC901 `{path}` cannot be read as a network: {why}"
         ]
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x89HDF\r\n\x1a\n" + bytes(64)])
+def test_damaged_weights_within_an_archive_are_no_network(damage: bytes, tmp_path: Path) -> None:
+    sequence(3, L.Conv2D(4, 3)).save(tmp_path / "whole.keras")
+    path = tmp_path / "net.keras"
+    with zipfile.ZipFile(tmp_path / "whole.keras") as whole, zipfile.ZipFile(path, "w") as archive:
+        for name in whole.namelist():
+            archive.writestr(name, damage if name == "model.weights.h5" else whole.read(name))
+    with pytest.raises(SegcompileError) as refused:
+        import_network(path)
+    assert [f"{each.code.code} {each.message}" for each in refused.value.diagnostics] == [
+        f"SC901 `{path}` cannot be read as a network: it is damaged, or no weights of Keras"
+    ]
 
 
 def test_a_file_of_weights_alone_says_what_takes_it(tmp_path: Path) -> None:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from segcompile.ops import Activation, Conv, Crop, Deconv, Op, Pad, Pool, Softmax, Unpool
+from segcompile.ops import (
+    Activation,
+    Attention,
+    AxialAttention,
+    Conv,
+    Crop,
+    Deconv,
+    GlobalPool,
+    Op,
+    Pad,
+    Pool,
+    Softmax,
+    Unpool,
+)
 from segcompile.ops.base import Sliding
 
 POOL = Pool(kind="max", kernel=(3, 2), pad=((1, 0), (1, 1)))
@@ -81,6 +94,14 @@ def test_an_op_that_says_nothing_has_no_padding_and_shifts_nothing() -> None:
     assert [op.pads(axis) for axis in range(2)] == [(0, 0), (0, 0)]
     assert (op.sliding, op.surroundings, op.cut_off([5, 7], 1), op.aligns) == (None, None, 0, "none")
     assert (op.groups_of(8), op.buffers([]), Pad(amount=((1, 1), (1, 1))).bounds) == (None, (), None)
+
+
+def test_what_reads_some_input_from_end_to_end_says_so() -> None:
+    attention = Attention(heads=1)
+    assert attention.spans_some(2, 1) and attention.spans_some(2, 2)
+    assert GlobalPool(kind="global_avg").spans_some(1, 1) and not POOL.spans_some(2, 1)
+    rows = AxialAttention(heads=1, along="rows")
+    assert [rows.reads_whole(axis, 0, 1) for axis in range(2)].count(True) == 1 and rows.spans_some(2, 1)
 
 
 def test_a_convolution_says_its_groups() -> None:

@@ -109,7 +109,8 @@ def test_what_holds_no_weights_is_named(content: bytes, said: str, tmp_path: Pat
 
 def test_nothing_known_is_said_to_be_none_of_the_formats(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"weights: none")
-    said = "it is none of safetensors, a PyTorch file, an ONNX model, a caffemodel, Keras weights; None"
+    others = "a PyTorch file, an ONNX model, a caffemodel, Keras weights, a model of tensorflow.js"
+    said = f"it is none of safetensors, {others}; None"
     assert refusal(tmp_path / "a.txt") == said
 
 
@@ -299,6 +300,36 @@ def test_keras_weights_of_every_layout_in_pytorchs_axes(
         assert "placed by name: 6 of 6" in told
         assert "columns, from (height, width, channel) to (channel, height, width)" in told
         assert all(np.array_equal(found[each], tensors[each]) for each in tensors), name
+
+
+def _tensorflow_js(folder: Path, tensors: Tensors) -> Path:
+    """The small network as tensorflow.js keeps it: `model.json`, and a file with the tensors one behind another."""
+    kinds = {"c1": "Conv2D", "c2": "Conv2D", "fc": "Dense"}
+    entries = [{"class_name": kind, "config": {"name": name}} for name, kind in kinds.items()]
+    config = {"class_name": "Sequential", "config": {"name": "net", "layers": entries}}
+    arrays = {f"{name}/{role}": tensors[f"{name}.{own}"] for name in kinds for role, own in
+              (("kernel", "weight"), ("bias", "bias"))}  # fmt: skip
+    told = [{"name": f"net/{key}", "shape": each.shape, "dtype": "float32"} for key, each in arrays.items()]
+    manifest = [{"paths": ["group1-shard1of1.bin"], "weights": told}]
+    (folder / "group1-shard1of1.bin").write_bytes(b"".join(each.tobytes() for each in arrays.values()))
+    path = folder / "model.json"
+    path.write_text(json.dumps({"modelTopology": {"model_config": config}, "weightsManifest": manifest}))
+    return path
+
+
+def test_tensorflow_js_keeps_weights_beside_its_model(
+    spec: Path, tensors: dict[str, np.ndarray], run: Run, tmp_path: Path
+) -> None:
+    path = _tensorflow_js(tmp_path, turned(tensors))
+    told, found = imported(run, tmp_path, path.name)
+    assert "placed by name: 6 of 6" in told
+    assert all(np.array_equal(found[each], tensors[each]) for each in tensors)
+    (tmp_path / "group1-shard1of1.bin").write_bytes(b"")
+    assert refusal(path) == "its files of weights end before `net/c1/kernel`; None"
+    path.write_text('{"modelTopology": {"node": []}}')
+    assert refusal(path) == "its modelTopology is a graph of TensorFlow's ops, and no model of Keras; None"
+    path.write_text('{"modelTopology": ')
+    assert refusal(path) == "it is damaged, or no model of Keras; None"
 
 
 def test_keras_numbers_go_in_by_the_order_of_each_kind(

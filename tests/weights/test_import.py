@@ -43,6 +43,25 @@ def test_every_format_gives_every_tensor_to_the_last_bit(
     assert (tmp_path / "out.safetensors").stat().st_mode == spec.stat().st_mode
 
 
+def test_a_file_that_was_imported_is_not_asked_about_its_images_again(
+    spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
+) -> None:
+    save["torch"](tmp_path / "a.pt", tensors)
+    assert run("import", "a.pt", "--spec", spec, "--channels", "bgr", "-o", "a.safetensors")[0] == 0
+    status, told, errors = run("import", "a.safetensors", "--spec", spec, "-o", "b.safetensors")
+    assert (status, errors) == (0, "") and "c1.weight reads `input` as data.py gives it: RGB" in told
+    assert same(tmp_path / "b.safetensors", load_file(tmp_path / "a.safetensors"))
+    again = ("import", "b.safetensors", "--spec", spec, "-o", "c.safetensors")
+    assert run(*again, "--channels", "rgb")[0] == 0
+    for other in (("--channels", "bgr"), ("--channels", "rgb", "--mean", "1,2,3")):
+        status, _, errors = run(*again, *other)
+        assert (status, errors) == (
+            1,
+            "error[SC804 image-channels]: the file notes that its network reads images as data.py gives them: RGB, "
+            "(x / 255 - MEAN) / STD\n   = help: leave --channels, --mean and --std out\n",
+        )
+
+
 def test_the_report_names_what_came_what_is_fresh_and_what_found_no_place(
     spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path
 ) -> None:
@@ -77,7 +96,8 @@ def test_the_report_names_what_came_what_is_fresh_and_what_found_no_place(
         "out.safetensors: 4 of 6 tensors of net\n"
     )
     with safe_open(tmp_path / "out.safetensors", "numpy") as file:
-        assert file.metadata() == {"model": "net", "fresh": '["c2.bias", "fc.weight"]'}
+        images = "RGB, (x / 255 - MEAN) / STD"
+        assert file.metadata() == {"model": "net", "fresh": '["c2.bias", "fc.weight"]', "images": images}
 
 
 def test_json_says_the_same(spec: Path, tensors: dict[str, np.ndarray], save: Save, run: Run, tmp_path: Path) -> None:

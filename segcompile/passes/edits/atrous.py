@@ -19,7 +19,7 @@ from segcompile.ops import Op, Pool, Refusal
 from segcompile.passes.edited import Edited, Layer
 from segcompile.passes.edits.selection import layers_of
 from segcompile.passes.edits.sizes import Known, shapes_while_edited
-from segcompile.text.errors import CODES, Diagnostic, Label, Span, fail
+from segcompile.text.errors import CODES, Diagnostic, Span, fail, label_at
 
 _Factor = tuple[int, ...]  # how many times as dense a map is, along each axis
 
@@ -123,7 +123,7 @@ def _on_denser(node: Node, factor: _Factor, at: Span, edit: str) -> Node:
         return replace(node, op=node.op.dilated(factor))
     except Refusal as refusal:
         span = node.origin.at(refusal.attribute)
-        labels = [Label(span, "written here")] if span is not None else []
+        labels = label_at(span, "written here")
         help = refusal.help or f"{edit} before this edit, or put another op in its place"
         subject = f"`{node.layer}`" if node.role is Role.MAIN else f"the {node.role} of `{node.layer}`"
         raise fail(refusal.code, f"{subject} {refusal.message}", at, labels=labels, help=help) from None

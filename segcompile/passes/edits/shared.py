@@ -7,7 +7,7 @@ from dataclasses import replace
 from segcompile.network.graph import Graph, Node
 from segcompile.network.splice import inherited
 from segcompile.passes.edited import Edit, Edited
-from segcompile.text.errors import Label, SegcompileError, Span, fail
+from segcompile.text.errors import SegcompileError, Span, fail, label_at
 
 
 def with_owners(edit: Edit, span: Span, graph: Graph, base: Graph) -> Edited:
@@ -29,7 +29,7 @@ def with_owners(edit: Edit, span: Span, graph: Graph, base: Graph) -> Edited:
 def _unlike(node: Node, owner: Node, span: Span, alone: bool) -> SegcompileError:
     """`alone`: whether the edit makes another op of the layer that shares, not of the owner."""
     at = node.origin.at("share")
-    labels = [Label(at, "shared here")] if at is not None else []
+    labels = label_at(at, "shared here")
     message = f"`{node.layer}` ({node.op.title}) shares the weights of `{owner.layer}`, which would be {owner.op.title}"
     if alone:
         message = (

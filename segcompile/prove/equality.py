@@ -185,7 +185,7 @@ def _structure(terms: Terms, a: int, b: int, cone: list[int], free: frozenset[in
 def _renamed(weight: Weight | None, names: dict[str, int]) -> object:
     match weight:
         case Variable():
-            return weight
+            return names.setdefault(weight.name, len(names)), weight.shape
         case Folded():
             parts = (_renamed(weight.weight, names), *((name, _renamed(each, names)) for name, each in weight.norm))
             return (parts, weight.eps, weight.bias, weight.groups)

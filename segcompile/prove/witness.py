@@ -15,7 +15,7 @@ from segcompile.prove.terms import Terms
 
 DRAWS = 8  # of weights and images, at each size
 BEYOND = 1e-7  # of the largest value: rounding of a hundred layers stays a million times below
-MOST_COST = 2**33  # numbers read and written in one run
+MOST_COST = 2**37  # numbers read and written in all runs together
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,15 @@ class Witness:
 def find_witness(terms: Terms, heads: Mapping[str, tuple[int, int]], sizes: Iterable[ImageSize]) -> Witness | None:
     """The first one, by the order of the sizes. `heads`: output -> its terms in the two networks."""
     cone = terms.cone(index for pair in heads.values() for index in pair)
+    left = MOST_COST
     for size in dict.fromkeys(sizes):
         if (other := _other_shapes(terms, heads, size)) is not None:
             return other
-        if cost([terms[index] for index in cone], size) > MOST_COST:
-            continue
+        one = cost([terms[index] for index in cone], size)
         for draw in range(DRAWS):
+            if one > left:
+                break
+            left -= one
             found = _largest_difference(terms, cone, heads, size, draw)
             if found is not None:
                 return found

@@ -197,6 +197,44 @@ def test_attention_over_pairs_is_that_over_keys_of_one_query_alone(net: Net) -> 
     assert prove(attending("k", "pairs"), attending("k", "keys")).answer is Answer.REFUTED
 
 
+# --- how much is run -------------------------------------------------------------------------------------------------
+
+
+def test_a_block_that_is_repeated_is_compared_once(net: Net) -> None:
+    def runs(count: int) -> int:
+        graph = net([f"c{i}: {{conv: 4, norm: batch, act: relu}}" for i in range(count)])
+        found = prove(graph, graph, lowerings=["fold_batch_norm"])
+        assert found.answer is Answer.PROVED
+        return found.runs
+
+    assert runs(2) == runs(6)
+
+
+def test_layers_behind_the_first_that_parts_are_not_compared(net: Net) -> None:
+    """Up to 6 pixels the far taps of both kernels meet the padding alone: there all layers are alike."""
+
+    def runs(count: int) -> int:
+        behind = [f"c{i}: {{conv: 4, act: relu}}" for i in range(count)]
+        first, second = (net([f"d: {{conv: 4, dilation: {rate}, pad: {rate}}}", *behind]) for rate in (6, 7))
+        found = prove(first, second)
+        assert found.witness is not None and found.witness.size == (7, 1)
+        assert found.parting is not None and found.parting.first == "d"
+        return found.runs
+
+    assert runs(2) == runs(12)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("first", "second", "layer"),
+    [("deeplabv3_r101@os8", "deeplabv3_r101@os16", "conv4_1.b"), ("fcn8s", "fcn8s_atonce", "score_pool4")],
+)
+def test_published_networks_that_differ_are_refuted_at_full_width(first: str, second: str, layer: str) -> None:
+    found = prove(*(compile_variant(name).spec.graph for name in (first, second)))
+    assert found.answer is Answer.REFUTED
+    assert found.parting is not None and found.parting.first == layer
+
+
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 

@@ -228,12 +228,20 @@ def resized_to(source: View, wanted: list[Amount], step: Step, bench: Bench, mod
         op = Resize(size=tuple(each.number or 0 for each in wanted), mode=mode, align_corners=corners)
         inputs = [source.node]
     else:
-        ratios = _ratios(own, wanted)
-        if not ratios:
+        ratios, like = _ratios(own, wanted), _as_large(wanted, bench)
+        if not ratios and like is None:
             raise Unheld(f"it makes {bench.shape(source.node)} {' x '.join(map(str, wanted))} large")
-        op, inputs = Resize(factor=ratios, mode=mode, align_corners=corners), [source.node]
+        op = Resize(factor=ratios or None, mode=mode, align_corners=corners)
+        inputs = [source.node] if ratios or like is None else [source.node, like]
     made = bench.add(op, inputs, step)
     return viewed(made, bench.shape(made))
+
+
+def _as_large(wanted: Sequence[Amount], bench: Bench) -> str | None:
+    """The last map that has these sizes at every size of the image, for a size that was reckoned without one. The last,
+    for it is the end of a layer: what is before an activation would not be carried by its layer if it were read."""
+    every = ((name, bench.shape(name).size) for name in (*bench.inputs, *bench.made))
+    return next((name for name, size in reversed([*every]) if [*map(amount, size)] == [*wanted]), None)
 
 
 def _ratios(own: tuple[Size, ...], wanted: list[Amount]) -> tuple[Fraction, ...]:

@@ -142,7 +142,8 @@ class _Text:
         told = {group: self.telling.name(block, group) for group in groups}
         longer = {group: self.telling.name(block, group, words=2) for group in told}
         often, rarely = Counter(told.values()), Counter(longer.values())
-        names = [told[g] if often[told[g]] == 1 or rarely[longer[g]] > 1 else longer[g] or told[g] for g in groups]
+        clash = {group for group, name in told.items() if name and often[name] > 1 and rarely[longer[group]] == 1}
+        names = [longer[group] if group in clash else told[group] for group in groups]
         return [name or self._base(line) for name, line in zip(names, lines, strict=True)]
 
     def _base(self, line: Written) -> str:

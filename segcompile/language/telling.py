@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import chain
+from keyword import iskeyword
 
 from segcompile.language.outline import Block, Form, Line
 
@@ -26,6 +27,7 @@ _MEANS = {
     "from", "share", "size", "yes", "no", "true", "false", "none", "null", "on", "off",
 }  # fmt: skip
 _LISTS = ("Sequential", "ModuleList", "ModuleDict", "Module")  # classes that tell nothing
+_LONGEST = 200  # characters of a path
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -44,7 +46,8 @@ class Telling:
     """The names that modules give to the lines of an outline, and to its blocks."""
 
     def __init__(self, lines: Sequence[Line], modules: Modules) -> None:
-        self._paths = {layer: tuple(path.split(".")) for layer, path in modules.paths.items() if path}
+        told = {layer: path for layer, path in modules.paths.items() if 0 < len(path) <= _LONGEST}
+        self._paths: dict[str, Path] = {layer: tuple(path.split(".")) for layer, path in told.items()}
         self._classes = modules.classes
         self._count: dict[Path, int] = {}  # of layers under each path
         for layer in (name for line in lines for name in line.where):
@@ -57,7 +60,7 @@ class Telling:
     def _walk(self, lines: Sequence[Line], block: Block | None) -> None:
         for index, line in enumerate(lines):
             if isinstance(line.form, Form):
-                turns = [(name,) for name in line.where]
+                turns: list[Layers] = [(name,) for name in line.where]
             else:
                 turns = [tuple(name for inner in turn for name in inner.where) for turn in line.turns]
                 self._calls.setdefault(line.form, []).extend(turns)
@@ -122,16 +125,19 @@ def _common(one: Path, other: Path) -> Path:
 def _agreed(found: Sequence[tuple[int | None, str | None]]) -> str | None:
     """The one word of all, each with the number that it will get or not; without their numbers, if all have their
     own."""
-    options = [
-        {word} | ({word.removesuffix(str(number)).rstrip("_")} if word.endswith(str(number)) else set())
-        for number, word in found
-        if word is not None
-    ]
+    options = [{word, _unnumbered(word, number)} for number, word in found if word is not None]
     if len(options) < len(found):
         return None
     return min(filter(_is_free, set.intersection(*options)), key=len, default=None)
 
 
+def _unnumbered(word: str, number: int | None) -> str:
+    """A word without its number, if it has that one."""
+    stem = word.removesuffix(str(number)).rstrip("_") if number is not None else word
+    return word if stem[-1:].isdigit() else stem
+
+
 def _is_free(name: str) -> bool:
     """Whether a name can stand in a spec, and means nothing else there."""
-    return bool(_WORD.fullmatch(name)) and not _VARIABLE.fullmatch(name) and name.lower() not in _MEANS
+    means = name.lower() in _MEANS or iskeyword(name) or _VARIABLE.fullmatch(name)
+    return not means and _WORD.fullmatch(name) is not None

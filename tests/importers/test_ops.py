@@ -357,6 +357,13 @@ CASES: dict[str, Case] = {
         {"i": ints(2, 3), "t": f(2), "z": ints(0), "a": ints(2)},
         "resize",
     ),
+    "another map's size, reckoned of the image's": (
+        "p = MaxPool<kernel_shape=[2, 2], strides=[2, 2]>(x); c = Conv(p, k); r = Relu(c); "
+        "g = GlobalAveragePool(r); s = Shape(x); h = Slice(s, a, b); d = Div(h, a); t = Slice(s, z, a); "
+        'q = Concat<axis=0>(t, d); u = Resize<mode="linear">(g, , , q); y = Add(u, r)',
+        {"z": ints(0), "a": ints(2), "b": ints(4), "k": w(4, 4, 1, 1)},
+        "max pool | conv + relu | global avg pool | resize | add",
+    ),
     "one pixel over a map": (
         "p = GlobalAveragePool(x); s = Shape(x); e = Expand(p, s); y = Concat<axis=1>(x, e)",
         {},

@@ -96,7 +96,7 @@ def check_stitched(side: Any, model: Any, size: tuple[int, ...], more: int) -> i
 
 
 @pytest.mark.parametrize("text", [STRIDED, PADDED], ids=["strided", "padded"])
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(height=st.integers(1, 70), width=st.integers(30, 60), more=st.integers(0, 9))
 def test_tiles_give_the_scores_of_the_whole_image(built: Any, text: str, height: int, width: int, more: int) -> None:
     side = built("torch", text)
@@ -314,7 +314,7 @@ def test_two_processes_divide_the_tiles(built: Any, tmp_path: Path, backend: str
             here.append(ranks if backend == "torch" else {})
         done = ends(several, here)
         assert [each.returncode for each in done] == [0, 0], [each.stderr for each in done]
-        tables.append([each.stdout for each in done])
+        tables.append([re.sub(r"\[Gloo\].*\n", "", each.stdout) for each in done])
     assert np.array_equal(job.labels(), job.labels("whole"))
     assert tables[0] == [f"wrote {tmp_path}/out/a.png\n", ""]
     alone = subprocess.run(

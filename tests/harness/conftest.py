@@ -50,6 +50,8 @@ MODULES = [
     "saving",
     "raster",
     "tiles",
+    "shares",
+    "stitch",
     "run",
     "model",
     "losses",

@@ -426,20 +426,25 @@ def test_gdal_sees_labels_where_it_sees_their_image(bands: SimpleNamespace, tmp_
         assert target.nodata is None and np.array_equal(target.read(1), labels)
 
 
-def test_labels_in_any_form_come_from_the_command_line(side: Any, dataset: Path, capsys: Any) -> None:
+def test_labels_in_any_form_come_from_the_command_line_and_from_tiles(
+    side: Any, dataset: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side.modules.raster, "MUCH", 0)
     weights = dataset / "w.safetensors"
     side.save(weights, side.model())
-    tifffile.imwrite(dataset / "a.tif", RNG.integers(0, 256, (20, 24, 3), np.uint8), extratags=GEOTAGS)
+    image = RNG.integers(0, 256, (40, 24, 3), np.uint8)
+    tifffile.imwrite(dataset / "a.tif", image, extratags=GEOTAGS, **TILED)
     flags = ["--weights", str(weights), "--device", "cpu", str(dataset / "a.tif")]
     found = []
-    for form in ("png", "tif", "zarr", "npy"):
+    for form, tile in (("png", []), ("tif", ["--tile", "16"]), ("zarr", ["--tile", "16"]), ("npy", ["--tile", "16"])):
         out = dataset / f"out_{form}"
-        assert side.modules.predict.main([*flags, "--out", str(out), "--as", form]) == 0
-        assert sorted(path.name for path in out.iterdir()) == sorted([f"a.{form}", "a_overlay.png"])
+        assert side.modules.predict.main([*flags, *tile, "--out", str(out), "--as", form]) == 0
+        assert {path.name for path in out.iterdir()} == {f"a.{form}"} | ({"a_overlay.png"} if not tile else set())
         found.append(side.modules.masks.read_mask(out / f"a.{form}", side.modules.reading.Reading()))
     assert all(np.array_equal(labels, found[0]) for labels in found)
     with tifffile.TiffFile(dataset / "out_tif/a.tif") as file:
         assert file.pages[0].tags[34735].value == GEOKEYS
+    capsys.readouterr()
     assert side.modules.predict.main([*flags, "--out", str(dataset), "--as", "tif"]) == 1
     assert "would overwrite an input image" in capsys.readouterr().err
 

@@ -35,20 +35,10 @@ from segcompile.text.listing import listed
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
 _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
-_READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
+_READERS = ("data.py", "reading.py", "stored.py", "zarrs.py", "images.py", "masks.py", "pairs.py", "scan.py")
 _RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
-_HARNESS = (
-    *_COMMANDS,
-    *_READERS,
-    "batches.py",
-    "metrics.py",
-    "pictures.py",
-    "raster.py",
-    "tiles.py",
-    "shares.py",
-    "stitch.py",
-    *_RUN,
-)
+_LABELS = ("metrics.py", "pictures.py", "saving.py", "raster.py", "tiles.py", "shares.py", "stitch.py")
+_HARNESS = (*_COMMANDS, *_READERS, "batches.py", *_LABELS, *_RUN)
 _TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {
     "reflect": "its reflection",
@@ -122,6 +112,7 @@ class Target:
             ahead = tuple(all - own for all, own in zip(padding or placement.offset, placement.offset, strict=True))
             context |= {"padding": padding, "ahead": ahead, "tiling": view_tiling(request.graph, placement)}
             own = {"dense.py": context["dense"], "stages.py": stages, "threshold.py": context["binary"]}
+            own["tiff.py"] = request.graph.rank > 1
             harness = [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
             names += [name for name in harness if request.trained is None or name not in _TRAINING | {*self.harness}]
         for name in names:

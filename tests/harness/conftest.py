@@ -37,6 +37,9 @@ MODULES = [
     "stages",
     "data",
     "reading",
+    "stored",
+    "zarrs",
+    "tiff",
     "images",
     "masks",
     "pairs",
@@ -44,6 +47,7 @@ MODULES = [
     "scan",
     "metrics",
     "pictures",
+    "saving",
     "raster",
     "tiles",
     "shares",
@@ -65,8 +69,8 @@ MODULES += ["dense"]  # of coarse outputs
 FILES = {
     name: [*(f"{module}.py" for module in MODULES if module not in apart), "requirements.txt", "README.md"]
     for name, apart in (
-        ("torch", {"model", "stages", "threshold", "step", "dense"}),
-        ("jax", {"model", "stages", "threshold", "dense"}),
+        ("torch", {"model", "stages", "threshold", "step", "dense", "tiff"}),
+        ("jax", {"model", "stages", "threshold", "dense", "tiff"}),
     )
 }
 
@@ -163,7 +167,7 @@ def render(folder: Path, network: str | None = None, backend: str = "torch", **c
     training = SimpleNamespace(**{**TRAINING, **changes.pop("training", {})})
     folder.mkdir(parents=True, exist_ok=True)
     there = {"dense": "dense", "stages": "stages", "threshold": "binary"}  # file: the variable that calls for it
-    more = [f"{name}.py" for name, variable in there.items() if changes.get(variable)]
+    more = [f"{name}.py" for name, variable in there.items() if changes.get(variable)] + ["tiff.py"] * (rank > 1)
     for name in [*FILES[backend], *more]:
         text = environment.get_template(f"{name}.jinja").render({**VARIABLES, **changes, "training": training})
         (folder / name).write_text(text, encoding="utf-8")

@@ -251,7 +251,7 @@ def test_bad_images(harness: SimpleNamespace, dataset: Path) -> None:
 
 def test_images_of_other_channel_counts_are_arrays(special: Any, dataset: Path) -> None:
     harness, path = special(channels=4), dataset / "images/0.png"
-    expected = f"{path}: images of 4 channels are .npy arrays (height, width, 4)"
+    expected = f"{path}: images of 4 channels are .npy arrays, Zarr arrays or TIFF"
     assert message(harness, image_in, harness, path) == expected
 
 

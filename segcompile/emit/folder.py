@@ -37,7 +37,7 @@ _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requ
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "reading.py", "stored.py", "zarrs.py", "images.py", "masks.py", "pairs.py", "scan.py")
 _RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
-_LABELS = ("metrics.py", "pictures.py", "saving.py", "raster.py", "tiles.py", "shares.py", "stitch.py")
+_LABELS = ("metrics.py", "pictures.py", "saving.py", "raster.py", "tiles.py", "shares.py", "stitch.py", "update.py")
 _HARNESS = (*_COMMANDS, *_READERS, "batches.py", *_LABELS, *_RUN)
 _TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {
@@ -54,6 +54,7 @@ def words_of(rank: int) -> dict[str, Any]:
         "axes": AXIS_NAMES[rank],
         "axes_said": listed(AXIS_NAMES[rank]),
         "places": tuple(lines.removesuffix("s") for lines in LINES[rank]),
+        "lines_said": listed(LINES[rank]),
         "extents": ", ".join(SYMBOLS[rank]),
         "unit": CELL[rank],
         "whole": MEDIUM[rank],

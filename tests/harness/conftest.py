@@ -52,6 +52,7 @@ MODULES = [
     "tiles",
     "shares",
     "stitch",
+    "update",
     "run",
     "model",
     "losses",

@@ -64,6 +64,9 @@ class Real(Arithmetic):
     def numbers(self, values: Array) -> Array:
         return values.astype(np.float64)[None]
 
+    def floats(self, values: Array) -> Array:
+        return values[None]
+
     def contracted(self, a: Array, b: Array) -> Array:
         found: Array = a @ b
         return found

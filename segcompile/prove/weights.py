@@ -73,14 +73,16 @@ class Constant:
         return ceil(Fraction(72, 100) * (self.bits + 32))
 
     def value(self, a: Arithmetic, rows: range | None = None) -> Array:
-        return a.floats(self.values if rows is None else self.values[rows.start : rows.stop])
+        some = self.values if rows is None else self.values[rows.start : rows.stop]
+        return a.floats(some.astype(np.float64))
 
 
 def constant(values: Array, shape: tuple[int, ...]) -> Constant:
     """The constant that finite numbers are."""
-    kept = values.astype(np.float64).reshape(shape) + 0.0  # there is one zero
-    lowest, highest = _places(kept)
-    return Constant(hashlib.blake2b(kept.tobytes(), digest_size=16).digest(), shape, highest - lowest, kept)
+    exact = values.astype(np.float64) + 0.0  # there is one zero
+    lowest, highest = _places(exact)
+    digest = hashlib.blake2b(exact.tobytes(), digest_size=16).digest()
+    return Constant(digest, shape, highest - lowest, values.reshape(shape))
 
 
 def _places(values: Array) -> tuple[int, int]:

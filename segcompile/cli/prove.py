@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,8 +19,12 @@ from segcompile.cli.outcome import (
     say_progress,
 )
 from segcompile.compiler import Compiled, compile_variant
+from segcompile.importers import is_network_file
 from segcompile.passes.lowerings import LOWERINGS
 from segcompile.text.errors import Findings, SegcompileError
+
+if TYPE_CHECKING:
+    from segcompile.prove.pairing import Tensors
 
 
 @click.command(cls=Command)
@@ -39,7 +44,8 @@ from segcompile.text.errors import Findings, SegcompileError
 def prove(a: str, b: str, names: Path | None, lowerings: tuple[str, ...], settings: tuple[str, ...], form: str) -> int:
     """Prove that two networks give the same for all weights and all images, or show an image on which they differ.
 
-    Weights are paired by their names. Exit status 0: proved; 1: refuted; 5: not decided, the terms part, and no image
+    Weights are paired by their names. Where both networks are files of other tools, and no --names are given, weights
+    are the numbers that the files hold. Exit status 0: proved; 1: refuted; 5: not decided, the terms part, and no image
     was found on which the networks differ.
     """
     from segcompile.prove import Answer
@@ -55,7 +61,9 @@ def prove(a: str, b: str, names: Path | None, lowerings: tuple[str, ...], settin
     if findings.has_errors:
         return _stopped(findings, form)
     try:
-        found = compare(compiled[0].spec.graph, compiled[1].spec.graph, names, lowerings, say_progress)
+        graphs = [each.spec.graph for each in compiled]
+        held = (_tensors(a), _tensors(b))
+        found = compare(graphs[0], graphs[1], names, lowerings, say_progress, tensors=held)
     except SegcompileError as error:
         findings.absorb(error)
         return _stopped(findings, form)
@@ -67,6 +75,16 @@ def prove(a: str, b: str, names: Path | None, lowerings: tuple[str, ...], settin
     else:
         say(prove_text(found, models))
     return {Answer.PROVED: CLEAN, Answer.REFUTED: DIAGNOSTICS, Answer.UNDECIDED: UNDECIDED}[found.answer]
+
+
+def _tensors(spec: str) -> Tensors | None:
+    """What a file of another tool holds; None for a spec, whose weights are any."""
+    path = Path(spec)
+    if not is_network_file(path):
+        return None
+    from segcompile.importers.network_file import import_network  # numpy: a spec does not need it
+
+    return import_network(path).tensors
 
 
 def _stopped(findings: Findings, form: str) -> int:

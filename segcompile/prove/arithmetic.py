@@ -62,6 +62,10 @@ class Arithmetic(ABC):
         """Fractions, an array of objects -> (parts, *shape)."""
 
     @abstractmethod
+    def floats(self, values: Array) -> Array:
+        """Finite floats, each as the fraction that it is -> (parts, *shape)."""
+
+    @abstractmethod
     def drawn(self, name: str, shape: tuple[int, ...], rows: range | None = None) -> Array:
         """Numbers drawn at random, the same for the same name, (parts, *shape), in the order of their indices; or some
         rows of them, along the first axis of the shape."""

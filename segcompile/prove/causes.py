@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import ENDS, Op
 from segcompile.ops.base import STARTS
 from segcompile.prove.terms import Side
+from segcompile.prove.weights import Constant, Weight
 
 # What an attribute is in a sentence, where its name alone does not say it.
 _WORDS: Mapping[str, str] = {
@@ -90,7 +93,18 @@ def _differences(
     weights = tuple(side.weights.get(node.owner, {}) for side, node in zip(sides, (first, second), strict=True))
     for name in {**weights[0], **weights[1]}:
         if weights[0].get(name) != weights[1].get(name) and not _attribute_says(name, one, other):
-            yield f"its `{name}`: the two networks' are not the same tensor"
+            yield f"its `{name}`: {_other_weight(weights[0].get(name), weights[1].get(name))}"
+
+
+def _other_weight(one: Weight | None, other: Weight | None) -> str:
+    if isinstance(one, Constant) and isinstance(other, Constant) and one.shape == other.shape:
+        first, second = one.values.reshape(-1), other.values.reshape(-1)
+        unlike = first != second
+        at = int(unlike.argmax())
+        place = ", ".join(map(str, np.unravel_index(at, one.shape)))
+        others = f"{int(unlike.sum())} of {unlike.size} numbers are others"
+        return f"{others}; at [{place}] {first[at]:.9g}, and {second[at]:.9g}"
+    return "the two networks' are not the same tensor"
 
 
 def _attribute_says(name: str, one: Op, other: Op) -> bool:

@@ -1,4 +1,5 @@
-"""Which weights of two networks are the same variables: by their names in the state dict, or by what `--names` says."""
+"""Which weights of two networks are the same variables, by their names in the state dict or by what `--names` says, and
+which are numbers."""
 
 from __future__ import annotations
 
@@ -7,12 +8,25 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
+import numpy as np
+
 from segcompile.facts.module_names import paths
 from segcompile.network.graph import Graph
 from segcompile.network.scope_tree import ScopeTree
 from segcompile.ops import BatchNorm, Deconv, Parameter, Shape
 from segcompile.passes.edited import Edited
-from segcompile.prove.weights import Folded, Variable, Weights, number_of, parameters_of
+from segcompile.prove.arithmetic import Array
+from segcompile.prove.weights import (
+    Bilinear,
+    Constant,
+    Folded,
+    Variable,
+    Weight,
+    Weights,
+    constant,
+    number_of,
+    parameters_of,
+)
 from segcompile.text.errors import did_you_mean, fail
 from segcompile.weights.naming import Rename, read_names
 
@@ -27,17 +41,28 @@ class Paired:
     alone: tuple[tuple[str, ...], tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+Tensors = Mapping[tuple[str, str], Array]  # of a file that is a network: node and parameter -> its numbers
+Known = Mapping[tuple[str, str], str]  # a node of the second network and its parameter -> the tensor of the first one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Held:
-    """A tensor of a network: its node, and its name in the state dict."""
+    """A tensor of a network: its node, and its name in the state dict. `frozen`: the numbers that it is for every
+    training; `values`: those that a file has."""
 
     node: str
     parameter: Parameter
     name: str
-    number: bool
+    frozen: Bilinear | None
+    values: Array | None
 
-
-Known = Mapping[tuple[str, str], str]  # a node of the second network and its parameter -> the tensor of the first one
+    def constant(self) -> Constant:
+        """Raises SegcompileError (SC920) for what is no number."""
+        assert self.values is not None
+        if not np.isfinite(self.values).all():
+            message = f"`{self.name}` holds what is no finite number"
+            raise fail("SC920", message, help="`segcompile import` makes a spec of the file: it has any weights")
+        return constant(self.values, self.parameter.shape)
 
 
 def pair(
@@ -45,44 +70,57 @@ def pair(
     shapes: tuple[Mapping[str, Shape], Mapping[str, Shape]],
     names: Path | None,
     known: Known | None = None,
+    tensors: tuple[Tensors | None, Tensors | None] = (None, None),
 ) -> Paired:
-    """By `known`, where it is given, and by no name. Raises SegcompileError (SC009, SC807) for what is wrong with the
-    file of names."""
-    first, second = (list(_held(graph, shape)) for graph, shape in zip(graphs, shapes, strict=True))
+    """By `known`, where it is given, and by no name. `tensors`: what files hold; weights are these numbers where both
+    networks have some, or where the other one's are frozen, but for weights that a file of names pairs.
+
+    Raises SegcompileError (SC009, SC807) for what is wrong with the file of names, SC920 for numbers that are none."""
+    first, second = (list(_held(*each)) for each in zip(graphs, shapes, tensors, strict=True))
     said = _renamed(read_names(names), [held.name for held in first], [held.name for held in second]) if names else {}
     there = {held.name if known is not None else said.get(held.name, held.name): held for held in first}
-    there = {name: held for name, held in there.items() if not held.number}
-    variables = {held.name: Variable(held.name, held.parameter.shape) for held in first}
-    named: dict[str, Variable] = {}
+    fixed = names is None and None not in tensors
+    ones = {held.name: _weight(held, None, held.name, fixed) for held in first}
+    others: dict[str, Weight] = {}
     for held in second:
         other = there.get(held.name if known is None else known.get((held.node, held.parameter.name), ""))
-        if other is not None and prod(other.parameter.shape) == prod(held.parameter.shape):
-            named[held.name] = variables[other.name]
-        else:
-            named[held.name] = Variable(f"second: {held.name}", held.parameter.shape)
-    met = {variable.name for variable in named.values()}
-    alone = (
-        tuple(held.name for held in first if not held.number and held.name not in met),
-        tuple(held.name for held in second if not held.number and named[held.name].name not in variables),
-    )
-    return Paired(_weights(graphs[0], shapes[0], variables), _weights(graphs[1], shapes[1], named), alone)
+        if other is None or prod(other.parameter.shape) != prod(held.parameter.shape):
+            others[held.name] = _weight(held, None, f"second: {held.name}", fixed)
+            continue
+        ones[other.name] = one = _weight(other, held, other.name, fixed)
+        named = one if isinstance(one, Variable) and held.frozen is None else None
+        others[held.name] = named or _weight(held, other, f"second: {held.name}", fixed)
+    return Paired(_by_node(first, ones), _by_node(second, others), (_alone(ones, others), _alone(others, ones)))
 
 
-def _held(graph: Graph, shapes: Mapping[str, Shape]) -> Iterator[_Held]:
+def _weight(held: _Held, other: _Held | None, name: str, fixed: bool) -> Weight:
+    """The numbers of a tensor, where it has them and so has the `other`, or all have; else a variable."""
+    if held.frozen is not None:
+        return held.frozen
+    if held.values is not None and (fixed or (other is not None and other.frozen is not None)):
+        return held.constant()
+    return Variable(name, held.parameter.shape)
+
+
+def _alone(own: Mapping[str, Weight], others: Mapping[str, Weight]) -> tuple[str, ...]:
+    """The names of the variables that the other network has not."""
+    met = {weight.name for weight in others.values() if isinstance(weight, Variable)}
+    return tuple(name for name, weight in own.items() if isinstance(weight, Variable) and weight.name not in met)
+
+
+def _held(graph: Graph, shapes: Mapping[str, Shape], tensors: Tensors | None) -> Iterator[_Held]:
     where = paths(ScopeTree(graph, with_switches=False))
     for node in graph.nodes:
         for each in parameters_of(node.op, [shapes[name] for name in node.inputs]) if node.weights is None else ():
-            number = number_of(node.op, each) is not None
-            yield _Held(node.name, each, f"{where[node.name]}.{each.name}", number)
+            values = tensors.get((node.name, each.name)) if tensors is not None else None
+            yield _Held(node.name, each, f"{where[node.name]}.{each.name}", number_of(node.op, each), values)
 
 
-def _weights(graph: Graph, shapes: Mapping[str, Shape], variables: Mapping[str, Variable]) -> dict[str, Weights]:
-    by_node: dict[str, dict[str, object]] = {}
-    ops = graph.by_name
-    for held in _held(graph, shapes):
-        number = number_of(ops[held.node].op, held.parameter)
-        by_node.setdefault(held.node, {})[held.parameter.name] = number or variables[held.name]
-    return by_node  # type: ignore[return-value]
+def _by_node(all_held: Sequence[_Held], weights: Mapping[str, Weight]) -> dict[str, Weights]:
+    found: dict[str, dict[str, Weight]] = {}
+    for held in all_held:
+        found.setdefault(held.node, {})[held.parameter.name] = weights[held.name]
+    return dict(found)
 
 
 def _renamed(lines: Sequence[Rename], first: Sequence[str], second: Sequence[str]) -> dict[str, str]:

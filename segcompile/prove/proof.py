@@ -1,4 +1,5 @@
-"""`prove(A, B)`: are two networks equal for all weights and all images, in exact arithmetic?"""
+"""`prove(A, B)`: are two networks equal for all weights and all images, in exact arithmetic? Where both are files with
+their numbers, for these and all images."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from segcompile.ops import AnySize, Shape, Undecidable
 from segcompile.passes import normalise
 from segcompile.passes.lowerings import lower
 from segcompile.prove.causes import Parting, find_parting
-from segcompile.prove.pairing import Known, lowered, pair
+from segcompile.prove.pairing import Known, Tensors, lowered, pair
 from segcompile.prove.sizes import ImageSize, Taken, fingerprint_size
 from segcompile.prove.sweep import Swept, sweep
 from segcompile.prove.terms import Side, Terms, add_side
@@ -36,7 +37,8 @@ class Proof:
 
     `sizes`: those of the image that it holds for; None: all that both networks take, `taken`. `bound`: of the chance
     that something that was found equal is not, over the seeds; `runs` were made. `merged`: of how many layers of the
-    second network the first one has an equal. `alone`: weights of each network that the other has not.
+    second network the first one has an equal. `alone`: weights of each network that the other has not. `numbers`: the
+    weights are not any, but those that both hold.
     """
 
     answer: Answer
@@ -48,6 +50,7 @@ class Proof:
     runs: int
     layers: tuple[int, int]  # layers of the second network that the first has an equal of, and all of them
     alone: tuple[tuple[str, ...], tuple[str, ...]]
+    numbers: bool = False
     witness: Witness | None = None
     parting: Parting | None = None
     parts_at: ImageSize | None = None
@@ -61,17 +64,18 @@ def prove(
     say: Callable[[str], None] = lambda text: None,
     known: Known | None = None,
     size: ImageSize | None = None,
+    tensors: tuple[Tensors | None, Tensors | None] = (None, None),
 ) -> Proof:
     """Compare two networks as they are written, the second one after `lowerings`. Weights are paired by their names in
-    the state dict, or by the file `names`; or as it is `known`. `size`: of the only
-    image that is asked about.
+    the state dict, or by the file `names`; or as it is `known`. `size`: of the only image that is asked about.
+    `tensors`: what a network that is a file holds; where both are, and no `names` are given, weights are these numbers.
 
     Raises SegcompileError: SC920 for networks that cannot be compared, SC807 for what is wrong with the names.
     """
     inputs, heads = _paired_inputs(first, second), _paired_heads(first, second)
     graphs, shapes, taken, unlike = _of_both_sizes(first, second, inputs)
     taken = taken if size is None else Taken(size)
-    paired = pair(graphs, shapes, names, known)
+    paired = pair(graphs, shapes, names, known, tensors)
     sides = (Side(graphs[0], shapes[0], paired.first), _lowered(graphs[1], shapes[1], paired.second, lowerings))
     swept = sweep(
         sides,
@@ -90,6 +94,7 @@ def prove(
         swept.judge.runs,
         _merged(swept, sides[1]),
         paired.alone,
+        names is None and None not in tensors,
     )
     return _refuted(found, sides, inputs, swept, heads) if swept.parted else found
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from segcompile.prove.arithmetic import Arithmetic, Array
 
+_SMALL = 1e-3  # of such a deviation is a variance that an epsilon of 1e-5 outweighs
 _ERF = np.vectorize(erf, otypes=[float])
 
 
@@ -34,7 +35,8 @@ FUNCTIONS: Mapping[str, Callable[[Array, float], Array]] = {
 
 class Real(Arithmetic):
     """Floats of 64 bits. `draw`: which of many weights and images. By its bits: 1, variances are close to nothing,
-    where an epsilon shows; 2, images are ten times as large, where what saturates does; 4, scales have any sign."""
+    where an epsilon shows, so factors, shifts and images are small; 2, images are ten times as large, where what
+    saturates does; 4, factors have any sign."""
 
     parts = 1
     most_rows = 2**60
@@ -47,20 +49,23 @@ class Real(Arithmetic):
         seed = hashlib.blake2b(f"{self.draw} {name}".encode(), digest_size=8).digest()
         random = np.random.default_rng(int.from_bytes(seed, "little"))
         normal = random.normal(size=shape)[None]
-        last = name.rpartition(".")[2]
+        last, small = name.rpartition(".")[2], _SMALL if self.draw & 1 else 1
         if last == "running_var":
-            return np.exp(normal) * (1e-6 if self.draw & 1 else 1)
+            return np.exp(normal) * small**2
         if last == "weight" and len(shape) > 1:
             return normal * sqrt(2 * shape[0] / prod(shape))
         if last == "weight":
-            return normal if self.draw & 4 else 1 + normal / 4
-        return normal * (10 if last == name and self.draw & 2 else 1)
+            return small * (normal if self.draw & 4 else 1 + normal / 4)
+        return normal * (10 if last == name and self.draw & 2 else small)
 
     def settled(self, x: Array) -> Array:
         return x
 
     def numbers(self, values: Array) -> Array:
         return values.astype(np.float64)[None]
+
+    def floats(self, values: Array) -> Array:
+        return values[None]
 
     def contracted(self, a: Array, b: Array) -> Array:
         found: Array = a @ b

@@ -105,6 +105,16 @@ class Ring(Arithmetic):
                 found[(part, *place)] = known[value]
         return self.settled(found)
 
+    def floats(self, values: Array) -> Array:
+        mantissas, exponents = np.frexp(values)
+        whole, powers = np.ldexp(mantissas, 53).astype(np.int64), exponents - 53
+        least = int(powers.min())
+        found = np.empty((3, *values.shape))
+        for part, prime in enumerate(self.moduli):
+            known = [pow(2, power, prime) for power in range(least, int(powers.max()) + 1)]
+            found[part] = whole % prime * np.array(known, np.int64)[powers - least] % prime
+        return self.settled(found)
+
     def contracted(self, a: Array, b: Array) -> Array:
         terms = a.shape[-1]
         if terms <= MOST_TERMS:

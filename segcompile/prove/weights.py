@@ -1,9 +1,10 @@
-"""What the weights of two networks are in a proof: variables that both name, numbers, or formulas over variables."""
+"""What the weights of two networks are in a proof: variables that both name, numbers, or formulas over these."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, prod
 
@@ -54,6 +55,47 @@ def _ramp(kernel: int) -> list[Fraction]:
 
 
 @dataclass(frozen=True, slots=True)
+class Constant:
+    """A tensor that a file holds: each of its floats is the fraction that it means. The same numbers are the same
+    tensor, whatever they are called.
+
+    `bits`: of the whole numbers that they are, times a power of two. In the bound they count as a degree: of the 73,586
+    primes fewer than bits / 20 divide such a number, so that it is zero for one drawn of them as often as a polynomial
+    of degree 0.72 bits. Each sum of at most 2^32 terms has 32 bits more."""
+
+    digest: bytes
+    shape: tuple[int, ...]
+    bits: int
+    values: Array = field(repr=False, compare=False)
+
+    @property
+    def degree(self) -> int:
+        return ceil(Fraction(72, 100) * (self.bits + 32))
+
+    def value(self, a: Arithmetic, rows: range | None = None) -> Array:
+        some = self.values if rows is None else self.values[rows.start : rows.stop]
+        return a.floats(some.astype(np.float64))
+
+
+def constant(values: Array, shape: tuple[int, ...]) -> Constant:
+    """The constant that finite numbers are."""
+    exact = values.astype(np.float64) + 0.0  # there is one zero
+    lowest, highest = _places(exact)
+    digest = hashlib.blake2b(exact.tobytes(), digest_size=16).digest()
+    return Constant(digest, shape, highest - lowest, values.reshape(shape))
+
+
+def _places(values: Array) -> tuple[int, int]:
+    """The places of the last and the first bit that is set in any of some floats; (0, 0) where all are zero."""
+    mantissas, exponents = np.frexp(values[values != 0])
+    if not mantissas.size:
+        return 0, 0
+    whole = np.abs(np.ldexp(mantissas, 53)).astype(np.int64)
+    last = np.frexp((whole & -whole).astype(np.float64))[1] - 1
+    return int((exponents - 53 + last).min()), int(exponents.max())
+
+
+@dataclass(frozen=True, slots=True)
 class Folded:
     """A weight, or a bias, with the batch norm behind it folded in: w γ / √(σ² + ε), or β + (b - μ) γ / √(σ² + ε).
     `scales`: what each channel of the result is in the weight, (in groups, in a group, out of a group) of a transposed
@@ -65,7 +107,11 @@ class Folded:
     bias: bool = False
     groups: int = 0  # of a transposed convolution
 
-    degree = 3
+    @property
+    def degree(self) -> int:
+        """A product of three."""
+        parts = [weight for _, weight in self.norm] + ([self.weight] if self.weight is not None else [])
+        return 3 * max(1, *(part.degree for part in parts))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -83,7 +129,7 @@ class Folded:
         return a.product(parted, scale.reshape(a.parts, self.groups, 1, -1, 1)).reshape(own.shape)
 
 
-Weight = Variable | Bilinear | Folded
+Weight = Variable | Bilinear | Constant | Folded
 Weights = Mapping[str, Weight]  # parameter or buffer of a node -> what it is
 
 

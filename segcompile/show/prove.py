@@ -14,13 +14,14 @@ _FEW = 6  # sizes, or weights, that a text names
 def prove_text(proof: Proof, models: Sequence[str]) -> str:
     """The answer in a line, and below it what it rests on, or what speaks against it."""
     first, second = models
-    lines = [f"{proof.answer}: {_SENTENCES[proof.answer].format(first, second)}"]
+    weights = "all images, with the numbers that both hold," if proof.numbers else "all weights and all images,"
+    lines = [f"{proof.answer}: {_SENTENCES[proof.answer].format(first, second, weights)}"]
     lines += [f"  {line}" for line in (*_against(proof), *_for(proof), *_notes(proof, models))]
     return "\n".join(lines)
 
 
 _SENTENCES = {
-    Answer.PROVED: "{} and {} give the same for all weights and all images, in exact arithmetic",
+    Answer.PROVED: "{} and {} give the same for {} in exact arithmetic",
     Answer.REFUTED: "{} and {} differ",
     Answer.UNDECIDED: "{} and {} are not shown equal, and no image was found on which they differ",
 }
@@ -34,7 +35,8 @@ def _against(proof: Proof) -> Iterator[str]:
         else:
             a, b = witness.values
             place = ", ".join(map(str, witness.place))
-            yield f"{at}, weights and image of draw {witness.draw}: `{witness.output}`[{place}] is {a:.9g}, and {b:.9g}"
+            drawn = "image" if proof.numbers else "weights and image"
+            yield f"{at}, {drawn} of draw {witness.draw}: `{witness.output}`[{place}] is {a:.9g}, and {b:.9g}"
             yield f"they differ by {abs(a - b) / witness.largest:.1e} of the largest value, far beyond rounding"
     if (parting := proof.parting) is not None:
         names = dict.fromkeys(f"`{name}`" for name in (parting.first, parting.second) if name is not None)
@@ -95,6 +97,7 @@ def prove_json(proof: Proof, models: Sequence[str]) -> dict[str, Any]:
     return {
         "models": list(models),
         "answer": proof.answer.value,
+        "weights": "held" if proof.numbers else "all",
         "sizes": {
             "every": proof.answer is Answer.PROVED and proof.sizes is None,
             "taken": [str(axis) for axis in proof.taken.legal],

@@ -107,4 +107,5 @@ def _graph(program: Program, writer: Writer) -> OnnxGraph:
         {name: step for step in writer.steps for name in step.outputs},
         {name: tuple(found) for name, found in readers.items()},
         program.said,
+        classes=program.classes,
     )

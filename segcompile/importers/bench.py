@@ -159,7 +159,7 @@ class Bench:
         name = self._named(op, step)
         kernel = step.input(0 if step.input(0) in self.foreign.constants else 1) if tensors else ""
         node = Node(name, op, tuple(inputs), name, self.origin)
-        self.made[name] = Made(node, shape, tensors or {}, step.scope or scope_of(step), kernel)
+        self.made[name] = Made(node, shape, tensors or {}, scope_of(step), kernel)
         return name
 
     def _result(self, op: Op, inputs: Sequence[str]) -> Shape:
@@ -176,7 +176,7 @@ class Bench:
 
     def _named(self, op: Op, step: Step) -> str:
         weights = (name for name in step.inputs if re.search(r"[./]weight$", name) and op.has_weights())
-        written = step.scope or next(weights, "").removesuffix("weight") or step.name
+        written = next(weights, "").removesuffix("weight") or step.scope or step.name
         return self._free(_legal(written, op.spelling))
 
     def _free(self, name: str) -> str:
@@ -265,11 +265,14 @@ class Bench:
 
 
 def scope_of(step: Step) -> str:
-    """The path of the PyTorch module that an exported step was part of, `layer1.0.conv1`: by the weight that it reads,
-    `layer1.0.conv1.weight`, or by its own name, `/layer1/layer1.0/conv1/Conv`; "" where neither says it."""
+    """The path of the PyTorch module that a step was part of, `layer1.0.conv1`: by the weight that it reads,
+    `layer1.0.conv1.weight`, by what is said of it, or by its name, `/layer1/layer1.0/conv1/Conv`; "" where none
+    tells."""
     for name in step.inputs:
         if name.endswith(".weight"):
             return name.removesuffix(".weight")
+    if step.scope:
+        return step.scope
     path = ""
     for part in step.name.split("/")[1:-1] if step.name.startswith("/") else ():
         path = part if part.startswith(f"{path}.") else f"{path}.{part}".lstrip(".")

@@ -259,7 +259,7 @@ def _imported(model: str, bench: Bench, results: Sequence[str], text: SourceText
     graph = Graph(model, inputs, nodes, outputs, end=nodes[-1].name, input_origins=bench.origins).verify()
     tensors = {(made.node.name, name): array for made in network.values() for name, array in made.tensors.items()}
     scopes = {made.node.layer: made.scope for made in reversed([*network.values()]) if made.scope}  # of the main op
-    return Imported(graph, tensors, scopes, tuple(said))
+    return Imported(graph, tensors, scopes, tuple(said), bench.foreign.classes)
 
 
 def _axes(view: View) -> str:

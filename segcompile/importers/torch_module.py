@@ -45,7 +45,6 @@ def _lifted(module: Any, program: Program) -> Imported:
         found = lift(legal_model(name), foreign, shapes, name=name)
     except SegcompileError as error:
         raise SegcompileError(_placed(each, program, foreign) for each in error.diagnostics) from None
-    found = replace(found, classes=program.classes)
     heads = [*program.outputs]
     if len(heads) == 1 and heads[0].isidentifier():  # of a dict, its key
         (node,) = found.graph.outputs.values()

@@ -5,8 +5,9 @@ Nothing is run. Whatever the bytes say, a setting of the wrong type or length co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ LAYERS = frozenset({  # ops with a kernel or matrix
 _INLINE = "onnx.inliner.inline_local_functions(model)"
 NEWEST = 26  # the version of ONNX's ops that is known here
 _EXTERNAL = 1  # TensorProto.DataLocation
+_PATHS, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
+_QUOTED, MOST_SAID = re.compile(r"'([^']*)'"), 4096  # characters
 _DOMAINS = ("", "ai.onnx", "com.microsoft")  # ONNX's own, and onnxruntime's fused ops
 
 
@@ -32,7 +35,7 @@ _DOMAINS = ("", "ai.onnx", "com.microsoft")  # ONNX's own, and onnxruntime's fus
 class OnnxGraph:
     """`makers`: value -> the step that makes it; `readers`: value -> the steps that read it; `inputs`: the shapes of
     what comes from outside, None for an extent that is not fixed; `results`: what the model gives; `said`: what was
-    passed over; `opset`: the version of ONNX's ops that they mean."""
+    passed over; `opset`: the version of ONNX's ops that they mean; `classes`: path of a module -> its class."""
 
     steps: tuple[Step, ...]
     constants: Mapping[str, Constant]
@@ -42,6 +45,7 @@ class OnnxGraph:
     readers: Mapping[str, tuple[Step, ...]]
     said: tuple[str, ...]
     opset: int = NEWEST
+    classes: Mapping[str, str] = field(default_factory=dict)
 
     def only_reader(self, name: str) -> Step | None:
         """The step that reads a value, if nothing else does; some only look at its shape or its type."""
@@ -76,6 +80,7 @@ def onnx_graph(path: Path, model: Any) -> OnnxGraph:
         {name: tuple(found) for name, found in readers.items()},
         tuple(_passed_over(model, idle)),
         max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=NEWEST),
+        {path: name.rpartition(".")[2] for node in model.graph.node for path, name in _modules(node)},
     )
 
 
@@ -147,7 +152,16 @@ def _check_inner(path: Path, model: Any) -> None:
 def _step(node: Any) -> Step:
     op = node.op_type if node.domain in _DOMAINS else f"{node.domain}.{node.op_type}"
     settings = {part.name: value for part in node.attribute if (value := _setting(part)) is not None}
-    return Step(op, node.name or next(iter(node.output), op), tuple(node.input), tuple(node.output), settings)
+    scope = next((path for path, _ in reversed(_modules(node))), "")
+    return Step(op, node.name or next(iter(node.output), op), tuple(node.input), tuple(node.output), settings, scope)
+
+
+def _modules(node: Any) -> list[tuple[str, str]]:
+    """The modules that a step was part of, path and class, the outermost first, as PyTorch's newer exporter says them:
+    two lists that end with the step itself, and begin with the whole module, whose path is empty."""
+    said = {part.key: part.value for part in node.metadata_props if part.key in (_PATHS, _CLASSES)}
+    paths, classes = (_QUOTED.findall(said.get(key, "")[:MOST_SAID]) for key in (_PATHS, _CLASSES))
+    return [(path, name) for path, name in list(zip(paths, classes, strict=False))[:-1] if path]
 
 
 def _setting(part: Any) -> Any:

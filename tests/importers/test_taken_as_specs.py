@@ -118,23 +118,48 @@ def test_there_are_no_claims_in_it_to_fix(net: Path) -> None:
         fix(net, None)
 
 
-def test_it_is_restated_in_the_words_of_the_modules_that_were_exported(tmp_path: Path) -> None:
+def restated(model: onnx.ModelProto, folder: Path) -> str:
+    """The blocks and layers of what `import` writes."""
+    onnx.save(model, folder / "net.onnx")
+    found = CliRunner().invoke(cli, ["import", str(folder / "net.onnx"), "-o", str(folder / "net.yaml")])
+    assert found.exit_code == 0, found.output
+    return (folder / "net.yaml").read_text().partition("blocks:\n")[2]
+
+
+def units() -> onnx.ModelProto:
+    """Two residual units and a pool, of names that tell nothing."""
     unit = "c{0} = Conv<pads=[1, 1, 1, 1]>({1}, k{0}); r{0} = Relu(c{0}); d{0} = Conv<pads=[1, 1, 1, 1]>(r{0}, w{0}); "
     chain = "".join(unit.format(at, before) + f"s{at} = Add(d{at}, {before}); " for at, before in ((0, "x"), (1, "s0")))
     weights = {name: np.full((4, 4, 3, 3), at, np.float32) for at, name in enumerate(("k0", "k1", "w0", "w1"))}
-    model = model_of(chain + "y = MaxPool<kernel_shape=[2, 2]>(s1)", weights)
+    return model_of(chain + "y = MaxPool<kernel_shape=[2, 2]>(s1)", weights)
+
+
+def test_it_is_restated_in_the_words_of_the_modules_that_were_exported(tmp_path: Path) -> None:
+    model = units()
     for node in model.graph.node:  # one by its own name, as where norms were folded, the other by its weight
         made = node.output[0]
         node.name = {"c": f"/layer1/layer1.{made[1:]}/conv1/Conv", "y": "/pool/MaxPool"}.get(made[0], "")
         node.input[:] = [f"layer1.{name[1:]}.conv2.weight" if name[0] == "w" else name for name in node.input]
     for tensor in model.graph.initializer:
         tensor.name = f"layer1.{tensor.name[1:]}.conv2.weight" if tensor.name[0] == "w" else tensor.name
-    onnx.save(model, tmp_path / "net.onnx")
-    found = CliRunner().invoke(cli, ["import", str(tmp_path / "net.onnx"), "-o", str(tmp_path / "net.yaml")])
-    assert found.exit_code == 0, found.output
-    assert (tmp_path / "net.yaml").read_text().partition("blocks:\n")[2] == (
+    assert restated(model, tmp_path) == (
         "  residual: {layers: [conv1: {conv: 4, act: relu}, conv2: {conv: 4}, {add: [conv2, input]}]}\n"
         "layers:\n"
         '  - "layer1_{i}": {block: residual, repeat: 2}\n'
         "  - pool:         {pool: max, kernel: 2, stride: 1}\n"
     )
+
+
+def test_a_block_is_called_after_the_class_that_pytorch_s_exporter_says(tmp_path: Path) -> None:
+    model = units()
+    for node in model.graph.node[:-1]:
+        said = {
+            "pkg.torch.onnx.name_scopes": f"['', 'layer1', 'layer1.{node.output[0][1:]}', '{node.output[0]}']",
+            "pkg.torch.onnx.class_hierarchy": "['net.Net', 'torch.nn.Sequential', 'net.BasicBlock', 'aten.add.Tensor']",
+        }
+        onnx.helper.set_metadata_props(node, said)
+    assert restated(model, tmp_path).splitlines()[:3] == [
+        "  basic_block: {layers: [conv1: {conv: 4, act: relu}, conv2: {conv: 4}, {add: [conv2, input]}]}",
+        "layers:",
+        '  - "layer1_{i}": {block: basic_block, repeat: 2}',
+    ]

@@ -169,7 +169,7 @@ def told(draw: DrawFn) -> tuple[Graph, Modules]:
     return graph, Modules(paths, {path: draw(classes) for path in sorted({*paths.values()})})
 
 
-@settings(max_examples=30)
+@settings(max_examples=12, phases=[Phase.generate])
 @given(told())
 def test_whatever_modules_are_called_the_network_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, found: tuple[Graph, Modules]

@@ -48,6 +48,7 @@ MODULES = [
     "tiles",
     "shares",
     "stitch",
+    "blend",
     "run",
     "model",
     "losses",

@@ -52,6 +52,7 @@ MODULES = [
     "tiles",
     "shares",
     "stitch",
+    "blend",
     "run",
     "model",
     "losses",

@@ -37,8 +37,8 @@ _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requ
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "reading.py", "stored.py", "zarrs.py", "images.py", "masks.py", "pairs.py", "scan.py")
 _RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
-_LABELS = ("metrics.py", "pictures.py", "saving.py", "raster.py", "tiles.py", "shares.py", "stitch.py", "update.py")
-_HARNESS = (*_COMMANDS, *_READERS, "batches.py", *_LABELS, *_RUN)
+_LARGE = ("raster.py", "tiles.py", "shares.py", "stitch.py", "blend.py", "update.py")  # for images that are run by parts
+_HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", "saving.py", *_LARGE, *_RUN)
 _TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {
     "reflect": "its reflection",

@@ -52,6 +52,7 @@ MODULES = [
     "tiles",
     "shares",
     "stitch",
+    "blend",
     "update",
     "run",
     "model",

@@ -200,6 +200,15 @@ def test_a_limit_of_memory_chooses_the_tile(job: Job, capsys: pytest.CaptureFixt
     assert "error: --memory-limit: the tensors of the smallest" in capsys.readouterr().err
 
 
+def test_blended_windows_are_near_the_whole_image(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
+    assert job.predict(out="whole") == job.predict("--tile", "64", "--blend") == 0
+    assert re.search(r"a.npy: \d+ tiles of 64 x 64", capsys.readouterr().err)
+    same = job.labels() == job.labels("whole")
+    assert 0.9 < same.mean() < 1  # what lies at a window's border sees its padding, and counts little
+    assert job.predict("--tile", "64", "--blend", "--shard", "1/2") == 1
+    assert [path.name for path in (job.place / "out").iterdir()] == ["a.png"]
+
+
 @pytest.mark.parametrize(("text", "size"), [("2GiB", 2**31), ("1.5 MB", 3 * 2**19), ("800M", 800 * 2**20), ("7", 7)])
 def test_sizes_of_memory(job: Job, text: str, size: int) -> None:
     assert job.side.modules.stitch.bytes_of(text) == size

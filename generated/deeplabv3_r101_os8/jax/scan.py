@@ -119,9 +119,10 @@ def beside(source: Path) -> Path:
 
 
 def key_of(mask: Path) -> str:
-    """A mask as it is now: where it lies, its size and its time of change."""
-    state = mask.stat()
-    return f"{os.path.abspath(mask)}|{state.st_size}|{state.st_mtime_ns}"
+    """A mask as it is now: where it lies, its size and its time of change; of a folder, of all in it."""
+    states = [path.stat() for path in (mask, *mask.rglob("*"))]
+    size, changed = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
+    return f"{os.path.abspath(mask)}|{size}|{changed}"
 
 
 def terms(reading: Reading) -> str:

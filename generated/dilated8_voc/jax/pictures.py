@@ -75,13 +75,13 @@ def write_png(path: Path, image: Image.Image) -> None:
     write_whole(path, lambda file: image.save(file, "PNG"))
 
 
-def targets_of(images: list[Path], out: Path) -> dict[Path, tuple[Path, Path]]:
-    """Where each image's labels and overlay go. No file is written twice, and none over an image."""
+def targets_of(images: list[Path], out: Path, form: str) -> dict[Path, tuple[Path, Path]]:
+    """Where each image's labels, of a form, and overlay go. No file is written twice, or over an image."""
     inputs = {os.path.realpath(image) for image in images}
     taken: dict[Path, Path] = {}
     targets = {}
     for image in dict.fromkeys(images):
-        targets[image] = out / f"{image.stem}.png", out / f"{image.stem}_overlay.png"
+        targets[image] = out / f"{image.stem}.{form}", out / f"{image.stem}_overlay.png"
         for target in targets[image]:
             if target in taken:
                 raise InputError(f"{image}: its {target} would overwrite that of {taken[target]}")

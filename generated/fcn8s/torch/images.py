@@ -16,6 +16,9 @@ from PIL.ImageFile import ImageFile
 from data import CHANNELS, MEAN, STD, Array, standard
 from files import InputError, blame
 from reading import Reading
+from stored import Chunked, View, view_of
+from tiff import Tiff, holds_floats, is_tiff, open_tiff
+from zarrs import is_zarr, open_zarr
 
 Image.MAX_IMAGE_PIXELS = None  # --max-pixels is the limit
 FORMATS: list[str] = ["PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "TGA", "JPEG2000", "AVIF"]
@@ -28,7 +31,7 @@ def read_image(path: Path, reading: Reading) -> Array:
     if is_array(path):
         return read_array(path, reading)
     if CHANNELS not in (1, 3):
-        raise InputError(f"{path}: images of {CHANNELS} channels are .npy arrays (height, width, {CHANNELS})")
+        raise InputError(f"{path}: images of {CHANNELS} channels are .npy arrays, Zarr arrays or TIFF")
     with opened(path, reading) as image:
         check_sums(path, image)
         array = deep_colours(path, image, reading) if deep(image) else colours(path, image, reading)
@@ -36,8 +39,13 @@ def read_image(path: Path, reading: Reading) -> Array:
 
 
 def is_array(path: Path) -> bool:
-    """Whether a file is read as an array, and not as a picture."""
-    return path.suffix.lower() == ".npy"
+    """Whether an image is read as an array, and not as a picture; so is a TIFF of more than colours."""
+    return stores_array(path) or (is_tiff(path) and (CHANNELS not in (1, 3) or holds_floats(path)))
+
+
+def stores_array(path: Path) -> bool:
+    """Whether a file holds an array and could hold no picture."""
+    return path.suffix.lower() == ".npy" or is_zarr(path)
 
 
 def visible(image: Array) -> Array:
@@ -49,12 +57,23 @@ def visible(image: Array) -> Array:
 
 
 def read_array(path: Path, reading: Reading) -> Array:
-    """The image in a .npy file: uint8 is an 8-bit image, other whole numbers need --bits, floats stay."""
-    array = load_array(path)
+    """The image in an array: uint8 is an 8-bit image, other whole numbers need --bits, floats stay."""
+    array = image_array(path, reading)
+    check_pixels(path, array.shape[0], array.shape[1], reading)
+    return values_of(path, array[...], reading)
+
+
+def image_array(path: Path, reading: Reading) -> Array | View:
+    """The array (H, W, CHANNELS) of an image, of which nothing is read yet but its header."""
+    array = load_array(path, reading)
     if array.ndim != 3 or array.shape[2] != CHANNELS or array.size == 0 or array.dtype.kind not in "fiu":
         wanted = f"expected numbers (height, width, {CHANNELS})"
         raise InputError(f"{path}: {wanted}, found {array.dtype} {array.shape}")
-    check_pixels(path, array.shape[0], array.shape[1], reading)
+    return array
+
+
+def values_of(path: Path, array: Array, reading: Reading) -> Array:
+    """The pixels of a part of a file's array, in memory: uint8, or float32 as the network takes them."""
     if array.dtype == np.uint8:
         return np.array(array)
     if array.dtype.kind in "iu":
@@ -66,13 +85,26 @@ def read_array(path: Path, reading: Reading) -> Array:
     return values
 
 
-def load_array(path: Path) -> Array:
-    """The array of a .npy file, of which nothing is read yet but its header."""
+def load_array(path: Path, reading: Reading, mask: bool = False) -> Array | View:
+    """The array of an image or a mask, of which only the header is read yet. Channels are its last axis."""
+    if is_zarr(path):
+        array, names = open_zarr(path, reading)
+        return limited(path, view_of(path, array, names, reading, not mask), reading)
+    if is_tiff(path):
+        tiff = open_tiff(path, reading)
+        return limited(path, view_of(path, tiff.stored, tiff.names, reading, not mask), reading)
     with blame(path, "it is damaged, or no .npy array of numbers"):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path}: is an archive, and not one array")
     return array
+
+
+def limited(path: Path, view: View, reading: Reading) -> View:
+    """A view of an array. InputError where it has too many pixels, and a small file could claim them."""
+    if isinstance(view.stored, Chunked):
+        check_pixels(path, view.shape[0], view.shape[1], reading)
+    return view
 
 
 @contextmanager
@@ -82,12 +114,24 @@ def opened(path: Path, reading: Reading) -> Iterator[ImageFile]:
     with blame(path), Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
         image.filename = ""  # else Pillow maps grey TIFF into memory, and turns it wrongly
         check_pixels(path, image.height, image.width, reading)
-        pages = getattr(image, "n_frames", 1)
+        pages = pages_of(image)
         if pages > 1 and image.format != "MPO":  # a camera's, whose second picture is a preview
             raise InputError(f"{path}: holds {pages} pages or frames; save the one that is meant alone")
         if why := unfaithful(path, image):
             raise InputError(f"{path}: {why}; save it as PNG")
         yield image
+
+
+def pages_of(image: ImageFile) -> int:
+    """How many pictures a file holds; in TIFF, reduced copies and masks of one do not count."""
+    frames = getattr(image, "n_frames", 1)
+    if image.format != "TIFF" or frames > 100:
+        return frames
+    kinds = []
+    for frame in reversed(range(frames)):  # so that the first is the one that is read
+        image.seek(frame)
+        kinds.append(getattr(image, "tag_v2", {}).get(254, 0))  # NewSubfileType
+    return sum(not kind & 5 for kind in kinds)
 
 
 def check_sums(path: Path, image: ImageFile) -> None:
@@ -134,12 +178,15 @@ def unfaithful(path: Path, image: ImageFile) -> str:
     if image.format != "TIFF":
         return ""
     tags = getattr(image, "tag_v2", {})
+    planes = "its 16-bit samples lie in planes, or white is 0"
+    if not deep(image) and image.mode != "F" and max(np.atleast_1d(tags.get(258, 1))) > 8:
+        return planes
     if "X" in rawmode(image):
         return "it has channels beside its colours, which would be dropped"
     if not deep(image) and 2 in np.atleast_1d(tags.get(339, 1)):  # SampleFormat
         return "its samples are signed, and would be read as if they were not"
     if deep(image) and (tags.get(284) == 2 or tags.get(262) == 0):  # planes; white is 0
-        return "its 16-bit samples lie in planes, or white is 0"
+        return planes
     return ""
 
 
@@ -153,7 +200,7 @@ def coded_bits(path: Path) -> int:
     return 8 if av1 >= 0 and not head[av1 + 6] & 64 else 0  # the bit high_bitdepth
 
 
-def colours(path: Path, image: ImageFile, reading: Reading) -> Array:
+def colours(path: Path, image: Image.Image, reading: Reading) -> Array:
     """The pixels (H, W, CHANNELS) of an image of at most 8 bits."""
     if image.mode not in (*GREY, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"):
         raise InputError(f"{path}: its pixels are {image.mode}; convert it to RGB, or floats to .npy")
@@ -170,7 +217,11 @@ def colours(path: Path, image: ImageFile, reading: Reading) -> Array:
 
 def deep_colours(path: Path, image: ImageFile, reading: Reading) -> Array:
     """The pixels (H, W, CHANNELS) of an image of more than 8 bits, as the network takes them."""
-    samples = deep_samples(path, image, reading)
+    return deep_pixels(path, deep_samples(path, image, reading), reading)
+
+
+def deep_pixels(path: Path, samples: Array, reading: Reading) -> Array:
+    """The same of the samples (H, W, 1 to 4) of an image, or of a part of it."""
     count = {1: 1, 2: 1, 3: 3, 4: 3}[samples.shape[2]]  # what is more is alpha
     pixels, scale = scale_of(path, samples[..., :count], reading)
     check_grey(path, count == 1, reading)
@@ -179,6 +230,16 @@ def deep_colours(path: Path, image: ImageFile, reading: Reading) -> Array:
     if count == 1:
         return standard(pixels.repeat(CHANNELS, 2), scale)
     return standard(pixels if CHANNELS == 3 else pixels @ np.array(LUMA)[:, None], scale)
+
+
+def tiff_pixels(path: Path, tiff: Tiff, samples: Array, reading: Reading) -> Array:
+    """The pixels (H, W, CHANNELS) of a part of a TIFF, from its samples (H, W, 1 to 4), which are colours."""
+    if samples.dtype != np.uint8:
+        return deep_pixels(path, samples, reading)
+    image = Image.fromarray(samples if samples.shape[2] > 1 else samples[..., 0])
+    if tiff.palette is not None:
+        image.putpalette((tiff.palette >> 8).T.astype(np.uint8).tobytes())
+    return colours(path, image, reading)
 
 
 def deep_samples(path: Path, image: ImageFile, reading: Reading) -> Array:
@@ -275,10 +336,10 @@ def turned(array: Array, value: int) -> Array:
     return array[:: -1 if down else 1, :: -1 if left else 1]
 
 
-def extent(path: Path, reading: Reading) -> tuple[int, int, int]:
+def extent(path: Path, reading: Reading, mask: bool = False) -> tuple[int, int, int]:
     """The height and width of an image or mask as a viewer shows it, and its orientation."""
-    if is_array(path):
-        height, width = (*load_array(path).shape, 0, 0)[:2]
+    if stores_array(path) if mask else is_array(path):
+        height, width = (*load_array(path, reading, mask).shape, 0, 0)[:2]
         return height, width, 1
     with opened(path, reading) as image:
         height, width, value = image.height, image.width, orientation(path, image)

@@ -17,6 +17,8 @@ from files import InputError
 
 Meant = tuple[tuple[int, int], ...]  # what stands in a mask, and the label that is meant
 LABEL, COLOUR = "-?[0-9]{1,9}", "#[0-9a-fA-F]{6}"  # 32 bits hold every label
+SPACE = "yx"  # the axes along which the network sees
+AXIS_LETTERS = "tczyx"  # c: the channels
 SAID: set[str] = set()  # by `note`
 MOST = 89_478_485  # pixels: Pillow's limit, so that a small file cannot fill the memory
 
@@ -32,6 +34,7 @@ class Reading:
     bits: int | None = None  # of a sample, in images that have more than 8
     grey: bool = False  # whether colours may become grey
     max_pixels: int = MOST
+    axes: str = ""  # the order of those of an array, where its file does not say it
 
     @property
     def ignored(self) -> int:
@@ -50,6 +53,16 @@ def add_image_flags(parser: argparse.ArgumentParser) -> None:
     told = "bits that samples of more than 8 bits use: 2^bits - 1 is white"
     flag("--bits", type=int, choices=range(9, 17), help=told)
     flag("--max-pixels", type=int, default=MOST, help="pixels of an image or mask, at most (%(default)s)")
+    told = "order of the axes of Zarr arrays and of stacks in TIFF, where the files do not say it: cyx"
+    flag("--axes", type=axes_of, help=told)
+
+
+def axes_of(text: str) -> str:
+    """A flag's value: a letter for each axis of an array."""
+    if len(set(text)) < len(text) or not set(SPACE) <= set(text) <= set(AXIS_LETTERS):
+        wanted = f"each of {', '.join(SPACE)} once, and perhaps c for the channels"
+        raise argparse.ArgumentTypeError(f"{wanted}; known letters are {', '.join(AXIS_LETTERS)}")
+    return text
 
 
 def add_mask_flags(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +82,8 @@ def reading_of(arguments: argparse.Namespace) -> Reading:
     if arguments.max_pixels < 1:
         raise InputError(f"--max-pixels {arguments.max_pixels}: at least 1")
     grey = getattr(arguments, "grey", False)
-    return Reading(classes, ignore, labels, colours, arguments.bits, grey, arguments.max_pixels)
+    pixels, axes = arguments.max_pixels, arguments.axes or ""
+    return Reading(classes, ignore, labels, colours, arguments.bits, grey, pixels, axes)
 
 
 def ignored_labels(texts: list[str], classes: int) -> tuple[int, ...]:

@@ -16,11 +16,11 @@ from images import (
     WHOLE,
     check_pixels,
     check_sums,
-    is_array,
     load_array,
     opened,
     orientation,
     rawmode,
+    stores_array,
     turned,
     white,
     whole_samples,
@@ -62,15 +62,13 @@ def no_label(reading: Reading) -> str:
 
 def read_labels(path: Path, reading: Reading) -> Labels:
     """The labels (H, W) that are meant by a file's labels or colours, whatever they are."""
-    if is_array(path):
-        array = load_array(path)
+    if stores_array(path):
+        array = load_array(path, reading, mask=True)
         if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "iub":
             found = f"{array.dtype} {array.shape}"
             raise InputError(f"{path}: expected whole numbers (height, width), found {found}")
         check_pixels(path, array.shape[0], array.shape[1], reading)
-        if (highest := int(array.max())) >= 2**63:
-            raise InputError(f"{path}: label {highest} is {no_label(reading)}")
-        return relabelled(array.astype(np.int64), reading)
+        return relabelled(whole_labels(path, array[...], reading), reading)
     with opened(path, reading) as image:
         check_keeps_labels(path, image)
         check_sums(path, image)
@@ -131,6 +129,13 @@ def grey_samples(image: ImageFile) -> Labels:
     samples = (whole_samples(image) if image.mode in WHOLE else np.array(image)).astype(np.int64)
     scale = 65535 if image.mode in WHOLE else 1 if image.mode == "1" else 255
     return samples if largest == scale else (samples * largest + scale // 2) // scale
+
+
+def whole_labels(path: Path, array: Array, reading: Reading) -> Labels:
+    """The numbers of an array as labels; InputError for one that 64 bits do not hold."""
+    if (highest := int(array.max())) >= 2**63:
+        raise InputError(f"{path}: label {highest} is {no_label(reading)}")
+    return array.astype(np.int64)
 
 
 def relabelled(labels: Labels, reading: Reading) -> Labels:

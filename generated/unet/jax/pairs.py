@@ -18,15 +18,22 @@ from files import InputError, blame, path_of, some
 from images import extent, read_image, turned
 from masks import read_mask
 from reading import Reading, add_image_flags, add_mask_flags, note
+from zarrs import is_zarr
 
 Pair = tuple[Path, Path]
 
 
 def read_pair(pair: Pair, reading: Reading) -> tuple[Array, NDArray[np.int64]]:
     """The image (H, W, CHANNELS) and the labels (H, W) of a pair."""
-    image, labels = read_image(pair[0], reading), read_mask(pair[1], reading)
-    turn = check_pair(pair, reading) if image.shape[:2] != labels.shape else 1
-    return image, np.ascontiguousarray(turned(labels, turn))
+    image = read_image(pair[0], reading)
+    return image, mask_over(pair, image.shape[:2], reading)
+
+
+def mask_over(pair: Pair, size: tuple[int, ...], reading: Reading) -> NDArray[np.int64]:
+    """The labels (H, W) of a pair whose image is of `size`."""
+    labels = read_mask(pair[1], reading)
+    turn = check_pair(pair, reading) if size != labels.shape else 1
+    return np.ascontiguousarray(turned(labels, turn))
 
 
 def check_pair(pair: Pair, reading: Reading) -> int:
@@ -37,7 +44,7 @@ def check_pair(pair: Pair, reading: Reading) -> int:
     """
     if os.path.realpath(pair[0]) == os.path.realpath(pair[1]):
         raise InputError(f"{pair[1]}: is the image and its mask, too")
-    image, mask = extent(pair[0], reading), extent(pair[1], reading)
+    image, mask = extent(pair[0], reading), extent(pair[1], reading, mask=True)
     if image[:2] == mask[:2]:
         return 1
     if image[2] >= 5 and mask[2] == 1 and image[:2] == mask[1::-1]:
@@ -125,13 +132,13 @@ def likely_ending(image_of: dict[str, Path], mask_of: dict[str, Path]) -> str:
 
 
 def files_by_stem(folder: Path) -> dict[str, Path]:
-    """The image files and .npy files of a folder, in the order of their names.
+    """The image files, .npy files and Zarr arrays of a folder, in the order of their names.
 
     Other files are left out, and that is said; so are hidden files and folders, of which nothing is said.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    known = {".npy", *Image.registered_extensions()}
+    known = {".npy", ".zarr", *Image.registered_extensions()}
     files: dict[str, Path] = {}
     others: list[str] = []
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
@@ -150,7 +157,7 @@ def images_in(inputs: list[Path]) -> list[Path]:
     """The files among some inputs and, in the order of their names, the images of those that are folders."""
     images: list[Path] = []
     for path in inputs:
-        found = list(files_by_stem(path).values()) if path.is_dir() else [path]
+        found = list(files_by_stem(path).values()) if path.is_dir() and not is_zarr(path) else [path]
         if not found:
             raise InputError(f"{path}: there is no image in this folder")
         images += found

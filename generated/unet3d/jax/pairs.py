@@ -17,22 +17,30 @@ from files import InputError, blame, path_of, some
 from images import extent, read_image
 from masks import read_mask
 from reading import Reading, add_image_flags, add_mask_flags, note
+from zarrs import is_zarr
 
 Pair = tuple[Path, Path]
 
 
 def read_pair(pair: Pair, reading: Reading) -> tuple[Array, NDArray[np.int64]]:
     """The image (D, H, W, CHANNELS) and the labels (D, H, W) of a pair."""
-    image, labels = read_image(pair[0], reading), read_mask(pair[1], reading)
-    check_pair(pair)
-    return image, labels
+    image = read_image(pair[0], reading)
+    return image, mask_over(pair, image.shape[:-1], reading)
 
 
-def check_pair(pair: Pair) -> None:
+def mask_over(pair: Pair, size: tuple[int, ...], reading: Reading) -> NDArray[np.int64]:
+    """The labels (D, H, W) of a pair whose image is of `size`."""
+    labels = read_mask(pair[1], reading)
+    if size != labels.shape:
+        check_pair(pair, reading)
+    return labels
+
+
+def check_pair(pair: Pair, reading: Reading) -> None:
     """Raise InputError for a mask of another size than its image, and where both are one file; reads headers only."""
     if os.path.realpath(pair[0]) == os.path.realpath(pair[1]):
         raise InputError(f"{pair[1]}: is the image and its mask, too")
-    image, mask = extent(pair[0]), extent(pair[1])
+    image, mask = extent(pair[0], reading), extent(pair[1], reading, mask=True)
     if image != mask:
         shown = [" x ".join(map(str, size)) for size in (mask, image)]
         sizes = f"{shown[0]} (depth x height x width), its image {pair[0]} is {shown[1]}"
@@ -63,7 +71,7 @@ def read_list(path: Path, reading: Reading, root: Path | None = None) -> list[Pa
                 hint = "" if "\t" in line or len(names) < 2 else "; a tab parts names that hold spaces"
                 raise InputError(f'expected "image mask", found "{line}"{hint}')
             pair = folder / names[0], folder / names[1]
-            check_pair(pair)
+            check_pair(pair, reading)
         except InputError as error:
             raise InputError(f"{path}:{number}: {error}") from error
         pairs.append(pair)
@@ -103,7 +111,7 @@ def read_folders(images: Path, masks: Path, reading: Reading) -> list[Pair]:
         note(masks, f"{len(mask_of) - len(image_of)} of {len(mask_of)} masks have no image, and are left out")
     pairs = [(image, mask_of[stem]) for stem, image in image_of.items()]
     for pair in pairs:
-        check_pair(pair)
+        check_pair(pair, reading)
     return pairs
 
 
@@ -117,13 +125,13 @@ def likely_ending(image_of: dict[str, Path], mask_of: dict[str, Path]) -> str:
 
 
 def files_by_stem(folder: Path) -> dict[str, Path]:
-    """The .npy files of a folder, in the order of their names.
+    """The .npy files, TIFF files and Zarr arrays of a folder, in the order of their names.
 
     Other files are left out, and that is said; so are hidden files and folders, of which nothing is said.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    known = {".npy"}
+    known = {".npy", ".zarr", ".tif", ".tiff"}
     files: dict[str, Path] = {}
     others: list[str] = []
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
@@ -134,7 +142,7 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
         else:
             files[path.stem] = path
     if others and files:
-        note(folder, f"left out, as their names are no .npy files': {some(others)}")
+        note(folder, f"left out, as their names are no arrays': {some(others)}")
     return files
 
 
@@ -142,7 +150,7 @@ def images_in(inputs: list[Path]) -> list[Path]:
     """The files among some inputs and, in the order of their names, the images of those that are folders."""
     images: list[Path] = []
     for path in inputs:
-        found = list(files_by_stem(path).values()) if path.is_dir() else [path]
+        found = list(files_by_stem(path).values()) if path.is_dir() and not is_zarr(path) else [path]
         if not found:
             raise InputError(f"{path}: there is no image in this folder")
         images += found

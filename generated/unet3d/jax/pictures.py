@@ -25,11 +25,6 @@ def palette() -> NDArray[np.uint8]:
     return colours
 
 
-def whole_numbers(labels: NDArray[np.int64], classes: int) -> Array:
-    """Labels in the fewest bits that hold all classes."""
-    return labels.astype(np.uint8 if classes <= 256 else np.uint16)
-
-
 def picture(image: Array, labels: NDArray[np.int64], clear: int | None = 0) -> Image.Image:
     """Three slices of an image (D, H, W, CHANNELS), and each mixed with its labels' colours below, with a legend.
 
@@ -98,23 +93,13 @@ def write_png(path: Path, image: Image.Image) -> None:
     write_whole(path, lambda file: image.save(file, "PNG"))
 
 
-def write_array(path: Path, array: Array) -> None:
-    write_whole(path, lambda file: save(file, array))
-
-
-def save(path: Path, array: Array) -> None:
-    """The array as .npy, whatever the name ends with."""
-    with path.open("wb") as file:
-        np.save(file, array)
-
-
-def targets_of(images: list[Path], out: Path) -> dict[Path, tuple[Path, Path]]:
-    """Where each image's labels and picture go. No file is written twice, and none over an image."""
+def targets_of(images: list[Path], out: Path, form: str) -> dict[Path, tuple[Path, Path]]:
+    """Where each image's labels, of a form, and picture go. No file is written twice, or over an image."""
     inputs = {os.path.realpath(image) for image in images}
     taken: dict[Path, Path] = {}
     targets = {}
     for image in dict.fromkeys(images):
-        targets[image] = out / f"{image.stem}_labels.npy", out / f"{image.stem}_labels.png"
+        targets[image] = out / f"{image.stem}_labels.{form}", out / f"{image.stem}_labels.png"
         for target in targets[image]:
             if target in taken:
                 raise InputError(f"{image}: its {target} would overwrite that of {taken[target]}")

@@ -72,7 +72,7 @@ class Batches:
         """What part of the first batch's crops is image; the rest lies around it."""
         inside = []
         for position in range(min(self.batch, 16)):
-            size = extent(self.pair_at(position)[0])
+            size = extent(self.pair_at(position)[0], self.reading)
             marks = np.full(size, self.reading.ignored + 1)
             blank = np.zeros((*size, 1), np.uint8)  # a crop depends on nothing but the size
             _, crop = self.augment(blank, marks, np.random.default_rng([self.seed, 1, position]))

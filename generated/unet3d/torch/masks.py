@@ -44,14 +44,19 @@ def no_label(reading: Reading) -> str:
 
 def read_labels(path: Path, reading: Reading) -> Labels:
     """The labels (D, H, W) that are meant by those of a file, whatever they are."""
-    array = load_array(path)
+    array = load_array(path, reading, mask=True)
     if array.ndim != 3 or array.size == 0 or array.dtype.kind not in "iub":
         found = f"{array.dtype} {array.shape}"
         raise InputError(f"{path}: expected whole numbers (depth, height, width), found {found}")
     check_pixels(path, array.shape, reading)
+    return relabelled(whole_labels(path, array[...], reading), reading)
+
+
+def whole_labels(path: Path, array: Array, reading: Reading) -> Labels:
+    """The numbers of an array as labels; InputError for one that 64 bits do not hold."""
     if (highest := int(array.max())) >= 2**63:
         raise InputError(f"{path}: label {highest} is {no_label(reading)}")
-    return relabelled(array.astype(np.int64), reading)
+    return array.astype(np.int64)
 
 
 def relabelled(labels: Labels, reading: Reading) -> Labels:

@@ -21,9 +21,11 @@ from segcompile.emit.header import header
 from segcompile.emit.heads import view_heads, warn_bounded
 from segcompile.emit.printing import print_class
 from segcompile.emit.stages import view_stages
+from segcompile.emit.sweeps import view_sweeps
 from segcompile.emit.templates import environment
 from segcompile.facts.facts import Facts
 from segcompile.facts.placement import Placement
+from segcompile.facts.sight import sight_of
 from segcompile.network.graph import Graph
 from segcompile.network.names import Names
 from segcompile.network.training import Training
@@ -34,9 +36,18 @@ from segcompile.text.listing import listed
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
 _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
-_READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
-_RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
-_HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", *_RUN)
+_READERS = ("data.py", "field.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
+_RUN = (
+    "flags.py",
+    "split.py",
+    "sweeps.py",
+    "run.py",
+    "loading.py",
+    "losses.py",
+    "keeping.py",
+    "checkpoints.py",
+)  # what a training alone needs
+_HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "rings.py", "pictures.py", *_RUN)
 _TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {
     "reflect": "its reflection",
@@ -105,6 +116,11 @@ class Target:
             coarse, mixed = max(placement.stride) > 1, mixes_image(request.graph)
             stages = view_stages(training, request.graph, request.facts, view.paths)
             context |= asdict(placement) | {"dense": coarse and mixed is None, "not_dense": mixed if coarse else None}
+            context |= {
+                "sight": sight_of(request.graph, request.facts, placement),
+                "everywhere": _everywhere(request.graph),
+                "sweeps": view_sweeps(request.graph, request.facts, placement),
+            }
             context |= {"stages": stages, "padding": _padding(training, placement), "shifts": prod(placement.stride)}
             own = {"dense.py": context["dense"], "stages.py": stages, "threshold.py": context["binary"]}
             harness = [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
@@ -142,6 +158,12 @@ def _padding(training: Training, placement: Placement) -> tuple[int, ...] | None
     if not any(training.padding):
         return None
     return tuple(map(max, training.padding, placement.offset))
+
+
+def _everywhere(graph: Graph) -> str:
+    """Why every score may see padding, where a network has no sight."""
+    mixed = mixes_image(graph)
+    return f"`{mixed}` mixes the whole {MEDIUM[graph.rank]}" if mixed else "the receptive field is not known"
 
 
 def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:

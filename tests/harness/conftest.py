@@ -21,6 +21,7 @@ from segcompile.backend import load_backend, run_backend
 from segcompile.build import lowered, request_for
 from segcompile.compiler import compile_spec
 from segcompile.emit.folder import words_of
+from segcompile.facts.sight import Sight
 from segcompile.text.errors import Findings
 
 ROOT = Path(__file__).parents[2]
@@ -35,13 +36,16 @@ MODULES = [
     "forms",
     "stages",
     "data",
+    "field",
     "reading",
     "images",
     "masks",
     "pairs",
     "batches",
+    "split",
     "scan",
     "metrics",
+    "rings",
     "pictures",
     "run",
     "model",
@@ -76,7 +80,8 @@ VARIABLES = {
     "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "binary": [], "several": True,
     "probabilities": [], "probable": [], "harness": True, "stages": [], "padding": None, "summed": False,
     "lowered": (), "sampled": False, "continued": "its reflection", "dense": False, "not_dense": None, "ignore": (255,),
-    "shifts": 1, "draft": "", "lists": False,
+    "shifts": 1, "draft": "", "lists": False, "everywhere": "",
+    "sight": Sight((3, 3), ((1, 1), (1, 1)), ((1, 1), (1, 1)), 1),
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.

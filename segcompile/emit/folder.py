@@ -23,6 +23,7 @@ from segcompile.emit.printing import print_class
 from segcompile.emit.stages import view_stages
 from segcompile.emit.sweeps import view_sweeps
 from segcompile.emit.templates import environment
+from segcompile.emit.tiling import view_tiling
 from segcompile.facts.facts import Facts
 from segcompile.facts.placement import Placement
 from segcompile.facts.sight import sight_of
@@ -37,17 +38,9 @@ _SHARED = files("segcompile") / "harness"  # templates of what is the same in ev
 _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "field.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
-_RUN = (
-    "flags.py",
-    "split.py",
-    "sweeps.py",
-    "run.py",
-    "loading.py",
-    "losses.py",
-    "keeping.py",
-    "checkpoints.py",
-)  # what a training alone needs
-_HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "rings.py", "pictures.py", *_RUN)
+_METRICS = ("metrics.py", "rings.py", "pictures.py", "raster.py", "tiles.py")
+_RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py", "sweeps.py", "split.py")
+_HARNESS = (*_COMMANDS, *_READERS, "batches.py", *_METRICS, *_RUN)  # _RUN is what a training alone needs
 _TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {
     "reflect": "its reflection",
@@ -116,12 +109,13 @@ class Target:
             coarse, mixed = max(placement.stride) > 1, mixes_image(request.graph)
             stages = view_stages(training, request.graph, request.facts, view.paths)
             context |= asdict(placement) | {"dense": coarse and mixed is None, "not_dense": mixed if coarse else None}
-            context |= {
-                "sight": sight_of(request.graph, request.facts, placement),
-                "everywhere": _everywhere(request.graph),
-                "sweeps": view_sweeps(request.graph, request.facts, placement),
-            }
-            context |= {"stages": stages, "padding": _padding(training, placement), "shifts": prod(placement.stride)}
+            context |= {"stages": stages, "shifts": prod(placement.stride)}
+            padding = _padding(training, placement)
+            ahead = tuple(all - own for all, own in zip(padding or placement.offset, placement.offset, strict=True))
+            context |= {"padding": padding, "ahead": ahead, "tiling": view_tiling(request.graph, placement)}
+            context |= {"sight": sight_of(request.graph, request.facts, placement)}
+            context |= {"everywhere": _everywhere(request.graph)}
+            context |= {"sweeps": view_sweeps(request.graph, request.facts, placement)}
             own = {"dense.py": context["dense"], "stages.py": stages, "threshold.py": context["binary"]}
             harness = [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
             names += [name for name in harness if request.trained is None or name not in _TRAINING | {*self.harness}]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, prod
 
 from segcompile.emit.templates import one_line
 from segcompile.facts.facts import Facts
+from segcompile.facts.memory import kept_growth, rounded
 from segcompile.facts.placement import Placement
 from segcompile.facts.sweeps import Swept, SweptNorm, sweeps_of
 from segcompile.network.graph import Graph
-
-_KEPT = 8  # bytes of a value and its gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +19,7 @@ class SweepsView:
     why: str
     step: int
     least: tuple[int, ...]
-    bytes: int
+    memory: tuple[int, ...]
     scores: str
     norms: tuple[str, ...]
     drops: tuple[str, ...]
@@ -32,13 +30,12 @@ def view_sweeps(graph: Graph, facts: Facts, placement: Placement) -> SweepsView:
     found = sweeps_of(graph, facts, placement)
     if isinstance(found, str):
         one, none = (1,) * graph.rank, (0,) * graph.rank
-        return SweepsView(one_line(found), 1, one, 0, _grid(Swept(one, one, none, none)), (), ())
-    values = sum(facts[node.name].shape.channels * (facts[node.name].shape.positions or 1) for node in graph.nodes)
+        return SweepsView(one_line(found, 95), 1, one, (0,) * 2**graph.rank, _grid(Swept(one, one, none, none)), (), ())
     return SweepsView(
         "",
         found.step,
         found.least,
-        ceil(_KEPT * values / prod(placement.size)),
+        rounded(kept_growth(graph, placement.size, (found.step,) * graph.rank)),
         _grid(found.scores),
         tuple(map(_norm, found.norms)),
         tuple(map(_grid, found.drops)),

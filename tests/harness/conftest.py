@@ -21,6 +21,8 @@ from segcompile.backend import load_backend, run_backend
 from segcompile.build import lowered, request_for
 from segcompile.compiler import compile_spec
 from segcompile.emit.folder import words_of
+from segcompile.emit.sweeps import SweepsView
+from segcompile.emit.tiling import TilingView
 from segcompile.facts.sight import Sight
 from segcompile.text.errors import Findings
 
@@ -47,6 +49,8 @@ MODULES = [
     "metrics",
     "rings",
     "pictures",
+    "raster",
+    "tiles",
     "run",
     "model",
     "losses",
@@ -59,7 +63,7 @@ MODULES = [
     "checkpoints",
     "loading",
 ]
-MODULES += ["step", "train"]  # the first of JAX alone
+MODULES += ["sweeps", "on_tile", "whole_image", "step", "train"]  # `step` of JAX alone
 MODULES += ["dense"]  # of coarse outputs
 FILES = {
     name: [*(f"{module}.py" for module in MODULES if module not in apart), "requirements.txt", "README.md"]
@@ -80,8 +84,13 @@ VARIABLES = {
     "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "binary": [], "several": True,
     "probabilities": [], "probable": [], "harness": True, "stages": [], "padding": None, "summed": False,
     "lowered": (), "sampled": False, "continued": "its reflection", "dense": False, "not_dense": None, "ignore": (255,),
-    "shifts": 1, "draft": "", "lists": False, "everywhere": "",
+    "shifts": 1, "draft": "", "lists": False, "ahead": (0, 0), "everywhere": "",
+    "tiling": TilingView((1, 1), (("0: (1, 0, 0),",),), (), ((0, 0, 0, 44),), (0, 0, 0, 300)),
     "sight": Sight((3, 3), ((1, 1), (1, 1)), ((1, 1), (1, 1)), 1),
+    "sweeps": SweepsView(
+        "", 1, (2, 2), (0, 0, 0, 44), "(16, 16), (1, 1), (1, 1), (1, 1)",
+        ("Norm(Grid((16, 16), (1, 1), (1, 1), (1, 1)), 1, 8, False, 0.9),",), ("(16, 16), (1, 1), (1, 1), (1, 1)",),
+    ),
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.
@@ -149,6 +158,9 @@ def render(folder: Path, network: str | None = None, backend: str = "torch", **c
     """The harness in a folder, with this model.py. Changes are to VARIABLES, and to TRAINING in `training`."""
     rank = len(changes.get("size", VARIABLES["size"]))
     changes = {**words_of(rank), **changes}
+    if changes.get("padding"):
+        offset = changes.get("offset", VARIABLES["offset"])
+        changes["ahead"] = tuple(all - own for all, own in zip(changes["padding"], offset, strict=True))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES[backend]),
         undefined=jinja2.StrictUndefined,

@@ -35,6 +35,16 @@ NETWORKS = {
   - score: {conv: 3, kernel: 1}
 """,
 }  # fmt: skip
+DROPPED = HEAD.replace("SIZE", "32") + """
+  - a: {conv: 4, kernel: 3, pad: same, norm: batch, act: relu, drop: 0.3}
+  - p: {pool: max, kernel: 2, stride: 2}
+  - b: {conv: 4, kernel: 3, pad: same, drop: {spatial: 0.4}}
+  - c: {conv: 4, kernel: 3, pad: same}
+  - d: {dropout: {path: 0.5}}
+  - sum: {add: [b, d]}
+  - e: {conv: 8, kernel: 3, pad: same, act: relu, drop: 0.5}
+  - score: {conv: 2, kernel: 1}
+"""
 SHORT = ("batch", "group", "coarse")
 
 
@@ -62,8 +72,8 @@ def step_of(side: Any, images: list[Any], frozen: bool, tiled: bool = True) -> t
     model.train(not frozen)
     batches = net.batches.Batches([], len(images), (0, 0), 7, net.reading.Reading())
     whole = net.sweeps.whole_size(images[0][0].shape[:2])
-    bytes_ = net.sweeps.BYTES * math.prod(smallest(net, whole)) + 4 * sum(p.nbytes for p in model.parameters())
-    run = net.whole_image.WholeImages(model, batches, net.data.HEAD, bytes_ if tiled else math.inf)
+    room = smallest(net, whole) + 4 * sum(parameter.nbytes for parameter in model.parameters())
+    run = net.whole_image.WholeImages(model, batches, net.data.HEAD, room if tiled else math.inf)
     loss = run.backward(images, 3)
     found = {name: parameter.grad.numpy() for name, parameter in model.named_parameters()}
     found |= {name: buffer.numpy() for name, buffer in model.named_buffers()}
@@ -116,14 +126,57 @@ def test_the_gradient_by_tiles_is_that_of_the_whole_at_once(
     assert_same(found, wanted)
 
 
-def smallest(net: Any, whole: tuple[int, int]) -> tuple[int, int]:
-    """About the smallest tiles of which each gives much."""
+def smallest(net: Any, whole: tuple[int, int]) -> float:
+    """The bytes of about the smallest tiles of which each gives much."""
     room = 0.0
     while True:
-        room += 64 * net.sweeps.BYTES
+        room += 2**14
         try:
             window = net.sweeps.window_of(whole, room)
         except net.files.InputError:
             continue
         if len(net.sweeps.plan(whole, window)) < 30:
-            return window
+            return room
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_each_position_of_each_map_is_one_tiles_own(built: Any, name: str) -> None:
+    net = built("torch", NETWORKS[name]).modules
+    whole = net.sweeps.whole_size((70, 90))
+    tiles = net.sweeps.plan(whole, net.sweeps.window_of(whole, smallest(net, whole)))
+    grids = [net.sweeps.SCORES, *(norm.grid for norm in net.sweeps.NORMS)]
+    for grid in grids[1:]:
+        seen = np.zeros([grid.extent(a, whole[a]) for a in (0, 1)], int)
+        for tile in tiles:
+            spans = zip(tile.own(grid), map(grid.moved, (0, 1), tile.origin), strict=True)
+            seen[tuple(slice(span.start + first, span.stop + first) for span, first in spans)] += 1
+        assert (seen == 1).all()
+    labels = np.arange(math.prod(net.sweeps.under(whole))).reshape(net.sweeps.under(whole))
+    own = np.concatenate([tile.own_labels(labels).ravel() for tile in tiles])
+    assert np.array_equal(np.sort(own), labels.ravel())
+
+
+def test_dropout_draws_a_place_alike_in_all_tiles(built: Any, tmp_path: Path) -> None:
+    side = built("torch", DROPPED)
+    net = side.modules
+    batches = net.batches.Batches(pairs(tmp_path, 2, (70, 90), (50, 60)), 2, (0, 0), 0, net.reading.Reading())
+    images = batches.whole(0)
+    loss, found, tiles = step_of(side, images, frozen=False)
+    whole_loss, whole, one = step_of(side, images, frozen=False, tiled=False)
+    assert tiles >= 6 and one == 1
+    assert math.isclose(loss, whole_loss, rel_tol=1e-13)
+    assert_same(found, whole)
+
+
+def test_dropout_draws_evenly_and_otherwise_for_other_keys(built: Any) -> None:
+    import torch
+
+    net = built("torch", DROPPED).modules
+    spans = [range(64), range(5, 69)]
+    one, other = (net.on_tile.draws(key, 8, spans, torch.device("cpu")) for key in (1, 2))
+    assert one.shape == (8, 64, 64)
+    for found in (one, other):
+        assert abs(float((found < 0.3).double().mean()) - 0.3) < 0.0076  # three standard deviations
+    both = float(((one < 0.3) & (other < 0.3)).double().mean())
+    beside = float(((one[:, :, 1:] < 0.3) & (one[:, :, :-1] < 0.3)).double().mean())
+    assert abs(both - 0.09) < 0.005 and abs(beside - 0.09) < 0.005

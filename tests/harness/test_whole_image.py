@@ -1,6 +1,8 @@
 """Training on whole images: the gradient by tiles is that of the whole at once."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,9 @@ NETWORKS = {
   - score: {conv: 3, kernel: 1}
 """,
 }  # fmt: skip
-DROPPED = HEAD.replace("SIZE", "32") + """
+DROPPED = (
+    HEAD.replace("SIZE", "32")
+    + """
   - a: {conv: 4, kernel: 3, pad: same, norm: batch, act: relu, drop: 0.3}
   - p: {pool: max, kernel: 2, stride: 2}
   - b: {conv: 4, kernel: 3, pad: same, drop: {spatial: 0.4}}
@@ -45,6 +49,7 @@ DROPPED = HEAD.replace("SIZE", "32") + """
   - e: {conv: 8, kernel: 3, pad: same, act: relu, drop: 0.5}
   - score: {conv: 2, kernel: 1}
 """
+)
 SHORT = ("batch", "group", "coarse")
 
 
@@ -60,45 +65,101 @@ def pairs(folder: Path, classes: int, *sizes: tuple[int, int]) -> list[tuple[Pat
     return found
 
 
-def step_of(side: Any, images: list[Any], frozen: bool, tiled: bool = True) -> tuple[float, dict[str, np.ndarray], int]:
-    """The loss of a step, the gradient by each weight with the running statistics after it, and the tiles."""
-    import torch
-
-    net = side.modules
-    torch.manual_seed(0)
-    model = net.model.Net().double()
-    for name, parameter in model.named_parameters():
-        torch.nn.init.normal_(parameter, 1.0 if name.endswith("norm.weight") else 0.0, 0.3)
-    model.train(not frozen)
-    batches = net.batches.Batches([], len(images), (0, 0), 7, net.reading.Reading())
-    whole = net.sweeps.whole_size(images[0][0].shape[:2])
-    room = smallest(net, whole) + 4 * sum(parameter.nbytes for parameter in model.parameters())
-    run = net.whole_image.WholeImages(model, batches, net.data.HEAD, room if tiled else math.inf)
-    loss = run.backward(images, 3)
-    found = {name: parameter.grad.numpy() for name, parameter in model.named_parameters()}
-    found |= {name: buffer.numpy() for name, buffer in model.named_buffers()}
-    return float(loss), found, len(run.tiles(images[0][0]))
+def random(shape: tuple[int, ...], name: str) -> np.ndarray:
+    """A weight, or the scale of a norm."""
+    found = np.random.default_rng(len(name)).normal(0.0, 0.3, shape)
+    return found + 1 if "scale" in name or name.endswith("norm.weight") else found
 
 
-def at_once(side: Any, images: list[Any], frozen: bool) -> tuple[float, dict[str, np.ndarray]]:
-    """The same by the model's own pass over the whole images of a batch, all of one size."""
-    import torch
+class OfTorch:
+    """A model of random weights in float64, and its gradients."""
 
-    net = side.modules
-    torch.manual_seed(0)
-    model = net.model.Net().double()
-    for name, parameter in model.named_parameters():
-        torch.nn.init.normal_(parameter, 1.0 if name.endswith("norm.weight") else 0.0, 0.3)
-    model.train(not frozen)
-    whole = net.sweeps.whole_size(images[0][0].shape[:2])
-    (tile,) = net.sweeps.plan(whole, whole)
-    x = torch.from_numpy(np.stack([net.data.normalise(net.sweeps.read_tile(image, tile)) for image, _ in images]))
-    labels = torch.from_numpy(np.stack([labels for _, labels in images]))
-    scores = net.predict.at_pixels(model(x.double()), net.sweeps.under(whole))
-    loss = net.losses.loss_of(scores, labels, 255)
-    loss.backward()
-    found = {name: parameter.grad.numpy() for name, parameter in model.named_parameters()}
-    return float(loss.detach()), found | {name: buffer.numpy() for name, buffer in model.named_buffers()}
+    def __init__(self, side: Any, frozen: bool) -> None:
+        import torch
+
+        self.net, self.model = side.modules, side.modules.model.Net().double()
+        for name, parameter in self.model.named_parameters():
+            parameter.data = torch.from_numpy(random(tuple(parameter.shape), name))
+        self.model.train(not frozen)
+
+    def found(self, loss: Any) -> tuple[float, dict[str, np.ndarray]]:
+        grads = {name: parameter.grad.numpy() for name, parameter in self.model.named_parameters()}
+        return float(loss.detach()), grads | {name: buffer.numpy() for name, buffer in self.model.named_buffers()}
+
+    def by_tiles(self, images: list[Any], room: float) -> tuple[float, dict[str, np.ndarray]]:
+        batches = self.net.batches.Batches([], len(images), (0, 0), 7, self.net.reading.Reading())
+        taken = 4 * sum(parameter.nbytes for parameter in self.model.parameters())
+        run = self.net.whole_image.WholeImages(self.model, batches, self.net.data.HEAD, room + taken)
+        return self.found(run.backward(images, 3))
+
+    def at_once(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+        import torch
+
+        scores = self.net.predict.at_pixels(self.model(torch.from_numpy(images).double()), labels.shape[1:])
+        loss = self.net.losses.loss_of(scores, torch.from_numpy(labels), 255)
+        loss.backward()
+        return self.found(loss)
+
+
+class OfJax:
+    """The same in JAX, within `enable_x64`."""
+
+    def __init__(self, side: Any, frozen: bool) -> None:
+        import jax.numpy as jnp
+        from flax import nnx
+
+        self.net, self.model = side.modules, side.modules.model.Net(rngs=nnx.Rngs(0))
+        self.model.eval() if frozen else self.model.train()
+        for path, variable in nnx.to_flat_state(nnx.state(self.model, (nnx.Param, nnx.BatchStat))):
+            name = ".".join(map(str, path))
+            start = random(variable.shape, name) if isinstance(variable, nnx.Param) else np.asarray(variable[...])
+            variable.set_value(jnp.asarray(start, np.float64))
+        self.parts = nnx.split(self.model, nnx.Param, nnx.BatchStat, ...)
+
+    def found(self, loss: Any, *states: Any) -> tuple[float, dict[str, np.ndarray]]:
+        from flax import nnx
+
+        flat = {path: variable for state in states for path, variable in nnx.to_flat_state(state)}
+        kinds = {"mean": "running", "var": "running"}
+        named = {".".join(map(str, [*path, kinds.get(path[-1], "")])): value[...] for path, value in flat.items()}
+        return float(loss), {name: np.asarray(value) for name, value in named.items()}
+
+    def by_tiles(self, images: list[Any], room: float) -> tuple[float, dict[str, np.ndarray]]:
+        import jax
+        import optax
+
+        graph, weights, statistics, rest = self.parts
+        batches = self.net.batches.Batches([], len(images), (0, 0), 7, self.net.reading.Reading())
+        taken = 4 * sum(leaf.nbytes for leaf in jax.tree.leaves(weights))
+        run = self.net.whole_image.WholeImages(graph, batches, optax.sgd(1.0), self.net.data.HEAD, room + taken)
+        return self.found(*run.gradient(weights, statistics, rest, images, 3))
+
+    def at_once(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+        import jax
+        from flax import nnx
+
+        graph, weights, statistics, rest = self.parts
+
+        def loss(weights: Any) -> Any:
+            model = nnx.merge(graph, weights, statistics, rest, copy=True)
+            outputs = model(np.moveaxis(images, 1, -1).astype(np.float64))
+            scores = self.net.predict.at_pixels(outputs, labels.shape[1:])
+            return self.net.losses.loss_of(scores, labels, 255), nnx.state(model, nnx.BatchStat)
+
+        (value, after), gradient = jax.value_and_grad(loss, has_aux=True)(weights)
+        return self.found(value, gradient, after)
+
+
+@contextmanager
+def in_float64(backend: str) -> Iterator[None]:
+    """Arrays of JAX may have 64 bits meanwhile."""
+    if backend == "torch":
+        yield
+        return
+    import jax
+
+    with jax.enable_x64(True):
+        yield
 
 
 def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray], least: float = 1e-12) -> None:
@@ -109,19 +170,24 @@ def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray], least: float
         assert np.abs(a[name] - value).max() <= least * max(largest, np.abs(value).max()), name
 
 
+@pytest.mark.parametrize("backend", [OfTorch, pytest.param(OfJax, marks=pytest.mark.long)])
 @pytest.mark.parametrize("frozen", [False, True], ids=["trained", "frozen"])
 @pytest.mark.parametrize("name", SHORT)
 def test_the_gradient_by_tiles_is_that_of_the_whole_at_once(
-    built: Any, tmp_path: Path, name: str, frozen: bool
+    built: Any, tmp_path: Path, name: str, frozen: bool, backend: Any
 ) -> None:
-    side = built("torch", NETWORKS[name])
+    side = built({OfTorch: "torch", OfJax: "jax"}[backend], NETWORKS[name])
     net = side.modules
-    classes = net.data.CLASSES
-    batches = net.batches.Batches(pairs(tmp_path, classes, (70, 90), (70, 90)), 2, (0, 0), 0, net.reading.Reading())
-    images = batches.whole(0)
-    loss, found, tiles = step_of(side, images, frozen)
-    expected, wanted = at_once(side, images, frozen)
-    assert tiles >= 6
+    made = pairs(tmp_path, net.data.CLASSES, (70, 90), (70, 90))
+    images = net.batches.Batches(made, 2, (0, 0), 0, net.reading.Reading()).whole(0)
+    whole = net.sweeps.whole_size((70, 90))
+    room = smallest(net, whole)
+    assert len(net.sweeps.plan(whole, net.sweeps.window_of(whole, room))) >= 6
+    (tile,) = net.sweeps.plan(whole, whole)
+    x = np.stack([net.data.normalise(net.sweeps.read_tile(image, tile)) for image, _ in images])
+    with in_float64(side.backend):
+        loss, found = backend(side, frozen).by_tiles(images, room)
+        expected, wanted = backend(side, frozen).at_once(x, np.stack([labels for _, labels in images]))
     assert math.isclose(loss, expected, rel_tol=1e-13)
     assert_same(found, wanted)
 
@@ -156,14 +222,15 @@ def test_each_position_of_each_map_is_one_tiles_own(built: Any, name: str) -> No
     assert np.array_equal(np.sort(own), labels.ravel())
 
 
-def test_dropout_draws_a_place_alike_in_all_tiles(built: Any, tmp_path: Path) -> None:
-    side = built("torch", DROPPED)
+@pytest.mark.parametrize("backend", [OfTorch, pytest.param(OfJax, marks=pytest.mark.long)])
+def test_dropout_draws_a_place_alike_in_all_tiles(built: Any, tmp_path: Path, backend: Any) -> None:
+    side = built({OfTorch: "torch", OfJax: "jax"}[backend], DROPPED)
     net = side.modules
     batches = net.batches.Batches(pairs(tmp_path, 2, (70, 90), (50, 60)), 2, (0, 0), 0, net.reading.Reading())
-    images = batches.whole(0)
-    loss, found, tiles = step_of(side, images, frozen=False)
-    whole_loss, whole, one = step_of(side, images, frozen=False, tiled=False)
-    assert tiles >= 6 and one == 1
+    images, room = batches.whole(0), smallest(net, net.sweeps.whole_size((70, 90)))
+    with in_float64(side.backend):
+        loss, found = backend(side, frozen=False).by_tiles(images, room)
+        whole_loss, whole = backend(side, frozen=False).by_tiles(images, math.inf)
     assert math.isclose(loss, whole_loss, rel_tol=1e-13)
     assert_same(found, whole)
 

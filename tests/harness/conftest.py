@@ -51,6 +51,8 @@ MODULES = [
     "pictures",
     "raster",
     "tiles",
+    "shares",
+    "stitch",
     "run",
     "model",
     "losses",

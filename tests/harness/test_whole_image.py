@@ -201,7 +201,7 @@ def smallest(net: Any, whole: tuple[int, int]) -> float:
             window = net.sweeps.window_of(whole, room)
         except net.files.InputError:
             continue
-        if len(net.sweeps.plan(whole, window)) < 30:
+        if len(net.sweeps.plan(whole, window)) < 13:
             return room
 
 

@@ -21,10 +21,12 @@ from segcompile.emit.header import header
 from segcompile.emit.heads import view_heads, warn_bounded
 from segcompile.emit.printing import print_class
 from segcompile.emit.stages import view_stages
+from segcompile.emit.sweeps import view_sweeps
 from segcompile.emit.templates import environment
 from segcompile.emit.tiling import view_tiling
 from segcompile.facts.facts import Facts
 from segcompile.facts.placement import Placement
+from segcompile.facts.sight import sight_of
 from segcompile.network.graph import Graph
 from segcompile.network.names import Names
 from segcompile.network.training import Training
@@ -35,10 +37,13 @@ from segcompile.text.listing import listed
 _SHARED = files("segcompile") / "harness"  # templates of what is the same in every framework
 _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requirements.txt", "README.md")
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
-_READERS = ("data.py", "reading.py", "stored.py", "zarrs.py", "images.py", "masks.py", "pairs.py", "scan.py")
-_RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
+_READERS = (
+    "data.py", "field.py", "reading.py", "stored.py", "zarrs.py", "images.py", "masks.py", "pairs.py", "scan.py",
+)  # fmt: skip
+_METRICS = ("metrics.py", "rings.py", "pictures.py", "saving.py")
 _LARGE = ("raster.py", "tiles.py", "shares.py", "stitch.py", "blend.py", "update.py")  # for images that are run by parts
-_HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", "saving.py", *_LARGE, *_RUN)
+_RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py", "sweeps.py", "split.py")
+_HARNESS = (*_COMMANDS, *_READERS, "batches.py", *_METRICS, *_LARGE, *_RUN)  # _RUN is what a training alone needs
 _TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {
     "reflect": "its reflection",
@@ -112,6 +117,9 @@ class Target:
             padding = _padding(training, placement)
             ahead = tuple(all - own for all, own in zip(padding or placement.offset, placement.offset, strict=True))
             context |= {"padding": padding, "ahead": ahead, "tiling": view_tiling(request.graph, placement)}
+            context |= {"sight": sight_of(request.graph, request.facts, placement)}
+            context |= {"everywhere": _everywhere(request.graph)}
+            context |= {"sweeps": view_sweeps(request.graph, request.facts, placement)}
             own = {"dense.py": context["dense"], "stages.py": stages, "threshold.py": context["binary"]}
             own["tiff.py"] = request.graph.rank > 1
             harness = [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
@@ -149,6 +157,12 @@ def _padding(training: Training, placement: Placement) -> tuple[int, ...] | None
     if not any(training.padding):
         return None
     return tuple(map(max, training.padding, placement.offset))
+
+
+def _everywhere(graph: Graph) -> str:
+    """Why every score may see padding, where a network has no sight."""
+    mixed = mixes_image(graph)
+    return f"`{mixed}` mixes the whole {MEDIUM[graph.rank]}" if mixed else "the receptive field is not known"
 
 
 def _input_names(graph: Graph, rules: Rules) -> dict[str, str]:

@@ -51,7 +51,7 @@ def borders_of_any_size(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, 
 
 def images_of_one_period(graph: Graph, shapes: Mapping[str, Shape]) -> tuple[list[dict[str, Shape]], bool]:
     """The shapes of inputs and nodes for images of each size in one period, and whether these stand for all sizes."""
-    period = _period(graph, shapes)
+    period = period_of(graph, shapes)
     along = [_one_period(found, period) for found in sizes_of(graph)]
     count = max(map(len, along))
     images: list[dict[str, Shape]] = []
@@ -80,7 +80,7 @@ def _at(shape: Shape, image: tuple[int, ...]) -> Shape:
     return replace(shape, size=tuple(size if isinstance(side, AnySize) else side for side, size in sides))
 
 
-def _period(graph: Graph, shapes: Mapping[str, Shape]) -> int:
+def period_of(graph: Graph, shapes: Mapping[str, Shape]) -> int:
     """By how many pixels an image may grow so that every tensor grows by whole pixels."""
     places = place_nodes(graph, shapes).values()
     return lcm(1, *(item.scale.numerator for each in places for maps in each for item in maps.every))

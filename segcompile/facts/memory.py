@@ -47,6 +47,16 @@ def memory_growth(graph: Graph, size: tuple[int, ...], step: tuple[int, ...]) ->
     return tuple(most)
 
 
+def kept_growth(graph: Graph, size: tuple[int, ...], step: tuple[int, ...]) -> Growth:
+    """The bytes of all tensors, as a gradient keeps them, and as many of the slopes of what is minimised by them."""
+
+    def bytes_at(at: tuple[int, ...]) -> list[int]:
+        shapes = _shapes_at(graph, at).values()
+        return [2 * sum(_BYTES * shape.channels * (shape.positions or 1) for shape in shapes)]
+
+    return _growths(bytes_at, size, step)[0]
+
+
 def macs_growth(graph: Graph, size: tuple[int, ...], step: tuple[int, ...]) -> Growth:
     """The multiply-accumulates of images of `size`, and of whole steps more."""
     return _growths(lambda at: [macs_at(graph, at)], size, step)[0]

@@ -178,6 +178,21 @@ def tile_axes(graph: Graph, placed: Placement | None = None) -> tuple[Along, ...
     return tuple(_along(axis, found, step, seen, rests) for axis, (found, rests) in axes if found is not None)
 
 
+def tiles_at(graph: Graph, size: tuple[int, ...]) -> tuple[AxisTiling | Forbidden, ...]:
+    """The same along each axis for images of this size, and of whole steps more, or what forbids them there. () where
+    `tile_axes` is."""
+    free = of_any_size(graph)
+    try:
+        shapes, sizes = fit(free, Findings())
+    except SegcompileError:
+        return ()
+    if not graph.rank or None in sizes:
+        return ()
+    step = _step(shapes, sizes)
+    residue = _Residue(free, step, tuple(extent % step for extent in size))
+    return tuple(residue.along(axis) for axis in range(graph.rank))
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Tiles of one size: from one to the next, and what they cost. All one number an axis but `macs`: multiply-

@@ -212,6 +212,10 @@ class Op(BaseModel):
     positional: ClassVar[bool] = False  # what it gives depends on where in the map that is, besides what it reads
     spatial: ClassVar[bool] = False  # needs a map, and no vector
     pointwise: ClassVar[bool] = False  # at evaluation an output reads its own position alone, and all positions alike
+    statistics: ClassVar[Literal["", "batch", "image"]] = (
+        ""  # in training, of all positions: of a batch's images, or of each
+    )
+    draws: ClassVar[Literal["", "value", "channel", "image"]] = ""  # what it zeroes in training, each by its own draw
     per_use: ClassVar[tuple[str, ...]] = ()  # attributes that each of several layers of one weight has for itself
 
     def model_post_init(self, context: Any, /) -> None:
@@ -400,6 +404,10 @@ class Op(BaseModel):
     def groups_of(self, channels: int) -> int | None:
         """Into how many groups it splits so many channels; None for an op that knows no groups."""
         return None
+
+    def given_statistics(self) -> "Op":
+        """What it is where its `statistics` are not its own to find: an op that reads its own position alone."""
+        return self
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
         """The trained tensors."""

@@ -35,6 +35,7 @@ class BatchNorm(Op):
     main: ClassVar[str] = "kind"
     summary: ClassVar[str] = "batch normalisation: eps, momentum (share of the new batch)"
     pointwise: ClassVar[bool] = True
+    statistics: ClassVar[Literal["", "batch", "image"]] = "batch"
     stored_as: ClassVar[tuple[str, ...]] = ("batch", "scale")
 
     kind: Annotated[Literal["batch"], Reads.WORD] = "batch"
@@ -64,6 +65,7 @@ class InstanceNorm(Op):
     summary: ClassVar[str] = "instance normalisation: eps"
     spatial: ClassVar[bool] = True
     whole_image: ClassVar[bool] = True
+    statistics: ClassVar[Literal["", "batch", "image"]] = "image"
     stored_as: ClassVar[tuple[str, ...]] = ("instance", "group")
 
     kind: Annotated[Literal["instance"], Reads.WORD] = "instance"
@@ -75,6 +77,9 @@ class InstanceNorm(Op):
 
     def groups_of(self, channels: int) -> int:
         return channels
+
+    def given_statistics(self) -> Op:
+        return BatchNorm(eps=self.eps)
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         _check_many(shapes[0].size, f"instance norm of one {CELL[len(shapes[0].size)]}")
@@ -92,6 +97,7 @@ class GroupNorm(Op):
     main: ClassVar[str] = "kind"
     summary: ClassVar[str] = "group normalisation: groups, eps"
     whole_image: ClassVar[bool] = True
+    statistics: ClassVar[Literal["", "batch", "image"]] = "image"
     stored_as: ClassVar[tuple[str, ...]] = ("group", "instance")
 
     kind: Annotated[Literal["group"], Reads.WORD] = "group"
@@ -104,6 +110,9 @@ class GroupNorm(Op):
 
     def groups_of(self, channels: int) -> int:
         return self.groups
+
+    def given_statistics(self) -> Op:
+        return BatchNorm(eps=self.eps)
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         check_groups(shapes[0].channels, self.groups, "input")

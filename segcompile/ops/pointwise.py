@@ -144,6 +144,7 @@ class Dropout(Op):
     spelling: ClassVar[str] = "dropout"
     main: ClassVar[str] = "rate"
     summary: ClassVar[str] = "dropout"
+    draws: ClassVar[Literal["", "value", "channel", "image"]] = "value"
     pointwise: ClassVar[bool] = True
 
     rate: Rate
@@ -157,6 +158,7 @@ class SpatialDropout(Op):
     main: ClassVar[str] = "rate"
     by_word: ClassVar[Mapping[str, str]] = {"spatial": "rate"}
     summary: ClassVar[str] = "dropout of whole channels: {spatial: rate}"
+    draws: ClassVar[Literal["", "value", "channel", "image"]] = "channel"
     pointwise: ClassVar[bool] = True
     spatial: ClassVar[bool] = True
 
@@ -175,6 +177,7 @@ class DropPath(Op):
     main: ClassVar[str] = "rate"
     by_word: ClassVar[Mapping[str, str]] = {"path": "rate"}
     summary: ClassVar[str] = "stochastic depth, dropout of a whole branch: {path: rate}"
+    draws: ClassVar[Literal["", "value", "channel", "image"]] = "image"
     pointwise: ClassVar[bool] = True
 
     rate: Rate

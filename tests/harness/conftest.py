@@ -21,7 +21,9 @@ from segcompile.backend import load_backend, run_backend
 from segcompile.build import lowered, request_for
 from segcompile.compiler import compile_spec
 from segcompile.emit.folder import words_of
+from segcompile.emit.sweeps import SweepsView
 from segcompile.emit.tiling import TilingView
+from segcompile.facts.sight import Sight
 from segcompile.text.errors import Findings
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +38,7 @@ MODULES = [
     "forms",
     "stages",
     "data",
+    "field",
     "reading",
     "stored",
     "zarrs",
@@ -44,8 +47,10 @@ MODULES = [
     "masks",
     "pairs",
     "batches",
+    "split",
     "scan",
     "metrics",
+    "rings",
     "pictures",
     "saving",
     "raster",
@@ -66,7 +71,7 @@ MODULES = [
     "checkpoints",
     "loading",
 ]
-MODULES += ["step", "train"]  # the first of JAX alone
+MODULES += ["sweeps", "on_tile", "whole_image", "step", "train"]  # `step` of JAX alone
 MODULES += ["dense"]  # of coarse outputs
 FILES = {
     name: [*(f"{module}.py" for module in MODULES if module not in apart), "requirements.txt", "README.md"]
@@ -87,8 +92,13 @@ VARIABLES = {
     "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "binary": [], "several": True,
     "probabilities": [], "probable": [], "harness": True, "stages": [], "padding": None, "summed": False,
     "lowered": (), "sampled": False, "continued": "its reflection", "dense": False, "not_dense": None, "ignore": (255,),
-    "shifts": 1, "draft": "", "lists": False, "ahead": (0, 0),
+    "shifts": 1, "draft": "", "lists": False, "ahead": (0, 0), "everywhere": "",
     "tiling": TilingView((1, 1), (("0: (1, 0, 0),",),), (), ((0, 0, 0, 44),), (0, 0, 0, 300)),
+    "sight": Sight((3, 3), ((1, 1), (1, 1)), ((1, 1), (1, 1)), 1),
+    "sweeps": SweepsView(
+        "", 1, (2, 2), (0, 0, 0, 44), "(16, 16), (1, 1), (1, 1), (1, 1)",
+        ("Norm(Grid((16, 16), (1, 1), (1, 1), (1, 1)), 1, 8, False, 0.9),",), ("(16, 16), (1, 1), (1, 1), (1, 1)",),
+    ),
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.

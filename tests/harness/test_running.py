@@ -450,12 +450,13 @@ def test_the_start_says_what_is_trained_on_what(side: Any, dataset: Path, capsys
     assert side.train(dataset, "a", *flags) == 0
     device, *lines = capsys.readouterr().out.splitlines()
     assert device.startswith("device: ")
-    assert lines[:3] == [
+    assert lines[:4] == [
         "images: 6, and 6 of --val",
         "parameters: 267, of which 267 are trained",
         "crop: 32 x 32, of which 47 % is image",
+        "padding: seen by 12 % of the scores of a crop",
     ]
-    assert (lines[3] == "compiling the first step") == (side.backend == "jax")
+    assert (lines[4] == "compiling the first step") == (side.backend == "jax")
 
 
 STARVED = """

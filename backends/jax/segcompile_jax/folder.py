@@ -26,4 +26,4 @@ _HELPERS: dict[str, Needs] = {
     "with_weights_of": {"Callable"},
 }
 
-FOLDER = Target(TEMPLATES, JAX, initialise, _HELPERS, MODELS, JAX, harness=("step.py",))
+FOLDER = Target(TEMPLATES, JAX, initialise, _HELPERS, MODELS, JAX, harness=("step.py", "on_tile.py", "whole_image.py"))

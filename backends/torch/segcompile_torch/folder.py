@@ -34,4 +34,6 @@ _HELPERS: dict[str, Needs] = {
     "WindowAttention.shift": {"torch"},
 }
 
-FOLDER = Target(TEMPLATES, TORCH, initialise, _HELPERS, MODELS, TORCH_IN_STAGES)
+FOLDER = Target(
+    TEMPLATES, TORCH, initialise, _HELPERS, MODELS, TORCH_IN_STAGES, harness=("on_tile.py", "whole_image.py")
+)

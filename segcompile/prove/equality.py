@@ -29,11 +29,13 @@ _FIRST_SHARE = 6 / np.pi**2  # of the allowance; the k-th run has 1 / k² of tha
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Of two terms: `parts_at`: a size of the image at which they differ; None: equal. `whole`: at every size that the
-    networks take, else at those of `sizes`."""
+    networks take, else at those of `sizes`. `unbounded`: they do not differ at `parts_at`, but so much is hashed there
+    that the chance of a mistake cannot be bounded."""
 
     parts_at: ImageSize | None
     sizes: tuple[ImageSize, ...] = ()
     whole: bool = True
+    unbounded: bool = False
 
 
 @dataclass(eq=False)
@@ -102,11 +104,12 @@ class Judge:
         rings: list[Ring] = []  # of the seeds so far, which keep their weights
         for count, size in enumerate(tried.sizes):
             self.say(f"{self.terms[b].title}: size {count + 1} of {len(tried.sizes)}")
-            if not self._equal_at(size, a, b, cone, free, degree, few, rings, joins):
-                return Verdict(size)
+            parted = self._parted_at(size, a, b, cone, free, degree, few, rings, joins)
+            if parted is not None:
+                return parted
         return Verdict(None, tried.sizes, tried.whole)
 
-    def _equal_at(
+    def _parted_at(
         self,
         size: ImageSize,
         a: int,
@@ -117,25 +120,25 @@ class Judge:
         few: int | None,
         rings: list[Ring],
         joins: dict[int, tuple[int, ...]],
-    ) -> bool:
+    ) -> Verdict | None:
         self.runs += 1
         allowed, chance, seeds = ALLOWED * _FIRST_SHARE / self.runs**2, 1.0, 0
         while chance > allowed:
             if seeds == MOST_SEEDS:
-                return False  # not to be shown: too much is hashed
+                return Verdict(size, unbounded=True)
             if seeds == len(rings):
                 rings.append(Ring(self.seed + seeds, joins))
             ring = rings[seeds]
             ring.hashed = ring.hashed_of_weights  # these are kept from one size to the next
             found = results(self.terms, cone, free, size, ring, (a, b))
             if found[a].shape != found[b].shape or not (ring.packed(found[a]) == ring.packed(found[b])).all():
-                return False
+                return Verdict(size)
             hashed = ring.hashed if few is None else min(few, ring.hashed)
             chance *= min(1.0, (hashed**2 / 2 + 1) * (degree / LOW) ** 3)
             seeds += 1
         self.bound += chance
         self.seeds = max(self.seeds, seeds)
-        return True
+        return None
 
 
 def run(

@@ -34,11 +34,12 @@ from segcompile.weights.naming import Rename, read_names
 @dataclass(frozen=True, slots=True)
 class Paired:
     """`first`, `second`: node -> its weights. `alone`: of each network, the names of variables that the other has
-    not."""
+    not. `numbers`: weights are those that both networks hold."""
 
     first: Mapping[str, Weights]
     second: Mapping[str, Weights]
     alone: tuple[tuple[str, ...], tuple[str, ...]]
+    numbers: bool
 
 
 Tensors = Mapping[tuple[str, str], Array]  # of a file that is a network: node and parameter -> its numbers
@@ -90,7 +91,8 @@ def pair(
         ones[other.name] = one = _weight(other, held, other.name, fixed)
         named = one if isinstance(one, Variable) and held.frozen is None else None
         others[held.name] = named or _weight(held, other, f"second: {held.name}", fixed)
-    return Paired(_by_node(first, ones), _by_node(second, others), (_alone(ones, others), _alone(others, ones)))
+    alone = _alone(ones, others), _alone(others, ones)
+    return Paired(_by_node(first, ones), _by_node(second, others), alone, fixed)
 
 
 def _weight(held: _Held, other: _Held | None, name: str, fixed: bool) -> Weight:

@@ -38,7 +38,8 @@ class Proof:
     `sizes`: those of the image that it holds for; None: all that both networks take, `taken`. `bound`: of the chance
     that something that was found equal is not, over the seeds; `runs` were made. `merged`: of how many layers of the
     second network the first one has an equal. `alone`: weights of each network that the other has not. `numbers`: the
-    weights are not any, but those that both hold.
+    weights are not any, but those that both hold. `unbounded`: the networks are alike at `parts_at`, and
+    the chance that this is wrong cannot be bounded.
     """
 
     answer: Answer
@@ -50,10 +51,11 @@ class Proof:
     runs: int
     layers: tuple[int, int]  # layers of the second network that the first has an equal of, and all of them
     alone: tuple[tuple[str, ...], tuple[str, ...]]
-    numbers: bool = False
+    numbers: bool
     witness: Witness | None = None
     parting: Parting | None = None
     parts_at: ImageSize | None = None
+    unbounded: bool = False
 
 
 def prove(
@@ -94,7 +96,7 @@ def prove(
         swept.judge.runs,
         _merged(swept, sides[1]),
         paired.alone,
-        names is None and None not in tensors,
+        paired.numbers,
     )
     return _refuted(found, sides, inputs, swept, heads) if swept.parted else found
 
@@ -113,14 +115,23 @@ def _refuted(
         name: (sides[0].graph.outputs[heads[name][0]], sides[1].graph.outputs[heads[name][1]]) for name in swept.parted
     }
     pairs = {name: (places[0][a], places[1][b]) for name, (a, b) in nodes.items()}
-    parts_at = [verdict.parts_at for verdict in swept.parted.values() if verdict.parts_at is not None]
+    parted = [*swept.parted.values()]
+    parts_at = [verdict.parts_at for verdict in parted if verdict.parts_at is not None]
     cone = plain.cone(index for pair in pairs.values() for index in pair)
     few = fingerprint_size(plain, cone, found.taken)
     witness = find_witness(plain, pairs, [*parts_at, found.taken.least, few])
     name = witness.output if witness is not None else next(iter(nodes))
     parting = find_parting(sides, swept.places, nodes[name])
     answer = Answer.REFUTED if witness is not None else Answer.UNDECIDED
-    return replace(found, answer=answer, witness=witness, parting=parting, parts_at=parts_at[0], sizes=None)
+    return replace(
+        found,
+        answer=answer,
+        witness=witness,
+        parting=parting,
+        parts_at=parts_at[0],
+        unbounded=parted[0].unbounded,
+        sizes=None,
+    )
 
 
 def _merged(swept: Swept, side: Side) -> tuple[int, int]:

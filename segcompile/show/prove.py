@@ -43,7 +43,9 @@ def _against(proof: Proof) -> Iterator[str]:
         yield f"they part at {' and '.join(names) or 'an output'}" + (":" if parting.causes else "")
         yield from (f"  {cause}" for cause in parting.causes)
     if proof.answer is Answer.UNDECIDED and proof.parts_at is not None:
-        yield f"the terms part on {_named(proof.parts_at)}"
+        at = _named(proof.parts_at)
+        alike = f"the terms are alike on {at}, but so much is hashed that the chance of a mistake cannot be bounded"
+        yield alike if proof.unbounded else f"the terms part on {at}"
 
 
 def _for(proof: Proof) -> Iterator[str]:
@@ -121,4 +123,5 @@ def prove_json(proof: Proof, models: Sequence[str]) -> dict[str, Any]:
         },
         "parting": parting and {"first": parting.first, "second": parting.second, "causes": list(parting.causes)},
         "parts_at": proof.parts_at and list(proof.parts_at),
+        "unbounded": proof.unbounded,
     }

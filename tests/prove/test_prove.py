@@ -230,7 +230,7 @@ def test_layers_behind_the_first_that_parts_are_not_compared(net: Net) -> None:
     [("deeplabv3_r101@os8", "deeplabv3_r101@os16", "conv4_1.b"), ("fcn8s", "fcn8s_atonce", "score_pool4")],
 )
 def test_published_networks_that_differ_are_refuted_at_full_width(first: str, second: str, layer: str) -> None:
-    found = prove(*(compile_variant(name).spec.graph for name in (first, second)))
+    found = prove(compile_variant(first).spec.graph, compile_variant(second).spec.graph)
     assert found.answer is Answer.REFUTED
     assert found.parting is not None and found.parting.first == layer
 
@@ -281,6 +281,15 @@ def test_an_open_answer_has_a_status_of_its_own(write: Write) -> None:
         "  the terms part on an input of 1 x 1",
         "  0 of 2 nodes have an equal",
     ]
+
+
+def test_what_cannot_be_bounded_is_not_said_to_part(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segcompile.prove.equality.MOST_SEEDS", 0)
+    spec = write(["c: {conv: 4, norm: batch}"])
+    code, text = said("prove", spec, spec, "--lowering", "fold_batch_norm")
+    assert code == 5
+    assert "the terms are alike on an input of 1 x 1, but so much is hashed that" in text
+    assert "the terms part" not in text
 
 
 def test_json_is_the_whole_answer(write: Write) -> None:

@@ -43,6 +43,7 @@ MODULES = [
     "scan",
     "metrics",
     "pictures",
+    "raster",
     "run",
     "model",
     "losses",

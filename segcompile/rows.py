@@ -2,15 +2,16 @@
 
 Along the first axis of its maps a network is run in blocks. Every row of every layer is made once, in order. A layer
 keeps the rows that its readers will still ask for; how many these are a dry run says, which is what stands here: whole
-numbers, and the standard library only. The analysis (facts/streaming.py) uses this file, and what follows the next line
-stands word for word in every generated stream.py, so that both have one schedule.
+numbers, and the standard library only. The analysis (facts/streaming.py) uses this file, and what follows the line
+below the imports stands word for word in every generated stream.py, so that both have one schedule.
 """
 
-# --- from here on the text is that of stream.py, too ------------------------------------------------------------------
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
+
+# --- from here on the text is that of stream.py, too ------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -268,7 +269,8 @@ Grid = Slide | Transpose | Resample | Crop | Join | Whole
 
 @dataclass(frozen=True)
 class Layer:
-    """What one step makes: its inputs by name, how its output lies over them along each axis, and its channels.
+    """What one step makes: its inputs by name, how its output lies over them along each axis, and its channels. One
+    grid alone is that of all axes.
 
     `gathers` says what of all rows of its first input has to be known before it makes one: the network is cut there.
     `make` gives its rows of those of its inputs; `then` what is done to each value of these.
@@ -297,7 +299,8 @@ def sizes_of(layers: Layers, image: str, size: tuple[int, ...]) -> dict[str, tup
     found = {image: size}
     for name, layer in layers.items():
         along = zip(*(found[each] for each in layer.inputs), strict=True)
-        found[name] = tuple(grid.rows(sizes) for grid, sizes in zip(layer.grid, along, strict=True))
+        grids = layer.grid * (len(size) // len(layer.grid))
+        found[name] = tuple(grid.rows(sizes) for grid, sizes in zip(grids, along, strict=True))
     return found
 
 

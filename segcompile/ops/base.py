@@ -213,6 +213,7 @@ class Op(BaseModel):
     positional: ClassVar[bool] = False  # what it gives depends on where in the map that is, besides what it reads
     spatial: ClassVar[bool] = False  # needs a map, and no vector
     pointwise: ClassVar[bool] = False  # at evaluation an output reads its own position alone, and all positions alike
+    rests: ClassVar[bool] = False  # it is of training alone, and changes nothing at evaluation
     per_use: ClassVar[tuple[str, ...]] = ()  # attributes that each of several layers of one weight has for itself
 
     def model_post_init(self, context: Any, /) -> None:

@@ -145,6 +145,7 @@ class Dropout(Op):
     main: ClassVar[str] = "rate"
     summary: ClassVar[str] = "dropout"
     pointwise: ClassVar[bool] = True
+    rests: ClassVar[bool] = True
 
     rate: Rate
 
@@ -158,6 +159,7 @@ class SpatialDropout(Op):
     by_word: ClassVar[Mapping[str, str]] = {"spatial": "rate"}
     summary: ClassVar[str] = "dropout of whole channels: {spatial: rate}"
     pointwise: ClassVar[bool] = True
+    rests: ClassVar[bool] = True
     spatial: ClassVar[bool] = True
 
     rate: Rate
@@ -176,6 +178,7 @@ class DropPath(Op):
     by_word: ClassVar[Mapping[str, str]] = {"path": "rate"}
     summary: ClassVar[str] = "stochastic depth, dropout of a whole branch: {path: rate}"
     pointwise: ClassVar[bool] = True
+    rests: ClassVar[bool] = True
 
     rate: Rate
 

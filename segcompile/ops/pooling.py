@@ -143,7 +143,7 @@ class Pool(Op):
             self.steps[axis],
             self.dilation[axis],
             *self.pads(axis),
-            fill=-inf if self.kind == "max" else 0.0,
+            fill=-inf if self.kind == "max" and (any(self.pads(axis)) or self.round == "ceil") else 0.0,
             up=self.round == "ceil",
             counts="" if self.kind == "max" else "padded" if self.count_pad else "map",
         )

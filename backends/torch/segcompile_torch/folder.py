@@ -32,4 +32,6 @@ _HELPERS: dict[str, Needs] = {
     "WindowAttention.shift": {"torch"},
 }
 
-FOLDER = Target(TEMPLATES, TORCH, initialise, _HELPERS, MODELS, TORCH_IN_STAGES)
+_IN_ROWS = frozenset({"conv", "deconv", "biased", "normed", "shares"})
+
+FOLDER = Target(TEMPLATES, TORCH, initialise, _HELPERS, MODELS, TORCH_IN_STAGES, in_rows=_IN_ROWS)

@@ -23,6 +23,7 @@ from segcompile.emit.printing import print_class
 from segcompile.emit.stages import view_stages
 from segcompile.emit.stream import view_stream
 from segcompile.emit.templates import environment
+from segcompile.emit.tiling import view_tiling
 from segcompile.facts.facts import Facts
 from segcompile.facts.placement import Placement
 from segcompile.network.graph import Graph
@@ -37,7 +38,7 @@ _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requ
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
 _RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
-_HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", "raster.py", *_RUN)
+_HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", "raster.py", "tiles.py", *_RUN)
 _TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {
     "reflect": "its reflection",
@@ -110,7 +111,10 @@ class Target:
             coarse, mixed = max(placement.stride) > 1, mixes_image(request.graph)
             stages = view_stages(training, request.graph, request.facts, view.paths)
             context |= asdict(placement) | {"dense": coarse and mixed is None, "not_dense": mixed if coarse else None}
-            context |= {"stages": stages, "padding": _padding(training, placement), "shifts": prod(placement.stride)}
+            context |= {"stages": stages, "shifts": prod(placement.stride)}
+            padding = _padding(training, placement)
+            ahead = tuple(all - own for all, own in zip(padding or placement.offset, placement.offset, strict=True))
+            context |= {"padding": padding, "ahead": ahead, "tiling": view_tiling(request.graph, placement)}
             own = {"dense.py": context["dense"], "stages.py": stages, "threshold.py": context["binary"]}
             harness = [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
             names += [name for name in harness if request.trained is None or name not in _TRAINING | {*self.harness}]

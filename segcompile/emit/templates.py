@@ -44,7 +44,7 @@ def camel(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.replace(".", "_").split("_") if part)
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, most: int = 100) -> str:
     """One line that can stand in a docstring, a comment and Markdown, whatever the spec says."""
     plain = "".join(character if character.isprintable() else " " for character in text)
-    return textwrap.shorten(plain.replace("\\", "/").replace('"', "'"), 100, placeholder=" ...")
+    return textwrap.shorten(plain.replace("\\", "/").replace('"', "'"), most, placeholder=" ...")

@@ -23,6 +23,8 @@ from math import ceil, lcm
 from segcompile.facts.alignment import chains_of, place_nodes
 from segcompile.facts.border import ragged, trace_borders
 from segcompile.facts.fit import fit
+from segcompile.facts.memory import macs_at, peak_bytes
+from segcompile.facts.placement import Placement
 from segcompile.facts.shapes import infer_shapes, of_any_size
 from segcompile.facts.size_set import SizeSet
 from segcompile.facts.sizes import AxisSizes, Sizes, find_sizes
@@ -146,9 +148,10 @@ class Along:
         return max(before for before, _ in halos), max(after for _, after in halos)
 
 
-def tile_axes(graph: Graph) -> tuple[Along, ...]:
+def tile_axes(graph: Graph, placed: Placement | None = None) -> tuple[Along, ...]:
     """The exact tiles of a network, whose crops are resolved, along each axis; for any of its sizes, whatever size the
-    spec gives. () where its sizes are not known or its inputs differ in size (see `why_untiled`)."""
+    spec gives, or for those that are whole multiples from the one at which its outputs are `placed`. () where its sizes
+    are not known or its inputs differ in size (see `why_untiled`)."""
     free = of_any_size(graph)
     try:
         shapes, sizes = fit(free, Findings())
@@ -158,6 +161,12 @@ def tile_axes(graph: Graph) -> tuple[Along, ...]:
         return ()
     step = _step(shapes, sizes)
     residues = [_residues(found, step) for found in sizes if found is not None]
+    if placed is not None:
+        wanted = [
+            {n % step for n in range(size, size + step * by, by)}
+            for size, by in zip(placed.size, placed.multiple, strict=True)
+        ]
+        residues = [[rest for rest in each if rest in these] for each, these in zip(residues, wanted, strict=True)]
     most = max(1, MOST_LOOKED // max(1, len(graph.nodes)))
     count = min(most, max(map(len, residues)))
     seen = [_Residue(free, step, tuple(each[turn % len(each)] for each in residues)) for turn in range(count)]
@@ -168,11 +177,13 @@ def tile_axes(graph: Graph) -> tuple[Along, ...]:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Tiles of one size: from one to the next, and what they cost. All one number an axis but `macs`: multiply-
-    accumulates of all tiles over those of the image, of one of ten tiles along each axis."""
+    accumulates of all tiles over those of the image, of one of ten tiles along each axis; and `memory`: the most bytes
+    of tensors at once in one tile (see `facts/memory.py`)."""
 
     tile: tuple[int, ...]
     advance: tuple[int, ...]
     macs: Fraction
+    memory: int
 
 
 def plan_tiles(graph: Graph, tilings: Sequence[AxisTiling], size: int, tiles: int = 10) -> Plan:
@@ -182,13 +193,7 @@ def plan_tiles(graph: Graph, tilings: Sequence[AxisTiling], size: int, tiles: in
     image = tuple(extent + (tiles - 1) * by for extent, by in zip(tile, advance, strict=True))
     whole = macs_at(graph, image)
     times = Fraction(tiles ** len(tile) * macs_at(graph, tile), whole) if whole else Fraction(1)
-    return Plan(tile, advance, times)
-
-
-def macs_at(graph: Graph, size: tuple[int, ...]) -> int:
-    """Multiply-accumulates of an image of `size`, which the network takes."""
-    shapes = infer_shapes(graph, Findings(), {name: replace(each, size=size) for name, each in graph.inputs.items()})
-    return sum(node.op.macs([shapes[name] for name in node.inputs], shapes[node.name]) or 0 for node in graph.nodes)
+    return Plan(tile, advance, times, peak_bytes(graph, tile))
 
 
 def why_untiled(graph: Graph) -> str:

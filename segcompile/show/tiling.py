@@ -117,7 +117,11 @@ def _cost(tiles: Tiles) -> list[str]:
     if plan is None:
         return []
     tile, step = (" x ".join(map(str, each)) for each in (plan.tile, plan.advance))
-    return [f"  tiles of {tile}, one every {step}: {float(plan.macs):.2f} times the MACs of the whole {medium}"]
+    return [
+        f"  tiles of {tile}, one every {step}: {float(plan.macs):.2f} times the MACs of the whole {medium}",
+        f"  its tensors that are alive at once take {plan.memory / 2**20:,.1f} MiB in float32, without weights and"
+        " what a convolution sets aside",
+    ]
 
 
 # --- the same as data -------------------------------------------------------------------------------------------------
@@ -129,7 +133,8 @@ def tiling_json(tiles: Tiles) -> dict[str, Any]:
     return {
         "axes": {name: _axis_json(each) for name, each in zip(AXIS_NAMES[tiles.rank], tiles.along, strict=False)},
         "why_none": tiles.why or None,
-        "plan": plan and {"tile": plan.tile, "advance": plan.advance, "macs": round(float(plan.macs), 4)},
+        "plan": plan
+        and {"tile": plan.tile, "advance": plan.advance, "macs": round(float(plan.macs), 4), "memory": plan.memory},
     }
 
 

@@ -21,6 +21,7 @@ from segcompile.backend import load_backend, run_backend
 from segcompile.build import lowered, request_for
 from segcompile.compiler import compile_spec
 from segcompile.emit.folder import words_of
+from segcompile.emit.tiling import TilingView
 from segcompile.text.errors import Findings
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,7 @@ MODULES = [
     "metrics",
     "pictures",
     "raster",
+    "tiles",
     "run",
     "model",
     "losses",
@@ -77,7 +79,8 @@ VARIABLES = {
     "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "binary": [], "several": True,
     "probabilities": [], "probable": [], "harness": True, "stages": [], "padding": None, "summed": False,
     "lowered": (), "sampled": False, "continued": "its reflection", "dense": False, "not_dense": None, "ignore": (255,),
-    "shifts": 1, "draft": "", "lists": False,
+    "shifts": 1, "draft": "", "lists": False, "ahead": (0, 0),
+    "tiling": TilingView((1, 1), (("0: (1, 0, 0),",),), (), ((0, 0, 0, 44),), (0, 0, 0, 300)),
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.
@@ -145,6 +148,9 @@ def render(folder: Path, network: str | None = None, backend: str = "torch", **c
     """The harness in a folder, with this model.py. Changes are to VARIABLES, and to TRAINING in `training`."""
     rank = len(changes.get("size", VARIABLES["size"]))
     changes = {**words_of(rank), **changes}
+    if changes.get("padding"):
+        offset = changes.get("offset", VARIABLES["offset"])
+        changes["ahead"] = tuple(all - own for all, own in zip(changes["padding"], offset, strict=True))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES[backend]),
         undefined=jinja2.StrictUndefined,

@@ -59,6 +59,7 @@ exact tiles
     cut off     of a tile's outputs 3 at its start and 3 at its end
     borders     a tile that ends where the image ends is padded there as that is, and loses nothing there
   tiles of 512 x 512, one every 506 x 506: 1.02 times the MACs of the whole image
+  its tensors that are alive at once take 24.0 MiB in float32, without weights and what a convolution sets aside
 
 holes
   output: none, it sees all of the 7 pixels that it spans along an axis

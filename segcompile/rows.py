@@ -120,12 +120,14 @@ class Transpose:
 
 @dataclass(frozen=True)
 class Resample:
-    """Interpolation: by a ratio `by`, to `size` rows, or to as many as the second input has. Row p lies at place(p)."""
+    """Interpolation: by a ratio `by`, to `size` rows, or to as many as the second input has. Row p lies at place(p), or
+    `at` start + step * p."""
 
     mode: str
     by: tuple[int, int] | None = None
     size: int | None = None
     corners: bool = False
+    at: tuple[Fraction, Fraction] | None = None
 
     def rows(self, sizes: Sequence[int]) -> int:
         if len(sizes) == 2:
@@ -141,6 +143,8 @@ class Resample:
     def place(self, p: int, sizes: Sequence[int]) -> Fraction:
         """Where row p lies in the input, in rows; of the nearest one that is rounded down."""
         have, want = sizes[0], self.rows(sizes)
+        if self.at is not None:
+            return self.at[0] + p * self.at[1]
         if self.corners:
             return Fraction(p * (have - 1), max(1, want - 1))
         step = Fraction(self.by[1], self.by[0]) if self.by is not None else Fraction(have, want)

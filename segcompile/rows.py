@@ -2,8 +2,8 @@
 
 Along the first axis of its maps a network is run in blocks. Every row of every layer is made once, in order. A layer
 keeps the rows that its readers will still ask for; how many these are a dry run says, which is what stands here: whole
-numbers, and the standard library only. The analysis (facts/streaming.py) uses this file, and what follows the line
-below the imports stands word for word in every generated stream.py, so that both have one schedule.
+numbers, and the standard library only. The analysis (facts/streaming.py) uses this file, and what follows is word for
+word the generated schedule.py, so that both have one schedule. Hence its lines of at most 110 characters.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -11,15 +11,14 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-# --- from here on the text is that of stream.py, too ------------------------------------------------------------------
-
 
 @dataclass(frozen=True)
 class Slide:
-    """A window of `taps` rows, `dilation` apart, that moves on by `stride`: row p reads from row stride * p - before on.
+    """A window of `taps` rows, `dilation` apart: row p reads from row stride * p - before of its input on.
 
-    `before` and `after` rows lie around the input: `fill`, or by `around` its edge, or its reflection. `up`: a last
-    window may overhang the end. `counts` is of a mean, which counts the input's rows, or those of the padding, too.
+    `before` and `after` rows lie around the input: of `fill`, or by `around` its edge, or its reflection.
+    `up`: a last window may overhang the end. `counts` is of a mean, which counts the rows of the input (map),
+    or those around it, too (padded).
     """
 
     taps: int = 1
@@ -44,7 +43,7 @@ class Slide:
         return True
 
     def span(self, p: int, q: int, sizes: Sequence[int], index: int) -> tuple[int, int]:
-        """The rows, from the first to the end, that rows p to q read of an input, be they inside it or not."""
+        """The rows, from one to the end, that rows p to q read of an input, be they inside it or not."""
         first = self.stride * p - self.before
         return first, first + self.stride * (q - p - 1) + self.dilation * (self.taps - 1) + 1
 
@@ -76,10 +75,10 @@ class Slide:
 
 @dataclass(frozen=True)
 class Transpose:
-    """A window that slides over the output: row i adds to rows stride * i + dilation * t - before, t = 0 .. taps - 1.
+    """A window over the output: row i of the input adds to rows stride * i + dilation * t - before, t < taps.
 
-    Each row of the input is read once: what it adds to rows that are not done is kept. `more` rows behind the end get
-    nothing; with `like` the rows are as many as the last input has.
+    Each row of the input is read once: what it adds to rows that are not done is kept. `more` rows behind the
+    end get nothing; with `like` the rows are as many as the last input has.
     """
 
     taps: int
@@ -120,8 +119,10 @@ class Transpose:
 
 @dataclass(frozen=True)
 class Resample:
-    """Interpolation: by a ratio `by`, to `size` rows, or to as many as the second input has. Row p lies at place(p), or
-    `at` start + step * p."""
+    """Interpolation: by a ratio `by`, to `size` rows, or to as many as the second input has.
+
+    Row p lies at place(p): `at` start + step * p, if that is said.
+    """
 
     mode: str
     by: tuple[int, int] | None = None
@@ -177,7 +178,7 @@ class Resample:
 
 
 def _between(x: Fraction) -> tuple[tuple[int, Fraction], ...]:
-    """Rows before and behind a place, x behind the first of the middle two, and their weights: Keys (1981), a = -3/4."""
+    """The weights of the four rows around a place, x behind the second: Keys (1981), equation 4, a = -3/4."""
     a = Fraction(-3, 4)
 
     def near(x: Fraction) -> Fraction:
@@ -216,7 +217,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Join:
-    """Several inputs side by side. `align` cuts all to the smallest, or puts zeros around; one row is every row's."""
+    """Inputs side by side. `align` cuts all to the smallest, or puts zeros around. One row is read by all."""
 
     align: str = "none"
 
@@ -245,7 +246,7 @@ class Join:
 
 @dataclass(frozen=True)
 class Whole:
-    """So many rows of the whole input, of which no single one is read: what is made of it was gathered before."""
+    """So many rows of the whole input, none of which is read: what they are made of was gathered before."""
 
     count: int = 1
 
@@ -273,11 +274,11 @@ Grid = Slide | Transpose | Resample | Crop | Join | Whole
 
 @dataclass(frozen=True)
 class Layer:
-    """What one step makes: its inputs by name, how its output lies over them along each axis, and its channels. One
-    grid alone is that of all axes.
+    """What one step makes: its inputs by name, how it lies over them along each axis, and its channels.
 
-    `gathers` says what of all rows of its first input has to be known before it makes one: the network is cut there.
-    `make` gives its rows of those of its inputs; `then` what is done to each value of these.
+    One grid alone is that of all axes. `gathers` says what of all rows of its first input has to be known
+    before it makes one: there the run is cut. `make` gives its rows of those of its inputs, `then` what is
+    done to each value of these.
     """
 
     inputs: tuple[str, ...]
@@ -295,7 +296,7 @@ class Layer:
 
 
 Layers = Mapping[str, Layer]  # in the order of the data; what a layer reads and is none of them is the image
-Sizes = Mapping[str, tuple[int, ...]]  # of the image and of every layer: its rows, and its sizes along the other axes
+Sizes = Mapping[str, tuple[int, ...]]  # of the image and of every layer, along each axis: rows are the first
 
 
 def sizes_of(layers: Layers, image: str, size: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
@@ -310,7 +311,7 @@ def sizes_of(layers: Layers, image: str, size: tuple[int, ...]) -> dict[str, tup
 
 @dataclass(frozen=True)
 class Pass:
-    """One run over the image: what it `gathers` for later ones, the maps that it `stores` for them, and its layers."""
+    """A run over the image: what it `gathers`, and the maps that it `stores`, for later runs; its layers."""
 
     gathers: tuple[str, ...]
     stores: tuple[str, ...]
@@ -327,7 +328,7 @@ class Pass:
 def passes_of(layers: Layers, output: str, store: bool) -> list[Pass]:
     """The runs that give one output: one more than there are layers behind one another that gather.
 
-    With `store` what a later run reads is stored, and nothing is made twice; else every run starts at the image.
+    With `store` what a later run reads is stored, and nothing is made twice; else each begins at the image.
     """
     stage, stored, found = _stages(layers, output), set[str](), list[Pass]()
     for now in range(stage[output] + 1):
@@ -347,7 +348,8 @@ def _stages(layers: Layers, output: str) -> dict[str, int]:
     """Of each layer that an output needs, how many runs have to be over before it can be made."""
     needed, stage = {output}, dict[str, int]()
     for name in reversed(list(layers)):
-        needed |= {*layers[name].read, *layers[name].inputs[: bool(layers[name].gathers)]} if name in needed else set()
+        if name in needed:
+            needed.update(layers[name].inputs if layers[name].gathers else layers[name].read)
     for name, layer in layers.items():
         if name in needed:
             before = [stage[each] for each in layer.read if each in stage]
@@ -368,10 +370,10 @@ def _ancestors(layers: Layers, targets: Sequence[str], sources: Collection[str])
 
 
 class Schedule:
-    """The steps of one run, in blocks that stand for `block` rows of the image; the steps are (name, from row, to row).
+    """The steps of one run, (name, from row, to row), in blocks that stand for `block` rows of the image.
 
-    A layer is asked for a few rows at a time, and first asks its inputs for what these read. After a step each input
-    drops what no reader will ask for. `capacity`: name -> the rows that its buffer has to hold, after a dry run.
+    A layer is asked for a few rows at a time, and first asks its inputs for what these read. After a step
+    each input drops what no reader will ask for. `capacity`: name -> the rows that its buffer has to hold.
     """
 
     def __init__(self, layers: Layers, sizes: Sizes, run: Pass, image: str, block: int) -> None:
@@ -419,7 +421,7 @@ class Schedule:
             missing = []
             if layer is not None:
                 goal = layer.grid[0].made(goal, self.sizes[name])
-                needs = {each: 0 for each in layer.read}
+                needs = dict.fromkeys(layer.read, 0)
                 for index, each in enumerate(layer.inputs):
                     if layer.grid[0].reads(index):
                         needs[each] = max(needs[each], layer.grid[0].end(goal, self.sizes[name], index))

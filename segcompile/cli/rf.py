@@ -30,8 +30,12 @@ from segcompile.text.report import render_text
 @click.option("--touches", metavar="Y,X[:Y,X]", help="The outputs that an input pixel, or a box, touches.")
 @click.option("--tiling", is_flag=True, help="Exact tiles: halo, origins, sizes, or the layer that forbids them.")
 @click.option("--tile", type=click.IntRange(1, 2**20), metavar="N", help="With --tiling: tiles of at most N pixels.")
-@click.option("--stream", is_flag=True, help="The network in rows: what each layer keeps, or the layer that forbids it.")
-@click.option("--block", type=click.IntRange(1, 2**20), metavar="N", help="With --stream: N rows of the image at a time.")
+@click.option(
+    "--stream", is_flag=True, help="The network in rows: what each layer keeps, or the layer that forbids it."
+)
+@click.option(
+    "--block", type=click.IntRange(1, 2**20), metavar="N", help="With --stream: N rows of the image at a time."
+)
 @click.option("--size", metavar="HxW", help="With --stream: of an image of this size (else: the spec's).")
 @click.option(
     "--plot",
@@ -47,8 +51,8 @@ def rf(
 ) -> int:  # fmt: skip
     """Print the architecture with the receptive field of every layer, beside what the paper claims.
 
-    --layer, --phases, --coverage, --why, --phase, --touches, --tiling, --stream and --plot ask for more, and are answered
-    in the table's place.
+    --layer, --phases, --coverage, --why, --phase, --touches, --tiling, --stream and --plot ask for more, and are
+    answered in the table's place.
     """
     if tile is not None and not tiling:
         raise click.UsageError("--tile is a size of --tiling")
@@ -125,7 +129,9 @@ def _size(text: str | None, compiled: Compiled) -> tuple[int, ...] | None:
         return None
     rank = compiled.graph.rank
     if re.fullmatch(r"\d{1,9}(x\d{1,9})*", text, re.ASCII) is None or text.count("x") + 1 != rank:
-        raise click.BadParameter(f"`{text}` is no size of {rank} axes, as {'x'.join(['512'] * rank)}", param_hint="--size")
+        raise click.BadParameter(
+            f"`{text}` is no size of {rank} axes, as {'x'.join(['512'] * rank)}", param_hint="--size"
+        )
     size = tuple(map(int, text.split("x")))
     sized = replace(
         compiled.graph, inputs={name: replace(each, size=size) for name, each in compiled.graph.inputs.items()}

@@ -39,6 +39,7 @@ _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
 _RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
 _HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", "raster.py", "tiles.py", *_RUN)
+_IN_ROWS = ("schedule.py", "stream.py")
 _TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {
     "reflect": "its reflection",
@@ -98,7 +99,7 @@ class Target:
         model = self._model(request, view, rules, streamed.from_model if streamed is not None else ())
         found = {"model.py": env.get_template("model.py.jinja").render(model)}
         context = _harness(request) | _draft(request) | {"harness": placement is not None, "streamed": streamed}
-        names = [*_ALWAYS, *(["stream.py"] if streamed is not None else [])]
+        names = [*_ALWAYS, *(_IN_ROWS if streamed is not None else ())]
         if request.trained is not None:
             names.append("folding.py")
             context |= view_folding(request.trained, request.graph, request.facts)
@@ -122,9 +123,7 @@ class Target:
             found[name] = env.get_template(f"{name}.jinja").render(context)
         return BuildResult(found, tuple(findings.diagnostics))
 
-    def _model(
-        self, request: BuildRequest, view: ModelView, rules: Rules, asked: Sequence[str]
-    ) -> dict[str, Any]:
+    def _model(self, request: BuildRequest, view: ModelView, rules: Rules, asked: Sequence[str]) -> dict[str, Any]:
         """What the template of model.py prints. `asked` are functions that other files import from it."""
         graph = request.graph
         classes = [print_class(found, graph, found is view.model, rules) for found in view.classes]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from importlib.resources import files
 from math import inf
 
-from segcompile.emit.calls import Code, Needs, Rules
+from segcompile.emit.calls import WIDTH, Code, Needs, Rules
 from segcompile.emit.lines import call_lines
 from segcompile.facts.facts import Facts, shapes_in
 from segcompile.facts.module_names import paths
@@ -17,15 +18,18 @@ from segcompile.network.scope_tree import ScopeTree
 from segcompile.ops import Shape
 from segcompile.rows import Grid, Layer, Transpose
 
+# What the engine of a stream.py takes from schedule.py, whatever the network.
+_SCHEDULED = (
+    "Layer", "Layers", "Pass", "Resample", "Schedule", "Sizes", "Slide", "Transpose", "Whole", "passes_of", "sizes_of",
+)  # fmt: skip
 _INSIDE = 8  # spaces before a layer
 _IMPORTED = frozenset({"F", "torch", "math", "inf", "jax", "jnp", "nnx"})  # modules, whatever their framework
-_MARK = "is that of stream.py"  # in the line of rows.py behind which what is printed begins
 
 
 @dataclass(frozen=True, slots=True)
 class StreamView:
-    """What the template of stream.py prints: the lines of `layers` and `outputs`, the schedule, and what it needs of
-    the rest of the file, or `from_model`."""
+    """What the templates of stream.py and schedule.py print: the lines of `layers` and `outputs`, what that needs of the
+    rest of the file, or `from_model`, and the schedule."""
 
     image: str
     layers: Sequence[str]
@@ -34,6 +38,7 @@ class StreamView:
     gathered: Sequence[str]
     needs: Needs
     from_model: Sequence[str]
+    imports: Sequence[str]  # the lines that import what stream.py takes from schedule.py
 
 
 def view_stream(graph: Graph, facts: Facts, rules: Rules, helpers: Needs) -> StreamView | None:
@@ -48,22 +53,31 @@ def view_stream(graph: Graph, facts: Facts, rules: Rules, helpers: Needs) -> Str
     heads = [f'"{head}": "{name}",' for head, name in stream.heads.items()]
     gathered = sorted({layer.gathers for layer in stream.layers.values()} - {""})
     asked = sorted(writer.needs - helpers - _IMPORTED)
-    return StreamView(stream.image, lines, heads, schedule_text(), gathered, frozenset(writer.needs), asked)
+    kinds = {type(grid).__name__ for layer in stream.layers.values() for grid in layer.grid}
+    names = sorted({*_SCHEDULED, *kinds}, key=lambda name: (name.islower(), name))
+    imports = _import_lines("schedule", names)
+    needs = frozenset(writer.needs)
+    return StreamView(stream.image, lines, heads, schedule_text(), gathered, needs, asked, imports)
+
+
+def _import_lines(module: str, names: Sequence[str]) -> list[str]:
+    """In one line, or one name a line."""
+    whole = f"from {module} import {', '.join(names)}"
+    if len(whole) <= WIDTH:
+        return [whole]
+    return [f"from {module} import (", *(f"    {name}," for name in names), ")"]
 
 
 def schedule_text() -> str:
-    """What stands in every stream.py of `segcompile/rows.py`."""
+    """What stands in every schedule.py: `segcompile/rows.py` without its docstring."""
     text = (files("segcompile") / "rows.py").read_text(encoding="utf-8")
-    _, _, rest = text.partition(_MARK)
-    return rest.partition("\n")[2].strip("\n")
+    return text.split('"""', 2)[2].strip("\n")
 
 
 class _Writer:
     """Writes the layers; `needs` gathers what their code needs."""
 
-    def __init__(
-        self, stream: Stream, shapes: Mapping[str, Shape], rules: Rules, modules: Mapping[str, str]
-    ) -> None:
+    def __init__(self, stream: Stream, shapes: Mapping[str, Shape], rules: Rules, modules: Mapping[str, str]) -> None:
         self.stream, self.shapes, self.rules, self.modules = stream, shapes, rules, modules
         self.needs = set[str]()
 
@@ -84,7 +98,8 @@ class _Writer:
             told += [f"lambda {', '.join(arguments)}: {made}"] if made != "x" or arguments != ["x"] else []
         told += [f'gathers="{layer.gathers}"'] if layer.gathers else []
         told += [f"groups={layer.groups}"] if layer.groups != 1 else []
-        return call_lines(f'"{name}": Layer', told, ",", _INSIDE)
+        lines = call_lines(f'"{name}": Layer', told, ",", _INSIDE)
+        return [part for line in lines for part in _broken(line)]
 
     def _later(self, layer: Layer) -> bool:
         """Whether something comes between the op of its rows and what is done to each value."""
@@ -124,6 +139,14 @@ class _Writer:
 
     def _around(self, node: Node) -> tuple[list[Shape], Shape]:
         return [self.shapes[name] for name in node.inputs], self.shapes[node.name]
+
+
+def _broken(line: str) -> list[str]:
+    """A line within brackets that is too long, at its spaces; no name has one."""
+    inside = len(line) - len(line.lstrip())
+    return textwrap.wrap(
+        line, WIDTH - _INSIDE, subsequent_indent=" " * (inside + 4), break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _grids(layer: Layer) -> str:

@@ -178,9 +178,7 @@ def _run(stream: Stream, sizes: Mapping[str, tuple[int, ...]], run: Pass, block:
 
 def _row(stream: Stream, sizes: Mapping[str, tuple[int, ...]], name: str) -> int:
     """The bytes of one row of a map."""
-    channels = (
-        stream.layers[name].channels if name in stream.layers else stream.graph.inputs[stream.image].channels
-    )
+    channels = stream.layers[name].channels if name in stream.layers else stream.graph.inputs[stream.image].channels
     return channels * prod(sizes[name][1:]) * BYTES
 
 

@@ -293,7 +293,7 @@ class Op(BaseModel):
         return tuple(every_one(*(self.chains(axis, each, index) for axis, each in along)))
 
     def grid(self, axis: int) -> Grid | None:
-        """How its outputs lie over its inputs along `axis`, at any size: what it takes to run it in rows. None for an op
+        """How its outputs lie over its inputs along `axis`, at any size: what it takes to run it in rows. None for one
         that cannot be."""
         return Slide() if self.pointwise else None
 

@@ -29,8 +29,8 @@ from segcompile.ops.base import (
 )
 from segcompile.ops.needs import Need, Refusal, enough_to_show
 from segcompile.ops.size import AnySize, Size, Undecidable, difference
-from segcompile.rows import Resample, Slide
 from segcompile.rows import Crop as CropRows
+from segcompile.rows import Resample, Slide
 
 
 class Crop(Op):

@@ -67,7 +67,10 @@ class Net:
         found = analyse_graph(graph, Findings())
         self.graph, files = found.graph, emit(found.graph, found.facts)
         model = executed("model", files["model.py"])
-        self.rows: Any = executed("stream", files["stream.py"], model=model) if "stream.py" in files else None
+        self.rows: Any = None
+        if "stream.py" in files:
+            schedule = executed("schedule", files["schedule.py"])
+            self.rows = executed("stream", files["stream.py"], model=model, schedule=schedule)
         torch.manual_seed(0)
         self.model = model.Net().double().eval()
         for value in self.model.state_dict().values():
@@ -184,7 +187,9 @@ def sample() -> Graph:
     nodes = (
         Node("stem", Conv(channels=4, kernel=(3, 3), stride=(2, 2), **same), ("input",), "stem"),
         Node("act", Activation(kind="relu"), ("stem",), "act"),
-        Node("wide", Conv(channels=4, kernel=(3, 3), dilation=(4, 4), pad=((4, 4),) * 2, mode="reflect"), ("act",), "w"),
+        Node(
+            "wide", Conv(channels=4, kernel=(3, 3), dilation=(4, 4), pad=((4, 4),) * 2, mode="reflect"), ("act",), "w"
+        ),
         Node("pool", Pool(kind="max", kernel=(3, 3), stride=(2, 2), pad=((1, 1),) * 2, round="ceil"), ("wide",), "p"),
         Node("mean", Pool(kind="avg", kernel=(2, 2), stride=(1, 1), pad=((0, 1),) * 2), ("pool",), "mean"),
         Node("up", Deconv(channels=4, kernel=(4, 4), stride=(2, 2), **same), ("mean",), "up"),

@@ -60,7 +60,7 @@ def check_reads(op, axis, sizes, index, rows, grid) -> None:
     if op.surroundings == "circular" and any(op.pads(axis)):
         return  # read along a whole axis, which is none of rows
     for p in range(rows):
-        if seen[p] and not (type(grid).__name__ == "Transpose"):
+        if seen[p] and type(grid).__name__ != "Transpose":
             assert grid.first(p, sizes, index) <= min(min(each, default=99) for each in seen[p:])
         if seen[p]:
             assert grid.end(p + 1, sizes, index) >= max(seen[p]) + 1

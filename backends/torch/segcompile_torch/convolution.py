@@ -92,9 +92,7 @@ def _cut(op: Deconv, code: str, needs: Needs) -> Code:
     return Code(code if symmetric(op) else f"F.pad({code}, {tuple(-pad for pad in pads(op))})", needs)
 
 
-def _bias_after_rows(
-    op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
-) -> Code:
+def _bias_after_rows(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     if not op.bias:
         return Code(inputs[0])
     return Code(f"biased({inputs[0]}, {member})", {"biased"})

@@ -117,6 +117,7 @@ class Target:
             ahead = tuple(all - own for all, own in zip(padding or placement.offset, placement.offset, strict=True))
             context |= {"padding": padding, "ahead": ahead, "tiling": view_tiling(request.graph, placement)}
             own = {"dense.py": context["dense"], "stages.py": stages, "threshold.py": context["binary"]}
+            own |= {"rows.py": streamed is not None}
             harness = [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
             names += [name for name in harness if request.trained is None or name not in _TRAINING | {*self.harness}]
         for name in names:

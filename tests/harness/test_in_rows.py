@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 HEAD = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: 64}\nlayers:\n"
 # Outputs that lie 4 x 2 pixels apart, and begin inside the image.
@@ -60,3 +61,27 @@ def test_scores_of_rows_are_those_of_the_image(
         found = scores_in_rows(side, model, image, block, spill)
         np.testing.assert_allclose(found, expected, atol=2e-6 * np.abs(expected).max())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("spec", [STRIDED, CUT], ids=["strided", "cut"])
+def test_predict_by_rows_writes_the_labels_of_the_whole(built: Any, tmp_path: Path, spec: str) -> None:
+    side, rng = built("torch", spec), np.random.default_rng(0)
+    side.save(tmp_path / "net.pt", side.model())
+    np.save(tmp_path / "a.npy", rng.normal(size=(53, 31, 3)).astype(np.float32))
+    Image.fromarray(rng.integers(0, 256, (40, 60, 3), np.uint8)).save(tmp_path / "b.png")
+    flags = [str(tmp_path / "a.npy"), str(tmp_path / "b.png"), "--weights", str(tmp_path / "net.pt"), "--out"]
+    by_rows = ["--stream", "--block", "9", *(["--spill", str(tmp_path)] if spec == CUT else [])]
+    before = {path.name for path in tmp_path.iterdir()}
+    assert side.modules.predict.main([*flags, str(tmp_path / "whole")]) == 0
+    assert side.modules.predict.main([*flags, str(tmp_path / "rows"), *by_rows]) == 0
+    for name in ("a.png", "b.png"):
+        whole, rows = (np.asarray(Image.open(tmp_path / folder / name)) for folder in ("whole", "rows"))
+        assert np.array_equal(whole, rows) and len(np.unique(whole)) > 1
+    assert {path.name for path in tmp_path.iterdir()} == before | {"whole", "rows"}
+    assert not list((tmp_path / "rows").glob(".*"))
+
+
+def test_predict_by_rows_refuses_no_rows(built: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        built("torch", STRIDED).modules.predict.main(["a.png", "--weights", "b", "--out", "c", "--block", "0"])
+    assert "argument --block: `0` is not a number of rows" in capsys.readouterr().err

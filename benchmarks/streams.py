@@ -4,8 +4,8 @@
     python benchmarks/streams.py time unet --size 1004x268 --blocks 16 32 64 128
 
 `memory` runs each height in a process of its own, over rows of noise that come again, and says the anonymous memory
-(RssAnon of /proc/self/status: files that are mapped are not in it) before the run and at its most. `time` is that of the
-processor, which other programs on the machine disturb less than a clock; the image fits into memory there.
+(RssAnon of /proc/self/status: files that are mapped are not in it) before the run and at its most. `time` is that of
+the processor, which other programs on the machine disturb less than a clock; the image has to fit into memory there.
 """
 
 from __future__ import annotations

@@ -38,7 +38,18 @@ _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requ
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
 _RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
-_HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", "raster.py", "tiles.py", *_RUN)
+_HARNESS = (
+    *_COMMANDS,
+    *_READERS,
+    "batches.py",
+    "metrics.py",
+    "pictures.py",
+    "raster.py",
+    "tiles.py",
+    "shares.py",
+    "stitch.py",
+    *_RUN,
+)
 _IN_ROWS = ("schedule.py", "stream.py")
 _TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {

@@ -20,7 +20,8 @@ from segcompile.rows import Grid, Layer, Transpose
 
 # What the engine of a stream.py takes from schedule.py, whatever the network.
 _SCHEDULED = (
-    "Layer", "Layers", "Pass", "Resample", "Schedule", "Sizes", "Slide", "Transpose", "Whole", "passes_of", "sizes_of",
+    "Layer", "Layers", "Pass", "Resample", "Schedule", "Sizes", "Slide", "Transpose", "Whole",
+    "passes_of", "sizes_of",
 )  # fmt: skip
 _INSIDE = 8  # spaces before a layer
 _IMPORTED = frozenset({"F", "torch", "math", "inf", "jax", "jnp", "nnx"})  # modules, whatever their framework

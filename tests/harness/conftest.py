@@ -46,6 +46,8 @@ MODULES = [
     "pictures",
     "raster",
     "tiles",
+    "shares",
+    "stitch",
     "run",
     "model",
     "losses",

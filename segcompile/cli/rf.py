@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import click
 
 from segcompile.cli.options import Command, format_option, overrides, set_option, spec_argument, variant_option
 from segcompile.cli.outcome import say, say_json, status
-from segcompile.compiler import compile_spec, find_spec
+from segcompile.compiler import Compiled, compile_spec, find_spec
+from segcompile.facts.shapes import infer_shapes
 from segcompile.show.architecture import rf_json, rf_table
 from segcompile.text.errors import Findings, SegcompileError
 from segcompile.text.report import render_text
@@ -29,6 +31,13 @@ from segcompile.text.report import render_text
 @click.option("--tiling", is_flag=True, help="Exact tiles: halo, origins, sizes, or the layer that forbids them.")
 @click.option("--tile", type=click.IntRange(1, 2**20), metavar="N", help="With --tiling: tiles of at most N pixels.")
 @click.option(
+    "--stream", is_flag=True, help="The network in rows: what each layer keeps, or the layer that forbids it."
+)
+@click.option(
+    "--block", type=click.IntRange(1, 2**20), metavar="N", help="With --stream: N rows of the image at a time."
+)
+@click.option("--size", metavar="HxW", help="With --stream: of an image of this size (else: the spec's).")
+@click.option(
     "--plot",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -38,19 +47,21 @@ from segcompile.text.report import render_text
 def rf(
     spec: str, variant: str | None, settings: tuple[str, ...], layer: str | None, phases: bool, coverage: bool,
     why: str | None, phase: str | None, touches: str | None, tiling: bool, tile: int | None,
-    plot: Path | None, form: str,
+    stream: bool, block: int | None, size: str | None, plot: Path | None, form: str,
 ) -> int:  # fmt: skip
     """Print the architecture with the receptive field of every layer, beside what the paper claims.
 
-    --layer, --phases, --coverage, --why, --phase, --touches, --tiling and --plot ask for more, and are answered in the
-    table's place.
+    --layer, --phases, --coverage, --why, --phase, --touches, --tiling, --stream and --plot ask for more, and are
+    answered in the table's place.
     """
     if tile is not None and not tiling:
         raise click.UsageError("--tile is a size of --tiling")
+    if (block is not None or size is not None) and not stream:
+        raise click.UsageError("--block and --size are of --stream")
     findings, at, pixels = Findings(), _phase(phase), _pixels(touches)
     asked = phases or coverage or any(option is not None for option in (layer, why, at, pixels, plot))
     compiled, text = None, ""
-    data: dict[str, Any] = {"asked": {}} if asked or tiling else {}
+    data: dict[str, Any] = {"asked": {}} if asked or tiling or stream else {}
     try:
         compiled = compile_spec(find_spec(spec), findings, variant=variant, overrides=overrides(settings))
         if asked:
@@ -64,7 +75,13 @@ def rf(
             tiles = tiles_of(compiled.graph, tile)
             text = "\n\n".join(part for part in (text, tiling_text(compiled.model, tiles)) if part)
             data["asked"]["tiling"] = tiling_json(tiles)
-        if not asked and not tiling:
+        if stream:
+            from segcompile.show.streaming import in_rows, streaming_json, streaming_text
+
+            found = in_rows(compiled, block, _size(size, compiled))
+            text = "\n\n".join(part for part in (text, streaming_text(compiled.model, found)) if part)
+            data["asked"]["stream"] = streaming_json(found)
+        if not asked and not tiling and not stream:
             text = rf_table(compiled)
     except SegcompileError as error:
         findings.absorb(error)
@@ -104,6 +121,25 @@ def _pixels(text: str | None) -> tuple[range, ...] | None:
     if any(end < start for start, end in zip(low, high, strict=True)):
         raise click.BadParameter(f"`{text}` ends before it begins", param_hint="--touches")
     return tuple(range(start, end + 1) for start, end in zip(low, high, strict=True))
+
+
+def _size(text: str | None, compiled: Compiled) -> tuple[int, ...] | None:
+    """`4000x40000` -> (4000, 40000), a size of images that the network takes."""
+    if text is None:
+        return None
+    rank = compiled.graph.rank
+    if re.fullmatch(r"\d{1,9}(x\d{1,9})*", text, re.ASCII) is None or text.count("x") + 1 != rank:
+        raise click.BadParameter(
+            f"`{text}` is no size of {rank} axes, as {'x'.join(['512'] * rank)}", param_hint="--size"
+        )
+    size = tuple(map(int, text.split("x")))
+    sized = replace(
+        compiled.graph, inputs={name: replace(each, size=size) for name, each in compiled.graph.inputs.items()}
+    )
+    refused = Findings()
+    infer_shapes(sized, refused)
+    refused.stop_on_errors()
+    return size
 
 
 def _numbers(text: str) -> tuple[int, ...]:

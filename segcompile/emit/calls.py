@@ -67,7 +67,9 @@ class Rule(NamedTuple):
     such inputs. `switched` is the expression of a max pool that also gives its switches, where its maxima are: code of
     two values. `by_weights` is the expression where the module is that of another layer, whose weights are shared and
     whose stride, say, is another. `turned` is the module in the place of `member` where the map that it reads has its
-    channels last in memory, and leaves them so; what `turns` leaves them so, whatever it reads.
+    channels last in memory, and leaves them so; what `turns` leaves them so, whatever it reads. `in_rows` is the
+    expression of some rows, of an op `within_rows`, where that is not `apply`'s; `after_rows` what is done to them when
+    they are whole: a bias is added once to what several rows add up to.
     """
 
     apply: Apply
@@ -76,6 +78,8 @@ class Rule(NamedTuple):
     by_weights: Apply | None = None
     turned: MakeMember | None = None
     turns: bool = False
+    in_rows: Apply | None = None
+    after_rows: Apply | None = None
 
 
 AMBIGUOUS = frozenset({"I", "O", "l"})  # no names of variables: they look like numbers (pycodestyle E741)

@@ -21,6 +21,7 @@ from segcompile.emit.header import header
 from segcompile.emit.heads import view_heads, warn_bounded
 from segcompile.emit.printing import print_class
 from segcompile.emit.stages import view_stages
+from segcompile.emit.stream import view_stream
 from segcompile.emit.sweeps import view_sweeps
 from segcompile.emit.templates import environment
 from segcompile.emit.tiling import view_tiling
@@ -41,9 +42,17 @@ _READERS = (
     "data.py", "field.py", "reading.py", "stored.py", "zarrs.py", "images.py", "masks.py", "pairs.py", "scan.py",
 )  # fmt: skip
 _METRICS = ("metrics.py", "rings.py", "pictures.py", "saving.py")
-_LARGE = ("raster.py", "tiles.py", "shares.py", "stitch.py", "blend.py", "update.py")  # for images that are run by parts
+_LARGE = (
+    "raster.py",
+    "tiles.py",
+    "shares.py",
+    "stitch.py",
+    "blend.py",
+    "update.py",
+)  # of images run by parts
 _RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py", "sweeps.py", "split.py")
 _HARNESS = (*_COMMANDS, *_READERS, "batches.py", *_METRICS, *_LARGE, *_RUN)  # _RUN is what a training alone needs
+_IN_ROWS = ("schedule.py", "stream.py")
 _TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {
     "reflect": "its reflection",
@@ -73,7 +82,8 @@ class Target:
     `initialise` gives the lines that end the model's constructor: what becomes of the weights of its modules, which lie
     at these paths. `helpers` are functions and classes that model.py defines where its code needs them, with what they
     need themselves. `models` are names that the other files, which import the model's class, use themselves. `harness`
-    are the files of its harness that no other framework has. `staged` are the rules of a network that is trained in
+    are the files of its harness that no other framework has. `in_rows` are functions that its stream.py defines, if it
+    runs networks in rows. `staged` are the rules of a network that is trained in
     stages: every op that training changes is a module, which a stage can switch.
     """
 
@@ -84,6 +94,7 @@ class Target:
     models: frozenset[str]
     staged: Rules
     harness: tuple[str, ...] = ()
+    in_rows: Needs = frozenset()
 
     def emit(self, request: BuildRequest) -> BuildResult:
         """Every file of `generated/<model>/<backend>/`. A network that is not from an image to maps has no harness
@@ -96,11 +107,13 @@ class Target:
         rules, training = (self.staged if request.training.stages else self.rules), request.training
         inputs = _input_names(request.graph, rules)
         view = self._view(request, inputs, rules)
-        found = {"model.py": env.get_template("model.py.jinja").render(self._model(request, view, rules))}
         findings = Findings()
         placement = harness_placement(request.graph, request.facts, findings)
-        context = _harness(request) | _draft(request) | {"harness": placement is not None}
-        names = list(_ALWAYS)
+        streamed = view_stream(request.graph, request.facts, rules, self.in_rows)
+        model = self._model(request, view, rules, streamed.from_model if streamed is not None else ())
+        found = {"model.py": env.get_template("model.py.jinja").render(model)}
+        context = _harness(request) | _draft(request) | {"harness": placement is not None, "streamed": streamed}
+        names = [*_ALWAYS, *(_IN_ROWS if streamed is not None else ())]
         if request.trained is not None:
             names.append("folding.py")
             context |= view_folding(request.trained, request.graph, request.facts)
@@ -122,17 +135,19 @@ class Target:
             context |= {"sweeps": view_sweeps(request.graph, request.facts, placement)}
             own = {"dense.py": context["dense"], "stages.py": stages, "threshold.py": context["binary"]}
             own["tiff.py"] = request.graph.rank > 1
+            own |= {"rows.py": streamed is not None}
             harness = [*_HARNESS, *self.harness, *(name for name, has in own.items() if has)]
             names += [name for name in harness if request.trained is None or name not in _TRAINING | {*self.harness}]
         for name in names:
             found[name] = env.get_template(f"{name}.jinja").render(context)
         return BuildResult(found, tuple(findings.diagnostics))
 
-    def _model(self, request: BuildRequest, view: ModelView, rules: Rules) -> dict[str, Any]:
+    def _model(self, request: BuildRequest, view: ModelView, rules: Rules, asked: Sequence[str]) -> dict[str, Any]:
+        """What the template of model.py prints. `asked` are functions that other files import from it."""
         graph = request.graph
         classes = [print_class(found, graph, found is view.model, rules) for found in view.classes]
         lines = self.initialise(graph, request.facts, view.paths)
-        needs = set(view.needs).union(*(line.needs for line in lines))
+        needs = set(view.needs).union(asked, *(line.needs for line in lines))
         needs = needs.union(*(self.helpers.get(name, ()) for name in needs))
         model = {"classes": classes, "init_lines": [line.text for line in lines], "needs": needs}
         return header(request) | _draft(request) | words_of(graph.rank) | model | {"loops": bool(view.looped)}

@@ -26,6 +26,7 @@ from segcompile.ops.base import (
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.normalization import scale_and_shift
 from segcompile.ops.size import Size, difference
+from segcompile.rows import Slide
 
 XAVIER = Init(scheme="xavier")
 
@@ -299,6 +300,12 @@ class PositionSoftmax(Op):
     @property
     def title(self) -> str:
         return "softmax over positions"
+
+    def grid(self, axis: int) -> Slide:
+        return Slide()
+
+    def gathers(self, channels: int) -> tuple[str, int]:
+        return "exponentials", 1
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         if all(size == 1 for size in shapes[0].size):

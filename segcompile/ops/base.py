@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from segcompile.ops.axes import CELL
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import AnySize, Size, times
+from segcompile.rows import Grid, Slide
 
 
 class Reads(Enum):
@@ -216,6 +217,7 @@ class Op(BaseModel):
         ""  # in training, of all positions: of a batch's images, or of each
     )
     draws: ClassVar[Literal["", "value", "channel", "image"]] = ""  # what it zeroes in training, each by its own draw
+    rests: ClassVar[bool] = False  # it is of training alone, and changes nothing at evaluation
     per_use: ClassVar[tuple[str, ...]] = ()  # attributes that each of several layers of one weight has for itself
 
     def model_post_init(self, context: Any, /) -> None:
@@ -297,6 +299,21 @@ class Op(BaseModel):
         """The same along all axes at once, of inputs of these `sizes`: a union of products of chains, one an axis."""
         along = enumerate(zip(*sizes, strict=True))
         return tuple(every_one(*(self.chains(axis, each, index) for axis, each in along)))
+
+    def grid(self, axis: int) -> Grid | None:
+        """How its outputs lie over its inputs along `axis`, at any size: what it takes to run it in rows. None for one
+        that cannot be."""
+        return Slide() if self.pointwise else None
+
+    def gathers(self, channels: int) -> tuple[str, int]:
+        """What of a whole map of so many channels it has to know before it gives a row, if sums over rows tell it: a
+        word for it, and of how many groups. ("", 1) for nothing."""
+        return "", 1
+
+    def within_rows(self) -> Self:
+        """This op on rows of its input, with what it puts around that along the first axis among them already, and with
+        what it does along that axis done: of a map as high as the rows."""
+        return self
 
     @property
     def keeps_lists(self) -> bool:
@@ -463,6 +480,11 @@ def window_pads(pad: AxisPadding, kernel: int, dilation: int) -> tuple[int, int]
     if pad == "causal":
         return dilation * (kernel - 1), 0
     return same_pads(kernel, dilation) if pad == "same" else pad
+
+
+def no_pads_above(pad: tuple[AxisPadding, ...]) -> tuple[AxisPadding, ...]:
+    """The padding along each axis, without that along the first one."""
+    return ((0, 0), *pad[1:])
 
 
 def too_late() -> Refusal:

@@ -25,6 +25,7 @@ from segcompile.ops.base import (
     Sliding,
     Surroundings,
     Window,
+    no_pads_above,
     on_denser,
     padded_in_pixels,
     product,
@@ -33,6 +34,7 @@ from segcompile.ops.base import (
 )
 from segcompile.ops.needs import Need, Refusal, enough_to_show, no_window
 from segcompile.ops.size import Size
+from segcompile.rows import Slide, Transpose
 
 
 def check_groups(channels: int, groups: int, side: str) -> None:
@@ -149,6 +151,15 @@ class Conv(Op):
     def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.stride[axis], self.dilation[axis], self.pads(axis)[0])
 
+    def grid(self, axis: int) -> Slide | None:
+        pads = self.pads(axis)
+        around = self.mode if any(pads) else "zero"
+        slides = Slide(self.kernel[axis], self.stride[axis], self.dilation[axis], *pads, around)
+        return slides if around != "circular" or axis else None
+
+    def within_rows(self) -> Self:
+        return self.model_copy(update={"pad": no_pads_above(self.pad)})
+
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
         weight = (self.channels, shapes[0].channels // self.groups, *self.along(shapes[0]).kernel)
         found = (Parameter("weight", weight, self.init, self.frozen),)
@@ -251,6 +262,15 @@ class Deconv(Op):
         # Output p gets weight t of input i where p = stride*i + dilation*t - pad; the taps are read backwards.
         offset = self.dilation[axis] * (self.kernel[axis] - 1) - self.pads(axis)[0]
         return Window(self.kernel[axis], 1, self.dilation[axis], offset, upsample=self.stride[axis])
+
+    def grid(self, axis: int) -> Transpose:
+        return Transpose(
+            self.kernel[axis], self.stride[axis], self.dilation[axis], *self.pads(axis), self.output_pad[axis]
+        )
+
+    def within_rows(self) -> Self:
+        update = {"pad": no_pads_above(self.pad), "output_pad": (0, *self.output_pad[1:]), "bias": False}
+        return self.model_copy(update=update)
 
     def parameters(self, shapes: Sequence[Shape]) -> tuple[Parameter, ...]:
         weight = (shapes[0].channels, self.channels // self.groups, *self.kernel)

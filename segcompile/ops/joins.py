@@ -9,6 +9,7 @@ from segcompile.ops.axes import CELL
 from segcompile.ops.base import IDENTITY, Number, Op, Reads, Shape, Window
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import AnySize, Size, Undecidable, constant, difference, least, most
+from segcompile.rows import Join as JoinRows
 
 Align = Annotated[Literal["none", "center_crop", "pad"], Reads.WORD]
 
@@ -87,6 +88,9 @@ class Join(Op):
         if isinstance(shift, AnySize):
             raise Undecidable(f"aligning {sizes[index]} with {self._common(sizes)}")
         return Window(offset=-shift) if shift else IDENTITY
+
+    def grid(self, axis: int) -> JoinRows:
+        return JoinRows(self.align)
 
     def _apart(self, shapes: Sequence[Shape]) -> Refusal:
         message, named = f"the inputs differ in size: {_listed(shapes)}", _spread(shapes)

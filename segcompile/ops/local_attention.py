@@ -24,6 +24,7 @@ from segcompile.ops.base import (
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import AnySize, Size, Undecidable, difference
 from segcompile.ops.tokens import SMALL
+from segcompile.rows import Join
 
 
 class WindowAttention(Attending):
@@ -140,6 +141,10 @@ class AxialAttention(Reading):
 
     def reads_whole(self, axis: int, index: int, inputs: int) -> bool:
         return axis in self._axes and (index > 0 or inputs == 1)
+
+    def grid(self, axis: int) -> Join | None:
+        """Of rows and their own pixels it can be run in rows."""
+        return None if axis in self._axes and axis == 0 else Join()
 
     def chains(self, axis: int, sizes: Sequence[Size], index: int) -> tuple[Chain, ...]:
         whole = self.reads_whole(axis, index, len(sizes))

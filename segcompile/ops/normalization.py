@@ -10,6 +10,7 @@ from segcompile.ops.base import ZEROS, Flag, Init, Initialiser, Number, Op, Para
 from segcompile.ops.convolution import check_groups
 from segcompile.ops.needs import Refusal
 from segcompile.ops.size import Size
+from segcompile.rows import Slide
 
 _ONES = Init(scheme="constant", value=1.0)
 
@@ -81,6 +82,12 @@ class InstanceNorm(Op):
     def given_statistics(self) -> Op:
         return BatchNorm(eps=self.eps)
 
+    def grid(self, axis: int) -> Slide:
+        return Slide()
+
+    def gathers(self, channels: int) -> tuple[str, int]:
+        return "moments", channels
+
     def output(self, shapes: Sequence[Shape]) -> Shape:
         _check_many(shapes[0].size, f"instance norm of one {CELL[len(shapes[0].size)]}")
         return shapes[0]
@@ -113,6 +120,12 @@ class GroupNorm(Op):
 
     def given_statistics(self) -> Op:
         return BatchNorm(eps=self.eps)
+
+    def grid(self, axis: int) -> Slide:
+        return Slide()
+
+    def gathers(self, channels: int) -> tuple[str, int]:
+        return "moments", self.groups
 
     def output(self, shapes: Sequence[Shape]) -> Shape:
         check_groups(shapes[0].channels, self.groups, "input")

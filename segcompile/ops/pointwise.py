@@ -146,6 +146,7 @@ class Dropout(Op):
     summary: ClassVar[str] = "dropout"
     draws: ClassVar[Literal["", "value", "channel", "image"]] = "value"
     pointwise: ClassVar[bool] = True
+    rests: ClassVar[bool] = True
 
     rate: Rate
 
@@ -160,6 +161,7 @@ class SpatialDropout(Op):
     summary: ClassVar[str] = "dropout of whole channels: {spatial: rate}"
     draws: ClassVar[Literal["", "value", "channel", "image"]] = "channel"
     pointwise: ClassVar[bool] = True
+    rests: ClassVar[bool] = True
     spatial: ClassVar[bool] = True
 
     rate: Rate
@@ -179,6 +181,7 @@ class DropPath(Op):
     summary: ClassVar[str] = "stochastic depth, dropout of a whole branch: {path: rate}"
     draws: ClassVar[Literal["", "value", "channel", "image"]] = "image"
     pointwise: ClassVar[bool] = True
+    rests: ClassVar[bool] = True
 
     rate: Rate
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from math import gcd
+from math import gcd, inf
 from typing import Annotated, ClassVar, Literal, Self
 
 from segcompile.ops.axes import CELL
@@ -19,6 +19,7 @@ from segcompile.ops.base import (
     Shape,
     Sliding,
     Window,
+    no_pads_above,
     on_denser,
     padded_in_pixels,
     too_late,
@@ -26,6 +27,7 @@ from segcompile.ops.base import (
 )
 from segcompile.ops.needs import Need, Refusal, no_window
 from segcompile.ops.size import AnySize, Size, Undecidable, difference, least
+from segcompile.rows import Slide, Transpose, Whole
 
 
 class Pool(Op):
@@ -135,6 +137,20 @@ class Pool(Op):
     def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(self.kernel[axis], self.steps[axis], self.dilation[axis], self.pads(axis)[0])
 
+    def grid(self, axis: int) -> Slide:
+        return Slide(
+            self.kernel[axis],
+            self.steps[axis],
+            self.dilation[axis],
+            *self.pads(axis),
+            fill=-inf if self.kind == "max" and (any(self.pads(axis)) or self.round == "ceil") else 0.0,
+            up=self.round == "ceil",
+            counts="" if self.kind == "max" else "padded" if self.count_pad else "map",
+        )
+
+    def within_rows(self) -> Self:
+        return self.model_copy(update={"pad": no_pads_above(self.pad)})
+
 
 class Unpool(Op):
     """Max pooling undone: each value goes back to where its pool found the maximum, Noh et al. (2015), section 3.2.1.
@@ -215,6 +231,9 @@ class Unpool(Op):
         kernel = self.kernel[axis]  # p = stride * i + t - pad, the taps read backwards, as of a Deconv
         return Window(kernel, offset=kernel - 1 - self.pool.pads(axis)[0], upsample=self.pool.steps[axis])
 
+    def grid(self, axis: int) -> Transpose:
+        return Transpose(self.kernel[axis], self.pool.steps[axis], before=self.pool.pads(axis)[0], like=True)
+
 
 class AdaptivePool(Op):
     """Maximum or mean over each of `bins` parts along an axis, whatever the size: of S pixels and n bins, bin p holds
@@ -250,6 +269,12 @@ class AdaptivePool(Op):
         step, upsample = size // common, bins // common  # upsample * i lies less than that before the bin's end
         return Window(step + upsample - 1, step, 1, upsample - 1, upsample)
 
+    def grid(self, axis: int) -> Whole:
+        return Whole(self.bins[axis])
+
+    def gathers(self, channels: int) -> tuple[str, int]:
+        return f"{self.kind} bins", self.bins[0]
+
 
 class GlobalPool(Op):
     """Maximum or mean over the whole image: one pixel comes out."""
@@ -271,3 +296,9 @@ class GlobalPool(Op):
 
     def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> None:
         return None
+
+    def grid(self, axis: int) -> Whole:
+        return Whole()
+
+    def gathers(self, channels: int) -> tuple[str, int]:
+        return f"{self.kind.removeprefix('global_')} bins", 1

@@ -5,7 +5,7 @@ from fractions import Fraction
 from functools import partial
 from math import gcd
 from operator import mul
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from segcompile.ops.axes import CELL
 from segcompile.ops.base import (
@@ -24,10 +24,13 @@ from segcompile.ops.base import (
     Surroundings,
     Window,
     dilated_pads,
+    no_pads_above,
     too_late,
 )
 from segcompile.ops.needs import Need, Refusal, enough_to_show
 from segcompile.ops.size import AnySize, Size, Undecidable, difference
+from segcompile.rows import Crop as CropRows
+from segcompile.rows import Resample, Slide
 
 
 class Crop(Op):
@@ -62,6 +65,12 @@ class Crop(Op):
 
     def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window | None:
         return Window(offset=-(self.offset[axis] if self.offset else 0)) if index == 0 else None
+
+    def grid(self, axis: int) -> CropRows:
+        return CropRows(self.offset[axis] if self.offset else 0)
+
+    def within_rows(self) -> Self:
+        return self.model_copy(update={"offset": self.offset and (0, *self.offset[1:])})
 
 
 class Pad(Op):
@@ -111,6 +120,15 @@ class Pad(Op):
 
     def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(offset=self.pads(axis)[0])
+
+    def grid(self, axis: int) -> Slide | None:
+        pads = self.pads(axis)
+        around = self.mode if any(pads) else "zero"
+        slides = Slide(before=pads[0], after=pads[1], around=around, fill=self.value)
+        return slides if around != "circular" or axis else None
+
+    def within_rows(self) -> Self:
+        return self.model_copy(update={"amount": no_pads_above(self.amount)})
 
 
 class Resize(Op):
@@ -183,6 +201,14 @@ class Resize(Op):
             return ((self._nearer(step, upsample, -1, 1),),)
         parts = [self._nearer(step, upsample, low, high) for low, high in ((-2, -1), (-1, 1), (1, 2))]
         return tuple((part,) for part in parts if part.taps)
+
+    def grid(self, axis: int) -> Resample:
+        by = (self.factor[axis].numerator, self.factor[axis].denominator) if self.factor is not None else None
+        return Resample(self.mode, by, self.size[axis] if self.size is not None else None, self.align_corners)
+
+    def within_rows(self) -> Self:
+        factor = self.factor and (Fraction(1), *self.factor[1:])
+        return self.model_copy(update={"factor": factor})
 
     def _is_alone(self, sizes: Sequence[Size]) -> bool:
         """Whether the map is one pixel, which has no neighbours, and is spread over a size."""

@@ -8,6 +8,7 @@ from segcompile.ops.axes import CELL
 from segcompile.ops.base import Op, Positive, Reads, Shape, Window, too_late
 from segcompile.ops.needs import Need, Refusal
 from segcompile.ops.size import Size, difference
+from segcompile.rows import Slide, Transpose
 
 
 class PixelShuffle(Op):
@@ -35,6 +36,9 @@ class PixelShuffle(Op):
 
     def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(taps=self.factor, offset=self.factor - 1, upsample=self.factor)  # i = floor(p / factor)
+
+    def grid(self, axis: int) -> Transpose:
+        return Transpose(self.factor, self.factor)
 
 
 class SpaceToDepth(Op):
@@ -68,6 +72,9 @@ class SpaceToDepth(Op):
 
     def window_on(self, axis: int, sizes: Sequence[Size], index: int) -> Window:
         return Window(taps=self.factor, stride=self.factor)  # i = factor * p + t
+
+    def grid(self, axis: int) -> Slide:
+        return Slide(self.factor, self.factor)
 
 
 class Reinterpret(Op):

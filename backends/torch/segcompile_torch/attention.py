@@ -76,6 +76,13 @@ def _position_softmax(
     return Code(f"softmax_positions({inputs[0]})", {"softmax_positions"})
 
 
+def _softmax_in_rows(
+    op: PositionSoftmax, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    """By the largest value of the whole map, and the sum of all exponentials, which were gathered before."""
+    return Code(f"shares({', '.join(inputs)})", {"shares", "torch"})
+
+
 def _position_module(op: Position, shapes: Sequence[Shape]) -> Call:
     needs = {"Position"} | ({"Position.tokens"} if shapes[0].tokens else set())
     told: tuple[tuple[str, Argument], ...] = (("tokens", shapes[0].tokens),) if shapes[0].tokens else ()
@@ -113,7 +120,7 @@ RULES: dict[type[Op], Rule] = {
     WindowAttention: Rule(apply_member, _window_attention_module),
     AxialAttention: Rule(attention_along, _axial_attention_module),
     MatMul: Rule(_matmul),
-    PositionSoftmax: Rule(_position_softmax),
+    PositionSoftmax: Rule(_position_softmax, in_rows=_softmax_in_rows),
     Position: Rule(apply_member, _position_module),
     Token: Rule(apply_member, _token_module),
     Map: Rule(_map),

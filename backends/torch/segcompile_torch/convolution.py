@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from segcompile.emit import Argument, Call, Code, Rule
+from segcompile.emit import Argument, Call, Code, Needs, Rule
 from segcompile.emit.arguments import same_sides, symmetric
 from segcompile.emit.rules import apply_member, flat_features
 from segcompile.ops import Conv, Deconv, Linear, Op, Shape
@@ -60,22 +60,52 @@ def _apply_deconv(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequen
 
 
 def _conv_by_weights(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    source, how = _slid(op, inputs[0], shapes)
+    return Code(f"F.conv{len(op.kernel)}d({', '.join([source, *_tensors(member), *how])})", {"F"})
+
+
+def _conv_in_rows(op: Conv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    source, how = _slid(op, inputs[0], shapes)
+    return Code(f"conv({', '.join([source, member, *how])})", {"conv", "F"})
+
+
+def _slid(op: Conv, source: str, shapes: Sequence[Shape]) -> tuple[str, tuple[str, ...]]:
+    """What a convolution reads, padded where F.conv does not pad so, and how it slides over it."""
     op = op.along(shapes[0])
     before = not symmetric(op) or (op.mode != "zero" and any(pads(op)))
-    source = padded(inputs[0], pads(op), op.mode).text if before else inputs[0]
-    told = _conv(op.model_copy(update={"pad": UNPADDED * len(op.kernel)}) if before else op, shapes)
-    return Code(f"F.conv{len(op.kernel)}d({_by_weights(source, member, told)})", {"F"})
+    source = padded(source, pads(op), op.mode).text if before else source
+    return source, _how(_conv(op.model_copy(update={"pad": UNPADDED * len(op.kernel)}) if before else op, shapes))
 
 
 def _deconv_by_weights(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
-    code = f"F.conv_transpose{len(op.kernel)}d({_by_weights(inputs[0], member, _deconv(op, shapes))})"
-    return Code(code if symmetric(op) else f"F.pad({code}, {tuple(-pad for pad in pads(op))})", {"F"})
+    told = [inputs[0], *_tensors(member), *_how(_deconv(op, shapes))]
+    return _cut(op, f"F.conv_transpose{len(op.kernel)}d({', '.join(told)})", {"F"})
 
 
-def _by_weights(source: str, member: str, call: Call) -> str:
-    """The arguments of a function that does what the module of a call does, with the weights of another one."""
+def _deconv_in_rows(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    told = [inputs[0], member, *_how(_deconv(op, shapes))]
+    return _cut(op, f"deconv({', '.join(told)})", {"deconv", "F"})
+
+
+def _cut(op: Deconv, code: str, needs: Needs) -> Code:
+    """Without what the padding cuts off, where that is unlike on both sides."""
+    return Code(code if symmetric(op) else f"F.pad({code}, {tuple(-pad for pad in pads(op))})", needs)
+
+
+def _bias_after_rows(op: Deconv, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    if not op.bias:
+        return Code(inputs[0])
+    return Code(f"biased({inputs[0]}, {member})", {"biased"})
+
+
+def _tensors(member: str) -> tuple[str, str]:
+    return f"{member}.weight", f"{member}.bias"
+
+
+def _how(call: Call) -> tuple[str, ...]:
+    """The arguments behind its tensors of a function that does what the module of a call does."""
     told = Call("", (), tuple((key, value) for key, value in call.keywords if key not in ("bias", "padding_mode")))
-    return ", ".join([source, f"{member}.weight", f"{member}.bias", *replace(told, usual=_USUAL).arguments()])
+    return replace(told, usual=_USUAL).arguments()
 
 
 def _linear(op: Linear, shapes: Sequence[Shape]) -> Call:
@@ -90,7 +120,9 @@ def _apply_linear(op: Linear, member: str, inputs: Sequence[str], shapes: Sequen
 
 
 RULES: dict[type[Op], Rule] = {
-    Conv: Rule(_apply_conv, _conv, by_weights=_conv_by_weights, turned=_pointwise),
-    Deconv: Rule(_apply_deconv, _deconv, by_weights=_deconv_by_weights),
+    Conv: Rule(_apply_conv, _conv, by_weights=_conv_by_weights, turned=_pointwise, in_rows=_conv_in_rows),
+    Deconv: Rule(
+        _apply_deconv, _deconv, by_weights=_deconv_by_weights, in_rows=_deconv_in_rows, after_rows=_bias_after_rows
+    ),
     Linear: Rule(_apply_linear, _linear),
 }

@@ -34,6 +34,15 @@ _HELPERS: dict[str, Needs] = {
     "WindowAttention.shift": {"torch"},
 }
 
+_IN_ROWS = frozenset({"conv", "deconv", "biased", "normed", "shares"})
+
 FOLDER = Target(
-    TEMPLATES, TORCH, initialise, _HELPERS, MODELS, TORCH_IN_STAGES, harness=("on_tile.py", "whole_image.py")
+    TEMPLATES,
+    TORCH,
+    initialise,
+    _HELPERS,
+    MODELS,
+    TORCH_IN_STAGES,
+    harness=("on_tile.py", "whole_image.py"),
+    in_rows=_IN_ROWS,
 )

@@ -52,13 +52,25 @@ def _exact_in_floats(op: Resize, shapes: Sequence[Shape]) -> bool:
 
 
 def _resize(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    return _resized(op, inputs, shapes, output, size_of(op, inputs, _AXES))
+
+
+def _resize_in_rows(op: Resize, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    """Along the other axes: the rows are as many as they should be."""
+    if len(output.size) == 1:
+        return Code(inputs[0])
+    size = op.size and f"({', '.join([f'{inputs[0]}.shape[2]', *map(str, op.size[1:])])})"
+    return _resized(op, inputs, shapes, output, size or size_of(op, inputs, _AXES))
+
+
+def _resized(op: Resize, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape, size: str) -> Code:
     if not op.blends and not _exact_in_floats(op, shapes):
         if not is_whole(op):
             half = ", half=1" if op.mode == "nearest_exact" else ""
             return Code(f"nearest_by({inputs[0]}, {fractions(op)}{half})", {"nearest_by"})
-        return Code(f"{op.mode}({inputs[0]}, {size_of(op, inputs, _AXES)})", {op.mode})
+        return Code(f"{op.mode}({inputs[0]}, {size})", {op.mode})
     scaled = len(inputs) == 1 and op.size is None
-    to = f"scale_factor={_scale_factor(op)}" if scaled else size_of(op, inputs, _AXES)
+    to = f"scale_factor={_scale_factor(op)}" if scaled else size
     if op.mode == "cubic" and len(output.size) != 2:
         each = ", ".join(map(_in_floats, op.factor or ()))
         to = f"scale_factor=({each}{',' if len(output.size) == 1 else ''})" if scaled else to
@@ -130,7 +142,7 @@ RULES: dict[type[Op], Rule] = {
     Concat: Rule(_concat),
     Crop: Rule(crop),
     Pad: Rule(_pad),
-    Resize: Rule(_resize),
+    Resize: Rule(_resize, in_rows=_resize_in_rows),
     PixelShuffle: Rule(_pixel_shuffle),
     SpaceToDepth: Rule(_space_to_depth),
     Reinterpret: Rule(reinterpret),

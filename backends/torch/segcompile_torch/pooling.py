@@ -63,6 +63,11 @@ def global_pool(op: GlobalPool, member: str, inputs: Sequence[str], shapes: Sequ
     return Code(f"F.adaptive_{op.kind.removeprefix('global_')}_pool{len(shapes[0].size)}d({inputs[0]}, 1)", {"F"})
 
 
+def _gathered(op: Op, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
+    """What was gathered of the rows is the map."""
+    return Code(f"{inputs[0]}.map")
+
+
 def unpool(op: Unpool, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape) -> Code:
     """Pairs throughout: PyTorch's types know no single numbers here. The indices are those of what was pooled, which is
     the padded map where the pooling does not pad itself."""
@@ -87,7 +92,7 @@ def _padded_size(op: Pool, source: str) -> str:
 
 RULES: dict[type[Op], Rule] = {
     Pool: Rule(pool, switched=switched_pool),
-    AdaptivePool: Rule(adaptive_pool),
-    GlobalPool: Rule(global_pool),
+    AdaptivePool: Rule(adaptive_pool, in_rows=_gathered),
+    GlobalPool: Rule(global_pool, in_rows=_gathered),
     Unpool: Rule(unpool),
 }

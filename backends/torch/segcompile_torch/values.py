@@ -68,6 +68,13 @@ def _group_norm(op: GroupNorm, shapes: Sequence[Shape]) -> Call:
     return Call("nn.GroupNorm", (op.groups, shapes[0].channels), told, ("groups", "channels"), usual=_USUAL)
 
 
+def _norm_in_rows(
+    op: GroupNorm | InstanceNorm, member: str, inputs: Sequence[str], shapes: Sequence[Shape], output: Shape
+) -> Code:
+    """By the mean and the variance of the whole map, which were gathered before."""
+    return Code(f"normed({', '.join([*inputs, member])})", {"normed", "F"})
+
+
 def _layer_norm(op: LayerNorm, shapes: Sequence[Shape]) -> Call:
     """Of a map by a class of the template: PyTorch's own is over the last axes."""
     function, needs = ("LayerNorm", {"LayerNorm"}) if shapes[0].axes else ("nn.LayerNorm", set[str]())
@@ -127,8 +134,8 @@ def _drop_path(op: DropPath, shapes: Sequence[Shape]) -> Call:
 
 RULES: dict[type[Op], Rule] = {
     BatchNorm: Rule(apply_member, _batch_norm, by_weights=_batch_norm_by_weights),
-    InstanceNorm: Rule(apply_member, _instance_norm),
-    GroupNorm: Rule(apply_member, _group_norm),
+    InstanceNorm: Rule(apply_member, _instance_norm, in_rows=_norm_in_rows),
+    GroupNorm: Rule(apply_member, _group_norm, in_rows=_norm_in_rows),
     LayerNorm: Rule(apply_member, _layer_norm, turns=True),
     Affine: Rule(apply_member, _affine),
     ResponseNorm: Rule(_response_norm),

@@ -16,6 +16,7 @@ import argparse
 import functools
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,19 @@ from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
+from blend import blended
 from command import command, memory_for
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, continued_size, normalise, window
 from files import InputError, path_of
 from images import is_array, read_image, visible
 from pairs import images_in
 from pictures import label_or_none, overlay, targets_of, write_png
+from raster import open_source
 from reading import add_image_flags, reading_of
 from saving import FORMS, check_form, write_labels
 from shares import ALL, Share
 from stitch import Run, Tiling, Work, add_tile_flags, identity, tiling_of
+from update import add_update_flags, updated
 
 # Nothing goes to YNNPACK: jax 0.10 hands it convolutions that XLA itself computes three times as fast.
 FAST_ON_CPU = "--xla_cpu_experimental_ynn_fusion_type="
@@ -58,7 +62,7 @@ def at_pixels(scores: jax.Array, size: Size) -> jax.Array:
     """
     if STRIDE == (1, 1) and CENTRE == OFFSET:
         return scores[:, : size[0], : size[1]]
-    scores = scores.astype(jnp.float32)
+    scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
     for a in (0, 1):
         last = scores.shape[1 + a] - 1
         place = np.clip((np.arange(OFFSET[a], OFFSET[a] + size[a]) - CENTRE[a]) / STRIDE[a], 0, last)
@@ -110,7 +114,7 @@ def scores_of(model: nnx.Module, image: Array, head: str = HEAD) -> jax.Array:
     return scores_under(model, part, size, head)
 
 
-def decide(scores: jax.Array) -> NDArray[np.int64]:
+def decide(scores: jax.Array | Array) -> NDArray[np.int64]:
     """The likeliest labels (H, W) of scores (H, W, C)."""
     return np.asarray(scores.argmax(-1), np.int64)
 
@@ -190,6 +194,10 @@ def predict(arguments: argparse.Namespace) -> int:
     weights.load(arguments.weights, model)
     model.eval()
     share, tiling = share_of(arguments.shard), tiling_of(arguments)
+    if arguments.update or arguments.previous:
+        return predict_update(arguments, targets, model, tiling, share)
+    if tiling is not None and tiling.blend and share.count > 1:
+        raise InputError("--blend: windows are summed, and that is one process's work")
     if tiling is not None:
         return predict_tiles(arguments, targets, model, tiling, share)
     paths = share.of(list(targets))
@@ -222,10 +230,50 @@ def predict_tiles(
             write_labels(target, labels, classes, path)
 
         with memory_for(path):
-            if work.label(path, target, save):
+            if tiling.blend:
+                blend(path, work, model, arguments, save)
+            if tiling.blend or work.label(path, target, save):
                 written.append(target)
     tell(written, arguments.out)
     return 0
+
+
+def predict_update(
+    arguments: argparse.Namespace,
+    targets: dict[Path, tuple[Path, Path]],
+    model: nnx.Module,
+    tiling: Tiling | None,
+    share: Share,
+) -> int:
+    """Write the labels of an image, which are computed where an edit reaches; returns the exit status."""
+    if not (arguments.update and arguments.previous):
+        raise InputError("--update and --previous: give both, or none")
+    if len(targets) != 1 or share.count > 1 or (tiling and tiling.limit):
+        raise InputError("--update: give one image, one process, and no --memory-limit; --tile N is heeded")
+    ((path, (target, _)),) = targets.items()
+    reading, run = reading_of(arguments), run_of(model, arguments.head)
+    with memory_for(path):
+        most = tiling.most if tiling else 0
+        labels = updated(path, arguments.update, arguments.previous, reading, run, most)
+        write_labels(target, labels, HEADS[arguments.head], path)
+    tell([target], arguments.out)
+    return 0
+
+
+def blend(
+    path: Path, work: Work, model: nnx.Module, arguments: argparse.Namespace, save: Callable[[Array], object]
+) -> None:
+    """Have the labels of an image saved, of windows that are blended."""
+    source, head = open_source(path, work.reading), arguments.head
+
+    def score(part: Array, size: Size) -> NDArray[np.float32]:
+        return np.asarray(scores_under(model, part, size, head))
+
+    def choose(scores: Array) -> Array:
+        return decide(scores)
+
+    blended(source, work.plan(path, source), score, choose, save, arguments.out)
+    source.close()
 
 
 def tell(written: list[Path], out: Path) -> None:
@@ -250,6 +298,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", choices=["auto", "cpu", "gpu", "tpu"], default="auto")
     add_image_flags(parser)
     add_tile_flags(parser)
+    add_update_flags(parser)
+    told = "blend windows of --tile where there are no exact tiles: labels are not quite the whole image's"
+    parser.add_argument("--blend", action="store_true", help=told)
     add_distributed(parser)
     arguments = parser.parse_args(argv)
     return command(lambda: predict(arguments))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
+from blend import least_window, plan_windows, window_of
 from data import Array, Size
 from files import InputError, blame
 from pairs import Pair, mask_over
@@ -25,6 +26,7 @@ from tiles import Plan, Tile, fitting, least_tile, plan_tiles, tile_window, unde
 
 Labels = NDArray[np.int64]
 Run = Callable[[Array, Size], Labels]  # (window, size) -> the labels (*size) of its pixels from OFFSET on
+ASIDE, TIMES = 160 * 2**20, 2.5  # bytes that a framework takes once; how many times those of the tensors
 UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}  # powers of 2
 
 
@@ -34,6 +36,7 @@ class Tiling:
 
     most: int
     limit: int | None = None  # if not, `most` counts
+    blend: bool = False  # windows that overlap, in the place of exact tiles
 
 
 def add_tile_flags(parser: argparse.ArgumentParser) -> None:
@@ -64,12 +67,14 @@ def bytes_of(text: str) -> int:
 def tiling_of(arguments: argparse.Namespace) -> Tiling | None:
     """What the flags say of tiles; None where images are run whole."""
     if arguments.tile is None and arguments.memory_limit is None:
+        if getattr(arguments, "blend", False):
+            raise InputError("--blend: say how large windows are, by --tile or --memory-limit")
         return None
     if arguments.tile and arguments.memory_limit:
         raise InputError("--memory-limit is for --tile auto; give one of the two numbers")
     if not arguments.tile and not arguments.memory_limit:
         raise InputError("--tile auto: say what it may take, such as --memory-limit 2GiB")
-    return Tiling(arguments.tile or 0, arguments.memory_limit)
+    return Tiling(arguments.tile or 0, arguments.memory_limit, getattr(arguments, "blend", False))
 
 
 def resident() -> int:
@@ -108,8 +113,12 @@ class Work:
         """The tiles of an image, of which is said how many there are and what they cost."""
         size, most, limit = source.size, self.tiling.most, self.tiling.limit
         if limit is not None:
-            most = fitting(size, limit - resident() - source.held, least_tile(size), tile_window)
-        plan = plan_tiles(size, most)
+            room = int((limit - resident() - source.held - ASIDE) / TIMES)
+            if self.tiling.blend:
+                most = fitting(size, room, least_window(), window_of)
+            else:
+                most = fitting(size, room, least_tile(size), tile_window)
+        plan = (plan_windows if self.tiling.blend else plan_tiles)(size, most)
         if self.share.ends:
             tqdm.write(f"{path}: {plan}", file=sys.stderr)
         return plan
@@ -141,13 +150,13 @@ class Work:
             tqdm.write(f"{wanted}: {board.done:,} of {windows} are done", file=sys.stderr)
         return False
 
-    def labelled(self, pair: Pair) -> Iterator[tuple[Labels, Labels]]:
-        """The mask and the labels of each tile of a pair that is this process's."""
+    def labelled(self, pair: Pair) -> Iterator[tuple[Labels, Labels, tuple[Size, Size]]]:
+        """The mask and the labels of this process's tiles; where each begins, and the size of the image."""
         source = open_source(pair[0], self.reading)
         mask = mask_over(pair, source.size, self.reading)
         plan = self.plan(pair[0], source)
         for _, tile, labels in labels_of_tiles(source, plan, self.share.of(range(len(plan.tiles))), self.run):
-            yield mask[box(tile.first, tile.size)], labels
+            yield mask[box(tile.first, tile.size)], labels, (tile.first, source.size)
         source.close()
 
 

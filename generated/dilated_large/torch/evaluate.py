@@ -23,11 +23,12 @@ import weights
 from command import Stopped, command, memory_for
 from data import HEAD, HEADS
 from files import InputError, path_of
-from metrics import Metrics, confusion, metrics, table
+from metrics import Metrics, metrics, table
 from model import DilatedLarge
 from pairs import Pair, add_arguments, pairs_of, read_pair
 from predict import device_of, labels_of, run_of, share_of
 from reading import Reading, reading_of
+from rings import RINGS, border_table, confusion_by_ring
 from scan import warn_of_zeros
 from shares import ALL, Share, gather
 from stitch import Tiling, Work, add_tile_flags, tiling_of
@@ -39,27 +40,28 @@ def confusions(
     reading: Reading,
     head: str = HEAD,
     stopped: Callable[[], int] = lambda: 0,
+    rings: tuple[int, ...] = (),
     tiling: Tiling | None = None,
     share: Share = ALL,
 ) -> NDArray[np.int64]:
-    """The confusion matrix of all pairs, which the processes share; of a shard, that of its share.
+    """The confusion matrices (rings + 1, classes, classes) of all pairs, which the processes share.
 
-    The model is in eval mode meanwhile. `stopped` is asked after each image for the signal that ends it, if
-    there was one, with Stopped.
+    Those of a shard are of its share. The model is in eval mode meanwhile. `stopped` is asked after each
+    image for the signal that ends it, if there was one, with Stopped.
     """
-    n = np.zeros((reading.classes, reading.classes), np.int64)
+    n = np.zeros((len(rings) + 1, reading.classes, reading.classes), np.int64)
     training = model.training
     model.eval()
     work = tiling and Work(run_of(model, head), tiling, share, reading)
     for pair in tqdm(pairs if work else share.of(pairs), desc="evaluate", leave=False, disable=None):
         with memory_for(pair[0]):
             if work:
-                for mask, labels in work.labelled(pair):
-                    n += confusion(mask, labels, reading.classes, reading.ignored)
+                for mask, labels, place in work.labelled(pair):
+                    n += confusion_by_ring(mask, labels, rings, reading, place)
             else:
                 image, mask = read_pair(pair, reading)
                 labels = labels_of(model, image, head)
-                n += confusion(mask, labels, reading.classes, reading.ignored)
+                n += confusion_by_ring(mask, labels, rings, reading)
         if number := stopped():
             raise Stopped(number, "interrupted in an evaluation")
     model.train(training)
@@ -74,7 +76,7 @@ def evaluate(
     stopped: Callable[[], int] = lambda: 0,
 ) -> Metrics:
     """The metrics over all pixels of all pairs; the rest as in `confusions`."""
-    return metrics(confusions(model, pairs, reading, head, stopped), reading.left_out)
+    return metrics(confusions(model, pairs, reading, head, stopped).sum(0), reading.left_out)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,6 +85,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=path_of, required=True, help="checkpoint (.pt) or .safetensors")
     add_arguments(parser)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to evaluate (%(default)s)")
+    told = "give the metrics by the distance from the image's border, too"
+    parser.add_argument("--border-report", action="store_true", help=told)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     add_tile_flags(parser)
     told = "where the shards of --shard put what they count; the last one prints the sum"
@@ -98,13 +102,24 @@ def main(argv: list[str] | None = None) -> int:
         weights.load(arguments.weights, model)
         model.to(device_of(arguments.device))
         share, tiling = share_of(arguments.shard), tiling_of(arguments)
-        found = confusions(model, pairs, reading, arguments.head, tiling=tiling, share=share)
+        rings = RINGS if arguments.border_report else ()
+        found = confusions(
+            model,
+            pairs,
+            reading,
+            arguments.head,
+            rings=rings,
+            tiling=tiling,
+            share=share,
+        )
         n = found if arguments.sums is None else gather(arguments.sums, share, found)
         if n is None or not share.ends:
             return 0
-        result = metrics(n, reading.left_out)
+        result = metrics(n.sum(0), reading.left_out)
         warn_of_zeros(arguments.list or arguments.masks, result.pixels, reading)
         print(table(result))
+        if rings:
+            print(f"\n{border_table(n, reading.left_out)}")
         return 0
 
     return command(work)

@@ -182,7 +182,7 @@ def open_target(path: Path, size: Size, dtype: type[Any], run: str = "") -> Targ
     return Target(path, size, dtype, run)
 
 
-def shared_array(path: Path, size: Size, dtype: type[Any]) -> "np.memmap[Any, Any]":
+def shared_array(path: Path, size: tuple[int, ...], dtype: type[Any]) -> "np.memmap[Any, Any]":
     """The array in a file that any process makes which comes first: zeros where nobody wrote."""
     with path.open("ab") as file:
         file.truncate(math.prod(size) * np.dtype(dtype).itemsize)

@@ -113,7 +113,7 @@ def fitting(size: Size, room: int, least: int, window_of: Callable[[Size, int], 
 def plan_tiles(size: Size, most: int) -> Plan:
     """Exact tiles of at most `most` pixels a side, for an image of `size`: one, if it is no larger."""
     whole, window = continued_size(size), tile_window(size, most)
-    return plan_of(size, window, [exact_spans(a, size[a], whole[a], window[a]) for a in AXES])
+    return plan_of(size, window, [exact_spans(a, whole[a], window[a], 0, size[a]) for a in AXES])
 
 
 def tile_window(size: Size, most: int) -> Size:
@@ -163,15 +163,16 @@ def good_end(a: int, window: int) -> int:
     return math.floor(last * STRIDE[a] + CENTRE[a]) - OFFSET[a] + 1
 
 
-def exact_spans(a: int, size: int, whole: int, window: int) -> list[Span]:
-    """The tiles along an axis, each of which begins to give where the one before it ends."""
+def exact_spans(a: int, whole: int, window: int, first: int, end: int) -> list[Span]:
+    """The tiles along an axis that give the pixels from `first` to `end`, each from where the one before it ends."""
     if window == whole:
-        return [Span(0, 0, size)]
+        return [Span(0, first, end)]
     low, high, last = good_start(a, window), good_end(a, window), whole - window
-    spans = [Span(0, 0, min(size, high))]
-    while (first := spans[-1].end) < size:
-        origin = min(last, (first - low) // STEP[a] * STEP[a])
-        spans.append(Span(origin, first, size if origin == last else min(size, origin + high)))
+    spans: list[Span] = []
+    while first < end:
+        origin = min(last, max(0, (first - low) // STEP[a] * STEP[a]))
+        spans.append(Span(origin, first, end if origin == last else min(end, origin + high)))
+        first = spans[-1].end
     return spans
 
 

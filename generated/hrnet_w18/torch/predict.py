@@ -15,6 +15,7 @@ if __name__ == "__main__":
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from torch import Tensor, distributed, nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
+from blend import blended
 from command import command, memory_for
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, continued_size, normalise, window
 from files import InputError, path_of
@@ -31,10 +33,13 @@ from images import is_array, read_image, visible
 from model import HrnetW18
 from pairs import images_in
 from pictures import label_or_none, overlay, targets_of, write_png
+from raster import open_source, open_target
 from reading import add_image_flags, reading_of
+from rows import add_row_flags, scores_in_rows
 from saving import FORMS, check_form, write_labels
 from shares import ALL, Share
 from stitch import Run, Tiling, Work, add_tile_flags, identity, tiling_of
+from update import add_update_flags, updated
 
 
 def head_of(outputs: Tensor | dict[str, Tensor], head: str) -> Tensor:
@@ -49,14 +54,14 @@ def at_pixels(scores: Tensor, size: Size) -> Tensor:
     """
     if STRIDE == (1, 1) and CENTRE == OFFSET:
         return scores[:, :, : size[0], : size[1]]
-    scores = scores.float()
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     for a in (0, 1):
         last = scores.shape[2 + a] - 1
         pixels = torch.arange(OFFSET[a], OFFSET[a] + size[a], dtype=torch.float64, device=scores.device)
         place = ((pixels - CENTRE[a]) / STRIDE[a]).clamp(0, last)
         before = place.long()
         after = (before + 1).clamp(max=last)
-        share = (place - before).float()[:, None] if a == 0 else (place - before).float()
+        share = (place - before).to(scores.dtype).view(-1, *[1] * (1 - a))
         scores = torch.lerp(scores.index_select(2 + a, before), scores.index_select(2 + a, after), share)
     return scores
 
@@ -133,7 +138,13 @@ def predict(arguments: argparse.Namespace) -> int:
     model = HrnetW18()
     weights.load(arguments.weights, model)
     model.to(device_of(arguments.device)).eval()
+    if arguments.stream:
+        return predict_rows(arguments, targets, model)
     share, tiling = share_of(arguments.shard), tiling_of(arguments)
+    if arguments.update or arguments.previous:
+        return predict_update(arguments, targets, model, tiling, share)
+    if tiling is not None and tiling.blend and share.count > 1:
+        raise InputError("--blend: windows are summed, and that is one process's work")
     if tiling is not None:
         return predict_tiles(arguments, targets, model, tiling, share)
     paths = share.of(list(targets))
@@ -166,10 +177,78 @@ def predict_tiles(
             write_labels(target, labels, classes, path)
 
         with memory_for(path):
-            if work.label(path, target, save):
+            if tiling.blend:
+                blend(path, work, model, arguments, save)
+            if tiling.blend or work.label(path, target, save):
                 written.append(target)
     tell(written, arguments.out)
     return 0
+
+
+def predict_update(
+    arguments: argparse.Namespace,
+    targets: dict[Path, tuple[Path, Path]],
+    model: nn.Module,
+    tiling: Tiling | None,
+    share: Share,
+) -> int:
+    """Write the labels of an image, which are computed where an edit reaches; returns the exit status."""
+    if not (arguments.update and arguments.previous):
+        raise InputError("--update and --previous: give both, or none")
+    if len(targets) != 1 or share.count > 1 or (tiling and tiling.limit):
+        raise InputError("--update: give one image, one process, and no --memory-limit; --tile N is heeded")
+    ((path, (target, _)),) = targets.items()
+    reading, run = reading_of(arguments), run_of(model, arguments.head)
+    with memory_for(path):
+        most = tiling.most if tiling else 0
+        labels = updated(path, arguments.update, arguments.previous, reading, run, most)
+        write_labels(target, labels, HEADS[arguments.head], path)
+    tell([target], arguments.out)
+    return 0
+
+
+def blend(
+    path: Path, work: Work, model: nn.Module, arguments: argparse.Namespace, save: Callable[[Array], object]
+) -> None:
+    """Have the labels of an image saved, of windows that are blended."""
+    source, head = open_source(path, work.reading), arguments.head
+
+    def score(part: Array, size: Size) -> NDArray[np.float32]:
+        scores = scores_under(model, part, size, head).permute(1, 2, 0)
+        return np.asarray(scores.cpu(), np.float32)
+
+    def choose(scores: Array) -> Array:
+        return decide(torch.from_numpy(scores).permute(2, 0, 1))
+
+    blended(source, work.plan(path, source), score, choose, save, arguments.out)
+    source.close()
+
+
+def predict_rows(
+    arguments: argparse.Namespace, targets: dict[Path, tuple[Path, Path]], model: nn.Module
+) -> int:
+    """Write the labels of every image, made some rows at a time; returns the exit status."""
+    if arguments.tile is not None or arguments.memory_limit is not None or arguments.shard is not None:
+        raise InputError("--stream runs an image whole: leave out --tile, --memory-limit and --shard")
+    for path, (target, _) in targets.items():
+        with memory_for(path):
+            label_rows(arguments, path, target, model)
+    tell([target for target, _ in targets.values()], arguments.out)
+    return 0
+
+
+def label_rows(arguments: argparse.Namespace, path: Path, wanted: Path, model: nn.Module) -> None:
+    """Write the labels of one image, which go to the disk as they come."""
+    source, classes = open_source(path, reading_of(arguments)), HEADS[arguments.head]
+    about = f"rows of {identity(path)}, {arguments.head} by {identity(arguments.weights)}"
+    target = open_target(wanted, source.size, np.uint8 if classes <= 256 else np.uint16, about)
+    with tqdm(desc=path.name, total=source.size[0], unit="row", disable=None) as progress:
+        for first, scores in scores_in_rows(model, source, arguments.head, arguments.block, arguments.spill):
+            labels = scores.argmax(0).cpu().numpy()
+            target.write((first, 0), labels)
+            progress.update(len(labels))
+    source.close()
+    target.finish(lambda labels: write_labels(wanted, labels, classes, path))
 
 
 def tell(written: list[Path], out: Path) -> None:
@@ -193,7 +272,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     add_image_flags(parser)
+    add_row_flags(parser)
     add_tile_flags(parser)
+    add_update_flags(parser)
+    told = "blend windows of --tile where there are no exact tiles: labels are not quite the whole image's"
+    parser.add_argument("--blend", action="store_true", help=told)
     arguments = parser.parse_args(argv)
     return command(lambda: predict(arguments))
 

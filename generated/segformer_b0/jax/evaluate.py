@@ -24,10 +24,11 @@ import weights
 from command import Stopped, command, memory_for
 from data import HEAD, HEADS
 from files import InputError, path_of
-from metrics import Metrics, confusion, metrics, table
+from metrics import Metrics, metrics, table
 from pairs import Pair, add_arguments, pairs_of, read_pair
 from predict import add_distributed, join, labels_of, run_of, share_of, use_device
 from reading import Reading, reading_of
+from rings import RINGS, border_table, confusion_by_ring
 from scan import warn_of_zeros
 from shares import Share, gather
 from stitch import Tiling, Work, add_tile_flags, tiling_of
@@ -39,27 +40,28 @@ def confusions(
     reading: Reading,
     head: str = HEAD,
     stopped: Callable[[], int] = lambda: 0,
+    rings: tuple[int, ...] = (),
     tiling: Tiling | None = None,
     share: Share | None = None,
 ) -> NDArray[np.int64]:
-    """The confusion matrix of all pairs, which the processes share; of a shard, that of its share.
+    """The confusion matrices (rings + 1, classes, classes) of all pairs, which the processes share.
 
-    Puts the model in eval mode. `stopped` is asked after each image for the signal that ends it, if there
-    was one in any process, with Stopped.
+    Those of a shard are of its share. Puts the model in eval mode. `stopped` is asked after each image for
+    the signal that ends it, if there was one in any process, with Stopped.
     """
-    n = np.zeros((reading.classes, reading.classes), np.int64)
+    n = np.zeros((len(rings) + 1, reading.classes, reading.classes), np.int64)
     model.eval()
     share = share or share_of(None)
     work = tiling and Work(run_of(model, head), tiling, share, reading)
     for pair in tqdm(pairs if work else share.of(pairs), desc="evaluate", leave=False, disable=None):
         with memory_for(pair[0]):
             if work:
-                for mask, labels in work.labelled(pair):
-                    n += confusion(mask, labels, reading.classes, reading.ignored)
+                for mask, labels, place in work.labelled(pair):
+                    n += confusion_by_ring(mask, labels, rings, reading, place)
             else:
                 image, mask = read_pair(pair, reading)
                 labels = labels_of(model, image, head)
-                n += confusion(mask, labels, reading.classes, reading.ignored)
+                n += confusion_by_ring(mask, labels, rings, reading)
         if stopped():
             break
     if number := process_allgather(np.int32(stopped())).max():
@@ -75,7 +77,7 @@ def evaluate(
     stopped: Callable[[], int] = lambda: 0,
 ) -> Metrics:
     """The metrics over all pixels of all pairs; the rest as in `confusions`."""
-    return metrics(confusions(model, pairs, reading, head, stopped), reading.left_out)
+    return metrics(confusions(model, pairs, reading, head, stopped).sum(0), reading.left_out)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -84,6 +86,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=path_of, required=True, help="checkpoint folder or .safetensors")
     add_arguments(parser)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to evaluate (%(default)s)")
+    told = "give the metrics by the distance from the image's border, too"
+    parser.add_argument("--border-report", action="store_true", help=told)
     parser.add_argument("--device", choices=["auto", "cpu", "gpu", "tpu"], default="auto")
     add_tile_flags(parser)
     told = "where the shards of --shard put what they count; the last one prints the sum"
@@ -102,13 +106,24 @@ def main(argv: list[str] | None = None) -> int:
         model = weights.blank()
         weights.load(arguments.weights, model)
         share, tiling = share_of(arguments.shard), tiling_of(arguments)
-        found = confusions(model, pairs, reading, arguments.head, tiling=tiling, share=share)
+        rings = RINGS if arguments.border_report else ()
+        found = confusions(
+            model,
+            pairs,
+            reading,
+            arguments.head,
+            rings=rings,
+            tiling=tiling,
+            share=share,
+        )
         n = found if arguments.sums is None else gather(arguments.sums, share, found)
         if n is None or not share.ends:
             return 0
-        result = metrics(n, reading.left_out)
+        result = metrics(n.sum(0), reading.left_out)
         warn_of_zeros(arguments.list or arguments.masks, result.pixels, reading)
         print(table(result))
+        if rings:
+            print(f"\n{border_table(n, reading.left_out)}")
         return 0
 
     return command(work)

@@ -104,7 +104,7 @@ def fitting(size: Size, room: int, least: int, window_of: Callable[[Size, int], 
 def plan_tiles(size: Size, most: int) -> Plan:
     """Exact tiles of at most `most` pixels a side, for an image of `size`: one, if it is no larger."""
     whole, window = continued_size(size), tile_window(size, most)
-    return plan_of(size, window, [exact_spans(a, size[a], whole[a], window[a]) for a in AXES])
+    return plan_of(size, window, [exact_spans(a, whole[a], window[a], 0, size[a]) for a in AXES])
 
 
 def tile_window(size: Size, most: int) -> Size:
@@ -125,9 +125,9 @@ def window_along(a: int, whole: int, most: int) -> int:
     return whole
 
 
-def exact_spans(a: int, size: int, whole: int, window: int) -> list[Span]:
+def exact_spans(a: int, whole: int, window: int, first: int, end: int) -> list[Span]:
     """The only tile along an axis."""
-    return [Span(0, 0, size)]
+    return [Span(0, first, end)]
 
 
 def plan_of(size: Size, window: Size, spans: list[list[Span]]) -> Plan:

@@ -263,10 +263,10 @@ def _values(array: Any, turn: tuple[int, ...], shape: tuple[int, ...]) -> Any:
 
 def _shape(array: Any) -> tuple[int, ...]:
     """The shape of an array whose values lie in the file, as they are. Raises _Refused for any other."""
-    import h5py
-
     if isinstance(array, np.ndarray):
         return tuple(array.shape)
+    import h5py
+
     if not isinstance(array, h5py.Dataset) or array.shape is None:
         raise _Refused("it is damaged, or no weights of Keras")
     if array.is_virtual or array.external:

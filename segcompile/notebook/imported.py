@@ -59,7 +59,7 @@ class ImportedNetwork:
         def bring(stated: Restated) -> None:
             if target is not None:
                 values = restated_weights(stated, self.graph, self.tensors)
-                write_weights(target, stated.compiled.model, values, ())
+                write_weights(target, stated.compiled.model, values, (), {})
 
         modules = Modules(self.scopes, self.classes)
         restate(self.graph, self.facts, Path(out), modules=modules, before=bring)

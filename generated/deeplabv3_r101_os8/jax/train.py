@@ -42,24 +42,11 @@ from loading import read_ahead
 from metrics import Metrics, table
 from model import Deeplabv3R101Os8
 from pairs import check_images, pairs_of, read_list
-from predict import device_name, use_device
+from predict import device_name, join, use_device
 from reading import reading_of
 from run import Log, interruption, introduce, learning_rate, record, refuse_several, report
 from scan import check_crops, scan, warn_of_shared
 from step import State, compiled, optimizer_of, step_of
-
-
-def join(place: list[str]) -> None:
-    """Join the other processes of a run, at the place that --distributed names."""
-    if len(place) not in (0, 3):
-        raise InputError("--distributed: give HOST:PORT COUNT INDEX, or nothing where those are found")
-    try:
-        if place:
-            jax.distributed.initialize(place[0], int(place[1]), int(place[2]))
-        else:
-            jax.distributed.initialize()
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"--distributed: {str(error).splitlines()[0]}") from error
 
 
 def anywhere(*values: int) -> list[int]:

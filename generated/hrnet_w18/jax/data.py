@@ -14,6 +14,7 @@ if __name__ == "__main__":
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,12 +45,17 @@ STD: tuple[float, ...] = (0.229, 0.224, 0.225)
 
 Array = NDArray[Any]
 Size = tuple[int, int]
+AXES = (0, 1)
+
+
+def each_axis(number: Callable[[int], int]) -> Size:
+    """A number for each axis."""
+    return number(0), number(1)
 
 
 def output_size(size: Size) -> Size:
     """The size of the network's output for an input of a legal size."""
-    height, width = (OUTPUT[a] + (size[a] - SIZE[a]) // STRIDE[a] for a in (0, 1))
-    return height, width
+    return each_axis(lambda a: OUTPUT[a] + (size[a] - SIZE[a]) // STRIDE[a])
 
 
 def legal_size(least: Size, outputs: Size = (1, 1)) -> Size:
@@ -59,7 +65,20 @@ def legal_size(least: Size, outputs: Size = (1, 1)) -> Size:
         size = max(least[a], LEAST[a], SIZE[a] + (outputs[a] - OUTPUT[a]) * STRIDE[a])
         return SIZE[a] + math.ceil((size - SIZE[a]) / MULTIPLE[a]) * MULTIPLE[a]
 
-    return along(0), along(1)
+    return each_axis(along)
+
+
+def continued_size(size: Size) -> Size:
+    """What the network reads for an image: OFFSET pixels before it, and after it what it takes."""
+    outputs = each_axis(lambda a: math.ceil(size[a] / STRIDE[a]))
+    return legal_size(each_axis(lambda a: OFFSET[a] + size[a]), outputs)
+
+
+def inside(index: Array, length: int) -> Array:
+    """Indices along an axis, which may lie outside, as those of the reflection inside, repeated as needed."""
+    period = max(2 * (length - 1), 1)
+    reflected: Array = np.minimum(index % period, -index % period)
+    return reflected
 
 
 def window(array: Array, top: int, left: int, size: Size, fill: int | None = None) -> Array:
@@ -67,14 +86,8 @@ def window(array: Array, top: int, left: int, size: Size, fill: int | None = Non
 
     What is outside is `fill`, or without it the array's reflection, as numpy.pad has it, repeated as needed.
     """
-
-    def reflected(index: Array, length: int) -> Array:
-        period = max(2 * (length - 1), 1)
-        inside: Array = np.minimum(index % period, -index % period)
-        return inside
-
     rows, columns = np.arange(top, top + size[0]), np.arange(left, left + size[1])
-    part: Array = array[np.ix_(reflected(rows, array.shape[0]), reflected(columns, array.shape[1]))]
+    part: Array = array[np.ix_(inside(rows, array.shape[0]), inside(columns, array.shape[1]))]
     if fill is not None:
         part[(rows < 0) | (rows >= array.shape[0])] = fill
         part[:, (columns < 0) | (columns >= array.shape[1])] = fill

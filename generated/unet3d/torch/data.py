@@ -14,6 +14,7 @@ if __name__ == "__main__":
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,14 @@ AXES = range(len(SIZE))
 ONE: Size = (1,) * len(SIZE)
 
 
+def each_axis(number: Callable[[int], int]) -> Size:
+    """A number for each axis."""
+    return tuple(map(number, AXES))
+
+
 def output_size(size: Size) -> Size:
     """The size of the network's output for an input of a legal size."""
-    return tuple(OUTPUT[a] + (size[a] - SIZE[a]) // STRIDE[a] for a in AXES)
+    return each_axis(lambda a: OUTPUT[a] + (size[a] - SIZE[a]) // STRIDE[a])
 
 
 def legal_size(least: Size, outputs: Size = ONE) -> Size:
@@ -60,7 +66,20 @@ def legal_size(least: Size, outputs: Size = ONE) -> Size:
         size = max(least[a], LEAST[a], SIZE[a] + (outputs[a] - OUTPUT[a]) * STRIDE[a])
         return SIZE[a] + math.ceil((size - SIZE[a]) / MULTIPLE[a]) * MULTIPLE[a]
 
-    return tuple(map(along, AXES))
+    return each_axis(along)
+
+
+def continued_size(size: Size) -> Size:
+    """What the network reads for a volume: OFFSET voxels before it, and after it what it takes."""
+    outputs = each_axis(lambda a: math.ceil(size[a] / STRIDE[a]))
+    return legal_size(each_axis(lambda a: OFFSET[a] + size[a]), outputs)
+
+
+def inside(index: Array, length: int) -> Array:
+    """Indices along an axis, which may lie outside, as those of the reflection inside, repeated as needed."""
+    period = max(2 * (length - 1), 1)
+    reflected: Array = np.minimum(index % period, -index % period)
+    return reflected
 
 
 def window(array: Array, start: Size, size: Size, fill: int | None = None) -> Array:
@@ -68,12 +87,6 @@ def window(array: Array, start: Size, size: Size, fill: int | None = None) -> Ar
 
     What is outside is `fill`, or without it the array's reflection, as numpy.pad has it, repeated as needed.
     """
-
-    def inside(index: Array, length: int) -> Array:
-        period = max(2 * (length - 1), 1)
-        reflected: Array = np.minimum(index % period, -index % period)
-        return reflected
-
     indices = [np.arange(start[a], start[a] + size[a]) for a in AXES]
     part: Array = array[np.ix_(*(inside(indices[a], array.shape[a]) for a in AXES))]
     if fill is not None:

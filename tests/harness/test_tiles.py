@@ -133,7 +133,7 @@ class Job:
         ]  # fmt: skip
 
     def predict(self, *flags: str, out: str = "out", image: str = "a.npy") -> int:
-        return self.side.modules.predict.main(self.flags(*flags, out=out, image=image))
+        return int(self.side.modules.predict.main(self.flags(*flags, out=out, image=image)))
 
     def labels(self, out: str = "out", name: str = "a.png") -> np.ndarray:
         return np.array(Image.open(self.place / out / name))

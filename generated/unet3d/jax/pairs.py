@@ -23,9 +23,16 @@ Pair = tuple[Path, Path]
 
 def read_pair(pair: Pair, reading: Reading) -> tuple[Array, NDArray[np.int64]]:
     """The image (D, H, W, CHANNELS) and the labels (D, H, W) of a pair."""
-    image, labels = read_image(pair[0], reading), read_mask(pair[1], reading)
-    check_pair(pair)
-    return image, labels
+    image = read_image(pair[0], reading)
+    return image, mask_over(pair, image.shape[:-1], reading)
+
+
+def mask_over(pair: Pair, size: tuple[int, ...], reading: Reading) -> NDArray[np.int64]:
+    """The labels (D, H, W) of a pair whose image is of `size`."""
+    labels = read_mask(pair[1], reading)
+    if size != labels.shape:
+        check_pair(pair)
+    return labels
 
 
 def check_pair(pair: Pair) -> None:

@@ -14,21 +14,59 @@ import argparse
 import sys
 from collections.abc import Callable
 
-import jax
 import numpy as np
 from flax import nnx
 from jax.experimental.multihost_utils import process_allgather
+from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
 from command import Stopped, command, memory_for
 from data import HEAD, HEADS
-from files import path_of
-from metrics import Metrics, confusion, metrics, table
+from files import InputError, path_of
+from metrics import Metrics, metrics, table
 from pairs import Pair, add_arguments, pairs_of, read_pair
-from predict import labels_of, use_device
+from predict import add_distributed, join, labels_of, run_of, share_of, use_device
 from reading import Reading, reading_of
+from rings import RINGS, border_table, confusion_by_ring
 from scan import warn_of_zeros
+from shares import Share, gather
+from stitch import Tiling, Work, add_tile_flags, tiling_of
+
+
+def confusions(
+    model: nnx.Module,
+    pairs: list[Pair],
+    reading: Reading,
+    head: str = HEAD,
+    stopped: Callable[[], int] = lambda: 0,
+    rings: tuple[int, ...] = (),
+    tiling: Tiling | None = None,
+    share: Share | None = None,
+) -> NDArray[np.int64]:
+    """The confusion matrices (rings + 1, classes, classes) of all pairs, which the processes share.
+
+    Those of a shard are of its share. Puts the model in eval mode. `stopped` is asked after each image for
+    the signal that ends it, if there was one in any process, with Stopped.
+    """
+    n = np.zeros((len(rings) + 1, reading.classes, reading.classes), np.int64)
+    model.eval()
+    share = share or share_of(None)
+    work = tiling and Work(run_of(model, head), tiling, share, reading)
+    for pair in tqdm(pairs if work else share.of(pairs), desc="evaluate", leave=False, disable=None):
+        with memory_for(pair[0]):
+            if work:
+                for mask, labels, place in work.labelled(pair):
+                    n += confusion_by_ring(mask, labels, rings, reading, place)
+            else:
+                image, mask = read_pair(pair, reading)
+                labels = labels_of(model, image, head)
+                n += confusion_by_ring(mask, labels, rings, reading)
+        if stopped():
+            break
+    if number := process_allgather(np.int32(stopped())).max():
+        raise Stopped(int(number), "interrupted in an evaluation")
+    return share.total(n)
 
 
 def evaluate(
@@ -38,25 +76,8 @@ def evaluate(
     head: str = HEAD,
     stopped: Callable[[], int] = lambda: 0,
 ) -> Metrics:
-    """The metrics over all pixels of all pairs, which the processes share. Puts the model in eval mode.
-
-    `stopped` is asked after each image for the signal that ends it, if there was one in any process, with
-    Stopped.
-    """
-    n = np.zeros((reading.classes, reading.classes), np.int64)
-    model.eval()
-    mine = pairs[jax.process_index() :: jax.process_count()]
-    for pair in tqdm(mine, desc="evaluate", leave=False, disable=None):
-        with memory_for(pair[0]):
-            image, mask = read_pair(pair, reading)
-            n += confusion(mask, labels_of(model, image, head), reading.classes, reading.ignored)
-        if stopped():
-            break
-    if number := process_allgather(np.int32(stopped())).max():
-        raise Stopped(int(number), "interrupted in an evaluation")
-    parts = np.stack(np.divmod(n, 2**30)).astype(np.int32)  # 64 bits do not survive the exchange
-    high, low = process_allgather(parts).astype(np.int64).sum(0)
-    return metrics(2**30 * high + low, reading.left_out)
+    """The metrics over all pixels of all pairs; the rest as in `confusions`."""
+    return metrics(confusions(model, pairs, reading, head, stopped).sum(0), reading.left_out)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,18 +86,44 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=path_of, required=True, help="checkpoint folder or .safetensors")
     add_arguments(parser)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to evaluate (%(default)s)")
+    told = "give the metrics by the distance from the image's border, too"
+    parser.add_argument("--border-report", action="store_true", help=told)
     parser.add_argument("--device", choices=["auto", "cpu", "gpu", "tpu"], default="auto")
+    add_tile_flags(parser)
+    told = "where the shards of --shard put what they count; the last one prints the sum"
+    parser.add_argument("--sums", type=path_of, metavar="FOLDER", help=told)
+    add_distributed(parser)
     arguments = parser.parse_args(argv)
 
     def work() -> int:
+        if (arguments.shard is None) != (arguments.sums is None):
+            raise InputError("--shard and --sums go together: shards put what they count there")
         reading = reading_of(arguments)
         pairs = pairs_of(arguments, reading)
+        if arguments.distributed is not None:
+            join(arguments.distributed)
         use_device(arguments.device)
         model = weights.blank()
         weights.load(arguments.weights, model)
-        result = evaluate(model, pairs, reading, arguments.head)
+        share, tiling = share_of(arguments.shard), tiling_of(arguments)
+        rings = RINGS if arguments.border_report else ()
+        found = confusions(
+            model,
+            pairs,
+            reading,
+            arguments.head,
+            rings=rings,
+            tiling=tiling,
+            share=share,
+        )
+        n = found if arguments.sums is None else gather(arguments.sums, share, found)
+        if n is None or not share.ends:
+            return 0
+        result = metrics(n.sum(0), reading.left_out)
         warn_of_zeros(arguments.list or arguments.masks, result.pixels, reading)
         print(table(result))
+        if rings:
+            print(f"\n{border_table(n, reading.left_out)}")
         return 0
 
     return command(work)

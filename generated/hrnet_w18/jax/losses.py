@@ -10,7 +10,8 @@ import optax  # type: ignore[import-untyped, unused-ignore]
 
 def loss_of(scores: jax.Array, labels: jax.Array, ignore: int) -> jax.Array:
     """Mean cross entropy of scores (B, H, W, C) over the labelled pixels (B, H, W); 0 without any."""
+    scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
     counted = labels != ignore
     known = jnp.where(counted, labels, 0)
-    losses = optax.softmax_cross_entropy_with_integer_labels(scores.astype(jnp.float32), known)
+    losses = optax.softmax_cross_entropy_with_integer_labels(scores, known)
     return jnp.where(counted, losses, 0).sum() / jnp.maximum(counted.sum(), 1)

@@ -80,7 +80,7 @@ def by_class(m: Metrics) -> dict[str, list[float | None]]:
 
 def headline(m: Metrics) -> str:
     """The four metrics on one line, in percent."""
-    return ", ".join(f"{name} {_percent(value).strip()}" for name, value in _named(m))
+    return ", ".join(f"{name} {percent(value).strip()}" for name, value in _named(m))
 
 
 def table(m: Metrics) -> str:
@@ -88,9 +88,9 @@ def table(m: Metrics) -> str:
     rows = ["class      pixels accuracy      IU"]
     for label, (pixels, accuracy, iu) in enumerate(zip(m.pixels, m.accuracy, m.iu, strict=True)):
         count = "ignored" if label in m.left_out else pixels
-        rows.append(f"{label:5d}{count:>12}{_percent(accuracy)}{_percent(iu)}")
+        rows.append(f"{label:5d}{count:>12}{percent(accuracy)}{percent(iu)}")
     rows.append("")
-    rows += [f"{name:22}{_percent(value)}" for name, value in _named(m)]
+    rows += [f"{name:22}{percent(value)}" for name, value in _named(m)]
     return "\n".join(rows)
 
 
@@ -103,5 +103,6 @@ def _named(m: Metrics) -> list[tuple[str, float]]:
     ]
 
 
-def _percent(fraction: float) -> str:
+def percent(fraction: float) -> str:
+    """A share as a cell of a table."""
     return "       -" if np.isnan(fraction) else f"{100 * fraction:8.2f}"

@@ -14,26 +14,29 @@ if __name__ == "__main__":
 
 import argparse
 import functools
-import math
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.experimental.multihost_utils import process_allgather, sync_global_devices
 from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
 from command import command, memory_for
-from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, window
+from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, continued_size, normalise, window
 from files import InputError, path_of
 from images import is_array, read_image, visible
 from pairs import images_in
 from pictures import label_image, label_or_none, overlay, targets_of, write_png
 from reading import add_image_flags, reading_of
+from shares import ALL, Share
+from stitch import Run, Tiling, Work, add_tile_flags, identity, tiling_of
 
 # Nothing goes to YNNPACK: jax 0.10 hands it convolutions that XLA itself computes three times as fast.
 FAST_ON_CPU = "--xla_cpu_experimental_ynn_fusion_type="
@@ -54,7 +57,7 @@ def at_pixels(scores: jax.Array, size: Size) -> jax.Array:
     """
     if STRIDE == (1, 1) and CENTRE == OFFSET:
         return scores[:, : size[0], : size[1]]
-    scores = scores.astype(jnp.float32)
+    scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
     for a in (0, 1):
         last = scores.shape[1 + a] - 1
         place = np.clip((np.arange(OFFSET[a], OFFSET[a] + size[a]) - CENTRE[a]) / STRIDE[a], 0, last)
@@ -90,22 +93,35 @@ def forward(graph: Any, state: Any, images: Array, head: str, size: Size | None)
     return scores
 
 
+def scores_under(model: nnx.Module, part: Array, size: Size, head: str = HEAD) -> jax.Array:
+    """The scores (*size, C) of the pixels from OFFSET on of a part (h, w, CHANNELS) of a continued image."""
+    graph, state = nnx.split(model)
+    return forward(graph, state, normalise(part)[None], head, size)[0]
+
+
 def scores_of(model: nnx.Module, image: Array, head: str = HEAD) -> jax.Array:
     """The scores (H, W, C) of an image (H, W, CHANNELS), from a model in evaluation mode, on its device.
 
     The image is continued by its reflection, OFFSET pixels before it and as many after it as it takes.
     """
-    height, width = image.shape[:2]
-    outputs = math.ceil(height / STRIDE[0]), math.ceil(width / STRIDE[1])
-    size = legal_size((OFFSET[0] + height, OFFSET[1] + width), outputs)
-    padded = normalise(window(image, -OFFSET[0], -OFFSET[1], size))
-    graph, state = nnx.split(model)
-    return forward(graph, state, padded[None], head, (height, width))[0]
+    size: Size = image.shape[0], image.shape[1]
+    part = window(image, -OFFSET[0], -OFFSET[1], continued_size(size))
+    return scores_under(model, part, size, head)
+
+
+def decide(scores: jax.Array) -> NDArray[np.int64]:
+    """The likeliest labels (H, W) of scores (H, W, C)."""
+    return np.asarray(scores.argmax(-1), np.int64)
 
 
 def labels_of(model: nnx.Module, image: Array, head: str = HEAD) -> NDArray[np.int64]:
     """The likeliest labels (H, W) of an image (H, W, CHANNELS), from a model in evaluation mode."""
-    return np.asarray(scores_of(model, image, head).argmax(-1), np.int64)
+    return decide(scores_of(model, image, head))
+
+
+def run_of(model: nnx.Module, head: str = HEAD) -> Run:
+    """What labels the windows that stitch.py reads."""
+    return lambda part, size: decide(scores_under(model, part, size, head))
 
 
 def use_device(name: str) -> None:
@@ -126,24 +142,94 @@ def device_name() -> str:
     return f"{count} x {kind}" if count > 1 else kind
 
 
+def join(place: list[str]) -> None:
+    """Join the other processes of a run, at the place that --distributed names."""
+    if len(place) not in (0, 3):
+        raise InputError("--distributed: give HOST:PORT COUNT INDEX, or nothing where those are found")
+    try:
+        if place:
+            jax.distributed.initialize(place[0], int(place[1]), int(place[2]))
+        else:
+            jax.distributed.initialize()
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"--distributed: {str(error).splitlines()[0]}") from error
+
+
+def share_of(shard: Share | None) -> Share:
+    """What this process does: the share that --shard names, or that of its place among all processes."""
+    count = jax.process_count()
+    if shard is not None and count > 1:
+        raise InputError("--shard: --distributed divides the work already; give the one or the other")
+    if shard is not None or count == 1:
+        return shard or ALL
+
+    def total(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        parts = np.stack(np.divmod(counts, 2**30)).astype(np.int32)  # 64 bits do not survive the exchange
+        high, low = process_allgather(parts).astype(np.int64).sum(0)
+        return np.asarray(2**30 * high + low)
+
+    return Share(jax.process_index(), count, lambda: sync_global_devices("tiles"), total)
+
+
+def add_distributed(parser: argparse.ArgumentParser) -> None:
+    """The flag that has several processes do one work."""
+    told = "divide the work among processes: those of Slurm, Open MPI or a TPU pod, or HOST:PORT COUNT INDEX"
+    parser.add_argument("--distributed", nargs="*", metavar="PLACE", help=told)
+
+
 def predict(arguments: argparse.Namespace) -> int:
     """Write the labels of every image, and an overlay unless it is .npy; returns the exit status."""
     targets, reading = targets_of(images_in(arguments.images), arguments.out), reading_of(arguments)
+    if arguments.distributed is not None:
+        join(arguments.distributed)
     use_device(arguments.device)
     model = weights.blank()
     weights.load(arguments.weights, model)
     model.eval()
-    for path, (label_path, overlay_path) in tqdm(targets.items(), desc="predict", disable=None):
+    share, tiling = share_of(arguments.shard), tiling_of(arguments)
+    if tiling is not None:
+        return predict_tiles(arguments, targets, model, tiling, share)
+    paths = share.of(list(targets))
+    for path in tqdm(paths, desc="predict", disable=None):
         with memory_for(path):
             image = read_image(path, reading)
             labels = labels_of(model, image, arguments.head)
-            write_png(label_path, label_image(labels, HEADS[arguments.head]))
+            write_png(targets[path][0], label_image(labels, HEADS[arguments.head]))
             if not is_array(path):
-                write_png(overlay_path, overlay(visible(image), labels, arguments.clear))
-    written = [str(path) for path, _ in targets.values()]
-    many = f"the labels of {len(written)} images to {arguments.out}"
-    print(f"wrote {', '.join(written) if len(written) < 4 else many}")
+                write_png(targets[path][1], overlay(visible(image), labels, arguments.clear))
+    tell([targets[path][0] for path in paths], arguments.out)
     return 0
+
+
+def predict_tiles(
+    arguments: argparse.Namespace,
+    targets: dict[Path, tuple[Path, Path]],
+    model: nnx.Module,
+    tiling: Tiling,
+    share: Share,
+) -> int:
+    """Write the labels of every image, which is run tile by tile; returns the exit status."""
+    reading, classes = reading_of(arguments), HEADS[arguments.head]
+    about = f"{arguments.head} by {identity(arguments.weights)}"
+    run, written = run_of(model, arguments.head), []
+    work = Work(run, tiling, share, reading, about)
+    for path, (target, _) in targets.items():
+
+        def save(labels: Array, target: Path = target) -> None:
+            write_png(target, label_image(labels, classes))
+
+        with memory_for(path):
+            if work.label(path, target, save):
+                written.append(target)
+    tell(written, arguments.out)
+    return 0
+
+
+def tell(written: list[Path], out: Path) -> None:
+    """Say what was written."""
+    if written:
+        many = f"the labels of {len(written)} images to {out}"
+        print(f"wrote {', '.join(map(str, written)) if len(written) < 4 else many}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -158,6 +244,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu", "tpu"], default="auto")
     add_image_flags(parser)
+    add_tile_flags(parser)
+    add_distributed(parser)
     arguments = parser.parse_args(argv)
     return command(lambda: predict(arguments))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from command import heard, leave_terminal, stop
+from field import padding_in
 from files import InputError, blame, one_line, write_whole
 from keeping import keep_best
 from metrics import Metrics, by_class, headline, summary
@@ -111,14 +112,19 @@ class Log:
         return {line["step"]: line["mean_iu"] or 0.0 for line in self.lines if "mean_iu" in line}
 
 
-def introduce(
-    device: str, images: tuple[int, int], parameters: tuple[int, int], crop: tuple[int, int], share: float
-) -> None:
-    """Say what is trained on what: images, also of --val; parameters, and those that are trained; crops."""
+def introduce(device: str, images: tuple[int, int], parameters: tuple[int, int]) -> None:
+    """Say what is trained on what: images, also of --val; parameters, and those that are trained."""
     print(f"device: {device}")
     print(f"images: {images[0]:,}" + (f", and {images[1]:,} of --val" if images[1] else ""))
-    print(f"parameters: {parameters[0]:,}, of which {parameters[1]:,} are trained")
-    print(f"crop: {crop[0]} x {crop[1]}, of which {100 * share:.0f} % is image", flush=True)
+    print(f"parameters: {parameters[0]:,}, of which {parameters[1]:,} are trained", flush=True)
+
+
+def introduce_crops(crop: tuple[int, int], share: float) -> None:
+    """Say what crops are: their size, what share of them is image, and what padding reaches."""
+    print(f"crop: {crop[0]} x {crop[1]}, of which {100 * share:.0f} % is image")
+    if told := padding_in(crop):
+        print(told)
+    sys.stdout.flush()
 
 
 def report(line: dict[str, float], steps: int, log: Log | None, bar: Any) -> None:

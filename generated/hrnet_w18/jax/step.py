@@ -45,6 +45,15 @@ def optimizer_of(arguments: argparse.Namespace) -> optax.GradientTransformation:
     return optax.multi_transform(rules, lambda tree: jax.tree_util.tree_map_with_path(label, tree))
 
 
+def moved(
+    optimizer: optax.GradientTransformation, state: State, gradients: Any, statistics: Any, lr: jax.Array
+) -> State:
+    """The state after a step with these gradients, of which these are batch norm's statistics."""
+    updates, memory = optimizer.update(gradients, state.optimizer, state.weights)
+    weights = optax.apply_updates(state.weights, jax.tree.map(lambda update: lr * update, updates))
+    return State(weights, statistics, memory)
+
+
 def compiled(step: Any, inputs: tuple[Any, ...]) -> Step:
     """A training step for inputs of these shapes, which no evaluation makes JAX forget."""
     try:
@@ -86,8 +95,6 @@ def step_of(
     ) -> tuple[State, jax.Array]:
         inputs = state.weights, state.statistics, rest, images, labels, number
         (value, statistics), gradients = jax.value_and_grad(loss, has_aux=True)(*inputs)
-        updates, memory = optimizer.update(gradients, state.optimizer, state.weights)
-        moved = optax.apply_updates(state.weights, jax.tree.map(lambda update: lr * update, updates))
-        return State(moved, statistics, memory), value
+        return moved(optimizer, state, gradients, statistics, lr), value
 
     return step

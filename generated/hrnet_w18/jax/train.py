@@ -20,8 +20,9 @@ import io
 import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -42,24 +43,13 @@ from loading import read_ahead
 from metrics import Metrics, table
 from model import HrnetW18
 from pairs import check_images, pairs_of, read_list
-from predict import device_name, use_device
+from predict import device_name, join, use_device
 from reading import reading_of
-from run import Log, interruption, introduce, learning_rate, record, refuse_several, report
+from run import Log, interruption, introduce, introduce_crops, learning_rate, record, refuse_several, report
 from scan import check_crops, scan, warn_of_shared
 from step import State, compiled, optimizer_of, step_of
-
-
-def join(place: list[str]) -> None:
-    """Join the other processes of a run, at the place that --distributed names."""
-    if len(place) not in (0, 3):
-        raise InputError("--distributed: give HOST:PORT COUNT INDEX, or nothing where those are found")
-    try:
-        if place:
-            jax.distributed.initialize(place[0], int(place[1]), int(place[2]))
-        else:
-            jax.distributed.initialize()
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"--distributed: {str(error).splitlines()[0]}") from error
+from stitch import resident
+from whole_image import WholeImages
 
 
 def anywhere(*values: int) -> list[int]:
@@ -114,17 +104,21 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
         more = "start a run from it with --init" if "steps" in flags else "ask for more with --steps"
         raise InputError(f"{arguments.resume}: has done {start} steps; {more}")
 
-    size, scale = tuple(arguments.crop), tuple(arguments.scale)
+    size, scale, clean = tuple(arguments.crop), tuple(arguments.scale), arguments.loss_region == "clean"
     share = arguments.batch // processes  # of a batch, for this process to read
-    batches = Batches(pairs, share, size, arguments.seed, reading, arguments.mirror, scale)
+    batches = Batches(pairs, share, size, arguments.seed, reading, arguments.mirror, scale, clean)
     if held_out:
         warn_of_shared(arguments.val, pairs, held_out)
     if not arguments.no_scan:
         scan(arguments, reading, pairs, held_out)
         check_images(held_out[index::processes], reading)
-        if start == 0:
+        if start == 0 and not arguments.whole_image:
             check_crops(batches)
-    reader = read_ahead(batches, start * processes + index, processes, arguments.workers)
+    whole = arguments.whole_image
+    if whole and devices > 1:
+        raise InputError(f"--whole-image: is for one device, and there are {devices}")
+    crops = read_ahead(batches, start * processes + index, processes, arguments.workers)
+    reader: Generator[Any, None, None] = batches.wholes(range(start, arguments.steps)) if whole else crops
     first = next(reader)
     if isinstance(first, str):  # most faults of the data show here, before anything is written
         raise InputError(first)
@@ -132,13 +126,20 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
     mesh = Mesh(np.array(jax.devices()), ("batch",))
     everywhere, split = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("batch"))
     model.train()
+    for _, module in nnx.iter_graph(model):
+        if isinstance(module, nnx.BatchNorm) and arguments.freeze_norm:
+            module.use_running_average = True
     graph, *groups = nnx.split(model, nnx.Param, nnx.BatchStat, ...)
     trained, statistics, rest = groups
     parameters = nnx.state(model, nnx.Not(nnx.Any(nnx.BatchStat, nnx.RngState)))
     counts = (len(pairs), len(held_out)), (count(parameters), count(trained))
-    introduce(device_name(), *counts, size, batches.share_of_image())
+    introduce(device_name(), *counts)
+    if not whole:
+        introduce_crops(size, batches.share_of_image())
     state, rest = jax.device_put((State(trained, statistics, memory), rest), everywhere)
     update = step_of(graph, optimizer, arguments, everywhere)
+    kinds = arguments.head, arguments.memory_limit - resident(), arguments.bf16
+    wholes = WholeImages(graph, batches, optimizer, *kinds)
     if index == 0:
         log.open()
         if arguments.resume:
@@ -168,13 +169,16 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
                 save_checkpoint(last, current(), state.optimizer, step - 1, flags, names)
                 told = batch if isinstance(batch, str) else "another process cannot read its batch"
                 raise InputError(f"{told}{advice(last)}")
-            images, labels = (jax.make_array_from_process_local_data(split, part) for part in batch)
             lr = learning_rate(step - 1, arguments)
-            inputs = state, rest, images, labels, np.uint32(step), np.float32(lr)
-            if step == start + 1:
-                bar.write("compiling the first step")
-                update = compiled(update, inputs)
-            state, loss = update(*inputs)
+            if whole:
+                state, loss = wholes.take(state, rest, batch, step, lr)
+            else:
+                images, labels = (jax.make_array_from_process_local_data(split, part) for part in batch)
+                inputs = state, rest, images, labels, np.uint32(step), np.float32(lr)
+                if step == start + 1:
+                    bar.write("compiling the first step")
+                    update = compiled(update, inputs)
+                state, loss = update(*inputs)
 
             done = step == arguments.steps
             if done or step % arguments.log_every == 0:

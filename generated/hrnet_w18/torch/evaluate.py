@@ -15,19 +15,57 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
 from command import Stopped, command, memory_for
 from data import HEAD, HEADS
-from files import path_of
-from metrics import Metrics, confusion, metrics, table
+from files import InputError, path_of
+from metrics import Metrics, metrics, table
 from model import HrnetW18
 from pairs import Pair, add_arguments, pairs_of, read_pair
-from predict import device_of, labels_of
+from predict import device_of, labels_of, run_of, share_of
 from reading import Reading, reading_of
+from rings import RINGS, border_table, confusion_by_ring
 from scan import warn_of_zeros
+from shares import ALL, Share, gather
+from stitch import Tiling, Work, add_tile_flags, tiling_of
+
+
+def confusions(
+    model: nn.Module,
+    pairs: list[Pair],
+    reading: Reading,
+    head: str = HEAD,
+    stopped: Callable[[], int] = lambda: 0,
+    rings: tuple[int, ...] = (),
+    tiling: Tiling | None = None,
+    share: Share = ALL,
+) -> NDArray[np.int64]:
+    """The confusion matrices (rings + 1, classes, classes) of all pairs, which the processes share.
+
+    Those of a shard are of its share. The model is in eval mode meanwhile. `stopped` is asked after each
+    image for the signal that ends it, if there was one, with Stopped.
+    """
+    n = np.zeros((len(rings) + 1, reading.classes, reading.classes), np.int64)
+    training = model.training
+    model.eval()
+    work = tiling and Work(run_of(model, head), tiling, share, reading)
+    for pair in tqdm(pairs if work else share.of(pairs), desc="evaluate", leave=False, disable=None):
+        with memory_for(pair[0]):
+            if work:
+                for mask, labels, place in work.labelled(pair):
+                    n += confusion_by_ring(mask, labels, rings, reading, place)
+            else:
+                image, mask = read_pair(pair, reading)
+                labels = labels_of(model, image, head)
+                n += confusion_by_ring(mask, labels, rings, reading)
+        if number := stopped():
+            raise Stopped(number, "interrupted in an evaluation")
+    model.train(training)
+    return share.total(n)
 
 
 def evaluate(
@@ -37,21 +75,8 @@ def evaluate(
     head: str = HEAD,
     stopped: Callable[[], int] = lambda: 0,
 ) -> Metrics:
-    """The metrics over all pixels of all pairs. The model is in eval mode meanwhile.
-
-    `stopped` is asked after each image for the signal that ends it, if there was one, with Stopped.
-    """
-    n = np.zeros((reading.classes, reading.classes), np.int64)
-    training = model.training
-    model.eval()
-    for pair in tqdm(pairs, desc="evaluate", leave=False, disable=None):
-        with memory_for(pair[0]):
-            image, mask = read_pair(pair, reading)
-            n += confusion(mask, labels_of(model, image, head), reading.classes, reading.ignored)
-        if number := stopped():
-            raise Stopped(number, "interrupted in an evaluation")
-    model.train(training)
-    return metrics(n, reading.left_out)
+    """The metrics over all pixels of all pairs; the rest as in `confusions`."""
+    return metrics(confusions(model, pairs, reading, head, stopped).sum(0), reading.left_out)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -60,18 +85,41 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=path_of, required=True, help="checkpoint (.pt) or .safetensors")
     add_arguments(parser)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to evaluate (%(default)s)")
+    told = "give the metrics by the distance from the image's border, too"
+    parser.add_argument("--border-report", action="store_true", help=told)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    add_tile_flags(parser)
+    told = "where the shards of --shard put what they count; the last one prints the sum"
+    parser.add_argument("--sums", type=path_of, metavar="FOLDER", help=told)
     arguments = parser.parse_args(argv)
 
     def work() -> int:
+        if (arguments.shard is None) != (arguments.sums is None):
+            raise InputError("--shard and --sums go together: shards put what they count there")
         reading = reading_of(arguments)
         pairs = pairs_of(arguments, reading)
         model = HrnetW18()
         weights.load(arguments.weights, model)
         model.to(device_of(arguments.device))
-        result = evaluate(model, pairs, reading, arguments.head)
+        share, tiling = share_of(arguments.shard), tiling_of(arguments)
+        rings = RINGS if arguments.border_report else ()
+        found = confusions(
+            model,
+            pairs,
+            reading,
+            arguments.head,
+            rings=rings,
+            tiling=tiling,
+            share=share,
+        )
+        n = found if arguments.sums is None else gather(arguments.sums, share, found)
+        if n is None or not share.ends:
+            return 0
+        result = metrics(n.sum(0), reading.left_out)
         warn_of_zeros(arguments.list or arguments.masks, result.pixels, reading)
         print(table(result))
+        if rings:
+            print(f"\n{border_table(n, reading.left_out)}")
         return 0
 
     return command(work)

@@ -8,9 +8,12 @@ import math
 from contextlib import suppress
 
 from data import HEAD, HEADS, SIZE, legal_size
+from field import EVERYWHERE, share_padded
 from files import InputError, path_of
 from pairs import add_arguments
 from reading import reading_of
+from stitch import bytes_of
+from sweeps import WHY
 
 # Flag: the least that it can be, and what it must stay below.
 BOUNDS = {"lr": (0, 1e38), "momentum": (0, 1), "weight_decay": (0, math.inf), "power": (0, 1000)}
@@ -44,6 +47,10 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     flag("--crop", type=positive, nargs="+", default=list(SIZE), help="input size, or its height and width")
     flag("--mirror", action=switch, default=True, help="mirror every other sample")
     flag("--scale", type=float, nargs=2, default=[1.0, 1.0], metavar=("MIN", "MAX"), help="scale jitter")
+    flag("--loss-region", choices=["all", "clean"], default="all", help="leave out scores that see padding")
+    flag("--whole-image", action="store_true", help="read images whole, tile by tile, and not in crops")
+    flag("--memory-limit", type=bytes_of, default="2GiB", help="of the process, with --whole-image (%(default)s)")
+    flag("--freeze-norm", action="store_true", help="let batch norm keep its running statistics")
     flag("--optimizer", choices=["sgd", "adamw"], default="sgd", help="(%(default)s)")
     flag("--lr", type=float, default=0.01, help="(%(default)s)")
     flag("--momentum", type=float, default=0.9, help="or AdamW's first beta (%(default)s)")
@@ -84,13 +91,28 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     if crop != wanted:
         print(f"--crop {wanted[0]} {wanted[1]}: rounded up to {crop[0]} {crop[1]}, which the network takes")
     arguments.crop = list(crop)
+    if arguments.whole_image:
+        refuse_crops(parser, arguments)
+    if arguments.loss_region == "clean" and EVERYWHERE:
+        parser.error(f"--loss-region clean: every score may see padding: {EVERYWHERE}")
+    if arguments.loss_region == "clean" and not arguments.whole_image and share_padded(crop) == 1:
+        parser.error("--loss-region clean: every score of such a crop sees padding; try a larger --crop")
     return arguments
+
+
+def refuse_crops(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Leave with an error where --whole-image cannot be, or is asked for with what is of crops."""
+    if WHY:
+        parser.error(f"--whole-image: there are no exact tiles: {WHY}")
+    if arguments.scale != [1.0, 1.0]:
+        parser.error("--whole-image: images are not scaled; leave out --scale")
 
 
 def kept(arguments: argparse.Namespace) -> dict[str, object]:
     """The flags that a run keeps when it is resumed; with another value it would be another run."""
     names = ["seed", "batch", "crop", "mirror", "scale", "head", "bf16", "optimizer", "lr"]
     names += ["momentum", "weight_decay", "double_bias", "schedule", "power", "step_size", "gamma"]
+    names += ["loss_region", "whole_image", "freeze_norm"]
     if arguments.schedule == "poly":  # its rates depend on where the run ends
         names.append("steps")
     reading = reading_of(arguments)

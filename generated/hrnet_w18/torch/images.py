@@ -50,11 +50,22 @@ def visible(image: Array) -> Array:
 
 def read_array(path: Path, reading: Reading) -> Array:
     """The image in a .npy file: uint8 is an 8-bit image, other whole numbers need --bits, floats stay."""
+    array = image_array(path)
+    check_pixels(path, array.shape[0], array.shape[1], reading)
+    return values_of(path, array, reading)
+
+
+def image_array(path: Path) -> Array:
+    """The array (H, W, CHANNELS) of a .npy file, of which nothing is read yet but its header."""
     array = load_array(path)
     if array.ndim != 3 or array.shape[2] != CHANNELS or array.size == 0 or array.dtype.kind not in "fiu":
         wanted = f"expected numbers (height, width, {CHANNELS})"
         raise InputError(f"{path}: {wanted}, found {array.dtype} {array.shape}")
-    check_pixels(path, array.shape[0], array.shape[1], reading)
+    return array
+
+
+def values_of(path: Path, array: Array, reading: Reading) -> Array:
+    """The pixels of a part of a file's array, in memory: uint8, or float32 as the network takes them."""
     if array.dtype == np.uint8:
         return np.array(array)
     if array.dtype.kind in "iu":

@@ -24,9 +24,15 @@ Pair = tuple[Path, Path]
 
 def read_pair(pair: Pair, reading: Reading) -> tuple[Array, NDArray[np.int64]]:
     """The image (H, W, CHANNELS) and the labels (H, W) of a pair."""
-    image, labels = read_image(pair[0], reading), read_mask(pair[1], reading)
-    turn = check_pair(pair, reading) if image.shape[:2] != labels.shape else 1
-    return image, np.ascontiguousarray(turned(labels, turn))
+    image = read_image(pair[0], reading)
+    return image, mask_over(pair, image.shape[:2], reading)
+
+
+def mask_over(pair: Pair, size: tuple[int, ...], reading: Reading) -> NDArray[np.int64]:
+    """The labels (H, W) of a pair whose image is of `size`."""
+    labels = read_mask(pair[1], reading)
+    turn = check_pair(pair, reading) if size != labels.shape else 1
+    return np.ascontiguousarray(turned(labels, turn))
 
 
 def check_pair(pair: Pair, reading: Reading) -> int:

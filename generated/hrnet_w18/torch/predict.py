@@ -13,24 +13,27 @@ if __name__ == "__main__":
     end_quietly()  # whoever stops it while the modules below are imported sees no traceback
 
 import argparse
-import math
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
 from command import command, memory_for
-from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, window
+from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, continued_size, normalise, window
 from files import InputError, path_of
 from images import is_array, read_image, visible
 from model import HrnetW18
 from pairs import images_in
 from pictures import label_image, label_or_none, overlay, targets_of, write_png
 from reading import add_image_flags, reading_of
+from shares import ALL, Share
+from stitch import Run, Tiling, Work, add_tile_flags, identity, tiling_of
 
 
 def head_of(outputs: Tensor | dict[str, Tensor], head: str) -> Tensor:
@@ -45,16 +48,23 @@ def at_pixels(scores: Tensor, size: Size) -> Tensor:
     """
     if STRIDE == (1, 1) and CENTRE == OFFSET:
         return scores[:, :, : size[0], : size[1]]
-    scores = scores.float()
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     for a in (0, 1):
         last = scores.shape[2 + a] - 1
-        pixels = torch.arange(OFFSET[a], OFFSET[a] + size[a], device=scores.device)
+        pixels = torch.arange(OFFSET[a], OFFSET[a] + size[a], dtype=torch.float64, device=scores.device)
         place = ((pixels - CENTRE[a]) / STRIDE[a]).clamp(0, last)
         before = place.long()
         after = (before + 1).clamp(max=last)
-        share = (place - before)[:, None] if a == 0 else place - before
+        share = (place - before).to(scores.dtype).view(-1, *[1] * (1 - a))
         scores = torch.lerp(scores.index_select(2 + a, before), scores.index_select(2 + a, after), share)
     return scores
+
+
+def scores_under(model: nn.Module, part: Array, size: Size, head: str = HEAD) -> Tensor:
+    """The scores (C, *size) of the pixels from OFFSET on of a part (h, w, CHANNELS) of a continued image."""
+    images = torch.from_numpy(normalise(part))[None].to(next(model.parameters()).device)
+    with torch.inference_mode():
+        return at_pixels(head_of(model(images), head).float(), size)[0]
 
 
 def scores_of(model: nn.Module, image: Array, head: str = HEAD) -> Tensor:
@@ -62,19 +72,25 @@ def scores_of(model: nn.Module, image: Array, head: str = HEAD) -> Tensor:
 
     The image is continued by its reflection, OFFSET pixels before it and as many after it as it takes.
     """
-    height, width = image.shape[:2]
-    outputs = math.ceil(height / STRIDE[0]), math.ceil(width / STRIDE[1])
-    size = legal_size((OFFSET[0] + height, OFFSET[1] + width), outputs)
-    padded = torch.from_numpy(normalise(window(image, -OFFSET[0], -OFFSET[1], size)))
-    with torch.inference_mode():
-        scores = head_of(model(padded[None].to(next(model.parameters()).device)), head).float()
-        return at_pixels(scores, (height, width))[0]
+    size: Size = image.shape[0], image.shape[1]
+    part = window(image, -OFFSET[0], -OFFSET[1], continued_size(size))
+    return scores_under(model, part, size, head)
+
+
+def decide(scores: Tensor) -> NDArray[np.int64]:
+    """The likeliest labels (H, W) of scores (C, H, W)."""
+    labels: NDArray[np.int64] = scores.argmax(0).cpu().numpy()
+    return labels
 
 
 def labels_of(model: nn.Module, image: Array, head: str = HEAD) -> NDArray[np.int64]:
     """The likeliest labels (H, W) of an image (H, W, CHANNELS), from a model in eval mode."""
-    labels: NDArray[np.int64] = scores_of(model, image, head).argmax(0).cpu().numpy()
-    return labels
+    return decide(scores_of(model, image, head))
+
+
+def run_of(model: nn.Module, head: str = HEAD) -> Run:
+    """What labels the windows that stitch.py reads."""
+    return lambda part, size: decide(scores_under(model, part, size, head))
 
 
 def device_of(name: str) -> torch.device:
@@ -91,23 +107,73 @@ def device_name(device: torch.device) -> str:
     return f"CPU, {torch.get_num_threads()} threads"
 
 
+def share_of(shard: Share | None) -> Share:
+    """What this process does: the share that --shard names, or that of its rank among torchrun's."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if shard is not None and count > 1:
+        raise InputError("--shard: torchrun divides the work already; give the one or the other")
+    if shard is not None or count == 1:
+        return shard or ALL
+    distributed.init_process_group("gloo")
+
+    def total(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        found = torch.from_numpy(counts)
+        distributed.all_reduce(found)
+        return counts
+
+    return Share(distributed.get_rank(), count, distributed.barrier, total)
+
+
 def predict(arguments: argparse.Namespace) -> int:
     """Write the labels of every image, and an overlay unless it is .npy; returns the exit status."""
     targets, reading = targets_of(images_in(arguments.images), arguments.out), reading_of(arguments)
     model = HrnetW18()
     weights.load(arguments.weights, model)
     model.to(device_of(arguments.device)).eval()
-    for path, (label_path, overlay_path) in tqdm(targets.items(), desc="predict", disable=None):
+    share, tiling = share_of(arguments.shard), tiling_of(arguments)
+    if tiling is not None:
+        return predict_tiles(arguments, targets, model, tiling, share)
+    paths = share.of(list(targets))
+    for path in tqdm(paths, desc="predict", disable=None):
         with memory_for(path):
             image = read_image(path, reading)
             labels = labels_of(model, image, arguments.head)
-            write_png(label_path, label_image(labels, HEADS[arguments.head]))
+            write_png(targets[path][0], label_image(labels, HEADS[arguments.head]))
             if not is_array(path):
-                write_png(overlay_path, overlay(visible(image), labels, arguments.clear))
-    written = [str(path) for path, _ in targets.values()]
-    many = f"the labels of {len(written)} images to {arguments.out}"
-    print(f"wrote {', '.join(written) if len(written) < 4 else many}")
+                write_png(targets[path][1], overlay(visible(image), labels, arguments.clear))
+    tell([targets[path][0] for path in paths], arguments.out)
     return 0
+
+
+def predict_tiles(
+    arguments: argparse.Namespace,
+    targets: dict[Path, tuple[Path, Path]],
+    model: nn.Module,
+    tiling: Tiling,
+    share: Share,
+) -> int:
+    """Write the labels of every image, which is run tile by tile; returns the exit status."""
+    reading, classes = reading_of(arguments), HEADS[arguments.head]
+    about = f"{arguments.head} by {identity(arguments.weights)}"
+    run, written = run_of(model, arguments.head), []
+    work = Work(run, tiling, share, reading, about)
+    for path, (target, _) in targets.items():
+
+        def save(labels: Array, target: Path = target) -> None:
+            write_png(target, label_image(labels, classes))
+
+        with memory_for(path):
+            if work.label(path, target, save):
+                written.append(target)
+    tell(written, arguments.out)
+    return 0
+
+
+def tell(written: list[Path], out: Path) -> None:
+    """Say what was written."""
+    if written:
+        many = f"the labels of {len(written)} images to {out}"
+        print(f"wrote {', '.join(map(str, written)) if len(written) < 4 else many}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -122,6 +188,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     add_image_flags(parser)
+    add_tile_flags(parser)
     arguments = parser.parse_args(argv)
     return command(lambda: predict(arguments))
 

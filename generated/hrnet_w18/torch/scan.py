@@ -23,6 +23,7 @@ from files import InputError, path_of, write_whole
 from masks import Labels, no_label, out_of_range, read_labels
 from pairs import Pair, add_arguments, pairs_of
 from reading import Reading, listed, note, reading_of
+from split import add_split, split
 
 CROPS = 64  # that are looked at
 THREADS = 4  # that read: a mask waits for its disk
@@ -244,9 +245,13 @@ def main(argv: list[str] | None = None) -> int:
     flags.add_argument("file", nargs="?", type=path_of, metavar="LIST", help='file with lines "image mask"')
     add_arguments(flags)
     flags.add_argument("--head", choices=HEADS, default=HEAD, help="output that they are for (%(default)s)")
+    add_split(parsers)
     arguments = parser.parse_args(argv)
 
     def work() -> int:
+        if arguments.command == "split":
+            split(arguments)
+            return 0
         arguments.list = arguments.list or arguments.file
         reading = reading_of(arguments)
         pairs = pairs_of(arguments, reading)

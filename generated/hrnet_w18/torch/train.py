@@ -17,11 +17,12 @@ if __name__ == "__main__":
 import argparse
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
 import weights
@@ -32,15 +33,17 @@ from evaluate import evaluate
 from files import InputError
 from flags import arguments_of, kept
 from keeping import advice, claimed, go_on_from, listing, refuse_to_overwrite
-from loading import read_ahead
+from loading import Batch, read_ahead
 from losses import loss_of
 from metrics import Metrics, table
 from model import HrnetW18
 from pairs import check_images, pairs_of, read_list
 from predict import at_pixels, device_name, device_of, head_of
 from reading import reading_of
-from run import Log, interruption, introduce, learning_rate, record, refuse_several, report
+from run import Log, interruption, introduce, introduce_crops, learning_rate, record, refuse_several, report
 from scan import check_crops, scan, warn_of_shared
+from stitch import resident
+from whole_image import WholeImages
 
 
 def optimizer_of(model: nn.Module, arguments: argparse.Namespace) -> torch.optim.Optimizer:
@@ -60,6 +63,13 @@ def optimizer_of(model: nn.Module, arguments: argparse.Namespace) -> torch.optim
     return torch.optim.AdamW(groups, lr=arguments.lr, betas=(arguments.momentum, 0.999))
 
 
+def rest_norms(model: nn.Module) -> None:
+    """Let batch norm keep its running statistics, and use them."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
 def train(arguments: argparse.Namespace, last: Path) -> int:
     """Train, with checkpoints at `last` and beside it; returns the exit status."""
     refuse_to_overwrite(last, arguments.resume)
@@ -75,6 +85,8 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
         if fresh:
             print(f"{arguments.init}: left to their own initialisation: {', '.join(fresh)}")
     model.train()
+    if arguments.freeze_norm:
+        rest_norms(model)
     layout = torch.channels_last if arguments.channels_last else torch.contiguous_format
     model.to(device).to(memory_format=layout)  # type: ignore[call-overload, unused-ignore]
     forward = torch.compile(model) if arguments.compile else model
@@ -88,38 +100,67 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
         regular = arguments.val_every is not None and step % arguments.val_every == 0
         return bool(held_out) and (regular or step == arguments.steps)
 
+    def backward(batch: Batch, step: int) -> Tensor:
+        """Add the gradient of the loss of a batch of crops to those of the weights; returns the loss."""
+        images, labels = batch
+        images = images.to(device, memory_format=layout, non_blocking=True)
+        labels = labels.to(device, non_blocking=True)
+        torch.manual_seed(arguments.seed * 1_000_003 + step)  # for dropout
+        try:
+            with torch.autocast(device.type, torch.bfloat16, enabled=arguments.bf16):
+                outputs = forward(images)
+        except ValueError as error:  # batch norm of a single value
+            raise InputError(f"step {step}: {error}; try a larger --batch") from error
+        # At every pixel under the output, as in prediction.
+        scores = at_pixels(head_of(outputs, arguments.head), (labels.shape[1], labels.shape[2]))
+        loss = loss_of(scores, labels, reading.ignored)
+        loss.backward()  # type: ignore[no-untyped-call, unused-ignore]
+        return loss
+
     # An evaluation that an earlier run ended before, or in.
     owed = start > 0 and evaluates(start) and start not in log.mean_iu()
     if start >= arguments.steps and not owed:
         more = "start a run from it with --init" if "steps" in flags else "ask for more with --steps"
         raise InputError(f"{arguments.resume}: has done {start} steps; {more}")
 
-    size, scale = tuple(arguments.crop), tuple(arguments.scale)
-    batches = Batches(pairs, arguments.batch, size, arguments.seed, reading, arguments.mirror, scale)
+    size, scale, clean = tuple(arguments.crop), tuple(arguments.scale), arguments.loss_region == "clean"
+    batches = Batches(pairs, arguments.batch, size, arguments.seed, reading, arguments.mirror, scale, clean)
+    wholes = None
+    if arguments.whole_image:
+        room = arguments.memory_limit - resident()
+        wholes = WholeImages(model, batches, arguments.head, room, arguments.bf16)
     if held_out:
         warn_of_shared(arguments.val, pairs, held_out)
     if not arguments.no_scan:
         scan(arguments, reading, pairs, held_out)
         check_images(held_out, reading)
-        if start == 0:
+        if start == 0 and not wholes:
             check_crops(batches)
-    _ = batches[start]  # so that most faults of the data show before anything is written
+    # So that most faults of the data show before anything is written.
+    _ = batches.whole(start) if wholes else batches[start]
     sizes = [parameter.numel() for parameter in model.parameters()]
     trained = [parameter.numel() for parameter in model.parameters() if parameter.requires_grad]
     counts = (len(pairs), len(held_out)), (sum(sizes), sum(trained))
-    introduce(device_name(device), *counts, size, batches.share_of_image())
+    introduce(device_name(device), *counts)
+    if not wholes:
+        introduce_crops(size, batches.share_of_image())
     if arguments.compile:
         print("compiling the first step", flush=True)
     log.open()
     if arguments.resume:
         go_on_from(arguments.resume, last)
-    reader = read_ahead(batches, range(start, arguments.steps), arguments.workers, device.type == "cuda")
+    steps = range(start, arguments.steps)
+    crops = read_ahead(batches, steps, arguments.workers, device.type == "cuda")
+    gradient: Callable[[Any, int], Tensor] = wholes.backward if wholes else backward
+    reader: Iterator[Any] = batches.wholes(steps) if wholes else crops
     progress = tqdm(reader, total=arguments.steps, initial=start, desc="train", disable=None)
     began = time.perf_counter()
     with progress as bar, interruption() as interrupted:
 
         def validate(step: int) -> Metrics:
             result = evaluate(model, held_out, reading, arguments.head, lambda: interrupted.number)
+            if arguments.freeze_norm:
+                rest_norms(model)
             record(step, result, log, last, bar)
             return result
 
@@ -128,24 +169,12 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
             if isinstance(batch, str):
                 save_checkpoint(last, model, optimizer, step - 1, flags, names)
                 raise InputError(f"{batch}{advice(last)}")
-            images, labels = batch
-            images = images.to(device, memory_format=layout, non_blocking=True)
-            labels = labels.to(device, non_blocking=True)
             lr = learning_rate(step - 1, arguments)
             for group in optimizer.param_groups:
                 group["lr"] = lr * group["factor"]
 
-            torch.manual_seed(arguments.seed * 1_000_003 + step)  # for dropout
-            try:
-                with torch.autocast(device.type, torch.bfloat16, enabled=arguments.bf16):
-                    outputs = forward(images)
-            except ValueError as error:  # batch norm of a single value
-                raise InputError(f"step {step}: {error}; try a larger --batch") from error
-            # At every pixel under the output, as in prediction.
-            scores = at_pixels(head_of(outputs, arguments.head), (labels.shape[1], labels.shape[2]))
-            loss = loss_of(scores, labels, reading.ignored)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call, unused-ignore]
+            loss = gradient(batch, step)
             optimizer.step()
 
             done = step == arguments.steps

@@ -4,11 +4,15 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from segcompile.compiler import analyse_graph
+from segcompile.text.errors import Findings
 
 HEAD = "segcompile: 1\nmodel: net\ninput: {channels: 3, size: SIZE}\nlayers:\n"
 NETWORKS = {
@@ -95,7 +99,8 @@ class OfTorch:
     def at_once(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
         import torch
 
-        scores = self.net.predict.at_pixels(self.model(torch.from_numpy(images).double()), labels.shape[1:])
+        outputs = self.model(torch.from_numpy(images).double())
+        scores = self.net.predict.at_pixels(self.net.predict.head_of(outputs, self.net.data.HEAD), labels.shape[1:])
         loss = self.net.losses.loss_of(scores, torch.from_numpy(labels), 255)
         loss.backward()
         return self.found(loss)
@@ -247,3 +252,37 @@ def test_dropout_draws_evenly_and_otherwise_for_other_keys(built: Any) -> None:
     both = float(((one < 0.3) & (other < 0.3)).double().mean())
     beside = float(((one[:, :, 1:] < 0.3) & (one[:, :, :-1] < 0.3)).double().mean())
     assert abs(both - 0.09) < 0.005 and abs(beside - 0.09) < 0.005
+
+
+# Published networks of few channels, and images of several tiles. Batch norm is trained in the first, whose 14 lie one
+# behind another.
+PUBLISHED = {
+    "unet3d": ((40, 48, 56), False), "segnet": ((360, 384), True), "unet": ((420, 460), True),
+    "unetpp": ((300, 340), True), "attention_unet": ((360, 400), True), "fcn8s": ((520, 700), True),
+    "hed": ((300, 340), True), "linknet": ((700, 760), True), "drn_c26": ((800, 880), True),
+    "dilated8_voc": ((700, 900), True), "tcn": ((9000,), True),
+}  # fmt: skip
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_networks_have_the_gradient_of_the_whole(nets: Any, tmp_path: Path, name: str) -> None:
+    size, frozen = PUBLISHED[name]
+    graph = nets.thin(nets.compiled(Path(__file__).parents[2] / f"specs/{name}.yaml").graph)
+    found = analyse_graph(graph, Findings())
+    for file, text in nets.source_of(found.graph, found.facts).items():
+        (tmp_path / file).write_text(text)
+    net, rng = nets.imported(tmp_path), np.random.default_rng(0)
+    labels = np.where(rng.random(size) < 0.1, 255, rng.integers(0, net.data.CLASSES, size))
+    image = rng.normal(size=(*size, net.data.CHANNELS)).astype(np.float32)
+    images = [(image, net.sweeps.labels_under(labels, 255, False))]
+    whole = net.sweeps.whole_size(size)
+    room = smallest(net, whole)
+    assert len(net.sweeps.plan(whole, net.sweeps.window_of(whole, room))) > 1
+    (tile,) = net.sweeps.plan(whole, whole)
+    x = net.data.normalise(net.sweeps.read_tile(image, tile))[None]
+    side = SimpleNamespace(modules=net)
+    loss, gradient = OfTorch(side, frozen).by_tiles(images, room)
+    expected, wanted = OfTorch(side, frozen).at_once(x, images[0][1][None])
+    assert math.isclose(loss, expected, rel_tol=1e-12)
+    assert_same(gradient, wanted)

@@ -15,7 +15,7 @@ from segcompile.checks.ignored import unused_label
 from segcompile.emit.beyond import warn_unread, warn_untrained
 from segcompile.emit.calls import Code, Needs, Rules
 from segcompile.emit.classes import ModelView, view_model
-from segcompile.emit.folding import view_folding
+from segcompile.emit.folding import view_foldable, view_folding
 from segcompile.emit.harness import harness_placement, mixes_image
 from segcompile.emit.header import header
 from segcompile.emit.heads import view_heads, warn_bounded
@@ -36,7 +36,7 @@ _ALWAYS = ("quiet.py", "command.py", "files.py", "forms.py", "weights.py", "requ
 _COMMANDS = ("train.py", "evaluate.py", "predict.py")
 _READERS = ("data.py", "reading.py", "images.py", "masks.py", "pairs.py", "scan.py")
 _RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py")  # what train.py alone needs
-_HARNESS = (*_COMMANDS, *_READERS, "batches.py", "metrics.py", "pictures.py", *_RUN)
+_HARNESS = (*_COMMANDS, "engine.py", *_READERS, "batches.py", "metrics.py", "pictures.py", *_RUN)
 _TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {
     "reflect": "its reflection",
@@ -94,8 +94,11 @@ class Target:
         context = _harness(request) | _draft(request) | {"harness": placement is not None}
         names = list(_ALWAYS)
         if request.trained is not None:
-            names.append("folding.py")
             context |= view_folding(request.trained, request.graph, request.facts)
+        else:
+            context |= view_foldable(request.graph)
+        if request.trained is not None or (placement is not None and context["folded"]):
+            names.append("folding.py")
         if placement is not None:
             warn_bounded(request.graph, request.facts, findings)
             heads = list(context["heads"])

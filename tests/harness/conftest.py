@@ -48,6 +48,7 @@ MODULES = [
     "losses",
     "threshold",
     "weights",
+    "engine",
     "predict",
     "evaluate",
     "flags",
@@ -76,7 +77,7 @@ VARIABLES = {
     "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "binary": [], "several": True,
     "probabilities": [], "probable": [], "harness": True, "stages": [], "padding": None, "summed": False,
     "lowered": (), "sampled": False, "continued": "its reflection", "dense": False, "not_dense": None, "ignore": (255,),
-    "shifts": 1, "draft": "", "lists": False,
+    "shifts": 1, "draft": "", "lists": False, "folded": [],
 }  # fmt: skip
 
 # Same padding, with dropout and batch norm, whose states an exact resume must restore.

@@ -21,6 +21,7 @@ from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 import weights
 from command import Stopped, command, memory_for
 from data import HEAD, HEADS
+from engine import add_speed_flags, fastest
 from files import path_of
 from metrics import Metrics, confusion, metrics, table
 from model import BlueMarble
@@ -61,14 +62,15 @@ def main(argv: list[str] | None = None) -> int:
     add_arguments(parser)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to evaluate (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    add_speed_flags(parser)
     arguments = parser.parse_args(argv)
 
     def work() -> int:
         reading = reading_of(arguments)
         pairs = pairs_of(arguments, reading)
-        model = BlueMarble()
-        weights.load(arguments.weights, model)
-        model.to(device_of(arguments.device))
+        trained = BlueMarble()
+        weights.load(arguments.weights, trained)
+        model = fastest(trained.to(device_of(arguments.device)), arguments, len(pairs))
         result = evaluate(model, pairs, reading, arguments.head)
         warn_of_zeros(arguments.list or arguments.masks, result.pixels, reading)
         print(table(result))

@@ -23,6 +23,7 @@ from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 import weights
 from command import Stopped, command, memory_for
 from data import HEAD, HEADS
+from engine import add_speed_flags, fastest
 from files import path_of
 from metrics import Metrics, confusion, metrics, table
 from pairs import Pair, add_arguments, pairs_of, read_pair
@@ -66,14 +67,16 @@ def main(argv: list[str] | None = None) -> int:
     add_arguments(parser)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to evaluate (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu", "tpu"], default="auto")
+    add_speed_flags(parser)
     arguments = parser.parse_args(argv)
 
     def work() -> int:
         reading = reading_of(arguments)
         pairs = pairs_of(arguments, reading)
         use_device(arguments.device)
-        model = weights.blank()
-        weights.load(arguments.weights, model)
+        trained = weights.blank()
+        weights.load(arguments.weights, trained)
+        model = fastest(trained, arguments)
         result = evaluate(model, pairs, reading, arguments.head)
         warn_of_zeros(arguments.list or arguments.masks, result.pixels, reading)
         print(table(result))

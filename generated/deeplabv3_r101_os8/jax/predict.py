@@ -29,6 +29,7 @@ from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 import weights
 from command import command, memory_for
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, legal_size, normalise, window
+from engine import add_speed_flags, compiled, fastest
 from files import InputError, path_of
 from images import is_array, read_image, visible
 from pairs import images_in
@@ -65,10 +66,9 @@ def at_pixels(scores: jax.Array, size: Size) -> jax.Array:
     return scores
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3, 4))
-def compute(graph: Any, state: Any, images: jax.Array, head: str, size: Size | None) -> jax.Array:
-    """What `forward` computes."""
-    outputs = nnx.merge(graph, state)(images.transpose(0, 2, 3, 1))
+def compute(graph: Any, head: str, size: Size | None, state: Any, images: jax.Array) -> jax.Array:
+    """What `forward` computes, of images (B, h, w, CHANNELS)."""
+    outputs = nnx.merge(graph, state)(images)
     scores = head_of(outputs, head).astype(jnp.float32)
     return scores if size is None else at_pixels(scores, size)
 
@@ -78,10 +78,11 @@ def forward(graph: Any, state: Any, images: Array, head: str, size: Size | None)
 
     It is compiled for each size. The last KEPT of them stay compiled, as each takes megabytes.
     """
+    images = images.transpose(0, 2, 3, 1)
     key = graph, images.shape, head, size
     run = COMPILED.pop(key, None)
     if run is None:
-        run = compute.lower(graph, state, images, head, size).compile()
+        run = compiled(functools.partial(compute, graph, head, size), state, images)
         jax.clear_caches()  # of all that JAX itself would keep
     COMPILED[key] = run  # the youngest
     for old in [*COMPILED][:-KEPT]:
@@ -130,9 +131,9 @@ def predict(arguments: argparse.Namespace) -> int:
     """Write the labels of every image, and an overlay unless it is .npy; returns the exit status."""
     targets, reading = targets_of(images_in(arguments.images), arguments.out), reading_of(arguments)
     use_device(arguments.device)
-    model = weights.blank()
-    weights.load(arguments.weights, model)
-    model.eval()
+    trained = weights.blank()
+    weights.load(arguments.weights, trained)
+    model = fastest(trained, arguments)
     for path, (label_path, overlay_path) in tqdm(targets.items(), desc="predict", disable=None):
         with memory_for(path):
             image = read_image(path, reading)
@@ -157,6 +158,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--clear", type=label_or_none, default=0, metavar="LABEL", help=told)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu", "tpu"], default="auto")
+    add_speed_flags(parser)
     add_image_flags(parser)
     arguments = parser.parse_args(argv)
     return command(lambda: predict(arguments))

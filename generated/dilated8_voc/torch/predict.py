@@ -25,6 +25,7 @@ from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 import weights
 from command import command, memory_for
 from data import CENTRE, HEAD, HEADS, OFFSET, PADDING, STRIDE, Array, Size, legal_size, normalise, window
+from engine import add_speed_flags, fastest
 from files import InputError, path_of
 from images import is_array, read_image, visible
 from model import Dilated8Voc
@@ -95,9 +96,9 @@ def device_name(device: torch.device) -> str:
 def predict(arguments: argparse.Namespace) -> int:
     """Write the labels of every image, and an overlay unless it is .npy; returns the exit status."""
     targets, reading = targets_of(images_in(arguments.images), arguments.out), reading_of(arguments)
-    model = Dilated8Voc()
-    weights.load(arguments.weights, model)
-    model.to(device_of(arguments.device)).eval()
+    trained = Dilated8Voc()
+    weights.load(arguments.weights, trained)
+    model = fastest(trained.to(device_of(arguments.device)), arguments, len(targets))
     for path, (label_path, overlay_path) in tqdm(targets.items(), desc="predict", disable=None):
         with memory_for(path):
             image = read_image(path, reading)
@@ -122,6 +123,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--clear", type=label_or_none, default=0, metavar="LABEL", help=told)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    add_speed_flags(parser)
     add_image_flags(parser)
     arguments = parser.parse_args(argv)
     return command(lambda: predict(arguments))

@@ -2,12 +2,12 @@
 
     python benchmarks/engine.py [--threads N] [--rounds N] [NETWORK ...]
 
-A network is built, gets random weights and statistics, and is run for one image of the size below: as PyTorch runs the
-model by itself; as `predict.py` runs it, uncompiled and compiled by `--speed compiled`; and its ONNX file, whose weights
-are the same, by onnxruntime with all its optimisations. They take turns. Told are medians in milliseconds, and the
-medians of each round's ratios: how many times as fast as PyTorch the engine is, and how many times onnxruntime's time it
-takes. A second start is one with the compiled package that the first one kept. With `--cpu` counted are seconds of
-the processor instead of the clock's, which say more on a machine that others use too; with one thread.
+A network is built, gets random weights and statistics, and is run for one image of the size below: as PyTorch runs
+the model by itself; as `predict.py` runs it, not compiled and with `--speed compiled`; and its ONNX file, of the same
+weights, by onnxruntime with all its optimisations. They take turns. Printed are medians in milliseconds, the medians of
+each round's ratios, the time of a first start and of a second one, which finds the compiled package, and the largest
+difference of scores as a part of the largest score. `--cpu` counts seconds of the processor instead of the clock's,
+with one thread: they say more on a machine that others use, too.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ def imported(folder: Path) -> SimpleNamespace:
     import importlib
     import sys
 
+    for path in folder.glob("*.py"):
+        sys.modules.pop(path.stem, None)  # the one of another network
     sys.path.insert(0, str(folder))
     try:
         return SimpleNamespace(**{name: importlib.import_module(name) for name in ("model", "engine", "weights")})
@@ -106,7 +108,6 @@ def first(outputs: Any) -> Any:
 
 def compare(name: str, threads: int, rounds: int, clock: Callable[[], float]) -> str:
     """A line of the table."""
-    import safetensors.torch
     import torch
 
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
@@ -159,9 +160,8 @@ def main() -> None:
     told = "of the processor" if arguments.cpu else "of the clock"
     print(f"{platform.machine()}, Python {platform.python_version()}, {versions}; {threads} threads, {told}")
     print(f"load {os.getloadavg()[0]:.1f}")
-    print(
-        "| network | eager | engine | compiled | onnxruntime | engine | compiled | to onnxruntime | start | again | off |"
-    )
+    print("| network | eager | engine | compiled | onnxruntime | eager / engine | eager / compiled", end="")
+    print(" | compiled / onnxruntime | first start | second start | difference |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for name in arguments.networks or NETWORKS:
         print(compare(name, threads, arguments.rounds, clock), flush=True)

@@ -160,6 +160,7 @@ def test_a_compiled_model_that_differs_is_not_used(
     )
 
 
+@pytest.mark.long  # it imports all of Inductor
 def test_without_a_compiler_the_model_runs_all_the_same(
     built: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -228,6 +229,44 @@ def test_the_memory_of_images_is_given_to_scores_as_large(built: Callable[..., A
         run = engine.compiled(lambda state, images, graph=graph: nnx.merge(graph, state)(images), state, images)
         assert ("input_output_alias" in run.as_text()) == given
         assert jax.numpy.isfinite(run(state, images)).all()
+
+
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.long), "bf16"])
+def test_inference_is_lowered_for_cuda_and_tpu(
+    built: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    """There is no GPU here: that JAX lowers what `predict.py` computes is all that is known."""
+    import functools
+
+    import jax
+    from flax import nnx
+
+    side = built("jax", SPEC)
+    monkeypatch.setattr(side.modules.engine, "has_bf16", lambda: True)
+    graph, state = nnx.split(side.modules.engine.fastest(side.model(), asked("eager", dtype)))
+    function = functools.partial(side.modules.predict.compute, graph, "output", SIZE)
+    images = jax.ShapeDtypeStruct((1, 16, 18, 3), np.float32)
+    exported = jax.export.export(jax.jit(function), platforms=("cuda", "tpu"))(state, images)
+    assert exported.platforms == ("cuda", "tpu") and exported.out_avals[0].shape == (1, *SIZE, 3)
+    assert ("bf16" in exported.mlir_module()) == (dtype == "bf16")
+
+
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.long), "bf16"])
+def test_inference_is_exported_whole(
+    built: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dtype: str
+) -> None:
+    """What AOTInductor gets, for a CPU or for CUDA, which is not here."""
+    import torch
+
+    side = built("torch", SPEC)
+    monkeypatch.setattr(side.modules.engine, "has_bf16", lambda device: True)
+    model = faster(side, side.load(drawn(side, tmp_path / "w.safetensors")), asked(dtype=dtype)).model
+    images = torch.randn(1, 3, 16, 16)
+    with torch.no_grad():
+        program = torch.export.export(model, (images,))
+        assert torch.equal(program.module()(images), model(images))
+    norms = [node for node in program.graph.nodes if "batch_norm" in str(node.target)]
+    assert len(norms) == 1, "three are folded"
 
 
 @pytest.mark.long

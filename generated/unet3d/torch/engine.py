@@ -237,12 +237,17 @@ def has_bf16(device: torch.device) -> bool:
 
 def check(got: Outputs, wanted: Outputs) -> None:
     """ValueError where the outputs of a compiled model are not those of the model."""
-    if isinstance(got, Tensor) or isinstance(wanted, Tensor):
-        got, wanted = {"output": got}, {"output": wanted}  # type: ignore[dict-item]
-    for head, scores in wanted.items():
-        most = (got[head].float() - scores.float()).abs().max() / scores.float().abs().max().clamp(min=1e-30)
+    found = heads_of(got)
+    for head, scores in heads_of(wanted).items():
+        largest = scores.float().abs().max().clamp(min=1e-30)
+        most = float((found[head].float() - scores.float()).abs().max() / largest)
         if not most <= CLOSE[scores.dtype]:
             raise ValueError(f"its `{head}` differs from the model's by {most:.1e} of the largest score")
+
+
+def heads_of(outputs: Outputs) -> dict[str, Tensor]:
+    """The scores of each head."""
+    return {"output": outputs} if isinstance(outputs, Tensor) else outputs
 
 
 def print_gains(ways: dict[str, Run], images: Tensor) -> None:

@@ -15,7 +15,7 @@ from segcompile.checks.ignored import unused_label
 from segcompile.emit.beyond import warn_unread, warn_untrained
 from segcompile.emit.calls import Code, Needs, Rules
 from segcompile.emit.classes import ModelView, view_model
-from segcompile.emit.folding import view_folding
+from segcompile.emit.folding import view_foldable, view_folding
 from segcompile.emit.harness import harness_placement, mixes_image
 from segcompile.emit.header import header
 from segcompile.emit.heads import view_heads, warn_bounded
@@ -42,16 +42,10 @@ _READERS = (
     "data.py", "field.py", "reading.py", "stored.py", "zarrs.py", "images.py", "masks.py", "pairs.py", "scan.py",
 )  # fmt: skip
 _METRICS = ("metrics.py", "rings.py", "pictures.py", "saving.py")
-_LARGE = (
-    "raster.py",
-    "tiles.py",
-    "shares.py",
-    "stitch.py",
-    "blend.py",
-    "update.py",
-)  # of images run by parts
+_LARGE = ("raster.py", "tiles.py", "shares.py", "stitch.py", "blend.py", "update.py")  # of images run by parts
 _RUN = ("flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py", "sweeps.py", "split.py")
-_HARNESS = (*_COMMANDS, *_READERS, "batches.py", *_METRICS, *_LARGE, *_RUN)  # _RUN is what a training alone needs
+# _RUN is what a training alone needs.
+_HARNESS = (*_COMMANDS, "engine.py", *_READERS, "batches.py", *_METRICS, *_LARGE, *_RUN)
 _IN_ROWS = ("schedule.py", "stream.py")
 _TRAINING = frozenset({"train.py", "batches.py", *_RUN})  # what a lowered network goes without
 _CONTINUED = {
@@ -115,8 +109,11 @@ class Target:
         context = _harness(request) | _draft(request) | {"harness": placement is not None, "streamed": streamed}
         names = [*_ALWAYS, *(_IN_ROWS if streamed is not None else ())]
         if request.trained is not None:
-            names.append("folding.py")
             context |= view_folding(request.trained, request.graph, request.facts)
+        else:
+            context |= view_foldable(request.graph)
+        if request.trained is not None or (placement is not None and context["folded"]):
+            names.append("folding.py")
         if placement is not None:
             warn_bounded(request.graph, request.facts, findings)
             heads = list(context["heads"])

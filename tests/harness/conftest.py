@@ -64,6 +64,7 @@ MODULES = [
     "losses",
     "threshold",
     "weights",
+    "engine",
     "predict",
     "evaluate",
     "flags",
@@ -92,7 +93,7 @@ VARIABLES = {
     "multiple": (1, 1), "least": (1, 1), "heads": {"output": 3}, "binary": [], "several": True,
     "probabilities": [], "probable": [], "harness": True, "stages": [], "padding": None, "summed": False,
     "lowered": (), "sampled": False, "continued": "its reflection", "dense": False, "not_dense": None, "ignore": (255,),
-    "shifts": 1, "draft": "", "lists": False, "ahead": (0, 0), "everywhere": "", "streamed": None,
+    "shifts": 1, "draft": "", "lists": False, "ahead": (0, 0), "everywhere": "", "streamed": None, "folded": [],
     "tiling": TilingView((1, 1), (("0: (1, 0, 0),",),), (), ((0, 0, 0, 44),), (0, 0, 0, 300)),
     "sight": Sight((3, 3), ((1, 1), (1, 1)), ((1, 1), (1, 1)), 1),
     "sweeps": SweepsView(

@@ -106,7 +106,7 @@ def test_a_file_that_is_not_the_trained_networks_is_refused(both: tuple[Any, Any
 def test_a_lowered_folder_has_what_inference_needs_and_no_training(both: tuple[Any, Any]) -> None:
     there, lowered = ({path.name for path in each.folder.iterdir()} for each in both)
     assert there - lowered == TRAINS | ({"step.py"} if both[0].backend == "jax" else set())
-    assert lowered - there == {"folding.py"}
+    assert lowered < there and "folding.py" in lowered
     told = "\n".join(path.read_text() for path in both[1].folder.iterdir() if path.suffix in (".py", ".md"))
     assert "train.py --" not in told and "runs/a" not in told and "--init" not in told
     assert "Lowered by fold_batch_norm, for inference" in (both[1].folder / "model.py").read_text()

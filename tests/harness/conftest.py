@@ -166,7 +166,7 @@ class StandIn(nn.Module):
 def render(folder: Path, network: str | None = None, backend: str = "torch", **changes: Any) -> Path:
     """The harness in a folder, with this model.py. Changes are to VARIABLES, and to TRAINING in `training`."""
     rank = len(changes.get("size", VARIABLES["size"]))
-    changes = {**words_of(rank), **changes}
+    changes = {**words_of(rank), "sight": Sight((3,) * rank, ((1, 1),) * rank, ((1, 1),) * rank, 1), **changes}
     if changes.get("padding"):
         offset = changes.get("offset", VARIABLES["offset"])
         changes["ahead"] = tuple(all - own for all, own in zip(changes["padding"], offset, strict=True))

@@ -29,8 +29,8 @@ _IMPORTED = frozenset({"F", "torch", "math", "inf", "jax", "jnp", "nnx"})  # mod
 
 @dataclass(frozen=True, slots=True)
 class StreamView:
-    """What the templates of stream.py and schedule.py print: the lines of `layers` and `outputs`, what that needs of the
-    rest of the file, or `from_model`, and the schedule."""
+    """What the templates of stream.py and schedule.py print: the lines of `layers` and `outputs`, the schedule and
+    what they need, `from_model` or of the rest of the file."""
 
     image: str
     layers: Sequence[str]

@@ -27,14 +27,22 @@ CLASSES = frozenset(name for name in _DEFINED if name[0].isupper()) | {
 
 # What the other files, which import the model's class by its name, use in capitals (a test reads them).
 MODELS = CLASSES | {
-    "AXES", "Any", "Array", "BINARY", "BOUNDS", "BY_COLOUR", "BY_GREY", "Batch", "Batches", "BrokenProcessPool",
-    "CAFFE", "CENTRE", "CHANNELS", "CLASSES", "COLOUR", "COMPILED", "COUNTS", "CROPS", "Callable", "Connection",
-    "Counter", "DAMAGED", "EXPORT", "FAST_ON_CPU", "FEW", "FORMATS", "Found", "Future", "GREY", "Generator", "HEAD",
-    "HEADS", "IGNORE", "IO", "Ignored", "Image", "ImageDraw", "ImageFile", "ImageFont", "InputError", "Interruption",
-    "Iterator", "JAX", "KEPT", "KERAS", "KILLED", "LABEL", "LEAST", "LUMA", "Labels", "Log", "MAKERS", "MEAN", "MOST",
-    "MULTIPLE", "Mapping", "Meant", "Mesh", "Metrics", "NDArray", "NamedSharding", "NamedTuple", "OFFSET", "OLD",
-    "ONNX", "ORBAX", "OUTPUT", "PADDING", "PROBABILITIES", "PYTORCH", "Pair", "PartitionSpec", "Path", "Reading",
-    "SAFETENSORS", "SAID", "SIZE", "STAGES", "STD", "STOPS", "STRIDE", "SUMS", "Sequence", "Size", "SpawnProcess",
-    "Stage", "State", "Step", "Stopped", "THREADS", "THRESHOLD", "TORCH", "Tensors", "TextIO", "ThreadPoolExecutor",
-    "UNFINISHED", "WHOLE", *(name for name in dir(builtins) if name[0].isupper()),
+    "AHEAD", "ALL", "ASIDE", "AXES", "AXIS_LETTERS", "Any", "Array", "BINARY", "BITS", "BOUNDS", "BY_COLOUR", "BY_GREY",
+    "Batch", "Batches", "Board", "BrokenProcessPool", "CAFFE", "CENTRE", "CHANNELS", "CHUNK", "CLASSES", "COLOUR",
+    "COMPILED", "COMPRESSORS", "COUNTS", "CROPS", "Callable", "Chunked", "Connection", "Counter", "Counts", "DAMAGED",
+    "DEFLATE", "DROPS", "Decoded", "EVERYWHERE", "EXPORT", "EllipsisType", "Ends", "FARTHEST", "FAST_ON_CPU", "FEW",
+    "FIELD", "FOLDED", "FORMATS", "FORMS", "Found", "Future", "GDAL_METADATA", "GEOREFERENCE", "GREY", "Generator",
+    "Grid", "HEAD", "HEADS", "IGNORE", "IO", "Ignored", "Image", "ImageDraw", "ImageFile", "ImageFont", "InBf16",
+    "InputError", "Interruption", "Iterable", "Iterator", "JAX", "JPEG", "KEPT", "KERAS", "KILLED", "KNOWN", "Key",
+    "LABEL", "LEAST", "LETTER_OF", "LINES", "LUMA", "LZW", "Labels", "LocalStore", "Log", "MACS", "MAKERS", "MARGIN",
+    "MARGINS", "MARGIN_0", "MARGIN_1", "MARGIN_2", "MEAN", "MEMORY", "METADATA", "MIRRORS", "MOST", "MUCH", "MULTIPLE",
+    "Mapped", "Mapping", "Meant", "Mesh", "Metrics", "NAMES", "NDArray", "NORM", "NORMS", "NamedSharding", "NamedTuple",
+    "Norm", "OFFSET", "OLD", "ONE", "ONNX", "ORBAX", "OUTPUT", "OnTile", "OrderedDict", "PADDED", "PADDING", "PERIOD",
+    "PLAIN", "PROBABILITIES", "PYTORCH", "Pair", "Part", "PartitionSpec", "Path", "Place", "Plan", "Protocol", "REACH",
+    "RINGS", "ROUNDS", "ROWS", "Reading", "Run", "SAFETENSORS", "SAID", "SCORES", "SIZE", "SPACE", "STAGES", "STD",
+    "STEP", "STOPS", "STRIDE", "SUMS", "Same", "Score", "Sequence", "Share", "Size", "Source", "Span", "SpawnProcess",
+    "Stage", "State", "Step", "Stopped", "Stored", "THREADS", "THRESHOLD", "TILE", "TIMES", "TORCH", "Target",
+    "Tensors", "TextIO", "ThreadPoolExecutor", "Tiff", "Tile", "Tiling", "TypeVar", "UNFINISHED", "UNITS", "View",
+    "WHOLE", "WHY", "WholeImages", "Windows", "Work", "ZSTANDARD", *(name for name in dir(builtins) if
+    name[0].isupper()),
 }  # fmt: skip

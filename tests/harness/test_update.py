@@ -135,3 +135,20 @@ def test_what_an_update_cannot_take_is_said(built: Any, tmp_path: Path, capsys: 
     with pytest.raises(SystemExit):
         job.predict("--update", "5", *right)
     assert "5 is not like 100:200,40:80, rows and columns" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--dense", "--tile", "48"), "--dense and --tile"),
+        (("--dense", "--memory-limit", "2GiB"), "--dense and --tile"),
+        (("--dense", "--update", "0:2,0:2"), "--dense and --update"),
+    ],
+)
+def test_two_ways_at_once_are_refused(
+    built: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: Any, told: str
+) -> None:
+    assert Job(built("torch", STRIDED), tmp_path).predict(*flags) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {told}: are two ways to run the model; give one of them"
+    )

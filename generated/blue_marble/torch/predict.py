@@ -28,6 +28,7 @@ import weights
 from blend import blended
 from command import command, memory_for
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, continued_size, normalise, window
+from engine import add_speed_flags, fastest
 from files import InputError, path_of
 from images import is_array, read_image, visible
 from model import BlueMarble
@@ -130,16 +131,26 @@ def share_of(shard: Share | None) -> Share:
     return Share(distributed.get_rank(), count, distributed.barrier, total)
 
 
+def check_ways(arguments: argparse.Namespace) -> None:
+    """Raise InputError for two ways to run a model at once. Only --update goes with --tile."""
+    ways = [way for way in ("dense", "stream", "update") if getattr(arguments, way, None)]
+    if (arguments.tile is not None or arguments.memory_limit is not None) and ways != ["update"]:
+        ways.append("tile")
+    if len(ways) > 1:
+        raise InputError(f"--{ways[0]} and --{ways[1]}: are two ways to run the model; give one of them")
+
+
 def predict(arguments: argparse.Namespace) -> int:
     """Write the labels of every image, and an overlay unless it is .npy; returns the exit status."""
+    check_ways(arguments)
     check_form(arguments.out, arguments.form)
     targets = targets_of(images_in(arguments.images), arguments.out, arguments.form)
     reading = reading_of(arguments)
-    model = BlueMarble()
-    weights.load(arguments.weights, model)
-    model.to(device_of(arguments.device)).eval()
+    trained = BlueMarble()
+    weights.load(arguments.weights, trained)
     if arguments.stream:
-        return predict_rows(arguments, targets, model)
+        return predict_rows(arguments, targets, trained.to(device_of(arguments.device)).eval())
+    model = fastest(trained.to(device_of(arguments.device)), arguments, len(targets))
     share, tiling = share_of(arguments.shard), tiling_of(arguments)
     if arguments.update or arguments.previous:
         return predict_update(arguments, targets, model, tiling, share)
@@ -271,6 +282,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--clear", type=label_or_none, default=0, metavar="LABEL", help=told)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    add_speed_flags(parser)
     add_image_flags(parser)
     add_row_flags(parser)
     add_tile_flags(parser)

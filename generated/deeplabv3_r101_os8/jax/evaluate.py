@@ -23,6 +23,7 @@ from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 import weights
 from command import Stopped, command, memory_for
 from data import HEAD, HEADS
+from engine import add_speed_flags, fastest
 from files import InputError, path_of
 from metrics import Metrics, metrics, table
 from pairs import Pair, add_arguments, pairs_of, read_pair
@@ -93,6 +94,7 @@ def main(argv: list[str] | None = None) -> int:
     told = "where the shards of --shard put what they count; the last one prints the sum"
     parser.add_argument("--sums", type=path_of, metavar="FOLDER", help=told)
     add_distributed(parser)
+    add_speed_flags(parser)
     arguments = parser.parse_args(argv)
 
     def work() -> int:
@@ -103,8 +105,9 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.distributed is not None:
             join(arguments.distributed)
         use_device(arguments.device)
-        model = weights.blank()
-        weights.load(arguments.weights, model)
+        trained = weights.blank()
+        weights.load(arguments.weights, trained)
+        model = fastest(trained, arguments)
         share, tiling = share_of(arguments.shard), tiling_of(arguments)
         rings = RINGS if arguments.border_report else ()
         found = confusions(

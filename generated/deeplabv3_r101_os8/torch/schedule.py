@@ -338,7 +338,7 @@ def passes_of(layers: Layers, output: str, store: bool) -> list[Pass]:
         begun = Pass(gathers, stores, output if now == stage[output] else None, (), ())
         needed = _ancestors(layers, begun.targets(layers), stored)
         made = tuple(name for name in stage if name in needed and name not in stored)
-        sources = tuple(name for name in needed if name in stored or name not in layers)
+        sources = tuple(name for name in (*(needed - {*layers}), *stage) if name in needed and name not in made)
         found.append(replace(begun, layers=made, sources=sources))
         stored |= {*stores}
     return found
@@ -358,15 +358,15 @@ def _stages(layers: Layers, output: str) -> dict[str, int]:
     return stage
 
 
-def _ancestors(layers: Layers, targets: Sequence[str], sources: Collection[str]) -> list[str]:
+def _ancestors(layers: Layers, targets: Sequence[str], sources: Collection[str]) -> set[str]:
     """All that has to be there to make the targets, back to what is stored, or to the image."""
-    found, todo = dict[str, None](), list(targets)
+    found, todo = set[str](), list(targets)
     while todo:
         name = todo.pop()
         if name not in found:
-            found[name] = None
+            found.add(name)
             todo += [] if name in sources or name not in layers else layers[name].read
-    return list(found)
+    return found
 
 
 class Schedule:

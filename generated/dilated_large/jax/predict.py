@@ -32,6 +32,7 @@ import weights
 from blend import blended
 from command import command, memory_for
 from data import CENTRE, HEAD, HEADS, OFFSET, STRIDE, Array, Size, continued_size, normalise, window
+from engine import add_speed_flags, compiled, fastest
 from files import InputError, path_of
 from images import is_array, read_image, visible
 from pairs import images_in
@@ -73,10 +74,9 @@ def at_pixels(scores: jax.Array, size: Size) -> jax.Array:
     return scores
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3, 4))
-def compute(graph: Any, state: Any, images: jax.Array, head: str, size: Size | None) -> jax.Array:
-    """What `forward` computes."""
-    outputs = nnx.merge(graph, state)(images.transpose(0, 2, 3, 1))
+def compute(graph: Any, head: str, size: Size | None, state: Any, images: jax.Array) -> jax.Array:
+    """What `forward` computes, of images (B, h, w, CHANNELS)."""
+    outputs = nnx.merge(graph, state)(images)
     scores = head_of(outputs, head).astype(jnp.float32)
     return scores if size is None else at_pixels(scores, size)
 
@@ -86,10 +86,11 @@ def forward(graph: Any, state: Any, images: Array, head: str, size: Size | None)
 
     It is compiled for each size. The last KEPT of them stay compiled, as each takes megabytes.
     """
+    images = images.transpose(0, 2, 3, 1)
     key = graph, images.shape, head, size
     run = COMPILED.pop(key, None)
     if run is None:
-        run = compute.lower(graph, state, images, head, size).compile()
+        run = compiled(functools.partial(compute, graph, head, size), state, images)
         jax.clear_caches()  # of all that JAX itself would keep
     COMPILED[key] = run  # the youngest
     for old in [*COMPILED][:-KEPT]:
@@ -182,17 +183,27 @@ def add_distributed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--distributed", nargs="*", metavar="PLACE", help=told)
 
 
+def check_ways(arguments: argparse.Namespace) -> None:
+    """Raise InputError for two ways to run a model at once. Only --update goes with --tile."""
+    ways = [way for way in ("dense", "stream", "update") if getattr(arguments, way, None)]
+    if (arguments.tile is not None or arguments.memory_limit is not None) and ways != ["update"]:
+        ways.append("tile")
+    if len(ways) > 1:
+        raise InputError(f"--{ways[0]} and --{ways[1]}: are two ways to run the model; give one of them")
+
+
 def predict(arguments: argparse.Namespace) -> int:
     """Write the labels of every image, and an overlay unless it is .npy; returns the exit status."""
+    check_ways(arguments)
     check_form(arguments.out, arguments.form)
     targets = targets_of(images_in(arguments.images), arguments.out, arguments.form)
     reading = reading_of(arguments)
     if arguments.distributed is not None:
         join(arguments.distributed)
     use_device(arguments.device)
-    model = weights.blank()
-    weights.load(arguments.weights, model)
-    model.eval()
+    trained = weights.blank()
+    weights.load(arguments.weights, trained)
+    model = fastest(trained, arguments)
     share, tiling = share_of(arguments.shard), tiling_of(arguments)
     if arguments.update or arguments.previous:
         return predict_update(arguments, targets, model, tiling, share)
@@ -296,6 +307,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--clear", type=label_or_none, default=0, metavar="LABEL", help=told)
     parser.add_argument("--head", choices=HEADS, default=HEAD, help="output to predict (%(default)s)")
     parser.add_argument("--device", choices=["auto", "cpu", "gpu", "tpu"], default="auto")
+    add_speed_flags(parser)
     add_image_flags(parser)
     add_tile_flags(parser)
     add_update_flags(parser)

@@ -164,7 +164,7 @@ def good_end(a: int, window: int) -> int:
 
 
 def exact_spans(a: int, whole: int, window: int, first: int, end: int) -> list[Span]:
-    """The tiles along an axis that give the pixels from `first` to `end`, each from where the one before it ends."""
+    """The tiles along an axis that give the pixels `first` to `end`, each from where the last one ends."""
     if window == whole:
         return [Span(0, first, end)]
     low, high, last = good_start(a, window), good_end(a, window), whole - window

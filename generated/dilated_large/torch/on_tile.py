@@ -86,7 +86,7 @@ class OnTile(TorchFunctionMode):
         key = number, self.index if norm.each_image else 0
         self.norms += 1
         self.live.append(number)
-        own = x[(0, slice(None), *self.tile.own(norm.grid))].reshape(norm.groups, -1)
+        own = x[0][(slice(None), *self.tile.own(norm.grid))].reshape(norm.groups, -1)
         if norm.level == self.level:
             statistics.add(key, own)
             if all(later.level != self.level for later in NORMS[self.norms :]):

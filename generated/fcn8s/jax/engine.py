@@ -76,7 +76,7 @@ class InBf16(nnx.Module):
         self.model = model
 
     def __call__(self, images: jax.Array) -> Any:
-        return self.model(images.astype(jax.numpy.bfloat16))  # type: ignore[operator]
+        return self.model(images.astype(jax.numpy.bfloat16))
 
 
 def compiled(function: Callable[[Any, Any], Any], state: Any, images: Any) -> Any:
@@ -94,7 +94,7 @@ def keep_compilations() -> None:
 
     Whoever has set a folder for that, by JAX_COMPILATION_CACHE_DIR, keeps it.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
         return
     try:
         folder = kept_in()

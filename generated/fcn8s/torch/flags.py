@@ -49,7 +49,7 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     flag("--scale", type=float, nargs=2, default=[1.0, 1.0], metavar=("MIN", "MAX"), help="scale jitter")
     flag("--loss-region", choices=["all", "clean"], default="all", help="leave out scores that see padding")
     flag("--whole-image", action="store_true", help="read images whole, tile by tile, and not in crops")
-    flag("--memory-limit", type=bytes_of, default="2GiB", help="of the process, with --whole-image (%(default)s)")
+    flag("--memory-limit", type=bytes_of, default="2GiB", help="of --whole-image's process (%(default)s)")
     flag("--freeze-norm", action="store_true", help="let batch norm keep its running statistics")
     flag("--optimizer", choices=["sgd", "adamw"], default="sgd", help="(%(default)s)")
     flag("--lr", type=float, default=1e-14, help="(%(default)s)")

@@ -166,7 +166,8 @@ def frozen(model: nn.Module) -> Iterator[None]:
 def steady_counters(model: nn.Module) -> Iterator[None]:
     """Batch norms count a step once, however often they are run in it."""
     norms = [each for each in model.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
-    counters = [each.num_batches_tracked for each in norms if each.training]
+    tracked = (each.num_batches_tracked for each in norms if each.training)
+    counters = [counter for counter in tracked if counter is not None]
     after = [counter + 1 for counter in counters]
     try:
         yield

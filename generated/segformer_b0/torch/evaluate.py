@@ -22,6 +22,7 @@ from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 import weights
 from command import Stopped, command, memory_for
 from data import HEAD, HEADS
+from engine import add_speed_flags, fastest
 from files import InputError, path_of
 from metrics import Metrics, metrics, table
 from model import SegformerB0
@@ -91,6 +92,7 @@ def main(argv: list[str] | None = None) -> int:
     add_tile_flags(parser)
     told = "where the shards of --shard put what they count; the last one prints the sum"
     parser.add_argument("--sums", type=path_of, metavar="FOLDER", help=told)
+    add_speed_flags(parser)
     arguments = parser.parse_args(argv)
 
     def work() -> int:
@@ -98,9 +100,9 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError("--shard and --sums go together: shards put what they count there")
         reading = reading_of(arguments)
         pairs = pairs_of(arguments, reading)
-        model = SegformerB0()
-        weights.load(arguments.weights, model)
-        model.to(device_of(arguments.device))
+        trained = SegformerB0()
+        weights.load(arguments.weights, trained)
+        model = fastest(trained.to(device_of(arguments.device)), arguments, len(pairs))
         share, tiling = share_of(arguments.shard), tiling_of(arguments)
         rings = RINGS if arguments.border_report else ()
         found = confusions(

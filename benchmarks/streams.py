@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,13 @@ def times(place: str, class_name: str, size: tuple[int, int], blocks: list[int])
         rounds = [timed(lambda: model(whole)) for _ in range(2)]
     print(f"whole {size[0]:,} x {size[1]:,}: {min(rounds):.2f} s", flush=True)
     for block in blocks:
-        taken = timed(lambda block=block: [None for _ in stream.stream(model, image, size, block=block)])
+        taken = timed(partial(run_in_rows, stream, model, image, size, block))
         print(f"blocks of {block}: {taken:.2f} s, {taken / min(rounds):.2f} times", flush=True)
+
+
+def run_in_rows(stream: Any, model: Any, image: Any, size: tuple[int, ...], block: int) -> None:
+    for _ in stream.stream(model, image, size, block=block):
+        pass
 
 
 def timed(work: Callable[[], object]) -> float:

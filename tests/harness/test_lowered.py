@@ -25,6 +25,7 @@ training: {input_padding: {edge: 4}}
 """
 FOLD = "fold_batch_norm"
 TRAINS = {"train.py", "batches.py", "flags.py", "run.py", "loading.py", "losses.py", "keeping.py", "checkpoints.py"}
+TRAINS |= {"sweeps.py", "split.py", "on_tile.py", "whole_image.py"}
 
 
 @pytest.fixture(params=["torch", "jax"])

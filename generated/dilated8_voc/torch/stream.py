@@ -258,7 +258,8 @@ class Run:
         layer, sizes = self.layers[name], self.schedule.sizes[name]
         grid = layer.grid[0]
         if isinstance(grid, Whole):
-            return layer.make(self.known[name]).to(self.like)[:, :, p:q]
+            bins: Tensor = layer.make(self.known[name]).to(self.like)[:, :, p:q]
+            return bins
         given: list[Any] = [self.read(layer, index, p, q, sizes) for index in range(len(layer.inputs))]
         if isinstance(grid, Resample):
             given[0] = mixed(given[0], 2, taps_of(grid, p, q, sizes), grid.first(p, sizes, 0))
@@ -268,7 +269,9 @@ class Run:
         if isinstance(grid, Slide) and grid.counts:  # a mean of fewer rows where the image ends
             shares = [grid.taps / grid.counted(row, sizes) for row in range(p, q)]
             rows = rows * rows.new_tensor(shares).view(-1, *[1] * (rows.dim() - 3))
-        return layer.then(rows) if layer.then is not None else rows
+        if layer.then is not None:
+            rows = layer.then(rows)
+        return rows
 
     def read(self, layer: Layer, index: int, p: int, q: int, sizes: Sequence[int]) -> Tensor:
         """What rows p to q of a layer read of an input; of one that lends its size, something as large."""

@@ -38,8 +38,8 @@ def is_zarr(path: Path) -> bool:
 def open_zarr(path: Path, reading: Reading) -> tuple[Chunked, list[str]]:
     """The array of a store, and the names of its axes. InputError for one that cannot be read safely."""
     needs(path, "zarr")
-    import zarr  # type: ignore[import-not-found, unused-ignore]
-    from zarr.storage import LocalStore  # type: ignore[import-not-found, unused-ignore]
+    import zarr  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    from zarr.storage import LocalStore  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     with blame(path, "it is damaged, or no Zarr store"):
         folder, told, names = array_in(path)
@@ -154,7 +154,7 @@ def check_decoded(file: Path, codecs: list[str], most: int) -> None:
         if inflates_beyond(data, most):
             raise InputError(f"{file}: holds more than a chunk")
     elif compressors:
-        from numcodecs import get_codec  # type: ignore[import-not-found, unused-ignore]
+        from numcodecs import get_codec  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         get_codec({"id": compressors[0]}).decode(data, out=np.empty(most, np.uint8))
 

@@ -33,6 +33,7 @@ class OnTile:
         """What the model gives for the pixels (1, H, W, CHANNELS) of the tile."""
         kinds = {type(module) for _, module in nnx.iter_graph(model)}
         norms = (nnx.BatchNorm, nnx.GroupNorm, nnx.InstanceNorm)
+        own: dict[Any, Callable[[Any, jax.Array], jax.Array]]
         own = {kind: self.norm for kind in kinds if issubclass(kind, norms)}
         own |= {kind: self.dropout for kind in kinds if issubclass(kind, nnx.Dropout)}
         with in_place_of(own):
@@ -58,7 +59,8 @@ class OnTile:
         part = by_mean * values + by_var * (values - jax.lax.stop_gradient(mean)) ** 2
         self.value = self.value + jnp.where(own, part, 0).sum()
         y = ((values - mean) * jax.lax.rsqrt(var + module.epsilon)).reshape(x.shape)
-        return (y * module.scale[...] + module.bias[...]).astype(x.dtype)
+        scaled: jax.Array = (y * module.scale[...] + module.bias[...]).astype(x.dtype)
+        return scaled
 
     def own(self, grid: Grid, values: jax.Array) -> Pair:
         """Which positions of a map (H, W, ...) are the tile's own; how many values a group has there."""

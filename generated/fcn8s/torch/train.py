@@ -128,7 +128,8 @@ def train(arguments: argparse.Namespace, last: Path) -> int:
     wholes = None
     if arguments.whole_image:
         room = arguments.memory_limit - resident()
-        wholes = WholeImages(model, batches, arguments.head, room, arguments.bf16)
+        how = arguments.bf16, arguments.reduction
+        wholes = WholeImages(model, batches, arguments.head, room, *how)
     if held_out:
         warn_of_shared(arguments.val, pairs, held_out)
     if not arguments.no_scan:

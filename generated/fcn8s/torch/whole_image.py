@@ -40,12 +40,13 @@ class WholeImages:
     head: str
     room: float
     bf16: bool = False
+    reduction: str = "mean"
     said: bool = False
 
-    def backward(self, images: list[Image], step: int, reduction: str) -> Tensor:
+    def backward(self, images: list[Image], step: int) -> Tensor:
         """Add the gradient of a step's loss to those of the weights; returns the loss."""
         parts = [(i, tile) for i, (image, _) in enumerate(images) for tile in self.tiles(image)]
-        work = _Step(self, images, step, reduction)
+        work = _Step(self, images, step)
         with steady_counters(self.model):
             levels = work.levels(parts[0])
             if not self.said:
@@ -68,13 +69,13 @@ class WholeImages:
 class _Step:
     """One step's sweeps over its tiles."""
 
-    def __init__(self, run: WholeImages, images: list[Image], step: int, reduction: str) -> None:
+    def __init__(self, run: WholeImages, images: list[Image], step: int) -> None:
         self.run, self.images, self.step, self.statistics = run, images, step, Statistics()
         self.ignored = run.batches.reading.ignored
         weight = next(run.model.parameters())
         self.device, self.dtype = weight.device, weight.dtype
         counted = sum(int((labels != self.ignored).sum()) for _, labels in images)
-        self.count = 1 if reduction == "sum" else max(counted, 1)
+        self.count = 1 if run.reduction == "sum" else max(counted, 1)
 
     def on(self, part: Part, level: int = 0) -> OnTile:
         """The network on a tile, with dropout's key of the image and the step."""

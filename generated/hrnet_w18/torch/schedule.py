@@ -338,7 +338,8 @@ def passes_of(layers: Layers, output: str, store: bool) -> list[Pass]:
         begun = Pass(gathers, stores, output if now == stage[output] else None, (), ())
         needed = _ancestors(layers, begun.targets(layers), stored)
         made = tuple(name for name in stage if name in needed and name not in stored)
-        sources = tuple(name for name in (*(needed - {*layers}), *stage) if name in needed and name not in made)
+        begun_with = (*(needed - {*layers}), *stage)
+        sources = tuple(name for name in begun_with if name in needed and name not in made)
         found.append(replace(begun, layers=made, sources=sources))
         stored |= {*stores}
     return found

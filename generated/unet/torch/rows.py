@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from data import AXES, CENTRE, HEADS, OFFSET, STRIDE, continued_size, normalise, output_size
 from raster import Source, read_continued
-from stream import OUTPUTS, Layer, Resample, Taps, mixed, stream, taps_of
+from schedule import Layer, Resample
+from stream import OUTPUTS, Taps, mixed, stream, taps_of
 
 PIXELS = "scores at pixels"  # a layer behind those of the network
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
@@ -245,10 +246,17 @@ def _problem_of_text(path: str, text: str) -> str | None:
         return "the text has trailing spaces or no final newline"
     try:
         text.encode("utf-8")
-        if path.endswith(".py"):
-            compile(text, path, "exec", dont_inherit=True)
+    except UnicodeEncodeError as error:
+        return f"not text that Python reads: {type(error).__name__}"
+    return _problem_of_code(text) if path.endswith(".py") else None
+
+
+@lru_cache(maxsize=256)  # one process often emits folders that have most of their files in common
+def _problem_of_code(text: str) -> str | None:
+    try:
+        compile(text, "<emitted>", "exec", dont_inherit=True)
     except SyntaxError as error:
         return f"not Python: {error.msg} in line {error.lineno}"
-    except (UnicodeEncodeError, ValueError, RecursionError, MemoryError) as error:
+    except (ValueError, RecursionError, MemoryError) as error:
         return f"not text that Python reads: {type(error).__name__}"
     return None

@@ -204,7 +204,7 @@ def test_blended_windows_are_near_the_whole_image(job: Job, capsys: pytest.Captu
     assert job.predict(out="whole") == job.predict("--tile", "64", "--blend") == 0
     assert re.search(r"a.npy: \d+ tiles of 64 x 64", capsys.readouterr().err)
     same = job.labels() == job.labels("whole")
-    assert 0.9 < same.mean() < 1  # what lies at a window's border sees its padding, and counts little
+    assert same.mean() > 0.9  # what lies at a window's border sees its padding, and counts little
     assert job.predict("--tile", "64", "--blend", "--shard", "1/2") == 1
     assert [path.name for path in (job.place / "out").iterdir()] == ["a.png"]
 

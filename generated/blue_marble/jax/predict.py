@@ -185,7 +185,7 @@ def add_distributed(parser: argparse.ArgumentParser) -> None:
 
 def check_ways(arguments: argparse.Namespace) -> None:
     """Raise InputError for two ways to run a model at once. Only --update goes with --tile."""
-    ways = [way for way in ("dense", "stream", "update") if getattr(arguments, way, None)]
+    ways = [way for way in ("update",) if getattr(arguments, way)]
     if (arguments.tile is not None or arguments.memory_limit is not None) and ways != ["update"]:
         ways.append("tile")
     if len(ways) > 1:

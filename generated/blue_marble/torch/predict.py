@@ -133,7 +133,7 @@ def share_of(shard: Share | None) -> Share:
 
 def check_ways(arguments: argparse.Namespace) -> None:
     """Raise InputError for two ways to run a model at once. Only --update goes with --tile."""
-    ways = [way for way in ("dense", "stream", "update") if getattr(arguments, way, None)]
+    ways = [way for way in ("stream", "update") if getattr(arguments, way)]
     if (arguments.tile is not None or arguments.memory_limit is not None) and ways != ["update"]:
         ways.append("tile")
     if len(ways) > 1:

@@ -117,8 +117,7 @@ def _windows(model: str, graph: Graph, size: tuple[int, ...], most: int) -> tupl
         raise fail("SC918", f"{none}: {why_untiled(graph)}")
     forbidden = next((each.forbidden for each in along if each.forbidden is not None), None)
     if forbidden is not None:
-        node = forbidden.node
-        raise fail("SC918", f"{none}: `{node.layer}` ({node.op.title}) {forbidden.reason}", node.origin.span)
+        raise fail("SC918", f"{none}: {forbidden}", forbidden.node.origin.span)
     try:
         return whole_windows(along, size, most)
     except NoWindows as why:

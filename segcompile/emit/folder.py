@@ -129,7 +129,8 @@ class Target:
             context |= {"padding": padding, "ahead": ahead, "tiling": view_tiling(request.graph, placement)}
             context |= {"sight": sight_of(request.graph, request.facts, placement)}
             context |= {"everywhere": _everywhere(request.graph)}
-            context |= {"sweeps": view_sweeps(request.graph, request.facts, placement)}
+            if request.trained is None:
+                context |= {"sweeps": view_sweeps(request.graph, request.facts, placement)}
             own = {"dense.py": context["dense"], "stages.py": stages, "threshold.py": context["binary"]}
             own["tiff.py"] = request.graph.rank > 1
             own |= {"rows.py": streamed is not None}

@@ -51,8 +51,7 @@ def _why(graph: Graph, along: Sequence[Along]) -> str:
     found = next((each.forbidden for each in along if each.forbidden is not None), None)
     if along and found is None:
         return ""
-    why = f"`{found.node.layer}` ({found.node.op.title}) {found.reason}" if found else why_untiled(graph)
-    return one_line(f"there are no exact tiles: {why}", 400)
+    return one_line(f"there are no exact tiles: {found or why_untiled(graph)}", 400)
 
 
 def _margins(along: Along, step: int) -> Margins:

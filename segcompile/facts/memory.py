@@ -6,16 +6,15 @@ else is counted: neither weights, nor what a framework sets aside, nor what a co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
-from math import ceil, prod
+from math import ceil, lcm, prod
+from operator import mul
 
-from segcompile.facts.shapes import infer_shapes
+from segcompile.facts.shapes import shapes_at
 from segcompile.network.graph import Graph
-from segcompile.ops import Shape
-from segcompile.text.errors import Findings
 
 _BYTES = 4  # of a number
 _TRIED = (1, 2, 4, 8, 16, 32)  # multiples of a small image's size, along each axis, at which the most is looked for
@@ -28,10 +27,6 @@ class Growth:
 
     factors: tuple[Fraction, ...]
 
-    def at(self, size: Sequence[int]) -> Fraction:
-        """Its value at a size."""
-        return sum((factor * _over(index, size) for index, factor in enumerate(self.factors)), Fraction(0))
-
 
 def peak_bytes(graph: Graph, size: tuple[int, ...]) -> int:
     """The bytes at the node with the most, of an image of a size that the network takes."""
@@ -42,16 +37,22 @@ def memory_growth(graph: Graph, size: tuple[int, ...], step: tuple[int, ...]) ->
     """Functions whose largest is the most bytes, for images of `size`, and of whole steps more, at which every tensor
     has grown by whole pixels."""
     rows = _growths(lambda at: _bytes_by_node(graph, at), size, step)
-    sizes = [tuple(n * by for n, by in zip(size, times, strict=True)) for times in product(_TRIED, repeat=len(size))]
-    most = {max(rows, key=lambda row: row.at(at)): None for at in sizes}
-    return tuple(most)
+    common = lcm(*(factor.denominator for row in rows for factor in row.factors))
+    whole = [[int(factor * common) for factor in row.factors] for row in rows]  # to be compared by thousands
+    most: dict[int, None] = {}
+    for times in product(_TRIED, repeat=len(size)):
+        at = [n * by for n, by in zip(size, times, strict=True)]
+        terms = [_over(index, at) for index in range(2 ** len(size))]
+        bytes_at = [sum(map(mul, row, terms)) for row in whole]
+        most[bytes_at.index(max(bytes_at))] = None
+    return tuple(dict.fromkeys(rows[index] for index in most))
 
 
 def kept_growth(graph: Graph, size: tuple[int, ...], step: tuple[int, ...]) -> Growth:
     """The bytes of all tensors, as a gradient keeps them, and as many of the slopes of what is minimised by them."""
 
     def bytes_at(at: tuple[int, ...]) -> list[int]:
-        shapes = _shapes_at(graph, at).values()
+        shapes = shapes_at(graph, at).values()
         return [2 * sum(_BYTES * shape.channels * (shape.positions or 1) for shape in shapes)]
 
     return _growths(bytes_at, size, step)[0]
@@ -64,17 +65,13 @@ def macs_growth(graph: Graph, size: tuple[int, ...], step: tuple[int, ...]) -> G
 
 def macs_at(graph: Graph, size: tuple[int, ...]) -> int:
     """Multiply-accumulates of an image of `size`, which the network takes."""
-    shapes = _shapes_at(graph, size)
+    shapes = shapes_at(graph, size)
     return sum(node.op.macs([shapes[name] for name in node.inputs], shapes[node.name]) or 0 for node in graph.nodes)
-
-
-def _shapes_at(graph: Graph, size: tuple[int, ...]) -> Mapping[str, Shape]:
-    return infer_shapes(graph, Findings(), {name: replace(each, size=size) for name, each in graph.inputs.items()})
 
 
 def _bytes_by_node(graph: Graph, size: tuple[int, ...]) -> list[int]:
     """What is alive while each node is computed."""
-    shapes, last = _shapes_at(graph, size), dict[str, int]()
+    shapes, last = shapes_at(graph, size), dict[str, int]()
     for turn, node in enumerate(graph.nodes):
         last |= dict.fromkeys(node.inputs, turn) | {node.name: turn}
     last |= dict.fromkeys(graph.outputs.values(), len(graph.nodes))

@@ -36,6 +36,11 @@ def infer_shapes(graph: Graph, findings: Findings, inputs: Mapping[str, Shape] |
     return shapes
 
 
+def shapes_at(graph: Graph, size: tuple[int, ...]) -> dict[str, Shape]:
+    """The shapes of a network whose inputs have all this size, which it takes."""
+    return infer_shapes(graph, Findings(), {name: replace(each, size=size) for name, each in graph.inputs.items()})
+
+
 def _walk(graph: Graph, inputs: Mapping[str, Shape]) -> tuple[dict[str, Shape], list[Refused]]:
     """The shapes as far as they go, and what was refused."""
     shapes: dict[str, Shape] = dict(inputs)

@@ -7,7 +7,7 @@ The pixels are those under a network's output, whose scores lie between outputs 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 
@@ -16,9 +16,8 @@ from segcompile.facts.border import Border, trace_borders
 from segcompile.facts.facts import Facts
 from segcompile.facts.placement import Placement
 from segcompile.facts.receptive_field import Field
-from segcompile.facts.shapes import infer_shapes
+from segcompile.facts.shapes import shapes_at
 from segcompile.network.graph import Graph
-from segcompile.text.errors import Findings
 
 Sides = tuple[int, int]  # before and behind
 
@@ -42,8 +41,7 @@ class Sight:
 def sight_of(graph: Graph, facts: Facts, placement: Placement) -> Sight | None:
     """None where a score depends on the whole image, or its field is not known."""
     nodes = list(dict.fromkeys(graph.outputs.values()))
-    inputs = {name: replace(shape, size=placement.size) for name, shape in graph.inputs.items()}
-    shapes = infer_shapes(graph, Findings(), inputs)
+    shapes = shapes_at(graph, placement.size)
     borders = trace_borders(graph, shapes)
     reach, padded = [], []
     for axis in range(graph.rank):

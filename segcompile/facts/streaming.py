@@ -8,14 +8,13 @@ cut is stored, or computed again. The schedule is that of `segcompile/rows.py`, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
-from segcompile.facts.shapes import infer_shapes
+from segcompile.facts.shapes import shapes_at
 from segcompile.network.graph import Graph, Node
 from segcompile.ops import CELL, LINES, MEDIUM, Shape
 from segcompile.rows import Grid, Layer, Pass, Schedule, Transpose, passes_of, sizes_of
-from segcompile.text.errors import Findings
 
 BYTES = 4  # of a value, in float32
 
@@ -201,8 +200,7 @@ def _waits(schedule: Schedule, name: str) -> int:
 
 def _costs(stream: Stream, size: tuple[int, ...]) -> dict[str, int]:
     """Step -> its multiply-accumulates, on an image of `size`."""
-    given = {name: replace(each, size=size) for name, each in stream.graph.inputs.items()}
-    shapes = infer_shapes(stream.graph, Findings(), given)
+    shapes = shapes_at(stream.graph, size)
 
     def of(node: Node) -> int:
         return node.op.macs([shapes[name] for name in node.inputs], shapes[node.name]) or 0

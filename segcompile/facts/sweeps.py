@@ -73,7 +73,7 @@ def sweeps_of(graph: Graph, facts: Facts, placement: Placement) -> Sweeps | str:
         return why_untiled(local)
     forbidden = next((each for each in along if isinstance(each, Forbidden)), None)
     if forbidden is not None:
-        return f"`{forbidden.node.layer}` ({forbidden.node.op.title}) {forbidden.reason}"
+        return str(forbidden)
     tilings = [each for each in along if isinstance(each, AxisTiling)]
     swept = {head: _swept([each.heads[head] for each in tilings], tilings, placement) for head in local.outputs}
     heads = [swept[head] for head in graph.outputs]

@@ -122,6 +122,9 @@ class Forbidden:
     node: Node
     reason: str
 
+    def __str__(self) -> str:
+        return f"`{self.node.layer}` ({self.node.op.title}) {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class Along:
@@ -156,14 +159,10 @@ def tile_axes(graph: Graph, placed: Placement | None = None) -> tuple[Along, ...
     """The exact tiles of a network, whose crops are resolved, along each axis; for any of its sizes, whatever size the
     spec gives, or for those that are whole multiples from the one at which its outputs are `placed`. () where its sizes
     are not known or its inputs differ in size (see `why_untiled`)."""
-    free = of_any_size(graph)
-    try:
-        shapes, sizes = fit(free, Findings())
-    except SegcompileError:
+    free, fitted = of_any_size(graph), _fitted(graph)
+    if fitted is None:
         return ()
-    if not graph.rank or None in sizes:
-        return ()
-    step = _step(shapes, sizes)
+    step, sizes = fitted
     residues = [_residues(found, step) for found in sizes if found is not None]
     if placed is not None:
         wanted = [
@@ -181,15 +180,11 @@ def tile_axes(graph: Graph, placed: Placement | None = None) -> tuple[Along, ...
 def tiles_at(graph: Graph, size: tuple[int, ...]) -> tuple[AxisTiling | Forbidden, ...]:
     """The same along each axis for images of this size, and of whole steps more, or what forbids them there. () where
     `tile_axes` is."""
-    free = of_any_size(graph)
-    try:
-        shapes, sizes = fit(free, Findings())
-    except SegcompileError:
+    fitted = _fitted(graph)
+    if fitted is None:
         return ()
-    if not graph.rank or None in sizes:
-        return ()
-    step = _step(shapes, sizes)
-    residue = _Residue(free, step, tuple(extent % step for extent in size))
+    step, _ = fitted
+    residue = _Residue(of_any_size(graph), step, tuple(extent % step for extent in size))
     return tuple(residue.along(axis) for axis in range(graph.rank))
 
 
@@ -224,6 +219,15 @@ def why_untiled(graph: Graph) -> str:
     except SegcompileError as error:
         return error.diagnostics[0].message
     return f"it reads no {MEDIUM.get(graph.rank, 'map')}"
+
+
+def _fitted(graph: Graph) -> tuple[int, Sizes] | None:
+    """The step of a network of any size, and the sizes that it takes; None where they are not known along each axis."""
+    try:
+        shapes, sizes = fit(of_any_size(graph), Findings())
+    except SegcompileError:
+        return None
+    return None if not graph.rank or None in sizes else (_step(shapes, sizes), sizes)
 
 
 def _step(shapes: Mapping[str, Shape], sizes: Sizes) -> int:

@@ -66,7 +66,7 @@ def _apart(along: Sequence[Along]) -> list[tuple[Along, list[str]]]:
 def _axis(along: Along, rank: int) -> list[str]:
     if along.best is None:
         assert along.forbidden is not None
-        return [f"none: `{along.forbidden.node.layer}` ({along.forbidden.node.op.title}) {along.forbidden.reason}"]
+        return [f"none: {along.forbidden}"]
     best, cells, medium = along.best, f"{CELL[rank]}s", MEDIUM[rank]
     before, after = best.halo
     tight = "" if best.tight else ", at most: some outputs read less than others"

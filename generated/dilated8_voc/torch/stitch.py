@@ -21,6 +21,7 @@ from files import InputError, blame
 from pairs import Pair, mask_over
 from raster import Source, box, open_source, open_target, read_continued
 from reading import Reading
+from saving import type_of
 from shares import Board, Share, shard_of
 from tiles import Plan, Tile, fitting, least_tile, plan_tiles, tile_window, under
 
@@ -128,7 +129,7 @@ class Work:
         source = open_source(path, self.reading)
         plan = self.plan(path, source)
         windows = f"{len(plan.tiles):,} tiles of {' x '.join(map(str, plan.window))}"
-        kind = np.uint8 if self.reading.classes <= 256 else np.uint16
+        kind = type_of(self.reading.classes)
         if self.share.index >= len(plan.tiles):  # there is no tile for this process
             self.share.wait()
             self.share.wait()

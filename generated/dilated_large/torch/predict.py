@@ -37,10 +37,10 @@ from pictures import label_or_none, overlay, targets_of, write_png
 from raster import open_source, open_target
 from reading import add_image_flags, reading_of
 from rows import add_row_flags, scores_in_rows
-from saving import FORMS, check_form, write_labels
+from saving import FORMS, check_form, type_of, write_labels
 from shares import ALL, Share
 from stitch import Run, Tiling, Work, add_tile_flags, identity, tiling_of
-from update import add_update_flags, updated
+from update import add_update_flags, update
 
 
 def head_of(outputs: Tensor | dict[str, Tensor], head: str) -> Tensor:
@@ -153,7 +153,9 @@ def predict(arguments: argparse.Namespace) -> int:
     model = fastest(trained.to(device_of(arguments.device)), arguments, len(targets))
     share, tiling = share_of(arguments.shard), tiling_of(arguments)
     if arguments.update or arguments.previous:
-        return predict_update(arguments, targets, model, tiling, share)
+        run = run_of(model, arguments.head)
+        tell([update(arguments, targets, run, tiling, share)], arguments.out)
+        return 0
     if tiling is not None and tiling.blend and share.count > 1:
         raise InputError("--blend: windows are summed, and that is one process's work")
     if tiling is not None:
@@ -196,28 +198,6 @@ def predict_tiles(
     return 0
 
 
-def predict_update(
-    arguments: argparse.Namespace,
-    targets: dict[Path, tuple[Path, Path]],
-    model: nn.Module,
-    tiling: Tiling | None,
-    share: Share,
-) -> int:
-    """Write the labels of an image, which are computed where an edit reaches; returns the exit status."""
-    if not (arguments.update and arguments.previous):
-        raise InputError("--update and --previous: give both, or none")
-    if len(targets) != 1 or share.count > 1 or (tiling and tiling.limit):
-        raise InputError("--update: give one image, one process, and no --memory-limit; --tile N is heeded")
-    ((path, (target, _)),) = targets.items()
-    reading, run = reading_of(arguments), run_of(model, arguments.head)
-    with memory_for(path):
-        most = tiling.most if tiling else 0
-        labels = updated(path, arguments.update, arguments.previous, reading, run, most)
-        write_labels(target, labels, HEADS[arguments.head], path)
-    tell([target], arguments.out)
-    return 0
-
-
 def blend(
     path: Path, work: Work, model: nn.Module, arguments: argparse.Namespace, save: Callable[[Array], object]
 ) -> None:
@@ -252,10 +232,10 @@ def label_rows(arguments: argparse.Namespace, path: Path, wanted: Path, model: n
     """Write the labels of one image, which go to the disk as they come."""
     source, classes = open_source(path, reading_of(arguments)), HEADS[arguments.head]
     about = f"rows of {identity(path)}, {arguments.head} by {identity(arguments.weights)}"
-    target = open_target(wanted, source.size, np.uint8 if classes <= 256 else np.uint16, about)
+    target = open_target(wanted, source.size, type_of(classes), about)
     with tqdm(desc=path.name, total=source.size[0], unit="row", disable=None) as progress:
         for first, scores in scores_in_rows(model, source, arguments.head, arguments.block, arguments.spill):
-            labels = scores.argmax(0).cpu().numpy()
+            labels = decide(scores)
             target.write((first, 0), labels)
             progress.update(len(labels))
     source.close()

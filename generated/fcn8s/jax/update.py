@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 
-from data import AXES, OFFSET, Size, continued_size, each_axis, inside
+from command import memory_for
+from data import AXES, HEADS, OFFSET, Size, continued_size, each_axis, inside
 from files import InputError, path_of
 from masks import read_mask
 from raster import box, open_source
-from reading import Reading
-from stitch import Run, labels_of_tiles
+from reading import Reading, reading_of
+from saving import write_labels
+from shares import Share
+from stitch import Run, Tiling, labels_of_tiles
 from tiles import MARGINS, STEP, Plan, exact_spans, good_end, good_start, least_along, plan_of, window_along
 
 Ends = tuple[int, int]  # along an axis: the first pixel of a part, and the first behind it
@@ -41,6 +44,26 @@ def part_of(text: str) -> tuple[Ends, ...]:
     if not len(ends) == len(found) == len(AXES):
         raise argparse.ArgumentTypeError(f"{text} is not like 100:200,40:80, rows and columns")
     return ends
+
+
+def update(
+    arguments: argparse.Namespace,
+    targets: dict[Path, tuple[Path, Path]],
+    run: Run,
+    tiling: Tiling | None,
+    share: Share,
+) -> Path:
+    """Write the labels of an image that was edited, as the flags say; returns their file."""
+    if not (arguments.update and arguments.previous):
+        raise InputError("--update and --previous: give both, or none")
+    if len(targets) != 1 or share.count > 1 or (tiling and tiling.limit):
+        raise InputError("--update: give one image, one process, and no --memory-limit; --tile N is heeded")
+    ((path, (target, _)),) = targets.items()
+    with memory_for(path):
+        most = tiling.most if tiling else 0
+        labels = updated(path, arguments.update, arguments.previous, reading_of(arguments), run, most)
+        write_labels(target, labels, HEADS[arguments.head], path)
+    return target
 
 
 def updated(

@@ -42,7 +42,7 @@ from reading import add_image_flags, reading_of
 from saving import FORMS, check_form, write_labels
 from shares import ALL, Share
 from stitch import Run, Tiling, Work, add_tile_flags, identity, tiling_of
-from update import add_update_flags, updated
+from update import add_update_flags, update
 
 # Nothing goes to YNNPACK: jax 0.10 hands it convolutions that XLA itself computes three times as fast.
 FAST_ON_CPU = "--xla_cpu_experimental_ynn_fusion_type="
@@ -206,7 +206,9 @@ def predict(arguments: argparse.Namespace) -> int:
     model = fastest(trained, arguments)
     share, tiling = share_of(arguments.shard), tiling_of(arguments)
     if arguments.update or arguments.previous:
-        return predict_update(arguments, targets, model, tiling, share)
+        run = run_of(model, arguments.head)
+        tell([update(arguments, targets, run, tiling, share)], arguments.out)
+        return 0
     if tiling is not None and tiling.blend and share.count > 1:
         raise InputError("--blend: windows are summed, and that is one process's work")
     if tiling is not None:
@@ -246,28 +248,6 @@ def predict_tiles(
             if tiling.blend or work.label(path, target, save):
                 written.append(target)
     tell(written, arguments.out)
-    return 0
-
-
-def predict_update(
-    arguments: argparse.Namespace,
-    targets: dict[Path, tuple[Path, Path]],
-    model: nnx.Module,
-    tiling: Tiling | None,
-    share: Share,
-) -> int:
-    """Write the labels of an image, which are computed where an edit reaches; returns the exit status."""
-    if not (arguments.update and arguments.previous):
-        raise InputError("--update and --previous: give both, or none")
-    if len(targets) != 1 or share.count > 1 or (tiling and tiling.limit):
-        raise InputError("--update: give one image, one process, and no --memory-limit; --tile N is heeded")
-    ((path, (target, _)),) = targets.items()
-    reading, run = reading_of(arguments), run_of(model, arguments.head)
-    with memory_for(path):
-        most = tiling.most if tiling else 0
-        labels = updated(path, arguments.update, arguments.previous, reading, run, most)
-        write_labels(target, labels, HEADS[arguments.head], path)
-    tell([target], arguments.out)
     return 0
 
 
